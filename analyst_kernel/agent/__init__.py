@@ -1,0 +1,1 @@
+"""The core: how a question becomes a checked answer. Pure and async; it touches the world only through ports."""

@@ -1,0 +1,126 @@
+"""What is known of a dataset: where it is, how it is read, and its profile."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from analyst_kernel.protocol.base import Json, Record
+
+DataFormat = Literal["csv", "tsv", "parquet", "json", "jsonl", "excel", "sqlite", "duckdb", "arrow"]
+"""``csv`` stands for delimited text with any delimiter."""
+
+ColumnKind = Literal["number", "text", "date", "bool", "other"]
+
+
+class ValueCount(Record):
+    """One value (as text) and how many rows have it."""
+
+    value: str
+    count: int
+
+
+class ColumnProfile(Record):
+    """One column of a table.
+
+    Attributes:
+        name: Exact name, blanks and all.
+        dtype: The type the reader found (DuckDB's name for it).
+        kind: The class of values.
+        nulls: Rows without a value.
+        distinct: Distinct values; an estimate where ``distinct_is_estimate``.
+        minimum, p25, median, p75, maximum: Order statistics of numbers; dates fill the first and last
+            as ISO text.
+        mean, std: Of numbers; ``std`` is the sample standard deviation.
+        zeros, negatives: Rows that are 0 or below 0.
+        top: Most frequent values of text, bool and few-valued columns; all of them where
+            ``distinct <= 30``, otherwise ten.
+        max_length: Longest text in characters.
+        share_number, share_date: Of text values, the share (0 to 1) that reads as a number or date.
+        date_format: The strptime format of dates kept as text, where one was found.
+    """
+
+    name: str
+    dtype: str
+    kind: ColumnKind
+    nulls: int
+    distinct: int
+    distinct_is_estimate: bool = False
+    minimum: float | str | None = None
+    p25: float | None = None
+    median: float | None = None
+    p75: float | None = None
+    maximum: float | str | None = None
+    mean: float | None = None
+    std: float | None = None
+    zeros: int | None = None
+    negatives: int | None = None
+    top: tuple[ValueCount, ...] = ()
+    max_length: int | None = None
+    share_number: float | None = None
+    share_date: float | None = None
+    date_format: str | None = None
+
+
+class DataWarning(Record):
+    """Something about a dataset that spoils naive analysis.
+
+    Attributes:
+        code: Stable kebab-case name, e.g. ``dates-as-text``, ``total-rows``, ``duplicate-keys``.
+        message: One sentence with the evidence.
+        column: The column it is about, where it is about one.
+    """
+
+    code: str
+    message: str
+    column: str | None = None
+
+
+class Dataset(Record):
+    """A table that the person granted.
+
+    Attributes:
+        name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
+        path: Absolute path of the file it comes from.
+        format: How the file is read.
+        bytes: Size of the file.
+        rows: Row count, or ``None`` where it was not counted.
+        columns: Column names in order.
+        table: Sheet of a workbook, or table of a database file.
+        options: What reading it needs (``delimiter``, ``encoding``, ``decimal``, ``header``...), as found.
+        load: ``frame`` when the setup cell loads it into memory, ``view`` when it stays on disk.
+    """
+
+    name: str
+    path: str
+    format: DataFormat
+    bytes: int
+    rows: int | None
+    columns: tuple[str, ...]
+    table: str | None = None
+    options: dict[str, Json] = Field(default_factory=dict)
+    load: Literal["frame", "view"] = "frame"
+
+
+class DatasetProfile(Record):
+    """A dataset with its columns, first rows and warnings; what the model is shown as text.
+
+    Attributes:
+        dataset: Which one.
+        columns: In file order.
+        head: First rows, each value as text, at most 5 (all where the table is tiny).
+        sample: A few rows from elsewhere in the table.
+        duplicate_rows: Exact duplicates; ``None`` where it was not counted.
+        sampled: Whether statistics come from a sample, and then ``sample_note`` says how it was taken.
+        warnings: What spoils naive analysis.
+    """
+
+    dataset: Dataset
+    columns: tuple[ColumnProfile, ...]
+    head: tuple[tuple[str | None, ...], ...] = ()
+    sample: tuple[tuple[str | None, ...], ...] = ()
+    duplicate_rows: int | None = None
+    sampled: bool = False
+    sample_note: str = ""
+    warnings: tuple[DataWarning, ...] = ()

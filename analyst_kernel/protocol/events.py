@@ -1,0 +1,312 @@
+"""Events: what happened in an analysis, in past tense, one tagged union.
+
+Whoever records an event stamps it with ``number`` (1, 2, 3 ... in the analysis) and ``at``; the
+producer leaves both at 0. The command line's ``--json`` lines and the browser's socket carry these
+same records.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from analyst_kernel.protocol.base import Record
+from analyst_kernel.protocol.datasets import DatasetProfile
+from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
+from analyst_kernel.protocol.outputs import CellError, Frame, Outcome, Output
+from analyst_kernel.protocol.records import (
+    Answer,
+    ChartRecord,
+    Finding,
+    IterationRecord,
+    Limits,
+    NumberProof,
+    RunStatus,
+    Step,
+    Usage,
+    Value,
+)
+from analyst_kernel.protocol.sandbox import SandboxReport
+
+
+class EventBase(Record):
+    """What every event has.
+
+    Attributes:
+        analysis: Where it happened.
+        run: The run it belongs to; ``None`` for what belongs to the analysis itself.
+        number: Position in the analysis's event log, from 1; 0 before it is recorded.
+        at: Seconds since the epoch; 0 before it is recorded.
+    """
+
+    analysis: AnalysisId
+    run: RunId | None = None
+    number: int = 0
+    at: float = 0.0
+
+
+class RunStarted(EventBase):
+    """A question was taken up. ``is_ai`` is false where no AI model is at work."""
+
+    type: Literal["run_started"] = "run_started"
+    question: str
+    model: str
+    is_ai: bool
+    limits: Limits
+
+
+class KernelChanged(EventBase):
+    """The analysis's kernel changed state. ``reason`` is a sentence for the person."""
+
+    type: Literal["kernel_changed"] = "kernel_changed"
+    state: Literal["starting", "ready", "interrupted", "died", "restarted", "stopped"]
+    reason: str = ""
+    ready_ms: float | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    sandbox: SandboxReport | None = None
+
+
+class DatasetProfiled(EventBase):
+    """A granted dataset was read and described."""
+
+    type: Literal["dataset_profiled"] = "dataset_profiled"
+    profile: DatasetProfile
+
+
+class PlanUpdated(EventBase):
+    """The plan is now this."""
+
+    type: Literal["plan_updated"] = "plan_updated"
+    steps: tuple[Step, ...]
+    reason: str = ""
+
+
+class ModelCalled(EventBase):
+    """A request went to the model; ``call`` counts from 1 in the run."""
+
+    type: Literal["model_called"] = "model_called"
+    call: int
+
+
+class TextStreamed(EventBase):
+    """More of the model's prose."""
+
+    type: Literal["text_streamed"] = "text_streamed"
+    call: int
+    text: str
+
+
+class ThinkingStreamed(EventBase):
+    """More of the model's thinking summary."""
+
+    type: Literal["thinking_streamed"] = "thinking_streamed"
+    call: int
+    text: str
+
+
+class ToolInputStreamed(EventBase):
+    """More of a tool call's input, as raw JSON text; for display only, never executed."""
+
+    type: Literal["tool_input_streamed"] = "tool_input_streamed"
+    call: int
+    tool: str
+    tool_call: str
+    text: str
+
+
+class ModelRetried(EventBase):
+    """The model failed and will be asked again after ``wait`` seconds. What streamed of ``call`` is void."""
+
+    type: Literal["model_retried"] = "model_retried"
+    call: int
+    attempt: int
+    of: int
+    wait: float
+    reason: str
+
+
+class ModelReplied(EventBase):
+    """A model call ended. ``usage`` is the run's total so far."""
+
+    type: Literal["model_replied"] = "model_replied"
+    call: int
+    stop_reason: str
+    usage: Usage
+
+
+class IterationStarted(EventBase):
+    """A cell was recorded and is about to run."""
+
+    type: Literal["iteration_started"] = "iteration_started"
+    iteration: int
+    cell: CellId
+    step: int | None
+    attempt: int
+    language: Literal["python", "sql"]
+    purpose: str
+    code: str
+
+
+class OutputProduced(EventBase):
+    """An output of a running cell.
+
+    ``output`` stands at ``index``; where ``append`` is true it is a stream whose text continues the
+    one already there, otherwise it replaces or adds.
+    """
+
+    type: Literal["output_produced"] = "output_produced"
+    cell: CellId
+    index: int
+    output: Output
+    append: bool = False
+
+
+class OutputsCleared(EventBase):
+    """The running cell cleared its outputs."""
+
+    type: Literal["outputs_cleared"] = "outputs_cleared"
+    cell: CellId
+
+
+class IterationFinished(EventBase):
+    """A cell ended; ``outputs`` are final, as saved, and replace what streamed."""
+
+    type: Literal["iteration_finished"] = "iteration_finished"
+    iteration: int
+    cell: CellId
+    outcome: Outcome
+    seconds: float
+    execution_count: int | None = None
+    outputs: tuple[Output, ...] = ()
+    error: CellError | None = None
+    frames: tuple[Frame, ...] = ()
+
+
+class ChartCaptured(EventBase):
+    """A figure was captured. ``chart.png`` is left out here: it stands in the cell's output."""
+
+    type: Literal["chart_captured"] = "chart_captured"
+    chart: ChartRecord
+
+
+class FindingRecorded(EventBase):
+    """A statement was recorded with its proof."""
+
+    type: Literal["finding_recorded"] = "finding_recorded"
+    finding: Finding
+
+
+class NoticeRaised(EventBase):
+    """Something was cut, dropped, retried, downgraded or is doubtful; ``message`` says it to the person."""
+
+    type: Literal["notice_raised"] = "notice_raised"
+    level: Literal["info", "warning"]
+    code: str
+    message: str
+
+
+class UserAsked(EventBase):
+    """The run waits for the person's answer; ``default`` is one of ``options``."""
+
+    type: Literal["user_asked"] = "user_asked"
+    ask: AskId
+    question: str
+    options: tuple[str, ...]
+    default: str
+
+
+class UserAnswered(EventBase):
+    """The question was answered, by a person or by its default."""
+
+    type: Literal["user_answered"] = "user_answered"
+    ask: AskId
+    answer: str
+    by: Literal["person", "default"]
+
+
+class ApprovalRequested(EventBase):
+    """A cell waits for the person's leave to run."""
+
+    type: Literal["approval_requested"] = "approval_requested"
+    ask: AskId
+    cell: CellId
+    code: str
+    purpose: str
+
+
+class ApprovalDecided(EventBase):
+    """The person decided about a waiting cell."""
+
+    type: Literal["approval_decided"] = "approval_decided"
+    ask: AskId
+    decision: Literal["run", "edit", "skip", "run_all"]
+
+
+class NumbersChecked(EventBase):
+    """The answer's numbers were looked up in the executed outputs."""
+
+    type: Literal["numbers_checked"] = "numbers_checked"
+    numbers: tuple[NumberProof, ...]
+    corrected: bool
+
+
+class NotebookSaved(EventBase):
+    """The notebook on disk holds everything up to here."""
+
+    type: Literal["notebook_saved"] = "notebook_saved"
+    path: str
+    cells: int
+
+
+class RunFinished(EventBase):
+    """The run ended; the last event of a run, always.
+
+    ``reason`` says why where ``status`` is not ``answered``. ``answer`` is the Markdown text;
+    ``details`` the same with assumptions, caveats, next questions and proofs.
+    """
+
+    type: Literal["run_finished"] = "run_finished"
+    status: RunStatus
+    answer: str
+    reason: str = ""
+    details: Answer | None = None
+    key_values: tuple[Value, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    charts: tuple[ChartRecord, ...] = ()
+    notebook: str | None = None
+    iterations: tuple[IterationRecord, ...] = ()
+    usage: Usage = Usage()
+    seconds: float = 0.0
+
+
+Event = Annotated[
+    RunStarted
+    | KernelChanged
+    | DatasetProfiled
+    | PlanUpdated
+    | ModelCalled
+    | TextStreamed
+    | ThinkingStreamed
+    | ToolInputStreamed
+    | ModelRetried
+    | ModelReplied
+    | IterationStarted
+    | OutputProduced
+    | OutputsCleared
+    | IterationFinished
+    | ChartCaptured
+    | FindingRecorded
+    | NoticeRaised
+    | UserAsked
+    | UserAnswered
+    | ApprovalRequested
+    | ApprovalDecided
+    | NumbersChecked
+    | NotebookSaved
+    | RunFinished,
+    Field(discriminator="type"),
+]
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads and writes any event."""
