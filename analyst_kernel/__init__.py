@@ -1,5 +1,50 @@
-"""Analyst Kernel: a data analyst for Jupyter whose every step is an executed notebook cell."""
+"""Analyst Kernel: a data analyst for Jupyter whose every step is an executed notebook cell.
+
+``Analyst`` and ``ask`` are the Python API; they are imported on first use, so that importing this
+package (which Jupyter Server does at its start) costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from analyst_kernel._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from analyst_kernel.agent.errors import AnalystError
+    from analyst_kernel.api import Analyst, ask
+    from analyst_kernel.protocol.records import Limits
+    from analyst_kernel.results import CellResult, Chart, Result
+
+_HOMES = {
+    "Analyst": "analyst_kernel.api",
+    "AnalystError": "analyst_kernel.agent.errors",
+    "CellResult": "analyst_kernel.results",
+    "Chart": "analyst_kernel.results",
+    "Limits": "analyst_kernel.protocol.records",
+    "Result": "analyst_kernel.results",
+    "ask": "analyst_kernel.api",
+}
+
+__all__ = [
+    "Analyst",
+    "AnalystError",
+    "CellResult",
+    "Chart",
+    "Limits",
+    "Result",
+    "__version__",
+    "ask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home on first use."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

@@ -6,7 +6,7 @@
     +-- InputError                the person's input is wrong (exit code 2)
     |   +-- DataError             a file cannot be read as data
     |   +-- NotebookError         a notebook cannot be read or written
-    |   +-- ModelChoiceError      no such model, or no credentials for it (exit code 3 for credentials)
+    |   +-- ModelChoiceError      no such model, or no credentials for it (exit code 3 then)
     +-- ModelError                the provider failed (exit code 3)
     +-- KernelError               the kernel did not start or died (exit code 1)
     +-- SandboxError              the required isolation level is not there (exit code 4)

@@ -1,7 +1,7 @@
 """The seams of the core: what it needs of a model, a kernel, a notebook, data and a person.
 
 Each is a Protocol with one real implementation outside this package and a small fake in the tests.
-Every method may be cancelled at any await and must then leave its side in the state it promises here.
+Every method may be cancelled at any await and must then leave its side in the state it promises.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from analyst_kernel.protocol.outputs import CellError, Frame, Outcome, Output
 from analyst_kernel.protocol.records import Answer, Step, Usage
 from analyst_kernel.protocol.sandbox import SandboxReport
 
-# --- model -----------------------------------------------------------------------------------------
+# --- model -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,12 @@ class Model(Protocol):
         ...
 
 
-# --- kernel ----------------------------------------------------------------------------------------
+# --- kernel ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class OutputChange:
-    """One change of a running cell's outputs, in the sense of ``OutputProduced``/``OutputsCleared``.
+    """One change of a running cell's outputs, as in ``OutputProduced`` and ``OutputsCleared``.
 
     ``output is None`` means cleared.
     """
@@ -215,7 +215,7 @@ class Kernel(Protocol):
         ...
 
 
-# --- notebook --------------------------------------------------------------------------------------
+# --- notebook --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,14 +302,14 @@ class Notebook(Protocol):
     async def record(self, entry: Entry) -> None:
         """Put the entry's cell and save; called after every change, idempotent by cell id.
 
-        New cells go to the end. On disk there is always a complete, valid notebook: the state before
-        or the state after. Cancelling waits for the write under way. Raises ``NotebookError`` when it
-        cannot be written; what was there stays.
+        New cells go to the end. On disk there is always a complete, valid notebook: the state
+        before or the state after. Cancelling waits for the write under way. Raises
+        ``NotebookError`` when it cannot be written; what was there stays.
         """
         ...
 
 
-# --- data ------------------------------------------------------------------------------------------
+# --- data ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,9 +333,13 @@ class Catalog(Protocol):
         ...
 
     async def profile(
-        self, name: str, *, columns: Sequence[str] = (), detail: Literal["concise", "full"] = "concise"
+        self,
+        name: str,
+        *,
+        columns: Sequence[str] = (),
+        detail: Literal["concise", "full"] = "concise",
     ) -> DatasetProfile:
-        """Describe a dataset; raises ``DataError`` naming the nearest dataset where there is none."""
+        """Describe a dataset; raises ``DataError`` naming the nearest one where there is none."""
         ...
 
     def describe(self, profile: DatasetProfile, *, question: str = "", budget: int = 2000) -> str:
@@ -343,11 +347,11 @@ class Catalog(Protocol):
         ...
 
     def setup_code(self, names: Sequence[str] | None = None) -> str:
-        """Plain Python that loads the datasets (all, or the named ones) relative to the notebook."""
+        """Plain Python that loads all or the named datasets, relative to the notebook."""
         ...
 
 
-# --- person ----------------------------------------------------------------------------------------
+# --- person ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

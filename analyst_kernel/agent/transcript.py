@@ -62,7 +62,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the newest question stands on, structured, beside its text (for deterministic models)."""
+    """What the newest question stands on, structured, for deterministic models."""
 
     question: str
     datasets: tuple[DatasetProfile, ...] = ()

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from analyst_kernel.protocol.base import Record
-from analyst_kernel.protocol.ids import AnalysisId, AskId
-from analyst_kernel.protocol.records import Limits
+from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId
+from analyst_kernel.protocol.records import ApprovalMode, Limits
 
 
 class CommandBase(Record):
@@ -67,8 +67,99 @@ class DecideApproval(CommandBase):
     code: str | None = None
 
 
+class DecidePlan(CommandBase):
+    """Accept the plan that waits, as it is or as edited (goals in order)."""
+
+    type: Literal["decide_plan"]
+    ask: AskId
+    goals: tuple[str, ...] = Field(min_length=1, max_length=7)
+
+
+class DetachData(CommandBase):
+    """Take a dataset back from the analysis, by its name."""
+
+    type: Literal["detach_data"]
+    name: str
+
+
+class RunAgain(CommandBase):
+    """Run one iteration's cell again, or with ``cell`` null every cell of the analysis in order."""
+
+    type: Literal["run_again"]
+    cell: CellId | None = None
+
+
+class UnqueueQuestion(CommandBase):
+    """Take back a question that waits its turn; ``position`` counts from 0."""
+
+    type: Literal["unqueue_question"]
+    position: int = Field(ge=0)
+
+
+class RetryModel(CommandBase):
+    """Ask the model again now instead of waiting for the next try."""
+
+    type: Literal["retry_model"]
+
+
+class ChooseModel(CommandBase):
+    """Use another model from the next question on."""
+
+    type: Literal["choose_model"]
+    model: str = Field(min_length=1)
+
+
+class ChooseApproval(CommandBase):
+    """Choose what waits for the person's leave from now on."""
+
+    type: Literal["choose_approval"]
+    mode: ApprovalMode
+
+
+class ChooseBudget(CommandBase):
+    """Limit what each further question may cost, US dollars; null is no limit."""
+
+    type: Literal["choose_budget"]
+    cost_usd: float | None = Field(default=None, gt=0)
+
+
+class VerifyAnalysis(CommandBase):
+    """Run the whole notebook in a fresh kernel and compare."""
+
+    type: Literal["verify_analysis"]
+
+
+class SubscribeAnalysis(CommandBase):
+    """Send this tab the events after number ``after``, then each new one."""
+
+    type: Literal["subscribe_analysis"]
+    after: int = Field(default=0, ge=0)
+
+
+class UnsubscribeAnalysis(CommandBase):
+    """Send this tab no more events of the analysis."""
+
+    type: Literal["unsubscribe_analysis"]
+
+
 Command = Annotated[
-    AskQuestion | CancelRun | RunCode | AttachData | AnswerQuestion | DecideApproval,
+    AskQuestion
+    | CancelRun
+    | RunCode
+    | AttachData
+    | DetachData
+    | AnswerQuestion
+    | DecideApproval
+    | DecidePlan
+    | RunAgain
+    | UnqueueQuestion
+    | RetryModel
+    | ChooseModel
+    | ChooseApproval
+    | ChooseBudget
+    | VerifyAnalysis
+    | SubscribeAnalysis
+    | UnsubscribeAnalysis,
     Field(discriminator="type"),
 ]
 

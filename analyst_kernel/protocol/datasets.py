@@ -30,8 +30,8 @@ class ColumnProfile(Record):
         kind: The class of values.
         nulls: Rows without a value.
         distinct: Distinct values; an estimate where ``distinct_is_estimate``.
-        minimum, p25, median, p75, maximum: Order statistics of numbers; dates fill the first and last
-            as ISO text.
+        minimum, p25, median, p75, maximum: Order statistics of numbers; dates fill the first and
+            last as ISO text.
         mean, std: Of numbers; ``std`` is the sample standard deviation.
         zeros, negatives: Rows that are 0 or below 0.
         top: Most frequent values of text, bool and few-valued columns; all of them where
@@ -88,7 +88,7 @@ class Dataset(Record):
         rows: Row count, or ``None`` where it was not counted.
         columns: Column names in order.
         table: Sheet of a workbook, or table of a database file.
-        options: What reading it needs (``delimiter``, ``encoding``, ``decimal``, ``header``...), as found.
+        options: What reading it needs, as found (``delimiter``, ``encoding``, ``decimal``...).
         load: ``frame`` when the setup cell loads it into memory, ``view`` when it stays on disk.
     """
 
@@ -112,7 +112,7 @@ class DatasetProfile(Record):
         head: First rows, each value as text, at most 5 (all where the table is tiny).
         sample: A few rows from elsewhere in the table.
         duplicate_rows: Exact duplicates; ``None`` where it was not counted.
-        sampled: Whether statistics come from a sample, and then ``sample_note`` says how it was taken.
+        sampled: Whether statistics come from a sample; ``sample_note`` then says how it was taken.
         warnings: What spoils naive analysis.
     """
 

@@ -17,6 +17,8 @@ from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
 from analyst_kernel.protocol.outputs import CellError, Frame, Outcome, Output
 from analyst_kernel.protocol.records import (
     Answer,
+    ApprovalMode,
+    CellVerdict,
     ChartRecord,
     Finding,
     IterationRecord,
@@ -116,7 +118,7 @@ class ToolInputStreamed(EventBase):
 
 
 class ModelRetried(EventBase):
-    """The model failed and will be asked again after ``wait`` seconds. What streamed of ``call`` is void."""
+    """The model failed, is asked again in ``wait`` seconds; what streamed of ``call`` is void."""
 
     type: Literal["model_retried"] = "model_retried"
     call: int
@@ -198,7 +200,7 @@ class FindingRecorded(EventBase):
 
 
 class NoticeRaised(EventBase):
-    """Something was cut, dropped, retried, downgraded or is doubtful; ``message`` says it to the person."""
+    """Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the person."""
 
     type: Literal["notice_raised"] = "notice_raised"
     level: Literal["info", "warning"]
@@ -241,6 +243,73 @@ class ApprovalDecided(EventBase):
     type: Literal["approval_decided"] = "approval_decided"
     ask: AskId
     decision: Literal["run", "edit", "skip", "run_all"]
+
+
+class PlanApprovalRequested(EventBase):
+    """The plan waits for the person, who may edit it."""
+
+    type: Literal["plan_approval_requested"] = "plan_approval_requested"
+    ask: AskId
+    steps: tuple[Step, ...]
+
+
+class PlanApproved(EventBase):
+    """The person accepted the plan; ``edited`` where its goals were changed."""
+
+    type: Literal["plan_approved"] = "plan_approved"
+    ask: AskId
+    edited: bool
+
+
+class QueueChanged(EventBase):
+    """Questions that wait their turn are now these."""
+
+    type: Literal["queue_changed"] = "queue_changed"
+    questions: tuple[str, ...]
+
+
+class DatasetDetached(EventBase):
+    """A dataset was taken back from the analysis."""
+
+    type: Literal["dataset_detached"] = "dataset_detached"
+    name: str
+
+
+class AnalysisConfigured(EventBase):
+    """The analysis's title or settings are now these."""
+
+    type: Literal["analysis_configured"] = "analysis_configured"
+    title: str
+    notebook: str
+    model: str
+    is_ai: bool
+    approval: ApprovalMode
+    budget_usd: float | None = None
+
+
+class VerificationStarted(EventBase):
+    """The notebook runs again in a fresh kernel; ``cells`` is how many will be compared."""
+
+    type: Literal["verification_started"] = "verification_started"
+    cells: int
+
+
+class CellVerified(EventBase):
+    """One cell was run again and compared; ``detail`` says what differs."""
+
+    type: Literal["cell_verified"] = "cell_verified"
+    cell: CellId
+    verdict: CellVerdict
+    detail: str = ""
+
+
+class VerificationFinished(EventBase):
+    """The comparison ended; ``reproduced`` of ``total`` cells gave what is saved."""
+
+    type: Literal["verification_finished"] = "verification_finished"
+    reproduced: int
+    total: int
+    reason: str = ""
 
 
 class NumbersChecked(EventBase):
@@ -302,6 +371,14 @@ Event = Annotated[
     | UserAnswered
     | ApprovalRequested
     | ApprovalDecided
+    | PlanApprovalRequested
+    | PlanApproved
+    | QueueChanged
+    | DatasetDetached
+    | AnalysisConfigured
+    | VerificationStarted
+    | CellVerified
+    | VerificationFinished
     | NumbersChecked
     | NotebookSaved
     | RunFinished,

@@ -12,6 +12,11 @@ from analyst_kernel.protocol.outputs import CellError, Outcome
 
 StepStatus = Literal["todo", "doing", "done", "blocked"]
 RunStatus = Literal["answered", "incomplete", "failed", "cancelled"]
+ApprovalMode = Literal["automatic", "cells", "plan"]
+"""What waits for the person: nothing; each cell; the plan of each question."""
+
+CellVerdict = Literal["reproduced", "differs", "error", "skipped"]
+"""How a cell compared when it was run again in a fresh kernel."""
 
 
 class Step(Record):
@@ -88,7 +93,7 @@ class Usage(Record):
         cache_write_tokens: Written to it.
         output_tokens: Thinking included.
         calls: Answered model calls.
-        cost_usd: US dollars, or ``None`` where the price is not known. 0 for models without a price.
+        cost_usd: US dollars; ``None`` where the price is not known, 0 for models without one.
     """
 
     input_tokens: int = 0

@@ -1,4 +1,4 @@
-"""The wire as one JSON Schema document; ``labextension/src/protocol/generated.ts`` is made from it."""
+"""The wire as one JSON Schema document, from which the front end's types are generated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 from analyst_kernel.protocol.base import WireSchema
 from analyst_kernel.protocol.commands import Command
 from analyst_kernel.protocol.events import Event
+from analyst_kernel.protocol.socket import ClientFrame, ServerFrame
 
 
 def wire_schema() -> dict[str, object]:
-    """Return the JSON Schema of every command and event.
+    """Return the JSON Schema of every command, event and socket frame.
 
     Events leave here, so they are described as written (defaults are always present); commands
     arrive, so they are described as read (defaults may be left out).
@@ -21,19 +22,25 @@ def wire_schema() -> dict[str, object]:
         [
             ("Event", "serialization", TypeAdapter(Event)),
             ("Command", "validation", TypeAdapter(Command)),
+            ("ServerFrame", "serialization", TypeAdapter(ServerFrame)),
+            ("ClientFrame", "validation", TypeAdapter(ClientFrame)),
         ],
         schema_generator=WireSchema,
         ref_template="#/$defs/{model}",
     )
     definitions = dict(schema.get("$defs", {}))
     for (name, _mode), reference in references.items():
-        definitions[name] = reference
+        definitions.setdefault(name, reference)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Wire",
         "type": "object",
-        "properties": {"event": {"$ref": "#/$defs/Event"}, "command": {"$ref": "#/$defs/Command"}},
-        "required": ["event", "command"],
+        "properties": {
+            "event": {"$ref": "#/$defs/Event"},
+            "command": {"$ref": "#/$defs/Command"},
+            "server_frame": {"$ref": "#/$defs/ServerFrame"},
+            "client_frame": {"$ref": "#/$defs/ClientFrame"},
+        },
         "additionalProperties": False,
         "$defs": dict(sorted(definitions.items())),
     }

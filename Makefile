@@ -1,0 +1,111 @@
+# From a fresh clone with git, make and Python >= 3.11: `make test`, `make lab`. Everything is put into
+# .venv, Node included (it comes as a Python wheel); nothing of the system's Node is used.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.build-tools
+NODE_MODULES := labextension/node_modules/.installed
+FRONT_END := analyst_kernel/_labextension/package.json
+
+FRONT_END_SOURCES := $(shell find labextension/src labextension/style -type f 2>/dev/null)
+KERNELSPEC := $(shell find analyst_kernel/sandbox/kernelspec -type f 2>/dev/null)
+# JupyterLab refuses to run as root unless it is told that this is meant.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+# A company's own certificates, where the system knows them, hold for Node too.
+export NODE_USE_SYSTEM_CA := 1
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+JLPM := cd labextension && jlpm
+
+.PHONY: help install system-deps check test lab demo codegen bench dev
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## Install everything into .venv (quick when nothing changed)
+	@echo "Installed in $(VENV)."
+
+$(TOOLS): pyproject.toml .ci/find-python
+	@python=$$(.ci/find-python); \
+	"$(BIN)/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV); }
+	@python -m pip install --quiet --upgrade pip
+	@python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' > $@.txt
+	@python -m pip install --quiet -r $@.txt
+	@touch $@
+
+$(NODE_MODULES): labextension/package.json labextension/yarn.lock labextension/.yarnrc.yml $(TOOLS)
+	@echo "Installing the front end's packages"
+	@log=$$(mktemp); ($(JLPM) install --immutable) > "$$log" 2>&1 || { cat "$$log"; rm -f "$$log"; exit 1; }; rm -f "$$log"
+	@touch $@
+
+$(FRONT_END): labextension/tsconfig.json $(FRONT_END_SOURCES) $(NODE_MODULES)
+	@echo "Building the front end"
+	@log=$$(mktemp); ($(JLPM) build) > "$$log" 2>&1 || { cat "$$log"; rm -f "$$log"; exit 1; }; rm -f "$$log"
+	@touch $@
+
+$(INSTALLED): pyproject.toml README.md labextension/install.json $(KERNELSPEC) $(FRONT_END) $(TOOLS)
+	@echo "Installing the package"
+	@python -m pip install --quiet --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+system-deps: ## Install what the tests need from the system (Chromium, bubblewrap, a font)
+	@.ci/system-deps
+
+check: $(INSTALLED) ## Lint, types, arrows, front end, generated files
+	ruff check --quiet
+	ruff format --check --quiet
+	mypy --no-error-summary
+	@log=$$(mktemp); lint-imports --no-cache > "$$log" || { cat "$$log"; rm -f "$$log"; exit 1; }; rm -f "$$log"
+	python -m analyst_kernel.protocol.schema | diff -q - labextension/src/protocol/schema.json \
+	  || { echo "The wire changed: run \`make codegen\`."; exit 1; }
+	$(JLPM) codegen:check && jlpm check
+
+test: system-deps $(INSTALLED) ## Every test, with branch coverage, then the front end's, then the notebooks
+	@rm -rf $(RESULTS) && mkdir -p $(RESULTS) build/coverage
+	@failed=0; \
+	pytest -q --cov --cov-report=term:skip-covered --junit-xml=$(RESULTS)/python.xml || failed=1; \
+	($(JLPM) test --reporter=default --reporter=junit --outputFile.junit=../$(RESULTS)/front-end.xml) || failed=1; \
+	if compgen -G 'notebooks/*.ipynb' > /dev/null; then \
+	  echo "The notebooks of notebooks/, run again and compared:"; \
+	  pytest -q $(NBVAL) --junit-xml=$(RESULTS)/notebooks.xml notebooks || failed=1; \
+	fi; \
+	.ci/summary $(RESULTS) || failed=1; \
+	exit $$failed
+
+RESULTS := build/test-results
+# Outputs must be what they were; pictures are not compared byte by byte (nbval leaves them out).
+NBVAL := --nbval --nbval-sanitize-with tests/contracts/nbval.cfg -p no:cacheprovider
+
+bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks)
+	pytest -s tests/benchmarks $(ARGS)
+
+lab: $(INSTALLED) ## Open JupyterLab on notebooks/ (options: ARGS="--no-browser --port 8890")
+	@jupyter lab --notebook-dir=notebooks $(ALLOW_ROOT) $(ARGS)
+
+demo: $(INSTALLED) ## Ask one question of the shipped data, without a key
+	@mkdir -p build/demo && rm -f build/demo/mileage.ipynb
+	@analyst ask "How did average city mileage change by model year? Show a line chart." \
+	  --data notebooks/data/vehicles.csv --model offline:rules --notebook build/demo/mileage.ipynb
+	@echo "Notebook: build/demo/mileage.ipynb"
+
+codegen: $(INSTALLED) ## Make schema.json and generated.ts from the Python wire
+	@mkdir -p build
+	python -m analyst_kernel.protocol.schema > build/schema.json
+	mv build/schema.json labextension/src/protocol/schema.json
+	$(JLPM) codegen
+
+dev: $(INSTALLED) ## JupyterLab with a front end that is rebuilt as you edit (reload the page to see it)
+	@mkdir -p build/labextensions && ln -sfn "$(CURDIR)/analyst_kernel/_labextension" build/labextensions/analyst-kernel
+	@($(JLPM) watch) & trap 'kill $$!' EXIT; \
+	jupyter lab --notebook-dir=notebooks --LabApp.extra_labextensions_path="$(CURDIR)/build/labextensions" $(ALLOW_ROOT) $(ARGS)

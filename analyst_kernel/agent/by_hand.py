@@ -1,0 +1,49 @@
+"""Runs the person's own code as a cell, captured as the agent's cells are. No model takes part."""
+
+from __future__ import annotations
+
+import asyncio
+
+from analyst_kernel.agent.closing import undisturbed
+from analyst_kernel.agent.iteration import run_entry, settle
+from analyst_kernel.agent.opening import bring_up, reload_after_death
+from analyst_kernel.agent.ports import Execution, IterationEntry
+from analyst_kernel.agent.run import Run
+from analyst_kernel.agent.state import Bench, Memory
+from analyst_kernel.protocol.ids import CellId, new_cell_id
+
+
+async def run_by_hand(
+    bench: Bench, memory: Memory, code: str, *, timeout: float
+) -> tuple[CellId, Execution]:
+    """Run code in the analysis's kernel as a new cell with origin ``user``.
+
+    Called by whoever holds the analysis, never while a run is at work. Its events carry no run; its
+    iteration number is 0. Starts the kernel and loads the data where that was not done yet.
+
+    Raises:
+        InputError, SandboxError, KernelError: As a run's beginning does.
+    """
+    run = Run.by_hand(bench, memory, timeout=timeout)
+    entry = IterationEntry(
+        cell=new_cell_id(),
+        run=run.id,
+        iteration=0,
+        step=None,
+        attempt=1,
+        language="python",
+        purpose="",
+        code=code,
+        origin="user",
+    )
+    try:
+        await bring_up(run)
+        execution = await run_entry(run, entry)
+        if execution.kernel_died:
+            why = execution.error.message if execution.error is not None else "It ended."
+            await reload_after_death(run, why)
+    except asyncio.CancelledError:
+        memory.kernel_unsure = True
+        await undisturbed(settle(run, closing=True))
+        raise
+    return entry.cell, execution

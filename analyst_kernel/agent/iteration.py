@@ -1,0 +1,247 @@
+"""One iteration: exactly one cell, recorded before it runs and again after, whatever happens.
+
+Called for ``run_python`` and ``run_sql``. What the model reads of it is composed in
+:mod:`analyst_kernel.agent.cell_reply`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from analyst_kernel.agent import repair
+from analyst_kernel.agent.approval import ask_approval
+from analyst_kernel.agent.cell_reply import reply_to
+from analyst_kernel.agent.errors import KernelError, NotebookError
+from analyst_kernel.agent.live_outputs import LiveOutputs
+from analyst_kernel.agent.observe import charts_of
+from analyst_kernel.agent.plan import Plan
+from analyst_kernel.agent.ports import Execution, IterationEntry, OutputChange
+from analyst_kernel.agent.preflight import PreflightFinding, check_code
+from analyst_kernel.agent.proof import cell_numbers
+from analyst_kernel.agent.run import OpenCell, Run
+from analyst_kernel.agent.tools import Reply
+from analyst_kernel.protocol.events import (
+    ChartCaptured,
+    IterationFinished,
+    IterationStarted,
+    OutputProduced,
+    OutputsCleared,
+)
+from analyst_kernel.protocol.ids import new_cell_id
+from analyst_kernel.protocol.outputs import CellError, Outcome
+from analyst_kernel.protocol.records import IterationRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A piece of code to run: plain Python, whatever language it was asked in."""
+
+    code: str
+    language: Literal["python", "sql"]
+    purpose: str = ""
+    step: int | None = None
+    origin: str = "agent"
+
+
+async def iterate(run: Run, task: Task) -> Reply:
+    """Run one piece of code as the run's next iteration and say what came of it."""
+    refusal = _may_not_run(run)
+    if refusal:
+        return Reply.refuse(refusal)
+    if not run.plan.steps:
+        run.move_plan(Plan.of([run.question[:200]], implicit=True), "straight to the first cell")
+    plan, step = run.plan.begin(task.step)
+    run.move_plan(plan)
+    entry = IterationEntry(
+        cell=new_cell_id(),
+        run=run.id,
+        iteration=len(run.iterations) + 1,
+        step=step,
+        attempt=plan.attempt(step),
+        language=task.language,
+        purpose=task.purpose or run.goal_of(step),
+        code=task.code,
+        origin=task.origin,
+    )
+    before = run.memory.frames
+    opened = await _open(run, entry)
+    rejection = await _clear_to_run(run, opened)
+    if rejection is None:
+        await _execute(run, opened)
+    else:
+        opened.outcome = "rejected"
+        opened.execution = Execution("rejected", (), rejection, 0.0, frames=before)
+    await settle(run)
+    return await reply_to(run, opened, before)
+
+
+async def run_entry(run: Run, entry: IterationEntry) -> Execution:
+    """Run the person's own cell: recorded, executed and settled as the agent's are, unchecked."""
+    opened = await _open(run, entry)
+    await _execute(run, opened)
+    await settle(run)
+    assert opened.execution is not None
+    return opened.execution
+
+
+async def _open(run: Run, entry: IterationEntry) -> OpenCell:
+    opened = run.open_cell = OpenCell(entry, LiveOutputs())
+    await run.record(entry)
+    return opened
+
+
+async def settle(run: Run, *, closing: bool = False) -> None:
+    """Record how the open cell ended, and tell it; harmless where no cell is open.
+
+    A write that is cancelled or fails leaves the cell open, so that the run's closing tries once
+    more. With ``closing`` a cell that did not end counts as cancelled, and a notebook that cannot
+    be written is told as a notice.
+    """
+    opened = run.open_cell
+    if opened is None:
+        return
+    execution = opened.execution or Execution(
+        "cancelled",
+        opened.live.outputs,
+        CellError(name="Cancelled", message="The run was stopped before this cell ended."),
+        0.0,
+        frames=run.memory.frames,
+    )
+    outcome: Outcome = opened.outcome or execution.outcome
+    entry = opened.entry = replace(opened.entry, execution=execution, outcome=outcome)
+    try:
+        await run.record(entry)
+    except NotebookError as error:
+        if not closing:
+            raise
+        run.notice("not-saved", f"The cell of iteration {entry.iteration} is not saved. {error}")
+    run.open_cell = None
+    _remember(run, opened, entry, execution, outcome)
+
+
+def _may_not_run(run: Run) -> str:
+    ended = run.meter.iterations_ended(len(run.iterations))
+    if ended:
+        run.exhausted = ended
+        return f"Not run. {ended} Answer with what is established."
+    blocked = run.plan.blocked
+    if blocked is not None:
+        return (
+            f"Not run: step {blocked.number} is blocked. Call update_plan first and replace it by "
+            "another way, or finish with what is established."
+        )
+    return ""
+
+
+async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
+    """Check the code, then ask the person where that is wanted; return why it must not run."""
+    entry, bench = opened.entry, run.bench
+    facts = run.memory.facts
+    findings = check_code(
+        entry.code,
+        bench.policy,
+        installed=frozenset(facts.versions) if facts is not None and facts.versions else None,
+        datasets=frozenset(run.memory.dataset_names()),
+    )
+    asks = run.approve and bench.person is not None
+    blocking = [f for f in findings if f.kind in bench.policy.blocking]
+    stopping = [f for f in blocking if f.kind == "syntax" or not asks]
+    if stopping:
+        _announce(run, opened)
+        return _as_error(stopping)
+    for finding in findings:
+        run.notice(f"preflight-{finding.kind}", f"Line {finding.line}: {finding.message}")
+    if asks and not await ask_approval(run, opened, [f.message for f in blocking]):
+        _announce(run, opened)
+        return CellError(name="Skipped", message="The person chose not to run this cell.")
+    return None
+
+
+def _as_error(findings: list[PreflightFinding]) -> CellError:
+    first = findings[0]
+    name = "SyntaxError" if first.kind == "syntax" else "NotAllowed"
+    message = " ".join(f"Line {finding.line}: {finding.message}" for finding in findings[:3])
+    return CellError(name=name, message=message, line=first.line)
+
+
+def _announce(run: Run, opened: OpenCell) -> None:
+    entry = opened.entry
+    opened.announced = True
+    run.tell(
+        IterationStarted(
+            **run.stamp, iteration=entry.iteration, cell=entry.cell, step=entry.step,
+            attempt=entry.attempt, language=entry.language, purpose=entry.purpose, code=entry.code,
+        )
+    )  # fmt: skip
+
+
+async def _execute(run: Run, opened: OpenCell) -> None:
+    _announce(run, opened)
+    cell = opened.entry.cell
+
+    def changed(change: OutputChange) -> None:
+        opened.live.apply(change)
+        if change.output is None:
+            run.tell(OutputsCleared(**run.stamp, cell=cell))
+            return
+        run.tell(
+            OutputProduced(
+                **run.stamp, cell=cell, index=change.index, output=change.output,
+                append=change.append,
+            )
+        )  # fmt: skip
+
+    code = opened.entry.code
+    try:
+        execution = await run.bench.kernel.execute(
+            code, timeout=run.meter.cell_timeout, on_change=changed
+        )
+    except KernelError as failure:
+        died = CellError(name="KernelDied", message=failure.what, hint=failure.remedy)
+        opened.execution = Execution("error", opened.live.outputs, died, 0.0, kernel_died=True)
+        run.memory.forget_kernel()
+        raise
+    error = execution.error
+    if error is not None and not error.hint:
+        frames = execution.frames or run.memory.frames
+        error = error.model_copy(update={"hint": repair.hint(error, code, frames)})
+        execution = replace(execution, error=error)
+    opened.execution, opened.outcome = execution, execution.outcome
+
+
+def _remember(
+    run: Run, opened: OpenCell, entry: IterationEntry, execution: Execution, outcome: Outcome
+) -> None:
+    """Fold a settled iteration into run and memory, and tell it."""
+    memory = run.memory
+    if not opened.announced:
+        _announce(run, opened)
+    run.iterations.append(
+        IterationRecord(
+            iteration=entry.iteration, cell=entry.cell, step=entry.step, attempt=entry.attempt,
+            language=entry.language, purpose=entry.purpose, code=entry.code, outcome=outcome,
+            seconds=execution.seconds, error=execution.error,
+        )
+    )  # fmt: skip
+    memory.numbers.append(
+        cell_numbers(entry.cell, execution.outputs, before=memory.frames, after=execution.frames)
+    )
+    memory.frames = execution.frames
+    run.tell(
+        IterationFinished(
+            **run.stamp, iteration=entry.iteration, cell=entry.cell, outcome=outcome,
+            seconds=execution.seconds, execution_count=execution.execution_count,
+            outputs=execution.outputs, error=execution.error, frames=execution.frames,
+        )
+    )  # fmt: skip
+    for chart in charts_of(
+        execution.outputs, cell=entry.cell, iteration=entry.iteration,
+        first=len(memory.charts) + 1, title=entry.purpose,
+    ):  # fmt: skip
+        bare = chart.model_copy(update={"png": None})
+        run.charts.append(chart)
+        memory.charts.append(bare)
+        run.tell(ChartCaptured(**run.stamp, chart=bare))
+    for code, message in execution.notices:
+        run.notice(code, message)

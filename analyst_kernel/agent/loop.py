@@ -1,0 +1,205 @@
+"""The loop: one question, turn by turn, until its answer.
+
+It decides what happens next and nothing else: turns come from :mod:`turn`, cells from
+:mod:`iteration`, tools from :mod:`tool_handlers`, the end from :mod:`closing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from analyst_kernel.agent import closing, prompt
+from analyst_kernel.agent.answer import propose
+from analyst_kernel.agent.conversation import answer_calls, cut_off_results
+from analyst_kernel.agent.errors import (
+    AnalystError,
+    InputError,
+    KernelError,
+    ModelError,
+    NotebookError,
+    SandboxError,
+)
+from analyst_kernel.agent.opening import open_run
+from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.state import Bench, Memory
+from analyst_kernel.agent.system_prompt import SYSTEM_PROMPT
+from analyst_kernel.agent.tool_handlers import TOOLS
+from analyst_kernel.agent.transcript import ModelRequest, Text, UserMessage
+from analyst_kernel.agent.turn import Turn, take_turn
+from analyst_kernel.agent.wrap_up import wrap_up
+from analyst_kernel.protocol.events import RunFinished, RunStarted
+from analyst_kernel.protocol.records import Limits, RunStatus
+
+MOST_FRUITLESS_TURNS = 6
+"""Turns in a row without a cell or an accepted call, after which the run gives up."""
+
+
+async def run_question(
+    bench: Bench,
+    memory: Memory,
+    question: str,
+    *,
+    limits: Limits,
+    approve: bool = False,
+) -> RunFinished:
+    """Answer one question; called by whoever holds the analysis, one run at a time.
+
+    ``RunStarted`` is the first event and ``RunFinished`` the last, always. When cancelled, the
+    kernel is left idle, the notebook holds the cell at work and an answer cell that says what is
+    established, the end is told as ``cancelled``, and ``CancelledError`` leaves.
+
+    Raises:
+        InputError, SandboxError, KernelError: Before anything ran, after the end was told as
+            failed. Later failures of model, kernel or notebook end the run and are told in its
+            reason.
+    """
+    run = Run.take_up(bench, memory, question, limits, approve=approve)
+    run.tell(
+        RunStarted(
+            **run.stamp, question=run.question, model=bench.model.name, is_ai=bench.model.is_ai,
+            limits=limits,
+        )
+    )  # fmt: skip
+    return await carry_out(run)
+
+
+async def carry_out(run: Run) -> RunFinished:
+    """Open, converse and close a run that was taken up; see :func:`run_question`."""
+    try:
+        try:
+            notes = await open_run(run)
+        except (InputError, SandboxError, KernelError) as error:
+            if isinstance(error, KernelError):
+                run.memory.forget_kernel()
+            closing.finish(run, Ending("failed", Draft(""), str(error)), None)
+            raise
+        try:
+            ending = await converse(run, notes)
+        except (ModelError, KernelError, NotebookError) as error:
+            ending = failed(run, error)
+        return await closing.close(run, ending)
+    except asyncio.CancelledError:
+        run.memory.kernel_unsure = True
+        await closing.undisturbed(closing.close(run, cancelled(run)))
+        raise
+    except AnalystError:
+        raise
+    except Exception as error:
+        # A defect of ours: end the run visibly, then let it be seen.
+        reason = f"A defect of analyst-kernel ended the run: {type(error).__name__}: {error}."
+        ending = Ending("failed", closing.composed(run, "The run failed."), reason)
+        await closing.undisturbed(closing.close(run, ending))
+        raise
+
+
+async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
+    """Take turns until the run has an ending.
+
+    Raises:
+        ModelError, KernelError, NotebookError: What could not be overcome.
+    """
+    message = prompt.first_message(
+        question=run.question, memory=run.memory, catalog=run.bench.catalog, limits=run.limits,
+        nonce=run.nonce, notes=notes,
+    )  # fmt: skip
+    fruitless = 0
+    most_calls = 4 * run.limits.iterations + 12
+    while True:
+        over = run.meter.ended(run.usage) or run.exhausted
+        if not over and fruitless >= MOST_FRUITLESS_TURNS:
+            over = f"The model made no progress in {fruitless} turns."
+        if not over and run.calls >= most_calls:
+            over = f"The model was called {run.calls} times without an answer."
+        if over:
+            return await wrap_up(run, message, over)
+        run.transcript.append(message)
+        turn = await timed_turn(run)
+        if turn is None:
+            return await wrap_up(
+                run, None, run.meter.ended(run.usage) or "The time limit was reached."
+            )
+        ran = len(run.iterations)
+        message = await _reply(run, turn)
+        if run.ending is not None:
+            run.transcript.append(message)
+            return run.ending
+        useful = len(run.iterations) > ran or any(not r.is_error for r in message.results)
+        fruitless = 0 if useful else fruitless + 1
+
+
+async def timed_turn(run: Run) -> Turn | None:
+    """Take one turn within the run's time; ``None`` when the time ended first."""
+    run.calls += 1
+    request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
+    try:
+        async with asyncio.timeout(run.meter.seconds_left):
+            turn = await take_turn(run.bench, run.id, request, call=run.calls, spend=run.spend)
+    except TimeoutError:
+        return None
+    if run.limits.cost_usd is not None and run.usage.cost_usd is None and run.calls == 1:
+        run.notice(
+            "cost-unknown",
+            f"The price of {run.bench.model.name} is not known, so the cost limit cannot be kept.",
+        )
+    return turn
+
+
+async def _reply(run: Run, turn: Turn) -> UserMessage:
+    """Do what a complete turn asks for, and return what to say next.
+
+    The turn joins the transcript together with its results, or not at all.
+    """
+    match turn.reason:
+        case "tool_use" if turn.message.calls:
+            return await answer_calls(run, turn)
+        case "refusal":
+            detail = f" It said: {turn.detail}" if turn.detail else ""
+            raise ModelError(
+                f"The model declined to go on.{detail}",
+                "Put the question differently, or choose another model.",
+                fault="refused",
+                retryable=False,
+            )
+        case "context_exceeded":
+            raise ModelError(
+                "The conversation no longer fits into the model.",
+                "Ask a narrower question: it starts from the findings so far.",
+                fault="too_long",
+                retryable=False,
+            )
+        case "max_tokens" if turn.message.calls:
+            return cut_off_results(run, turn, prompt.CUT_OFF)
+        case "end_turn" if turn.message.calls:
+            why = "Not run: the turn did not end as a tool call. Send the call again."
+            return cut_off_results(run, turn, why)
+        case _:
+            run.transcript.append(turn.message)
+            return _take_text(run, turn)
+
+
+def _take_text(run: Run, turn: Turn) -> UserMessage:
+    """A reply without a call is an answer, checked as ``finish`` is."""
+    text = turn.message.text.strip()
+    if not text:
+        return UserMessage(text=(Text(prompt.EMPTY_REPLY),))
+    draft = Draft(text)
+    if turn.reason == "max_tokens":
+        draft = replace(draft, caveats=("The model's answer was cut off at its length limit.",))
+    doubts = propose(run, draft)
+    if doubts is None:
+        return UserMessage(text=(Text("The answer was taken."),))
+    return UserMessage(text=(Text(prompt.correction(doubts.numbers, doubts.citations)),))
+
+
+def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
+    """End a run that cannot go on: ``failed`` is the model's, anything else left it incomplete."""
+    of_model = isinstance(error, ModelError) and error.fault != "too_long"
+    status: RunStatus = "failed" if of_model else "incomplete"
+    return Ending(status, closing.composed(run, f"This run ended early. {error}"), str(error))
+
+
+def cancelled(run: Run) -> Ending:
+    """End a run that the person stopped."""
+    reason = "The run was cancelled."
+    return Ending("cancelled", closing.composed(run, reason), reason)

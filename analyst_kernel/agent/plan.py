@@ -1,0 +1,177 @@
+"""The plan of a run: its steps, how they move along, and when one is blocked.
+
+Pure values; every method returns a new plan. What is written and shown is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from analyst_kernel.protocol.records import Step, StepStatus
+
+MOST_STEPS = 7
+
+
+class PlanRefused(Exception):
+    """A revision that cannot stand; the text says what to send instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An ordered list of goals.
+
+    Attributes:
+        steps: Numbered from 1.
+        failures: Consecutive failed attempts of each step, parallel to ``steps``.
+        implicit: Whether the loop made it up for a model that went straight to a cell.
+    """
+
+    steps: tuple[Step, ...] = ()
+    failures: tuple[int, ...] = ()
+    implicit: bool = False
+
+    @classmethod
+    def of(cls, goals: Sequence[str], *, implicit: bool = False) -> Plan:
+        """Make a plan whose steps are all still to do."""
+        steps = tuple(Step(number=i, goal=goal) for i, goal in enumerate(goals, start=1))
+        return cls(steps, (0,) * len(steps), implicit)
+
+    @property
+    def blocked(self) -> Step | None:
+        """The step that ran out of repairs, if any; the plan must be revised then."""
+        return next((step for step in self.steps if step.status == "blocked"), None)
+
+    @property
+    def current(self) -> Step | None:
+        """The step at work, else the first still to do, else the last one."""
+        for wanted in ("doing", "todo"):
+            for step in self.steps:
+                if step.status == wanted:
+                    return step
+        return self.steps[-1] if self.steps else None
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Goals that were not reached."""
+        return tuple(step.goal for step in self.steps if step.status != "done")
+
+    def begin(self, number: int | None) -> tuple[Plan, int | None]:
+        """Move to step ``number`` (unknown or ``None``: the current one); return it too.
+
+        The step that was at work until now counts as done.
+        """
+        if not any(step.number == number for step in self.steps):
+            number = self.current.number if self.current is not None else None
+        steps = tuple(
+            _with(step, "doing")
+            if step.number == number
+            else _with(step, "done")
+            if step.status == "doing"
+            else step
+            for step in self.steps
+        )
+        return replace(self, steps=steps), number
+
+    def attempt(self, number: int | None) -> int:
+        """Return the number of the next attempt at a step, from 1; repair k is attempt k + 1."""
+        return 1 if number is None else self.failures[number - 1] + 1
+
+    def succeeded(self, number: int | None) -> Plan:
+        """Note that a cell of the step ran; its next one is a first attempt again."""
+        return self if number is None else self._count(number, 0)
+
+    def failed(self, number: int | None, *, repairs: int) -> Plan:
+        """Note a failed attempt; after ``repairs`` repairs the step is blocked."""
+        if number is None:
+            return self
+        count = self.failures[number - 1] + 1
+        plan = self._count(number, count)
+        if count <= repairs:
+            return plan
+        steps = tuple(_with(s, "blocked") if s.number == number else s for s in self.steps)
+        return replace(plan, steps=steps)
+
+    def revised(self, goals: Sequence[str]) -> Plan:
+        """Replace the goals; a goal that stays keeps its status and its failures.
+
+        Raises:
+            PlanRefused: No goal, too many of them, or a blocked step that stays as it was.
+        """
+        goals = [" ".join(goal.split()) for goal in goals if goal.strip()]
+        if not goals:
+            raise PlanRefused("A plan needs at least one step.")
+        if len(goals) > MOST_STEPS:
+            raise PlanRefused(
+                f"A plan has at most {MOST_STEPS} steps; this has {len(goals)}. Merge some."
+            )
+        old = {
+            _key(step.goal): (step, n) for step, n in zip(self.steps, self.failures, strict=True)
+        }
+        blocked = self.blocked
+        if blocked is not None and _key(blocked.goal) in {_key(goal) for goal in goals}:
+            raise PlanRefused(
+                f"Step {blocked.number} is blocked: {blocked.goal!r} did not work. Replace it with "
+                "another way to the same end, or leave it out; do not append to it."
+            )
+        steps: list[Step] = []
+        failures: list[int] = []
+        for number, goal in enumerate(goals, start=1):
+            before, count = old.get(_key(goal), (None, 0))
+            status: StepStatus = "todo" if before is None else before.status
+            steps.append(Step(number=number, goal=goal, status=status))
+            failures.append(count)
+        return Plan(tuple(steps), tuple(failures))
+
+    def finished(self) -> Plan:
+        """Close the plan of an answered run: the step at work, and a lone last one, are done."""
+        steps = [_with(step, "done") if step.status == "doing" else step for step in self.steps]
+        todo = [index for index, step in enumerate(steps) if step.status == "todo"]
+        if len(todo) == 1 and todo[0] == len(steps) - 1:
+            steps[-1] = _with(steps[-1], "done")
+        return replace(self, steps=tuple(steps))
+
+    def _count(self, number: int, count: int) -> Plan:
+        failures = list(self.failures)
+        failures[number - 1] = count
+        return replace(self, failures=tuple(failures))
+
+
+def plan_text(plan: Plan) -> str:
+    """Echo a plan, one line per step."""
+    return "\n".join(f"{step.number}. [{step.status}] {step.goal}" for step in plan.steps)
+
+
+def guidance(failures: int, repairs: int) -> str:
+    """Say what to do after the ``failures``-th failed attempt at a step; it escalates.
+
+    Args:
+        failures: Consecutive failures so far, at least 1.
+        repairs: How many repairs a step has.
+    """
+    if failures > repairs:
+        return (
+            "This step is blocked: no repairs are left. Call update_plan and replace the step by "
+            "another way to the same end (revise it, do not append), or finish with what is "
+            "established and say what could not be found."
+        )
+    counter = f"Next is repair {failures} of {repairs}."
+    if failures == 1:
+        return f"{counter} Change as little as possible: fix just what the error names."
+    if failures == 2:
+        return (
+            f"{counter} The last idea did not hold. State a different hypothesis of the cause in "
+            "`purpose` and act on that one."
+        )
+    return (
+        f"{counter} Inspect first: print the dtypes, columns and first rows of the failing object, "
+        "and only then compute, in the same cell."
+    )
+
+
+def _with(step: Step, status: StepStatus) -> Step:
+    return step if step.status == status else step.model_copy(update={"status": status})
+
+
+def _key(goal: str) -> str:
+    return " ".join(goal.casefold().split()).rstrip(".")

@@ -1,0 +1,235 @@
+"""Reads a cell before it runs and says what will not work or should not be tried.
+
+Help for the model and the person, never a boundary: the sandbox is the boundary, and code that
+wants to hide from this can. Pure.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+FindingKind = Literal[
+    "syntax", "shell", "magic", "missing-import", "blocked-import", "unlisted-import",
+    "network", "eval", "write", "overwrite",
+]  # fmt: skip
+
+_ALLOWED = frozenset(
+    """pandas numpy scipy matplotlib mpl_toolkits seaborn sklearn statsmodels plotly altair duckdb
+    polars pyarrow openpyxl xlrd pytz dateutil IPython patsy networkx sympy tabulate tqdm joblib
+    geopandas shapely pingouin lifelines xgboost lightgbm prophet rapidfuzz bs4 lxml PIL""".split()
+)
+_NETWORK = frozenset(
+    """socket requests httpx httpx2 aiohttp urllib3 urllib.request http.client ftplib smtplib poplib
+    imaplib telnetlib paramiko websockets websocket boto3 botocore s3fs gcsfs xmlrpc socketserver
+    http.server asyncssh pycurl""".split()
+)
+_SHELL_MODULES = frozenset({"subprocess", "pty", "pexpect"})
+_SHELL_CALLS = frozenset(
+    {"os.system", "os.popen", "os.execv", "os.execve", "os.fork", "os.spawnl", "os.spawnv"}
+)
+_EVAL_CALLS = frozenset({"eval", "exec", "compile", "__import__"})
+_WRITERS = frozenset(
+    """to_csv to_parquet to_excel to_json to_pickle to_feather to_html to_hdf savefig write_csv
+    write_parquet write_image write_html write_text write_bytes save savez savetxt dump""".split()
+)
+_SCRATCH = ("/tmp/", "/dev/shm/")  # noqa: S108 - places that code names, not ours
+_URL = re.compile(r"^(?:https?|ftp|s3|gs|gcs|az|abfss?)://", re.IGNORECASE)
+_BLOCKED_MAGIC = re.compile(r"^%%?(?:bash|sh|script|system|sx|pip|conda|run|cmd)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the preflight lets through.
+
+    Attributes:
+        allow: Top-level modules known to be fine, beside the standard library.
+        block: Modules that may not be imported (top-level or dotted).
+        tracked: Modules whose absence is known once the kernel listed its libraries.
+        blocking: Kinds of findings that keep a cell from running; the others become notices.
+    """
+
+    allow: frozenset[str] = _ALLOWED
+    block: frozenset[str] = frozenset()
+    tracked: frozenset[str] = frozenset(
+        "pandas numpy duckdb matplotlib scipy sklearn seaborn statsmodels plotly pyarrow".split()
+    )
+    blocking: frozenset[str] = frozenset(
+        {"syntax", "shell", "missing-import", "blocked-import", "network", "eval"}
+    )
+
+
+DEFAULT_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightFinding:
+    """One thing about a cell: its kind, the 1-based line, and a sentence with what to do."""
+
+    kind: FindingKind
+    line: int
+    message: str
+
+
+def check_code(
+    code: str,
+    policy: Policy = DEFAULT_POLICY,
+    *,
+    installed: frozenset[str] | None = None,
+    datasets: frozenset[str] = frozenset(),
+) -> tuple[PreflightFinding, ...]:
+    """Read a cell.
+
+    Args:
+        code: The cell.
+        policy: What is let through.
+        installed: Libraries that the kernel reported, or ``None`` where that is not known.
+        datasets: Variables that hold the person's data and should stay as loaded.
+
+    Returns:
+        Findings in the order of their lines; a syntax error stands alone with the magics.
+    """
+    plain, findings = _without_magics(code)
+    try:
+        tree = ast.parse(plain)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 1
+        message = f"The code is not valid Python: {getattr(error, 'msg', None) or error}."
+        return (*findings, PreflightFinding("syntax", line, message))
+    for node in ast.walk(tree):
+        findings += _imports(node, policy, installed)
+        findings += _calls(node)
+        findings += _assignments(node, datasets)
+    return tuple(sorted(findings, key=lambda finding: finding.line))
+
+
+def _without_magics(code: str) -> tuple[str, list[PreflightFinding]]:
+    """Blank out IPython's ``%`` and ``!`` lines; the rest keeps its line numbers."""
+    findings: list[PreflightFinding] = []
+    lines = code.split("\n")
+    try:
+        ast.parse(code)
+        return code, findings
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass
+    for index, line in enumerate(lines):
+        bare = line.strip()
+        if bare.startswith("!") or _BLOCKED_MAGIC.match(bare):
+            message = f"Shell and package commands do not work here: {bare[:60]!r}. Use Python."
+            findings.append(PreflightFinding("shell", index + 1, message))
+        elif bare.startswith("%"):
+            message = f"{bare[:60]!r} works only in Jupyter; plain Python runs everywhere."
+            findings.append(PreflightFinding("magic", index + 1, message))
+        else:
+            continue
+        lines[index] = line[: len(line) - len(line.lstrip())] + "pass"
+    return "\n".join(lines), findings
+
+
+def _imports(
+    node: ast.AST, policy: Policy, installed: frozenset[str] | None
+) -> Iterator[PreflightFinding]:
+    if isinstance(node, ast.Import):
+        modules = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        return
+    for module in modules:
+        finding = _import(module, node.lineno, policy, installed)
+        if finding is not None:
+            yield finding
+            return
+
+
+def _import(
+    module: str, line: int, policy: Policy, installed: frozenset[str] | None
+) -> PreflightFinding | None:
+    top = module.partition(".")[0]
+    if module in policy.block or top in policy.block:
+        return PreflightFinding("blocked-import", line, f"{top} is on the block list here.")
+    if module in _NETWORK or (top in _NETWORK and top not in policy.allow):
+        message = f"There is no network here, so {module} cannot work. Use the granted datasets."
+        return PreflightFinding("network", line, message)
+    if top in _SHELL_MODULES:
+        message = f"{top} starts other programs, which do not exist here. Use Python."
+        return PreflightFinding("shell", line, message)
+    if installed is not None and top in policy.tracked and top not in installed:
+        have = ", ".join(sorted(installed))
+        message = f"{top} is not installed and cannot be. Installed: {have}."
+        return PreflightFinding("missing-import", line, message)
+    if top not in policy.allow and top not in sys.stdlib_module_names and top != "__future__":
+        message = f"{top} is not a library known here; the notebook may not run elsewhere."
+        return PreflightFinding("unlisted-import", line, message)
+    return None
+
+
+def _calls(node: ast.AST) -> Iterator[PreflightFinding]:
+    if not isinstance(node, ast.Call):
+        return
+    name = _dotted(node.func)
+    if name in _SHELL_CALLS:
+        message = f"{name} starts other programs, which do not exist here. Use Python."
+        yield PreflightFinding("shell", node.lineno, message)
+    if name in _EVAL_CALLS:
+        message = f"{name}() hides what runs from the reader. Write the code itself."
+        yield PreflightFinding("eval", node.lineno, message)
+    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if texts and _URL.match(texts[0]) and name.rpartition(".")[2].startswith(("read_", "urlopen")):
+        message = "There is no network here, so the address cannot be read. Use the datasets."
+        yield PreflightFinding("network", node.lineno, message)
+    path = _written_path(node, name)
+    if path is not None and not path.startswith(_SCRATCH):
+        message = f"Only OUTPUT_DIR can be written. Write to f'{{OUTPUT_DIR}}/{_basename(path)}'."
+        yield PreflightFinding("write", node.lineno, message)
+
+
+def _written_path(call: ast.Call, name: str) -> str | None:
+    """Return the literal path that a call would write to, if it is one."""
+    first = call.args[0] if call.args else None
+    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+        return None
+    if name == "open":
+        mode = call.args[1] if len(call.args) > 1 else None
+        mode = mode or next((k.value for k in call.keywords if k.arg == "mode"), None)
+        writes = isinstance(mode, ast.Constant) and bool(set(str(mode.value)) & set("wax+"))
+        return first.value if writes else None
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _WRITERS:
+        if call.func.attr in ("write_text", "write_bytes"):
+            return _path_literal(call.func.value)
+        looks_like_path = bool(re.search(r"[/\\]|\.\w{1,8}$", first.value))
+        return first.value if looks_like_path else None
+    return None
+
+
+def _path_literal(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Call) and _dotted(node.func).rpartition(".")[2] == "Path" and node.args:
+        first = node.args[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            return first.value
+    return None
+
+
+def _assignments(node: ast.AST, datasets: frozenset[str]) -> Iterator[PreflightFinding]:
+    if not isinstance(node, ast.Assign):
+        return
+    for target in node.targets:
+        if isinstance(target, ast.Name) and target.id in datasets:
+            message = f"{target.id} holds the person's data; give the result a new name."
+            yield PreflightFinding("overwrite", node.lineno, message)
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def _basename(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1] or "result"

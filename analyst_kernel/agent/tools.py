@@ -1,0 +1,132 @@
+"""The registry of tools: name, description, schema, handler, origin. It knows no loop, no model.
+
+Other callers (a model, MCP, a script) use the same registry, so that every call is validated the
+same way and gets exactly one reply. ``Desk`` is whatever the handlers work on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from analyst_kernel.agent.transcript import Image, Observation, Text, ToolSpec
+from analyst_kernel.protocol.base import Json, WireSchema
+
+Desk = TypeVar("Desk")
+_NOISE = ("title", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers."""
+
+    content: tuple[Text | Image, ...]
+    is_error: bool = False
+    observation: Observation | None = None
+
+    @classmethod
+    def say(cls, text: str) -> Reply:
+        """Answer with text."""
+        return cls((Text(text),))
+
+    @classmethod
+    def refuse(cls, text: str) -> Reply:
+        """Answer that it was not done, and what to do instead."""
+        return cls((Text(text),), is_error=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[Desk]):
+    """One tool.
+
+    Attributes:
+        name: As called.
+        description: For the model; what it does and what comes back.
+        inputs: A pydantic model that forbids unknown fields.
+        handler: Does it. Never called with input that does not validate.
+        origin: Who offers it: ``agent`` or ``mcp:NAME``.
+    """
+
+    name: str
+    description: str
+    inputs: type[BaseModel]
+    handler: Callable[[Desk, Any], Awaitable[Reply]]
+    origin: str = "agent"
+
+    def spec(self) -> ToolSpec:
+        """Describe it with a strict JSON Schema without references."""
+        schema = self.inputs.model_json_schema(schema_generator=WireSchema)
+        definitions = schema.pop("$defs", {})
+        clean = _clean(schema, definitions)
+        assert isinstance(clean, dict)
+        clean.pop("description", None)
+        return ToolSpec(self.name, self.description, clean)
+
+
+class Registry(Generic[Desk]):
+    """Tools by name, in the order they are offered."""
+
+    def __init__(self, tools: Iterable[Tool[Desk]]) -> None:
+        """Take the tools; a name may stand only once."""
+        self._tools: dict[str, Tool[Desk]] = {}
+        for tool in tools:
+            if tool.name in self._tools:
+                raise ValueError(f"two tools are named {tool.name}")
+            self._tools[tool.name] = tool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(self._tools)
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """Describe all tools, always in the same order and words."""
+        return tuple(tool.spec() for tool in self._tools.values())
+
+    async def call(self, name: str, arguments: dict[str, Json], desk: Desk) -> Reply:
+        """Validate and run one call; a bad one is answered with what to send instead."""
+        tool = self._tools.get(name)
+        if tool is None:
+            return Reply.refuse(f"There is no tool {name!r}. Tools: {', '.join(self._tools)}.")
+        try:
+            inputs = tool.inputs.model_validate(arguments)
+        except ValidationError as error:
+            return Reply.refuse(_complaint(tool, error))
+        return await tool.handler(desk, inputs)
+
+
+def _complaint(tool: Tool[Any], error: ValidationError) -> str:
+    """Say field by field what is wrong, and name all fields."""
+    problems = []
+    for item in error.errors()[:6]:
+        place = ".".join(str(part) for part in item["loc"]) or "input"
+        problems.append(f"{place}: {item['msg'].removeprefix('Value error, ')}")
+    fields = ", ".join(
+        f"{name} (required)" if field.is_required() else name
+        for name, field in tool.inputs.model_fields.items()
+    )
+    return f"Nothing was run. {tool.name} got wrong input: {'; '.join(problems)}. Fields: {fields}."
+
+
+def _clean(schema: Json, definitions: dict[str, Any]) -> Json:
+    """Inline references and drop titles and defaults, which only cost tokens."""
+    if isinstance(schema, list):
+        return [_clean(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        inner = _clean(definitions[reference.rpartition("/")[2]], definitions)
+        if isinstance(inner, dict):
+            inner.pop("description", None)
+        return inner
+    return {
+        key: {name: _clean(value, definitions) for name, value in item.items()}
+        if key == "properties" and isinstance(item, dict)
+        else _clean(item, definitions)
+        for key, item in schema.items()
+        if key not in _NOISE
+    }

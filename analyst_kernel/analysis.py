@@ -1,0 +1,274 @@
+"""One analysis, wired together: its notebook, kernel, data, model and memory behind one object.
+
+The command line, the Python API and the server all drive this; it is the only place that knows
+every real implementation of the core's ports. It renders nothing and speaks no protocol of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from analyst_kernel.agent.by_hand import run_by_hand
+from analyst_kernel.agent.errors import InputError
+from analyst_kernel.agent.loop import run_question
+from analyst_kernel.agent.ports import Execution, Model, Person
+from analyst_kernel.agent.recall import recall
+from analyst_kernel.agent.state import Bench, Memory
+from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.data.grants import GrantKind, GrantStore
+from analyst_kernel.event_log import EventLog
+from analyst_kernel.kernel.host import KernelHost
+from analyst_kernel.kernel.session import KernelSession
+from analyst_kernel.models.registry import open_model
+from analyst_kernel.notebook.file_writer import NotebookFile
+from analyst_kernel.notebook.naming import default_path, free_path, notebook_path
+from analyst_kernel.protocol.datasets import Dataset
+from analyst_kernel.protocol.events import Event, NoticeRaised, RunFinished
+from analyst_kernel.protocol.ids import AnalysisId, CellId, new_analysis_id
+from analyst_kernel.protocol.records import Limits
+from analyst_kernel.protocol.sandbox import SandboxLevel
+
+DEFAULT_SANDBOX: SandboxLevel = "restricted"
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """How an analysis is to run.
+
+    Attributes:
+        model: ``provider:name``, or ``None`` for the default.
+        sandbox: The level below which nothing runs.
+        limits: Of each run.
+        approve: Whether each cell waits for the person.
+        kernel_name: Kernelspec to start.
+        start_options: Passed to the kernel's provisioner (memory and process limits...).
+    """
+
+    model: str | None = None
+    sandbox: SandboxLevel = DEFAULT_SANDBOX
+    limits: Limits = field(default_factory=Limits)
+    approve: bool = False
+    kernel_name: str = "analyst"
+    start_options: dict[str, object] = field(default_factory=dict)
+
+
+class Analysis:
+    """One notebook, its kernel, its data grants and all its runs. One run at a time."""
+
+    def __init__(
+        self,
+        *,
+        bench: Bench,
+        memory: Memory,
+        log: EventLog,
+        notebook: NotebookFile,
+        catalog: LocalCatalog,
+        kernel: KernelSession,
+        model: Model,
+        grants: GrantStore,
+        settings: AnalysisSettings,
+    ) -> None:
+        """Take the parts; use :meth:`open`."""
+        self.log = log
+        self.notebook = notebook
+        self.settings = settings
+        self._bench = bench
+        self._memory = memory
+        self._catalog = catalog
+        self._kernel = kernel
+        self._model = model
+        self._grants = grants
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        notebook: str | os.PathLike[str] | None = None,
+        question: str = "analysis",
+        data: Sequence[str | os.PathLike[str]] = (),
+        settings: AnalysisSettings | None = None,
+        person: Person | None = None,
+        grants: GrantStore | None = None,
+        host: KernelHost | None = None,
+    ) -> Analysis:
+        """Open an analysis on a new or existing notebook.
+
+        Args:
+            notebook: Where it is saved. An existing notebook is continued; without a path one is
+                named after ``question`` in the working folder, with a number where it is taken.
+            question: Only used to name a new notebook.
+            data: Files and folders that the person grants.
+            settings: How it runs.
+            person: Who answers questions and approvals; ``None`` takes the defaults.
+            grants: The store of grants; the user's own by default.
+            host: Who starts kernels; ``jupyter_client`` by default.
+
+        Raises:
+            InputError: For data, a notebook or a model name that cannot be used; nothing is left
+                behind then.
+        """
+        settings = settings or AnalysisSettings()
+        store = grants if grants is not None else await asyncio.to_thread(GrantStore)
+        path, exists = _resolve(notebook, question)
+        catalog = LocalCatalog(notebook=path)
+        lost = await _regrant(catalog, store, path) if exists else ()
+        await catalog.grant([os.fspath(item) for item in data])
+        model = await open_model(settings.model)
+        try:
+            book = await (NotebookFile.open(path) if exists else _create(path, model.name))
+        except BaseException:
+            await model.aclose()
+            raise
+        await _record_grants(store, path, data)
+        log = EventLog()
+        kernel = KernelSession(
+            notebook=path,
+            kernel_name=settings.kernel_name,
+            require=settings.sandbox,
+            host=host,
+            start_options=dict(settings.start_options),
+        )
+        bench = Bench(
+            analysis=book.analysis,
+            model=model,
+            kernel=kernel,
+            notebook=book,
+            catalog=catalog,
+            person=person,
+            emit=log.record,
+        )
+        memory = recall(book.restore(), (d.name for d in catalog.datasets))
+        analysis = cls(
+            bench=bench,
+            memory=memory,
+            log=log,
+            notebook=book,
+            catalog=catalog,
+            kernel=kernel,
+            model=model,
+            grants=store,
+            settings=settings,
+        )
+        analysis._lost_grants = lost
+        return analysis
+
+    _lost_grants: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> AnalysisId:
+        """The id kept in the notebook."""
+        return self.notebook.analysis
+
+    @property
+    def model_name(self) -> str:
+        """``provider:name`` of the model at work."""
+        return self._model.name
+
+    @property
+    def is_ai(self) -> bool:
+        """Whether an AI model is at work."""
+        return self._model.is_ai
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """What was granted so far."""
+        return tuple(self._catalog.datasets)
+
+    async def grant(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[Dataset, ...]:
+        """Let the analysis read more files; the person's act. Raises ``DataError``."""
+        added = await self._catalog.grant([os.fspath(path) for path in paths])
+        await _record_grants(self._grants, self.notebook.path, paths)
+        return added
+
+    async def ask(self, question: str, *, limits: Limits | None = None) -> RunFinished:
+        """Answer one question; events go to :attr:`log`. Waits for a run at work to end first.
+
+        Cancelling ends the run ``cancelled``, with everything so far saved and the kernel idle.
+        """
+        if not question.strip():
+            raise InputError("The question is empty.", "Ask something about the data.")
+        async with self._lock:
+            for path in self._lost_grants:
+                self._notice("grant-lost", f"{path} was granted earlier and is no longer there.")
+            self._lost_grants = ()
+            return await run_question(
+                self._bench,
+                self._memory,
+                question,
+                limits=limits or self.settings.limits,
+                approve=self.settings.approve,
+            )
+
+    async def stream(self, question: str, *, limits: Limits | None = None) -> AsyncIterator[Event]:
+        """Answer one question and yield its events as they happen; the last is ``RunFinished``.
+
+        Leaving the iteration early cancels the run.
+        """
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        stop = self.log.listen(queue.put_nowait)
+        run = asyncio.ensure_future(self.ask(question, limits=limits))
+        run.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            await run
+        finally:
+            stop()
+            if not run.done():
+                run.cancel()
+                await asyncio.wait([run])
+
+    async def run(self, code: str, *, timeout: float | None = None) -> tuple[CellId, Execution]:
+        """Run the person's own code as a cell of the notebook."""
+        async with self._lock:
+            return await run_by_hand(
+                self._bench,
+                self._memory,
+                code,
+                timeout=timeout or self.settings.limits.cell_seconds,
+            )
+
+    async def close(self) -> None:
+        """Stop the kernel and release the model; harmless when closed."""
+        try:
+            await self._kernel.stop()
+        finally:
+            await self._model.aclose()
+
+    def _notice(self, code: str, message: str) -> None:
+        self.log.record(NoticeRaised(analysis=self.id, level="warning", code=code, message=message))
+
+
+def _resolve(notebook: str | os.PathLike[str] | None, question: str) -> tuple[str, bool]:
+    """Return the notebook's absolute path and whether it is there to be continued."""
+    if notebook is None:
+        return str(free_path(default_path(question))), False
+    path = notebook_path(notebook)
+    return str(path), path.exists()
+
+
+async def _create(path: str, model: str) -> NotebookFile:
+    return await NotebookFile.create(path, analysis=new_analysis_id(), model=model)
+
+
+async def _regrant(catalog: LocalCatalog, store: GrantStore, path: str) -> tuple[str, ...]:
+    """Grant again what the person granted to this notebook earlier; return what is gone."""
+    lost: list[str] = []
+    for grant in await asyncio.to_thread(store.for_notebook, path):
+        if not os.path.exists(grant.path):
+            lost.append(grant.path)
+            continue
+        await catalog.grant([grant.path])
+    return tuple(lost)
+
+
+async def _record_grants(
+    store: GrantStore, notebook: str, paths: Sequence[str | os.PathLike[str]]
+) -> None:
+    for item in paths:
+        kind: GrantKind = "folder" if os.path.isdir(item) else "file"
+        await asyncio.to_thread(store.record, notebook, os.fspath(item), kind)

@@ -1,0 +1,215 @@
+"""The Python API: ``async with Analyst() as analyst`` and the blocking :func:`ask`.
+
+A thin face on :class:`analyst_kernel.analysis.Analysis`; importing it starts nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import TypeAlias
+
+from analyst_kernel.agent.errors import AnalystError, InputError
+from analyst_kernel.agent.observe import charts_of
+from analyst_kernel.agent.ports import Person
+from analyst_kernel.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.protocol.events import Event, RunFinished
+from analyst_kernel.protocol.records import Limits
+from analyst_kernel.protocol.sandbox import SandboxLevel
+from analyst_kernel.results import CellResult, Chart, Result
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+class Analyst:
+    """An analysis that lives as long as the ``async with`` block.
+
+    Example::
+
+        async with Analyst(model="offline:rules") as analyst:
+            result = await analyst.ask("How did mileage change?", data=["vehicles.csv"])
+            more = await analyst.ask("Only for Toyota")
+
+    Args:
+        model: ``provider:name``; ``None`` takes the default (Anthropic where credentials are found,
+            else the built-in rules).
+        sandbox: The isolation level below which nothing runs.
+        limits: Of each run.
+        approve: Whether each cell waits for ``person``.
+        person: Who answers questions and approvals; ``None`` takes the offered defaults.
+        on_event: Called with every event as it happens; must not block.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        sandbox: SandboxLevel = DEFAULT_SANDBOX,
+        limits: Limits | None = None,
+        approve: bool = False,
+        person: Person | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        """Keep the settings; nothing is opened before the first question."""
+        self._settings = AnalysisSettings(
+            model=model, sandbox=sandbox, limits=limits or Limits(), approve=approve
+        )
+        self._person = person
+        self._on_event = on_event
+        self._analysis: Analysis | None = None
+
+    async def __aenter__(self) -> Analyst:
+        """Return self."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the kernel; the notebook stays."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop the kernel and release the model; the notebook stays. Harmless when closed."""
+        analysis, self._analysis = self._analysis, None
+        if analysis is not None:
+            await analysis.close()
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        data: Sequence[PathLike] | PathLike = (),
+        notebook: PathLike | None = None,
+        limits: Limits | None = None,
+    ) -> Result:
+        """Ask a question; the same kernel and notebook serve every question of the block.
+
+        Args:
+            question: In plain words.
+            data: Files or folders to grant, in addition to those granted before.
+            notebook: Where to save; only the first call may choose. An existing one is continued.
+            limits: For this run only.
+
+        Returns:
+            The answer with its findings, charts, iterations and usage. A provider that failed or a
+            budget that ended shows in ``status``, not as an exception.
+
+        Raises:
+            InputError: The data, notebook or model cannot be used.
+            SandboxError: The required isolation is not available; nothing ran.
+            KernelError: The kernel did not start.
+        """
+        analysis = await self._open(question, _listed(data), notebook)
+        return Result.of(await analysis.ask(question, limits=limits))
+
+    async def stream(
+        self,
+        question: str,
+        *,
+        data: Sequence[PathLike] | PathLike = (),
+        notebook: PathLike | None = None,
+        limits: Limits | None = None,
+    ) -> AsyncIterator[Event]:
+        """Ask a question and yield its events; the last one is ``RunFinished``."""
+        analysis = await self._open(question, _listed(data), notebook)
+        async for event in analysis.stream(question, limits=limits):
+            yield event
+
+    async def run(self, code: str, *, timeout: float | None = None) -> CellResult:
+        """Run your own code in the analysis's kernel; it becomes a cell of the notebook.
+
+        Raises:
+            InputError: When nothing was asked yet and so no analysis is open.
+        """
+        analysis = self._analysis
+        if analysis is None:
+            analysis = await self._open("my own cells", (), None)
+        cell, execution = await analysis.run(code, timeout=timeout)
+        charts = charts_of(execution.outputs, cell=cell, iteration=0, first=1, title="")
+        return CellResult(
+            outcome=execution.outcome,
+            outputs=execution.outputs,
+            error=execution.error,
+            charts=tuple(Chart.of(chart) for chart in charts),
+            frames=execution.frames,
+            cell=cell,
+            seconds=execution.seconds,
+        )
+
+    @property
+    def notebook(self) -> str | None:
+        """Absolute path of the notebook, once there is one."""
+        return self._analysis.notebook.path if self._analysis is not None else None
+
+    async def _open(
+        self, question: str, data: Sequence[PathLike], notebook: PathLike | None
+    ) -> Analysis:
+        if self._analysis is not None:
+            if notebook is not None and os.path.abspath(notebook) != self._analysis.notebook.path:
+                raise InputError(
+                    f"This analysis is saved in {self._analysis.notebook.path}, not in {notebook}.",
+                    "Open another Analyst for another notebook.",
+                )
+            if data:
+                await self._analysis.grant(data)
+            return self._analysis
+        self._analysis = await Analysis.open(
+            notebook=notebook,
+            question=question,
+            data=data,
+            settings=self._settings,
+            person=self._person,
+        )
+        if self._on_event is not None:
+            self._analysis.log.listen(self._on_event)
+        return self._analysis
+
+
+def ask(
+    question: str,
+    *,
+    data: Sequence[PathLike] | PathLike = (),
+    notebook: PathLike | None = None,
+    model: str | None = None,
+    sandbox: SandboxLevel = DEFAULT_SANDBOX,
+    limits: Limits | None = None,
+) -> Result:
+    """Ask one question and wait for the answer; :meth:`Analyst.ask` without ``async``.
+
+    Works inside a running event loop too (in a notebook), because it uses a thread of its own.
+    """
+
+    async def once() -> Result:
+        async with Analyst(model, sandbox=sandbox, limits=limits) as analyst:
+            return await analyst.ask(question, data=data, notebook=notebook)
+
+    outcome: list[Result | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(once()))
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread below
+            outcome.append(error)
+
+    # A thread of its own, also without a running loop: the kernel dies with the thread that started
+    # it, so that thread must live exactly as long as the analysis.
+    thread = threading.Thread(target=work, name="analyst-kernel-ask", daemon=True)
+    thread.start()
+    thread.join()
+    result = outcome[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _listed(data: Sequence[PathLike] | PathLike) -> Sequence[PathLike]:
+    return [data] if isinstance(data, str | os.PathLike) else data
+
+
+__all__ = ["Analyst", "AnalystError", "RunFinished", "ask"]

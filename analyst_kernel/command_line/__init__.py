@@ -1,0 +1,1 @@
+"""The commands of ``analyst``, one file per subject, and what they show on a terminal."""

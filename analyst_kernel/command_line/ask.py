@@ -1,0 +1,166 @@
+"""``analyst ask``: one question, its progress on stderr, its answer on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analyst_kernel.command_line.shell import EXIT_CANCELLED, run, sandbox_level
+
+if TYPE_CHECKING:
+    from analyst_kernel.agent.ports import Person
+    from analyst_kernel.analysis import Analysis
+    from analyst_kernel.protocol.events import RunFinished
+
+_EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
+
+
+@click.command()
+@click.argument("question")
+@click.option("--data", multiple=True, metavar="PATH", help="File or folder to grant; repeatable.")
+@click.option(
+    "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
+)
+@click.option("--model", metavar="PROVIDER:NAME", help="See `analyst models`.")
+@click.option("--max-iterations", type=click.IntRange(1, 100), default=10, show_default=True)
+@click.option(
+    "--cell-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds a cell may run.",
+)
+@click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD")
+@click.option("--approve", is_flag=True, help="Ask before each cell runs.")
+@click.option("--sandbox", type=sandbox_level, default="restricted", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def ask(  # noqa: PLR0913 - the command line's contract
+    *,
+    question: str,
+    data: tuple[str, ...],
+    notebook: str | None,
+    model: str | None,
+    max_iterations: int,
+    cell_timeout: float,
+    max_cost: float | None,
+    approve: bool,
+    sandbox: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Answer QUESTION about the data and save the analysis as a notebook."""
+    from analyst_kernel.analysis import AnalysisSettings
+    from analyst_kernel.protocol.records import Limits
+
+    if approve and not sys.stdin.isatty():
+        raise click.UsageError("--approve asks on the terminal, and standard input is not one.")
+    settings = AnalysisSettings(
+        model=model,
+        sandbox=sandbox,  # type: ignore[arg-type] # click checked the choice
+        limits=Limits(iterations=max_iterations, cell_seconds=cell_timeout, cost_usd=max_cost),
+        approve=approve,
+    )
+    run(lambda: _ask(question, data, notebook, settings, as_json=as_json, quiet=quiet))
+
+
+async def _ask(
+    question: str,
+    data: tuple[str, ...],
+    notebook: str | None,
+    settings: Any,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from rich.console import Console
+
+    from analyst_kernel.analysis import Analysis
+    from analyst_kernel.command_line.person import TerminalPerson
+    from analyst_kernel.command_line.progress import Progress
+
+    console = Console(stderr=True)
+    progress = Progress(console, quiet=quiet or (as_json and not console.is_terminal))
+    person: Person | None = TerminalPerson(console, progress) if sys.stdin.isatty() else None
+    finished: list[RunFinished] = []
+    try:
+        analysis = await Analysis.open(
+            notebook=notebook, question=question, data=data, settings=settings, person=person
+        )
+        try:
+            await _ask_in(analysis, question, progress, finished, as_json=as_json)
+        finally:
+            await analysis.close()
+    except asyncio.CancelledError:
+        progress.close()
+        if finished and not as_json:
+            click.echo(f"Cancelled. Saved so far: {finished[0].notebook}", err=True)
+        raise
+    finally:
+        progress.close()
+    result = finished[0]
+    if not as_json:
+        _print_result(result, is_ai=analysis.is_ai, quiet=quiet)
+    return _EXIT_OF_STATUS[result.status]
+
+
+async def _ask_in(
+    analysis: Analysis,
+    question: str,
+    progress: Any,
+    finished: list[RunFinished],
+    *,
+    as_json: bool,
+) -> None:
+    from analyst_kernel.protocol.events import Event, RunFinished
+
+    def listen(event: Event) -> None:
+        if isinstance(event, RunFinished):
+            finished.append(event)
+        if as_json:
+            print(event.model_dump_json(), flush=True)
+
+    analysis.log.listen(progress)
+    analysis.log.listen(listen)
+    await analysis.ask(question)
+
+
+def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    out = Console()
+    if result.answer:
+        if out.is_terminal:
+            out.print(Markdown(result.answer))
+        else:
+            print(result.answer)
+    if result.status != "answered" and result.reason:
+        click.echo(
+            f"Error: {result.reason}" if result.status == "failed" else result.reason, err=True
+        )
+    if result.notebook:
+        print(f"\nNotebook: {result.notebook}")
+    if not quiet:
+        click.echo(_footer(result, is_ai=is_ai), err=True)
+
+
+def _footer(result: RunFinished, *, is_ai: bool) -> str:
+    usage = result.usage
+    parts = [
+        f"{len(result.iterations)} iteration{'s' if len(result.iterations) != 1 else ''}",
+        f"{len(result.charts)} chart{'s' if len(result.charts) != 1 else ''}",
+        f"{result.seconds:.1f} s",
+    ]
+    if not is_ai:
+        parts.append("no AI model")
+    else:
+        tokens_in = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
+        parts.append(f"{tokens_in:,} tokens in ({usage.cached_tokens:,} cached)")
+        parts.append(f"{usage.output_tokens:,} out")
+        if usage.cost_usd is not None:
+            parts.append(f"${usage.cost_usd:.4f}")
+    return " · ".join(parts)

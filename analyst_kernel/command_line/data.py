@@ -1,0 +1,100 @@
+"""``analyst files`` and ``analyst profile``: what data there is, and what a model is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from analyst_kernel.command_line.shell import json_option, run
+
+if TYPE_CHECKING:
+    from analyst_kernel.agent.ports import FoundFile
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@json_option
+def files(*, paths: tuple[str, ...], as_json: bool) -> None:
+    """List data files: path, format, size, rows, columns. Without PATH: the current folder."""
+    run(lambda: _files(paths or (".",), as_json=as_json))
+
+
+async def _files(paths: tuple[str, ...], *, as_json: bool) -> int:
+    from analyst_kernel.agent.errors import DataError
+    from analyst_kernel.data.found import find_files
+
+    found = await asyncio.to_thread(find_files, paths)
+    if as_json:
+        print(json.dumps([asdict(file) for file in found], ensure_ascii=False))
+    elif found:
+        _print_files(found)
+    else:
+        raise DataError(
+            f"There are no data files in {', '.join(paths)}.",
+            "Readable are CSV, Parquet, JSON, JSON Lines, Excel, SQLite, DuckDB and Arrow files.",
+        )
+    return 0
+
+
+def _print_files(found: tuple[FoundFile, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("path", "format"):
+        table.add_column(name, overflow="fold")
+    for name in ("size", "rows", "columns"):
+        table.add_column(name, justify="right")
+    for file in found:
+        if file.problem:
+            table.add_row(_shown(file.path), file.format, _size(file.bytes), file.problem, "")
+            continue
+        rows = f"{file.rows:,}" if file.rows is not None else "?"
+        table.add_row(
+            _shown(file.path), file.format, _size(file.bytes), rows, str(len(file.columns))
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def _shown(path: str) -> str:
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@json_option
+def profile(*, paths: tuple[str, ...], as_json: bool) -> None:
+    """Show what a model is shown of the datasets in PATH."""
+    run(lambda: _profile(paths, as_json=as_json))
+
+
+async def _profile(paths: tuple[str, ...], *, as_json: bool) -> int:
+    from analyst_kernel.data.catalog import LocalCatalog
+
+    catalog = LocalCatalog(notebook=str(Path.cwd() / "profile.ipynb"))
+    await catalog.grant(paths)
+    for dataset in catalog.datasets:
+        described = await catalog.profile(dataset.name, detail="full")
+        if as_json:
+            print(described.model_dump_json())
+        else:
+            print(catalog.describe(described))
+            print()
+    return 0

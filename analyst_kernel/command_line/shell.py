@@ -1,0 +1,45 @@
+"""Runs a command's coroutine to an exit code; a failure becomes one clear sentence on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import click
+
+from analyst_kernel.agent.errors import AnalystError
+
+EXIT_CANCELLED = 130
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+sandbox_level = click.Choice(["isolated", "restricted", "limits", "none"])
+
+
+def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
+    """Run a command's coroutine to its exit code, turning failures into one clear line."""
+    debug = bool(click.get_current_context().obj)
+    try:
+        code = asyncio.run(work())
+    except KeyboardInterrupt:
+        click.echo("Cancelled.", err=True)
+        sys.exit(EXIT_CANCELLED)
+    except AnalystError as error:
+        if debug:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        name = type(error).__name__
+        click.echo(
+            f"Error: {name}: {error}. This is a defect of analyst-kernel; what was saved is "
+            "intact. Run again as `analyst --debug ...` for the traceback.",
+            err=True,
+        )
+        sys.exit(1)
+    sys.exit(code)

@@ -1,0 +1,175 @@
+"""From a path to the tables in it: files of a folder, members of an archive, sheets, tables.
+
+Hidden files, and links that lead out of a granted folder, are never followed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from analyst_kernel.agent.errors import DataError
+from analyst_kernel.data import database_file, excel_file
+from analyst_kernel.data.archives import MAX_MEMBERS, compression_of, zip_members
+from analyst_kernel.data.engine import Stop, workspace
+from analyst_kernel.data.formats import identify, looks_like_data, stem_of, suffix_of
+from analyst_kernel.data.readings import Packing, Reading, Source
+
+MAX_DEPTH = 6
+MAX_SEEN = 20_000
+MAX_FILES = 100
+
+
+def data_files(folder: str, *, limit: int = MAX_FILES) -> list[str]:
+    """List the files below a folder whose names look like data, in order of their paths.
+
+    Raises:
+        DataError: There are more than ``limit``, or the folder is too big to look through.
+    """
+    found: list[str] = []
+    for seen, path in enumerate(_walk(folder, os.path.realpath(folder), MAX_DEPTH)):
+        if seen > MAX_SEEN:
+            raise DataError(
+                f"{folder} holds more than {MAX_SEEN:,} files.", "Name the data files themselves."
+            )
+        if looks_like_data(os.path.basename(path)):
+            found.append(path)
+        if len(found) > limit:
+            raise DataError(
+                f"{folder} holds more than {limit} data files.",
+                "Name a smaller folder, or the data files themselves.",
+            )
+    return found
+
+
+def _walk(folder: str, root: str, depth: int) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return  # a folder below that may not be listed holds nothing for us
+    for entry in entries:
+        if entry.name.startswith((".", "~$")) or entry.name.endswith("_files"):
+            continue
+        if entry.is_symlink():
+            real = os.path.realpath(entry.path)
+            if os.path.commonpath([real, root]) != root or not os.path.isfile(real):
+                continue
+            yield entry.path
+        elif entry.is_file():
+            yield entry.path
+        elif entry.is_dir() and depth > 1 and entry.name not in ("node_modules", "__pycache__"):
+            yield from _walk(entry.path, root, depth - 1)
+
+
+def checked(path: str) -> str:
+    """Return the absolute path, links resolved, of something that exists and may be read.
+
+    Raises:
+        DataError: It does not exist, is not a file or folder, or may not be read.
+    """
+    real = os.path.realpath(os.path.expanduser(path))
+    if not os.path.exists(real):
+        raise DataError(f"There is no file or folder {path}.", _near(real))
+    if not os.path.isfile(real) and not os.path.isdir(real):
+        raise DataError(f"{path} is neither a file nor a folder.", "Name a data file.")
+    if not os.access(real, os.R_OK):
+        raise DataError(
+            f"{path} may not be read by this user.", "Change its permissions, or copy it."
+        )
+    return real
+
+
+def _near(path: str) -> str:
+    import difflib
+
+    folder = os.path.dirname(path)
+    try:
+        names = [name for name in os.listdir(folder) if looks_like_data(name)]
+    except OSError:
+        return "Check the path."
+    close = difflib.get_close_matches(os.path.basename(path), names, 1, 0.6)
+    return f"Did you mean {close[0]}?" if close else "Check the path."
+
+
+def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
+    """List the tables in one file; ``path`` is absolute.
+
+    Raises:
+        DataError: It cannot be read as data.
+    """
+    try:
+        if os.path.getsize(path) == 0:
+            raise DataError(
+                f"{os.path.basename(path)} is empty (0 bytes).", "Check the export that made it."
+            )
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise DataError(
+            f"{os.path.basename(path)} cannot be read: {error.strerror}.",
+            "Change its permissions, or copy it.",
+        ) from error
+    name = os.path.basename(path)
+    if head.startswith(b"PK\x03\x04") and suffix_of(name) not in (
+        ".xlsx",
+        ".xlsm",
+        ".xlsb",
+        ".ods",
+    ):
+        return _zipped(path)
+    packing = Packing(compression_of(head))
+    return _tables(path, packing, name, stem_of(name), stop)
+
+
+def _zipped(path: str) -> tuple[Source, ...]:
+    members = [entry for entry in zip_members(path) if looks_like_data(entry.filename)]
+    members = [entry for entry in members if not entry.filename.lower().endswith(".zip")]
+    name = os.path.basename(path)
+    if any(entry.filename.startswith("xl/") for entry in zip_members(path)):
+        return _tables(path, Packing(), name, stem_of(name), None)
+    if not members:
+        raise DataError(f"{name} holds no data files.", "Attach the data files themselves.")
+    if len(members) > MAX_MEMBERS:
+        raise DataError(
+            f"{name} holds {len(members)} data files, more than the {MAX_MEMBERS} taken from one "
+            "archive.",
+            "Unpack it and attach the files that you need.",
+        )
+    found: list[Source] = []
+    total = len(zip_members(path))
+    for entry in members:
+        packing = Packing("zip", entry.filename, total)
+        stem = stem_of(name) if len(members) == 1 else stem_of(os.path.basename(entry.filename))
+        found += _tables(path, packing, entry.filename, stem, None)
+    return tuple(found)
+
+
+def _tables(
+    path: str, packing: Packing, name: str, stem: str, stop: Stop | None
+) -> tuple[Source, ...]:
+    kind = identify(path, packing, name)
+    size = os.path.getsize(path)
+
+    def source(reading: Reading | None, part: str = stem, table: str | None = None) -> Source:
+        return Source(path, kind, size, part, reading, packing, table)
+
+    if kind in ("csv", "tsv", "json", "jsonl"):
+        return (source(None),)
+    if packing.compression is not None:
+        raise DataError(
+            f"{os.path.basename(name)} is packed, and a {kind} file can only be read unpacked.",
+            "Unpack it and attach the result.",
+        )
+    if kind == "excel":
+        pages = excel_file.sheets(path)
+        return tuple(
+            source(page, stem if len(pages) == 1 else f"{stem}_{page.sheet}", page.sheet)
+            for page in pages
+        )
+    if kind == "sqlite":
+        return tuple(source(one, one.table, one.table) for one in database_file.sqlite_tables(path))
+    if kind == "duckdb":
+        with workspace(stop) as work:
+            tables = database_file.duckdb_tables(work, path)
+        return tuple(source(one, one.table, one.table) for one in tables)
+    return (source(None),)

@@ -1,0 +1,384 @@
+"""The setup cell: plain pandas and DuckDB calls that load the datasets as the profile saw them.
+
+Pure text building. The code needs nothing of this package and runs from the notebook's folder; it
+works on pandas 2.2 and 3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import assert_never
+
+from analyst_kernel.data import relation
+from analyst_kernel.data.database_file import duckdb_table_sql
+from analyst_kernel.data.engine import literal, quoted
+from analyst_kernel.data.names import identifier
+from analyst_kernel.data.readings import (
+    ArrowReading,
+    DelimitedReading,
+    DuckdbReading,
+    ExcelReading,
+    JsonReading,
+    Packing,
+    ParquetReading,
+    Source,
+    SqliteReading,
+)
+from analyst_kernel.protocol.datasets import Dataset
+
+_WIDTH = 100
+_CHUNK_ROWS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loadable:
+    """A dataset with the source it is read from."""
+
+    dataset: Dataset
+    source: Source
+
+
+@dataclass
+class _Cell:
+    """The imports that the code turns out to need, and its lines."""
+
+    folder: str
+    imports: set[str]
+    lines: list[str]
+
+    def path(self, path: str) -> str:
+        """Quote a path relative to the notebook, with slashes on every system."""
+        return _text(relative(path, self.folder))
+
+
+def relative(path: str, folder: str) -> str:
+    """Write a path relative to a folder with forward slashes; absolute where drives differ."""
+    try:
+        short = os.path.relpath(path, folder)
+    except ValueError:
+        short = path
+    return PurePath(short).as_posix()
+
+
+def setup_code(datasets: Sequence[Loadable], folder: str, *, imports: bool = True) -> str:
+    """Write the code that loads the datasets.
+
+    Args:
+        datasets: What to load, in order.
+        folder: The notebook's folder, absolute; the code runs there.
+        imports: Whether to import pandas, numpy, matplotlib and duckdb first.
+    """
+    cell = _Cell(os.path.realpath(folder), set(), [])
+    for one in datasets:
+        cell.lines.append("")
+        cell.lines.append(_comment(one.dataset))
+        _load(cell, one)
+    head: list[str] = sorted(cell.imports, key=lambda line: (line.startswith("from"), line))
+    if imports:
+        if head:
+            head.append("")
+        head += [
+            "import duckdb",
+            "import matplotlib.pyplot as plt",
+            "import numpy as np",
+            "import pandas as pd",
+        ]
+    return "\n".join([*head, *cell.lines]).strip()
+
+
+def _comment(dataset: Dataset) -> str:
+    rows = "" if dataset.rows is None else f"{dataset.rows:,} rows x "
+    where = "" if dataset.load == "frame" else ", kept on disk and queried with SQL"
+    table = f" ({' '.join(dataset.table.split())[:60]})" if dataset.table else ""
+    return f"# {dataset.name}{table}: {rows}{len(dataset.columns):,} columns{where}"
+
+
+def _load(cell: _Cell, one: Loadable) -> None:
+    dataset, source = one.dataset, one.source
+    reading = source.reading
+    assert reading is not None, "a dataset is granted only after it was read"
+    name = dataset.name
+    match reading:
+        case DelimitedReading():
+            _delimited(cell, dataset, source, reading)
+        case JsonReading():
+            _json(cell, dataset, source, reading)
+        case ExcelReading():
+            _excel(cell, name, source.path, reading)
+        case SqliteReading():
+            _sqlite(cell, dataset, source.path, reading)
+        case DuckdbReading():
+            _duckdb(cell, dataset, source.path, reading)
+        case ParquetReading():
+            _parquet(cell, dataset, source.path, reading)
+        case ArrowReading(stream=stream):
+            if stream:
+                cell.imports.add("import pyarrow as pa")
+                cell.lines.append(f"with pa.OSFile({cell.path(source.path)}) as file:")
+                cell.lines.append(f"    {name} = pa.ipc.open_stream(file).read_pandas()")
+            else:
+                cell.lines.append(f"{name} = pd.read_feather({cell.path(source.path)})")
+        case _:
+            assert_never(reading)
+
+
+def _call(target: str, arguments: Sequence[str]) -> list[str]:
+    """Write a call on one line, or with one argument per line where it is long."""
+    line = f"{target}({', '.join(arguments)})"
+    if len(line) <= _WIDTH:
+        return [line]
+    return [f"{target}(", *(f"    {argument}," for argument in arguments), ")"]
+
+
+def _text(value: str) -> str:
+    """Write a text literal with double quotes where that needs no escapes."""
+    return f'"{value}"' if value.isprintable() and not set(value) & set('"\\') else repr(value)
+
+
+def _pairs(items: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{_text(key)}: {value}" for key, value in items.items()) + "}"
+
+
+def _delimited(cell: _Cell, dataset: Dataset, source: Source, reading: DelimitedReading) -> None:
+    arguments = csv_arguments(reading)
+    name, path = dataset.name, cell.path(source.path)
+    if dataset.load == "view":
+        _big_csv(cell, name, source, reading, arguments)
+        return
+    packing = reading.packing
+    if packing.compression == "zip" and packing.members > 1:
+        cell.imports.add("import zipfile")
+        cell.lines.append(f"with zipfile.ZipFile({path}) as archive:")
+        cell.lines.append(f"    with archive.open({_text(packing.member or '')}) as file:")
+        for line in _call(f"{name} = pd.read_csv", ["file", *arguments]):
+            cell.lines.append(f"        {line}")
+        return
+    cell.lines += _call(
+        f"{name} = pd.read_csv", [path, *arguments, *_compression(source.path, packing)]
+    )
+
+
+def _compression(path: str, packing: Packing) -> list[str]:
+    """Name the compression where pandas would not see it from the file's name."""
+    suffix = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zip": ".zip"}
+    known = packing.compression
+    if known is None:
+        wrong = path.lower().endswith((*suffix.values(), ".zst", ".tar"))
+        return ["compression=None"] if wrong else []
+    return [] if path.lower().endswith(suffix[known]) else [f'compression="{known}"']
+
+
+def csv_arguments(reading: DelimitedReading) -> list[str]:
+    """Return the arguments of ``pd.read_csv`` that differ from its own guesses."""
+    found: list[str] = []
+    if reading.delimiter != ",":
+        found.append(f"sep={_separator(reading.delimiter)}")
+    if reading.decimal != ".":
+        found.append(f"decimal={_text(reading.decimal)}")
+    if reading.thousands:
+        found.append(f"thousands={_text(reading.thousands)}")
+    if reading.encoding != "utf-8":
+        found.append(f"encoding={_text(reading.encoding)}")
+    if reading.quote != '"':
+        found.append(f"quotechar={_text(reading.quote)}")
+    if reading.escape:
+        found.append(f"escapechar={reading.escape!r}")
+    if reading.skip_rows:
+        found.append(f"skiprows={reading.skip_rows}")
+    if not reading.header:
+        found.append("header=None")
+    elif reading.explicit_names:
+        found.append("header=0")
+    if reading.explicit_names:
+        found.append(f"names=[{', '.join(map(_text, reading.names))}]")
+    if reading.trailing_delimiter:
+        found.append("index_col=False")
+    if reading.skip_initial_space:
+        found.append("skipinitialspace=True")
+    if reading.bad_rows:
+        found.append('on_bad_lines="skip"')
+    return found + _value_arguments(reading)
+
+
+def _value_arguments(reading: DelimitedReading) -> list[str]:
+    """Return the arguments that say what the values of columns are."""
+    found: list[str] = []
+    typed = list(zip(reading.names, reading.types, strict=True))
+    texts = {name: "str" for name, kind in typed if kind.forced}
+    if texts:
+        found.append("dtype=str" if len(texts) == len(typed) else f"dtype={_pairs(texts)}")
+    markers = {n: f"[{', '.join(map(_text, k.markers))}]" for n, k in typed if k.markers}
+    if markers:
+        found.append(f"na_values={_pairs(markers)}")
+    dates = {name: _text(kind.date_format) for name, kind in typed if kind.date_format}
+    if dates:
+        found.append(f"parse_dates=[{', '.join(map(_text, dates))}]")
+        formats = set(dates.values())
+        found.append(f"date_format={formats.pop() if len(formats) == 1 else _pairs(dates)}")
+    if reading.whole_column_types:
+        found.append("low_memory=False")
+    return found
+
+
+def _separator(delimiter: str) -> str:
+    return r'"\t"' if delimiter == "\t" else r'r"\s+"' if delimiter == r"\s+" else _text(delimiter)
+
+
+def _big_csv(
+    cell: _Cell, name: str, source: Source, reading: DelimitedReading, arguments: list[str]
+) -> None:
+    gzip = reading.packing.compression == "gzip"
+    plain = reading.encoding in ("utf-8", "utf-8-sig") and reading.bad_rows == 0
+    crooked = reading.skip_initial_space or reading.trailing_delimiter or reading.escape
+    if (reading.packing.compression in (None, "gzip")) and plain and not crooked:
+        file = relation.direct(relative(source.path, cell.folder), reading, gzip=gzip)
+        sql = relation.typed_sql(file, reading, reading.names)
+        _view(cell, name, sql)
+        return
+    argument = cell.path(source.path)
+    if reading.packing.compression == "zip" and reading.packing.members > 1:
+        cell.imports.add("import zipfile")
+        member = _text(reading.packing.member or "")
+        argument = f"zipfile.ZipFile({argument}).open({member})"
+    else:
+        arguments = arguments + _compression(source.path, reading.packing)
+    arguments = [one for one in arguments if one != "low_memory=False"]
+    _chunked(cell, name, _call("pd.read_csv", [argument, *arguments, f"chunksize={_CHUNK_ROWS}"]))
+
+
+def _view(cell: _Cell, name: str, sql: str) -> None:
+    statement = f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}"
+    quote = '"""' if '"""' not in statement and not statement.endswith('"') else "'''"
+    raw = "r" if "\\" in statement else ""
+    if len(statement) < 70 and '"' not in statement:
+        cell.lines.append(f'duckdb.sql({raw}"{statement}")')
+        return
+    cell.lines += [f"duckdb.sql({raw}{quote}", statement, f"{quote})"]
+
+
+def _chunked(cell: _Cell, name: str, source: list[str]) -> None:
+    """Write a loop that fills a DuckDB table piece by piece, so that no frame holds it all."""
+    cell.lines.append(f'duckdb.sql("DROP TABLE IF EXISTS {name}")')
+    cell.lines.append(
+        f"for part, rows in enumerate({source[0]}" + ("" if len(source) > 1 else "):")
+    )
+    cell.lines += [f"    {line}" for line in source[1:-1]]
+    if len(source) > 1:
+        cell.lines.append(f"{source[-1]}):")
+    cell.lines += [
+        "    if part == 0:",
+        f'        duckdb.sql("CREATE TABLE {name} AS SELECT * FROM rows")',
+        "    else:",
+        f'        duckdb.sql("INSERT INTO {name} SELECT * FROM rows")',
+    ]
+
+
+def _json(cell: _Cell, dataset: Dataset, source: Source, reading: JsonReading) -> None:
+    name, path = dataset.name, cell.path(source.path)
+    if reading.on_disk:
+        shape = "newline_delimited" if reading.lines else "auto"
+        file = literal(relative(source.path, cell.folder))
+        _view(cell, name, f"SELECT * FROM read_json({file}, format = '{shape}')")
+        return
+    cell.imports.add("import json")
+    match reading.packing.compression:
+        case None:
+            cell.lines.append(f'with open({path}, encoding="utf-8-sig") as file:')
+        case "zip":
+            cell.imports.add("import zipfile")
+            member = _text(reading.packing.member or "")
+            cell.lines.append(f"with zipfile.ZipFile({path}).open({member}) as file:")
+        case "gzip" | "bz2" | "xz":
+            module = {"gzip": "gzip", "bz2": "bz2", "xz": "lzma"}[reading.packing.compression]
+            cell.imports.add(f"import {module}")
+            cell.lines.append(f'with {module}.open({path}, "rt", encoding="utf-8-sig") as file:')
+    document = "json.load(file)"
+    if reading.lines:
+        document = "[json.loads(line) for line in file if line.strip()]"
+    match reading.shape:
+        case "lines" | "records" | "columns" | "rows":
+            code = f"pd.DataFrame({document})"
+        case "nested":
+            code = (
+                f"pd.json_normalize({document}{f'[{_text(reading.key)}]' if reading.key else ''})"
+            )
+        case "index":
+            code = f'pd.DataFrame.from_dict({document}, orient="index").reset_index(names="key")'
+        case "split":
+            cell.lines.append(f"    document = {document}")
+            code = 'pd.DataFrame(document["data"], columns=document["columns"])'
+        case _:
+            assert_never(reading.shape)
+    rename = ".rename(columns=str)" if reading.shape in ("rows", "split") else ""
+    cell.lines.append(f"    {name} = {code}{rename}")
+    _dates(cell, name, reading.dates)
+
+
+def _dates(cell: _Cell, name: str, dates: Sequence[tuple[str, str]]) -> None:
+    for column, text in dates:
+        key = f"{name}[{_text(column)}]"
+        cell.lines.append(f"{key} = pd.to_datetime({key}, format={_text(text)})")
+
+
+def _excel(cell: _Cell, name: str, path: str, reading: ExcelReading) -> None:
+    arguments = [cell.path(path)]
+    if not reading.only_sheet:
+        arguments.append(f"sheet_name={_text(reading.sheet)}")
+    if reading.header_row is None:
+        arguments.append("header=None")
+        arguments.append(f"names=[{', '.join(map(_text, reading.names))}]")
+    elif reading.header_row:
+        arguments.append(f"header={reading.header_row}")
+    cell.lines += _call(f"{name} = pd.read_excel", arguments)
+    _dates(cell, name, reading.dates)
+
+
+def _sqlite(cell: _Cell, dataset: Dataset, path: str, reading: SqliteReading) -> None:
+    cell.imports |= {"import sqlite3", "from contextlib import closing"}
+    url = f"file:{_percent(relative(path, cell.folder))}?mode=ro"
+    cell.lines.append(f"with closing(sqlite3.connect({_text(url)}, uri=True)) as connection:")
+    arguments = [_text(f"SELECT * FROM {quoted(reading.table)}"), "connection"]
+    if dataset.load == "view":
+        inner = _Cell(cell.folder, cell.imports, [])
+        arguments.append(f"chunksize={_CHUNK_ROWS}")
+        _chunked(inner, dataset.name, [f"pd.read_sql_query({', '.join(arguments)})"])
+        cell.lines += [f"    {line}" for line in inner.lines]
+        return
+    cell.lines += [
+        f"    {line}" for line in _call(f"{dataset.name} = pd.read_sql_query", arguments)
+    ]
+    _dates(cell, dataset.name, reading.dates)
+
+
+def _percent(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path)
+
+
+def _duckdb(cell: _Cell, dataset: Dataset, path: str, reading: DuckdbReading) -> None:
+    stem = identifier(os.path.basename(path).rsplit(".", 1)[0])
+    catalog = f"{stem}_file"
+    attach = f"ATTACH IF NOT EXISTS {literal(relative(path, cell.folder))} AS {catalog} (READ_ONLY)"
+    line = f"duckdb.sql({_text(attach)})"
+    if line not in cell.lines:
+        cell.lines.append(line)
+    table = duckdb_table_sql(reading, catalog)
+    if dataset.load == "view":
+        _view(cell, dataset.name, f"SELECT * FROM {table}")
+    else:
+        cell.lines.append(f"{dataset.name} = duckdb.sql({_text(f'SELECT * FROM {table}')}).df()")
+
+
+def _parquet(cell: _Cell, dataset: Dataset, path: str, reading: ParquetReading) -> None:
+    if dataset.load == "view":
+        file = literal(relative(path, cell.folder))
+        _view(cell, dataset.name, f"SELECT * FROM read_parquet({file})")
+        return
+    tail = ""
+    if reading.index:
+        tail = ".reset_index(drop=True)" if reading.unnamed_index else ".reset_index()"
+    cell.lines.append(f"{dataset.name} = pd.read_parquet({cell.path(path)}){tail}")

@@ -1,0 +1,56 @@
+"""The record of what happened in one analysis: stamps events and hands them to whoever listens.
+
+It keeps no history of its own; a listener that wants one (the command line, a journal) keeps it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from analyst_kernel.protocol.events import Event
+
+Listener: TypeAlias = Callable[[Event], None]
+
+_log = logging.getLogger(__name__)
+
+
+class EventLog:
+    """Numbers events from 1 and forwards them, in order, to every listener.
+
+    Recording never blocks and never raises: a listener that fails is logged and the others still
+    hear of the event, because the run that produces events must not die of a display.
+    """
+
+    def __init__(self, *, last: int = 0, clock: Callable[[], float] = time.time) -> None:
+        """Continue after event number ``last``; ``clock`` gives seconds since the epoch."""
+        self._last = last
+        self._clock = clock
+        self._listeners: list[Listener] = []
+
+    @property
+    def last(self) -> int:
+        """Number of the newest event."""
+        return self._last
+
+    def record(self, event: Event) -> None:
+        """Stamp ``event`` and tell the listeners."""
+        self._last += 1
+        stamped = event.model_copy(update={"number": self._last, "at": self._clock()})
+        for listener in tuple(self._listeners):
+            try:
+                listener(stamped)
+            except Exception:  # noqa: BLE001 - a display that fails must not end the run
+                _log.exception("A listener failed on event %s", stamped.type)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` for every further event; the returned function ends that."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop

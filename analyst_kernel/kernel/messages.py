@@ -1,0 +1,177 @@
+"""What a kernel publishes while it runs a cell, typed.
+
+Parses raw protocol messages, which are hostile: every field is checked, nothing is interpreted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMsg:
+    """The kernel became ``busy``, ``idle`` or ``starting``."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMsg:
+    """Text written to a stream."""
+
+    name: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayMsg:
+    """A display bundle, not yet sanitised."""
+
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    display_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDisplayMsg:
+    """New content for every display of that id."""
+
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    display_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMsg:
+    """The value of the last expression, not yet sanitised."""
+
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    execution_count: int | None
+    display_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMsg:
+    """An exception that reached the top of the cell."""
+
+    ename: str
+    evalue: str
+    traceback: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMsg:
+    """Clear the outputs, at once or when the next one comes."""
+
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteInputMsg:
+    """The kernel began with the cell."""
+
+    execution_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredMsg:
+    """Anything else: comms, debugger events, malformed or unknown messages."""
+
+    msg_type: str
+
+
+IopubMsg: TypeAlias = (
+    StatusMsg
+    | StreamMsg
+    | DisplayMsg
+    | UpdateDisplayMsg
+    | ResultMsg
+    | ErrorMsg
+    | ClearMsg
+    | ExecuteInputMsg
+    | IgnoredMsg
+)
+
+
+def parse(raw: Mapping[str, Any]) -> IopubMsg:
+    """Turn a raw message into its type; what does not fit its type becomes :class:`IgnoredMsg`."""
+    msg_type = _text(_mapping(raw.get("header")).get("msg_type"))
+    content = _mapping(raw.get("content"))
+    match msg_type:
+        case "status":
+            return StatusMsg(_text(content.get("execution_state")))
+        case "stream":
+            name = content.get("name")
+            if name == "stdout" or name == "stderr":
+                return StreamMsg(name, _text(content.get("text")))
+        case "display_data":
+            return DisplayMsg(
+                _mapping(content.get("data")),
+                _mapping(content.get("metadata")),
+                _display_id(content),
+            )
+        case "update_display_data":
+            if display_id := _display_id(content):
+                return UpdateDisplayMsg(
+                    _mapping(content.get("data")), _mapping(content.get("metadata")), display_id
+                )
+        case "execute_result":
+            return ResultMsg(
+                _mapping(content.get("data")),
+                _mapping(content.get("metadata")),
+                count_of(content),
+                _display_id(content),
+            )
+        case "error":
+            return error_of(content)
+        case "clear_output":
+            return ClearMsg(wait=content.get("wait") is True)
+        case "execute_input":
+            return ExecuteInputMsg(count_of(content))
+    return IgnoredMsg(msg_type)
+
+
+def error_of(content: Mapping[str, Any]) -> ErrorMsg:
+    """Read the error fields of an ``error`` message or of a failed reply."""
+    lines = content.get("traceback")
+    return ErrorMsg(
+        _text(content.get("ename")) or "Error",
+        _text(content.get("evalue")),
+        tuple(_text(line) for line in lines) if isinstance(lines, list) else (),
+    )
+
+
+def count_of(content: Mapping[str, Any]) -> int | None:
+    """Read the execution counter, or ``None`` where there is no usable one."""
+    count = content.get("execution_count")
+    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
+
+
+def parent_of(raw: Mapping[str, Any]) -> str:
+    """Return the id of the request that a message belongs to, or an empty string."""
+    return _text(_mapping(raw.get("parent_header")).get("msg_id"))
+
+
+def type_of(raw: Mapping[str, Any]) -> str:
+    """Return a raw message's type."""
+    return _text(_mapping(raw.get("header")).get("msg_type"))
+
+
+def content_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a raw message's content, empty where it is not a mapping."""
+    return _mapping(raw.get("content"))
+
+
+def _display_id(content: Mapping[str, Any]) -> str | None:
+    return _text(_mapping(content.get("transient")).get("display_id"))[:200] or None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,100 @@
+"""The text that is sent into a fresh kernel, silently, and the reading of what it answers.
+
+The in-kernel sources are files of this package (``inside_*.py`` and, where it exists,
+``chart_capture.py``); they are read as text and never imported on this side.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+SETUP_MODULE = "_analyst_setup"
+FRAMES_MODULE = "_analyst_frames"
+CHART_SOURCE = "chart_capture.py"
+
+FACTS = {"facts": f"__import__('sys').modules['{SETUP_MODULE}'].Facts()"}
+"""Asks for the kernel's facts as a user expression."""
+
+_SEND = """\
+def _analyst_start(texts):
+    import sys, types
+    for name, text in texts.items():
+        module = sys.modules[name] = types.ModuleType(name)
+        exec(compile(text, '<' + name + '>', 'exec'), module.__dict__)
+_analyst_start({sources!r})
+__import__('sys').modules[{setup!r}].set_up(get_ipython(), {output_dir!r}, {charts!r})
+del _analyst_start
+"""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    python: str = ""
+    versions: dict[str, str] = {}
+    output_dir: str = ""
+    problems: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class StartupFacts:
+    """What the kernel answered to its set-up.
+
+    Attributes:
+        python: Its version.
+        versions: Library to version, of those installed.
+        output_dir: ``OUTPUT_DIR`` as the code sees it.
+        problems: What could not be set up, one sentence each.
+    """
+
+    python: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    output_dir: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def startup_code(output_dir: str) -> str:
+    """Return the code that sets a kernel up; ``output_dir`` is an absolute path."""
+    sources = {SETUP_MODULE: _source("inside_setup.py"), FRAMES_MODULE: _source("inside_frames.py")}
+    return _SEND.format(
+        sources=sources, setup=SETUP_MODULE, output_dir=output_dir, charts=_source(CHART_SOURCE)
+    )
+
+
+def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
+    """Read the answer to :data:`FACTS`, or ``None`` where the set-up did not run."""
+    text = expression_text(expressions, "facts", "application/vnd.analyst-kernel.facts+json")
+    if text is None:
+        return None
+    try:
+        answer = _Answer.model_validate_json(text)
+    except ValidationError:
+        return None
+    return StartupFacts(
+        python=answer.python[:40],
+        versions={key[:60]: value[:60] for key, value in list(answer.versions.items())[:100]},
+        output_dir=answer.output_dir[:4096],
+        problems=tuple(problem[:300] for problem in answer.problems[:10]),
+    )
+
+
+def expression_text(expressions: Mapping[str, Any], name: str, mime: str) -> str | None:
+    """Return the text of one user expression's MIME entry, or ``None`` where there is none."""
+    reply = expressions.get(name)
+    data = reply.get("data") if isinstance(reply, Mapping) else None
+    value = data.get(mime) if isinstance(data, Mapping) else None
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return value if isinstance(value, str) else None
+
+
+def _source(name: str) -> str:
+    """Return a file of this package as text, or an empty string where it does not exist."""
+    file = resources.files("analyst_kernel.kernel").joinpath(name)
+    return file.read_text(encoding="utf-8") if file.is_file() else ""

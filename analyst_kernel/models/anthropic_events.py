@@ -1,0 +1,183 @@
+"""From the events of the Messages wire to the core's model events.
+
+A pure fold over one streamed message. It keeps its own text of every tool input: what an SDK parsed
+on the way is never used, because a cut input parses there to a shorter, valid-looking one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from analyst_kernel.agent.ports import (
+    ModelEvent,
+    Stopped,
+    TextDelta,
+    ThinkingDelta,
+    ToolEnded,
+    ToolInputDelta,
+    ToolStarted,
+    UsageReported,
+)
+from analyst_kernel.models.anthropic_wire import strict_object
+from analyst_kernel.models.prices import Tariff, cost_of
+from analyst_kernel.protocol.records import Usage
+
+StopReason = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_exceeded"]
+
+_REASONS: dict[str, StopReason] = {
+    "end_turn": "end_turn",
+    "stop_sequence": "end_turn",
+    "tool_use": "tool_use",
+    "max_tokens": "max_tokens",
+    "refusal": "refusal",
+    "model_context_window_exceeded": "context_exceeded",
+}
+
+_COUNTS = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cache_read_input_tokens": "cached_tokens",
+    "cache_creation_input_tokens": "cache_write_tokens",
+}
+
+
+class WireViolation(ValueError):
+    """An event that the wire does not allow at its place."""
+
+
+class MessageFold:
+    """Folds the events of one message, in order; call :meth:`feed` for each.
+
+    Attributes:
+        seen: Events fed so far.
+        stopped: The closing event, once ``message_stop`` came.
+    """
+
+    def __init__(self, tariff: Tariff | None) -> None:
+        """Start empty; ``tariff`` prices the usage it reports."""
+        self.seen = 0
+        self.stopped: Stopped | None = None
+        self._tariff = tariff
+        self._blocks: dict[int, dict[str, Any]] = {}
+        self._inputs: dict[int, str] = {}
+        self._open: set[int] = set()
+        self._counts: dict[str, int] = {}
+        self._reason: str | None = None
+        self._detail = ""
+
+    def feed(self, event: Mapping[str, Any]) -> list[ModelEvent]:
+        """Take one wire event; give the model events that it makes, at most a few.
+
+        ``Stopped`` is not among them: it is left in :attr:`stopped`. Unknown event types make
+        nothing. Raises :class:`WireViolation`, or ``KeyError``/``TypeError``/``AttributeError`` on
+        events of another shape.
+        """
+        self.seen += 1
+        kind = event["type"]
+        if kind == "message_start":
+            return self._usage(event["message"].get("usage"))
+        if kind == "content_block_start":
+            return self._start(int(event["index"]), dict(event["content_block"]))
+        if kind == "content_block_delta":
+            return self._delta(int(event["index"]), event["delta"])
+        if kind == "content_block_stop":
+            return self._end(int(event["index"]))
+        if kind == "message_delta":
+            self._reason = event["delta"].get("stop_reason") or self._reason
+            self._detail = _refusal_words(event["delta"]) or self._detail
+            return self._usage(event.get("usage"))
+        if kind == "message_stop":
+            return self._stop()
+        return []
+
+    def _start(self, index: int, block: dict[str, Any]) -> list[ModelEvent]:
+        if index in self._blocks:
+            raise WireViolation(f"content block {index} began twice")
+        self._blocks[index] = block
+        self._open.add(index)
+        kind = block.get("type")
+        if kind == "tool_use":
+            self._inputs[index] = ""
+            return [ToolStarted(index=index, call_id=str(block["id"]), tool=str(block["name"]))]
+        if kind == "text" and block.get("text"):
+            return [TextDelta(block["text"])]
+        if kind == "thinking" and block.get("thinking"):
+            return [ThinkingDelta(block["thinking"])]
+        return []
+
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> list[ModelEvent]:
+        if index not in self._open:
+            raise WireViolation(f"content block {index} went on without being open")
+        block = self._blocks[index]
+        kind = delta["type"]
+        if kind == "text_delta":
+            block["text"] = block.get("text", "") + delta["text"]
+            return [TextDelta(delta["text"])] if delta["text"] else []
+        if kind == "thinking_delta":
+            block["thinking"] = block.get("thinking", "") + delta["thinking"]
+            return [ThinkingDelta(delta["thinking"])] if delta["thinking"] else []
+        if kind == "signature_delta":
+            block["signature"] = delta["signature"]
+        elif kind == "input_json_delta":
+            if index not in self._inputs:
+                raise WireViolation(f"content block {index} is not a tool call but got its input")
+            self._inputs[index] += delta["partial_json"]
+            if delta["partial_json"]:
+                return [ToolInputDelta(index=index, text=delta["partial_json"])]
+        elif kind == "citations_delta":
+            block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+        return []
+
+    def _end(self, index: int) -> list[ModelEvent]:
+        if index not in self._open:
+            raise WireViolation(f"content block {index} ended without being open")
+        self._open.discard(index)
+        if index not in self._inputs:
+            return []
+        block = self._blocks[index]
+        events: list[ModelEvent] = []
+        raw = self._inputs[index]
+        if not raw and block.get("input"):
+            # Some compatible servers give the whole input with the block's start.
+            raw = json.dumps(block["input"], ensure_ascii=False)
+            events.append(ToolInputDelta(index=index, text=raw))
+        raw = raw or "{}"
+        parsed = strict_object(raw)
+        block["input"] = {} if parsed is None else parsed
+        events.append(ToolEnded(index=index, raw_input=raw))
+        return events
+
+    def _stop(self) -> list[ModelEvent]:
+        if self._open:
+            raise WireViolation("the message stopped inside a content block")
+        if self._reason is None:
+            raise WireViolation("the message stopped without a reason")
+        if self._reason not in _REASONS:
+            raise WireViolation(f"the message stopped for an unknown reason: {self._reason}")
+        # The wire refuses blank text blocks when they come back.
+        raw: list[Any] = [
+            block
+            for _, block in sorted(self._blocks.items())
+            if block.get("type") != "text" or str(block.get("text", "")).strip()
+        ]
+        self.stopped = Stopped(reason=_REASONS[self._reason], raw=raw, detail=self._detail)
+        return []
+
+    def _usage(self, usage: Mapping[str, Any] | None) -> list[ModelEvent]:
+        if not usage:
+            return []
+        for theirs, ours in _COUNTS.items():
+            if isinstance(usage.get(theirs), int):
+                self._counts[ours] = usage[theirs]
+        tokens = Usage(**self._counts, calls=1)
+        priced = tokens.model_copy(update={"cost_usd": cost_of(self._tariff, tokens)})
+        return [UsageReported(priced)]
+
+
+def _refusal_words(delta: Mapping[str, Any]) -> str:
+    details = delta.get("stop_details")
+    if not isinstance(details, Mapping):
+        return ""
+    return str(details.get("explanation") or details.get("category") or "")

@@ -1,0 +1,198 @@
+"""The Messages wire, on the real SDK: Claude, and every server that speaks the same protocol.
+
+One request, one stream, no retries: the core's loop owns those. It reads raw events only; what the
+SDK parsed of a tool's input on the way is not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+from analyst_kernel.agent.errors import ModelError
+from analyst_kernel.agent.ports import ModelEvent
+from analyst_kernel.agent.transcript import ModelRequest
+from analyst_kernel.models.anthropic_client import Connection, build_client
+from analyst_kernel.models.anthropic_events import MessageFold
+from analyst_kernel.models.anthropic_faults import (
+    Situation,
+    model_error,
+    quotes_secret,
+    stalled,
+    truncated,
+)
+from analyst_kernel.models.anthropic_wire import Dialect, build_params
+from analyst_kernel.models.prices import Tariff
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+_T = TypeVar("_T")
+
+_DRAIN_SECONDS = 0.5
+
+
+class AnthropicMessages:
+    """A language model behind a ``/v1/messages`` endpoint; implements the ``Model`` port.
+
+    Iterate :meth:`stream` under ``contextlib.aclosing`` (or to its end): closing it closes the
+    connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        model: str,
+        label: str,
+        connection: Connection,
+        dialect: Dialect,
+        key_advice: str,
+        sees_images: bool = True,
+        tariff: Tariff | None = None,
+        stall_seconds: float = 120.0,
+    ) -> None:
+        """Remember the settings; neither the SDK is loaded nor anything sent.
+
+        Args:
+            provider: First part of the name, e.g. ``anthropic``.
+            model: The provider's own name of the model.
+            label: The provider as a person knows it.
+            connection: Where requests go and as whom.
+            dialect: Which features the server has.
+            key_advice: What to do when the credentials are refused, one sentence.
+            sees_images: Whether pictures are sent.
+            tariff: Prices, or ``None`` where they are not known.
+            stall_seconds: Longest silence before an event, the first included.
+        """
+        self._name = f"{provider}:{model}"
+        self._model = model
+        self._connection = connection
+        self._dialect: Dialect = dialect
+        self._sees_images = sees_images
+        self._tariff = tariff
+        self._stall_seconds = stall_seconds
+        self._about = Situation(
+            label=label,
+            model=self._name,
+            host=connection.host,
+            key_advice=key_advice,
+            local=connection.is_local and dialect == "compat",
+            secrets=connection.secrets,
+        )
+        self._client: AsyncAnthropic | None = None
+        self._building = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        """Name and host; no secret."""
+        return f"<AnthropicMessages {self._name} at {self._connection.host}>"
+
+    @property
+    def name(self) -> str:
+        """``provider:name``."""
+        return self._name
+
+    @property
+    def is_ai(self) -> bool:
+        """True: a language model answers."""
+        return True
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether pictures are sent to it."""
+        return self._sees_images
+
+    @property
+    def connection(self) -> Connection:
+        """Where requests go."""
+        return self._connection
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Send one request and yield its events; see the port for what must hold.
+
+        Raises:
+            ModelError: For every failure, classified.
+        """
+        fold = MessageFold(self._tariff)
+        response = await self._open(request)
+        events = aiter(response)
+        try:
+            while fold.stopped is None:
+                for event in await self._next(events, fold):
+                    yield event
+            await self._drain(events)
+        finally:
+            await events.aclose()
+            await response.close()
+        yield fold.stopped
+
+    async def aclose(self) -> None:
+        """Close pooled connections; the model can be used again afterwards."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def warm(self) -> None:
+        """Load the SDK ahead of the first question; harmless when loaded."""
+        await self._ready()
+
+    async def _ready(self) -> AsyncAnthropic:
+        async with self._building:
+            if self._client is None:
+                # The socket outlasts the watchdog, which knows the better sentence.
+                silence = self._stall_seconds + 30.0
+                self._client = await asyncio.to_thread(
+                    build_client, self._connection, silence=silence
+                )
+            return self._client
+
+    async def _open(self, request: ModelRequest) -> Any:
+        params = build_params(
+            request,
+            model=self._model,
+            author=self._name,
+            dialect=self._dialect,
+            sees_images=self._sees_images,
+        )
+        try:
+            client = await self._ready()
+            create = cast(Any, client.messages.create)
+            return await self._watched(create(**params, stream=True))
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a ModelError
+            self._fail(error)
+
+    async def _next(self, events: Any, fold: MessageFold) -> list[ModelEvent]:
+        try:
+            event = await self._watched(anext(events, None))
+            if event is not None:
+                return fold.feed(event.to_dict(mode="json", warnings=False))
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a ModelError
+            self._fail(error)
+        raise truncated(self._about, seen=fold.seen)
+
+    async def _watched(self, step: Awaitable[_T]) -> _T:
+        """Await one step of the stream, at most the stall time."""
+        try:
+            async with asyncio.timeout(self._stall_seconds) as watchdog:
+                return await step
+        except TimeoutError:
+            if watchdog.expired():
+                raise stalled(self._about, seconds=self._stall_seconds) from None
+            raise
+
+    async def _drain(self, events: Any) -> None:
+        """Read the end of a finished stream, so that its connection can serve the next call."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                async for _ in events:
+                    pass
+        except Exception:  # noqa: BLE001 - the message is complete; nothing after can spoil it
+            return
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raise ``error`` as a ``ModelError``, with its cause unless that would show a secret."""
+        if isinstance(error, ModelError):
+            raise error
+        failure = model_error(error, self._about)
+        raise failure from (None if quotes_secret(error, self._about.secrets) else error)

@@ -1,0 +1,119 @@
+"""The provider ``anthropic``: Claude over Anthropic's own API, or over the gateway the person set.
+
+``ANTHROPIC_BASE_URL`` and the key are set by the same person for the same provider, so the key goes
+there; it goes nowhere else.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from analyst_kernel.agent.errors import ModelChoiceError
+from analyst_kernel.models.anthropic_client import Connection
+from analyst_kernel.models.anthropic_credentials import BEARER, KEY, find_source
+from analyst_kernel.models.anthropic_messages import AnthropicMessages
+from analyst_kernel.models.model_name import SEE_LIST, could_be_claude, nearest
+from analyst_kernel.models.prices import anthropic_tariff
+from analyst_kernel.models.provider import Env, ProviderInfo
+
+DEFAULT_MODEL = "claude-sonnet-5-5"
+_HOST = "https://api.anthropic.com"
+_BASE_URL = "ANTHROPIC_BASE_URL"
+
+MODELS = (
+    "claude-sonnet-5-5",
+    "claude-opus-5-5",
+    "claude-haiku-5-5",
+    "claude-fable-5-2",
+    "claude-fable-5-1",
+    "claude-opus-5",
+    "claude-sonnet-5",
+    "claude-opus-4-8",
+    "claude-sonnet-4-6",
+    "claude-haiku-4-5",
+)
+"""Names to offer; others of the same form are accepted too."""
+
+
+class AnthropicProvider:
+    """Claude."""
+
+    name = "anthropic"
+
+    def describe(self, env: Env) -> ProviderInfo:
+        """Say whether credentials were found, and where."""
+        source = find_source(env)
+        note = "" if source else f"Set {KEY} to use it."
+        gateway = env.get(_BASE_URL, "").strip()
+        if source and gateway and gateway.rstrip("/") != _HOST:
+            note = f"Requests go to {Connection(gateway).host} ({_BASE_URL})."
+        return ProviderInfo(
+            name=self.name,
+            label="Anthropic",
+            has_credentials=bool(source),
+            credential_source=source,
+            default_model=DEFAULT_MODEL,
+            models=MODELS,
+            note=note,
+        )
+
+    async def open(self, model: str, env: Env) -> AnthropicMessages:
+        """Make the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
+        name = model or DEFAULT_MODEL
+        gateway = _gateway(env)
+        if not gateway and not could_be_claude(name):
+            hint = nearest(name, MODELS)
+            raise ModelChoiceError(
+                f"Anthropic has no model {name!r}.",
+                f"Did you mean 'anthropic:{hint}'? {SEE_LIST}" if hint else SEE_LIST,
+            )
+        source = find_source(env)
+        if not source:
+            raise ModelChoiceError(
+                f"There are no credentials for anthropic:{name}.",
+                f"Set {KEY}, or use --model offline:rules, which needs none.",
+                no_credentials=True,
+            )
+        key = env.get(KEY, "").strip() if source == KEY else ""
+        token = env.get(BEARER, "").strip() if source == BEARER else ""
+        static = bool(key or token)
+        connection = Connection(
+            # Without a static credential a profile may bring its own address.
+            base_url=gateway or (_HOST if static or env.get(_BASE_URL) is not None else None),
+            api_key=key or None,
+            auth_token=token or None,
+            ambient=True,
+        )
+        return AnthropicMessages(
+            provider=self.name,
+            model=name,
+            label="Anthropic",
+            connection=connection,
+            dialect="claude",
+            key_advice=f"Check {source}, or use --model offline:rules, which needs none.",
+            tariff=anthropic_tariff(name),
+        )
+
+
+def _gateway(env: Env) -> str:
+    """Return the person's own address, if it is not Anthropic's; refuse one that is no address."""
+    url = env.get(_BASE_URL, "").strip().rstrip("/")
+    if not url or url == _HOST:
+        return ""
+    check_url(url, _BASE_URL)
+    return url
+
+
+def check_url(url: str, variable: str) -> None:
+    """Raise ``ModelChoiceError`` where a variable does not hold an http(s) address."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ModelChoiceError(
+            f"{variable} is not a web address.",
+            f"Set {variable} to something like http://host:8080.",
+        )

@@ -1,0 +1,183 @@
+"""From our neutral request to the parameters of the Messages wire.
+
+Pure, no SDK. Building is a function of each message alone, so the parameters of a longer transcript
+always start with those of a shorter one: providers cache that prefix and bind thinking to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Literal, assert_never
+
+from analyst_kernel.agent.transcript import (
+    AssistantMessage,
+    Image,
+    Message,
+    ModelRequest,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
+
+Dialect = Literal["claude", "compat"]
+"""``claude``: Anthropic's own API. ``compat``: servers that speak only the wire's common core."""
+
+Params = dict[str, Any]
+"""Keyword arguments of the SDK's ``messages.create``, without ``stream``."""
+
+_UNSEEN = "[A picture stands here; this model does not see pictures.]"
+_NO_OUTPUT = "(no output)"
+_SILENT = "(no text)"
+_VALID_ID = re.compile(r"[a-zA-Z0-9_-]+\Z")
+_BEFORE_ADAPTIVE = re.compile(r"claude-(3|[a-z]+-4-[0-5](?!\d)|[a-z]+-4(-\d{8})?\Z)")
+_EPHEMERAL = {"type": "ephemeral"}
+
+
+def build_params(
+    request: ModelRequest, *, model: str, author: str, dialect: Dialect, sees_images: bool
+) -> Params:
+    """Make the parameters of one streaming call.
+
+    Args:
+        request: What the core asks.
+        model: The provider's name of the model.
+        author: ``provider:name``; turns written by it go back verbatim, others as neutral parts.
+        dialect: Which features the server has.
+        sees_images: Whether pictures are sent; otherwise a sentence stands in their place.
+    """
+    params: Params = {
+        "model": model,
+        "max_tokens": request.max_tokens,
+        "messages": [_message(message, author, sees_images) for message in request.messages],
+    }
+    match dialect:
+        case "claude":
+            _add_claude(params, request, model)
+        case "compat":
+            if request.system:
+                params["system"] = request.system
+            # These servers know no tool_choice: without tools they can only answer in words.
+            if request.tools and request.tool_choice == "auto":
+                params["tools"] = [_tool(spec) for spec in request.tools]
+        case _:
+            assert_never(dialect)
+    return params
+
+
+def strict_object(raw: str) -> dict[str, Any] | None:
+    """Parse a tool call's raw input as the strict JSON object it must be, else ``None``.
+
+    An empty text is the empty object: calls without arguments send nothing.
+    """
+    if not raw.strip():
+        return {}
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _add_claude(params: Params, request: ModelRequest, model: str) -> None:
+    if request.system:
+        # The one fixed breakpoint: other conversations share system and tools through it.
+        params["system"] = [
+            {"type": "text", "text": request.system, "cache_control": dict(_EPHEMERAL)}
+        ]
+    # The moving breakpoint is top-level, so that no message ever changes.
+    params["cache_control"] = dict(_EPHEMERAL)
+    if not _BEFORE_ADAPTIVE.match(model):
+        params["thinking"] = {"type": "adaptive", "display": "summarized"}
+    if not request.tools:
+        return
+    params["tools"] = [{**_tool(spec), "eager_input_streaming": True} for spec in request.tools]
+    match request.tool_choice:
+        case "auto":
+            params["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
+        case "none":
+            params["tool_choice"] = {"type": "none"}
+        case _:
+            assert_never(request.tool_choice)
+
+
+def _tool(spec: ToolSpec) -> Params:
+    return {"name": spec.name, "description": spec.description, "input_schema": spec.schema}
+
+
+def _message(message: Message, author: str, sees_images: bool) -> Params:
+    match message:
+        case UserMessage():
+            blocks = [_result(result, sees_images) for result in message.results]
+            blocks += _parts(message.text, sees_images)
+            return {"role": "user", "content": blocks or [_text(_SILENT)]}
+        case AssistantMessage():
+            if message.model == author and isinstance(message.raw, list) and message.raw:
+                return {"role": "assistant", "content": message.raw}
+            return {"role": "assistant", "content": _neutral(message)}
+        case _:
+            assert_never(message)
+
+
+def _neutral(message: AssistantMessage) -> list[Params]:
+    blocks = [_text(message.text)] if message.text.strip() else []
+    blocks += [_call(call) for call in message.calls]
+    return blocks or [_text(_SILENT)]
+
+
+def _call(call: ToolCall) -> Params:
+    return {
+        "type": "tool_use",
+        "id": _wire_id(call.call_id),
+        "name": call.tool,
+        "input": strict_object(call.raw_input) or {},
+    }
+
+
+def _result(result: ToolResult, sees_images: bool) -> Params:
+    block: Params = {
+        "type": "tool_result",
+        "tool_use_id": _wire_id(result.call_id),
+        "content": _parts(result.content, sees_images) or [_text(_NO_OUTPUT)],
+    }
+    if result.is_error:
+        block["is_error"] = True
+    return block
+
+
+def _parts(parts: tuple[Text | Image, ...], sees_images: bool) -> list[Params]:
+    blocks: list[Params] = []
+    for part in parts:
+        match part:
+            case Text():
+                # The wire refuses blank text blocks.
+                if part.text.strip():
+                    blocks.append(_text(part.text))
+            case Image():
+                blocks.append(_image(part) if sees_images else _text(_UNSEEN))
+            case _:
+                assert_never(part)
+    return blocks
+
+
+def _text(text: str) -> Params:
+    return {"type": "text", "text": text}
+
+
+def _image(image: Image) -> Params:
+    source = {"type": "base64", "media_type": "image/png", "data": image.base64}
+    return {"type": "image", "source": source}
+
+
+def _wire_id(call_id: str) -> str:
+    """Keep a valid id; give another wire's id a valid name that is always the same."""
+    if _VALID_ID.match(call_id):
+        return call_id
+    return "call_" + hashlib.sha256(call_id.encode()).hexdigest()[:24]

@@ -1,0 +1,162 @@
+"""Providers that speak the same wire on other hosts: local servers, a reseller, the person's own.
+
+Each has its own key or none; Anthropic's never goes there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analyst_kernel.agent.errors import ModelChoiceError
+from analyst_kernel.models.anthropic_client import NO_KEY, Connection
+from analyst_kernel.models.anthropic_messages import AnthropicMessages
+from analyst_kernel.models.anthropic_provider import check_url
+from analyst_kernel.models.model_name import SEE_LIST
+from analyst_kernel.models.prices import FREE
+from analyst_kernel.models.provider import Env, ProviderInfo
+
+_LOCAL_STALL_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibleProvider:
+    """One server kind.
+
+    Attributes:
+        name: First part of the model's name.
+        label: As a person knows it.
+        url: Default address without ``/v1``; empty where the person must give one.
+        url_variable: Overrides the address; empty where the host is fixed.
+        key_variable: Holds its key; empty where none is wanted.
+        needs_key: Whether it cannot work without the key.
+        local: Runs on the person's machine: free, slow to start an answer.
+        example: A model name for messages.
+    """
+
+    name: str
+    label: str
+    url: str
+    url_variable: str
+    key_variable: str
+    needs_key: bool
+    local: bool
+    example: str
+
+    def address(self, env: Env) -> str:
+        """Give the server's address; empty where it is not set. Raises on one that is none."""
+        url = env.get(self.url_variable, "").strip().rstrip("/") if self.url_variable else ""
+        if url:
+            check_url(url, self.url_variable)
+        return (url or self.url).removesuffix("/v1")
+
+    def missing(self, env: Env) -> str:
+        """Name the variable without which it cannot work; empty where nothing is missing."""
+        if not self.url and not env.get(self.url_variable, "").strip():
+            return self.url_variable
+        if self.needs_key and not env.get(self.key_variable, "").strip():
+            return self.key_variable
+        return ""
+
+    def describe(self, env: Env) -> ProviderInfo:
+        """Say whether it is set up; does not look whether a server runs."""
+        missing = self.missing(env)
+        found = [
+            variable
+            for variable in (self.key_variable, self.url_variable)
+            if variable and env.get(variable, "").strip()
+        ]
+        if missing:
+            note = f"Set {missing} to use it."
+        elif self.local:
+            try:
+                host = Connection(self.address(env)).host
+                note = f"A server on this machine, at {host}; needs no key."
+            except ModelChoiceError as error:
+                missing, note = self.url_variable, str(error)
+        else:
+            note = ""
+        return ProviderInfo(
+            name=self.name,
+            label=self.label,
+            has_credentials=not missing,
+            credential_source=found[0] if found else "",
+            note=note,
+        )
+
+    async def open(self, model: str, env: Env) -> AnthropicMessages:
+        """Make the model; raises ``ModelChoiceError`` without a model's name or its settings."""
+        if not model:
+            raise ModelChoiceError(
+                f"{self.name!r} needs the name of a model.",
+                f"For example --model {self.name}:{self.example}. {SEE_LIST}",
+            )
+        missing = self.missing(env)
+        if missing:
+            raise ModelChoiceError(
+                f"{self.name}:{model} is not set up.",
+                f"Set {missing}, or use --model offline:rules, which needs nothing.",
+                no_credentials=True,
+            )
+        key = env.get(self.key_variable, "").strip() if self.key_variable else ""
+        checked = self.key_variable or "the server's settings"
+        return AnthropicMessages(
+            provider=self.name,
+            model=model,
+            label=self.label,
+            connection=Connection(base_url=self.address(env), api_key=key or NO_KEY),
+            dialect="compat",
+            key_advice=f"Check {checked}, or use --model offline:rules, which needs none.",
+            sees_images=self.name == "openrouter" and model.startswith(_SEEING),
+            tariff=FREE if self.local else None,
+            stall_seconds=_LOCAL_STALL_SECONDS if self.local else 120.0,
+        )
+
+
+_SEEING = ("anthropic/", "openai/", "google/")
+
+COMPATIBLE: tuple[CompatibleProvider, ...] = (
+    CompatibleProvider(
+        "ollama", "Ollama", "http://localhost:11434", "ANALYST_OLLAMA_URL", "", False, True, "qwen3"
+    ),
+    CompatibleProvider(
+        "lmstudio",
+        "LM Studio",
+        "http://localhost:1234",
+        "ANALYST_LMSTUDIO_URL",
+        "",
+        False,
+        True,
+        "qwen3-8b",
+    ),
+    CompatibleProvider(
+        "llamacpp",
+        "llama.cpp",
+        "http://localhost:8080",
+        "ANALYST_LLAMACPP_URL",
+        "",
+        False,
+        True,
+        "default",
+    ),
+    CompatibleProvider(
+        "openrouter",
+        "OpenRouter",
+        "https://openrouter.ai/api",
+        "",
+        "OPENROUTER_API_KEY",
+        True,
+        False,
+        "anthropic/claude-sonnet-5.5",
+    ),
+    CompatibleProvider(
+        "compat",
+        "Compatible server",
+        "",
+        "ANALYST_COMPAT_URL",
+        "ANALYST_COMPAT_KEY",
+        False,
+        False,
+        "my-model",
+    ),
+)
+"""In the order that lists show them."""

@@ -1,0 +1,358 @@
+"""Choose the intent of a question whose parts are known.
+
+Pure; returns a task, or one sentence that says what is lacking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analyst_kernel.models.offline.column_roles import (
+    default_grain,
+    is_date,
+    is_number,
+    is_time,
+    time_axes,
+)
+from analyst_kernel.models.offline.match import ValueMention
+from analyst_kernel.models.offline.roles import Roles, claimed_direction, comparatives
+from analyst_kernel.models.offline.task import Filter, Intent, Member, Statistic, Task, TimeAxis
+from analyst_kernel.models.offline.vocabulary import statistic_of
+from analyst_kernel.models.offline.words import Word
+from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a question, as found by the reader.
+
+    ``assumed`` asks what the intent would be if the unknown words were values.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    tags: frozenset[str]
+    roles: Roles
+    filters: tuple[Filter, ...]
+    members: tuple[ValueMention, ...]
+    top: int | None
+    profile: DatasetProfile
+    others: tuple[DatasetProfile, ...] = ()
+    notes: tuple[str, ...] = ()
+    ties: bool = False
+    assumed: bool = False
+
+
+def classify(parts: Parts) -> Task | str:
+    """Return the task, or what is lacking for one."""
+    for rule in (_whole_table, _one_column, _two_columns, _over_time, _groups, _ranking, _counting):
+        task = rule(parts)
+        if task is not None:
+            return task
+    return _last_resort(parts)
+
+
+def _task(parts: Parts, intent: Intent, **more: object) -> Task:
+    tags = parts.tags
+    fields: dict[str, object] = {
+        "filters": parts.filters,
+        "top": parts.top,
+        "direction": parts.roles.direction,
+        "statistic": statistic_of(tags) or "mean",
+        "wants_chart": "chart" in tags,
+        **more,
+    }
+    return Task(intent, parts.profile, **fields)  # type: ignore[arg-type]
+
+
+def _whole_table(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    named = roles.measures + roles.groups + ([roles.time] if roles.time else [])
+    if "missing" in tags and not parts.members:
+        return _task(parts, "missing", measures=tuple(named), others=parts.others)
+    if "join" in tags and not roles.measures:
+        if not parts.others:
+            return "A join needs two datasets, and only one is attached."
+        return _task(parts, "join", groups=tuple(roles.groups), others=parts.others)
+    if "profile" in tags and not named and not parts.members and not parts.ties:
+        return _task(parts, "profile", others=parts.others)
+    return None
+
+
+def _one_column(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    first = (*roles.measures, *roles.groups, *([roles.time] if roles.time else []))
+    if "outliers" in tags:
+        if not roles.measures:
+            return "Outliers need a column of numbers, and the question names none."
+        return _task(parts, "outliers", measures=tuple(roles.measures[:1]))
+    describes = "profile" in tags and len(first) == 1
+    if (("distribution" in tags and "correlation" not in tags) or describes) and first:
+        if len(first) == 1:
+            return _task(parts, "distribution", measures=first[:1])
+        if roles.measures and roles.groups:
+            return _compare(parts, roles.measures[0], roles.groups[0])
+    if "distribution" in tags and not first:
+        return "A distribution needs a column, and the question names none."
+    return None
+
+
+def _two_columns(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    numbers = list(roles.measures)
+    explicit = "correlation" in tags
+    if explicit and roles.time is not None and len(numbers) == 1 and is_number(roles.time):
+        numbers.append(roles.time)
+    twice = comparatives(parts.words) >= 2 and not parts.members
+    pair = len(numbers) >= 2 and (
+        explicit or twice or bool(tags & {"compare"}) or "against" in parts.text
+    )
+    if pair:
+        return _task(
+            parts,
+            "correlation",
+            measures=tuple(numbers[:2]),
+            groups=tuple(roles.groups[:1]),
+            direction=claimed_direction(parts.words) if twice else 0,
+        )
+    if explicit:
+        if len(numbers) == 1 and roles.groups:
+            return _compare(parts, numbers[0], roles.groups[0])
+        if len(numbers) == 1 and roles.time is not None:
+            return None
+        return "A relation needs two columns of numbers, and the question names fewer."
+    return None
+
+
+def _axis(parts: Parts) -> TimeAxis | None:
+    roles = parts.roles
+    if roles.time is not None:
+        return TimeAxis(roles.time, default_grain(roles.time, roles.grain))
+    if "trend" in parts.tags:
+        axes = time_axes(parts.profile)
+        if axes:
+            return TimeAxis(axes[0], default_grain(axes[0], roles.grain))
+    return None
+
+
+def _over_time(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    axis = _axis(parts)
+    if axis is None:
+        if "trend" in tags and roles.measures and not parts.members:
+            return "There is no date, year or month column that time could run along."
+        return None
+    measure = tuple(roles.measures[:1])
+    notes: tuple[str, ...] = ()
+    if roles.time is None:
+        notes = (f"Time runs along the column `{axis.column.name}`.",)
+    group = tuple(roles.groups[:1])
+    ranks = roles.time_is_entity or (
+        roles.direction != 0 and "trend" not in tags and axis.column.name not in roles.marked
+    )
+    if ranks and (measure or "count" in tags or roles.direction):
+        if roles.direction and group and measure:
+            return _task(parts, "best_per_group", measures=measure, groups=group, time=axis)
+        if roles.direction and measure:
+            return _task(parts, "groups", measures=measure, time=axis)
+        if roles.direction:
+            return _task(parts, "groups", measures=(), time=axis, statistic="rows")
+    if roles.entity is not None and roles.direction and measure:
+        return _task(
+            parts,
+            "best_per_group",
+            measures=measure,
+            groups=group,
+            time=axis,
+            direction=roles.direction,
+        )
+    members = _members(parts)
+    if members:
+        group = (parts.members[0].column,)
+    if not measure:
+        if not (tags & {"trend", "chart"} or axis.column.name in roles.marked):
+            return None
+        if group and not members and tags & {"count", "distinct"}:
+            if group[0].name not in roles.marked:
+                return _task(
+                    parts,
+                    "trend",
+                    measures=group,
+                    time=axis,
+                    statistic="distinct",
+                    assumptions=notes,
+                )
+        return _task(
+            parts,
+            "trend",
+            time=axis,
+            groups=group,
+            statistic="rows",
+            members=members,
+            assumptions=notes,
+        )
+    return _task(
+        parts,
+        "trend",
+        measures=measure,
+        groups=group,
+        time=axis,
+        members=members,
+        statistic=_statistic(parts),
+        direction=0,
+        assumptions=notes,
+    )
+
+
+def _statistic(parts: Parts) -> Statistic:
+    """Read "highest X by Y" as the maximum, where nothing is ranked."""
+    named = statistic_of(parts.tags)
+    if named is not None:
+        return named
+    if parts.roles.direction and parts.roles.entity is None and not parts.roles.time_is_entity:
+        return "max" if parts.roles.direction > 0 else "min"
+    return "mean"
+
+
+def _members(parts: Parts) -> tuple[Member, ...]:
+    """Return the sides of the comparison; one value is called by its own name, more by the word."""
+    members = []
+    for item in parts.members:
+        said = " ".join(parts.words[i].text for i in sorted(item.words))
+        label = item.values[0] if len(item.values) == 1 else said
+        members.append(Member(label, item.values, item.whole))
+    return tuple(members)
+
+
+def _compare(parts: Parts, measure: ColumnProfile, group: ColumnProfile) -> Task:
+    return _task(
+        parts,
+        "compare",
+        measures=(measure,),
+        groups=(group,),
+        members=_members(parts),
+        direction=0,
+    )
+
+
+def _groups(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    if not roles.measures:
+        return None
+    measure = roles.measures[0]
+    if len(roles.measures) > 1 and parts.members == () and not roles.groups:
+        return (
+            f"The question names {' and '.join(f'`{c.name}`' for c in roles.measures)}; "
+            "ask whether they are related, or about one of them."
+        )
+    if len(parts.members) >= 2:
+        return _compare(parts, measure, parts.members[0].column)
+    comparing = "compare" in tags or comparatives(parts.words) > 0
+    if comparing and roles.groups and roles.entity is None and len(roles.groups) == 1:
+        return _compare(parts, measure, roles.groups[0])
+    if not roles.groups:
+        return None
+    if len(roles.groups) >= 2 and roles.direction and roles.entity is not None:
+        return _task(parts, "best_per_group", measures=(measure,), groups=tuple(roles.groups[:2]))
+    direction = roles.direction if roles.entity is not None else 0
+    return _task(
+        parts,
+        "groups",
+        measures=(measure,),
+        groups=tuple(roles.groups[:2]),
+        statistic=_statistic(parts),
+        direction=direction,
+    )
+
+
+def _ranking(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    common = bool(tags & {"common", "rare"})
+    if not roles.measures:
+        column = roles.groups[0] if roles.groups else None
+        if column is not None and (common or (roles.direction and roles.entity is not None)):
+            if len(roles.groups) > 1:
+                return "Counting one column per another is not among the things I can do."
+            direction = -1 if "rare" in tags else (roles.direction or 1)
+            return _task(
+                parts, "top_values", groups=(column,), direction=direction, statistic="rows"
+            )
+        return None
+    measure = roles.measures[0]
+    if not roles.direction or statistic_of(tags) in ("mean", "median", "sum", "std"):
+        return None
+    if parts.top is not None or (
+        "which" in tags and not tags & {"max", "min"} and _asks_rows(parts)
+    ):
+        return _task(parts, "top_rows", measures=(measure,))
+    statistic: Statistic = "max" if roles.direction > 0 else "min"
+    return _task(parts, "scalar", measures=(measure,), statistic=statistic)
+
+
+def _asks_rows(parts: Parts) -> bool:
+    """Whether "which" is followed by a noun rather than "is the highest"."""
+    low = parts.text.casefold()
+    return not any(start in low for start in ("what is", "what's", "what was", "which is"))
+
+
+def _counting(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    counted = bool(tags & {"count", "share"})
+    if roles.measures and not (counted and parts.filters):
+        return _single(parts)
+    if "distinct" in tags and roles.groups:
+        return _task(parts, "distinct", groups=(roles.groups[0],))
+    if roles.groups and (counted or "chart" in tags or roles.marked):
+        column = roles.groups[0]
+        if parts.filters and column.name not in roles.marked and not parts.assumed:
+            return _task(parts, "distinct", groups=(column,))
+        if column.name in roles.marked or "chart" in tags or "share" in tags:
+            return _task(parts, "top_values", groups=(column,), direction=1, statistic="rows")
+        return _task(parts, "distinct", groups=(column,))
+    if roles.time is not None and roles.time.name not in roles.marked and not parts.filters:
+        countable = counted and not is_date(roles.time)
+        return _task(parts, "distinct", groups=(roles.time,)) if countable else None
+    if (
+        counted
+        and not roles.groups
+        and roles.time is None
+        and (parts.filters or parts.assumed or "count" in tags)
+    ):
+        return _task(parts, "count")
+    if "compare" in tags and len(parts.members) >= 2:
+        column = parts.members[0].column
+        return _task(
+            parts,
+            "top_values",
+            groups=(column,),
+            direction=1,
+            statistic="rows",
+            members=_members(parts),
+        )
+    return None
+
+
+def _single(parts: Parts) -> Task | str | None:
+    roles, tags = parts.roles, parts.tags
+    measure = (roles.measures[0],)
+    if statistic_of(tags) is not None:
+        return _task(parts, "scalar", measures=measure)
+    if "chart" in tags:
+        return _task(parts, "distribution", measures=measure)
+    low = parts.text.casefold()
+    asks_value = any(
+        start in low for start in ("what is", "what's", "what was", "how much", "how ")
+    )
+    if asks_value or parts.filters:
+        return _task(parts, "scalar", measures=measure)
+    return None
+
+
+def _last_resort(parts: Parts) -> str:
+    named = [f"`{column.name}`" for column in (*parts.roles.measures, *parts.roles.groups)]
+    time = parts.roles.time
+    if time is not None and (is_date(time) or is_time(time)):
+        named.append(f"`{time.name}`")
+    if named:
+        return f"I recognised {', '.join(named)}, but not what you want to know about it."
+    return "I could not tell what you want to know."

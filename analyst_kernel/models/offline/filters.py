@@ -1,0 +1,234 @@
+"""Conditions that a question puts on rows: values, comparisons with numbers, years and months.
+
+Pure. What it uses up is marked in the matches; numbers that fit nothing stay unexplained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analyst_kernel.models.offline.column_roles import is_date, is_number, is_time, is_year
+from analyst_kernel.models.offline.match import Matches, Mention, ValueMention
+from analyst_kernel.models.offline.task import DatePart, Filter, Operator
+from analyst_kernel.models.offline.words import MONTHS, Word, name_tokens
+from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
+
+_BEFORE_NUMBER: tuple[tuple[tuple[str, ...], Operator], ...] = (
+    (("greater", "than", "or", "equal", "to"), ">="),
+    (("less", "than", "or", "equal", "to"), "<="),
+    (("no", "more", "than"), "<="),
+    (("no", "less", "than"), ">="),
+    (("more", "than"), ">"),
+    (("greater", "than"), ">"),
+    (("higher", "than"), ">"),
+    (("larger", "than"), ">"),
+    (("heavier", "than"), ">"),
+    (("longer", "than"), ">"),
+    (("older", "than"), ">"),
+    (("newer", "than"), ">"),
+    (("less", "than"), "<"),
+    (("fewer", "than"), "<"),
+    (("lower", "than"), "<"),
+    (("smaller", "than"), "<"),
+    (("lighter", "than"), "<"),
+    (("shorter", "than"), "<"),
+    (("at", "least"), ">="),
+    (("at", "most"), "<="),
+    (("up", "to"), "<="),
+    (("over",), ">"),
+    (("above",), ">"),
+    (("exceeding",), ">"),
+    (("under",), "<"),
+    (("below",), "<"),
+    (("after",), ">"),
+    (("since",), ">="),
+    (("from",), ">="),
+    (("before",), "<"),
+    (("until",), "<="),
+    ((">=",), ">="),
+    (("<=",), "<="),
+    ((">",), ">"),
+    (("<",), "<"),
+    (("=",), "is"),
+    (("equal", "to"), "is"),
+)
+
+COMPARISON_WORDS = frozenset(
+    "than least over above exceeding under below after since before until equal greater".split()
+)
+
+
+def find_filters(
+    words: Sequence[Word],
+    matches: Matches,
+    profile: DatasetProfile,
+    values: Sequence[ValueMention],
+) -> tuple[list[Filter], set[str]]:
+    """Return the conditions and the names of columns that serve only them.
+
+    Args:
+        words: The question's words.
+        matches: What was matched; words used here are added to it.
+        profile: The dataset.
+        values: The value mentions that are conditions (not members of a comparison).
+    """
+    filters = [
+        Filter(
+            value.column,
+            "is" if value.whole else "contains",
+            tuple(value.values),
+        )
+        for value in _merge(values)
+    ]
+    spent: set[str] = set()
+    skip: set[int] = set()
+    for word in words:
+        if word.number is None or word.index in matches.used or word.index in skip:
+            continue
+        found = _number_filter(word, words, matches, profile)
+        if found is None:
+            continue
+        condition, indices, mention = found
+        filters.append(condition)
+        matches.used |= indices
+        skip |= indices
+        if mention is not None:
+            spent.add(mention.column.name)
+    filters += _month_filters(words, matches, profile)
+    return filters, spent
+
+
+def _merge(values: Sequence[ValueMention]) -> list[ValueMention]:
+    """Join mentions of one column into one condition ("Ford or Toyota")."""
+    merged: dict[tuple[str, bool], ValueMention] = {}
+    for value in values:
+        key = (value.column.name, value.whole)
+        before = merged.get(key)
+        merged[key] = (
+            value
+            if before is None
+            else ValueMention(
+                value.column,
+                before.words | value.words,
+                tuple(dict.fromkeys((*before.values, *value.values))),
+                value.whole,
+            )
+        )
+    return list(merged.values())
+
+
+def _number_filter(
+    word: Word, words: Sequence[Word], matches: Matches, profile: DatasetProfile
+) -> tuple[Filter, set[int], Mention | None] | None:
+    number = word.number
+    assert number is not None
+    stems = [other.text.casefold() for other in words]
+    here = word.index
+    operator: Operator | None = None
+    start = here
+    for phrase, meaning in _BEFORE_NUMBER:
+        size = len(phrase)
+        if here >= size and tuple(stems[here - size : here]) == phrase:
+            operator, start = meaning, here - size
+            break
+    upper = _range_end(word, words)
+    indices = set(range(start, here + 1))
+    mention = _column_of(start, upper.index if upper else here, words, matches)
+    temporal = start < here and stems[start] in _TEMPORAL and _is_year_of(profile, number)
+    if temporal and mention is not None and not is_time(mention.column):
+        mention = None
+    if mention is None and not _is_year_of(profile, number):
+        return None
+    if mention is not None and mention.column.kind != "number" and not is_number(mention.column):
+        if not is_date(mention.column):
+            return None
+    column, part = (
+        (mention.column, _part_of(mention.column))
+        if mention is not None
+        else _year_column(profile, number)
+    )
+    if upper is not None and upper.number is not None:
+        indices |= {upper.index}
+        condition = Filter(column, "between", (number, upper.number), part)
+    elif operator is None:
+        beside = mention is None or abs(mention.first - here) <= 1 or here - 1 in mention.words
+        if not beside:
+            return None
+        condition = Filter(column, "is", (number,), part)
+    else:
+        condition = Filter(column, operator, (number,), part)
+    return condition, indices, mention
+
+
+_TEMPORAL = frozenset({"after", "since", "from", "before", "until"})
+
+
+def _range_end(word: Word, words: Sequence[Word]) -> Word | None:
+    """Return the second number of "between A and B" or "from A to B"."""
+    i = word.index
+    if i == 0 or i + 2 >= len(words) or words[i + 2].number is None:
+        return None
+    pair = (words[i - 1].stem, words[i + 1].stem)
+    return words[i + 2] if pair in {("between", "and"), ("from", "to"), ("from", "until")} else None
+
+
+def _column_of(start: int, end: int, words: Sequence[Word], matches: Matches) -> Mention | None:
+    """Return the numeric column right after the number, else the one before its comparison."""
+    after = [m for m in matches.columns if 0 < m.first - end <= 1]
+    before = [
+        m
+        for m in matches.columns
+        if 0 < start - max(m.words) <= 3
+        and all(words[i].stem in _BETWEEN for i in range(max(m.words) + 1, start))
+    ]
+    for mention in (*after, *before):
+        if is_number(mention.column) or is_date(mention.column):
+            return mention
+    return None
+
+
+_BETWEEN = frozenset("is are was were of that a the be have has value equal to".split())
+
+
+def _part_of(column: ColumnProfile) -> DatePart:
+    return "year" if is_date(column) else ""
+
+
+def _year_columns(profile: DatasetProfile) -> list[ColumnProfile]:
+    years = [column for column in profile.columns if is_year(column)]
+    return years or [column for column in profile.columns if is_date(column)]
+
+
+def _is_year_of(profile: DatasetProfile, number: float) -> bool:
+    return number == int(number) and 1000 <= number <= 2999 and bool(_year_columns(profile))
+
+
+def _year_column(profile: DatasetProfile, number: float) -> tuple[ColumnProfile, DatePart]:
+    column = _year_columns(profile)[0]
+    return column, ("" if is_year(column) else "year")
+
+
+def _month_filters(
+    words: Sequence[Word], matches: Matches, profile: DatasetProfile
+) -> list[Filter]:
+    """Read "in March" as a condition on the month."""
+    numbers: list[float] = []
+    for word in words:
+        low = word.text.casefold()
+        certain = low != "may" or (word.index > 0 and words[word.index - 1].stem in ("in", "of"))
+        if low in MONTHS and certain and word.index not in matches.used:
+            column = _month_column(profile)
+            if column is not None:
+                numbers.append(float(MONTHS.index(low) + 1))
+                matches.used.add(word.index)
+    column = _month_column(profile)
+    if not numbers or column is None:
+        return []
+    return [Filter(column, "is", tuple(numbers), "month" if is_date(column) else "")]
+
+
+def _month_column(profile: DatasetProfile) -> ColumnProfile | None:
+    for column in profile.columns:
+        if column.kind == "number" and name_tokens(column.name) == ("month",):
+            return column
+    return next((column for column in profile.columns if is_date(column)), None)

@@ -1,0 +1,81 @@
+"""Look for words of a question among the values of text columns, with a cell, and read its result.
+
+Pure; writes code and reads what it showed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analyst_kernel.models.offline.reader import FoundValue
+from analyst_kernel.models.offline.recipe import Cell
+from analyst_kernel.models.offline.rows import quoted, sql_name
+from analyst_kernel.models.offline.task import LookUp
+from analyst_kernel.models.offline.words import stem
+
+
+def lookup_goal(reading: LookUp) -> str:
+    """Return the plan's step for it."""
+    said = " and ".join(f"“{phrase}”" for phrase in reading.phrases)
+    return f"Look for {said} in the text columns of {reading.profile.dataset.name}"
+
+
+def lookup_cell(reading: LookUp) -> Cell:
+    """Write the cell that searches."""
+    name = reading.profile.dataset.name
+    columns = ", ".join(quoted(column) for column in reading.columns)
+    phrases = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
+    values = f"{name}[column]"
+    imports = ["import re", ""]
+    if reading.profile.dataset.load == "view":
+        listing = ", ".join(map(sql_name, reading.columns))
+        imports = [
+            "import re",
+            "",
+            "import duckdb",
+            "",
+            f"text_columns = duckdb.sql({quoted(f'SELECT {listing} FROM {name}')}).df()",
+        ]
+        values = "text_columns[column]"
+    code = [
+        *imports,
+        "found = []",
+        f"for column in [{columns}]:",
+        f"    counts = {values}.dropna().astype(str).value_counts()",
+        f"    for phrase, word in {{{phrases}}}.items():",
+        '        pattern = rf"(?<!\\w){re.escape(word)}s?(?!\\w)"',
+        "        hits = counts[counts.index.str.contains(pattern, case=False, regex=True)]",
+        (
+            "        found += [(phrase, column, value, n) for value, n in "
+            "hits.head(5).to_dict().items()]"
+        ),
+        '{"found": found}',
+    ]
+    return Cell("lookup", lookup_goal(reading)[:90], "\n".join(code), 1)
+
+
+def _bare(phrase: str) -> str:
+    """Return the phrase without a plural's s."""
+    last = phrase.rpartition(" ")[2]
+    if last.casefold().endswith("s") and stem(last) == last.casefold()[:-1]:
+        return phrase[:-1]
+    return phrase
+
+
+def read_lookup(reading: LookUp, shown: dict[str, Any] | None) -> tuple[FoundValue, ...]:
+    """Choose, for each phrase, the value it names: spelled the same first, then most rows."""
+    if shown is None:
+        return ()
+    chosen: list[FoundValue] = []
+    for phrase in reading.phrases:
+        hits = [hit for hit in shown.get("found", []) if hit[0] == phrase]
+        names = {phrase.casefold(), _bare(phrase).casefold()}
+        exact = [hit for hit in hits if str(hit[2]).casefold() in names]
+        if exact:
+            best = max(exact, key=lambda hit: hit[3])
+            chosen.append(FoundValue(phrase, best[1], str(best[2])))
+        elif len(hits) == 1:
+            chosen.append(FoundValue(phrase, hits[0][1], str(hits[0][2])))
+        elif hits and len({hit[1] for hit in hits}) == 1:
+            chosen.append(FoundValue(phrase, hits[0][1], _bare(phrase), whole=False))
+    return tuple(chosen)

@@ -1,0 +1,244 @@
+"""Read a question against one dataset: what is asked for, of which columns, under which conditions.
+
+Pure. Every word has to be explained by the data or by the vocabulary; a word that is not makes the
+question unclear, because leaving it out would answer another question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from analyst_kernel.models.offline.classify import Parts, classify
+from analyst_kernel.models.offline.filters import find_filters
+from analyst_kernel.models.offline.match import (
+    Matches,
+    Tie,
+    ValueMention,
+    complete_values,
+    match,
+)
+from analyst_kernel.models.offline.roles import asked_number, assign_roles, is_stop
+from analyst_kernel.models.offline.task import (
+    AskWhich,
+    Filter,
+    LookUp,
+    Reading,
+    Ready,
+    Task,
+    Unclear,
+)
+from analyst_kernel.models.offline.vocabulary import GUARDED, tags_of
+from analyst_kernel.models.offline.words import (
+    ROW_NOUNS,
+    VALUE_WORDS,
+    Word,
+    name_tokens,
+    replace_phrases,
+    split_words,
+    stem,
+)
+from analyst_kernel.protocol.datasets import DatasetProfile
+
+
+@dataclass(frozen=True, slots=True)
+class FoundValue:
+    """A phrase of the question that a cell found as a value of a column."""
+
+    phrase: str
+    column: str
+    value: str
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beyond question and profiles.
+
+    Attributes:
+        choices: What the person chose (column or dataset names).
+        found: Values found by cells.
+        searched: Phrases that were looked for, found or not.
+    """
+
+    choices: tuple[str, ...] = ()
+    found: tuple[FoundValue, ...] = ()
+    searched: tuple[str, ...] = ()
+
+
+NOTHING_KNOWN = Known()
+
+
+def read_dataset(
+    question: str,
+    profile: DatasetProfile,
+    known: Known = NOTHING_KNOWN,
+    *,
+    others: Sequence[DatasetProfile] = (),
+) -> Reading:
+    """Read a question against one dataset. ``others`` are the analysis' other datasets."""
+    names = frozenset(frozenset(name_tokens(column.name)) for column in profile.columns)
+    text = replace_phrases(question, names)
+    words = split_words(text)
+    matches = match(words, profile, guarded=GUARDED, nouns=_nouns(profile), choices=known.choices)
+    _apply_found(words, matches, profile, known)
+    named = _use_row_nouns(words, matches, (profile, *others))
+    number = asked_number(words, matches)
+    tags = tags_of(text, words, matches.used)
+    members, conditions = _split_values(matches, words, tags)
+    filters, spent = find_filters(words, matches, profile, conditions)
+    roles = assign_roles(words, matches, profile, spent, matches.values)
+    weight = sum(len(mention.words) for mention in matches.columns)
+    weight += sum(len(value.words) for value in matches.values) + 2 * named.get(
+        profile.dataset.name, 0
+    )
+    unknown = [word for word in words if word.index not in matches.used and not _explained(word)]
+    phrases = _phrases(unknown, words)
+    parts = Parts(
+        text=text,
+        words=words,
+        tags=tags,
+        roles=roles,
+        filters=tuple(filters),
+        members=members,
+        top=number,
+        profile=profile,
+        others=tuple(others),
+        notes=tuple(matches.notes),
+        ties=bool(matches.ties),
+    )
+    if unknown:
+        return _unknown(phrases, unknown, parts, known, weight)
+    if matches.ties and not tags & {"profile", "missing"}:
+        return _ask(matches.ties[0], weight)
+    task = classify(parts)
+    if isinstance(task, str):
+        return Unclear(task, (), weight)
+    return Ready(_with_assumptions(task, parts, matches), weight)
+
+
+def _apply_found(
+    words: Sequence[Word], matches: Matches, profile: DatasetProfile, known: Known
+) -> None:
+    columns = {column.name: column for column in profile.columns}
+    for found in known.found:
+        parts = found.phrase.split(" ")
+        column = columns.get(found.column)
+        for start in range(len(words) - len(parts) + 1):
+            span = words[start : start + len(parts)]
+            if column is not None and [word.text for word in span] == parts:
+                indices = frozenset(word.index for word in span)
+                if not indices & matches.used:
+                    matches.values.append(
+                        ValueMention(column, indices, (found.value,), found.whole)
+                    )
+                    matches.used |= indices
+
+
+def _nouns(profile: DatasetProfile) -> frozenset[str]:
+    tokens = [token for token in name_tokens(profile.dataset.name) if not token.isdigit()]
+    return frozenset(tokens).union(*(ROW_NOUNS.get(token, frozenset()) for token in tokens))
+
+
+def _use_row_nouns(
+    words: Sequence[Word], matches: Matches, profiles: Sequence[DatasetProfile]
+) -> dict[str, int]:
+    """Mark words that mean a row or the dataset itself; count them per dataset."""
+    named: dict[str, int] = {}
+    for profile in profiles:
+        nouns = _nouns(profile)
+        for word in words:
+            if word.stem not in nouns and word.text != profile.dataset.name:
+                continue
+            if word.index not in matches.used or word.stem in nouns:
+                named[profile.dataset.name] = named.get(profile.dataset.name, 0) + 1
+            if profile is profiles[0]:
+                matches.used.add(word.index)
+    if any(word.stem == "join" or word.stem in ("key", "merge", "match") for word in words):
+        for profile in profiles[1:]:
+            nouns = frozenset(name_tokens(profile.dataset.name))
+            matches.used |= {w.index for w in words if w.stem in nouns}
+    return named
+
+
+def _split_values(
+    matches: Matches, words: Sequence[Word], tags: frozenset[str]
+) -> tuple[tuple[ValueMention, ...], list[ValueMention]]:
+    """Tell values that are compared with each other from values that restrict the rows."""
+    by_column: dict[str, list[ValueMention]] = {}
+    for value in matches.values:
+        by_column.setdefault(value.column.name, []).append(value)
+    if "count" in tags and "compare" not in tags:
+        return (), matches.values
+    for values in by_column.values():
+        if len(values) >= 2:
+            return tuple(values), [v for v in matches.values if v.column != values[0].column]
+    return (), matches.values
+
+
+def _explained(word: Word) -> bool:
+    if word.number is not None:
+        return False
+    if word.nouns:
+        return False
+    return bool(word.direction) or word.stem in GUARDED or is_stop(word)
+
+
+def _phrases(unknown: Sequence[Word], words: Sequence[Word]) -> tuple[str, ...]:
+    """Join unknown words that stand side by side."""
+    phrases: list[list[Word]] = []
+    for word in unknown:
+        if phrases and phrases[-1][-1].index == word.index - 1 and word.text[:1].isupper():
+            phrases[-1].append(word)
+        else:
+            phrases.append([word])
+    return tuple(" ".join(word.text for word in phrase) for phrase in phrases)
+
+
+def _unknown(
+    phrases: tuple[str, ...],
+    unknown: Sequence[Word],
+    parts: Parts,
+    known: Known,
+    weight: int,
+) -> Reading:
+    """Look for unknown words as values where that may help; otherwise say that they are unknown."""
+    columns = tuple(
+        column.name
+        for column in parts.profile.columns
+        if column.kind == "text" and not complete_values(column) and column.distinct > 0
+    )
+    searchable = (
+        columns
+        and len(phrases) <= 2
+        and not set(phrases) & set(known.searched)
+        and all(word.number is None and not word.nouns and len(word.text) > 1 for word in unknown)
+        and all(word.stem not in VALUE_WORDS for word in unknown)
+    )
+    if searchable and not isinstance(classify(replace(parts, assumed=True)), str):
+        return LookUp(parts.profile, phrases, columns[:12], weight)
+    where = f"`{parts.profile.dataset.name}`"
+    said = ", ".join(f"“{phrase}”" for phrase in phrases)
+    if any(phrase in known.searched for phrase in phrases):
+        reason = f"I looked for {said} in the text columns of {where} and did not find it."
+    else:
+        reason = f"I could not match {said} to a column or a value of {where}."
+    return Unclear(reason, phrases, weight)
+
+
+def _ask(tie: Tie, weight: int) -> AskWhich:
+    options = tuple(column.name for column in tie.columns[:4])
+    preferred = [column.name for column in tie.columns[:4] if "speed" in name_tokens(column.name)]
+    default = preferred[0] if preferred else options[0]
+    return AskWhich("Which column do you mean?", options, default, weight)
+
+
+def _with_assumptions(task: Task, parts: Parts, matches: Matches) -> Task:
+    notes = list(task.assumptions) + list(parts.notes)
+    for value in matches.values:
+        said = " ".join(parts.words[i].text for i in sorted(value.words))
+        plain = Filter(value.column, "is" if value.whole else "contains", value.values).describe()
+        exact = len(value.values) == 1 and stem(said) == stem(value.values[0])
+        if not exact:
+            notes.append(f"“{said}” was read as: {plain}.")
+    return replace(task, assumptions=tuple(dict.fromkeys(notes)))

@@ -1,0 +1,271 @@
+"""Recipes that summarise a measure per group, rank groups, and find the best period of each group.
+
+Pure; each takes a task and returns cells and an answer to be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.prose import (
+    axis_label,
+    called,
+    capital,
+    figure,
+    item,
+    listed,
+    of_measure,
+    unit,
+    unit_notes,
+)
+from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
+from analyst_kernel.models.offline.recipes_time import AGGREGATE
+from analyst_kernel.models.offline.rows import (
+    basis,
+    dropped,
+    identifier,
+    prepare,
+    quoted,
+)
+from analyst_kernel.models.offline.task import Task
+from analyst_kernel.protocol.datasets import ColumnProfile
+
+
+def groups(task: Task) -> Recipe:
+    """A statistic of a measure per group (or per two groups), ranked."""
+    rows = prepare(task, (*task.groups, *task.measures), numeric=task.measures)
+    keys = [column.name for column in task.groups] or [rows.time or ""]
+    by = ", ".join(map(quoted, keys))
+    ranked_by = " and ".join(keys)
+    table = identifier("by", *keys)
+    show = task.top or 10
+    ascending = task.direction < 0 or task.statistic == "min"
+    if task.measures:
+        measure = quoted(task.measures[0].name)
+        method = AGGREGATE[task.statistic]
+        compute = [
+            f"grouped = {rows.frame}.groupby([{by}])[{measure}]",
+            f'{table} = grouped.agg(value="{method}", rows="size")',
+            f'{table} = {table}.sort_values("value", ascending={ascending})',
+        ]
+        overall = f'"overall": round(float({rows.frame}[{measure}].{method}()), 4),'
+    else:
+        compute = [
+            f'{table} = {rows.frame}.groupby([{by}]).size().to_frame("value")',
+            f'{table}["rows"] = {table}["value"]',
+            f'{table} = {table}.sort_values("value", ascending={ascending})',
+        ]
+        overall = f'"overall": len({rows.frame}),'
+    if len(keys) == 1:
+        compute[-1] += ""
+        compute.append(f"{table}.index = {table}.index.get_level_values(0)")
+    compute += [
+        f"display({table}.head({max(show, 10)}).round(2))",
+        "",
+        "{",
+        f'    "groups": len({table}),',
+        f"    {overall}",
+        f'    "shown": {show},',
+        f'    "values": {table}["value"].head({show}).round(4).to_dict(),',
+        f'    "rows": {table}["rows"].head({show}).to_dict(),',
+        f'    "last": {table}["value"].tail(1).round(4).to_dict(),',
+        f'    "rows of last": {table}["rows"].tail(1).to_dict(),',
+        "}",
+    ]
+    label = axis_label(task.measures[0], task.profile) if task.measures else "rows"
+    chart = chart_cell(
+        [
+            f"shown = {table}.head({min(max(show, 10), 20)}).iloc[::-1]",
+            "names = shown.index.map(str)"
+            if len(keys) == 1
+            else 'names = [", ".join(map(str, names)) for names in shown.index]',
+            'ax.barh(list(names), shown["value"])',
+        ],
+        title=f"{capital(of_measure(task))} by {ranked_by}",
+        x=label,
+        y=ranked_by,
+        step=3,
+        purpose="Draw the groups as bars",
+        grid="x",
+    )
+    goals = (
+        f"Check which rows have a {ranked_by} and a value",
+        f"Compute the {of_measure(task)} per {ranked_by}",
+        "Draw the groups as bars",
+        "State the answer with its numbers",
+    )
+    cells = (*rows.cells, Cell("groups", "Compute it per group", "\n".join(compute), 2), chart)
+    return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
+
+
+def _tell_groups(task: Task, results: Results) -> Draft:
+    shown, rows = results["groups"], results["rows"]
+    column = _single_key(task)
+    of = unit(task.measures[0], task.profile) if task.measures else ""
+    values: dict[Any, Any] = shown["values"]
+    names = list(values)
+    best = names[0]
+    what = of_measure(task)
+    key = called(column) if column is not None else listed(called(c) for c in task.groups)
+    rank = "lowest" if task.direction < 0 else "highest"
+    head = (
+        f"{item(best, column)} has the {rank} {what}: {figure(values[best], of)} "
+        f"over {figure(shown['rows'][best])} rows."
+    )
+    if task.statistic in ("max", "min"):
+        head = (
+            f"By {key}, the {what} is {figure(values[best], of)} for {item(best, column)} "
+            f"(over {figure(shown['rows'][best])} rows)."
+        )
+    sentences = [head]
+    if len(names) > 1:
+        follow = listed(f"{item(name, column)} ({figure(values[name], of)})" for name in names[1:5])
+        sentences.append(f"Next: {follow}.")
+    other = next(iter(shown["last"]), None)
+    if other is not None and other not in names[:5]:
+        opposite = "highest" if rank == "lowest" or task.statistic == "min" else "lowest"
+        sentences.append(
+            f"The {opposite} of the {figure(shown['groups'])} groups is {item(other, column)} with "
+            f"{figure(shown['last'][other], of)}."
+        )
+    if task.measures:
+        sentences.append(f"Over all rows used, the {what} is {figure(shown['overall'], of)}.")
+    sentences.append(basis(task, rows))
+    caveats = [*dropped(rows)]
+    small = [name for name in names[:5] if shown["rows"][name] < 10]
+    if small and task.measures:
+        said = listed(f"{item(n, column)} ({figure(shown['rows'][n])})" for n in small)
+        caveats.append(f"Some groups have very few rows: {said}.")
+    notes = list(unit_notes(task))
+    if task.statistic == "mean":
+        notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
+    picked = tuple(KeyValue(item(name, column), values[name], of) for name in names[:5])
+    return Draft(tuple(sentences), picked, (*notes, *task.assumptions), tuple(caveats))
+
+
+def _single_key(task: Task) -> ColumnProfile | None:
+    if len(task.groups) == 1:
+        return task.groups[0]
+    if not task.groups and task.time is not None:
+        return task.time.column if task.time.grain == "value" else None
+    return None
+
+
+def best_per_group(task: Task) -> Recipe:
+    """For each group, the periods (or items) with the highest or lowest value."""
+    entity, part = _entity_and_part(task)
+    needed = (*task.groups, *task.measures)
+    rows = prepare(task, needed, numeric=task.measures)
+    entity_name = entity.name if entity is not None else (rows.time or "")
+    part_name = part.name if part is not None else (rows.time or "")
+    measure = task.measures[0]
+    method = AGGREGATE[task.statistic]
+    table = identifier(task.statistic, measure.name)
+    word = "lowest" if task.direction < 0 else "highest"
+    compute = [
+        f"largest = {rows.frame}[{quoted(part_name)}].value_counts().head(8).index",
+        f"shown_rows = {rows.frame}[{rows.frame}[{quoted(part_name)}].isin(largest)]",
+        f"{table} = shown_rows.pivot_table(",
+        (
+            f"    index={quoted(entity_name)}, columns={quoted(part_name)}, "
+            f'values={quoted(measure.name)}, aggfunc="{method}"'
+        ),
+        ")",
+        f"display({table}.round(2))",
+        "",
+        f"{word} = {{}}",
+        f"for name in {table}.columns:",
+        f"    ranked = {table}[name].dropna().sort_values(ascending={task.direction < 0})",
+        f"    {word}[name] = ranked.head(3).round(4).to_dict()",
+        (
+            f"opposite = {{name: {table}[name].dropna().sort_values(ascending={task.direction > 0})"
+            f".head(1).round(4).to_dict() for name in {table}.columns}}"
+        ),
+        f'{{"{word}": {word}, "opposite": opposite, "rows shown": len(shown_rows)}}',
+    ]
+    over_time = entity is None or (task.time is not None and entity == task.time.column)
+    draw = (
+        [
+            f"for name in {table}.columns:",
+            f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
+            f"ax.legend(title={quoted(part_name)})",
+            *([f"ax.set_xticks(list({table}.index))"] if _few(task) else []),
+        ]
+        if over_time
+        else [f"{table}.head(12).plot.bar(ax=ax, rot=45)"]
+    )
+    chart = chart_cell(
+        draw,
+        title=f"{capital(of_measure(task))} by {entity_name} and {part_name}",
+        x=entity_name,
+        y=axis_label(measure, task.profile),
+        step=3,
+        purpose="Draw it for each group",
+    )
+    goals = (
+        f"Check which rows have a {entity_name}, a {part_name} and a value",
+        f"Compute the {of_measure(task)} per {part_name} and {entity_name}",
+        f"Draw it per {entity_name} for each {part_name}",
+        f"Name the {word} {entity_name} of each {part_name}",
+    )
+    cells = (*rows.cells, Cell("best", "Rank within each group", "\n".join(compute), 2), chart)
+    return Recipe(goals, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
+
+
+def _few(task: Task) -> bool:
+    return task.time is not None and task.time.column.distinct <= 12
+
+
+def _entity_and_part(task: Task) -> tuple[ColumnProfile | None, ColumnProfile | None]:
+    """Return what is ranked and within what; ``None`` is the time axis cut by grain."""
+    if task.time is None:
+        return task.groups[0], task.groups[1]
+    period = task.time.column if task.time.grain == "value" else None
+    if task.groups and task.assumptions and _RANKED_IN_PERIODS in task.assumptions:
+        return task.groups[0], period
+    return period, task.groups[0]
+
+
+_RANKED_IN_PERIODS = "Groups are ranked within each period."
+
+
+def _tell_best(task: Task, entity: str, part: str, results: Results) -> Draft:
+    shown, rows = results["best"], results["rows"]
+    of = unit(task.measures[0], task.profile)
+    word = "lowest" if task.direction < 0 else "highest"
+    ranked: dict[Any, dict[Any, Any]] = shown[word]
+    column = next((c for c in task.profile.columns if c.name == entity), None)
+    winners = []
+    values = []
+    sentences = []
+    for name, best in ranked.items():
+        if not best:
+            continue
+        first = next(iter(best))
+        winners.append(f"{item(first, column)} at {item(name)} ({figure(best[first], of)})")
+        values.append(KeyValue(f"{item(name)}: {item(first, column)}", best[first], of))
+        after = listed(
+            f"{item(other, column)} ({figure(best[other], of)})" for other in list(best)[1:]
+        )
+        worst = shown["opposite"].get(name, {})
+        low = next(iter(worst), None)
+        tail = (
+            f"; the {'highest' if word == 'lowest' else 'lowest'} is {item(low, column)} "
+            f"({figure(worst[low], of)})"
+            if low is not None
+            else ""
+        )
+        if after:
+            sentences.append(f"At {item(name)}, next come {after}{tail}.")
+    head = (
+        f"The {entity} with the {word} {of_measure(task)} is {listed(winners)}, "
+        f"over {figure(shown['rows shown'])} rows."
+    )
+    notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
+    return Draft(
+        (head, *sentences, basis(task, rows)),
+        tuple(values),
+        (*notes, *unit_notes(task), *task.assumptions),
+        dropped(rows),
+    )

@@ -1,0 +1,318 @@
+"""Recipes along time: one line, or one line per group.
+
+Pure; each takes a task and returns cells and an answer to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.column_roles import is_year
+from analyst_kernel.models.offline.prose import (
+    axis_label,
+    called,
+    capital,
+    figure,
+    item,
+    of_measure,
+    share,
+    unit,
+    unit_notes,
+)
+from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
+from analyst_kernel.models.offline.rows import (
+    Prepared,
+    basis,
+    dropped,
+    identifier,
+    prepare,
+    quoted,
+)
+from analyst_kernel.models.offline.task import Task
+
+_MANY = 6
+"""Lines that one chart can carry."""
+
+AGGREGATE = {
+    "mean": "mean",
+    "median": "median",
+    "sum": "sum",
+    "min": "min",
+    "max": "max",
+    "std": "std",
+    "distinct": "nunique",
+    "rows": "size",
+}
+"""Statistic -> the method of a pandas group-by."""
+
+
+def trend(task: Task) -> Recipe:
+    """How a measure (or the number of rows) changed over time."""
+    return _by_group(task) if task.groups else _one_line(task)
+
+
+def _unit(task: Task) -> str:
+    if task.statistic in ("rows", "distinct") or not task.measures:
+        return ""
+    return unit(task.measures[0], task.profile)
+
+
+def _title(task: Task, time: str) -> str:
+    spoken = of_measure(task)
+    return f"{capital(spoken)} by {time}"
+
+
+def _y_label(task: Task) -> str:
+    if task.statistic == "rows" or not task.measures:
+        return "rows"
+    return axis_label(task.measures[0], task.profile)
+
+
+def _goals(task: Task, time: str) -> tuple[str, ...]:
+    what = of_measure(task)
+    return (
+        f"Check which rows have a {time} and a value",
+        f"Compute the {what} for each {time}",
+        "Draw a line chart of it",
+        "State the change with its numbers",
+    )
+
+
+def _one_line(task: Task) -> Recipe:
+    rows = prepare(
+        task, task.measures, numeric=() if task.statistic == "distinct" else task.measures
+    )
+    time = rows.time or ""
+    method = AGGREGATE[task.statistic]
+    by = f"{rows.frame}.groupby({quoted(time)})"
+    if task.measures:
+        measure = task.measures[0].name
+        series = identifier(task.statistic, measure, "by", time)
+        compute = [f"{series} = {by}[{quoted(measure)}].{method}()"]
+    else:
+        series = identifier("rows_by", time)
+        compute = [f"{series} = {by}.size()"]
+    compute += [
+        f"rows_per_period = {by}.size()",
+        f"display({series}.round(2).to_frame({quoted(task.statistic)}).assign(rows=rows_per_period))",
+        "",
+        f"by_period = {series}.to_dict()",
+        "first, last = min(by_period), max(by_period)",
+        "lowest = min(by_period, key=by_period.get)",
+        "highest = max(by_period, key=by_period.get)",
+        "change = by_period[last] - by_period[first]",
+        "{",
+        '    "periods": len(by_period),',
+        '    "first": first,',
+        '    "value in first": round(by_period[first], 4),',
+        '    "last": last,',
+        '    "value in last": round(by_period[last], 4),',
+        '    "change": round(change, 4),',
+        '    "change in percent": round(100 * change / by_period[first], 2)',
+        "    if by_period[first]",
+        "    else None,",
+        '    "lowest": lowest,',
+        '    "value in lowest": round(by_period[lowest], 4),',
+        '    "highest": highest,',
+        '    "value in highest": round(by_period[highest], 4),',
+        '    "rows in first": int(rows_per_period[first]),',
+        '    "rows in last": int(rows_per_period[last]),',
+        '    "median rows per period": float(rows_per_period.median()),',
+        "}",
+    ]
+    chart = chart_cell(
+        [f'ax.plot({series}.index, {series}.values, marker="o")', *_ticks(task, f"{series}.index")],
+        title=_title(task, time),
+        x=time,
+        y=_y_label(task),
+        step=3,
+        purpose=f"Draw {task.statistic} by {time} as a line",
+    )
+    purpose = f"Compute the {task.statistic} per {time}"
+    cells = (*rows.cells, Cell("trend", purpose, "\n".join(compute), 2), chart)
+    return Recipe(_goals(task, time), cells, lambda shown: _tell_line(task, time, shown))
+
+
+def _ticks(task: Task, index: str) -> list[str]:
+    """Show each month number as a tick; turn long labels."""
+    axis = task.time
+    assert axis is not None
+    if axis.grain in ("month", "quarter", "week", "day"):
+        return [
+            f"every = max(1, len({index}) // 12)",
+            f"ax.set_xticks({index}[::every])",
+            'ax.tick_params(axis="x", rotation=45)',
+        ]
+    if axis.grain in ("month of year", "hour of day") or axis.column.distinct <= 12:
+        return [f"ax.set_xticks(list({index}))"]
+    return []
+
+
+def _tell_line(task: Task, time: str, results: Results) -> Draft:
+    shown, rows = results["trend"], results["rows"]
+    assert task.time is not None
+    of, column = _unit(task), task.time.column if task.time.grain == "value" else None
+    first, last = item(shown["first"], column), item(shown["last"], column)
+    what = capital(of_measure(task))
+    change, percent = shown["change"], shown["change in percent"]
+    start, end = figure(shown["value in first"], of), figure(shown["value in last"], of)
+    if shown["periods"] < 2:
+        sentences = [f"All {figure(rows['rows used'])} rows fall in one {time}, {first}: {start}."]
+        return Draft((*sentences, basis(task, rows)), (), task.assumptions, dropped(rows))
+    moved = "rose" if change > 0 else "fell" if change < 0 else "stayed the same:"
+    by = f" ({share(percent)})" if percent is not None else ""
+    sentences = [
+        (
+            f"{what} {moved} from {start} in {first} to {end} in {last}, a change of "
+            f"{figure(change, of)}{by}, over {figure(rows['rows used'])} rows."
+        ),
+        (
+            f"It was lowest in {item(shown['lowest'], column)} at "
+            f"{figure(shown['value in lowest'], of)} "
+            f"and highest in {item(shown['highest'], column)} at "
+            f"{figure(shown['value in highest'], of)}."
+        ),
+        basis(task, rows),
+    ]
+    if _is_cyclic(task):
+        sentences[:2] = [
+            (
+                f"{what} was highest in {item(shown['highest'], column)} at "
+                f"{figure(shown['value in highest'], of)} and lowest in "
+                f"{item(shown['lowest'], column)} at "
+                f"{figure(shown['value in lowest'], of)}, over {figure(rows['rows used'])} rows."
+            ),
+            (
+                f"From {first} to {last} it went from {start} to {end}, a change of "
+                f"{figure(change, of)}{by}."
+            ),
+        ]
+    values = (
+        KeyValue(f"{what} in {first}", shown["value in first"], of),
+        KeyValue(f"{what} in {last}", shown["value in last"], of),
+        KeyValue("Change", shown["change"], of),
+    )
+    caveats = [*dropped(rows)]
+    few = [
+        f"{item(shown[end_], column)} has only {figure(shown[f'rows in {end_}'])} rows"
+        for end_ in ("first", "last")
+        if shown[f"rows in {end_}"] < 0.5 * shown["median rows per period"]
+    ]
+    if few:
+        per = figure(shown["median rows per period"])
+        said = " and ".join(few)
+        caveats.append(f"{said} (the median {time} has {per}), so it may be incomplete.")
+    return Draft(tuple(sentences), values, (*_notes(task), *task.assumptions), tuple(caveats))
+
+
+def _is_cyclic(task: Task) -> bool:
+    """Whether the axis is part of a date, such as the month of the year, and comes again."""
+    assert task.time is not None
+    if task.time.grain == "value":
+        return not is_year(task.time.column)
+    return task.time.grain in ("month of year", "hour of day")
+
+
+def _notes(task: Task) -> tuple[str, ...]:
+    notes = list(unit_notes(task))
+    if task.statistic == "mean":
+        notes.insert(0, "“Average” is the arithmetic mean; every row counts once.")
+    return tuple(notes)
+
+
+def _by_group(task: Task) -> Recipe:
+    group = task.groups[0]
+    rows = prepare(task, (group, *task.measures), numeric=task.measures)
+    time, key = rows.time or "", quoted(group.name)
+    compute = _chosen_groups(task, rows)
+    by = f"{rows.frame}.groupby([{quoted(time)}, {key}])"
+    table = identifier(task.statistic, "by", time)
+    method = AGGREGATE[task.statistic]
+    picked = f"[{quoted(task.measures[0].name)}].{method}()" if task.measures else ".size()"
+    compute += [
+        f"{table} = {by}{picked}.unstack({key})",
+        f"display({table}.round(2))",
+        "",
+        "lines = {}",
+        f"for name in {table}.columns:",
+        f"    values = {table}[name].dropna().to_dict()",
+        "    first, last = min(values), max(values)",
+        "    lines[name] = {",
+        '        "first": first,',
+        '        "value in first": round(values[first], 4),',
+        '        "last": last,',
+        '        "value in last": round(values[last], 4),',
+        '        "change": round(values[last] - values[first], 4),',
+        "    }",
+        '{"groups": len(lines), "rows shown": len(' + rows.frame + '), "lines": lines}',
+    ]
+    chart = chart_cell(
+        [
+            f"for name in {table}.columns:",
+            f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
+            f"ax.legend(title={quoted(group.name)})",
+            *_ticks(task, f"{table}.index"),
+        ],
+        title=f"{_title(task, time)} and {group.name}",
+        x=time,
+        y=_y_label(task),
+        step=3,
+        purpose=f"Draw one line per {group.name}"[:80],
+    )
+    cells = (
+        *rows.cells,
+        Cell("trend", f"Compute it per {time} and group", "\n".join(compute), 2),
+        chart,
+    )
+    return Recipe(_goals(task, time), cells, lambda shown: _tell_groups(task, shown))
+
+
+def _chosen_groups(task: Task, rows: Prepared) -> list[str]:
+    """Keep the members asked for, or the groups with most rows where there are too many lines."""
+    key = f"{rows.frame}[{quoted(task.groups[0].name)}]"
+    if task.members:
+        wanted = [value for member in task.members for value in member.values]
+        listing = ", ".join(map(quoted, wanted))
+        if all(member.whole for member in task.members):
+            return [f"{rows.frame} = {rows.frame}[{key}.isin([{listing}])]"]
+    if task.groups[0].distinct <= _MANY:
+        return []
+    return [
+        f"largest = {key}.value_counts().head({_MANY}).index",
+        f"{rows.frame} = {rows.frame}[{key}.isin(largest)]",
+    ]
+
+
+def _tell_groups(task: Task, results: Results) -> Draft:
+    shown, rows = results["trend"], results["rows"]
+    assert task.time is not None
+    of, column = _unit(task), task.time.column if task.time.grain == "value" else None
+    lines: Mapping[object, Mapping[str, float]] = shown["lines"]
+    what = of_measure(task)
+    parts = []
+    values = []
+    for name, line in lines.items():
+        parts.append(
+            f"{item(name)}: from {figure(line['value in first'], of)} in "
+            f"{item(line['first'], column)} to {figure(line['value in last'], of)} in "
+            f"{item(line['last'], column)}, a change of {figure(line['change'], of)}"
+        )
+        values.append(KeyValue(f"Change for {item(name)}", line["change"], of))
+    ordered = sorted(lines, key=lambda name: lines[name]["change"])
+    low, high = ordered[0], ordered[-1]
+    sentences = [
+        f"{capital(what)} changed most upwards for {item(high)} "
+        f"({figure(lines[high]['change'], of)}) and least for {item(low)} "
+        f"({figure(lines[low]['change'], of)}), over {figure(shown['rows shown'])} rows."
+        if len(lines) > 1
+        else f"{capital(what)} changed by {figure(lines[low]['change'], of)} for {item(low)}, "
+        f"over {figure(shown['rows shown'])} rows.",
+        *(f"{part}." for part in parts),
+        basis(task, rows),
+    ]
+    notes = list(_notes(task))
+    group = task.groups[0]
+    if not task.members and group.distinct > _MANY:
+        notes.append(f"Only the groups of {called(group)} with most rows are shown.")
+    return Draft(tuple(sentences), tuple(values[:8]), (*notes, *task.assumptions), dropped(rows))

@@ -1,0 +1,193 @@
+"""The first cell of a recipe: which rows and columns are used, and what is missing.
+
+Writes code; runs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyst_kernel.models.offline.column_roles import is_date, number_as_text
+from analyst_kernel.models.offline.prose import condition, figure, listed
+from analyst_kernel.models.offline.recipe import Cell, Shown
+from analyst_kernel.models.offline.task import Filter, Task
+from analyst_kernel.protocol.datasets import ColumnProfile
+
+CUTS = {
+    "year": ".dt.year",
+    "quarter": '.dt.year.astype(str) + "-Q" + {}.dt.quarter.astype(str)',
+    "month": '.dt.strftime("%Y-%m")',
+    "month of year": ".dt.month",
+    "week": '.dt.strftime("%G-W%V")',
+    "day": '.dt.strftime("%Y-%m-%d")',
+    "hour of day": ".dt.hour",
+}
+
+
+def quoted(text: str) -> str:
+    """Return a Python string literal of any text."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def identifier(*parts: str) -> str:
+    """Return a readable Python name made of the parts."""
+    name = re.sub(r"\W+", "_", "_".join(parts).lower(), flags=re.ASCII).strip("_")[:40].rstrip("_")
+    if not name or name[0].isdigit() or keyword.iskeyword(name):
+        name = f"values_{name}".rstrip("_")
+    return name
+
+
+def sql_name(name: str) -> str:
+    """Return an SQL identifier in quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The cells that prepare the rows, and what the next cells can use.
+
+    Attributes:
+        cells: One, or two where the dataset stays on disk.
+        frame: Variable with the rows used.
+        selected: Variable with the rows that meet the conditions, incomplete ones included.
+        time: Column of ``frame`` with the periods, if any.
+    """
+
+    cells: tuple[Cell, ...]
+    frame: str
+    selected: str
+    time: str = ""
+
+
+def prepare(
+    task: Task, columns: Sequence[ColumnProfile], *, numeric: Sequence[ColumnProfile] = ()
+) -> Prepared:
+    """Write the cell that selects rows, keeps the columns needed and counts what is missing.
+
+    Args:
+        task: The task.
+        columns: Columns that the computation needs; rows without one of them are left out.
+        numeric: Those of them that have to be numbers.
+    """
+    name = task.profile.dataset.name
+    needed = list(dict.fromkeys(column.name for column in columns))
+    if task.time is not None and task.time.column.name not in needed:
+        needed.insert(0, task.time.column.name)
+    cells: list[Cell] = []
+    source = name
+    if task.profile.dataset.load == "view":
+        source = f"{name}_rows"
+        loaded = list(dict.fromkeys([*needed, *(f.column.name for f in task.filters)]))
+        fields = ", ".join(map(sql_name, loaded)) or "*"
+        cells.append(
+            Cell("load", "Load the columns needed", f"SELECT {fields}\nFROM {name}", 1, source)
+        )
+    frame = f"{name}_used"
+    selected = f"{name}_selected" if task.filters else source
+    lines: list[str] = []
+    if task.filters:
+        lines += [f"{selected} = {source}[", *_conditions(source, task.filters), "]"]
+    listing = ", ".join(quoted(column) for column in needed)
+    lines.append(f"{frame} = {selected}[[{listing}]].copy()" if needed else f"{frame} = {selected}")
+    for column in numeric:
+        if number_as_text(column):
+            lines.append(f"{frame}[{quoted(column.name)}] = {_as_number(frame, column)}")
+    axis = task.time
+    if axis is not None and axis.grain != "value":
+        lines.append(f"{frame}[{quoted(axis.column.name)}] = {_as_date(frame, axis.column)}")
+    if needed:
+        copy = ".copy()" if axis is not None else ""
+        lines += [f"missing = {frame}.isna().sum().to_dict()", f"{frame} = {frame}.dropna(){copy}"]
+    time = axis.column.name if axis is not None else ""
+    if axis is not None:
+        if axis.grain != "value":
+            time = axis.word if axis.word not in needed else f"{axis.word} of {axis.column.name}"
+            dates = f"{frame}[{quoted(axis.column.name)}]"
+            lines.append(f"{frame}[{quoted(time)}] = {dates}{CUTS[axis.grain].format(dates)}")
+        elif axis.column.nulls:
+            lines.append(f"{frame}[{quoted(time)}] = {frame}[{quoted(time)}].astype(int)")
+    lines += ["", "{", f'    "rows": len({source}),']
+    if task.filters:
+        lines.append(f'    "condition": {quoted(condition(task.filters))},')
+        lines.append(f'    "rows selected": len({selected}),')
+    if needed:
+        lines.append('    "missing": missing,')
+    lines += [f'    "rows used": len({frame}),', "}"]
+    code = "\n".join(lines)
+    if "pd." in code:
+        code = "import pandas as pd\n\n" + code
+    cells.append(Cell("rows", "Check the rows used and what is missing", code, 1))
+    return Prepared(tuple(cells), frame, selected, time)
+
+
+def _as_number(frame: str, column: ColumnProfile) -> str:
+    text = f'{frame}[{quoted(column.name)}].astype(str).str.replace(r"[^0-9.eE+-]", "", regex=True)'
+    return f'pd.to_numeric({text}, errors="coerce")'
+
+
+def _as_date(frame: str, column: ColumnProfile) -> str:
+    known = column.date_format if column.kind == "text" else None
+    form = f"format={quoted(known)}, " if known is not None else ""
+    return f'pd.to_datetime({frame}[{quoted(column.name)}], {form}errors="coerce")'
+
+
+def _conditions(source: str, filters: Sequence[Filter]) -> list[str]:
+    lines = [f"    ({_condition(source, found)})" for found in filters]
+    return [line + (" &" if i + 1 < len(lines) else "") for i, line in enumerate(lines)]
+
+
+def _condition(source: str, found: Filter) -> str:
+    column = found.column
+    cell = f"{source}[{quoted(column.name)}]"
+    if found.part or (is_date(column) and found.operator != "contains"):
+        cell = f"{_as_date(source, column)}.dt.{found.part or 'year'}"
+    elif column.kind == "text" and isinstance(found.values[0], float):
+        cell = _as_number(source, column)
+    elif column.kind == "bool":
+        values = [str(value).lower() for value in found.values]
+        return f"{cell}.astype(str).str.lower().isin({json.dumps(values)})"
+    said = [
+        quoted(value) if isinstance(value, str) else repr(_whole(value)) for value in found.values
+    ]
+    match found.operator:
+        case "contains":
+            return f"{cell}.str.contains({said[0]}, case=False, regex=False, na=False)"
+        case "between":
+            return f"{cell}.between({said[0]}, {said[1]})"
+        case "is":
+            return f"{cell} == {said[0]}" if len(said) == 1 else f"{cell}.isin([{', '.join(said)}])"
+        case _:
+            return f"{cell} {found.operator} {said[0]}"
+
+
+def _whole(value: str | float) -> str | float | int:
+    return int(value) if isinstance(value, float) and value == int(value) else value
+
+
+# --- what the first cell says in the answer ---------------------------------------------
+
+
+def basis(task: Task, rows: Shown) -> str:
+    """Say how many rows the answer stands on."""
+    used, whole = rows["rows used"], rows["rows"]
+    where = f" where {condition(task.filters)}" if task.filters else ""
+    if used == whole:
+        return f"This uses all {figure(whole)} rows of `{task.profile.dataset.name}`."
+    return (
+        f"This uses {figure(used)} of the {figure(whole)} rows of "
+        f"`{task.profile.dataset.name}`{where}."
+    )
+
+
+def dropped(rows: Shown) -> tuple[str, ...]:
+    """Say how many rows were left out for missing values, per column."""
+    gaps = [
+        f"{figure(count)} without `{name}`"
+        for name, count in dict(rows.get("missing", {})).items()
+        if count
+    ]
+    return (f"Rows left out because of missing values: {listed(gaps)}.",) if gaps else ()

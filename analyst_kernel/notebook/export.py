@@ -1,0 +1,162 @@
+"""Exporting a notebook: as it is, clean, as one HTML page, or as a script.
+
+Reads the notebook and returns text; the caller writes it. It runs no code: whether a clean notebook
+still runs is found out through :func:`clean_checked` by whoever has a kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, assert_never
+
+from analyst_kernel.notebook.cells import Cell
+from analyst_kernel.notebook.clean import cleaned, failed_with_effect
+from analyst_kernel.notebook.disk import read_text
+from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.notebook_json import Renderer, parse
+from analyst_kernel.notebook.script import script
+from analyst_kernel.notebook.verify import VerifyReport
+
+ExportFormat: TypeAlias = Literal["ipynb", "html", "py"]
+
+_POLICY: Final = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+_STYLE: Final = (
+    ".celltag_raises-exception{opacity:.6;max-height:12em;overflow:auto;"
+    "border-left:3px solid #c66;}"
+)
+_SCRIPT = re.compile(r"<script\b[^>]*>.*?</script\s*>", re.DOTALL | re.IGNORECASE)
+
+
+def export(
+    notebook: str | os.PathLike[str],
+    to: ExportFormat = "ipynb",
+    *,
+    clean: bool = False,
+    destination: str | os.PathLike[str] | None = None,
+) -> str:
+    """Return the notebook in another form.
+
+    Args:
+        notebook: The notebook file; not changed.
+        to: ``ipynb``, ``html`` (one page, pictures inside, nothing loaded, no scripts) or ``py``.
+        clean: Leave out failed iterations and everything of this package.
+        destination: Where the caller will write it, so that data is still found from there; beside
+            the notebook by default.
+
+    Raises:
+        NotebookError: The notebook cannot be read.
+    """
+    source = notebook_path(notebook)
+    document = read(source)
+    place = Path(os.path.abspath(destination)) if destination is not None else source
+    match to:
+        case "ipynb":
+            return render(_clean(document, source, place) if clean else document)
+        case "html":
+            shown = _clean(document, source, place) if clean else document
+            return page(shown, source.stem)
+        case "py":
+            everything = None if not clean else ()
+            folder = Path(os.path.realpath(source)).parent
+            return script(cleaned(document, folder=folder, destination=place, keep=everything))
+        case _:
+            assert_never(to)
+
+
+async def clean_checked(
+    notebook: str | os.PathLike[str],
+    check: Callable[[Document], Awaitable[VerifyReport]],
+    *,
+    destination: str | os.PathLike[str],
+) -> tuple[str, VerifyReport]:
+    """Return a clean notebook that was seen to run, and the report of that.
+
+    Failed iterations are left out if the rest runs without them; a failed cell can have left state
+    behind, and then all that may have are kept.
+
+    Args:
+        notebook: The notebook file; not changed.
+        check: Runs a document in a fresh kernel whose working folder is the destination's, e.g.
+            with :func:`analyst_kernel.notebook.verify.verify_document`.
+        destination: Where the caller will write the result.
+    """
+    source = notebook_path(notebook)
+    document = read(source)
+    place = Path(os.path.abspath(destination))
+    without = _clean(document, source, place)
+    report = await check(without)
+    stateful = failed_with_effect(document)
+    if report.ok or not stateful:
+        return render(without), report
+    folder = Path(os.path.realpath(source)).parent
+    whole = cleaned(document, folder=folder, destination=place, keep=stateful)
+    second = await check(whole)
+    better = second.ok or second.reproduced - len(stateful) > report.reproduced
+    return (render(whole), second) if better else (render(without), report)
+
+
+def read(path: Path) -> Document:
+    """Return the document in a file; raises ``NotebookError``."""
+    return parse(read_text(Path(os.path.realpath(path)))[0], path.name)
+
+
+def render(document: Document) -> str:
+    """Return a document as the text of an ``.ipynb`` file."""
+    return Renderer().render(document)
+
+
+def page(document: Document, title: str) -> str:
+    """Return one HTML page that loads nothing and runs nothing, wherever it is opened."""
+    import nbformat
+    from nbconvert.exporters import HTMLExporter
+
+    shown = {**document, "cells": [_harmless(cell) for cell in document["cells"]]}
+    make: Any = HTMLExporter
+    exporter = make(
+        template_name="lab",
+        embed_images=True,
+        sanitize_html=True,
+        require_js_url="",
+        mathjax_url="",
+        jquery_url="",
+    )
+    reads: Any = nbformat.reads
+    node = reads(render(shown), as_version=4)
+    body, _ = exporter.from_notebook_node(node, resources={"metadata": {"name": title}})
+    body = _SCRIPT.sub("", str(body))
+    head = (
+        f'<head><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<style>{_STYLE}</style>"
+    )
+    return body.replace("<head>", head, 1)
+
+
+def _harmless(cell: Cell) -> Cell:
+    """Return the cell with its HTML outputs cut down to text, tables and pictures."""
+    import nh3
+
+    if cell["cell_type"] != "code":
+        return cell
+    attributes = {**nh3.ALLOWED_ATTRIBUTES}
+    attributes["*"] = attributes.get("*", set()) | {"class", "style"}
+
+    def harmless(output: dict[str, Any]) -> dict[str, Any]:
+        html = output.get("data", {}).get("text/html")
+        if html is None:
+            return output
+        kept = nh3.clean(str(html), attributes=attributes)
+        return {**output, "data": {**output["data"], "text/html": kept}}
+
+    return {**cell, "outputs": [harmless(output) for output in cell["outputs"]]}
+
+
+def _clean(document: Document, source: Path, place: Path) -> Document:
+    folder = Path(os.path.realpath(source)).parent
+    return cleaned(document, folder=folder, destination=place)

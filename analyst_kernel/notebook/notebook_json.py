@@ -1,0 +1,204 @@
+"""The notebook's JSON text: reading any version 4 notebook, writing what Jupyter would write.
+
+Pure. Reading refuses what is not a valid notebook, with a sentence; it repairs only cell ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import warnings
+from typing import Any
+
+from analyst_kernel.agent.errors import NotebookError
+from analyst_kernel.notebook.cells import KEY, Cell, finite
+from analyst_kernel.notebook.document import Document
+
+_JSON_MIME = re.compile(r"application/(?:.*\+)?json")
+_SPLIT_MIMES = ("application/javascript", "image/svg+xml")
+_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+
+
+def parse(text: str, name: str) -> Document:
+    """Return the document in ``text``, its texts joined, as nbformat 4.5.
+
+    Args:
+        text: The file's content.
+        name: What to call the notebook in an error.
+
+    Raises:
+        NotebookError: It is not a valid notebook of version 4.
+    """
+    untouched = "The file was not changed."
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if _CONFLICT.search(text):
+            what = f"{name} holds an unresolved merge conflict."
+            raise NotebookError(what, f"Resolve it first. {untouched}") from error
+        raise NotebookError(
+            f"{name} is not a notebook: its content is not valid JSON.",
+            f"Name another notebook. {untouched}",
+        ) from error
+    version = document.get("nbformat") if isinstance(document, dict) else None
+    if not isinstance(version, int):
+        raise NotebookError(
+            f"{name} is not a notebook: it has no format version.",
+            f"Name another notebook. {untouched}",
+        )
+    if version != 4:
+        remedy = "Save it as version 4."
+        if version < 4:
+            remedy = f"Convert it with: jupyter nbconvert --to notebook {name}."
+        raise NotebookError(
+            f"{name} is a notebook of format version {version}; only version 4 is supported.",
+            f"{remedy} {untouched}",
+        )
+    try:
+        document = _joined(document)
+        _give_ids(document)
+        validate(document)
+    except Exception as error:  # the validator raises many kinds; all mean the same here
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise NotebookError(
+            f"{name} is not a valid notebook: {reason}.", f"Repair it first. {untouched}"
+        ) from error
+    return document
+
+
+def validate(document: Document) -> None:
+    """Raise ``nbformat.ValidationError`` unless the document is valid nbformat."""
+    import nbformat
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nbformat.validate(document)
+
+
+def validate_cell(cell: Cell) -> None:
+    """Raise ``nbformat.ValidationError`` unless the one cell is valid nbformat 4.5."""
+    validate({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+class Renderer:
+    """Writes documents; remembers each cell's text, so that one new cell costs one cell."""
+
+    def __init__(self) -> None:
+        """Start with nothing remembered."""
+        self._texts: dict[str, tuple[Cell, str]] = {}
+
+    def render(self, document: Document) -> str:
+        """Return the document as ``nbformat.writes`` would (sorted keys, indent 1, split lines)."""
+        texts: dict[str, tuple[Cell, str]] = {}
+        for cell in document["cells"]:
+            known = self._texts.get(cell["id"])
+            fresh = known is not None and known[0] is cell
+            texts[cell["id"]] = known if known and fresh else (cell, _dumps(_split(cell), 2))
+        self._texts = texts
+        head = "[]" if not texts else "[\n  " + ",\n  ".join(t for _, t in texts.values()) + "\n ]"
+        pairs = {k: _dumps(v, 1) for k, v in document.items() if k not in ("cells", "metadata")}
+        pairs |= {"cells": head, "metadata": _metadata(document["metadata"])}
+        return _object(pairs, 0) + "\n"
+
+
+def _metadata(metadata: dict[str, Any]) -> str:
+    """Render the notebook's metadata; our marks, one per cell, by the fast encoder."""
+    found = metadata.get(KEY)
+    ours: dict[str, Any] = found if isinstance(found, dict) else {}
+    marks = ours.get("cells")
+    if not isinstance(marks, dict) or not all(isinstance(m, str) for m in marks.values()):
+        return _dumps(metadata, 1)
+    pairs = {k: _dumps(v, 2) for k, v in metadata.items() if k != KEY}
+    inner = {k: _dumps(v, 3) for k, v in ours.items() if k != "cells"}
+    # With an indent, json falls back to pure Python; a separator with the indent in it does not.
+    pad = (",\n" + " " * 4, ": ")
+    flat = json.dumps(marks, ensure_ascii=False, sort_keys=True, separators=pad)
+    inner["cells"] = f"{{\n    {flat[1:-1]}\n   }}" if marks else "{}"
+    pairs[KEY] = _object(inner, 2)
+    return _object(pairs, 1)
+
+
+def _object(pairs: dict[str, str], depth: int) -> str:
+    """Join rendered values to a JSON object whose opening brace stands at ``depth``."""
+    if not pairs:
+        return "{}"
+    pad = "\n" + " " * depth
+    lines = [f"{json.dumps(k, ensure_ascii=False)}: {pairs[k]}" for k in sorted(pairs)]
+    return "{" + pad + " " + ("," + pad + " ").join(lines) + pad + "}"
+
+
+def _dumps(value: Any, depth: int) -> str:
+    options: dict[str, Any] = {"ensure_ascii": False, "sort_keys": True, "indent": 1}
+    try:
+        text = json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        text = json.dumps(finite(value), **options)
+    return text.replace("\n", "\n" + " " * depth)
+
+
+def _joined(document: Document) -> Document:
+    return {**document, "cells": [_joined_cell(cell) for cell in document["cells"]]}
+
+
+def _joined_cell(cell: Cell) -> Cell:
+    out = {**cell, "source": _join(cell.get("source", ""))}
+    if "outputs" in cell:
+        out["outputs"] = [_joined_output(output) for output in cell["outputs"]]
+    if "attachments" in cell:
+        out["attachments"] = {k: _joined_bundle(v) for k, v in cell["attachments"].items()}
+    return out
+
+
+def _joined_output(output: dict[str, Any]) -> dict[str, Any]:
+    out = dict(output)
+    if "text" in out:
+        out["text"] = _join(out["text"])
+    if "data" in out:
+        out["data"] = _joined_bundle(out["data"])
+    return out
+
+
+def _joined_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
+    return {k: v if _JSON_MIME.fullmatch(k) else _join(v) for k, v in bundle.items()}
+
+
+def _join(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return value
+
+
+def _split(cell: Cell) -> Cell:
+    out = {**cell, "source": cell["source"].splitlines(keepends=True)}
+    if "outputs" in cell:
+        out["outputs"] = [_split_output(output) for output in cell["outputs"]]
+    return out
+
+
+def _split_output(output: dict[str, Any]) -> dict[str, Any]:
+    out = dict(output)
+    if isinstance(out.get("text"), str):
+        out["text"] = out["text"].splitlines(keepends=True)
+    if "data" in out:
+        out["data"] = {
+            k: v.splitlines(keepends=True)
+            if isinstance(v, str) and (k.startswith("text/") or k in _SPLIT_MIMES)
+            else v
+            for k, v in out["data"].items()
+        }
+    return out
+
+
+def _give_ids(document: Document) -> None:
+    """Make it 4.5: a cell without a proper, unique id gets one, the same on each reading."""
+    if document.get("nbformat_minor", 0) < 5:
+        document["nbformat_minor"] = 5
+    seen: set[str] = set()
+    for place, cell in enumerate(document["cells"]):
+        name = cell.get("id")
+        if not isinstance(name, str) or not _CELL_ID.fullmatch(name) or name in seen:
+            digest = hashlib.sha256(f"{place}\n{cell['source']}".encode("utf-8", "replace"))
+            cell["id"] = digest.hexdigest()[:12]
+        seen.add(cell["id"])

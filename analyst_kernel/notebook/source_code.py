@@ -1,0 +1,198 @@
+"""What the code of a notebook needs: packages, data files, the output folder.
+
+Pure text work on Python source, except that it looks whether a path in it exists. It runs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import glob
+import importlib.metadata
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+_MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
+_QUOTED = re.compile(r"'([^'\n]+)'")
+_WRITERS = re.compile(r"to_|save|write|dump|mkdir|makedirs|remove|unlink")
+_FOLDER_TAKERS: Final = {"Path", "PurePath", "glob", "iglob", "listdir", "join", "read_parquet"}
+_BY_USE: Final = (
+    (re.compile(r"\b(?:read|to)_excel\("), "openpyxl"),
+    (re.compile(r"\b(?:read|to)_(?:parquet|feather)\("), "pyarrow"),
+    (re.compile(r"\.plot\b"), "matplotlib"),
+    (re.compile(r"\.df\(\)"), "pandas"),
+    (re.compile(r"\.style\b"), "jinja2"),
+)
+
+
+def tree_of(source: str) -> ast.Module | None:
+    """Return the syntax tree of a cell, magics left out; ``None`` where it is not Python."""
+    if source.lstrip().startswith("%%"):
+        return None
+    try:
+        return ast.parse(_MAGIC.sub(r"\1pass", source))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def uses_name(source: str, name: str) -> bool:
+    """Say whether a cell's code uses a variable."""
+    tree = tree_of(source)
+    if tree is None:
+        return re.search(rf"\b{re.escape(name)}\b", source) is not None
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+
+
+def packages_of(sources: Iterable[str], recorded: Mapping[str, str]) -> dict[str, str]:
+    """Return what to install for the code to run: distribution name to version ("" if unknown).
+
+    Args:
+        sources: The cells' code.
+        recorded: Versions noted when it ran, by import or distribution name; others are looked up
+            here.
+    """
+    modules: dict[str, None] = {}
+    for source in sources:
+        for needle, module in _BY_USE:
+            if needle.search(source):
+                modules[module] = None
+        for module in _imports(source):
+            modules[module] = None
+    third_party = [m for m in modules if m not in sys.stdlib_module_names]
+    by_module = importlib.metadata.packages_distributions() if third_party else {}
+    found: dict[str, str] = {}
+    for module in third_party:
+        name = by_module.get(module, [module])[0]
+        version = recorded.get(module) or recorded.get(name)
+        found[name] = version or _installed(name)
+    return dict(sorted(found.items()))
+
+
+def relocated(source: str, old: Path, new: Path) -> str:
+    """Return code whose data paths, relative to folder ``old``, are relative to ``new``.
+
+    Only texts that name something that exists are paths: files, patterns of files, and folders
+    where a call takes a folder. Column names, keys and what the code writes stay.
+    """
+    tree = tree_of(source)
+    if tree is None or old == new:
+        return source
+    edits: list[tuple[int, int, str]] = []
+    starts = _line_starts(source)
+    for node, call in _texts(tree):
+        moved = _moved_text(str(node.value), call, old, new)
+        if moved is None or node.end_lineno is None or node.end_col_offset is None:
+            continue
+        begin = _offset(source, starts, node.lineno, node.col_offset)
+        end = _offset(source, starts, node.end_lineno, node.end_col_offset)
+        edits.append((begin, end, _rewritten(source[begin:end], moved)))
+    for begin, end, text in sorted(edits, reverse=True):
+        source = source[:begin] + text + source[end:]
+    return source
+
+
+def _imports(source: str) -> Iterator[str]:
+    tree = tree_of(source)
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case ast.Import():
+                yield from (alias.name.partition(".")[0] for alias in node.names)
+            case ast.ImportFrom(module=str() as module, level=0):
+                yield module.partition(".")[0]
+            case _:
+                pass
+
+
+def _installed(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _texts(tree: ast.AST) -> Iterator[tuple[ast.Constant, str]]:
+    """Yield text constants that may be paths, each with the name of the call it stands in."""
+
+    def walk(node: ast.AST, call: str) -> Iterator[tuple[ast.Constant, str]]:
+        match node:
+            case ast.Constant(value=str()):
+                yield node, call
+                return
+            case ast.JoinedStr() | ast.Compare():
+                return
+            case ast.Subscript():
+                yield from walk(node.value, call)
+                return
+            case ast.Dict():
+                children: Iterable[ast.AST] = node.values
+            case ast.Call():
+                yield from walk(node.func, call)
+                call = _called(node.func)
+                children = [*node.args, *node.keywords]
+            case _:
+                children = ast.iter_child_nodes(node)
+        for child in children:
+            yield from walk(child, call)
+
+    return walk(tree, "")
+
+
+def _called(function: ast.expr) -> str:
+    match function:
+        case ast.Name():
+            return function.id
+        case ast.Attribute():
+            return function.attr
+        case _:
+            return ""
+
+
+def _moved_text(text: str, call: str, old: Path, new: Path) -> dict[str, str] | None:
+    """Return the paths in ``text`` to replace, old to new; ``None`` where there are none."""
+    if _WRITERS.match(call):
+        return None
+    whole = _moved(text, call, old, new)
+    if whole is not None:
+        return {text: whole}
+    parts = {part: _moved(part, call, old, new) for part in _QUOTED.findall(text)}
+    found = {f"'{k}'": f"'{v}'" for k, v in parts.items() if v is not None}
+    return found or None
+
+
+def _moved(text: str, call: str, old: Path, new: Path) -> str | None:
+    if not text.strip() or len(text) > 1000 or "\n" in text or "\0" in text or "://" in text:
+        return None
+    place = os.path.normpath(os.path.join(old, text))
+    try:
+        known = os.path.isfile(place) or (os.path.isdir(place) and call in _FOLDER_TAKERS)
+        known = known or ("*" in text and bool(glob.glob(place, recursive=True)))
+    except (OSError, ValueError):
+        return None
+    return Path(os.path.relpath(place, new)).as_posix() if known else None
+
+
+def _rewritten(literal: str, moved: Mapping[str, str]) -> str:
+    """Return the literal with its paths replaced, in its own quotes where that is possible."""
+    text = literal
+    for old, new in moved.items():
+        simple = re.fullmatch(r"[^\\\"\n]*", new) and old in literal
+        if not simple or ("'" in new.strip("'") and "'" in literal):
+            value = str(ast.literal_eval(literal))
+            for before, after in moved.items():
+                value = value.replace(before, after)
+            return repr(value)
+        text = text.replace(old, new)
+    return text
+
+
+def _line_starts(source: str) -> list[int]:
+    return [0, *(m.end() for m in re.finditer(r"\r\n|\r|\n", source))]
+
+
+def _offset(source: str, starts: list[int], line: int, column: int) -> int:
+    """Turn a line (from 1) and a column in UTF-8 bytes into a character offset."""
+    start = starts[line - 1]
+    return start + len(source[start:].encode()[:column].decode("utf-8", "ignore"))

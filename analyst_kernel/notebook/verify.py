@@ -1,0 +1,196 @@
+"""Does a notebook reproduce? Each code cell runs again, in order, and its outputs are compared.
+
+The caller brings a fresh kernel as a function that runs code; this module starts nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from analyst_kernel.agent.ports import Execution
+from analyst_kernel.notebook import disk
+from analyst_kernel.notebook.cells import DORMANT_TAGS, RAISES, Cell
+from analyst_kernel.notebook.compare import difference
+from analyst_kernel.notebook.document import Document, SetNotebook, apply, notes
+from analyst_kernel.notebook.history import outputs_of
+from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.notebook_json import Renderer, parse
+from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.outputs import ErrorOutput
+
+Verdict: TypeAlias = Literal["reproduced", "differs", "error", "skipped"]
+Execute: TypeAlias = Callable[[str], Awaitable[Execution]]
+
+
+@dataclass(frozen=True, slots=True)
+class CellCheck:
+    """What became of one cell. ``detail`` says why it is not ``reproduced``."""
+
+    cell: CellId
+    verdict: Verdict
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What became of each code cell, in order; ``at`` is ISO time, UTC."""
+
+    checks: tuple[CellCheck, ...]
+    at: str
+
+    @property
+    def reproduced(self) -> int:
+        """Cells that ran to the same outputs."""
+        return sum(c.verdict == "reproduced" for c in self.checks)
+
+    @property
+    def total(self) -> int:
+        """Cells that ran and could be compared."""
+        return sum(c.verdict != "skipped" for c in self.checks)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that could be compared reproduced; a notebook without code does."""
+        return self.reproduced == self.total and (self.total > 0 or not self.checks)
+
+    @property
+    def summary(self) -> str:
+        """``reproduced 7 of 7``."""
+        return f"reproduced {self.reproduced} of {self.total}"
+
+
+async def verify(
+    path: str | os.PathLike[str],
+    *,
+    execute: Execute,
+    on_check: Callable[[CellCheck], None] | None = None,
+) -> VerifyReport:
+    """Run a notebook's code cells again and compare.
+
+    Args:
+        path: The notebook file; not changed.
+        execute: Runs one cell in a fresh kernel whose working folder is the notebook's.
+        on_check: Told of each cell as it is done.
+
+    Raises:
+        NotebookError: The notebook cannot be read.
+    """
+    document, _ = await asyncio.to_thread(_read, notebook_path(path))
+    return await verify_document(document, execute=execute, on_check=on_check)
+
+
+async def verify_document(
+    document: Document,
+    *,
+    execute: Execute,
+    on_check: Callable[[CellCheck], None] | None = None,
+) -> VerifyReport:
+    """Do as :func:`verify` with a notebook in memory."""
+    since = _created(document)
+    checks: list[CellCheck] = []
+    died = False
+    for cell in document["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        name = CellId(cell["id"])
+        if died:
+            check = CellCheck(name, "error", "The kernel died in an earlier cell.")
+        elif reason := _skip_reason(cell):
+            check = CellCheck(name, "skipped", reason)
+        else:
+            execution = await execute(cell["source"])
+            died = execution.kernel_died
+            check = _judged(cell, execution, since)
+        checks.append(check)
+        if on_check is not None:
+            on_check(check)
+    return VerifyReport(tuple(checks), datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+async def store(path: str | os.PathLike[str], report: VerifyReport) -> None:
+    """Write the report into the notebook's ``metadata.analyst_kernel.verified``.
+
+    Raises:
+        NotebookError: The notebook cannot be written; it is untouched.
+    """
+    await asyncio.to_thread(_store, notebook_path(path), report)
+
+
+def record_of(report: VerifyReport) -> dict[str, Any]:
+    """Return the report as it stands in the notebook's metadata."""
+    return {
+        "at": report.at,
+        "reproduced": report.reproduced,
+        "of": report.total,
+        "cells": {c.cell: c.verdict for c in report.checks},
+    }
+
+
+def _store(path: Path, report: VerifyReport) -> None:
+    values: dict[str, Any] = {"verified": record_of(report)}
+    target = Path(os.path.realpath(path))
+    while True:
+        document, stamp = _read(path)
+        if "version" not in notes(document):
+            values["version"] = 1
+        text = Renderer().render(apply(document, SetNotebook(values)))
+        try:
+            disk.replace(target, text, stamp)
+        except disk.FileChanged:
+            continue
+        return
+
+
+def _read(path: Path) -> tuple[Document, disk.Stamp]:
+    text, stamp = disk.read_text(Path(os.path.realpath(path)))
+    return parse(text, path.name), stamp
+
+
+def _skip_reason(cell: Cell) -> str:
+    if not cell["source"].strip():
+        return "empty"
+    tags = cell["metadata"].get("tags", [])
+    if any(tag in tags for tag in DORMANT_TAGS):
+        return "tagged not to run again"
+    return ""
+
+
+def _judged(cell: Cell, execution: Execution, since: date | None) -> CellCheck:
+    name = CellId(cell["id"])
+    saved = outputs_of(cell)
+    before = next((o.ename for o in saved if isinstance(o, ErrorOutput)), None)
+    if execution.kernel_died:
+        return CellCheck(name, "error", "The kernel died.")
+    now = execution.error.name if execution.error else None
+    if execution.outcome == "error" and before is not None:
+        if now != before:
+            return CellCheck(name, "differs", f"{before} before, {now} now")
+        return CellCheck(name, "reproduced")
+    if execution.outcome != "ok":
+        message = execution.error.message if execution.error else ""
+        if execution.outcome == "error" and _may_raise(cell) and not saved:
+            return CellCheck(name, "reproduced")
+        return CellCheck(name, "error", f"{now or execution.outcome}: {message}".rstrip(": "))
+    if before is not None:
+        return CellCheck(name, "differs", f"{before} before, no error now")
+    if cell["execution_count"] is None and not saved:
+        return CellCheck(name, "skipped", "ran now, but never before: nothing to compare")
+    found = difference(saved, execution.outputs, since=since)
+    return CellCheck(name, "differs", found) if found else CellCheck(name, "reproduced")
+
+
+def _may_raise(cell: Cell) -> bool:
+    return RAISES in cell["metadata"].get("tags", [])
+
+
+def _created(document: Document) -> date | None:
+    try:
+        return datetime.fromisoformat(str(notes(document).get("created", ""))).date()
+    except ValueError:
+        return None

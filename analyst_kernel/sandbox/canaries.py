@@ -1,0 +1,123 @@
+"""Doors on the host's side for the probe to knock at: sockets that listen, files that can be read.
+
+Each is harmless and answers nobody; a kernel that reaches one is not enclosed. One set serves all
+kernels of a server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from analyst_kernel.sandbox import foreign
+from analyst_kernel.sandbox.environment import temporary_folder
+from analyst_kernel.sandbox.policy import Policy, within
+
+_HOST_FILES = ("/etc/passwd", "/etc/hostname", "/etc/machine-id", "/etc/shadow")
+_DEVICES = ("/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun", "/dev/loop-control")
+
+
+class Canaries:
+    """Open listening sockets and a readable file; :meth:`close` takes them away."""
+
+    def __init__(self, folder: str) -> None:
+        """Open everything; ``folder`` is a private one of the server's."""
+        self._sockets: list[socket.socket] = []
+        self.tcp_port = self._listen(socket.AF_INET, ("127.0.0.1", 0)).getsockname()[1]
+        self.unix_socket = os.path.join(folder, "canary")
+        self._listen(socket.AF_UNIX, self.unix_socket)
+        self.unix_datagram = os.path.join(folder, "canary-d")
+        datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        datagram.bind(self.unix_datagram)
+        self._sockets.append(datagram)
+        self.abstract_socket = f"analyst-kernel-{secrets.token_hex(8)}"
+        if sys.platform.startswith("linux"):
+            self._listen(socket.AF_UNIX, "\0" + self.abstract_socket)
+        self.file = os.path.join(folder, "canary.txt")
+        with open(self.file, "w", encoding="ascii") as stream:
+            stream.write("a kernel that reads this is not enclosed\n")
+
+    def _listen(self, family: socket.AddressFamily, address: Any) -> socket.socket:
+        server = socket.socket(family, socket.SOCK_STREAM)
+        self._sockets.append(server)
+        server.bind(address)
+        server.listen(64)
+        return server
+
+    def close(self) -> None:
+        """Close the sockets and remove the files."""
+        for server in self._sockets:
+            server.close()
+        self._sockets.clear()
+        for path in (self.unix_socket, self.unix_datagram, self.file):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+    def plan_for(self, policy: Policy, environment: Mapping[str, str]) -> dict[str, Any]:
+        """What the probe of one kernel has to try, as JSON (see ``probe``)."""
+        shown = (*policy.system, *policy.grants, policy.output_dir, policy.runtime_dir)
+        outside = [policy.workdir, os.path.expanduser("~"), "/", "/usr", "/etc", "/var/tmp"]  # noqa: S108
+        outside += [path for path in policy.grants if os.path.isdir(path)]
+        if policy.form == "landlock":
+            outside += ["/tmp", "/dev/shm"]  # noqa: S108 - the host's own
+        return {
+            "tcp_port": self.tcp_port,
+            "unix_socket": self.unix_socket,
+            "unix_datagram": self.unix_datagram,
+            "abstract_socket": self.abstract_socket,
+            "dns_servers": name_servers(),
+            "home": os.path.realpath(os.path.expanduser("~")),
+            "allowed": list(shown),
+            "canary_files": [
+                path
+                for path in (self.file, *_HOST_FILES)
+                if os.access(path, os.R_OK) and not any(within(path, item) for item in shown)
+            ],
+            "outside": list(dict.fromkeys(path for path in outside if _is_outside(path, policy))),
+            "server_pid": os.getpid(),
+            "pid_namespace": _namespace("pid"),
+            "environment": sorted(environment),
+            "devices": [path for path in (*_DEVICES, *_disks()) if os.path.exists(path)],
+            "scratch": policy.output_dir,
+            "shm_bytes": policy.limits.tmp_bytes,
+            "foreign": foreign.exists(),
+            "temporary": temporary_folder(policy),
+        }
+
+
+def _is_outside(path: str, policy: Policy) -> bool:
+    """Whether a write directly in ``path`` must fail."""
+    if any(within(path, own) for own in (policy.output_dir, policy.runtime_dir)):
+        return False
+    private = ("/tmp", "/dev/shm")  # noqa: S108 - mounted for the kernel alone
+    return policy.form == "landlock" or path not in private
+
+
+def name_servers() -> list[str]:
+    """Addresses of this machine's name servers; one of documentation's where it has none."""
+    found: list[str] = []
+    with contextlib.suppress(OSError), open("/etc/resolv.conf", encoding="utf-8") as stream:
+        for line in stream:
+            words = line.split()
+            if len(words) >= 2 and words[0] == "nameserver":
+                found.append(words[1].split("%")[0])
+    return found[:3] or ["192.0.2.53"]
+
+
+def _namespace(kind: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/ns/{kind}")
+    except OSError:
+        return ""
+
+
+def _disks() -> list[str]:
+    try:
+        return [f"/dev/{name}" for name in os.listdir("/sys/block") if not name.startswith("ram")]
+    except OSError:
+        return []

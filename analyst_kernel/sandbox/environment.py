@@ -1,0 +1,69 @@
+"""The environment of a kernel: made anew from an allow-list, so that no secret can be in it.
+
+It is scrubbed before any process of the sandbox starts, because the outermost one keeps what it
+was started with where the kernel can read it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from analyst_kernel.sandbox.policy import Policy
+
+PASSED = ("LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "JPY_SESSION_NAME")
+"""Variables that a kernel gets from its server as they are (and every ``LC_*``)."""
+
+_THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS",
+    "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "LOKY_MAX_CPU_COUNT",
+)  # fmt: skip
+
+
+def temporary_folder(policy: Policy) -> str:
+    """Where the kernel's temporary files go: a private /tmp, or a folder beside its sockets."""
+    if policy.form in ("zygote", "bubblewrap"):
+        return "/tmp"  # noqa: S108 - each kernel mounts its own there
+    return os.path.join(policy.runtime_dir, "tmp")
+
+
+def scrubbed(
+    outer: Mapping[str, str], policy: Policy, python: str = sys.executable
+) -> dict[str, str]:
+    """Return a kernel's whole environment.
+
+    Args:
+        outer: What the client wanted the kernel to have; only allow-listed names are taken.
+        policy: For its limits and folders.
+        python: The kernel's interpreter, whose folder leads ``PATH``.
+    """
+    found = {
+        name: value
+        for name, value in outer.items()
+        if (name in PASSED or name.startswith("LC_")) and "\0" not in value
+    }
+    scratch = temporary_folder(policy)
+    home = os.path.join(scratch, "home")
+    cpus = policy.limits.cpus or os.cpu_count() or 1
+    found |= dict.fromkeys(_THREADS, str(cpus))
+    return found | {
+        "PATH": os.pathsep.join((os.path.dirname(python), "/usr/local/bin", "/usr/bin", "/bin")),
+        "HOME": home,
+        "USER": "analyst",
+        "LOGNAME": "analyst",
+        "TMPDIR": scratch,
+        "IPYTHONDIR": os.path.join(home, ".ipython"),
+        "JUPYTER_CONFIG_DIR": os.path.join(home, ".jupyter"),
+        "JUPYTER_DATA_DIR": os.path.join(home, ".jupyter-data"),
+        "JUPYTER_RUNTIME_DIR": os.path.join(home, ".jupyter-runtime"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "MPLCONFIGDIR": os.path.join(home, ".matplotlib"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "XDG_CACHE_HOME": os.path.join(home, ".cache"),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MALLOC_ARENA_MAX": "4",
+        "PWD": policy.workdir,
+        "ANALYST_OUTPUT_DIR": policy.output_dir,
+    }

@@ -1,0 +1,377 @@
+"""The kernel provisioner behind the kernelspec ``analyst``: any Jupyter client gets the sandbox.
+
+It decides what one kernel may reach, has a form start it, judges the probe, and cleans up. How a
+form encloses is not its business; which data an analysis may see is the grant store's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+
+from analyst_kernel.protocol.sandbox import SandboxReport
+from analyst_kernel.sandbox import cgroup as control_groups
+from analyst_kernel.sandbox import landlock as landlock_layer
+from analyst_kernel.sandbox import places, report, settings
+from analyst_kernel.sandbox.configured import ConfiguredProvisioner
+from analyst_kernel.sandbox.environment import scrubbed
+from analyst_kernel.sandbox.forms import Launch, Process, SandboxUnavailable
+from analyst_kernel.sandbox.host import Host, host
+from analyst_kernel.sandbox.policy import FormName
+from analyst_kernel.sandbox.watchdog import Excess, Watched
+
+_CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
+
+
+class AnalystProvisioner(ConfiguredProvisioner):
+    """Starts kernels enclosed.
+
+    Keywords of ``start_kernel`` that it takes: ``grants`` (paths, instead of the recorded ones),
+    ``limits`` (names of ``ResourceLimits`` to values), ``require`` (a level), ``form`` (a
+    construction), ``notebook`` (the analysis's notebook, absolute).
+
+    Attributes:
+        sandbox_report: What was probed in the running kernel, or ``None`` before the first start.
+        death_reason: Why the kernel last died without being asked to: ``memory``, ``processes``,
+            ``disk``, ``time`` or ``crash``; ``None`` if it never did.
+        output_dir: ``OUTPUT_DIR`` of the kernel.
+        grants: What it was shown, real paths.
+    """
+
+    sandbox_report: SandboxReport | None = None
+    death_reason: str | None = None
+    output_dir: str = ""
+    grants: tuple[str, ...] = ()
+
+    _started: Process | None = None
+    _watched: Watched | None = None
+    _group: control_groups.Cgroup | None = None
+    _folder: str | None = None
+    _made_output = False
+    _ending = False
+    _asked: dict[str, Any]
+
+    # --- life of one kernel ----------------------------------------------------------------------
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Take our keywords, prepare sockets and the connection; called before every launch."""
+        own = ("grants", "limits", "require", "form", "notebook")
+        self._asked = {name: kwargs.pop(name) for name in own if name in kwargs}
+        for name in ("stdin", "stdout", "stderr"):
+            kwargs.pop(name, None)  # a kernel never holds a terminal of the server's
+        manager: Any = self.parent
+        if self._folder is None:
+            self._folder = self._host().runtime.kernel_folder()
+            manager.transport = "ipc"
+            manager.cache_ports = False
+            # Absolute: a relative one would be bound in one folder and sought in another.
+            manager.ip = os.path.join(self._folder, "s", "k")
+            manager.connection_file = os.path.join(self._folder, "k.json")
+        kwargs.setdefault("env", os.environ.copy())
+        return await super().pre_launch(**kwargs)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Start the kernel enclosed and probed.
+
+        Raises:
+            SandboxUnavailable: The required level is not available, or the probe found a door open
+                that this form promised to close. Nothing generated ran.
+            PolicyError: A grant or limit cannot be.
+            LaunchFailed: The kernel did not start.
+        """
+        assert self._folder is not None
+        self._ending = False
+        environment: dict[str, str] = kwargs["env"]
+        required = settings.level(self._asked.get("require", self.require))
+        pinned = settings.form(self._asked.get("form", self.form))
+        quota = settings.limits(self.configured_limits(), self._asked.get("limits"))
+        notebook, workdir = self._place(environment, kwargs.get("cwd"))
+        grants = self._asked.get("grants")
+        if grants is None:
+            grants = recorded_grants(notebook, workdir)
+        notes = [f"{path} was granted but is gone." for path in grants if not os.path.exists(path)]
+        notes += self._make_output(places.output_folder(workdir, notebook))
+        python = cmd[0] if cmd and os.path.isabs(cmd[0]) else sys.executable
+        self._empty_scratch()
+
+        def prepare(form: FormName) -> Launch:
+            policy = places.policy_for(
+                workdir=workdir,
+                output_dir=self.output_dir,
+                runtime_dir=os.path.join(self._folder or "", "s"),
+                grants=grants,
+                limits=quota,
+                form=form,
+                landlock=self.landlock,
+                python=python,
+            )
+            scrubbed_environment = scrubbed(environment, policy, python)
+            return Launch(
+                policy=policy,
+                python=python,
+                environment=scrubbed_environment,
+                plan=self._host().canaries.plan_for(policy, scrubbed_environment),
+                connection=_as_json(self.connection_info),
+                log=os.path.join(self._folder or "", "log"),
+                timeout=self.start_timeout,
+            )
+
+        ladder = self._host().ladder(pinned, self.bubblewrap, self.landlock)
+        try:
+            started, launch = await ladder.launch(prepare, required)
+            self._started = started
+            self.grants = launch.policy.grants
+            self._seen = {path: _identity(path) for path in self.grants}
+            self._limit(started, launch)
+            self._judge(started, launch, (*ladder.notes(launch.policy.form), *notes))
+            await started.release()
+        except BaseException:
+            await self.cleanup()
+            raise
+        self._watch(started, launch)
+        self.pid = started.pid
+        self.cwd = workdir
+        return self.connection_info
+
+    def _make_output(self, wanted: str) -> list[str]:
+        """Make ``OUTPUT_DIR``; where the notebook's folder is read-only, a temporary one, noted."""
+        try:
+            self._made_output |= places.make_output_folder(wanted)
+        except PermissionError:
+            self.output_dir = os.path.join(self._folder or "", os.path.basename(wanted))
+            places.make_output_folder(self.output_dir)
+            return ["The notebook's folder is read-only: OUTPUT_DIR is lost with the kernel."]
+        self.output_dir = wanted
+        return []
+
+    def _judge(self, started: Process, launch: Launch, notes: Sequence[str]) -> None:
+        """Write the report; raise when a promise is broken."""
+        form, abi = launch.policy.form, landlock_layer.abi()
+        results = report.read_results(started.results, form, abi)
+        broken = report.breaches(results)
+        if broken:
+            found = "; ".join(f"{result.name}: {result.detail}" for result in broken)
+            raise SandboxUnavailable(
+                f"The kernel's sandbox ({form}) does not hold: {found}.",
+                "The kernel was ended before any code ran; please report this.",
+            )
+        if form in ("bubblewrap", "zygote") and not self.landlock:
+            notes = (*notes, "Landlock was switched off by configuration.")
+        self.sandbox_report = report.build(
+            form,
+            results,
+            abi=abi,
+            memory_bytes=launch.policy.limits.memory_bytes,
+            cgroup=self._group is not None,
+            notes=notes,
+        )
+
+    def _limit(self, started: Process, launch: Launch) -> None:
+        """Put the waiting kernel into a control group where one can be made."""
+        if not self.cgroup or launch.policy.form == "none" or not sys.platform.startswith("linux"):
+            return
+        group = control_groups.create(launch.policy.limits)
+        if group is None:
+            return
+        self._group = group
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process(started.pid).children(recursive=True):
+                with contextlib.suppress(OSError):
+                    group.add(process.pid)
+
+    def _watch(self, started: Process, launch: Launch) -> None:
+        """Have the watchdog look at the kernel."""
+        if launch.policy.form == "none":
+            return
+        policy = launch.policy
+        self._watched = Watched(
+            pid=started.pid,
+            limits=policy.limits,
+            end=self._end_for,
+            alive=lambda: started.poll() is None,
+            folders=(
+                (policy.output_dir, policy.limits.output_bytes),
+                (self._folder or "", policy.limits.tmp_bytes),
+            ),
+        )
+        self._host().watchdog.add(self._watched)
+
+    def _end_for(self, reason: Excess) -> None:
+        """Called by the watchdog's thread."""
+        self.end_for(reason)
+
+    def end_for(self, reason: str) -> None:
+        """Kill the kernel and record why, e.g. ``time`` for a cell that obeys no interrupt."""
+        self.death_reason = reason
+        self._ending = True
+        if self._started is not None:
+            self._started.kill()
+
+    def stale_grants(self) -> tuple[str, ...]:
+        """Granted single files that were replaced since the start.
+
+        Such a kernel reads the old content (bubblewrap) or nothing (Landlock) until it is started
+        again. Files in granted folders are never stale.
+        """
+        return tuple(
+            path
+            for path, identity in self._seen.items()
+            if identity is not None and identity != _identity(path)
+        )
+
+    _seen: dict[str, tuple[int, int] | None]
+
+    # --- what Jupyter asks -----------------------------------------------------------------------
+
+    @property
+    def has_process(self) -> bool:
+        """Whether a kernel was started and not yet waited for."""
+        return self._started is not None
+
+    async def poll(self) -> int | None:
+        """``None`` while the kernel lives, else its exit code."""
+        if self._started is None:
+            return 0
+        code = self._started.poll()
+        if code is not None:
+            self._note_death(code)
+        return code
+
+    async def wait(self) -> int | None:
+        """Wait for the kernel's end and clean up after it."""
+        if self._started is None:
+            return 0
+        code = await self._started.wait()
+        self._note_death(code)
+        self._forget()
+        return code
+
+    def _note_death(self, code: int) -> None:
+        """Record why a kernel died that nobody asked to."""
+        if self._ending:
+            return
+        self._ending = True
+        memory = self._group is not None and self._group.out_of_memory()
+        self.death_reason = "memory" if memory else "crash"
+
+    async def send_signal(self, signum: int) -> None:
+        """Only the signals that end a kernel are sent; an interrupt goes by message."""
+        if signum in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+            await self.kill()
+
+    async def kill(self, restart: bool = False) -> None:
+        """End the kernel and everything it started."""
+        self._ending = True
+        if self._started is not None:
+            self._started.kill()
+
+    async def terminate(self, restart: bool = False) -> None:
+        """End the kernel and everything it started."""
+        self._ending = True
+        if self._started is not None:
+            self._started.terminate()
+
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        """The kernel was asked to leave; its end is no crash from now on."""
+        self._ending = True
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Leave no process, socket or file behind; on a restart keep the sockets' folder."""
+        if self._started is not None:
+            self._ending = True
+            self._started.kill()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._started.wait(), _CLOSE_WAIT)
+            self._forget()
+        if not restart:
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
+            if self._made_output:
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.output_dir)  # only when it is empty
+                self._made_output = False
+        await super().cleanup(restart=restart)
+
+    def _forget(self) -> None:
+        """Release what belonged to a kernel that ended."""
+        if self._watched is not None:
+            self._host().watchdog.remove(self._watched)
+            self._watched = None
+        if self._group is not None:
+            self._group.kill()
+            _remove_soon(self._group)
+            self._group = None
+        if self._started is not None:
+            self._started.close()
+            self._started = None
+
+    # --- inputs ----------------------------------------------------------------------------------
+
+    def _host(self) -> Host:
+        return host()
+
+    def _place(self, environment: Mapping[str, str], cwd: Any) -> tuple[str | None, str]:
+        """``(notebook or None, working folder)``, real paths."""
+        folder = os.path.realpath(str(cwd) if cwd else os.getcwd())
+        named = self._asked.get("notebook") or environment.get("JPY_SESSION_NAME", "")
+        if not named.endswith(".ipynb"):
+            return None, folder
+        notebook = os.path.realpath(os.path.join(folder, named))
+        return notebook, os.path.dirname(notebook)
+
+    def _empty_scratch(self) -> None:
+        """Remove the temporary files of the kernel before this one."""
+        shutil.rmtree(os.path.join(self._folder or "", "s", "tmp"), ignore_errors=True)
+
+
+def recorded_grants(notebook: str | None, workdir: str) -> list[str]:
+    """Paths that the user granted: to this notebook, or to the analyses of this folder."""
+    try:
+        from analyst_kernel.data.grants import GrantStore
+    except ModuleNotFoundError:
+        return []
+    store = GrantStore()
+    found = store.for_notebook(notebook) if notebook else store.for_folder(workdir)
+    return [str(grant.path) for grant in found]
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from its replacement; ``None`` for a folder or a missing path."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)
+
+
+def _as_json(connection: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.decode() if isinstance(value, bytes) else value
+        for name, value in connection.items()
+    }
+
+
+def _remove_soon(group: control_groups.Cgroup) -> None:
+    """Remove a group now, or as soon as what was killed in it is gone."""
+    if group.remove():
+        return
+
+    def retry(left: int) -> None:
+        if not group.remove() and left:
+            timer = threading.Timer(0.1, retry, (left - 1,))
+            timer.daemon = True
+            timer.start()
+
+    retry(50)

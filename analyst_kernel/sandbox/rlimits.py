@@ -1,0 +1,92 @@
+"""Resource limits of the calling process and its later children, by setrlimit.
+
+RLIMIT_AS is never set: libraries reserve address space by the gigabyte and crash without a Python
+error. Stdlib only; what a platform lacks is passed over and said.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from analyst_kernel.sandbox.policy import ResourceLimits
+
+
+def data_bytes() -> int:
+    """What counts towards RLIMIT_DATA in this process already, bytes (0 where unknown)."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("VmData:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
+
+
+def tasks_of_user() -> int:
+    """Threads of all processes with this process's uid that /proc shows."""
+    uid, found = os.getuid(), 0
+    try:
+        entries = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return 0
+    for entry in entries:
+        try:
+            if os.stat(f"/proc/{entry}").st_uid == uid:
+                found += len(os.listdir(f"/proc/{entry}/task"))
+        except OSError:
+            continue
+    return found
+
+
+def apply(
+    limits: ResourceLimits,
+    base_data: int | None = None,
+    *,
+    data: bool = True,
+    base_tasks: int | None = 0,
+) -> list[str]:
+    """Set DATA, FSIZE, NOFILE, CORE and NPROC, soft and hard, so that they cannot be raised.
+
+    Args:
+        limits: The quotas.
+        base_data: Data bytes that this process holds already and that do not count; measured
+            when ``None``.
+        data: Whether to limit memory here; false in a launcher that is about to exec.
+        base_tasks: Tasks of the user that do not count towards ``processes``; 0 in a user
+            namespace of one's own, measured when ``None``.
+
+    Returns:
+        The names of those that this platform did not take.
+    """
+    refused: list[str] = []
+    wanted = {
+        "RLIMIT_FSIZE": limits.file_bytes,
+        "RLIMIT_NOFILE": limits.open_files,
+        "RLIMIT_CORE": limits.core,
+    }
+    if data:
+        base = data_bytes() if base_data is None else base_data
+        wanted["RLIMIT_DATA"] = base + limits.data_bytes
+    if os.getuid() != 0:  # the kernel does not count for root
+        tasks = tasks_of_user() if base_tasks is None else base_tasks
+        wanted["RLIMIT_NPROC"] = tasks + limits.processes
+    for name, value in wanted.items():
+        if not _lower(getattr(resource, name, None), value):
+            refused.append(name)
+    return refused
+
+
+def _lower(which: int | None, value: int) -> bool:
+    """Set one limit, never above its present hard value; false where it is not taken."""
+    if which is None:
+        return False
+    try:
+        _soft, hard = resource.getrlimit(which)
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+        resource.setrlimit(which, (value, value))
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""Private folders in /tmp for sockets and canaries: one per server process, swept when it is gone.
+
+A folder is held by a lock on a file in it. A server that was killed leaves its folder unlocked, and
+the next one to start removes it. Only folders with our own prefix and owner are ever touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+
+PREFIX = "ak-"
+LOCK = "analyst.lock"
+"""The file whose lock says that a server lives."""
+
+LONGEST_SOCKET = 103
+"""Bytes of the longest socket path that every system takes."""
+
+
+class RuntimeFolder:
+    """One server's folder: ``/tmp/ak-XXXXXXXX`` with mode 0700, a lock, and a folder per kernel."""
+
+    def __init__(self, base: str | None = None) -> None:
+        """Sweep what dead servers left, then make and lock a new folder below ``base``."""
+        parent = base or _short_base()
+        sweep(parent)
+        self.path, self._lock = _make(parent)
+        self._numbers = itertools.count(1)
+        self._pid = os.getpid()
+
+    def kernel_folder(self) -> str:
+        """Make a folder for one kernel, mode 0700; its ``s`` holds the sockets."""
+        path = os.path.join(self.path, str(next(self._numbers)))
+        os.mkdir(path, 0o700)
+        os.mkdir(os.path.join(path, "s"), 0o700)
+        return path
+
+    def remove(self) -> None:
+        """Remove everything; harmless when gone, and in a forked child."""
+        if self._pid != os.getpid() or self._lock < 0:
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+        self._lock = -1
+
+
+def _short_base() -> str:
+    """The temporary folder, or /tmp where that is too deep for a socket's path."""
+    found = os.path.realpath(tempfile.gettempdir())
+    room = LONGEST_SOCKET - len(f"/{PREFIX}00000000/9999/s/k-1")
+    return found if len(os.fsencode(found)) <= room else "/tmp"  # noqa: S108 - made 0700 below
+
+
+def _make(parent: str) -> tuple[str, int]:
+    """Make a folder that is locked before anyone could take it for an abandoned one."""
+    while True:
+        path = os.path.join(parent, PREFIX + secrets.token_hex(4))
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            continue
+        try:
+            lock = os.open(
+                os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        except FileNotFoundError:
+            continue  # another server swept it in between
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(os.path.join(path, LOCK)):
+            return path, lock
+        os.close(lock)
+
+
+def sweep(parent: str) -> list[str]:
+    """Remove folders of ours in ``parent`` whose server is gone; returns their paths."""
+    removed: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and _abandoned(entry.path):
+                shutil.rmtree(entry.path, ignore_errors=True)
+                removed.append(entry.path)
+    return removed
+
+
+def _abandoned(path: str) -> bool:
+    """Whether ``path`` is a folder of ours that no living server holds."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            return False
+        lock = os.open(os.path.join(path, LOCK), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False  # not one of ours, or still being made
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(lock)

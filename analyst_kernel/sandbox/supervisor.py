@@ -1,0 +1,118 @@
+"""Where no process namespace exists: a small parent that ends every stray descendant.
+
+``supervise`` splits the launcher in two. The child goes on to become the kernel; the parent stays
+outside the sandbox, adopts orphans (Linux), and ends all of them when the kernel or the server is
+gone. Stdlib only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from analyst_kernel.sandbox import privileges
+
+
+def supervise() -> None:
+    """Fork; return in the child, and in the parent never.
+
+    The parent exits with the child's status: its exit code, or by the same signal.
+    """
+    linux = sys.platform.startswith("linux")
+    if linux:
+        privileges.become_subreaper()
+        # Catchable, so that the descendants can be ended first; the server's death sends it.
+        privileges.die_with_parent(signum=signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    kernel = os.fork()
+    if kernel == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if linux:
+            privileges.die_with_parent(parent)
+        return
+    _close_all_but_standard()
+    signal.signal(signal.SIGTERM, _ender(kernel))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    status = 0
+    while True:
+        pid, ended = os.waitpid(-1, 0)
+        if pid == kernel:
+            status = ended
+            break
+    end_descendants()
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL) if -code not in (9, 19) else None
+        _no_core()
+        os.kill(os.getpid(), -code)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _ender(kernel: int) -> Callable[[int, object], None]:
+    def end(_signum: int, _frame: object) -> None:
+        os.kill(kernel, signal.SIGKILL)
+
+    return end
+
+
+def _no_core() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _close_all_but_standard() -> None:
+    """Keep nothing of the kernel's: a pipe held open here would hide its end."""
+    os.closerange(3, 4096)
+
+
+def children_of(pid: int) -> list[int]:
+    """Direct children of a process, from /proc (Linux); empty elsewhere."""
+    found: list[int] = []
+    try:
+        entries = os.listdir("/proc")
+    except OSError:
+        return found
+    for entry in entries:
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as source:
+                fields = source.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != b"Z":
+            found.append(int(entry))
+    return found
+
+
+def end_descendants() -> None:
+    """Kill all descendants until none is left; orphans come here because we are the subreaper."""
+    own = os.getpid()
+    while True:
+        children = children_of(own)
+        for child in children:
+            # Stopped first, so that a process that forks without end cannot outrun us.
+            _signal(child, signal.SIGSTOP)
+        for child in children:
+            _signal(child, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, 0 if children else os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        if not children:
+            return
+
+
+def _signal(pid: int, signum: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signum)
+
+

@@ -1,0 +1,188 @@
+"""One thread that looks at every kernel twice a second and ends those over their limits.
+
+The only check that sees shared memory and many small processes on every platform. It measures and
+kills; it explains nothing beyond one word per kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import psutil
+
+from analyst_kernel.sandbox.policy import ResourceLimits
+
+INTERVAL = 0.5
+"""Seconds between two looks."""
+
+Excess = Literal["memory", "processes", "disk"]
+
+_DISK_EVERY = 4  # looks; walking a folder costs more than reading /proc
+
+
+@dataclass(eq=False)
+class Watched:
+    """One kernel under watch.
+
+    Attributes:
+        pid: Its outermost process on the host.
+        limits: What it may use.
+        end: Ends it; called from the watchdog's thread, once.
+        folders: Folders it can fill, with the bytes each may hold.
+        alive: Whether the outermost process still lives.
+    """
+
+    pid: int
+    limits: ResourceLimits
+    end: Callable[[Excess], None]
+    alive: Callable[[], bool]
+    folders: tuple[tuple[str, int], ...] = ()
+    seen: set[psutil.Process] = field(default_factory=set)
+    ended: bool = False
+
+
+class Watchdog:
+    """Watches kernels of this server from a daemon thread, which rests while there are none."""
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        """Make it; the thread starts with the first kernel."""
+        self._interval = interval
+        self._watched: list[Watched] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, watched: Watched) -> None:
+        """Watch a kernel from now on."""
+        with self._lock:
+            self._watched.append(watched)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="analyst-watchdog", daemon=True
+                )
+                self._thread.start()
+        self._wake.set()
+
+    def remove(self, watched: Watched) -> None:
+        """Stop watching; kills what is left of a kernel that ended. Harmless when done before."""
+        with self._lock:
+            if watched in self._watched:
+                self._watched.remove(watched)
+        end_stragglers(watched.seen)
+
+    def look(self) -> None:
+        """Check every kernel once."""
+        with self._lock:
+            watched = list(self._watched)
+        if not watched:
+            return
+        children = _children()
+        for kernel in watched:
+            if not kernel.ended and kernel.alive():
+                excess = self._excess(kernel, children)
+                if excess is not None and kernel.alive():
+                    kernel.ended = True
+                    kernel.end(excess)
+
+    _looks = 0
+
+    def _excess(self, kernel: Watched, children: dict[int, list[psutil.Process]]) -> Excess | None:
+        family = list(_descendants(kernel.pid, children))
+        kernel.seen = set(family)
+        if len(family) > kernel.limits.processes:
+            return "processes"
+        if _threads(family) > 4 * kernel.limits.processes:
+            return "processes"
+        if _resident(family, kernel.limits.memory_bytes) > kernel.limits.memory_bytes:
+            return "memory"
+        if self._looks % _DISK_EVERY == 0:
+            for folder, most in kernel.folders:
+                if folder_bytes(folder, most) > most:
+                    return "disk"
+        return None
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                idle = not self._watched
+                if idle:
+                    self._wake.clear()
+            if idle:
+                self._wake.wait()
+            self._looks += 1
+            self.look()
+            threading.Event().wait(self._interval)
+
+
+def _children() -> dict[int, list[psutil.Process]]:
+    """Processes of this machine by their parent's pid."""
+    found: dict[int, list[psutil.Process]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found.setdefault(process.ppid(), []).append(process)
+    return found
+
+
+def _descendants(pid: int, children: dict[int, list[psutil.Process]]) -> Iterable[psutil.Process]:
+    pending = list(children.get(pid, ()))
+    while pending:
+        process = pending.pop()
+        yield process
+        pending += children.get(process.pid, ())
+
+
+def _threads(family: Iterable[psutil.Process]) -> int:
+    total = 0
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            total += process.num_threads()
+    return total
+
+
+def _resident(family: Iterable[psutil.Process], limit: int) -> int:
+    """Memory that the family holds, bytes: shared pages are counted once where that matters."""
+    rough: dict[psutil.Process, int] = {}
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            rough[process] = process.memory_info().rss
+    if sum(rough.values()) <= limit:
+        return sum(rough.values())
+    total = 0
+    for process, resident in rough.items():
+        try:
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.uss)
+        except (psutil.Error, AttributeError):
+            total += resident
+    return total
+
+
+def folder_bytes(folder: str, enough: int) -> int:
+    """Bytes on disk below ``folder``, counting until they exceed ``enough``."""
+    total = 0
+    pending = [folder]
+    while pending and total <= enough:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(entry.path)
+                        else:
+                            total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue
+    return total
+
+
+def end_stragglers(processes: Iterable[psutil.Process]) -> None:
+    """Kill what was once seen below a kernel and still lives; pids are never confused."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if process.is_running():  # compares the start time too
+                process.kill()

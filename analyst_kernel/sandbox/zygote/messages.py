@@ -1,0 +1,119 @@
+"""Records between the server and the processes of the sandbox: JSON, with descriptors beside it.
+
+One record per packet of a SEQPACKET socket, so that nothing can be cut or joined. What comes out of
+a sandbox is untrusted: bounded in size and time, and always a JSON object. Stdlib only.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import select
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+MOST = 180_000
+"""Bytes of the longest record; more does not fit into a socket's default buffer."""
+
+MOST_DESCRIPTORS = 4
+
+
+class Broken(ConnectionError):
+    """The other end is gone, too slow, or speaks something else."""
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(
+    end: socket.socket,
+    record: dict[str, Any],
+    descriptors: Sequence[int] = (),
+    timeout: float | None = 30.0,
+) -> None:
+    """Send one record; raises :class:`Broken`."""
+    data = json.dumps(record, separators=(",", ":")).encode()
+    if len(data) > MOST:
+        raise Broken(f"a record of {len(data)} bytes is too long")
+    rights = []
+    if descriptors:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+    deadline = _deadline(timeout)
+    while True:
+        try:
+            end.sendmsg([data], rights, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+            return
+        except BlockingIOError:
+            _await(end, select.POLLOUT, deadline)
+        except OSError as error:
+            raise Broken(str(error)) from error
+
+
+def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str, Any], list[int]]:
+    """Wait at most ``timeout`` seconds for one record and its descriptors, which the caller owns.
+
+    Raises:
+        Broken: Nothing came, or no record.
+    """
+    deadline = _deadline(timeout)
+    room = socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
+    flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
+    while True:
+        try:
+            data, rights, told, _address = end.recvmsg(MOST + 1, room, flags)
+            break
+        except BlockingIOError:
+            _await(end, select.POLLIN, deadline)
+        except OSError as error:
+            raise Broken(str(error)) from error
+    descriptors = _descriptors(rights)
+    try:
+        if not data and not descriptors:
+            raise Broken("the other end closed the connection")
+        if told & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise Broken("a record was too long")
+        record = json.loads(data)
+        if not isinstance(record, dict):
+            raise Broken("not a record")
+    except (Broken, ValueError) as error:
+        close_all(descriptors)
+        raise error if isinstance(error, Broken) else Broken("not a record") from error
+    return record, descriptors
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _await(end: socket.socket, event: int, deadline: float | None) -> None:
+    """Wait until ``end`` is ready; never by its own blocking mode, which forked processes share."""
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
+        raise Broken("no answer in time")
+    poll = select.poll()
+    poll.register(end, event)
+    try:
+        poll.poll(None if left is None else left * 1000)
+    except OSError as error:
+        raise Broken(str(error)) from error
+
+
+def _descriptors(rights: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in rights:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
+
+
+def close_all(descriptors: Sequence[int]) -> None:
+    """Close descriptors; harmless for those that are closed."""
+    for fd in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(fd)

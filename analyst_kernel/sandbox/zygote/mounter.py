@@ -1,0 +1,253 @@
+"""The one process of the sandbox that sees the host's files: it shows granted ones to rooms.
+
+Forked before any library is loaded, single-threaded, and the only holder of the host's tree; the
+zygote and the kernels never have it. It obeys the server alone. Stdlib only.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from dataclasses import dataclass, field
+from typing import Any
+
+from analyst_kernel.sandbox.zygote import messages, room
+from analyst_kernel.sandbox.zygote import namespaces as ns
+
+HOST = "/.host"
+"""Where bubblewrap shows the host's tree to this process."""
+
+_SAFE = ns.ATTR_NOSUID | ns.ATTR_NODEV
+_COVER_BYTES = 1 << 20
+
+
+@dataclass
+class Room:
+    """A kernel's mount namespace.
+
+    Attributes:
+        fd: The namespace.
+        own: Devices of the file systems that belong to the room and may get mount points.
+    """
+
+    fd: int
+    own: set[int] = field(default_factory=set)
+
+
+class Mounter:
+    """Answers the server's orders, one at a time."""
+
+    def __init__(self, end: socket.socket) -> None:
+        """Keep the way home and the host's tree."""
+        self._end = end
+        self._home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self._host = os.open(HOST, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
+        self._rooms: dict[int, Room] = {}
+
+    def serve(self) -> None:
+        """Obey until the server closes its end."""
+        while True:
+            try:
+                order, fds = messages.receive(self._end)
+            except messages.Broken:
+                return
+            answer: dict[str, Any] = {"id": order.get("id")}
+            try:
+                self._obey(order, fds)
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                answer["error"] = str(error) or type(error).__name__
+            finally:
+                messages.close_all(fds)
+            messages.send(self._end, answer)
+
+    def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
+        number = int(order["room"])
+        match order["do"]:
+            case "adopt":
+                self._rooms[number] = Room(os.dup(fds[0]))
+            case "show":
+                self._show(self._rooms[number], order)
+            case "renew":
+                self._renew(self._rooms[number], str(order["path"]))
+            case "forget":
+                found = self._rooms.pop(number, None)
+                if found is not None:
+                    os.close(found.fd)
+            case other:
+                raise ValueError(f"unknown order {other!r}")
+
+    # --- showing -----------------------------------------------------------------------------------
+
+    def _tree(self, path: str, *, writable: bool) -> tuple[int, bool]:
+        """A detached copy of a path of the host's, and whether it is a folder."""
+        fd = ns.open_beneath(self._host, path)
+        try:
+            mode = os.fstat(fd).st_mode
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                raise OSError(f"{path} is neither a file nor a folder")
+            tree = ns.clone_tree(fd)
+        finally:
+            os.close(fd)
+        try:
+            ns.set_attributes(tree, add=_SAFE | (0 if writable else ns.ATTR_RDONLY))
+        except OSError:
+            os.close(tree)
+            raise
+        return tree, stat.S_ISDIR(mode)
+
+    def _show(self, inside: Room, order: dict[str, Any]) -> None:
+        """Mount ``order["paths"]`` (``[path, writable]``, outer ones first), then mask."""
+        trees: list[tuple[str, int, bool]] = []
+        try:
+            for path, writable in order.get("paths", ()):
+                trees.append((path, *self._tree(path, writable=bool(writable))))
+            ns.setns(inside.fd, ns.NEWNS)
+            try:
+                self._enter(inside, order)
+                for path in order.get("folders", ()):
+                    os.close(_point(inside, path, folder=True))
+                for path, tree, folder in trees:
+                    target = _point(inside, path, folder=folder)
+                    try:
+                        ns.attach(tree, target)
+                    finally:
+                        os.close(target)
+                for path in order.get("hidden", ()):
+                    self._mask(path)
+            finally:
+                ns.setns(self._home, ns.NEWNS)
+        finally:
+            messages.close_all([tree for _path, tree, _folder in trees])
+
+    def _enter(self, inside: Room, order: dict[str, Any]) -> None:
+        if not inside.own:
+            inside.own = {os.stat(path).st_dev for path in ("/", *room.PRIVATE)}
+        if "tmp_bytes" in order:
+            room.resize(int(order["tmp_bytes"]))
+
+    def _mask(self, path: str) -> None:
+        """Cover one entry with nothing; one that is gone needs none."""
+        try:
+            target = _open_plain(path)
+        except FileNotFoundError:
+            return
+        try:
+            if stat.S_ISDIR(os.fstat(target).st_mode):
+                tree = ns.new_tmpfs(4096)
+                ns.set_attributes(tree, add=_SAFE | ns.ATTR_RDONLY)
+            else:
+                null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
+                try:
+                    tree = ns.clone_tree(null)
+                finally:
+                    os.close(null)
+                ns.set_attributes(tree, add=ns.ATTR_NOSUID | ns.ATTR_RDONLY)
+            try:
+                ns.attach(tree, target)
+            finally:
+                os.close(tree)
+        finally:
+            os.close(target)
+
+    def _renew(self, inside: Room, path: str) -> None:
+        """Show the file that stands at ``path`` now in place of the one that was shown."""
+        tree, folder = self._tree(path, writable=False)
+        try:
+            if folder:
+                raise OSError(f"{path} became a folder")
+            ns.setns(inside.fd, ns.NEWNS)
+            try:
+                target = _open_plain(path)
+                try:
+                    try:
+                        ns.attach(tree, target, beneath=True)
+                    except OSError:  # before Linux 6.5: a moment without the file
+                        ns.unmount(path)
+                        ns.attach(tree, target)
+                    else:
+                        ns.unmount(path)
+                finally:
+                    os.close(target)
+            finally:
+                ns.setns(self._home, ns.NEWNS)
+        finally:
+            os.close(tree)
+
+
+def _open_plain(path: str) -> int:
+    """Open ``path`` in the present root through no link."""
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return ns.open_beneath(root, path)
+    finally:
+        os.close(root)
+
+
+def _point(inside: Room, path: str, *, folder: bool) -> int:
+    """Open a mount point in the room, made where it is missing; ``O_PATH``.
+
+    Every step goes through descriptors and no link: generated code may be changing /tmp meanwhile.
+    """
+    parts = path.strip("/").split("/")
+    here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for depth, name in enumerate(parts):
+        last = depth == len(parts) - 1
+        as_folder = folder or not last
+        try:
+            following = _step(here, name)
+        except FileNotFoundError:
+            try:
+                _make(inside, here, name, folder=as_folder)
+                following = _step(here, name)
+                private = f"/{'/'.join(parts[:depth])}" in room.PRIVATE
+                if private and not last:
+                    following = _cover(inside, here, name, following)
+            except OSError:
+                os.close(here)
+                raise
+        os.close(here)
+        here = following
+        if stat.S_ISDIR(os.fstat(here).st_mode) != as_folder:
+            os.close(here)
+            raise OSError(f"something else stands in the way of {path}")
+    return here
+
+
+def _step(here: int, name: str) -> int:
+    return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+
+
+def _make(inside: Room, here: int, name: str, *, folder: bool) -> None:
+    """Make one entry through a writable copy of the mount, which stays read-only for the kernel."""
+    if os.fstat(here).st_dev not in inside.own:
+        raise OSError(f"{name} does not exist there")
+    copy = ns.clone_tree(here, recursive=False)
+    try:
+        ns.set_attributes(copy, clear=ns.ATTR_RDONLY, recursive=False)
+        if folder:
+            os.mkdir(name, 0o755, dir_fd=copy)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(name, flags, 0o444, dir_fd=copy))
+    finally:
+        os.close(copy)
+
+
+def _cover(inside: Room, here: int, name: str, made: int) -> int:
+    """Make a folder of /tmp read-only that only leads to data, lest a write there vanishes."""
+    tree = ns.new_tmpfs(_COVER_BYTES)
+    try:
+        inside.own.add(os.fstat(tree).st_dev)
+        ns.set_attributes(tree, add=_SAFE | ns.ATTR_RDONLY)
+        ns.attach(tree, made)
+    finally:
+        os.close(tree)
+        os.close(made)
+    return _step(here, name)
+
+
+def serve(end: socket.socket) -> None:
+    """Be the mounter until the server is gone."""
+    Mounter(end).serve()

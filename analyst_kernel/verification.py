@@ -1,0 +1,96 @@
+"""Runs a saved notebook again in a fresh sandboxed kernel: does it give what it holds?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from analyst_kernel.agent.ports import Execution
+from analyst_kernel.data.grants import GrantStore
+from analyst_kernel.kernel.host import KernelHost
+from analyst_kernel.kernel.session import KernelSession
+from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.export import clean_checked, read
+from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.verify import (
+    CellCheck,
+    VerifyReport,
+    store,
+    verify,
+    verify_document,
+)
+from analyst_kernel.protocol.sandbox import SandboxLevel
+
+_CELL_SECONDS = 600.0
+
+
+@asynccontextmanager
+async def _fresh_kernel(
+    place: str, source: str, sandbox: SandboxLevel, host: KernelHost | None
+) -> AsyncIterator[Callable[[str], Awaitable[Execution]]]:
+    """Give a way to run cells in a kernel of its own, as if the notebook stood at ``place``.
+
+    It may read what the person granted to the analysis of the notebook ``source``.
+    """
+    granted = await asyncio.to_thread(lambda: GrantStore().for_notebook(source))
+    kernel = KernelSession(
+        notebook=place,
+        require=sandbox,
+        host=host,
+        start_options={"grants": [grant.path for grant in granted]},
+    )
+    await kernel.start()
+
+    async def execute(code: str) -> Execution:
+        return await kernel.execute(code, timeout=_CELL_SECONDS)
+
+    try:
+        yield execute
+    finally:
+        await kernel.stop()
+
+
+async def verify_notebook(
+    notebook: str | os.PathLike[str],
+    *,
+    sandbox: SandboxLevel = "restricted",
+    on_check: Callable[[CellCheck], None] | None = None,
+    host: KernelHost | None = None,
+) -> VerifyReport:
+    """Run ``notebook`` again, compare, and note the result in its metadata.
+
+    Raises:
+        NotebookError: It cannot be read or written.
+        SandboxError, KernelError: No fresh kernel; nothing was compared.
+    """
+    path = notebook_path(notebook)
+    await asyncio.to_thread(read, path)  # a file that cannot be read should not cost a kernel
+    async with _fresh_kernel(str(path), str(path), sandbox, host) as execute:
+        report = await verify(path, execute=execute, on_check=on_check)
+    await store(path, report)
+    return report
+
+
+async def clean_notebook(
+    notebook: str | os.PathLike[str],
+    *,
+    destination: str | os.PathLike[str],
+    sandbox: SandboxLevel = "restricted",
+    host: KernelHost | None = None,
+) -> tuple[str, VerifyReport]:
+    """Return a clean copy of ``notebook`` for ``destination``, and how its re-run compared.
+
+    Raises:
+        NotebookError: It cannot be read.
+        SandboxError, KernelError: No fresh kernel.
+    """
+    source = notebook_path(notebook)
+    place = os.path.abspath(destination)
+
+    async def check(document: Document) -> VerifyReport:
+        async with _fresh_kernel(place, str(source), sandbox, host) as execute:
+            return await verify_document(document, execute=execute)
+
+    return await clean_checked(source, check, destination=place)

@@ -1,0 +1,55 @@
+/**
+ * What can go wrong between this page and the server, drawn as a tree:
+ *
+ *   AnalystFault            carries a sentence and a remedy for the person
+ *   ├── CommandRefused      the server said no
+ *   ├── RequestFailed       a REST call ended with an error status
+ *   └── ConnectionLost      nobody answered
+ */
+
+/** A failure that a person is told about: what happened, and what to do next. */
+export class AnalystFault extends Error {
+  override readonly name: string = 'AnalystFault';
+
+  /**
+   * @param message - What happened, as a sentence.
+   * @param remedy - What to do next; may be empty.
+   */
+  constructor(
+    message: string,
+    readonly remedy: string = ''
+  ) {
+    super(message);
+  }
+}
+
+/** The server did not take a command. */
+export class CommandRefused extends AnalystFault {
+  override readonly name = 'CommandRefused';
+}
+
+/** A REST call was answered with an error. */
+export class RequestFailed extends AnalystFault {
+  override readonly name = 'RequestFailed';
+
+  constructor(
+    message: string,
+    remedy: string,
+    readonly status: number
+  ) {
+    super(message, remedy);
+  }
+}
+
+/** The server could not be reached, or went away before it answered. */
+export class ConnectionLost extends AnalystFault {
+  override readonly name = 'ConnectionLost';
+}
+
+/** What to tell the person about anything that was thrown. */
+export function faultOf(reason: unknown): AnalystFault {
+  if (reason instanceof AnalystFault) {
+    return reason;
+  }
+  return new AnalystFault(reason instanceof Error ? reason.message : String(reason));
+}

@@ -1,0 +1,164 @@
+/** The REST routes, typed. Tokens and XSRF are Jupyter's own, through `ServerConnection`. */
+import { ServerConnection } from '@jupyterlab/services';
+import { restAddress } from './addresses';
+import { ConnectionLost, RequestFailed } from './errors';
+import type {
+  AnalysisSummary,
+  Completion,
+  DatasetProfile,
+  ExportFormat,
+  Models,
+  Status
+} from './records';
+
+/** Lists, and what is done once; everything of a running analysis goes over the socket. */
+export class AnalystRest {
+  constructor(readonly settings: ServerConnection.ISettings) {}
+
+  /** Versions, the default model, isolation, examples. */
+  status(): Promise<Status> {
+    return this.get<Status>(['status']);
+  }
+
+  /** All analyses, newest first. */
+  analyses(): Promise<readonly AnalysisSummary[]> {
+    return this.get<readonly AnalysisSummary[]>(['analyses']);
+  }
+
+  /** Start an analysis; with `notebook` (a server path) it continues that notebook. */
+  create(options: { title?: string; notebook?: string } = {}): Promise<AnalysisSummary> {
+    return this.request<AnalysisSummary>('POST', ['analyses'], {}, JSON.stringify(options));
+  }
+
+  /** Give an analysis another title. */
+  rename(analysis: string, title: string): Promise<unknown> {
+    return this.request('PATCH', ['analyses', analysis], {}, JSON.stringify({ title }));
+  }
+
+  /** Delete an analysis; its notebook stays unless it is not to be kept. */
+  remove(analysis: string, keepNotebook: boolean): Promise<unknown> {
+    return this.request('DELETE', ['analyses', analysis], {
+      notebook: keepNotebook ? 'keep' : 'delete'
+    });
+  }
+
+  /** What `@prefix` may mean. */
+  completions(analysis: string, prefix: string): Promise<readonly Completion[]> {
+    return this.get<readonly Completion[]>(['analyses', analysis, 'completions'], { prefix });
+  }
+
+  /** The datasets that an analysis was granted. */
+  datasets(analysis: string): Promise<readonly DatasetProfile[]> {
+    return this.get<readonly DatasetProfile[]>(['datasets'], { analysis });
+  }
+
+  /** Store a file beside the notebook and grant it. */
+  upload(analysis: string, file: File): Promise<unknown> {
+    const form = new FormData();
+    form.append('file', file, file.name);
+    return this.request('POST', ['upload'], { analysis }, form);
+  }
+
+  /** Providers and the models they offer. */
+  models(): Promise<Models> {
+    return this.get<Models>(['models']);
+  }
+
+  /** Keep a provider's key on the server. */
+  saveKey(provider: string, key: string): Promise<unknown> {
+    return this.request('POST', ['models', 'key'], {}, JSON.stringify({ provider, key }));
+  }
+
+  /** Forget a provider's key. */
+  forgetKey(provider: string): Promise<unknown> {
+    return this.request('DELETE', ['models', 'key'], { provider });
+  }
+
+  /** Fetch an export; the file's name comes from the server. */
+  async export(
+    analysis: string,
+    to: ExportFormat,
+    clean: boolean
+  ): Promise<{ name: string; content: Blob }> {
+    const response = await this.fetch('GET', ['analyses', analysis, 'export'], {
+      to,
+      clean: clean ? '1' : '0'
+    });
+    const header = response.headers.get('Content-Disposition') ?? '';
+    return { name: fileName(header) ?? `analysis.${to}`, content: await response.blob() };
+  }
+
+  private get<T>(parts: readonly string[], query: Record<string, string> = {}): Promise<T> {
+    return this.request<T>('GET', parts, query);
+  }
+
+  private async request<T>(
+    method: string,
+    parts: readonly string[],
+    query: Record<string, string> = {},
+    body?: string | FormData
+  ): Promise<T> {
+    const response = await this.fetch(method, parts, query, body);
+    const text = await response.text();
+    return (text === '' ? null : JSON.parse(text)) as T;
+  }
+
+  private async fetch(
+    method: string,
+    parts: readonly string[],
+    query: Record<string, string>,
+    body?: string | FormData
+  ): Promise<Response> {
+    const init: RequestInit = body === undefined ? { method } : { method, body };
+    let response: Response;
+    try {
+      response = await ServerConnection.makeRequest(
+        restAddress(this.settings, parts, query),
+        init,
+        this.settings
+      );
+    } catch {
+      throw new ConnectionLost(
+        'The Jupyter server is not answering.',
+        'See whether it still runs, then try again.'
+      );
+    }
+    if (!response.ok) {
+      throw await failure(response);
+    }
+    return response;
+  }
+}
+
+/** Read what the server says about a failure; a page of somebody else's says only its status. */
+async function failure(response: Response): Promise<RequestFailed> {
+  let message = `The server answered ${String(response.status)} ${response.statusText}.`;
+  let remedy = '';
+  try {
+    const body: unknown = await response.json();
+    if (typeof body === 'object' && body !== null) {
+      if ('message' in body && typeof body.message === 'string' && body.message !== '') {
+        message = body.message;
+      }
+      if ('remedy' in body && typeof body.remedy === 'string') {
+        remedy = body.remedy;
+      }
+    }
+  } catch {
+    // Not JSON: the status is all there is.
+  }
+  return new RequestFailed(message, remedy, response.status);
+}
+
+/** The file name of a `Content-Disposition` header. */
+export function fileName(header: string): string | null {
+  const extended = /filename\*\s*=\s*UTF-8''([^;]+)/i.exec(header);
+  if (extended?.[1] !== undefined) {
+    try {
+      return decodeURIComponent(extended[1].trim());
+    } catch {
+      // A name that cannot be decoded is read from the plain parameter.
+    }
+  }
+  return /filename\s*=\s*"?([^";]+)"?/i.exec(header)?.[1]?.trim() ?? null;
+}

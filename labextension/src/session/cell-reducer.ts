@@ -1,0 +1,94 @@
+/** Folds the events of cells: code, outputs as they stream, and how it ended. Pure. */
+import type {
+  IterationFinished,
+  IterationStarted,
+  OutputProduced,
+  OutputsCleared
+} from '../protocol/generated';
+import type { IterationState, Output } from './state';
+
+/** The events that concern one cell. */
+export type CellEvent = IterationStarted | OutputProduced | OutputsCleared | IterationFinished;
+
+/** The cells after `event`; other kinds of entries stay where they are. */
+export function reduceCells<T extends { readonly kind: string }>(
+  entries: readonly (T | IterationState)[],
+  event: CellEvent
+): readonly (T | IterationState)[] {
+  switch (event.type) {
+    case 'iteration_started': {
+      const started = startedCell(event);
+      const known = entries.some(entry => isCell(entry, event.cell));
+      return known
+        ? entries.map(entry => (isCell(entry, event.cell) ? started : entry))
+        : [...entries, started];
+    }
+    case 'output_produced':
+      return changeCell(entries, event.cell, cell => ({
+        ...cell,
+        outputs: withOutput(cell.outputs, event)
+      }));
+    case 'outputs_cleared':
+      return changeCell(entries, event.cell, cell => ({ ...cell, outputs: [] }));
+    case 'iteration_finished':
+      return changeCell(entries, event.cell, cell => ({
+        ...cell,
+        outcome: event.outcome,
+        seconds: event.seconds,
+        executionCount: event.execution_count,
+        outputs: event.outputs,
+        error: event.error,
+        frames: event.frames
+      }));
+    default: {
+      const rest: never = event;
+      throw new Error(`Unknown event ${JSON.stringify(rest)}`);
+    }
+  }
+}
+
+function isCell(entry: { readonly kind: string }, cell: string): entry is IterationState {
+  return entry.kind === 'iteration' && (entry as IterationState).cell === cell;
+}
+
+function changeCell<T extends { readonly kind: string }>(
+  entries: readonly (T | IterationState)[],
+  cell: string,
+  change: (cell: IterationState) => IterationState
+): readonly (T | IterationState)[] {
+  return entries.map(entry => (isCell(entry, cell) ? change(entry) : entry));
+}
+
+function startedCell(event: IterationStarted): IterationState {
+  return {
+    kind: 'iteration',
+    cell: event.cell,
+    iteration: event.iteration,
+    step: event.step,
+    attempt: event.attempt,
+    language: event.language,
+    purpose: event.purpose,
+    code: event.code,
+    startedAt: event.at,
+    outcome: 'running',
+    seconds: 0,
+    executionCount: null,
+    outputs: [],
+    error: null,
+    frames: []
+  };
+}
+
+/** Put an output where it belongs; text that continues a stream is added to it. */
+function withOutput(outputs: readonly Output[], event: OutputProduced): readonly Output[] {
+  const { index, output, append } = event;
+  const before = outputs[index];
+  if (before === undefined) {
+    return [...outputs, output];
+  }
+  const joined: Output =
+    append && before.output_type === 'stream' && output.output_type === 'stream'
+      ? { ...before, text: before.text + output.text }
+      : output;
+  return outputs.map((existing, position) => (position === index ? joined : existing));
+}

@@ -1,0 +1,164 @@
+/**
+ * Folds the events of an analysis into its state. Pure; replaying an event changes nothing.
+ *
+ * Runs and cells have files of their own: here stands only which part an event changes.
+ */
+import type { Event } from '../protocol/generated';
+import { reduceCells, type CellEvent } from './cell-reducer';
+import { reduceRun, startRun, type RunEvent } from './run-reducer';
+import type { AnalysisState, NoticeState, RunState } from './state';
+
+/** The state after `event`; the same object where the event was already in it. */
+export function reduce(state: AnalysisState, event: Event): AnalysisState {
+  if (event.analysis !== state.analysis || event.number <= state.last) {
+    return state;
+  }
+  return { ...apply(state, event), last: event.number };
+}
+
+/** The state after all of `events`. */
+export function reduceAll(state: AnalysisState, events: Iterable<Event>): AnalysisState {
+  let next = state;
+  for (const event of events) {
+    next = reduce(next, event);
+  }
+  return next;
+}
+
+function apply(state: AnalysisState, event: Event): AnalysisState {
+  switch (event.type) {
+    case 'run_started':
+      return startRun(state, event);
+    case 'kernel_changed':
+      return {
+        ...state,
+        kernel: {
+          state: event.state,
+          reason: event.reason,
+          versions: Object.keys(event.versions).length ? event.versions : state.kernel.versions
+        },
+        sandbox: event.sandbox ?? state.sandbox
+      };
+    case 'dataset_profiled': {
+      const others = state.datasets.filter(d => d.dataset.name !== event.profile.dataset.name);
+      const known = others.length < state.datasets.length;
+      return {
+        ...state,
+        datasets: known
+          ? state.datasets.map(d =>
+              d.dataset.name === event.profile.dataset.name ? event.profile : d
+            )
+          : [...others, event.profile]
+      };
+    }
+    case 'dataset_detached':
+      return { ...state, datasets: state.datasets.filter(d => d.dataset.name !== event.name) };
+    case 'queue_changed':
+      return { ...state, queue: event.questions };
+    case 'analysis_configured':
+      return {
+        ...state,
+        title: event.title,
+        notebook: event.notebook,
+        model: event.model,
+        isAi: event.is_ai,
+        approval: event.approval,
+        budget: event.budget_usd
+      };
+    case 'notebook_saved':
+      return { ...state, notebook: event.path };
+    case 'chart_captured': {
+      const others = state.charts.filter(chart => chart.id !== event.chart.id);
+      return { ...state, charts: [...others, event.chart] };
+    }
+    case 'verification_started':
+      return {
+        ...state,
+        verification: { total: event.cells, cells: {}, reproduced: null, reason: '' }
+      };
+    case 'cell_verified': {
+      const before = state.verification ?? { total: 0, cells: {}, reproduced: null, reason: '' };
+      const { verdict, detail } = event;
+      return {
+        ...state,
+        verification: { ...before, cells: { ...before.cells, [event.cell]: { verdict, detail } } }
+      };
+    }
+    case 'verification_finished':
+      return {
+        ...state,
+        verification: {
+          total: event.total,
+          cells: state.verification?.cells ?? {},
+          reproduced: event.reproduced,
+          reason: event.reason
+        }
+      };
+    case 'notice_raised':
+      return event.run !== null && hasRun(state, event.run)
+        ? inRun(state, event)
+        : { ...state, notices: [...state.notices, noticeOf(event)] };
+    case 'iteration_started':
+    case 'output_produced':
+    case 'outputs_cleared':
+    case 'iteration_finished':
+      return inCells(state, event);
+    case 'plan_updated':
+    case 'model_called':
+    case 'text_streamed':
+    case 'thinking_streamed':
+    case 'tool_input_streamed':
+    case 'model_retried':
+    case 'model_replied':
+    case 'finding_recorded':
+    case 'user_asked':
+    case 'user_answered':
+    case 'approval_requested':
+    case 'approval_decided':
+    case 'plan_approval_requested':
+    case 'plan_approved':
+    case 'numbers_checked':
+    case 'run_finished':
+      return inRun(state, event);
+    default: {
+      const rest: never = event;
+      throw new Error(`Unknown event ${JSON.stringify(rest)}`);
+    }
+  }
+}
+
+function hasRun(state: AnalysisState, id: string): boolean {
+  return state.runs.some(run => run.id === id);
+}
+
+/** Change the run that the event belongs to. */
+function inRun(state: AnalysisState, event: RunEvent): AnalysisState {
+  return { ...state, runs: changed(state.runs, event.run, run => reduceRun(run, event)) };
+}
+
+/**
+ * Change a cell where it stands: in the run that it belongs to, in whichever run made it where it
+ * is run again, or among the cells by hand.
+ */
+function inCells(state: AnalysisState, event: CellEvent): AnalysisState {
+  const has = (run: RunState): boolean =>
+    run.entries.some(entry => entry.kind === 'iteration' && entry.cell === event.cell);
+  const owner = state.runs.find(has) ?? state.runs.find(run => run.id === event.run);
+  if (owner !== undefined) {
+    return { ...state, runs: changed(state.runs, owner.id, run => reduceRun(run, event)) };
+  }
+  return { ...state, byHand: reduceCells(state.byHand, event) };
+}
+
+function changed(
+  runs: readonly RunState[],
+  id: string | null,
+  change: (run: RunState) => RunState
+): readonly RunState[] {
+  return runs.map(run => (run.id === id ? change(run) : run));
+}
+
+function noticeOf(event: Event & { type: 'notice_raised' }): NoticeState {
+  const { number, level, code, message } = event;
+  return { kind: 'notice', number, level, code, message };
+}

@@ -1,0 +1,137 @@
+"""What holds for every test: no real model can be reached, and nothing of the person's is touched.
+
+The environment is replaced before any test module is imported, so that subprocesses have it too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROVIDER_PREFIXES = (
+    "ANTHROPIC_",
+    "AWS_",
+    "AZURE_",
+    "CEREBRAS_",
+    "CLAUDE_",
+    "COHERE_",
+    "DEEPSEEK_",
+    "FIREWORKS_",
+    "GEMINI_",
+    "GOOGLE_",
+    "GROQ_",
+    "HF_",
+    "LLAMA_",
+    "LMSTUDIO_",
+    "MISTRAL_",
+    "MOONSHOT_",
+    "OLLAMA_",
+    "OPENAI_",
+    "OPENROUTER_",
+    "TOGETHER_",
+    "VLLM_",
+    "XAI_",
+)
+"""Variables that lead to a provider or hold its key."""
+
+PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
+"""A proxy would see even what goes to the fake servers of this machine."""
+
+HOMES = {
+    "HOME": "home",
+    "IPYTHONDIR": "ipython",
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "run",
+    "MPLCONFIGDIR": "matplotlib",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "xdg-config",
+    "XDG_DATA_HOME": "xdg-data",
+    "XDG_STATE_HOME": "xdg-state",
+}
+"""Where programs keep what is the person's, and the folder that stands for it here."""
+
+_places = pytest.StashKey[tuple[Path, dict[str, str]]]()
+
+
+def _leads_outside(name: str) -> bool:
+    upper = name.upper()
+    return (
+        upper.startswith(PROVIDER_PREFIXES)
+        or upper.endswith(("_API_KEY", "_API_TOKEN", "_AUTH_TOKEN"))
+        or upper in PROXIES
+        or upper.startswith("JUPYTER_")
+        or upper in {"JPY_SESSION_NAME", "MPLBACKEND"}
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the whole session an environment of its own."""
+    # Short, because a kernel's sockets live below it and their paths may have 107 characters.
+    place = Path(tempfile.mkdtemp(prefix="ak-"))
+    config.stash[_places] = (place, dict(os.environ))
+    for name in [name for name in os.environ if _leads_outside(name)]:
+        del os.environ[name]
+    for name, folder in HOMES.items():
+        (place / folder).mkdir(mode=0o700)
+        os.environ[name] = str(place / folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Put the environment back and remove what the session left behind."""
+    place, before = config.stash[_places]
+    os.environ.clear()
+    os.environ.update(before)
+    shutil.rmtree(place, ignore_errors=True)
+
+
+class OutsideError(AssertionError):
+    """A test tried to leave this machine."""
+
+
+def _is_outside(family: int, kind: int, address: Any) -> bool:
+    if family not in {socket.AF_INET, socket.AF_INET6} or not kind & socket.SOCK_STREAM:
+        return False
+    host = address[0]
+    if host in {"", "localhost"}:
+        return False
+    try:
+        return not ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Refuse every TCP connection that does not stay on this machine, and fail the test that tried.
+
+    Code under test may swallow the refusal, so the attempts are also looked at when the test ends.
+    A test of this guard takes the list of attempts and clears it.
+    """
+    attempts: list[str] = []
+
+    def guard(name: str) -> None:
+        connect = getattr(socket.socket, name)
+
+        def guarded(self: socket.socket, address: Any) -> Any:
+            if _is_outside(self.family, self.type, address):
+                attempts.append(f"{address[0]}:{address[1]}")
+                message = f"A test tried to connect to {attempts[-1]}; tests reach no real host."
+                raise OutsideError(message)
+            return connect(self, address)
+
+        monkeypatch.setattr(socket.socket, name, guarded)
+
+    guard("connect")
+    guard("connect_ex")
+    yield attempts
+    if attempts:
+        pytest.fail(f"This test tried to reach {', '.join(attempts)}; use a fake of tests/fakes.")

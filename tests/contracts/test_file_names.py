@@ -1,0 +1,48 @@
+"""A file is named after the noun it serves, and a test file has a name of its own."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from pathlib import PurePath
+
+from tests.contracts.repository import ROOT, files, sources, text
+
+DRAWER = re.compile(r"(^|[_-])(utils?|helpers?|common|misc|stuff|tools_?misc)($|[_-])")
+"""Names that say nothing, so that anything may be put there."""
+
+WITHOUT_TESTS = {"benchmarks", "fakes"}
+"""Folders of tests/ that `make test` does not collect: one measures, one is used by the others."""
+
+
+def test_no_file_is_a_drawer() -> None:
+    code = sources(".py", ".ts", ".tsx", ".js")
+    assert [name for name in code if DRAWER.search(PurePath(name).stem)] == []
+    folders = {part for name in code for part in PurePath(name).parts[:-1]}
+    assert sorted(folder for folder in folders if DRAWER.search(folder)) == []
+
+
+def test_names_of_test_files_are_unique() -> None:
+    tests = [
+        PurePath(name).name for name in sources(".py", under="tests/") if "/test_" in f"/{name}"
+    ]
+    assert [name for name, times in Counter(tests).items() if times > 1] == []
+
+
+def test_every_folder_of_tests_is_collected() -> None:
+    configured = tomllib.loads(text("pyproject.toml"))["tool"]["pytest"]["ini_options"]["testpaths"]
+    folders = {PurePath(name).parts[1] for name in files() if name.startswith("tests/")}
+    folders = {folder for folder in folders if (ROOT / "tests" / folder).is_dir()}
+    missing = {f"tests/{folder}" for folder in folders - WITHOUT_TESTS} - set(configured)
+    assert not missing, "add these to testpaths in pyproject.toml"
+
+
+def test_every_python_test_file_is_where_pytest_finds_it() -> None:
+    stray = [
+        name
+        for name in sources(".py", under="tests/")
+        if PurePath(name).name.endswith("_test.py")
+        or (PurePath(name).name.startswith("test") and not PurePath(name).name.startswith("test_"))
+    ]
+    assert stray == []

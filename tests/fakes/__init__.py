@@ -1,0 +1,1 @@
+"""Stand-ins for outside things, usable from every test and from a shell."""

@@ -1,0 +1,44 @@
+"""Sessions over real kernels, stopped after each test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyst_kernel.kernel import KernelSession
+from tests.kernel.pandas2 import pandas2_kernel
+
+__all__ = ["pandas2_kernel"]
+
+MakeSession = Callable[..., KernelSession]
+
+
+@pytest.fixture
+async def make_session(tmp_path: Path) -> AsyncIterator[MakeSession]:
+    """Return a maker of sessions on the plain kernel; every session is stopped at the end."""
+    made: list[KernelSession] = []
+
+    def make(**options: Any) -> KernelSession:
+        options = {
+            "notebook": str(tmp_path / "work" / "mileage.ipynb"),
+            "kernel_name": "python3",
+            "require": "none",
+            **options,
+        }
+        made.append(KernelSession(**options))
+        return made[-1]
+
+    yield make
+    await asyncio.gather(*(session.stop() for session in made))
+
+
+@pytest.fixture
+async def session(make_session: MakeSession) -> KernelSession:
+    """Return a started session on the plain kernel."""
+    session = make_session()
+    await session.start()
+    return session

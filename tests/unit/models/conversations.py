@@ -1,0 +1,118 @@
+"""Conversations for model tests: requests, a client of the fake server, and one loop step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from analyst_kernel.agent.ports import Model, ModelEvent, Stopped, TextDelta, ToolEnded, ToolStarted
+from analyst_kernel.agent.transcript import (
+    AssistantMessage,
+    Message,
+    ModelRequest,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    UserMessage,
+)
+from analyst_kernel.models.anthropic_client import Connection
+from analyst_kernel.models.anthropic_messages import AnthropicMessages
+from analyst_kernel.models.anthropic_wire import Dialect
+from analyst_kernel.models.prices import anthropic_tariff
+from tests.fakes.fixtures import FAKE_KEY
+
+TOOLS = (
+    ToolSpec(
+        "run_python",
+        "Run code.",
+        {
+            "type": "object",
+            "properties": {"code": {"type": "string"}},
+            "required": ["code"],
+            "additionalProperties": False,
+        },
+    ),
+)
+
+
+def ask(text: str = "How many rows?") -> UserMessage:
+    return UserMessage(text=(Text(text),))
+
+
+def answer(*call_ids: str, text: str = "42 rows") -> UserMessage:
+    return UserMessage(results=tuple(ToolResult(call_id, (Text(text),)) for call_id in call_ids))
+
+
+def request(*messages: Message, **details: Any) -> ModelRequest:
+    return ModelRequest(
+        system="You analyse data.", tools=TOOLS, messages=messages or (ask(),), **details
+    )
+
+
+def claude(url: str, **details: Any) -> AnthropicMessages:
+    model = details.pop("model", "claude-sonnet-5-5")
+    dialect: Dialect = details.pop("dialect", "claude")
+    key = details.pop("key", FAKE_KEY)
+    return AnthropicMessages(
+        provider=details.pop("provider", "anthropic"),
+        model=model,
+        label="Anthropic",
+        connection=Connection(base_url=url, api_key=key, ambient=dialect == "claude"),
+        dialect=dialect,
+        key_advice="Check ANTHROPIC_API_KEY.",
+        tariff=anthropic_tariff(model),
+        **details,
+    )
+
+
+async def collect(model: Model, asked: ModelRequest | None = None) -> list[ModelEvent]:
+    """Take all events of one stream."""
+    events: list[ModelEvent] = []
+    closable: Any = model.stream(asked or request())
+    async with contextlib.aclosing(closable) as stream:
+        async for event in stream:
+            events.append(event)
+    return events
+
+
+def assistant(events: Sequence[ModelEvent], name: str) -> AssistantMessage:
+    """Make the turn that the core would append."""
+    started = {event.index: event for event in events if isinstance(event, ToolStarted)}
+    calls = [
+        ToolCall(started[event.index].call_id, started[event.index].tool, event.raw_input)
+        for event in events
+        if isinstance(event, ToolEnded)
+    ]
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    stopped = events[-1]
+    assert isinstance(stopped, Stopped)
+    return AssistantMessage(text=text, calls=tuple(calls), raw=stopped.raw, model=name)
+
+
+class RawSse:
+    """A server that answers every request with these bytes as an event stream."""
+
+    def __init__(self, body: str) -> None:
+        self.body = body.encode()
+
+    async def __aenter__(self) -> str:
+        async def answer(reader: Any, writer: Any) -> None:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.split("content-length:")[1].split()[0]))
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                b"content-length: %d\r\nconnection: close\r\n\r\n" % len(self.body)
+            )
+            writer.write(self.body)
+            await writer.drain()
+            writer.close()
+
+        self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+        await self.server.wait_closed()
