@@ -9,6 +9,7 @@ from __future__ import annotations
 from analyst_kernel.agent.observe import envelope
 from analyst_kernel.agent.ports import Execution, QuestionEntry, SetupEntry, TitleEntry
 from analyst_kernel.agent.proof import cell_numbers
+from analyst_kernel.agent.replay import replay
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.state import Setup
 from analyst_kernel.protocol.events import DatasetProfiled, KernelChanged
@@ -29,13 +30,6 @@ async def open_run(run: Run) -> tuple[str, ...]:
         DataError, NotebookError: A dataset cannot be read, the notebook not be written.
     """
     notes = await bring_up(run)
-    if run.memory.kernel_lost:
-        run.memory.kernel_lost = False
-        notes.append(
-            "The kernel was restarted since the last question: earlier variables are gone; only "
-            "the datasets were loaded again. Recompute what you need."
-        )
-        run.notice("kernel-restarted", "The kernel was empty; the setup cells were run again.")
     await write_question(run)
     return tuple(notes)
 
@@ -44,6 +38,7 @@ async def bring_up(run: Run) -> list[str]:
     """Make sure of a living kernel that holds the described datasets; return what failed."""
     await _check_kernel(run)
     await _start_kernel(run)
+    replayed = await replay(run) if run.memory.kernel_lost else []
     for dataset in run.bench.catalog.datasets:
         if dataset.name not in run.memory.profiles:
             profile = await run.bench.catalog.profile(dataset.name)
@@ -51,7 +46,7 @@ async def bring_up(run: Run) -> list[str]:
             run.tell(DatasetProfiled(**run.stamp, profile=profile))
     await write_heading(run)
     _plan_setup(run)
-    return await _run_setups(run)
+    return [*replayed, *await _run_setups(run)]
 
 
 async def write_heading(run: Run) -> None:

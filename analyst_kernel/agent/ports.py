@@ -286,6 +286,21 @@ Entry: TypeAlias = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayCell:
+    """A code cell that had a part in the kernel's state.
+
+    Attributes:
+        cell: Its id.
+        code: What runs.
+        may_fail: It ended with an error when it ran; what it did before that still counts.
+    """
+
+    cell: CellId
+    code: str
+    may_fail: bool
+
+
 class Notebook(Protocol):
     """The notebook of one analysis."""
 
@@ -306,6 +321,10 @@ class Notebook(Protocol):
         before or the state after. Cancelling waits for the write under way. Raises
         ``NotebookError`` when it cannot be written; what was there stays.
         """
+        ...
+
+    def cells_to_replay(self) -> Sequence[ReplayCell]:
+        """Cells that give a fresh kernel the notebook's state, in order; without what never ran."""
         ...
 
 

@@ -53,6 +53,7 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
                 )
             case PlanEntry():
                 pass
+    memory.kernel_lost = bool(memory.numbers)
     memory.runs = max((_number(run) for run in questions), default=0)
     return memory
 

@@ -122,6 +122,11 @@ def value_sql(name: str, kind: ColumnType, reading: DelimitedReading, stored: st
                 if known_format.length
                 else f"{value} = trim({value})"
             )
+            if known_format.text == "%Y-%m-%d":
+                # The plain cast is many times faster; the hyphen keeps out what it reads besides.
+                shape += f" AND substr({value}, 5, 1) = '-'"
+                checked = f"CASE WHEN {shape} THEN {value} ELSE 'not ' || {value} END"
+                return f"CAST({checked} AS DATE)"
             checked = f"CASE WHEN {shape} THEN {value} ELSE 'not ' || {value} END"
             parsed = f"strptime({checked}, {literal(known_format.for_duckdb)})"
             return parsed if known_format.has_time else f"CAST({parsed} AS DATE)"

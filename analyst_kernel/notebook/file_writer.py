@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from analyst_kernel.agent.errors import NotebookError
-from analyst_kernel.agent.ports import Entry
+from analyst_kernel.agent.ports import Entry, ReplayCell
 from analyst_kernel.notebook import disk, history
 from analyst_kernel.notebook.document import (
     Document,
@@ -171,7 +171,7 @@ class NotebookFile:
         """Return what the notebook holds of its analysis, as entries in document order."""
         return history.entries_of(self._document)
 
-    def code_cells_to_replay(self, until: CellId | None = None) -> tuple[history.ReplayCell, ...]:
+    def cells_to_replay(self, until: CellId | None = None) -> tuple[ReplayCell, ...]:
         """Return the cells whose code gives a fresh kernel the notebook's state."""
         return history.cells_to_replay(self._document, until)
 

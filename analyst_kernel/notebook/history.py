@@ -6,7 +6,6 @@ Pure. A notebook may come from anywhere: what is read here is data, never a gran
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +17,7 @@ from analyst_kernel.agent.ports import (
     IterationEntry,
     PlanEntry,
     QuestionEntry,
+    ReplayCell,
     SetupEntry,
     TitleEntry,
 )
@@ -31,21 +31,6 @@ from analyst_kernel.protocol.records import Answer, Step, StepStatus
 _OUTPUT: TypeAdapter[Output] = TypeAdapter(Output)
 _STEP = re.compile(r"- \[([ xX])\] (\d+)\. (.*?)(?: \*\((in progress|blocked)\)\*)?")
 _RUN = re.compile(r"r(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayCell:
-    """A code cell that had a part in the kernel's state.
-
-    Attributes:
-        cell: Its id.
-        code: What runs.
-        may_fail: It ended with an error when it ran; what it did before that still counts.
-    """
-
-    cell: CellId
-    code: str
-    may_fail: bool
 
 
 def analysis_of(document: Document) -> AnalysisId | None:

@@ -30,11 +30,12 @@ class Canaries:
         self._sockets: list[socket.socket] = []
         self.tcp_port = self._listen(socket.AF_INET, ("127.0.0.1", 0)).getsockname()[1]
         self.unix_socket = os.path.join(folder, "canary")
-        self._listen(socket.AF_UNIX, self.unix_socket)
         self.unix_datagram = os.path.join(folder, "canary-d")
-        datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        datagram.bind(self.unix_datagram)
-        self._sockets.append(datagram)
+        if os.name == "posix":
+            self._listen(socket.AF_UNIX, self.unix_socket)
+            datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            datagram.bind(self.unix_datagram)
+            self._sockets.append(datagram)
         self.abstract_socket = f"analyst-kernel-{secrets.token_hex(8)}"
         if sys.platform.startswith("linux"):
             self._listen(socket.AF_UNIX, "\0" + self.abstract_socket)

@@ -78,7 +78,7 @@ def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -
     return app
 
 
-def furnish(shell: Any, output_dir: str, *, encloses: bool) -> None:
+def furnish(shell: Any, output_dir: str, *, encloses: bool = True) -> None:
     """Give the shell ``OUTPUT_DIR``, the hints, and a ``!`` that works without terminals.
 
     Args:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from analyst_kernel.sandbox.policy import Policy
 
+_PASSED_ON_WINDOWS = ("PATH", "TEMP", "TMP", "COMSPEC", "PATHEXT", "USERPROFILE")
+
 PASSED = ("LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "JPY_SESSION_NAME")
 """Variables that a kernel gets from its server as they are (and every ``LC_*``)."""
 
@@ -47,7 +49,7 @@ def scrubbed(
     home = os.path.join(scratch, "home")
     cpus = policy.limits.cpus or os.cpu_count() or 1
     found |= dict.fromkeys(_THREADS, str(cpus))
-    return found | {
+    made = found | {
         "PATH": os.pathsep.join((os.path.dirname(python), "/usr/local/bin", "/usr/bin", "/bin")),
         "HOME": home,
         "USER": "analyst",
@@ -67,3 +69,6 @@ def scrubbed(
         "PWD": policy.workdir,
         "ANALYST_OUTPUT_DIR": policy.output_dir,
     }
+    if os.name != "posix":
+        made |= {name: outer[name] for name in _PASSED_ON_WINDOWS if name in outer}
+    return made

@@ -148,9 +148,7 @@ def _tail(path: str, most: int = 2000) -> str:
 class ExecProcess:
     """A kernel whose outermost process is our child."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], channel: Channel, launch: Launch
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], channel: Channel, launch: Launch) -> None:
         """Own ``process`` and ``channel``."""
         self._process = process
         self._channel = channel

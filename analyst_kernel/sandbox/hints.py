@@ -12,26 +12,28 @@ import sys
 from types import TracebackType
 from typing import Any
 
-_WORDS = ("Read-only file system", "Permission denied", "non-existent directory")
-_CODES = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FILE_WORDS = ("Read-only file system", "Permission denied", "non-existent directory")
+_NETWORK_WORDS = ("Operation not permitted", "name resolution", "Network is unreachable")
+_FILE_CODES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 
 
 def hint_for(error: BaseException, output_dir: str) -> str:
     """The sentence to add to ``error``; empty where it is about something else."""
-    if isinstance(error, OSError) and error.errno is not None:
-        refused = error.errno in _CODES
-    else:
-        refused = any(words in str(error) for words in _WORDS)
-    if not refused and not isinstance(error, FileNotFoundError):
-        return ""
-    name = os.path.basename(output_dir)
-    return f"the sandbox shows only attached data; only OUTPUT_DIR ({name}/) is writable"
+    said = str(error)
+    code = error.errno if isinstance(error, OSError) else None
+    named = isinstance(error, OSError) and error.filename is not None
+    if (code in _FILE_CODES and named) or any(words in said for words in _FILE_WORDS):
+        name = os.path.basename(output_dir)
+        return f"the sandbox shows only attached data; only OUTPUT_DIR ({name}/) is writable"
+    if code == errno.EPERM or any(words in said for words in _NETWORK_WORDS):
+        return "the sandbox has no network and refuses calls that lead out of it"
+    return ""
 
 
 def add_hint(error: BaseException, output_dir: str) -> None:
     """Put the hint into the exception's own message, once."""
     hint = hint_for(error, output_dir)
-    if not hint or "OUTPUT_DIR" in str(error):
+    if not hint or "the sandbox" in str(error):
         return
     if isinstance(error, OSError) and error.strerror is not None:
         error.strerror = f"{error.strerror} ({hint})"

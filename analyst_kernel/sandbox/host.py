@@ -15,6 +15,7 @@ from analyst_kernel.sandbox.forms import Form
 from analyst_kernel.sandbox.ladder import Ladder
 from analyst_kernel.sandbox.policy import FORMS, FormName
 from analyst_kernel.sandbox.runtime import RuntimeFolder
+from analyst_kernel.sandbox.tcp_form import TcpForm
 from analyst_kernel.sandbox.watchdog import Watchdog
 
 _lock = threading.Lock()
@@ -49,6 +50,8 @@ class Host:
 
 def forms(names: list[FormName], bubblewrap: str) -> list[Form]:
     """The forms of these names, in this order, that exist here."""
+    if os.name != "posix":
+        return [TcpForm()] if "limits" in names else []
     return [ExecForm(name, bwrap=bubblewrap) for name in names if name != "zygote"]
 
 

@@ -70,5 +70,3 @@ class Ladder:
             found = [f"The form {name!r} reaches only {level!r}." for name, level in reached]
         lower = "Or lower the required level yourself with --sandbox or ANALYST_SANDBOX."
         return " ".join([*dict.fromkeys(found), lower])
-
-

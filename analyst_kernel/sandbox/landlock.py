@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import stat
+import sys
 from collections.abc import Sequence
 
 from analyst_kernel.sandbox import privileges
@@ -54,6 +55,8 @@ def _syscall(number: int, *arguments: object) -> int:
 
 def abi() -> int:
     """The kernel's Landlock version; 0 where there is none or it is switched off."""
+    if not sys.platform.startswith("linux"):
+        return 0
     try:
         found = _syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     except (AttributeError, OSError):
@@ -107,9 +110,7 @@ def restrict(
     filesystem, network, scoped = handled(version)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     attributes = _Ruleset(filesystem, network, scoped if scopes else 0)
-    ruleset = _syscall(
-        _CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0)
-    )
+    ruleset = _syscall(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:
         raise privileges.fail("landlock_create_ruleset")
     try:

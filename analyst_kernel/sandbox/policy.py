@@ -174,12 +174,12 @@ class Policy:
 
 def within(path: str, folder: str) -> bool:
     """Say whether ``path`` is ``folder`` or lies below it (both canonical)."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def check_canonical(path: str) -> None:
     """Raise :class:`PolicyError` unless ``path`` is absolute, normal and printable."""
-    if not path.startswith("/") or path.startswith("//") or os.path.normpath(path) != path:
+    if not os.path.isabs(path) or path.startswith("//") or os.path.normpath(path) != path:
         raise PolicyError(f"not a canonical absolute path: {path!r}")
     if "\0" in path or "\n" in path:
         raise PolicyError("a path may hold neither NUL nor a line end")

@@ -42,7 +42,8 @@ class AnalystProvisioner(ConfiguredProvisioner):
     Attributes:
         sandbox_report: What was probed in the running kernel, or ``None`` before the first start.
         death_reason: Why the kernel last died without being asked to: ``memory``, ``processes``,
-            ``disk``, ``time`` or ``crash``; ``None`` if it never did.
+            ``disk``, ``time``, ``exit`` (it left by itself, code 0) or ``crash``; ``None`` if it
+            never did.
         output_dir: ``OUTPUT_DIR`` of the kernel.
         grants: What it was shown, real paths.
     """
@@ -71,10 +72,11 @@ class AnalystProvisioner(ConfiguredProvisioner):
         manager: Any = self.parent
         if self._folder is None:
             self._folder = self._host().runtime.kernel_folder()
-            manager.transport = "ipc"
-            manager.cache_ports = False
-            # Absolute: a relative one would be bound in one folder and sought in another.
-            manager.ip = os.path.join(self._folder, "s", "k")
+            if os.name == "posix":
+                manager.transport = "ipc"
+                manager.cache_ports = False
+                # Absolute: a relative one would be bound in one folder and sought in another.
+                manager.ip = os.path.join(self._folder, "s", "k")
             manager.connection_file = os.path.join(self._folder, "k.json")
         kwargs.setdefault("env", os.environ.copy())
         return await super().pre_launch(**kwargs)
@@ -262,8 +264,10 @@ class AnalystProvisioner(ConfiguredProvisioner):
         if self._ending:
             return
         self._ending = True
-        memory = self._group is not None and self._group.out_of_memory()
-        self.death_reason = "memory" if memory else "crash"
+        if self._group is not None and self._group.out_of_memory():
+            self.death_reason = "memory"
+        else:
+            self.death_reason = "exit" if code == 0 else "crash"
 
     async def send_signal(self, signum: int) -> None:
         """Only the signals that end a kernel are sent; an interrupt goes by message."""

@@ -7,7 +7,6 @@ error. Stdlib only; what a platform lacks is passed over and said.
 from __future__ import annotations
 
 import os
-import resource
 
 from analyst_kernel.sandbox.policy import ResourceLimits
 
@@ -24,13 +23,13 @@ def data_bytes() -> int:
     return 0
 
 
-def tasks_of_user() -> int:
-    """Threads of all processes with this process's uid that /proc shows."""
+def tasks_of_user() -> int | None:
+    """Threads of all processes with this process's uid; ``None`` where /proc does not tell."""
     uid, found = os.getuid(), 0
     try:
         entries = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return 0
+        return None
     for entry in entries:
         try:
             if os.stat(f"/proc/{entry}").st_uid == uid:
@@ -71,7 +70,10 @@ def apply(
         wanted["RLIMIT_DATA"] = base + limits.data_bytes
     if os.getuid() != 0:  # the kernel does not count for root
         tasks = tasks_of_user() if base_tasks is None else base_tasks
-        wanted["RLIMIT_NPROC"] = tasks + limits.processes
+        if tasks is not None:
+            wanted["RLIMIT_NPROC"] = tasks + limits.processes
+    import resource  # not everywhere, and this module is imported everywhere
+
     for name, value in wanted.items():
         if not _lower(getattr(resource, name, None), value):
             refused.append(name)
@@ -80,6 +82,8 @@ def apply(
 
 def _lower(which: int | None, value: int) -> bool:
     """Set one limit, never above its present hard value; false where it is not taken."""
+    import resource
+
     if which is None:
         return False
     try:

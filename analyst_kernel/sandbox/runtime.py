@@ -7,7 +7,6 @@ the next one to start removes it. Only folders with our own prefix and owner are
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import os
 import secrets
@@ -66,12 +65,10 @@ def _make(parent: str) -> tuple[str, int]:
         except FileExistsError:
             continue
         try:
-            lock = os.open(
-                os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            lock = os.open(os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             continue  # another server swept it in between
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock, wait=True)
         if os.path.exists(os.path.join(path, LOCK)):
             return path, lock
         os.close(lock)
@@ -90,6 +87,8 @@ def sweep(parent: str) -> list[str]:
 
 def _abandoned(path: str) -> bool:
     """Whether ``path`` is a folder of ours that no living server holds."""
+    if os.name != "posix":
+        return False  # without locks there is no telling
     try:
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
@@ -98,10 +97,19 @@ def _abandoned(path: str) -> bool:
     except OSError:
         return False  # not one of ours, or still being made
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
+        return _take(lock, wait=False)
     finally:
         os.close(lock)
+
+
+def _take(lock: int, *, wait: bool) -> bool:
+    """Lock an open file; says whether it is ours. Where locks are unknown, nothing is swept."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return wait
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True

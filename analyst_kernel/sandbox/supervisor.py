@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 from analyst_kernel.sandbox import privileges
@@ -22,6 +23,7 @@ def supervise() -> None:
     The parent exits with the child's status: its exit code, or by the same signal.
     """
     linux = sys.platform.startswith("linux")
+    server = os.getppid()
     if linux:
         privileges.become_subreaper()
         # Catchable, so that the descendants can be ended first; the server's death sends it.
@@ -39,12 +41,7 @@ def supervise() -> None:
     _close_all_but_standard()
     signal.signal(signal.SIGTERM, _ender(kernel))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    status = 0
-    while True:
-        pid, ended = os.waitpid(-1, 0)
-        if pid == kernel:
-            status = ended
-            break
+    status = _status_of(kernel, server if not linux else None)
     end_descendants()
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
@@ -52,6 +49,25 @@ def supervise() -> None:
         _no_core()
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _status_of(kernel: int, server: int | None) -> int:
+    """Wait for the kernel and reap orphans meanwhile; returns its wait status.
+
+    Args:
+        kernel: The child to wait for.
+        server: Watched for its end where the system does not signal it (no Linux), else ``None``.
+    """
+    while True:
+        pid, ended = os.waitpid(-1, 0 if server is None else os.WNOHANG)
+        if pid == kernel:
+            return ended
+        if pid == 0:
+            if os.getppid() != server:
+                os.kill(kernel, signal.SIGKILL)
+                server = None
+            else:
+                time.sleep(0.5)
 
 
 def _ender(kernel: int) -> Callable[[int, object], None]:
@@ -114,5 +130,3 @@ def end_descendants() -> None:
 def _signal(pid: int, signum: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signum)
-
-

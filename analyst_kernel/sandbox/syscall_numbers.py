@@ -6,6 +6,7 @@ Names follow the kernel's tables; ``None`` where an architecture never had the c
 from __future__ import annotations
 
 import platform
+import sys
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """``seccomp_data.arch`` of each supported machine."""
@@ -112,6 +113,8 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
 
 def machine() -> str:
     """The architecture's name as used here; ``""`` where no filter exists for it."""
+    if not sys.platform.startswith("linux"):
+        return ""  # the numbers would mean something else
     name = {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine(), platform.machine())
     return name if name in AUDIT_ARCH else ""
 

@@ -7,6 +7,7 @@ kills; it explains nothing beyond one word per kernel.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ INTERVAL = 0.5
 
 Excess = Literal["memory", "processes", "disk"]
 
+_log = logging.getLogger(__name__)
 _DISK_EVERY = 4  # looks; walking a folder costs more than reading /proc
 
 
@@ -83,11 +85,18 @@ class Watchdog:
             return
         children = _children()
         for kernel in watched:
-            if not kernel.ended and kernel.alive():
-                excess = self._excess(kernel, children)
-                if excess is not None and kernel.alive():
-                    kernel.ended = True
-                    kernel.end(excess)
+            try:
+                self._look_at(kernel, children)
+            except Exception:  # one kernel that cannot be measured must not unwatch the others
+                _log.exception("a kernel could not be checked (pid %d)", kernel.pid)
+
+    def _look_at(self, kernel: Watched, children: dict[int, list[psutil.Process]]) -> None:
+        if kernel.ended or not kernel.alive():
+            return
+        excess = self._excess(kernel, children)
+        if excess is not None and kernel.alive():
+            kernel.ended = True
+            kernel.end(excess)
 
     _looks = 0
 

@@ -1,6 +1,6 @@
 """How long a profile of a big CSV takes beside DuckDB's own ``SUMMARIZE``, and how much memory.
 
-Run as a script. ``ANALYST_BENCH_PROFILE_MB`` sets the size (default 100; 1000 is the budget's size).
+Run as a script. ``ANALYST_BENCH_PROFILE_MB`` sets the size (default 100; the budget is for 1000).
 Each side runs in a process of its own; the ratio counts, not the seconds.
 """
 

@@ -3,8 +3,9 @@
 ``CODE`` runs in the kernel and prints ``{name: ""}`` for what stayed closed and
 ``{name: what happened}`` for what did not. It shares nothing with the probe.
 """
+# ruff: noqa: E501 - one attack per line
 
-CODE = r'''
+CODE = r"""
 import ctypes, errno, json, mmap, os, resource, signal, socket, struct, subprocess, sys, threading
 T = json.loads(TARGETS)
 libc = ctypes.CDLL(None, use_errno=True)
@@ -220,4 +221,4 @@ def _():
         if "k.json" in files: return leaks(os.path.join(folder, "k.json"), "key")
 
 print(json.dumps(found))
-'''
+"""

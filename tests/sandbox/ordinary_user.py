@@ -48,7 +48,13 @@ def run_as_user(*forms: str) -> dict[str, Any]:
         command = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", script]
     try:
         done = subprocess.run(
-            command, env=environment, cwd="/", capture_output=True, text=True, timeout=300
+            command,
+            env=environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         if done.returncode:
             raise OSError(done.stderr[-3000:])

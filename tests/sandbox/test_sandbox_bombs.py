@@ -1,4 +1,4 @@
-"""Cells that take more than their share: what is refused, what is killed, and what is said of it."""
+"""Cells that take more than their share: what is refused, what is killed, what is said of it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ async def test_one_file_has_a_size_and_the_folder_too(form: str, start: Start) -
         assert "too large" in reply.error
         reason = await kernel.death(
             "import time\nfor number in range(16):\n"
-            "    with open(OUTPUT_DIR / f'part{number}', 'wb') as part: part.write(bytes(8 * 2**20))\n"
+            "    with open(OUTPUT_DIR / f'part{number}', 'wb') as part:\n"
+            "        part.write(bytes(8 * 2**20))\n"
             "time.sleep(600)"
         )
     assert reason == "disk"

@@ -25,7 +25,8 @@ def look(path):
         return open(path).read().strip()
     except OSError as error:
         return type(error).__name__
-print(look('cars.csv'), look('secret.csv'), os.path.basename(OUTPUT_DIR), len(os.listdir('/proc')) < 90)
+alone = len([name for name in os.listdir('/proc') if name.isdigit()]) < 10
+print(look('cars.csv'), look('secret.csv'), os.path.basename(OUTPUT_DIR), alone)
 """
 
 
@@ -46,7 +47,7 @@ def test_jupyter_execute_runs_inside_with_the_grants_of_its_folder(work: Path) -
         if granted:
             GrantStore().record(str(notebook), str(work / "cars.csv"), "file")
         done = subprocess.run(
-            [*command, str(notebook)], capture_output=True, text=True, timeout=DEADLINE
+            [*command, str(notebook)], capture_output=True, text=True, timeout=DEADLINE, check=False
         )
         assert done.returncode == 0, done.stderr
         text = nbformat.read(notebook, as_version=4).cells[0].outputs[0]["text"]

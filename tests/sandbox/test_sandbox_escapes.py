@@ -22,7 +22,9 @@ MARKER = "SECRET-MARKER-OF-THE-SERVER"
 
 
 @pytest.fixture
-def targets(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def targets(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, Any]]:
     """Doors on the host: secrets, listening sockets, a marker in the server's environment."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", MARKER)
     other = subprocess.Popen(["sleep", "600"], env={"TOKEN": MARKER, "PATH": os.environ["PATH"]})
@@ -189,3 +191,14 @@ async def test_limits_alone_promises_nothing_and_says_so(start: Start, work: Pat
     assert not outside.error
     assert secret.text.strip() == "False"
     assert (work / "beside.txt").exists()
+
+
+async def test_a_refused_connection_says_that_there_is_no_network(start: Start) -> None:
+    async with start("bubblewrap") as kernel:
+        for code in (
+            "import socket; socket.create_connection(('127.0.0.1', 80))",
+            "import urllib.request; urllib.request.urlopen('http://127.0.0.1/')",
+            "import pandas as pd; pd.read_csv('http://example.com/x.csv')",
+        ):
+            reply = await kernel.run(code)
+            assert "no network" in reply.error, reply.error

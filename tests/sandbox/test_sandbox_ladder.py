@@ -1,4 +1,4 @@
-"""Which form a kernel gets on machines that lack something, and what is said when none is enough."""
+"""Which form a kernel gets on machines that lack something, and what is said when none will do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from traitlets.config import Config
 
 from analyst_kernel.sandbox.forms import SandboxUnavailable
-from analyst_kernel.sandbox.host import host
+from analyst_kernel.sandbox.host import Host, host
+from analyst_kernel.sandbox.ladder import Ladder
+from analyst_kernel.sandbox.tcp_form import TcpForm
 from tests.sandbox.conftest import Start
 
 
@@ -37,7 +39,8 @@ async def test_a_bubblewrap_that_cannot_make_namespaces_is_found_by_trying(
     start: Start, tmp_path: Path
 ) -> None:
     broken = tmp_path / "bwrap"
-    broken.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    says = "echo 'bwrap: setting up uid map: Permission denied' >&2"
+    broken.write_text(f"#!/bin/sh\n{says}\nexit 1\n")
     broken.chmod(0o755)
     config = configured(bubblewrap=str(broken))
     async with start(config=config) as kernel:
@@ -69,9 +72,7 @@ async def test_below_the_required_level_nothing_runs(start: Start, work: Path) -
 async def test_a_sandbox_that_does_not_hold_ends_the_kernel(start: Start, tmp_path: Path) -> None:
     """A bubblewrap that only pretends is not believed: the probe finds the host."""
     pretender = tmp_path / "bwrap"
-    pretender.write_text(
-        '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n'
-    )
+    pretender.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
     pretender.chmod(0o755)
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     with pytest.raises(SandboxUnavailable, match="does not hold") as failure:
@@ -107,3 +108,26 @@ async def test_missing_grants_and_read_only_folders_are_told(start: Start, work:
         report = kernel.provisioner.sandbox_report
     assert report is not None
     assert report.notes == (f"{work / 'gone.csv'} was granted but is gone.",)
+
+
+async def test_where_unix_sockets_cannot_be_assumed_a_kernel_is_only_limited(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Windows gets, started here."""
+    monkeypatch.setattr(Host, "ladder", lambda *_configuration: Ladder([TcpForm()]))
+    with pytest.raises(SandboxUnavailable):
+        async with start():
+            pytest.fail("a kernel started")
+    monkeypatch.setenv("OPENAI_API_KEY", "SECRET")
+    async with start(require="limits", limits={"memory_bytes": "512M"}) as kernel:
+        report = kernel.provisioner.sandbox_report
+        assert report is not None
+        assert report.level == "limits"
+        assert report.sentence.startswith("Not isolated")
+        assert (await kernel.run("import os; print(os.environ.get('OPENAI_API_KEY'))")).text == (
+            "None\n"
+        )
+        assert (await kernel.run("print(OUTPUT_DIR.name)")).text == "mileage_files\n"
+        assert await kernel.death("hoard = [bytearray(2**20) for _ in range(4096)]; input()") == (
+            "memory"
+        )

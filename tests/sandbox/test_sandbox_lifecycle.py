@@ -188,7 +188,7 @@ def test_a_kernel_outlives_the_thread_that_started_it(
 ) -> None:
     """The blocking manager, too: it drives the provisioner from event loops of its own."""
     command = [sys.executable, "-c", THREADED, str(work), kernelspecs.kernel_dirs[0]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert done.stdout == "42\nlevel isolated\n", done.stderr
 
 

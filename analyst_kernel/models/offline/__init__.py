@@ -1,0 +1,1 @@
+"""The deterministic analyst: answers without a language model, through the same tool calls."""

@@ -54,6 +54,13 @@ def lookup_cell(reading: LookUp) -> Cell:
     return Cell("lookup", lookup_goal(reading)[:90], "\n".join(code), 1)
 
 
+def _hits(shown: dict[str, Any]) -> list[tuple[str, str, str, int]]:
+    """Return the hits that have the expected form; a person may have edited the cell."""
+    found = shown.get("found")
+    rows = found if isinstance(found, list) else []
+    return [row for row in rows if isinstance(row, tuple) and len(row) == 4]
+
+
 def _bare(phrase: str) -> str:
     """Return the phrase without a plural's s."""
     last = phrase.rpartition(" ")[2]
@@ -68,7 +75,7 @@ def read_lookup(reading: LookUp, shown: dict[str, Any] | None) -> tuple[FoundVal
         return ()
     chosen: list[FoundValue] = []
     for phrase in reading.phrases:
-        hits = [hit for hit in shown.get("found", []) if hit[0] == phrase]
+        hits = [hit for hit in _hits(shown) if hit[0] == phrase]
         names = {phrase.casefold(), _bare(phrase).casefold()}
         exact = [hit for hit in hits if str(hit[2]).casefold() in names]
         if exact:

@@ -7,6 +7,7 @@ output is parsed, and only literals are kept.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,8 +35,10 @@ def parse_shown(text: str) -> dict[str, Any] | None:
 
 def _literal(node: ast.expr) -> Any:
     match node:
-        case ast.Constant():
-            return node.value
+        case ast.Constant(value=value):
+            if isinstance(value, float) and not math.isfinite(value):
+                return None
+            return value if isinstance(value, str | int | float | None) else ast.unparse(node)
         case ast.Dict():
             keys = [_literal(key) for key in node.keys if key is not None]
             return dict(zip(keys, map(_literal, node.values), strict=True))

@@ -23,9 +23,9 @@ from analyst_kernel.models.offline.rows import (
     Prepared,
     basis,
     dropped,
-    identifier,
     prepare,
     quoted,
+    variable,
 )
 from analyst_kernel.models.offline.task import Task
 
@@ -34,7 +34,7 @@ def correlation(task: Task) -> Recipe:
     """Whether two columns of numbers move together."""
     x, y = task.measures[:2]
     rows = prepare(task, (x, y), numeric=(x, y))
-    a, b = identifier(x.name), identifier(y.name)
+    a, b = variable(x, task), variable(y, task)
     if a == b:
         b += "_2"
     compute = [

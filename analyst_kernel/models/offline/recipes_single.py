@@ -27,9 +27,9 @@ from analyst_kernel.models.offline.recipes_time import AGGREGATE
 from analyst_kernel.models.offline.rows import (
     basis,
     dropped,
-    identifier,
     prepare,
     quoted,
+    variable,
 )
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.protocol.datasets import ColumnProfile
@@ -49,7 +49,7 @@ def distribution(task: Task) -> Recipe:
     """How the values of a column of numbers are spread."""
     column = task.measures[0]
     rows = prepare(task, (column,), numeric=(column,))
-    values = identifier(column.name)
+    values = variable(column, task)
     compute = [
         f"{values} = {rows.frame}[{quoted(column.name)}]",
         f"display({values}.describe().round(2).to_frame())",
@@ -120,7 +120,7 @@ def outliers(task: Task) -> Recipe:
     column = task.measures[0]
     labels = label_columns(task, 3)
     rows = prepare(task, (column,), numeric=(column,))
-    values = identifier(column.name)
+    values = variable(column, task)
     # The index still names the row of the source, so labels are looked up there.
     names = ", ".join(quoted(label.name) for label in labels)
     if task.profile.dataset.load == "view":
@@ -233,7 +233,7 @@ def scalar(task: Task) -> Recipe:
     extreme = task.statistic in ("max", "min")
     labels = label_columns(task, 3) if extreme else []
     rows = prepare(task, (column,), numeric=(column,))
-    values = identifier(column.name)
+    values = variable(column, task)
     method = AGGREGATE[task.statistic]
     compute = [
         f"{values} = {rows.frame}[{quoted(column.name)}]",

@@ -149,7 +149,11 @@ def _tell_profile(task: Task, results: Results) -> Draft:
         sentences.append(f"Categories: {listed(kinds)}.")
     for table_profile in (task.profile, *task.others)[:_MANY]:
         # A warning's numbers stand in no output of this run, so only those without any are told.
-        told = [w.message for w in table_profile.warnings if not re.search(r"\d", w.message)]
+        told = [
+            f"`{warning.column}`: {warning.message}" if warning.column else warning.message
+            for warning in table_profile.warnings
+            if warning.code != "constant-column" and not re.search(r"\d", warning.message)
+        ]
         caveats += told[:4]
     return Draft(tuple(sentences), tuple(values), task.assumptions, tuple(caveats))
 

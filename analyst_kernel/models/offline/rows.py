@@ -5,6 +5,7 @@ Writes code; runs nothing.
 
 from __future__ import annotations
 
+import builtins
 import json
 import keyword
 import re
@@ -39,6 +40,20 @@ def identifier(*parts: str) -> str:
     if not name or name[0].isdigit() or keyword.iskeyword(name):
         name = f"values_{name}".rstrip("_")
     return name
+
+
+def variable(column: ColumnProfile, task: Task) -> str:
+    """Return a variable for a column's values that hides no dataset, builtin or name in use."""
+    name = identifier(column.name)
+    datasets = {profile.dataset.name for profile in (task.profile, *task.others)}
+    taken = name in datasets or name in _IN_USE or hasattr(builtins, name)
+    return f"{name}_values" if taken else name
+
+
+_IN_USE = frozenset(
+    "pd np plt duckdb display missing result outliers q1 q3 low high factor fig ax slope intercept "
+    "varied upper_half ends rows_with_it OUTPUT_DIR".split()
+)
 
 
 def sql_name(name: str) -> str:

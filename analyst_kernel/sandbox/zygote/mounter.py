@@ -43,7 +43,6 @@ class Mounter:
         self._end = end
         self._home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self._host = os.open(HOST, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
         self._rooms: dict[int, Room] = {}
 
     def serve(self) -> None:
@@ -209,7 +208,8 @@ def _point(inside: Room, path: str, *, folder: bool) -> int:
                 raise
         os.close(here)
         here = following
-        if stat.S_ISDIR(os.fstat(here).st_mode) != as_folder:
+        mode = os.fstat(here).st_mode
+        if not (stat.S_ISDIR(mode) if as_folder else stat.S_ISREG(mode)):
             os.close(here)
             raise OSError(f"something else stands in the way of {path}")
     return here

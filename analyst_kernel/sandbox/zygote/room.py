@@ -51,22 +51,29 @@ class Plan:
         )
 
 
-def build(plan: Plan) -> None:
-    """Put the caller, alone in fresh namespaces, into a root of its own; raises ``OSError``."""
+def build(plan: Plan, *, zygote: bool = False) -> None:
+    """Put the caller, in a fresh mount namespace, into a root of its own; raises ``OSError``.
+
+    Args:
+        plan: What it holds.
+        zygote: Whether rooms are to be built from here.
+    """
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE)
     ns.mount("tmpfs", STAGE, "tmpfs", _SAFE, "size=1m,mode=755")
     for name in plan.tops:
         os.makedirs(STAGE + name, exist_ok=True)
+    for path in ("/dev", "/proc", *PRIVATE):
+        os.makedirs(STAGE + path, exist_ok=True)
+    if zygote:
+        os.mkdir(STAGE + STAGE)
+    _devices(plan.tmp_bytes)
+    _proc()
+    ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, f"size={plan.tmp_bytes},mode=1777")
     for path in (*plan.system, *(path for path in ETC if os.path.exists(path))):
         _bind(path, STAGE + path)
     for target, path in plan.links:
         with contextlib.suppress(FileExistsError):
             os.symlink(target, STAGE + path)
-    for path in ("/dev", "/proc", *PRIVATE):
-        os.makedirs(STAGE + path, exist_ok=True)
-    _devices(plan.tmp_bytes)
-    _proc()
-    ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, f"size={plan.tmp_bytes},mode=1777")
     ns.mount(None, STAGE, None, _READ_ONLY)
     ns.pivot_into(STAGE)
 

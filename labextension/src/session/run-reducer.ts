@@ -103,8 +103,8 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
       return changeCall({ ...run, usage: event.usage, retry: null }, event.call, c => ({
         ...c,
         replied: true,
-        // What is left becomes cells; other tools have done their work by an event of their own.
-        tools: c.tools.filter(tool => CELL_TOOLS.has(tool.name))
+        // These become cells or the answer; others have done their work by an event of their own.
+        tools: c.tools.filter(tool => SHOWN_TOOLS.has(tool.name))
       }));
     case 'iteration_started':
       return {
@@ -169,7 +169,7 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
   }
 }
 
-const CELL_TOOLS: ReadonlySet<string> = new Set(['run_python', 'run_sql']);
+const SHOWN_TOOLS: ReadonlySet<string> = new Set(['run_python', 'run_sql', 'finish']);
 
 function added(run: RunState, entry: Entry): RunState {
   return { ...run, entries: [...run.entries, entry] };

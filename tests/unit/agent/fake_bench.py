@@ -20,6 +20,8 @@ from analyst_kernel.agent.ports import (
     KernelFacts,
     OutputChange,
     Person,
+    ReplayCell,
+    SetupEntry,
 )
 from analyst_kernel.agent.state import Bench, Memory
 from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, ValueCount
@@ -207,6 +209,14 @@ class MemoryNotebook:
         self.entries[entry.cell] = entry
         self.history.append(entry)
         await asyncio.sleep(0)
+
+    def cells_to_replay(self) -> list[ReplayCell]:
+        ran = [e for e in self.entries.values() if isinstance(e, SetupEntry | IterationEntry)]
+        return [
+            ReplayCell(e.cell, e.code, may_fail=e.execution.outcome == "error")
+            for e in ran
+            if e.execution is not None and e.execution.outcome in ("ok", "error")
+        ]
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [entry for entry in self.entries.values() if isinstance(entry, kind)]

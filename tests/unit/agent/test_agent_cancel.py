@@ -139,7 +139,7 @@ async def test_after_a_stop_the_next_question_finds_an_emptied_kernel() -> None:
     finished = await run_question(made.bench, made.memory, "How many?", limits=Limits())
     assert finished.status == "answered"
     assert finished.iterations[0].outcome == "ok"
-    assert "kernel-restarted" in made.notices
+    assert "kernel-replayed" in made.notices
 
 
 async def test_cancelled_while_the_model_is_silent() -> None:

@@ -231,8 +231,8 @@ async def test_a_lost_kernel_is_started_again_and_said() -> None:
     await ask(scene)
     assert scene.kernel.starts == 2
     assert len(scene.notebook.of(SetupEntry)) == 1
-    assert "kernel was restarted" in scene.model.said(2)
-    assert "kernel-restarted" in scene.notices
+    assert "The kernel was new, so the notebook's 2 cells ran again." in scene.model.said(2)
+    assert "kernel-replayed" in scene.notices
 
 
 async def test_a_kernel_that_dies_in_a_cell_gets_its_data_back() -> None:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import date, datetime
+from typing import Any
 
 import duckdb
 import openpyxl
@@ -12,6 +13,10 @@ import pyarrow as pa
 import pytest
 
 from analyst_kernel.agent.errors import DataError
+
+
+def rows_of(sql: str) -> list[Any]:
+    return duckdb.execute(sql).fetchall()
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ async def test_a_big_sqlite_table_goes_to_duckdb_in_pieces(load, tmp_path):
         connection.commit()
     got = await load(path, max_frame_bytes=1000)
     assert got.profile.dataset.load == "view"
-    assert duckdb.sql("SELECT count(*), sum(id) FROM events").fetchall() == [(5000, 12497500)]
+    assert rows_of("SELECT count(*), sum(id) FROM events") == [(5000, 12497500)]
 
 
 async def test_duckdb_file_is_opened_for_reading_only(load, tmp_path, frame):
@@ -96,7 +101,7 @@ async def test_duckdb_file_is_opened_for_reading_only(load, tmp_path, frame):
     assert set(got.profiles) == {"measures", "tiny"}
     assert "READ_ONLY" in got.code
     assert path.read_bytes() == before
-    duckdb.sql("DETACH store_file")
+    rows_of("DETACH store_file")
 
 
 async def test_parquet_with_and_without_index(load, tmp_path, frame):
@@ -115,7 +120,7 @@ async def test_big_files_become_views_with_the_same_values(load, tmp_path, frame
     frame.to_parquet(tmp_path / "big_parquet.parquet")
     got = await load(tmp_path / "big_parquet.parquet", max_frame_bytes=10)
     assert got.profile.dataset.load == "view"
-    assert duckdb.sql("SELECT count(*) FROM big_parquet").fetchall() == [(40,)]
+    assert rows_of("SELECT count(*) FROM big_parquet") == [(40,)]
     text = "Id;Amount;id;day\n" + "".join(
         f"{n};{n},5;0{n};0{n % 9 + 1}.05.2024\n" for n in range(50)
     )
@@ -123,16 +128,14 @@ async def test_big_files_become_views_with_the_same_values(load, tmp_path, frame
     got = await load(tmp_path / "big_csv.csv", max_frame_bytes=10)
     assert "read_csv" in got.code
     assert got.profile.dataset.columns == ("Id", "Amount", "id_2", "day")
-    ((total, first, day),) = duckdb.sql(
-        'SELECT sum("Amount"), min(id_2), max(day) FROM big_csv'
-    ).fetchall()
+    ((total, first, day),) = rows_of('SELECT sum("Amount"), min(id_2), max(day) FROM big_csv')
     assert total == got.column("Amount").mean * 50
     assert first == "00"
     assert day == date(2024, 5, 9)
     (tmp_path / "big_latin.csv").write_bytes(text.replace("day", "Täg").encode("latin-1"))
     got = await load(tmp_path / "big_latin.csv", max_frame_bytes=10)
     assert "chunksize" in got.code
-    assert duckdb.sql('SELECT count(*), sum("Amount") FROM big_latin').fetchall() == [(50, total)]
+    assert rows_of('SELECT count(*), sum("Amount") FROM big_latin') == [(50, total)]
 
 
 async def test_arrow_and_feather(load, tmp_path, frame):

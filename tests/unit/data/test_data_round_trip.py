@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -64,7 +65,7 @@ def test_any_small_table_reads_back(table):
         path.write_bytes(written(columns, delimiter, decimal, missing).encode(encoding))
         catalog = LocalCatalog(notebook=os.path.join(folder, "n.ipynb"))
         asyncio.run(catalog.grant([str(path)]))
-        names: dict = {}
+        names: dict[str, Any] = {}
         code = catalog.setup_code().replace('"t.csv"', repr(str(path)))
         exec(code, names)
         frame = names["t"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 import pandas as pd
 from IPython.lib.pretty import pretty
 
@@ -54,7 +54,7 @@ from analyst_kernel.protocol.outputs import (
     StreamOutput,
 )
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 
 INPUTS = {
     "run_python": RunPython,
@@ -84,7 +84,7 @@ class Played:
         return str(self.finish.get("answer", self.said))
 
     @property
-    def values(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         return {item["label"]: item["value"] for item in self.finish["key_values"]}
 
     @property
@@ -94,7 +94,7 @@ class Played:
     def unproven(self, question: str) -> list[str]:
         shown = [cell_numbers(CellId(f"c{i}"), out) for i, out in enumerate(self.outputs)]
         texts = [self.answer, *self.finish["assumptions"], *self.finish["caveats"]]
-        texts += [f"{value}" for value in self.values.values()]
+        texts += [f"{value}" for value in self.figures.values()]
         return [p.text for t in texts for p in prove(t, shown, question=question) if p.cell is None]
 
 
@@ -222,7 +222,8 @@ class Player:
             elif isinstance(event, ToolEnded):
                 assert raw == event.raw_input
             elif isinstance(event, UsageReported):
-                assert event.usage.output_tokens == 0 and event.usage.cost_usd == 0
+                assert event.usage.output_tokens == 0
+                assert event.usage.cost_usd == 0
         assert events[-1].reason == ("tool_use" if call else "end_turn")
         calls = (ToolCall(call.call_id, call.tool, raw),) if call else ()
         return AssistantMessage(text, calls, model=model.name)

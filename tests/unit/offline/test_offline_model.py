@@ -51,7 +51,8 @@ async def test_the_order_of_tools_and_the_plan():
         "update_plan", "run_python", "run_python", "run_python", "record_finding", "finish",
     ]  # fmt: skip
     steps = [arguments["step"] for tool, arguments in played.calls if tool == "run_python"]
-    assert steps == [1, 2, 3] and len(played.calls[0][1]["steps"]) == 4
+    assert steps == [1, 2, 3]
+    assert len(played.calls[0][1]["steps"]) == 4
     assert played.calls[4][1]["cells"] == ["cell0", "cell1"]
     assert all(len(a["purpose"].split()) <= 12 for _, a in played.calls[1:4])
     ids = [
@@ -64,10 +65,10 @@ async def test_lost_variables_are_made_again():
     lost = error("NameError", "name 'vehicles_used' is not defined")
     played = await Player(real("vehicles")).ask(TREND, sabotage={1: lost})
     assert played.outcomes == ["ok", "error", "ok", "ok"]
-    assert played.codes[2].startswith(played.codes[0]) and played.codes[2].endswith(played.codes[1])
-    assert played.unproven(TREND) == [] and played.values["Change"] == pytest.approx(
-        5.2569, abs=1e-3
-    )
+    assert played.codes[2].startswith(played.codes[0])
+    assert played.codes[2].endswith(played.codes[1])
+    assert played.unproven(TREND) == []
+    assert played.figures["Change"] == pytest.approx(5.2569, abs=1e-3)
 
 
 async def test_column_under_another_name_is_found():
@@ -95,7 +96,8 @@ async def test_column_under_another_name_is_found():
         UserMessage(results=(ToolResult("1", (Text("error"),), True, seen),)),
     ]
     again = decide(read_conversation(transcript), tools=TOOLS - {"update_plan"}, wrap_up=False)
-    assert isinstance(again, Call) and '"weight"' in again.arguments["code"]
+    assert isinstance(again, Call)
+    assert '"weight"' in again.arguments["code"]
     assert '"weight "' not in again.arguments["code"]
 
 
@@ -118,26 +120,31 @@ async def test_what_cannot_be_repaired_is_told(name):
     broken = error(name, "out of luck at 0x7f")
     played = await Player(real("vehicles")).ask(TREND, sabotage={1: broken})
     assert played.answer.startswith("I could not finish this")
-    assert name in played.answer and "33,442" in played.answer
-    assert played.unproven(TREND) == [] and played.finish["key_values"] == []
+    assert name in played.answer
+    assert "33,442" in played.answer
+    assert played.unproven(TREND) == []
+    assert played.finish["key_values"] == []
 
 
 async def test_an_output_that_cannot_be_read_back_is_no_answer():
     odd = ResultOutput(data={"text/plain": "<something else>"})
     played = await Player(real("vehicles")).ask(TREND, sabotage={1: odd})
-    assert "could not be read back" in played.answer and "20.81" not in played.answer
+    assert "could not be read back" in played.answer
+    assert "20.81" not in played.answer
 
 
 async def test_an_answer_that_is_sent_back_is_corrected():
     complaint = (
-        "These numbers stand in no executed output of this analysis: 15.55. Run a cell that displays "
+        "These numbers stand in no executed output of this analysis: 15.55. Run a cell that shows "
         "each at that precision, or correct it, or leave it out. Then finish again."
     )
     played = await Player(real("vehicles")).ask(TREND, refuse_finish=[complaint])
     assert played.tools.count("finish") == 2
-    assert "15.55" not in played.answer and played.answer.endswith(CLOSING)
+    assert "15.55" not in played.answer
+    assert played.answer.endswith(CLOSING)
     played = await Player(real("vehicles")).ask(TREND, refuse_finish=[complaint, complaint])
-    assert played.finish == {} and played.said.endswith(CLOSING)
+    assert played.finish == {}
+    assert played.said.endswith(CLOSING)
 
 
 @pytest.mark.parametrize("turns", range(7))
@@ -154,16 +161,19 @@ async def test_wrap_up_at_every_turn_tells_what_is_established(turns):
 
 async def test_without_data_it_asks_for_data():
     played = await Player().ask("How did sales change?")
-    assert "Attach a data file" in played.answer and played.tools == ["finish"]
+    assert "Attach a data file" in played.answer
+    assert played.tools == ["finish"]
 
 
 async def test_an_unclear_question_gets_three_of_the_users_own():
     played = await Player(real("penguins_raw")).ask("Why is the sky blue?")
-    assert "not an AI model" in played.answer and played.outcomes == []
+    assert "not an AI model" in played.answer
+    assert played.outcomes == []
     assert len(played.finish["next_questions"]) == 3
     for question in played.finish["next_questions"]:
         again = await Player(real("penguins_raw")).ask(question)
-        assert set(again.outcomes) == {"ok"} and again.unproven(question) == []
+        assert set(again.outcomes) == {"ok"}
+        assert again.unproven(question) == []
 
 
 @pytest.mark.parametrize(

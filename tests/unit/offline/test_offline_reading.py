@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of questions, one line each
 """What the rules understand: columns, values, intents. One line per question."""
 
 from __future__ import annotations
@@ -6,7 +7,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.offline.profiles import profile_frame, real
 
 from analyst_kernel.models.offline.cookbook import RECIPES
 from analyst_kernel.models.offline.interpret import interpret
@@ -19,6 +19,7 @@ from analyst_kernel.models.offline.task import (
     Unclear,
 )
 from analyst_kernel.models.offline.words import name_tokens, stem, unit_of
+from tests.unit.offline.profiles import profile_frame, real
 
 
 def brief(reading: Reading) -> str:
@@ -203,9 +204,11 @@ def test_awkward_names_are_found(question, expected):
 def test_the_dataset_that_explains_the_question_is_chosen():
     profiles = [real("nyc_planes"), real("nyc_weather"), real("vehicles")]
     reading = interpret("average city mileage by make", profiles)
-    assert isinstance(reading, Ready) and reading.task.profile.dataset.name == "vehicles"
+    assert isinstance(reading, Ready)
+    assert reading.task.profile.dataset.name == "vehicles"
     reading = interpret("How many rows does nyc_planes have?", profiles)
-    assert isinstance(reading, Ready) and reading.task.profile.dataset.name == "nyc_planes"
+    assert isinstance(reading, Ready)
+    assert reading.task.profile.dataset.name == "nyc_planes"
 
 
 def test_equal_datasets_are_asked_about():

@@ -1,0 +1,207 @@
+"""From a fork of the zygote to a running kernel: enclose, probe, bind, wait for the verdict, serve.
+
+Two ways with the same parts: a kernel whose data is known when it is forked, and a spare, which is
+bound ahead and takes its data and identity later. Nothing generated runs before the server said go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from analyst_kernel.sandbox import landlock, probe, rlimits
+from analyst_kernel.sandbox.launcher import ETC, PRIVATE
+from analyst_kernel.sandbox.policy import ResourceLimits
+from analyst_kernel.sandbox.zygote import messages, room
+
+_PATIENCE = 60.0  # seconds for the server's next word
+
+
+def app_class() -> Any:
+    """ipykernel's application for forked kernels; a function, because the import is heavy."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    class ForkedKernelApp(IPKernelApp):
+        """Takes its connection from the server; its loop can be left at the edge of a cell."""
+
+        _between: Callable[[], None] | None = None
+
+        def start_serving(self) -> None:
+            """Register the handlers and serve; returns when the kernel was shut down."""
+            from tornado.ioloop import IOLoop
+
+            self.kernel.start()
+            self.io_loop = IOLoop.current()
+            while True:
+                with contextlib.suppress(KeyboardInterrupt):
+                    self.io_loop.start()
+                if self._between is None:
+                    return
+                work, self._between = self._between, None
+                work()
+
+        def pause(self, work: Callable[[], None]) -> None:
+            """Leave the loop and do ``work`` on the main thread with no loop running, then go on.
+
+            Meant for forking a live kernel: called from the main thread, between two cells.
+            """
+            self._between = work
+            self.io_loop.stop()
+
+        def cleanup_connection_file(self) -> None:
+            """There is none."""
+
+    return ForkedKernelApp
+
+
+def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
+    """Be a kernel as ``order`` says; returns its exit code.
+
+    Args:
+        channel: To the server, closed before anything generated runs.
+        order: ``policy``, and either ``take`` (all at once) or ``spare`` (a connection to bind).
+        app: The application that the zygote prepared.
+
+    Raises:
+        messages.Broken: The server is gone.
+        OSError: A layer of the sandbox was refused.
+    """
+    policy = order["policy"]
+    spare = order.get("spare")
+    _enclose(policy, spare=spare is not None)
+    if spare is None:
+        take = order["take"]
+        _place(take)
+        messages.send(channel, {"results": probe.run(take["plan"])})
+        _bind(app, take["connection"])
+    else:
+        os.chdir("/")
+        _make_home()
+        _bind(app, spare)
+        messages.send(channel, {"bound": True})
+        take, _fds = messages.receive(channel)
+        _place(take)
+        messages.send(channel, {"results": probe.run(take["plan"])})
+        _rename(app, take["connection"])
+    _furnish(app, take["output_dir"])
+    messages.send(channel, {"built": True})
+    if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
+        return 0
+    _use_processors(int(take["environment"].get("OPENBLAS_NUM_THREADS", "1")))
+    # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
+    rlimits.apply(ResourceLimits(**take["limits"]), base_tasks=0)
+    messages.send(channel, {"ready": True})
+    channel.close()
+    _forget_package()
+    app.start_serving()
+    return 0
+
+
+def _enclose(policy: dict[str, Any], *, spare: bool) -> None:
+    """Restrict the paths of this process, which still has a single thread.
+
+    Data may be added later, so reading is allowed wherever data can be mounted: what is not mounted
+    does not exist here. A spare does not know its output folder yet, so for it writing rests on
+    which mounts are writable.
+    """
+    if not policy["landlock"]:
+        return
+    tops: Sequence[str] = policy["tops"]
+    writable = [policy["output_dir"]] if not spare else tops
+    landlock.restrict(
+        ["/proc", *ETC, *tops],
+        [*writable, *PRIVATE],
+        execute=policy["system"],
+        listing=["/"],
+        sockets=[policy["runtime_dir"]],
+        devices=[f"/dev/{name}" for name in room.DEVICES] + ["/dev/ptmx", "/dev/pts"],
+    )
+
+
+def _place(take: dict[str, Any]) -> None:
+    """Take the environment and working folder of this one kernel."""
+    os.environ.clear()
+    os.environ.update(take["environment"])
+    time.tzset()
+    os.chdir(take["workdir"])
+    _make_home()
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+def _make_home() -> None:
+    for folder in (os.environ.get("TMPDIR"), os.environ.get("HOME")):
+        if folder:
+            with contextlib.suppress(OSError):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+
+
+def _bind(app: Any, connection: dict[str, Any]) -> None:
+    """Open the kernel's sockets and make the kernel object around the shell that exists."""
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_client.session import Session
+
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    # A session refuses to send from another process than the one that made it.
+    app.session = Session(parent=app, username="username")
+    app.load_connection_info(connection)
+    app.init_sockets()
+    app.init_heartbeat()
+    app.init_io()
+    app.init_signal()
+    shell = app.kernel_class.shell_class.default_value.instance()
+    IPythonKernel.clear_instance()
+    app.init_kernel()
+    shell.parent = app.kernel
+    shell.kernel = app.kernel
+    app.init_path()
+    app.init_shell()
+    app.init_gui_pylab()
+    app.init_extensions()
+    app.init_code()
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _rename(app: Any, connection: dict[str, Any]) -> None:
+    """Take another key; the server moves the sockets to the names that clients know."""
+    app.session.key = connection["key"].encode()
+
+
+def _furnish(app: Any, output_dir: str) -> None:
+    from analyst_kernel.sandbox.entry import furnish
+
+    app.shell.init_environment()
+    app.shell.user_ns.pop("__session__", None)
+    if os.environ.get("JPY_SESSION_NAME"):
+        app.shell.user_ns["__session__"] = os.environ["JPY_SESSION_NAME"]
+    furnish(app.shell, output_dir)
+    from importlib.util import find_spec
+
+    launcher = find_spec("ipykernel_launcher")
+    sys.argv = [launcher.origin if launcher and launcher.origin else "ipykernel_launcher"]
+
+
+def _use_processors(count: int) -> None:
+    """Let BLAS, which was loaded with one thread for the sake of forking, use more."""
+    from analyst_kernel.sandbox.zygote import blas
+
+    if count > 1:
+        blas.set_threads(count)
+
+
+def _forget_package() -> None:
+    """Leave the name to the real package, if it is installed where the kernel can see it."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
+        del sys.modules[name]
+
+

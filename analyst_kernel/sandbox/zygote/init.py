@@ -1,0 +1,99 @@
+"""The first process of a room: makes it, starts the kernel in it, adopts, reaps, and ends it all.
+
+Its death ends every process of the analysis, because it is the first of a process namespace. It
+runs nothing generated.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from analyst_kernel.sandbox import privileges, seccomp
+from analyst_kernel.sandbox.zygote import become, messages, room
+from analyst_kernel.sandbox.zygote import namespaces as ns
+
+
+def run(channel: socket.socket, plan: room.Plan, app: Any, leave: Callable[[], None]) -> NoReturn:
+    """Be the first process of a new room, right after the zygote forked.
+
+    Args:
+        channel: To the server; the kernel uses it too until it is released.
+        plan: What the room holds.
+        app: The zygote's application, which the kernel becomes.
+        leave: Closes what is the zygote's.
+    """
+    code = 1
+    try:
+        leave()
+        _enter(channel, plan)
+        order, _fds = messages.receive(channel)
+        kernel = os.fork()
+        if kernel == 0:
+            _kernel(channel, order, app)
+        code = _watch(kernel)
+        messages.send(channel, {"exited": code}, timeout=1.0)
+    except messages.Broken:
+        pass  # nobody waits for this room any more
+    except BaseException:  # noqa: BLE001 - a room that failed must say so and end
+        _say_why(channel)
+    finally:
+        os._exit(min(max(code, 0), 255))
+
+
+def _enter(channel: socket.socket, plan: room.Plan) -> None:
+    """Make the room, hand its mount namespace to the server, and give up every right."""
+    ns.unshare(ns.NEWNS | ns.NEWIPC | ns.NEWNET)
+    room.build(plan)
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nowhere, fd)
+    os.close(nowhere)
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    # A namespace of its own counts the processes of one kernel against its own limit.
+    ns.new_user_namespace()
+    privileges.no_new_privileges()
+    privileges.drop_all_capabilities()
+    seccomp.install()
+    privileges.set_dumpable(False)
+    messages.send(channel, {"room": True}, [mounts])
+    os.close(mounts)
+
+
+def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn:
+    """Be the kernel; returns only by exiting."""
+    code = 1
+    try:
+        privileges.set_dumpable(True)
+        code = become.run(channel, order, app)
+        atexit._run_exitfuncs()
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 1
+    except messages.Broken:
+        pass  # the server gave up on this kernel
+    except BaseException:  # noqa: BLE001 - a kernel that cannot start must say so and end
+        _say_why(channel)
+    finally:
+        os._exit(code)
+
+
+def _say_why(channel: socket.socket) -> None:
+    try:
+        messages.send(channel, {"failed": traceback.format_exc()[-4000:]}, timeout=1.0)
+    except messages.Broken:
+        pass
+
+
+def _watch(kernel: int) -> int:
+    """Reap orphans until the kernel ends; returns its exit code, negative for a signal."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == kernel:
+            return os.waitstatus_to_exitcode(status)

@@ -1,0 +1,226 @@
+"""One kernel that a zygote forked, as the provisioner sees it.
+
+Everything that comes from inside is untrusted; the process itself is held by a pidfd, never by a
+number that could belong to another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from analyst_kernel.sandbox.forms import GrantFailed, LaunchFailed
+from analyst_kernel.sandbox.policy import Policy, within
+from analyst_kernel.sandbox.zygote import messages
+from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, close_room
+
+_KILLED = -9
+
+
+class ZygoteKernel:
+    """A kernel in a room. Methods may be called from any thread."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        room: Room,
+        policy: Policy,
+        results: Any,
+        timeout: float,
+        *,
+        spare_folder: str | None,
+        forget: Callable[[ZygoteKernel], None],
+    ) -> None:
+        """Own the room; ``forget`` is called once, when it was closed."""
+        self._rooms = rooms
+        self._room = room
+        self._policy = policy
+        self._results = results
+        self._timeout = timeout
+        self._spare_folder = spare_folder
+        self._forget = forget
+        self._code: int | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._seen = {path: seen for path in policy.grants if (seen := identity(path))}
+
+    @property
+    def pid(self) -> int:
+        """Host pid of the room's first process."""
+        return self._room.pid
+
+    @property
+    def results(self) -> Any:
+        """What the probe said, unchecked."""
+        return self._results
+
+    @property
+    def from_spare(self) -> bool:
+        """Whether it was bound before it was asked for."""
+        return self._spare_folder is not None
+
+    async def release(self) -> None:
+        """Say go; returns when the kernel serves. Raises :class:`LaunchFailed`."""
+        try:
+            await asyncio.to_thread(self._go)
+        except messages.Broken as error:
+            self.kill()
+            raise LaunchFailed(f"The kernel ended at its start: {error}") from error
+        except BaseException:
+            self.kill()
+            raise
+
+    def _go(self) -> None:
+        messages.send(self._room.channel, {"go": True})
+        answer, fds = messages.receive(self._room.channel, self._timeout)
+        messages.close_all(fds)
+        if answer.get("ready") is not True:
+            raise messages.Broken(str(answer.get("failed", answer))[-2000:])
+
+    def poll(self) -> int | None:
+        """``None`` while it lives, else its exit code."""
+        with self._lock:
+            if self._code is None and not self._closed and not self._room.alive():
+                self._code = self._last_words()
+            return self._code
+
+    def _last_words(self) -> int:
+        """The exit code that the first process told before it ended."""
+        with contextlib.suppress(messages.Broken):
+            while True:
+                record, fds = messages.receive(self._room.channel, 0.0)
+                messages.close_all(fds)
+                code = record.get("exited")
+                if isinstance(code, int):
+                    return code
+        return _KILLED
+
+    async def wait(self) -> int:
+        """Wait for the end; returns the exit code."""
+        while (code := self.poll()) is None:
+            if self._closed:
+                return _KILLED
+            await _readable(self._room.pidfd)
+        return code
+
+    def terminate(self) -> None:
+        """End the kernel and its descendants."""
+        self.kill()
+
+    def kill(self) -> None:
+        """End the kernel and its descendants at once."""
+        with self._lock:
+            if not self._closed:
+                self._room.kill()
+
+    def close(self) -> None:
+        """Release descriptors and the spare's folder; harmless when done."""
+        self.poll()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._room.kill()
+            close_room(self._room)
+        if self._spare_folder is not None:
+            shutil.rmtree(self._spare_folder, ignore_errors=True)
+        self._forget(self)
+
+    # --- data --------------------------------------------------------------------------------------
+
+    async def grant(self, policy: Policy) -> None:
+        """Show the grants that ``policy`` has and this kernel lacks; raises :class:`GrantFailed`."""
+        await asyncio.to_thread(self._grant, policy)
+
+    def _grant(self, policy: Policy) -> None:
+        missing = [path for path in policy.grants if not self._has(path)]
+        for path in missing:
+            if not any(within(path, top) for top in self._rooms.tops):
+                raise GrantFailed(f"{path} cannot be shown to a running kernel.")
+        hidden = [path for path in policy.hidden if any(within(path, new) for new in missing)]
+        try:
+            pairs = [(path, False) for path in missing]
+            # What was visible below a new folder stays so.
+            for path, writable in self._room.shown.items():
+                if any(within(path, new) and path != new for new in missing):
+                    pairs.append((path, writable))
+            self._rooms.show(self._room, pairs, hidden=hidden)
+        except OSError as error:
+            raise GrantFailed(f"The data could not be added to the kernel: {error}.") from error
+        self._policy = policy
+        self._seen |= {path: seen for path in missing if (seen := identity(path))}
+
+    def _has(self, path: str) -> bool:
+        if path in self._room.shown:
+            return True
+        if path in self._policy.hidden or any(within(path, item) for item in self._policy.hidden):
+            return False
+        known = (*self._room.shown, *self._policy.system)
+        return any(within(path, shown) for shown in known)
+
+    def watches_files(self) -> bool:
+        """Whether single files were granted, which an editor may replace."""
+        return bool(self._seen) and not self._closed
+
+    def refresh(self) -> list[str]:
+        """Show replaced files as they are now; returns those that are still stale."""
+        stale: list[str] = []
+        for path, seen in list(self._seen.items()):
+            now = identity(path)
+            if now is None or now == seen or self._closed:
+                continue
+            try:
+                self._rooms.renew(self._room, path)
+            except OSError:
+                stale.append(path)
+            else:
+                self._seen[path] = now
+        return stale
+
+    @property
+    def room(self) -> Room:
+        """Its room."""
+        return self._room
+
+    @property
+    def rooms(self) -> Rooms:
+        """The zygote that made it."""
+        return self._rooms
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from its replacement; ``None`` for a folder or a missing path."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)
+
+
+async def _readable(fd: int) -> None:
+    """Return when ``fd`` can be read, here: when the process behind a pidfd has ended."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    copy = os.dup(fd)
+    try:
+        try:
+            loop.add_reader(copy, settle)
+        except NotImplementedError:
+            await asyncio.sleep(0.02)
+            return
+        try:
+            await over
+        finally:
+            loop.remove_reader(copy)
+    finally:
+        os.close(copy)

@@ -1,0 +1,35 @@
+/**
+ * Interactive HTML in a frame of its own. It may run scripts there and nowhere else: without
+ * `allow-same-origin` it has no cookies, no token and no way into this page, and its policy lets
+ * it load nothing from elsewhere.
+ */
+import * as React from 'react';
+
+const POLICY =
+  "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; " +
+  'img-src data: blob:; font-src data:';
+
+interface Props {
+  readonly html: string;
+  readonly title: string;
+}
+
+/** One document. */
+export function HtmlFrame({ html, title }: Props): React.JSX.Element {
+  const content = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><base target="_blank">${html}`;
+  return (
+    <iframe
+      className="ak-HtmlFrame"
+      sandbox="allow-scripts"
+      srcDoc={content}
+      title={title}
+      loading="lazy"
+      referrerPolicy="no-referrer"
+    />
+  );
+}
+
+/** Whether HTML does something that only its own frame may do. */
+export function isActive(html: string): boolean {
+  return /<\s*(script|iframe|object|embed)\b|\son\w+\s*=/i.test(html);
+}

@@ -1,0 +1,71 @@
+/**
+ * Shows a MIME bundle through JupyterLab's own renderers, never trusted.
+ *
+ * Lumino owns what a renderer makes; React only holds the place for it.
+ */
+import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { MimeModel } from '@jupyterlab/rendermime';
+import type { PartialJSONObject } from '@lumino/coreutils';
+import { Widget } from '@lumino/widgets';
+import * as React from 'react';
+
+interface Props {
+  readonly rendermime: IRenderMimeRegistry;
+  readonly mime: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Called with the place each time something new stands in it. */
+  readonly onRendered?: (host: HTMLElement) => void;
+  readonly className?: string;
+}
+
+/** One bundle, drawn as `mime`. */
+export function Rendered(props: Props): React.JSX.Element {
+  const { rendermime, mime, data, metadata, onRendered, className } = props;
+  const host = React.useRef<HTMLDivElement>(null);
+  const renderer = React.useRef<IRenderMime.IRenderer | null>(null);
+
+  React.useLayoutEffect(() => {
+    const place = host.current;
+    if (place === null) {
+      return;
+    }
+    const made = rendermime.createRenderer(mime);
+    renderer.current = made;
+    if (place.isConnected) {
+      Widget.attach(made, place);
+    } else {
+      place.append(made.node);
+    }
+    return () => {
+      renderer.current = null;
+      made.dispose();
+    };
+  }, [rendermime, mime]);
+
+  React.useLayoutEffect(() => {
+    const made = renderer.current;
+    if (made === null) {
+      return;
+    }
+    let current = true;
+    const model = new MimeModel({
+      trusted: false,
+      data: data as PartialJSONObject,
+      metadata: (metadata ?? {}) as PartialJSONObject
+    });
+    void made.renderModel(model).then(
+      () => {
+        if (current && host.current !== null) {
+          onRendered?.(host.current);
+        }
+      },
+      () => undefined
+    );
+    return () => {
+      current = false;
+    };
+  }, [rendermime, mime, data, metadata, onRendered]);
+
+  return <div ref={host} className={className} />;
+}

@@ -1,0 +1,247 @@
+/**
+ * All that this tab knows of the server: the analyses, the state of those that are watched, what
+ * can be used, whether the server answers. It draws nothing and knows no widget.
+ */
+import { Signal, type ISignal } from '@lumino/signaling';
+import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
+import type { AnalysisSummary, Models, Status } from '../client/records';
+import type { AnalystRest } from '../client/rest';
+import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
+import type { Command, Event } from '../protocol/generated';
+import { NextFrame } from './frames';
+import { reduceAll } from './reducer';
+import { emptyAnalysis, type AnalysisState, type RunState } from './state';
+
+/** A run that ended while this tab was looking. */
+export interface EndedRun {
+  readonly analysis: string;
+  readonly run: RunState;
+}
+
+/** What the panel draws from. Every change is announced at most once per frame. */
+export class AnalystStore implements SocketListener {
+  private summaries = new Map<string, AnalysisSummary>();
+  private readonly states = new Map<string, AnalysisState>();
+  private readonly watchers = new Map<string, number>();
+  private readonly arrived = new Map<string, Event[]>();
+  private readonly caughtUp = new Set<string>();
+  private readonly frame = new NextFrame(() => {
+    this.fold();
+  });
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _ended = new Signal<this, EndedRun>(this);
+  private readonly _removed = new Signal<this, string>(this);
+  private socket: AnalystSocket | null = null;
+
+  /** Whether commands can be sent, and when it is tried again (milliseconds since the epoch). */
+  connectionState: Connection = 'closed';
+  retryAt: number | null = null;
+  status: Status | null = null;
+  models: Models | null = null;
+  /** Something that concerns the whole panel: the server is missing, or of another version. */
+  trouble: AnalystFault | null = null;
+  /** False until the list of analyses has arrived once. */
+  listed = false;
+
+  constructor(readonly rest: AnalystRest) {}
+
+  /** Something is different; read what you draw. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** A run ended just now; replayed ones don't count. */
+  get ended(): ISignal<this, EndedRun> {
+    return this._ended;
+  }
+
+  /** An analysis was deleted, here or elsewhere. */
+  get removed(): ISignal<this, string> {
+    return this._removed;
+  }
+
+  /** Every analysis, the newest first. */
+  get analyses(): readonly AnalysisSummary[] {
+    return [...this.summaries.values()].sort((a, b) => b.updated - a.updated);
+  }
+
+  /** One analysis of the list. */
+  summary(analysis: string): AnalysisSummary | null {
+    return this.summaries.get(analysis) ?? null;
+  }
+
+  /** What is known of a watched analysis. */
+  state(analysis: string): AnalysisState | null {
+    return this.states.get(analysis) ?? null;
+  }
+
+  /** Whether everything up to now has arrived. */
+  isLoaded(analysis: string): boolean {
+    return this.caughtUp.has(analysis);
+  }
+
+  /** Use `socket`, and ask what there is. */
+  start(socket: AnalystSocket): void {
+    this.socket = socket;
+    socket.start();
+    void this.refresh();
+  }
+
+  /** Ask again for the list, the status and the models. */
+  async refresh(): Promise<void> {
+    try {
+      const [status, analyses] = await Promise.all([this.rest.status(), this.rest.analyses()]);
+      this.status = status;
+      this.summaries = new Map(analyses.map(summary => [summary.id, summary]));
+      this.listed = true;
+      this.trouble = null;
+    } catch (reason) {
+      this.trouble = faultOf(reason);
+    }
+    this.announce();
+    await this.refreshModels();
+  }
+
+  /** Ask again which models can be used. */
+  async refreshModels(): Promise<void> {
+    try {
+      this.models = await this.rest.models();
+      this.announce();
+    } catch {
+      // The picker then offers what the status named; the status says what is wrong.
+    }
+  }
+
+  /** Follow an analysis; call the result to stop. Its state stays for when it is followed again. */
+  watch(analysis: string): () => void {
+    this.watchers.set(analysis, (this.watchers.get(analysis) ?? 0) + 1);
+    const state = this.states.get(analysis) ?? emptyAnalysis(analysis);
+    this.states.set(analysis, state);
+    this.socket?.subscribe(analysis, state.last);
+    let watching = true;
+    return () => {
+      if (!watching) {
+        return;
+      }
+      watching = false;
+      const left = (this.watchers.get(analysis) ?? 1) - 1;
+      this.watchers.set(analysis, left);
+      if (left === 0) {
+        this.fold();
+        this.watchers.delete(analysis);
+        this.caughtUp.delete(analysis);
+        this.socket?.unsubscribe(analysis);
+      }
+    };
+  }
+
+  /** Send a command; see {@link AnalystSocket.send}. */
+  async send(command: Command): Promise<void> {
+    if (this.socket === null) {
+      throw new CommandRefused('The sidebar is not connected to the server.', 'Reload the page.');
+    }
+    await this.socket.send(command);
+  }
+
+  /** Start an analysis. */
+  async create(options: { title?: string; notebook?: string } = {}): Promise<AnalysisSummary> {
+    const summary = await this.rest.create(options);
+    this.summaries.set(summary.id, summary);
+    this.announce();
+    return summary;
+  }
+
+  /** Try to connect at once. */
+  retryNow(): void {
+    this.socket?.retryNow();
+  }
+
+  // --- SocketListener ---------------------------------------------------------------------------
+
+  /** Keep an event for the next frame. */
+  event(event: Event): void {
+    const waiting = this.arrived.get(event.analysis);
+    if (waiting === undefined) {
+      this.arrived.set(event.analysis, [event]);
+    } else {
+      waiting.push(event);
+    }
+    this.frame.request();
+  }
+
+  /** Take note of the list's changes and of the end of a replay. */
+  news(frame: Parameters<SocketListener['news']>[0]): void {
+    switch (frame.type) {
+      case 'analysis_changed':
+        this.summaries.set(frame.summary.id, frame.summary);
+        break;
+      case 'analysis_removed':
+        this.forget(frame.analysis);
+        break;
+      case 'caught_up':
+        this.fold();
+        this.caughtUp.add(frame.analysis);
+        break;
+      default: {
+        const rest: never = frame;
+        throw new Error(`Unknown frame ${JSON.stringify(rest)}`);
+      }
+    }
+    this.announce();
+  }
+
+  /** Take note of the connection; what was missed while it was gone is asked for again. */
+  connection(state: Connection, retryAt: number | null): void {
+    const back = state === 'open' && this.connectionState !== 'open' && this.listed;
+    this.connectionState = state;
+    this.retryAt = retryAt;
+    if (state === 'lost') {
+      this.caughtUp.clear();
+    }
+    if (back) {
+      void this.refresh();
+    }
+    this.announce();
+  }
+
+  /** Say that page and server do not fit. */
+  misread(error: Error): void {
+    this.trouble = new AnalystFault(error.message, 'Reload the page.');
+    this.announce();
+  }
+
+  /** Take an analysis out of the list, as when it was deleted. */
+  forget(analysis: string): void {
+    this.summaries.delete(analysis);
+    this.states.delete(analysis);
+    this.arrived.delete(analysis);
+    this._removed.emit(analysis);
+    this.announce();
+  }
+
+  private announce(): void {
+    this.frame.request();
+  }
+
+  private fold(): void {
+    this.frame.cancel();
+    const ended: EndedRun[] = [];
+    for (const [analysis, events] of this.arrived) {
+      const state = reduceAll(this.states.get(analysis) ?? emptyAnalysis(analysis), events);
+      this.states.set(analysis, state);
+      if (this.caughtUp.has(analysis)) {
+        for (const event of events) {
+          const run = state.runs.find(candidate => candidate.id === event.run);
+          if (event.type === 'run_finished' && run !== undefined) {
+            ended.push({ analysis, run });
+          }
+        }
+      }
+    }
+    this.arrived.clear();
+    this._changed.emit();
+    for (const run of ended) {
+      this._ended.emit(run);
+    }
+  }
+}
