@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from analyst_kernel.agent.by_hand import run_by_hand
 from analyst_kernel.agent.errors import InputError
@@ -55,6 +55,25 @@ class AnalysisSettings:
     start_options: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What a server brings into an analysis that lives in it; the defaults are a lone process's.
+
+    Attributes:
+        analysis: Id for a notebook that has none yet.
+        log: Where events go, e.g. one that counts on from an earlier life of the server.
+        env: Environment variables, with keys that the server keeps; the process's own by default.
+        catalog: Holds datasets that were granted before there was a notebook.
+        sleep: Waits between two tries of the model.
+    """
+
+    analysis: AnalysisId | None = None
+    log: EventLog | None = None
+    env: Mapping[str, str] | None = None
+    catalog: LocalCatalog | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 class Analysis:
     """One notebook, its kernel, its data grants and all its runs. One run at a time."""
 
@@ -94,6 +113,7 @@ class Analysis:
         person: Person | None = None,
         grants: GrantStore | None = None,
         host: KernelHost | None = None,
+        embedding: Embedding | None = None,
     ) -> Analysis:
         """Open an analysis on a new or existing notebook.
 
@@ -106,25 +126,27 @@ class Analysis:
             person: Who answers questions and approvals; ``None`` takes the defaults.
             grants: The store of grants; the user's own by default.
             host: Who starts kernels; ``jupyter_client`` by default.
+            embedding: What a server brings in.
 
         Raises:
             InputError: For data, a notebook or a model name that cannot be used; nothing is left
                 behind then.
         """
         settings = settings or AnalysisSettings()
+        own = embedding or Embedding()
         store = grants if grants is not None else await asyncio.to_thread(GrantStore)
         path, exists = _resolve(notebook, question)
-        catalog = LocalCatalog(notebook=path)
+        catalog = own.catalog or LocalCatalog(notebook=path)
         lost = await _regrant(catalog, store, path) if exists else ()
         await catalog.grant([os.fspath(item) for item in data])
-        model = await open_model(settings.model)
+        model = await open_model(settings.model, env=own.env)
         try:
-            book = await (NotebookFile.open(path) if exists else _create(path, model.name))
+            book = await (NotebookFile.open(path) if exists else _create(path, model.name, own))
         except BaseException:
             await model.aclose()
             raise
         await _record_grants(store, path, data)
-        log = EventLog()
+        log = own.log or EventLog()
         kernel = KernelSession(
             notebook=path,
             kernel_name=settings.kernel_name,
@@ -140,6 +162,7 @@ class Analysis:
             catalog=catalog,
             person=person,
             emit=log.record,
+            sleep=own.sleep,
         )
         memory = recall(book.restore(), (d.name for d in catalog.datasets))
         analysis = cls(
@@ -174,14 +197,56 @@ class Analysis:
         return self._model.is_ai
 
     @property
+    def bench(self) -> Bench:
+        """The seams; whoever runs cells with them holds :attr:`exclusive`."""
+        return self._bench
+
+    @property
+    def memory(self) -> Memory:
+        """What lives over all runs."""
+        return self._memory
+
+    @property
+    def kernel(self) -> KernelSession:
+        """The managed kernel."""
+        return self._kernel
+
+    @property
+    def catalog(self) -> LocalCatalog:
+        """The datasets."""
+        return self._catalog
+
+    @property
+    def exclusive(self) -> asyncio.Lock:
+        """Held by whoever works in the kernel: a run, a cell of the person's, a restart."""
+        return self._lock
+
+    async def choose_model(self, model: Model) -> None:
+        """Ask ``model`` from the next question on; a run at work keeps its own to its end."""
+        async with self._lock:
+            before, self._model = self._model, model
+            self._bench = replace(self._bench, model=model)
+            await before.aclose()
+
+    @property
     def datasets(self) -> tuple[Dataset, ...]:
         """What was granted so far."""
         return tuple(self._catalog.datasets)
 
     async def grant(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[Dataset, ...]:
-        """Let the analysis read more files; the person's act. Raises ``DataError``."""
+        """Let the analysis read more files; the person's act.
+
+        Where the living kernel cannot be given them, the next run starts a new one and replays.
+
+        Raises:
+            DataError: A file cannot be read as data; nothing was granted.
+        """
         added = await self._catalog.grant([os.fspath(path) for path in paths])
         await _record_grants(self._grants, self.notebook.path, paths)
+        if not await self._kernel.admit([os.path.realpath(path) for path in paths]):
+            async with self._lock:  # a run at work keeps its kernel to its end
+                await self._kernel.stop()
+                self._memory.forget_kernel()
         return added
 
     async def ask(self, question: str, *, limits: Limits | None = None) -> RunFinished:
@@ -251,8 +316,8 @@ def _resolve(notebook: str | os.PathLike[str] | None, question: str) -> tuple[st
     return str(path), path.exists()
 
 
-async def _create(path: str, model: str) -> NotebookFile:
-    return await NotebookFile.create(path, analysis=new_analysis_id(), model=model)
+async def _create(path: str, model: str, own: Embedding) -> NotebookFile:
+    return await NotebookFile.create(path, analysis=own.analysis or new_analysis_id(), model=model)
 
 
 async def _regrant(catalog: LocalCatalog, store: GrantStore, path: str) -> tuple[str, ...]:

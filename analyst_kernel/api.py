@@ -124,12 +124,13 @@ class Analyst:
     async def run(self, code: str, *, timeout: float | None = None) -> CellResult:
         """Run your own code in the analysis's kernel; it becomes a cell of the notebook.
 
+        Before the first question it opens an analysis without data.
+
         Raises:
-            InputError: When nothing was asked yet and so no analysis is open.
+            SandboxError: The required isolation is not available; nothing ran.
+            KernelError: The kernel did not start.
         """
-        analysis = self._analysis
-        if analysis is None:
-            analysis = await self._open("my own cells", (), None)
+        analysis = self._analysis or await self._open("my own cells", (), None)
         cell, execution = await analysis.run(code, timeout=timeout)
         charts = charts_of(execution.outputs, cell=cell, iteration=0, first=1, title="")
         return CellResult(

@@ -150,8 +150,7 @@ def _read(work: Workspace, file: relation.CsvFile, reading: DelimitedReading) ->
             work.run(f"CREATE TABLE raw AS {relation.texts_sql(part, width)}")
             reading = _decided(work, reading)
             work.run("DROP TABLE raw")
-            # A temporary table costs a third less than one that is compressed on disk, and spills too.
-            work.run(f"CREATE TEMP TABLE staged AS {relation.typed_sql(file, reading)}")
+            work.run(f"CREATE TABLE staged AS {relation.typed_sql(file, reading)}")
             return reading
         except duckdb.ConversionException:
             pass

@@ -13,7 +13,6 @@ from analyst_kernel.data.engine import Stop, Workspace, column, workspace
 from analyst_kernel.data.readings import Source
 from analyst_kernel.data.staging import Staged, options_of, stage
 from analyst_kernel.data.warnings import Table, find_warnings
-from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
 
 HEAD, SAMPLE, TINY = 5, 3, 100
@@ -51,7 +50,7 @@ def inspect(
     """
     with workspace(stop) as work:
         staged = stage(work, source, max_frame_bytes)
-        options: dict[str, Json] = dict(options_of(staged.reading))  # type: ignore[arg-type]
+        options = options_of(staged.reading)
         dataset = Dataset(
             name=name,
             path=source.path,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from analyst_kernel.agent.errors import DataError
 from analyst_kernel.data import (
@@ -31,7 +31,9 @@ from analyst_kernel.data.readings import (
     Reading,
     Source,
     SqliteReading,
+    packing_options,
 )
+from analyst_kernel.protocol.base import Json
 
 _CELL_BYTES = 12  # a frame's memory for one cell, on average; only for choosing frame or view
 
@@ -223,19 +225,28 @@ def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     return Staged(reading, tuple(stored[n] for n in order), rows, {}, load=load)
 
 
-def options_of(reading: Reading) -> dict[str, object]:
+def options_of(reading: Reading) -> dict[str, Json]:
     """Describe for people what reading needs, beyond the format itself."""
+    found: dict[str, Json] = {}
+    dates: tuple[tuple[str, str], ...] = ()
     match reading:
         case DelimitedReading():
-            return dict(reading.options())
-        case JsonReading(key=key, dates=dates):
-            found: dict[str, object] = {"shape": reading.shape}
-            return found | ({"key": key} if key else {}) | ({"dates": dict(dates)} if dates else {})
-        case ExcelReading(header_row=row, dates=dates):
-            return {"header_row": row} | ({"dates": dict(dates)} if dates else {})
-        case SqliteReading(dates=dates):
-            return {"dates": dict(dates)} if dates else {}
-        case DuckdbReading(schema=schema):
-            return {} if schema == "main" else {"schema": schema}
+            return reading.options()
+        case JsonReading():
+            dates = reading.dates
+            found = {"shape": reading.shape} | packing_options(reading.packing)
+            found |= {"key": reading.key} if reading.key else {}
+        case ExcelReading():
+            dates = reading.dates
+            found = {"header_row": reading.header_row}
+        case SqliteReading():
+            dates = reading.dates
+        case DuckdbReading():
+            found = {} if reading.schema == "main" else {"schema": reading.schema}
         case ParquetReading() | ArrowReading():
-            return {}
+            pass
+        case _:
+            assert_never(reading)
+    if dates:
+        found["dates"] = dict(dates)
+    return found

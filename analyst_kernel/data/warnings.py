@@ -19,6 +19,7 @@ from analyst_kernel.protocol.datasets import ColumnProfile, DataWarning
 
 MAX_WARNINGS = 60
 _TOTALS = r"(grand |sub-?\s?)?totals?([ :].*)?|sum|overall|all|gesamt(summe)?|summe|insgesamt"
+_MANY = 50_000
 _LOW = (-1, -9, -99, -999, -9999, -99999)
 _HIGH = (99, 999, 9999, 99999, 999999, 9999999, 99999999)
 _ID_NAME = re.compile(r"(?i)(^|[ _\-.])(id|key|code|nr|no|number|uuid|guid)$|[a-z](Id|ID)$")
@@ -56,6 +57,8 @@ def _rows(table: Table) -> Iterator[DataWarning]:
         return
     if table.duplicate_rows:
         yield _warn("duplicate-rows", f"{table.duplicate_rows:,} rows are exact repeats of others.")
+    if any(not one.nulls for _, one in table.columns):
+        return  # a column without gaps: no row is empty
     tests = " AND ".join(f"{column(p)} IS NULL" for p in range(len(table.staged.names)))
     empty = int(table.work.row(f"SELECT count(*) FILTER ({tests}) FROM staged")[0])
     if empty:
@@ -264,19 +267,22 @@ def _suspects(one: ColumnProfile) -> list[int]:
 
 
 def _infinite(table: Table) -> Iterator[DataWarning]:
-    for place, one in table.columns:
-        if one.dtype in ("DOUBLE", "FLOAT"):
-            n = int(table.work.row(
-                f"SELECT count(*) FILTER (NOT isfinite({column(place)})) FROM staged"
-            )[0])  # fmt: skip
-            if n:
-                yield _warn("infinite-values", f"{n:,} values are infinite or NaN.", one.name)
+    floats = [(p, one.name) for p, one in table.columns if one.dtype in _FRACTIONS]
+    if not floats or not table.staged.rows:
+        return
+    counts = ", ".join(f"count(*) FILTER (NOT isfinite({column(p)}))" for p, _ in floats)
+    row = table.work.row(f"SELECT {counts} FROM staged")
+    for (_, name), n in zip(floats, row, strict=True):
+        if n:
+            yield _warn("infinite-values", f"{n:,} values are infinite or NaN.", name)
 
 
 def _totals(table: Table) -> Iterator[DataWarning]:
     for place, one in table.columns:
         if one.kind != "text" or one.distinct < 2:
             continue
+        if one.distinct_is_estimate and one.distinct > _MANY:
+            continue  # free text or a key; labels of groups repeat
         # The pattern is dear; most texts are too long for it or lack its words.
         rows = table.work.rows(
             f"SELECT v, count(*) FROM (SELECT CAST({column(place)} AS VARCHAR) AS v FROM staged) "

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from analyst_kernel.protocol.outputs import CellError, Frame, Outcome
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
 _Verdict = Literal["done", "died", "timeout"]
+_log = logging.getLogger(__name__)
 
 OBEY_SECONDS = 5.0
 """How long an interrupted cell may take to end before its kernel is killed."""
@@ -145,6 +147,25 @@ class KernelSession:
                     self._channels.forget(run)
             run.check_receiver()
             return execution
+
+    async def admit(self, paths: Sequence[str]) -> bool:
+        """Let the living kernel read more paths; called after the person granted them.
+
+        Returns:
+            False where only a new kernel would see them.
+        """
+        provisioner = getattr(self._km, "provisioner", None)
+        if self._facts is None or getattr(provisioner, "sandbox_report", None) is None:
+            return True  # no kernel yet, or one that is not confined
+        widen = getattr(provisioner, "grant", None)
+        if widen is None:
+            return False
+        try:
+            await widen(list(paths))
+        except Exception:  # noqa: BLE001 - whatever it was, a new kernel reads the grants afresh
+            _log.info("The kernel could not be given %s while it runs", paths, exc_info=True)
+            return False
+        return True
 
     async def interrupt(self) -> None:
         """Interrupt the running cell; harmless when idle or stopped."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from analyst_kernel.sandbox.policy import FormName, Policy
 
@@ -26,6 +26,7 @@ class Launch:
         connection: Connection info as ``load_connection_info`` takes it, JSON; no file exists.
         log: A host file for what the kernel writes before its streams are captured.
         timeout: Seconds until the kernel must have answered.
+        cgroup: Whether the form may put it into a control group ahead.
     """
 
     policy: Policy
@@ -35,6 +36,7 @@ class Launch:
     connection: Mapping[str, Any]
     log: str
     timeout: float
+    cgroup: bool = False
 
 
 class Process(Protocol):
@@ -89,7 +91,8 @@ class Form(Protocol):
     async def launch(self, launch: Launch) -> Process:
         """Start a kernel and let it probe itself; nothing else has run in it on return.
 
-        Raises :class:`FormUnavailable` where this machine does not allow the construction, and
+        Raises :class:`FormUnavailable` where this machine does not allow the construction,
+        :class:`FormSkipped` where the next form has to serve this launch, and
         :class:`LaunchFailed` where this one kernel did not start.
         """
         ...
@@ -108,6 +111,30 @@ class FormUnavailable(RuntimeError):
         super().__init__(f"{what} {remedy}".strip())
         self.what = what
         self.remedy = remedy
+
+
+class FormSkipped(RuntimeError):
+    """A construction works here, but not for this one launch; the next one may."""
+
+
+class GrantFailed(RuntimeError):
+    """Data could not be added to a running kernel; nothing of its state is lost.
+
+    A restart shows it, after which the analysis's cells have to be run again.
+    """
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A :class:`Process` to which data can be added while it runs."""
+
+    async def grant(self, policy: Policy) -> None:
+        """Show the grants of ``policy`` that it lacks; raises :class:`GrantFailed`."""
+        ...
+
+    def refresh(self) -> list[str]:
+        """Show granted files that were replaced as they are now; returns those still stale."""
+        ...
 
 
 class LaunchFailed(RuntimeError):

@@ -17,6 +17,7 @@ from analyst_kernel.sandbox.policy import FORMS, FormName
 from analyst_kernel.sandbox.runtime import RuntimeFolder
 from analyst_kernel.sandbox.tcp_form import TcpForm
 from analyst_kernel.sandbox.watchdog import Watchdog
+from analyst_kernel.sandbox.zygote.form import ZygoteForm
 
 _lock = threading.Lock()
 _hosts: dict[int, Host] = {}
@@ -52,7 +53,10 @@ def forms(names: list[FormName], bubblewrap: str) -> list[Form]:
     """The forms of these names, in this order, that exist here."""
     if os.name != "posix":
         return [TcpForm()] if "limits" in names else []
-    return [ExecForm(name, bwrap=bubblewrap) for name in names if name != "zygote"]
+    return [
+        ZygoteForm(bubblewrap) if name == "zygote" else ExecForm(name, bwrap=bubblewrap)
+        for name in names
+    ]
 
 
 def host() -> Host:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from analyst_kernel.protocol.sandbox import SandboxLevel, meets
 from analyst_kernel.sandbox.forms import (
     Form,
+    FormSkipped,
     FormUnavailable,
     Launch,
     Process,
@@ -31,10 +32,12 @@ class Ladder:
     Attributes:
         forms: Those that may be used.
         broken: What was found when a form was tried and did not work here.
+        skipped: Why a form that works here did not serve the last launch.
     """
 
     forms: Sequence[Form]
     broken: dict[FormName, FormUnavailable] = field(default_factory=dict)
+    skipped: dict[FormName, FormSkipped] = field(default_factory=dict)
 
     async def launch(self, prepare: Prepare, required: SandboxLevel) -> tuple[Process, Launch]:
         """Start a kernel in the strongest form that works and is strong enough.
@@ -48,9 +51,14 @@ class Ladder:
                 continue
             launch = prepare(form.name)
             try:
-                return await form.launch(launch), launch
+                started = await form.launch(launch)
             except FormUnavailable as reason:
                 self.broken[form.name] = reason
+            except FormSkipped as reason:
+                self.skipped[form.name] = reason
+            else:
+                self.skipped.pop(form.name, None)
+                return started, launch
         raise SandboxUnavailable(
             f"This machine offers no sandbox of level {required!r}.", self._remedy(required)
         )
@@ -58,13 +66,13 @@ class Ladder:
     def notes(self, used: FormName) -> tuple[str, ...]:
         """Why nothing stronger than ``used`` was taken, with the remedies."""
         stronger = FORMS[: FORMS.index(used)]
-        return tuple(str(self.broken[name]) for name in stronger if name in self.broken)
+        reasons = {**self.skipped, **self.broken}
+        return tuple(str(reasons[name]) for name in stronger if name in reasons)
 
     def _remedy(self, required: SandboxLevel) -> str:
         """What stood in the way, and how to go on."""
-        found = [
-            str(reason) for name, reason in self.broken.items() if meets(level_of(name), required)
-        ]
+        reasons = {**self.skipped, **self.broken}
+        found = [str(reason) for name, reason in reasons.items() if meets(level_of(name), required)]
         if not found:
             reached = ((form.name, level_of(form.name)) for form in self.forms)
             found = [f"The form {name!r} reaches only {level!r}." for name, level in reached]

@@ -24,9 +24,15 @@ from analyst_kernel.sandbox import landlock as landlock_layer
 from analyst_kernel.sandbox import places, report, settings
 from analyst_kernel.sandbox.configured import ConfiguredProvisioner
 from analyst_kernel.sandbox.environment import scrubbed
-from analyst_kernel.sandbox.forms import Launch, Process, SandboxUnavailable
+from analyst_kernel.sandbox.forms import (
+    GrantFailed,
+    Growing,
+    Launch,
+    Process,
+    SandboxUnavailable,
+)
 from analyst_kernel.sandbox.host import Host, host
-from analyst_kernel.sandbox.policy import FormName
+from analyst_kernel.sandbox.policy import FormName, Policy
 from analyst_kernel.sandbox.watchdog import Excess, Watched
 
 _CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
@@ -59,6 +65,8 @@ class AnalystProvisioner(ConfiguredProvisioner):
     _folder: str | None = None
     _made_output = False
     _ending = False
+    _policy: Policy | None = None
+    _python = sys.executable
     _asked: dict[str, Any]
 
     # --- life of one kernel ----------------------------------------------------------------------
@@ -125,12 +133,14 @@ class AnalystProvisioner(ConfiguredProvisioner):
                 connection=_as_json(self.connection_info),
                 log=os.path.join(self._folder or "", "log"),
                 timeout=self.start_timeout,
+                cgroup=self.cgroup,
             )
 
         ladder = self._host().ladder(pinned, self.bubblewrap, self.landlock)
         try:
             started, launch = await ladder.launch(prepare, required)
             self._started = started
+            self._policy, self._python = launch.policy, launch.python
             self.grants = launch.policy.grants
             self._seen = {path: _identity(path) for path in self.grants}
             self._limit(started, launch)
@@ -181,6 +191,9 @@ class AnalystProvisioner(ConfiguredProvisioner):
         """Put the waiting kernel into a control group where one can be made."""
         if not self.cgroup or launch.policy.form == "none" or not sys.platform.startswith("linux"):
             return
+        self._group = getattr(started, "group", None)
+        if self._group is not None:
+            return
         group = control_groups.create(launch.policy.limits)
         if group is None:
             return
@@ -220,12 +233,50 @@ class AnalystProvisioner(ConfiguredProvisioner):
         if self._started is not None:
             self._started.kill()
 
+    async def grant(self, paths: Sequence[str]) -> None:
+        """Show more data, read-only and at its true path, to the running kernel; its state stays.
+
+        Raises:
+            GrantFailed: This kernel's form cannot do that, or the data cannot be shown; a restart
+                shows it, and the analysis's cells have to be run again.
+            PolicyError: A path may not be shown.
+        """
+        if self._started is None or self._policy is None:
+            raise GrantFailed("No kernel is running.")
+        if not isinstance(self._started, Growing):
+            raise GrantFailed(
+                f"Data cannot be added to a running kernel of the form {self._policy.form!r}; "
+                "restart the kernel and run the cells again."
+            )
+        known = self._policy
+        wider = places.policy_for(
+            workdir=known.workdir,
+            output_dir=known.output_dir,
+            runtime_dir=known.runtime_dir,
+            grants=(*known.grants, *paths),
+            limits=known.limits,
+            form=known.form,
+            landlock=known.landlock,
+            python=self._python,
+        )
+        gone = [path for path in paths if not os.path.exists(path)]
+        if gone:
+            raise GrantFailed(f"{', '.join(gone)} cannot be found.")
+        await self._started.grant(wider)
+        self._policy = wider
+        self.grants = wider.grants
+        self._seen |= {path: _identity(path) for path in self.grants if path not in self._seen}
+
     def stale_grants(self) -> tuple[str, ...]:
         """Granted single files that were replaced since the start.
+
+        A kernel to which data can be added is shown them as they are now instead.
 
         Such a kernel reads the old content (bubblewrap) or nothing (Landlock) until it is started
         again. Files in granted folders are never stale.
         """
+        if isinstance(self._started, Growing):
+            return tuple(self._started.refresh())
         return tuple(
             path
             for path, identity in self._seen.items()

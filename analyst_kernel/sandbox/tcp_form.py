@@ -16,7 +16,10 @@ from analyst_kernel.sandbox import spawn
 from analyst_kernel.sandbox.forms import Launch, LaunchFailed
 from analyst_kernel.sandbox.policy import FormName
 
-_OUTPUT_DIR = "import os, pathlib; OUTPUT_DIR = pathlib.Path(os.environ['ANALYST_OUTPUT_DIR']); del os, pathlib"
+_OUTPUT_DIR = (
+    "import os, pathlib; OUTPUT_DIR = pathlib.Path(os.environ['ANALYST_OUTPUT_DIR']); "
+    "del os, pathlib"
+)
 
 
 class TcpForm:
@@ -73,7 +76,7 @@ class TcpProcess:
 
     async def wait(self) -> int:
         """Wait for the end; returns the exit code."""
-        while (code := self._process.poll()) is None:
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - no handle to wait on
             await asyncio.sleep(0.05)
         return code
 

@@ -87,7 +87,7 @@ class Watchdog:
         for kernel in watched:
             try:
                 self._look_at(kernel, children)
-            except Exception:  # one kernel that cannot be measured must not unwatch the others
+            except Exception:  # noqa: BLE001 - one kernel that cannot be measured must not unwatch the others
                 _log.exception("a kernel could not be checked (pid %d)", kernel.pid)
 
     def _look_at(self, kernel: Watched, children: dict[int, list[psutil.Process]]) -> None:
@@ -101,7 +101,7 @@ class Watchdog:
     _looks = 0
 
     def _excess(self, kernel: Watched, children: dict[int, list[psutil.Process]]) -> Excess | None:
-        family = list(_descendants(kernel.pid, children))
+        family = [psutil.Process(kernel.pid), *_descendants(kernel.pid, children)]
         kernel.seen = set(family)
         if len(family) > kernel.limits.processes:
             return "processes"

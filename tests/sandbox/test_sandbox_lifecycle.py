@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -148,7 +149,12 @@ def test_a_killed_server_leaves_no_process_and_its_folder_is_swept(
 ) -> None:
     code = f"OUTLIVER = {OUTLIVER!r}\n{DOOMED}"
     command = [sys.executable, "-c", code, form, str(work), kernelspecs.kernel_dirs[0]]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+    # A folder of its own: any other server of this machine would sweep it in the common one.
+    parent = tempfile.mkdtemp(prefix="d", dir="/tmp")
+    environment = os.environ | {"TMPDIR": parent}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as server:
         assert server.stdout is not None
         told = json.loads(server.stdout.readline())
         family = [psutil.Process(pid) for pid in told["family"]]
@@ -157,8 +163,8 @@ def test_a_killed_server_leaves_no_process_and_its_folder_is_swept(
     assert still_alive(family) == []
     folder = Path(told["folder"])
     assert folder.is_dir()
-    assert str(folder) in runtime.sweep(str(folder.parent))
-    assert not folder.exists()
+    assert runtime.sweep(parent) == [str(folder)]
+    os.rmdir(parent)
     # The next server's own folder survives the sweep.
     assert Path(host().runtime.path).is_dir()
 

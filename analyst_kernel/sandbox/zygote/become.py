@@ -91,13 +91,12 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
         messages.send(channel, {"results": probe.run(take["plan"])})
         _rename(app, take["connection"])
     _furnish(app, take["output_dir"])
-    messages.send(channel, {"built": True})
-    if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
-        return 0
     _use_processors(int(take["environment"].get("OPENBLAS_NUM_THREADS", "1")))
     # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
     rlimits.apply(ResourceLimits(**take["limits"]), base_tasks=0)
-    messages.send(channel, {"ready": True})
+    messages.send(channel, {"built": True})
+    if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
+        return 0
     channel.close()
     _forget_package()
     app.start_serving()
@@ -161,6 +160,7 @@ def _bind(app: Any, connection: dict[str, Any]) -> None:
     shell = app.kernel_class.shell_class.default_value.instance()
     IPythonKernel.clear_instance()
     app.init_kernel()
+    app.kernel.debugpy_stream = None
     shell.parent = app.kernel
     shell.kernel = app.kernel
     app.init_path()

@@ -13,7 +13,7 @@ from analyst_kernel.sandbox import landlock, seccomp
 from analyst_kernel.sandbox.exec_form import INSTALL
 from analyst_kernel.sandbox.forms import FormSkipped, FormUnavailable, Launch
 from analyst_kernel.sandbox.policy import FormName
-from analyst_kernel.sandbox.zygote.host import NotHere, ZygoteHost, zygote_host
+from analyst_kernel.sandbox.zygote.host import NotHere, NoZygote, ZygoteHost, zygote_host
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 
 
@@ -49,11 +49,14 @@ class ZygoteForm:
         starting = asyncio.get_running_loop().run_in_executor(None, host.start, launch)
         try:
             started = await asyncio.shield(starting)
-        except NotHere as error:
-            said = f"Kernels are not forked from a prepared process: {error}."
+        except NoZygote as error:
+            said = f"No process can be prepared to fork kernels from: {error}."
             if self._ever:
                 raise FormSkipped(said) from error
             raise FormUnavailable(said) from error
+        except NotHere as error:
+            said = f"This kernel was not forked from a prepared process: {error}."
+            raise FormSkipped(said) from error
         except asyncio.CancelledError:
             starting.add_done_callback(_end_unwanted)
             raise

@@ -18,10 +18,10 @@ from typing import Any
 
 from analyst_kernel.sandbox import landlock, places, spawn
 from analyst_kernel.sandbox.forms import Launch
-from analyst_kernel.sandbox.policy import Policy
+from analyst_kernel.sandbox.policy import Policy, ResourceLimits
 from analyst_kernel.sandbox.zygote import boot, messages
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
-from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, close_room
+from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, enclose, end_room
 from analyst_kernel.sandbox.zygote.spare import Spare
 
 BOOT_WAIT = 30.0
@@ -32,10 +32,15 @@ LOOK = 0.5
 
 _REFILL_AFTER = 0.15  # seconds that a kernel has the processor for itself before the next spare
 _ROOM_WAIT = 10.0  # seconds for a room
+_AGAIN_AFTER = 60.0  # seconds until a zygote that did not come up is tried again
 
 
 class NotHere(RuntimeError):
     """The zygote cannot serve this launch; another form may."""
+
+
+class NoZygote(NotHere):
+    """The zygote itself does not come up."""
 
 
 class ZygoteHost:
@@ -49,10 +54,13 @@ class ZygoteHost:
         self._booting = threading.Lock()
         self._change = threading.Condition()
         self._spare: Spare | None = None
+        self._empty: Room | None = None
+        self._limits: ResourceLimits | None = None
         self._refill_at: float | None = None
         self._kernels: set[ZygoteKernel] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._failed: tuple[float, str] | None = None
         self.spares = True
 
     # --- the zygote --------------------------------------------------------------------------------
@@ -65,7 +73,13 @@ class ZygoteHost:
             self._drop()
             if self._closed:
                 raise NotHere("the server is ending")
-            self._rooms = self._boot()
+            if self._failed is not None and time.monotonic() < self._failed[0]:
+                raise NoZygote(self._failed[1])
+            try:
+                self._rooms = self._boot()
+            except NoZygote as error:
+                self._failed = (time.monotonic() + _AGAIN_AFTER, str(error))
+                raise
         self._wake(refill=True)
         return self._rooms
 
@@ -91,21 +105,24 @@ class ZygoteHost:
             except OSError as error:
                 zygote.close()
                 mounter.close()
-                raise NotHere(f"bubblewrap could not be started: {error}") from error
+                raise NoZygote(f"bubblewrap could not be started: {error}") from error
         rooms = Rooms(process, zygote, mounter, boot.tops(system))
         try:
             rooms.await_ready(BOOT_WAIT)
         except messages.Broken as error:
             rooms.close()
-            raise NotHere(_tail(log) or str(error)) from error
+            raise NoZygote(_tail(log) or str(error)) from error
         return rooms
 
     def _drop(self) -> None:
         """Forget a zygote that ended, and the spare that ended with it."""
         with self._change:
             spare, self._spare = self._spare, None
+            empty, self._empty = self._empty, None
         if spare is not None:
             spare.discard()
+        if empty is not None and self._rooms is not None:
+            end_room(self._rooms, empty)
         if self._rooms is not None:
             self._rooms.close()
             self._rooms = None
@@ -120,10 +137,11 @@ class ZygoteHost:
         """
         rooms = self.rooms()
         policy = launch.policy
+        self._limits = policy.limits if launch.cgroup else None
         for path in (*policy.grants, policy.output_dir, policy.runtime_dir, policy.workdir):
             if path != "/" and not _known(path, policy, rooms.tops):
                 raise NotHere(f"{path} cannot be shown by the zygote")
-        spare = self._take_spare(policy)
+        spare = self._take_spare(launch)
         try:
             if spare is not None:
                 return self._from_spare(spare, launch)
@@ -134,14 +152,14 @@ class ZygoteHost:
             self._wake(refill=True)
 
     def _fresh(self, rooms: Rooms, launch: Launch) -> ZygoteKernel:
-        room = rooms.make(min(_ROOM_WAIT, launch.timeout))
+        room = self._take_room(rooms, launch) or rooms.make(min(_ROOM_WAIT, launch.timeout))
         try:
             self._show(rooms, room, launch.policy, runtime=True)
             order = {"policy": self._policy(launch.policy, rooms), "take": _take(launch)}
             messages.send(room.channel, order)
             results = self._await_built(room, launch.timeout)
         except BaseException:
-            self._abandon(rooms, room)
+            end_room(rooms, room)
             raise
         return self._keep(rooms, room, launch, results, None)
 
@@ -200,20 +218,12 @@ class ZygoteHost:
             room,
             launch.policy,
             results,
-            launch.timeout,
             spare_folder=folder,
             forget=self._forget,
         )
         with self._change:
             self._kernels.add(kernel)
         return kernel
-
-    def _abandon(self, rooms: Rooms, room: Room) -> None:
-        """End a room whose kernel did not come, before another form takes its sockets' names."""
-        room.kill()
-        room.await_end(5.0)
-        close_room(room)
-        rooms.forget(room)
 
     def _forget(self, kernel: ZygoteKernel) -> None:
         with self._change:
@@ -222,11 +232,18 @@ class ZygoteHost:
 
     # --- the spare ---------------------------------------------------------------------------------
 
-    def _take_spare(self, policy: Policy) -> Spare | None:
-        """The spare, if it is ready and fits this policy."""
+    def _fits(self, room: Room, launch: Launch) -> bool:
+        """Whether a prepared room has the limits that a launch wants."""
+        return room.group is None or (launch.cgroup and room.limits == launch.policy.limits)
+
+    def _take_spare(self, launch: Launch) -> Spare | None:
+        """The spare, if it is ready and fits."""
+        policy = launch.policy
         with self._change:
             spare = self._spare
             if spare is None or not policy.landlock or policy.system != spare.system:
+                return None
+            if not self._fits(spare.room, launch):
                 return None
             self._spare = None
         if spare.room.alive() and spare.rooms.alive():
@@ -234,11 +251,44 @@ class ZygoteHost:
         spare.discard()
         return None
 
+    def _take_room(self, rooms: Rooms, launch: Launch) -> Room | None:
+        """The empty room that was made ahead, if it fits."""
+        with self._change:
+            room = self._empty
+            if room is None or not self._fits(room, launch):
+                return None
+            self._empty = None
+        if rooms is self._rooms and room.alive():
+            return room
+        end_room(rooms, room)
+        return None
+
     def spare_ready(self, timeout: float = 0.0) -> bool:
         """Wait for a spare; whether one waits."""
         with self._change:
             self._change.wait_for(lambda: self._spare is not None or self._closed, timeout)
             return self._spare is not None
+
+    def _make_room(self, rooms: Rooms) -> Room:
+        """An empty room with the limits of the last launch."""
+        room = rooms.make(_ROOM_WAIT)
+        if self._limits is not None:
+            enclose(room, self._limits)
+        return room
+
+    def _prepare(self) -> None:
+        """Make what the next request will need: a spare, and an empty room for the one after."""
+        if self.spares and self._spare is None:
+            self._make_spare()
+        rooms = self._rooms
+        if self._empty is not None or rooms is None or not rooms.alive():
+            return
+        room: Room | None = self._make_room(rooms)
+        with self._change:
+            if not self._closed and rooms is self._rooms:
+                self._empty, room = room, None
+        if room is not None:
+            end_room(rooms, room)
 
     def _make_spare(self) -> None:
         """Fork and bind a kernel ahead of the next request."""
@@ -251,7 +301,7 @@ class ZygoteHost:
         sockets = os.path.join(folder, "s")
         room: Room | None = None
         try:
-            room = rooms.make(_ROOM_WAIT)
+            room = self._make_room(rooms)
             rooms.show(room, [(sockets, True)])
             connection = {
                 "transport": "ipc", "ip": os.path.join(sockets, "k"), "key": secrets.token_hex(32),
@@ -270,7 +320,7 @@ class ZygoteHost:
                 raise messages.Broken(str(record)[-2000:])
         except (messages.Broken, OSError):
             if room is not None:
-                self._abandon(rooms, room)
+                end_room(rooms, room)
             shutil.rmtree(folder, ignore_errors=True)
             return
         spare = Spare(rooms, room, folder, connection, system)
@@ -285,7 +335,7 @@ class ZygoteHost:
 
     def _wake(self, *, refill: bool = False) -> None:
         with self._change:
-            if refill and self.spares and self._spare is None:
+            if refill:
                 self._refill_at = time.monotonic() + _REFILL_AFTER
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(
@@ -307,14 +357,13 @@ class ZygoteHost:
                 refill = self._refill_at is not None and time.monotonic() >= self._refill_at
                 if refill:
                     self._refill_at = None
-                refill = refill and self._spare is None
                 if self._closed:
                     return
             for kernel in watched:
                 kernel.refresh()
             if refill:
                 with contextlib.suppress(Exception):  # the next launch says what is wrong
-                    self._make_spare()
+                    self._prepare()
 
     def close(self) -> None:
         """End the zygote and every kernel of it."""

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from analyst_kernel.sandbox.cgroup import Cgroup
 from analyst_kernel.sandbox.forms import GrantFailed, LaunchFailed
 from analyst_kernel.sandbox.policy import Policy, within
 from analyst_kernel.sandbox.zygote import messages
@@ -31,7 +32,6 @@ class ZygoteKernel:
         room: Room,
         policy: Policy,
         results: Any,
-        timeout: float,
         *,
         spare_folder: str | None,
         forget: Callable[[ZygoteKernel], None],
@@ -41,7 +41,6 @@ class ZygoteKernel:
         self._room = room
         self._policy = policy
         self._results = results
-        self._timeout = timeout
         self._spare_folder = spare_folder
         self._forget = forget
         self._code: int | None = None
@@ -65,22 +64,17 @@ class ZygoteKernel:
         return self._spare_folder is not None
 
     async def release(self) -> None:
-        """Say go; returns when the kernel serves. Raises :class:`LaunchFailed`."""
+        """Say go; its sockets are bound already. Raises :class:`LaunchFailed`."""
         try:
-            await asyncio.to_thread(self._go)
+            messages.send(self._room.channel, {"go": True}, timeout=1.0)
         except messages.Broken as error:
             self.kill()
             raise LaunchFailed(f"The kernel ended at its start: {error}") from error
-        except BaseException:
-            self.kill()
-            raise
 
-    def _go(self) -> None:
-        messages.send(self._room.channel, {"go": True})
-        answer, fds = messages.receive(self._room.channel, self._timeout)
-        messages.close_all(fds)
-        if answer.get("ready") is not True:
-            raise messages.Broken(str(answer.get("failed", answer))[-2000:])
+    @property
+    def group(self) -> Cgroup | None:
+        """The control group that it was put into ahead, with the limits it was asked for."""
+        return self._room.group
 
     def poll(self) -> int | None:
         """``None`` while it lives, else its exit code."""

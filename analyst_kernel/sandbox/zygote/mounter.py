@@ -106,7 +106,7 @@ class Mounter:
             try:
                 self._enter(inside, order)
                 for path in order.get("folders", ()):
-                    os.close(_point(inside, path, folder=True))
+                    os.close(_point(inside, path, folder=True, cover=True))
                 for path, tree, folder in trees:
                     target = _point(inside, path, folder=folder)
                     try:
@@ -184,10 +184,10 @@ def _open_plain(path: str) -> int:
         os.close(root)
 
 
-def _point(inside: Room, path: str, *, folder: bool) -> int:
+def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int:
     """Open a mount point in the room, made where it is missing; ``O_PATH``.
 
-    Every step goes through descriptors and no link: generated code may be changing /tmp meanwhile.
+    With ``cover`` nothing is going to be mounted on it, so it is made read-only itself. Every step goes through descriptors and no link: generated code may be changing /tmp meanwhile.
     """
     parts = path.strip("/").split("/")
     here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -201,7 +201,7 @@ def _point(inside: Room, path: str, *, folder: bool) -> int:
                 _make(inside, here, name, folder=as_folder)
                 following = _step(here, name)
                 private = f"/{'/'.join(parts[:depth])}" in room.PRIVATE
-                if private and not last:
+                if private and (cover or not last):
                     following = _cover(inside, here, name, following)
             except OSError:
                 os.close(here)

@@ -18,6 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analyst_kernel.sandbox import cgroup
+from analyst_kernel.sandbox.cgroup import Cgroup
+from analyst_kernel.sandbox.policy import ResourceLimits
 from analyst_kernel.sandbox.zygote import messages
 
 _ORDER_WAIT = 20.0  # seconds for one answer of zygote or mounter
@@ -66,6 +69,8 @@ class Room:
         pidfd: Of its first process.
         pid: The same as a pid of this machine.
         shown: Paths that were mounted, and whether they are writable.
+        group: Its control group, if it was made with one; whoever ends the room removes it.
+        limits: What the group was limited to.
     """
 
     number: int
@@ -73,6 +78,8 @@ class Room:
     pidfd: int
     pid: int
     shown: dict[str, bool] = field(default_factory=dict)
+    group: Cgroup | None = None
+    limits: ResourceLimits | None = None
 
     def alive(self) -> bool:
         """Whether its first process lives."""
@@ -211,8 +218,35 @@ def pid_of(pidfd: int) -> int:
     return -1
 
 
+def enclose(made: Room, limits: ResourceLimits) -> None:
+    """Put an empty room into a control group of its own, where this user can make one."""
+    group = cgroup.create(limits)
+    if group is None:
+        return
+    try:
+        group.add(made.pid)
+    except OSError:
+        group.remove()
+        return
+    made.group, made.limits = group, limits
+
+
 def close_room(made: Room) -> None:
     """Close the server's ends of a room."""
     made.channel.close()
     with contextlib.suppress(OSError):
         os.close(made.pidfd)
+
+
+def end_room(rooms: Rooms, made: Room) -> None:
+    """End a room that nobody uses, and leave nothing of it."""
+    made.kill()
+    made.await_end(5.0)
+    close_room(made)
+    rooms.forget(made)
+    if made.group is not None:
+        made.group.kill()
+        for _attempt in range(50):
+            if made.group.remove():
+                break
+            time.sleep(0.02)

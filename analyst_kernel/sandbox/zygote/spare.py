@@ -6,14 +6,13 @@ file.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, close_room
+from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, end_room
 
 _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
@@ -45,11 +44,7 @@ class Spare:
 
     def discard(self) -> None:
         """End it and leave nothing behind."""
-        self.room.kill()
-        self.room.await_end(5.0)
-        close_room(self.room)
-        with contextlib.suppress(OSError):
-            self.rooms.forget(self.room)
+        end_room(self.rooms, self.room)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

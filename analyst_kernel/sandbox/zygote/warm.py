@@ -6,13 +6,18 @@ random state that kernels would share unawares.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import sys
 from typing import Any
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "matplotlib", "duckdb")
 """What is imported; one that is missing is left out."""
+
+_LATE = ("IPython.extensions.storemagic", "psutil", "pathlib", "subprocess", "ipykernel.ipkernel")
+"""What a starting kernel would import by itself."""
 
 HARMLESS_THREADS = ("jemalloc_bg_thd",)
 """Threads without a lock that a forked child could wait for (the allocator restarts its own)."""
@@ -109,9 +114,14 @@ def _others() -> list[str]:
 
 def build_app(app_class: Any) -> Any:
     """Build ipykernel's application with its shell, but without sockets and without a kernel."""
+    _without_debugger()
     from ipykernel.compiler import XCachingCompiler
     from ipykernel.kernelapp import IPKernelApp
     from ipykernel.zmqshell import ZMQInteractiveShell
+
+    for name in _LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
     app = app_class.instance()
     # What a kernel application does before it needs its connection.
@@ -128,6 +138,19 @@ def build_app(app_class: Any) -> Any:
     )
     _show_figures(shell)
     return app
+
+
+def _without_debugger() -> None:
+    """Have ipykernel find no debugger: it would need connections, which a kernel cannot make."""
+    hidden = {name: sys.modules.get(name) for name in ("debugpy", "debugpy.server")}
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("ipykernel.debugger")
+    finally:
+        for name, module in hidden.items():
+            sys.modules.pop(name, None)
+            if module is not None:
+                sys.modules[name] = module
 
 
 def _show_figures(shell: Any) -> None:

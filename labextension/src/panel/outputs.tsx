@@ -9,7 +9,6 @@ const STREAM_MIME = {
   stdout: 'application/vnd.jupyter.stdout',
   stderr: 'application/vnd.jupyter.stderr'
 } as const;
-const ERROR_MIME = 'application/vnd.jupyter.error';
 /** Height in pixels from which an output is folded. */
 const FOLD = 260;
 /** Text beyond this is only drawn on demand (characters). */
@@ -106,7 +105,7 @@ function OutputView({ output, label }: { output: Output; label: string }): React
       return (
         <details className="ak-Traceback">
           <summary>{trans.__('Traceback')}</summary>
-          <Text mime={rendermime.getFactory(ERROR_MIME) ? ERROR_MIME : STREAM_MIME.stderr} text={text} />
+          <Text mime={STREAM_MIME.stderr} text={text} />
         </details>
       );
     }

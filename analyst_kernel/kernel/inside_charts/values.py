@@ -1,0 +1,162 @@
+"""Turns what artists hold into plain JSON: numbers, ISO dates, text; NaN and infinities are null.
+
+Works on numpy arrays and whatever pandas puts into them; imports no other library.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+import numpy as np
+
+MOST_POINTS = 5_000
+"""Points of one chart that are listed."""
+
+TEXT = 500
+_EXACT = 2**53
+
+
+def text_of(value: Any, most: int = TEXT) -> str:
+    """Return a label as text without matplotlib's own mathematics around plain numbers."""
+    text = str(value).replace("\N{MINUS SIGN}", "-").strip()
+    if text.startswith("$\\mathdefault{") and text.endswith("}$"):
+        text = text[len("$\\mathdefault{") : -2]
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def scalar(value: Any) -> Any:
+    """Return one value as JSON has it."""
+    if value is None or value is np.ma.masked:
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, str):
+        return text_of(value)
+    if isinstance(value, (np.datetime64, dt.date)):
+        return listed([value])[0]
+    start = getattr(value, "start_time", None)
+    if isinstance(start, dt.date):  # a period
+        return listed([start])[0]
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return None
+    return text_of(value)
+
+
+def listed(values: Any) -> list[Any]:
+    """Return a sequence as JSON has it; dates alike: all as days, or all with their time."""
+    array = values if isinstance(values, np.ndarray) else _array(values)
+    if isinstance(array, np.ma.MaskedArray):
+        gone = np.ma.getmaskarray(array)
+        plain = listed(np.asarray(array.data))
+        return [None if lost else value for value, lost in zip(plain, gone.tolist())]  # noqa: B905 - a kernel may be older
+    kind = array.dtype.kind
+    if kind == "f":
+        return _numbers(array.astype(float))
+    if kind in "iub":
+        found: list[Any] = array.tolist()
+        return found
+    if kind == "M":
+        return _dates(array)
+    if kind == "O":
+        return _objects(array.tolist())
+    return [scalar(value) for value in array.tolist()]
+
+
+def _array(values: Any) -> Any:
+    if isinstance(values, np.ma.MaskedArray):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError:
+        array = np.empty(len(values), dtype=object)
+        array[:] = list(values)
+        return array
+
+
+def _numbers(array: Any) -> list[Any]:
+    """Return floats; where all of them are whole, as integers (a year is 2024, not 2024.0)."""
+    finite = np.isfinite(array)
+    if bool(finite.all()):
+        if array.size and bool((np.abs(array) < _EXACT).all()) and bool((array % 1 == 0).all()):
+            whole: list[Any] = array.astype(np.int64).tolist()
+            return whole
+        plain: list[Any] = array.tolist()
+        return plain
+    kept = iter(_numbers(array[finite]))
+    return [next(kept) if real else None for real in finite.tolist()]
+
+
+def _dates(array: Any) -> list[Any]:
+    known = ~np.isnat(array)
+    if not bool(known.any()):
+        return [None] * int(array.size)
+    real = array[known]
+    unit = next(
+        (u for u in ("D", "s", "ms") if bool((real.astype(f"datetime64[{u}]") == real).all())), "us"
+    )
+    text = np.datetime_as_string(array.astype(f"datetime64[{unit}]"), unit=unit).tolist()
+    return [item if real else None for item, real in zip(text, known.tolist())]  # noqa: B905 - a kernel may be older
+
+
+def _objects(values: list[Any]) -> list[Any]:
+    periods = [getattr(value, "start_time", None) for value in values]
+    if values and all(isinstance(start, dt.date) for start in periods):
+        values = periods
+    if values and all(isinstance(value, dt.date) for value in values):
+        zones = {getattr(value, "tzinfo", None) for value in values}
+        if zones == {None}:
+            return _dates(np.array([np.datetime64(value.isoformat()) for value in values]))
+        return [value.isoformat() for value in values]
+    if values and all(isinstance(value, (float, np.floating)) for value in values):
+        return _numbers(np.array(values, dtype=float))
+    return [value.isoformat() if isinstance(value, dt.date) else scalar(value) for value in values]
+
+
+def from_days(days: Any) -> list[Any]:
+    """Return dates from matplotlib's days since its epoch."""
+    from matplotlib.dates import get_epoch
+
+    array = np.asarray(days, dtype=float)
+    finite = np.isfinite(array) & (np.abs(array) < 1e8)
+    moments = np.full(array.shape, np.datetime64("NaT"), dtype="datetime64[us]")
+    since = np.round(array[finite] * 86_400e6).astype("timedelta64[us]")
+    moments[finite] = np.datetime64(get_epoch(), "us") + since
+    return _dates(moments)
+
+
+def chosen(count: int, most: int) -> Any:
+    """Return the places of at most ``most`` of ``count`` items, evenly spaced, both ends kept."""
+    if count <= most:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, max(1, most)).round().astype(int))
+
+
+def floats(values: Any) -> Any:
+    """Return an array of floats; masked values are NaN."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.filled(values.astype(float), np.nan)
+    return np.asarray(values, dtype=float)
+
+
+def span(values: list[Any]) -> list[Any] | None:
+    """Return the least and greatest of JSON values of one kind, or ``None``."""
+    known = [value for value in values if value is not None and not isinstance(value, bool)]
+    if not known:
+        return None
+    if all(isinstance(value, (int, float)) for value in known):
+        return [min(known), max(known)]
+    if all(isinstance(value, str) and value[:4].isdigit() and "-" in value for value in known):
+        return [min(known), max(known)]
+    return None
+
+
+def is_close(first: float, second: float, scale: float) -> bool:
+    """Say whether two positions are the same one, for things of size ``scale``."""
+    return abs(first - second) <= 1e-6 * max(abs(scale), 1e-12)

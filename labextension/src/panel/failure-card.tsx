@@ -1,0 +1,84 @@
+/** A run that ended without a full answer: why, and what to do next. */
+import * as React from 'react';
+import { failed, iterationsOf } from '../session/progress';
+import type { RunState } from '../session/state';
+import { ModelMenu } from './model-menu';
+import { useServices } from './services';
+import { errorMessage } from './wording';
+
+interface Props {
+  readonly run: RunState;
+  readonly isLast: boolean;
+}
+
+/** The card. */
+export const FailureCard = React.memo(function FailureCard(props: Props): React.JSX.Element {
+  const { run, isLast } = props;
+  const { trans, model } = useServices();
+  const [details, setDetails] = React.useState(false);
+  const titles: Readonly<Record<RunState['status'], string>> = {
+    running: '',
+    answered: '',
+    incomplete: trans.__('This ended without a full answer.'),
+    failed: trans.__('This did not work.'),
+    cancelled: trans.__('Stopped.')
+  };
+  const quiet = run.status === 'cancelled';
+  const errors = iterationsOf(run).filter(failed);
+  const unfinished = run.details?.unfinished ?? [];
+  return (
+    <div className={quiet ? 'ak-Card' : 'ak-Failure'} role={quiet ? undefined : 'alert'}>
+      <b>{titles[run.status]}</b>
+      {run.reason !== '' && <div>{run.reason}</div>}
+      {unfinished.length > 0 && (
+        <div>
+          {trans.__('Not reached:')} {unfinished.join('; ')}
+        </div>
+      )}
+      <div className="ak-Row">
+        {isLast && (
+          <>
+            <button
+              type="button"
+              className="ak-Link"
+              onClick={() => void model.ask(run.question)}
+            >
+              {trans.__('Retry')}
+            </button>
+            <ModelMenu className="ak-Link">{trans.__('Change model')}</ModelMenu>
+          </>
+        )}
+        <button
+          type="button"
+          className="ak-Link"
+          aria-expanded={details}
+          onClick={() => {
+            setDetails(!details);
+          }}
+        >
+          {trans.__('Details')}
+        </button>
+      </div>
+      {details && (
+        <dl className="ak-Facts">
+          <dt>{trans.__('Model')}</dt>
+          <dd>{run.model}</dd>
+          <dt>{trans.__('Model calls')}</dt>
+          <dd>{run.usage.calls}</dd>
+          <dt>{trans.__('Iterations')}</dt>
+          <dd>{trans.__('%1 of %2', iterationsOf(run).length, run.limits.iterations)}</dd>
+          {errors.map(cell => (
+            <React.Fragment key={cell.cell}>
+              <dt>{trans.__('Cell %1', cell.iteration)}</dt>
+              <dd>
+                {cell.error === null
+                  ? cell.outcome
+                  : `${cell.error.name}: ${errorMessage(cell.error)}`}
+              </dd>
+            </React.Fragment>
+          ))}
+        </dl>
+      )}
+    </div>
+  );
+});

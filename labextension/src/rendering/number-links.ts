@@ -1,0 +1,77 @@
+/** Puts links on the numbers of an answer that stands in the page. Touches text nodes only. */
+import type { Place } from '../session/number-places';
+
+/** What a link is called, and what it does. */
+export interface NumberLinks {
+  readonly proven: (cell: string) => string;
+  readonly unproven: string;
+  readonly follow: (cell: string) => void;
+}
+
+/** The text of `host` as {@link markPlaces} counts it. */
+export function shownText(host: HTMLElement): string {
+  return textNodes(host)
+    .map(node => node.data)
+    .join('');
+}
+
+/** Wrap the text at each place: in a button where a cell proves it, else in a mark. */
+export function markPlaces(
+  host: HTMLElement,
+  places: readonly Place[],
+  links: NumberLinks
+): void {
+  const nodes = textNodes(host);
+  const starts: number[] = [];
+  let total = 0;
+  for (const node of nodes) {
+    starts.push(total);
+    total += node.data.length;
+  }
+  // From the end, so that the places before stay where they are.
+  for (const place of [...places].reverse()) {
+    const index = starts.findLastIndex(start => start <= place.start);
+    const node = nodes[index];
+    const start = starts[index];
+    if (node === undefined || start === undefined || place.end > start + node.data.length) {
+      continue;
+    }
+    const number = node.splitText(place.start - start);
+    number.splitText(place.end - place.start);
+    number.replaceWith(wrapped(number.data, place, links));
+  }
+}
+
+function wrapped(text: string, place: Place, links: NumberLinks): HTMLElement {
+  const { cell } = place;
+  if (cell === null) {
+    const mark = document.createElement('span');
+    mark.className = 'ak-Number ak-mod-unproven';
+    mark.title = links.unproven;
+    mark.textContent = text;
+    const sign = document.createElement('sup');
+    sign.textContent = '?';
+    sign.setAttribute('aria-label', links.unproven);
+    sign.setAttribute('role', 'img');
+    mark.append(sign);
+    return mark;
+  }
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = place.kind === 'number' ? 'ak-Number' : 'ak-Number ak-mod-reference';
+  button.title = links.proven(cell);
+  button.textContent = text;
+  button.addEventListener('click', () => {
+    links.follow(cell);
+  });
+  return button;
+}
+
+function textNodes(host: HTMLElement): Text[] {
+  const walker = document.createTreeWalker(host, NodeFilter.SHOW_TEXT);
+  const nodes: Text[] = [];
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    nodes.push(node as Text);
+  }
+  return nodes;
+}
