@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test lab demo codegen bench dev
+.PHONY: help install system-deps check test lab demo demonstrations codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -91,13 +91,16 @@ bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks)
 	pytest -s tests/benchmarks $(ARGS)
 
 lab: $(INSTALLED) ## Open JupyterLab on notebooks/ (options: ARGS="--no-browser --port 8890")
-	@jupyter lab --notebook-dir=notebooks $(ALLOW_ROOT) $(ARGS)
+	@analyst lab --notebook-dir=notebooks $(ALLOW_ROOT) $(ARGS)
 
 demo: $(INSTALLED) ## Ask one question of the shipped data, without a key
 	@mkdir -p build/demo && rm -f build/demo/mileage.ipynb
 	@analyst ask "How did average city mileage change by model year? Show a line chart." \
 	  --data notebooks/data/vehicles.csv --model offline:rules --notebook build/demo/mileage.ipynb
 	@echo "Notebook: build/demo/mileage.ipynb"
+
+demonstrations: $(INSTALLED) ## Make the notebooks of notebooks/ anew, by asking
+	python notebooks/make.py
 
 codegen: $(INSTALLED) ## Make schema.json and generated.ts from the Python wire
 	@mkdir -p build

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from analyst_kernel.agent.by_hand import run_by_hand
-from analyst_kernel.agent.errors import InputError
+from analyst_kernel.agent.errors import AnalystError, InputError, NotebookError
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.ports import Execution, Model, Person
 from analyst_kernel.agent.recall import recall
 from analyst_kernel.agent.state import Bench, Memory
 from analyst_kernel.data.catalog import LocalCatalog
-from analyst_kernel.data.grants import GrantKind, GrantStore
+from analyst_kernel.data.grants import GrantKind, GrantStore, GrantStoreError
 from analyst_kernel.event_log import EventLog
 from analyst_kernel.kernel.host import KernelHost
 from analyst_kernel.kernel.session import KernelSession
@@ -101,6 +102,8 @@ class Analysis:
         self._model = model
         self._grants = grants
         self._lock = asyncio.Lock()
+        self._to_tell: list[tuple[str, str]] = []
+        self._told_problems: set[tuple[str, str]] = set()
 
     @classmethod
     async def open(
@@ -134,14 +137,18 @@ class Analysis:
         """
         settings = settings or AnalysisSettings()
         own = embedding or Embedding()
-        store = grants if grants is not None else await asyncio.to_thread(GrantStore)
+        store = grants if grants is not None else await _open_store()
         path, exists = _resolve(notebook, question)
         catalog = own.catalog or LocalCatalog(notebook=path)
         lost = await _regrant(catalog, store, path) if exists else ()
         await catalog.grant([os.fspath(item) for item in data])
         model = await open_model(settings.model, env=own.env)
         try:
-            book = await (NotebookFile.open(path) if exists else _create(path, model.name, own))
+            book = await (
+                NotebookFile.open(path, analysis=own.analysis)
+                if exists
+                else _create(path, model.name, own)
+            )
         except BaseException:
             await model.aclose()
             raise
@@ -176,10 +183,12 @@ class Analysis:
             grants=store,
             settings=settings,
         )
-        analysis._lost_grants = lost
+        gone = (f"{path} was granted earlier and is no longer there." for path in lost)
+        analysis._to_tell += [("grant-lost", message) for message in gone]
+        if store.notice:
+            analysis._to_tell.append(("grants-damaged", store.notice))
+        analysis._tell_of_problems()
         return analysis
-
-    _lost_grants: tuple[str, ...] = ()
 
     @property
     def id(self) -> AnalysisId:
@@ -243,6 +252,7 @@ class Analysis:
         """
         added = await self._catalog.grant([os.fspath(path) for path in paths])
         await _record_grants(self._grants, self.notebook.path, paths)
+        self._tell_of_problems()
         if not await self._kernel.admit([os.path.realpath(path) for path in paths]):
             async with self._lock:  # a run at work keeps its kernel to its end
                 await self._kernel.stop()
@@ -257,16 +267,22 @@ class Analysis:
         if not question.strip():
             raise InputError("The question is empty.", "Ask something about the data.")
         async with self._lock:
-            for path in self._lost_grants:
-                self._notice("grant-lost", f"{path} was granted earlier and is no longer there.")
-            self._lost_grants = ()
-            return await run_question(
-                self._bench,
-                self._memory,
-                question,
-                limits=limits or self.settings.limits,
-                approve=self.settings.approve,
-            )
+            for code, message in self._to_tell:
+                self._notice(code, message)
+            self._to_tell.clear()
+            try:
+                finished = await run_question(
+                    self._bench,
+                    self._memory,
+                    question,
+                    limits=limits or self.settings.limits,
+                    approve=self.settings.approve,
+                )
+            except AnalystError:
+                await self.notebook.discard_if_empty()
+                raise
+            await self._note_versions()
+            return finished
 
     async def stream(self, question: str, *, limits: Limits | None = None) -> AsyncIterator[Event]:
         """Answer one question and yield its events as they happen; the last is ``RunFinished``.
@@ -304,6 +320,23 @@ class Analysis:
         finally:
             await self._model.aclose()
 
+    async def _note_versions(self) -> None:
+        """Write into the notebook with which library versions its cells ran."""
+        facts = self._memory.facts
+        if facts is not None:
+            with suppress(NotebookError):  # the run itself told of a notebook it could not write
+                await self.notebook.describe(
+                    model=self.model_name, python=facts.python, packages=facts.versions
+                )
+
+    def _tell_of_problems(self) -> None:
+        """Keep, for the next question, what in granted folders could not be read."""
+        for problem in self._catalog.problems:
+            if problem not in self._told_problems:
+                self._told_problems.add(problem)
+                path, reason = problem
+                self._to_tell.append(("file-left-out", f"{path} was left out. {reason}"))
+
     def _notice(self, code: str, message: str) -> None:
         self.log.record(NoticeRaised(analysis=self.id, level="warning", code=code, message=message))
 
@@ -331,9 +364,19 @@ async def _regrant(catalog: LocalCatalog, store: GrantStore, path: str) -> tuple
     return tuple(lost)
 
 
+async def _open_store() -> GrantStore:
+    try:
+        return await asyncio.to_thread(GrantStore)
+    except GrantStoreError as error:
+        raise InputError(str(error)) from error
+
+
 async def _record_grants(
     store: GrantStore, notebook: str, paths: Sequence[str | os.PathLike[str]]
 ) -> None:
     for item in paths:
         kind: GrantKind = "folder" if os.path.isdir(item) else "file"
-        await asyncio.to_thread(store.record, notebook, os.fspath(item), kind)
+        try:
+            await asyncio.to_thread(store.record, notebook, os.fspath(item), kind)
+        except GrantStoreError as error:
+            raise InputError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Asks the person for leave to run a cell."""
+"""Asks the person for leave: to run a cell, to follow a plan."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from analyst_kernel.agent.plan import PlanRefused
+from analyst_kernel.agent.ports import PlanReader
 from analyst_kernel.agent.run import OpenCell, Run
-from analyst_kernel.protocol.events import ApprovalDecided, ApprovalRequested
+from analyst_kernel.protocol.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    PlanApprovalRequested,
+    PlanApproved,
+)
 from analyst_kernel.protocol.ids import new_ask_id
 
 
@@ -48,3 +55,42 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
             return True
         case _:
             assert_never(approval.decision)
+
+
+def plan_is_awaited(run: Run) -> bool:
+    """Say whether the person wants to see this run's plan and has not yet."""
+    return _plan_reader(run) is not None
+
+
+async def ask_plan(run: Run) -> bool:
+    """Wait until the person accepted the plan, where they want to; an edit replaces its goals.
+
+    Asked once per run: later revisions are told, not asked.
+
+    Returns:
+        Whether they changed it.
+    """
+    reader = _plan_reader(run)
+    if reader is None:
+        return False
+    before = tuple(step.goal for step in run.plan.steps)
+    ask = new_ask_id()
+    run.tell(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
+    with run.meter.waiting_for_person():
+        goals = await reader.approve_plan(run.plan.steps)
+    run.plan_approved = True
+    edited = tuple(" ".join(goal.split()) for goal in goals if goal.strip()) != before
+    if edited:
+        try:
+            run.move_plan(run.plan.revised(goals), "edited by the person")
+        except PlanRefused:
+            edited = False
+    run.tell(PlanApproved(**run.stamp, ask=ask, edited=edited))
+    return edited
+
+
+def _plan_reader(run: Run) -> PlanReader | None:
+    person: object = run.bench.person
+    if run.plan_approved or not isinstance(person, PlanReader) or not person.wants_plan:
+        return None
+    return person

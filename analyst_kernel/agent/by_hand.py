@@ -1,8 +1,9 @@
-"""Runs the person's own code as a cell, captured as the agent's cells are. No model takes part."""
+"""Runs cells for the person: their own code, or an iteration again. No model takes part."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from analyst_kernel.agent.closing import undisturbed
 from analyst_kernel.agent.iteration import run_entry, settle
@@ -36,6 +37,23 @@ async def run_by_hand(
         code=code,
         origin="user",
     )
+    return entry.cell, await _run(run, entry)
+
+
+async def run_again(
+    bench: Bench, memory: Memory, entry: IterationEntry, *, timeout: float
+) -> Execution:
+    """Run an iteration's cell again; the same cell gets the new outputs.
+
+    Called as :func:`run_by_hand` is, with the entry as the notebook holds it.
+    """
+    run = Run.by_hand(bench, memory, timeout=timeout)
+    memory.numbers = [shown for shown in memory.numbers if shown.cell != entry.cell]
+    memory.charts = [chart for chart in memory.charts if chart.cell != entry.cell]
+    return await _run(run, replace(entry, execution=None, outcome=None))
+
+
+async def _run(run: Run, entry: IterationEntry) -> Execution:
     try:
         await bring_up(run)
         execution = await run_entry(run, entry)
@@ -43,7 +61,7 @@ async def run_by_hand(
             why = execution.error.message if execution.error is not None else "It ended."
             await reload_after_death(run, why)
     except asyncio.CancelledError:
-        memory.kernel_unsure = True
+        run.memory.kernel_unsure = True
         await undisturbed(settle(run, closing=True))
         raise
-    return entry.cell, execution
+    return execution

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from analyst_kernel.agent import repair
-from analyst_kernel.agent.approval import ask_approval
+from analyst_kernel.agent.approval import ask_approval, plan_is_awaited
 from analyst_kernel.agent.cell_reply import reply_to
 from analyst_kernel.agent.errors import KernelError, NotebookError
 from analyst_kernel.agent.live_outputs import LiveOutputs
@@ -125,6 +125,8 @@ def _may_not_run(run: Run) -> str:
     if ended:
         run.exhausted = ended
         return f"Not run. {ended} Answer with what is established."
+    if plan_is_awaited(run):
+        return "Not run: the person wants to see the plan first. Call update_plan."
     blocked = run.plan.blocked
     if blocked is not None:
         return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.protocol.base import Json
@@ -390,4 +390,18 @@ class Person(Protocol):
 
     async def approve(self, code: str, purpose: str) -> Approval:
         """Decide about a cell; only called where approval is on. May take hours."""
+        ...
+
+
+@runtime_checkable
+class PlanReader(Protocol):
+    """What a person may do beyond :class:`Person`: see and edit a plan before any cell runs."""
+
+    @property
+    def wants_plan(self) -> bool:
+        """Whether the plan of each question waits for them."""
+        ...
+
+    async def approve_plan(self, steps: Sequence[Step]) -> tuple[str, ...]:
+        """Return the goals as accepted, in order; only where it is wanted. May take hours."""
         ...

@@ -187,8 +187,9 @@ def nearest(wanted: str, names: Sequence[str], count: int = 3) -> tuple[str, ...
 
 
 def _unquoted(message: str) -> str:
-    quoted = _QUOTED.search(message)
-    return quoted[1] if quoted else message.strip()
+    """Return the missing key, which pandas names bare or as a list inside a sentence."""
+    listed = re.search(r"\[['\"](.+?)['\"][,\]]", message)
+    return listed[1] if listed else message.strip().strip("'\"")
 
 
 def _table_word(message: str) -> str:

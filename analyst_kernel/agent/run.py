@@ -88,6 +88,7 @@ class Run:
         charts: With pictures.
         asked_back: Whether the one correction round for unproven numbers was used.
         exhausted: Why no further cell may run; empty while one may.
+        plan_approved: Whether the person saw the plan, where they want to.
         ending: Set once the run is to end.
         settled: The checked answer, once there is one.
         of_person: Whether this only frames a cell that the person runs by hand.
@@ -117,6 +118,7 @@ class Run:
     calls: int = 0
     asked_back: bool = False
     exhausted: str = ""
+    plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
     of_person: bool = False

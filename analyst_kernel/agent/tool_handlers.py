@@ -6,6 +6,7 @@ import re
 
 from analyst_kernel.agent import answer as answers
 from analyst_kernel.agent import tool_inputs as inputs
+from analyst_kernel.agent.approval import ask_plan
 from analyst_kernel.agent.errors import DataError
 from analyst_kernel.agent.iteration import Task, iterate
 from analyst_kernel.agent.observe import envelope
@@ -67,8 +68,10 @@ async def update_plan(run: Run, call: inputs.UpdatePlan) -> Reply:
     known = {dataset.name for dataset in run.bench.catalog.datasets}
     unknown = [name for name in call.datasets if name not in known]
     run.move_plan(plan, call.reason)
+    edited = await ask_plan(run)
     await run.write_plan()
-    text = f"The plan is now:\n{plan_text(plan)}"
+    said = "The person changed the plan. It is now" if edited else "The plan is now"
+    text = f"{said}:\n{plan_text(run.plan)}"
     if unknown:
         text += (
             f"\nThere is no dataset {', '.join(unknown)}; there are: {', '.join(sorted(known))}."

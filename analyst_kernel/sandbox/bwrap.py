@@ -35,6 +35,7 @@ def bwrap_argv(
     bwrap: str = "bwrap",
     links: Sequence[tuple[str, str]] = (),
     uid: int | None = None,
+    filter_fd: int | None = None,
     exists: Callable[[str], bool] = os.path.exists,
     is_folder: Callable[[str], bool] = os.path.isdir,
 ) -> list[str]:
@@ -46,6 +47,8 @@ def bwrap_argv(
         bwrap: The program.
         links: ``(target, path)`` of top-level links to make.
         uid: The caller's uid; root appears as nobody inside.
+        filter_fd: A descriptor with a packed seccomp program. bubblewrap's own first process inside
+            gets it too, which the launcher cannot reach.
         exists: Asked about /proc entries and /etc files.
         is_folder: Asked about hidden entries.
 
@@ -60,6 +63,8 @@ def bwrap_argv(
     argv += ["--hostname", "analysis"]
     if (os.getuid() if uid is None else uid) == 0:
         argv += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    if filter_fd is not None:
+        argv += ["--seccomp", str(filter_fd)]
     argv += _devices_and_proc(policy, exists)
     for target, path in links:
         argv += ["--symlink", target, path]

@@ -62,10 +62,11 @@ class Canaries:
     def plan_for(self, policy: Policy, environment: Mapping[str, str]) -> dict[str, Any]:
         """What the probe of one kernel has to try, as JSON (see ``probe``)."""
         shown = (*policy.system, *policy.grants, policy.output_dir, policy.runtime_dir)
-        outside = [policy.workdir, os.path.expanduser("~"), "/", "/usr", "/etc", "/var/tmp"]  # noqa: S108
+        outside = [policy.workdir, os.path.expanduser("~"), "/", "/usr", "/etc"]
+        outside.append("/var/tmp")  # noqa: S108 - to be refused there
         outside += [path for path in policy.grants if os.path.isdir(path)]
         if policy.form == "landlock":
-            outside += ["/tmp", "/dev/shm"]  # noqa: S108 - the host's own
+            outside += ["/tmp", "/dev/shm"]  # noqa: S108 - to be refused there
         return {
             "tcp_port": self.tcp_port,
             "unix_socket": self.unix_socket,

@@ -24,6 +24,7 @@ from analyst_kernel.sandbox.channel import Channel, ChannelClosed
 from analyst_kernel.sandbox.forms import FormUnavailable, Launch, LaunchFailed
 from analyst_kernel.sandbox.launcher import REFUSED
 from analyst_kernel.sandbox.policy import FormName
+from analyst_kernel.sandbox.syscall_numbers import machine
 
 INSTALL = "Install bubblewrap (for example: apt install bubblewrap)."
 ALLOW = (
@@ -53,8 +54,11 @@ class ExecForm:
         channel = Channel(ours)
         with contextlib.ExitStack() as stack:
             stack.callback(theirs.close)
-            policy = stack.enter_context(_policy_file(launch))
-            argv = self.argv(launch, policy.fileno(), theirs.fileno())
+            policy = stack.enter_context(_unnamed(launch.policy.to_json().encode()))
+            rules = seccomp.packed(machine()) if self._name == "bubblewrap" else b""
+            filtered = stack.enter_context(_unnamed(rules))
+            keep = (policy.fileno(), theirs.fileno(), filtered.fileno())
+            argv = self.argv(launch, *keep)
             try:
                 process = await asyncio.wrap_future(
                     spawn.spawner().submit(
@@ -62,7 +66,7 @@ class ExecForm:
                         argv,
                         environment=launch.environment,
                         cwd=launch.policy.workdir,
-                        keep=(policy.fileno(), theirs.fileno()),
+                        keep=keep,
                         log=launch.log,
                     )
                 )
@@ -81,7 +85,9 @@ class ExecForm:
             raise
         return started
 
-    def argv(self, launch: Launch, policy_fd: int, channel_fd: int) -> list[str]:
+    def argv(
+        self, launch: Launch, policy_fd: int, channel_fd: int, filter_fd: int | None = None
+    ) -> list[str]:
         """The whole command line of one kernel."""
         folder = places.own_folder()
         python = launch.python
@@ -90,7 +96,13 @@ class ExecForm:
         if self._name != "bubblewrap":
             return command
         program = shutil.which(self._bwrap) or self._bwrap
-        return bwrap_argv(launch.policy, command, bwrap=program, links=places.system_links())
+        return bwrap_argv(
+            launch.policy,
+            command,
+            bwrap=program,
+            links=places.system_links(),
+            filter_fd=filter_fd,
+        )
 
     def _require_parts(self) -> None:
         """Raise :class:`FormUnavailable` for what can be known without trying."""
@@ -126,11 +138,11 @@ def namespaces_refused(bwrap: str) -> str:
     return "" if done.returncode == 0 else (done.stderr.strip() or f"exit code {done.returncode}")
 
 
-def _policy_file(launch: Launch) -> IO[str]:
-    """An unnamed file with the policy, readable through its descriptor alone."""
-    stream = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the caller closes it
-    stream.write(launch.policy.to_json())
-    stream.flush()
+def _unnamed(content: bytes) -> IO[bytes]:
+    """A file without a name, at its beginning, readable through its descriptor alone."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    stream.write(content)
+    stream.seek(0)
     return stream
 
 

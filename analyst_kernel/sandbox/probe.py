@@ -318,11 +318,12 @@ def _proc_files(_plan: dict[str, Any]) -> Attempt:
 
 
 def _shared_memory(plan: dict[str, Any]) -> Attempt:
-    path = f"/dev/shm/.analyst-probe-{os.getpid()}"  # noqa: S108
+    folder = "/dev/shm"  # noqa: S108 - looked at, not relied on
+    path = f"{folder}/.analyst-probe-{os.getpid()}"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.close(fd)
     os.unlink(path)
-    room = os.statvfs("/dev/shm")  # noqa: S108
+    room = os.statvfs(folder)
     size = room.f_blocks * room.f_frsize
     return size <= int(plan["shm_bytes"]), f"{size // (1024 * 1024)} MiB of /dev/shm"
 

@@ -53,7 +53,7 @@ def _short_base() -> str:
     """The temporary folder, or /tmp where that is too deep for a socket's path."""
     found = os.path.realpath(tempfile.gettempdir())
     room = LONGEST_SOCKET - len(f"/{PREFIX}00000000/9999/s/k-1")
-    return found if len(os.fsencode(found)) <= room else "/tmp"  # noqa: S108 - made 0700 below
+    return found if len(os.fsencode(found)) <= room else "/tmp"  # noqa: S108 - made private below
 
 
 def _make(parent: str) -> tuple[str, int]:

@@ -123,9 +123,10 @@ class Watchdog:
                     self._wake.clear()
             if idle:
                 self._wake.wait()
+            # Before the look: a kernel that was just started shall not wait for the processor.
+            threading.Event().wait(self._interval)
             self._looks += 1
             self.look()
-            threading.Event().wait(self._interval)
 
 
 def _children() -> dict[int, list[psutil.Process]]:

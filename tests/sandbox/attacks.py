@@ -87,6 +87,13 @@ def _():
             if leaks(f"/proc/{pid}/environ", T["marker"]): return f"process {pid}"
         except OSError: pass
 
+@attack("descriptors and memory of the first process")
+def _():
+    # In a process namespace it is the sandbox's own; it must not be a way around the filter.
+    with open("/proc/1/mem", "r+b", buffering=0): pass
+    filtered = [line for line in open("/proc/1/status") if line.startswith("Seccomp:")]
+    return "" if filtered and filtered[0].split()[1] == "2" else "unfiltered"
+
 @attack("own environment")
 def _():
     return T["marker"] if T["marker"] in str(dict(os.environ)) else ""

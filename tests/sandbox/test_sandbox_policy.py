@@ -56,10 +56,11 @@ def test_no_policy_yields_a_command_without_isolation(fields: dict[str, Any]) ->
         made = Policy(**fields)
     except PolicyError:
         return
-    argv = bwrap_argv(made, ["/usr/bin/python"], uid=0, exists=lambda _p: True)
+    argv = bwrap_argv(made, ["/usr/bin/python"], uid=0, filter_fd=7, exists=lambda _p: True)
     options = argv[: argv.index("--", 1)]
     assert set(NAMESPACES) <= set(options)
     assert "--die-with-parent" in options
+    assert options[options.index("--seccomp") + 1] == "7"
     assert options[options.index("--cap-drop") + 1] == "ALL"
     assert options[options.index("--uid") + 1] != "0"
     assert options[-4:] == ["--remount-ro", "/", "--chdir", made.workdir]
@@ -82,6 +83,7 @@ def operations(options: list[str]) -> list[tuple[str, str]]:
     counts = {
         "--ro-bind": 2, "--bind": 2, "--symlink": 2, "--tmpfs": 1, "--size": 1, "--perms": 1,
         "--dir": 1, "--remount-ro": 1, "--dev": 1, "--proc": 1, "--uid": 1, "--gid": 1,
+        "--seccomp": 1,
         "--chdir": 1, "--hostname": 1, "--cap-drop": 1, "--die-with-parent": 0, "--new-session": 0,
     }  # fmt: skip
     counts |= dict.fromkeys(NAMESPACES, 0)

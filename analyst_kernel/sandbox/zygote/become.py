@@ -7,25 +7,31 @@ bound ahead and takes its data and identity later. Nothing generated runs before
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import os
 import random
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
-from analyst_kernel.sandbox import landlock, probe, rlimits
+from analyst_kernel.sandbox import foreign, landlock, probe, rlimits, seccomp
+from analyst_kernel.sandbox.entry import furnish
 from analyst_kernel.sandbox.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.policy import ResourceLimits
-from analyst_kernel.sandbox.zygote import messages, room
+from analyst_kernel.sandbox.zygote import blas, messages, room
 
+_CLOSE_WAIT = 0.5  # seconds to send the last messages
 _PATIENCE = 60.0  # seconds for the server's next word
 
 
 def app_class() -> Any:
-    """ipykernel's application for forked kernels; a function, because the import is heavy."""
+    """The application of forked kernels; a function, because the import is heavy."""
     from ipykernel.kernelapp import IPKernelApp
 
     class ForkedKernelApp(IPKernelApp):
@@ -59,6 +65,14 @@ def app_class() -> Any:
             """There is none."""
 
     return ForkedKernelApp
+
+
+def look_up() -> None:
+    """In the zygote: find out once what every kernel would have to."""
+    blas.libraries()
+    _launcher()
+    seccomp.available()
+    foreign.call_getpid_x32()
 
 
 def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
@@ -100,7 +114,16 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     channel.close()
     _forget_package()
     app.start_serving()
+    _finish(app)
     return 0
+
+
+def _finish(app: Any) -> None:
+    """Run what was registered for the end, and send what is left; never for long."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - the only way to run them without ending here
+    closing = threading.Thread(target=app.close, daemon=True)
+    closing.start()
+    closing.join(_CLOSE_WAIT)
 
 
 def _enclose(policy: dict[str, Any], *, spare: bool) -> None:
@@ -154,6 +177,7 @@ def _bind(app: Any, connection: dict[str, Any]) -> None:
     app.session = Session(parent=app, username="username")
     app.load_connection_info(connection)
     app.init_sockets()
+    atexit.unregister(app.close)
     app.init_heartbeat()
     app.init_io()
     app.init_signal()
@@ -178,23 +202,23 @@ def _rename(app: Any, connection: dict[str, Any]) -> None:
 
 
 def _furnish(app: Any, output_dir: str) -> None:
-    from analyst_kernel.sandbox.entry import furnish
-
     app.shell.init_environment()
     app.shell.user_ns.pop("__session__", None)
     if os.environ.get("JPY_SESSION_NAME"):
         app.shell.user_ns["__session__"] = os.environ["JPY_SESSION_NAME"]
     furnish(app.shell, output_dir)
-    from importlib.util import find_spec
+    sys.argv = [_launcher()]
 
-    launcher = find_spec("ipykernel_launcher")
-    sys.argv = [launcher.origin if launcher and launcher.origin else "ipykernel_launcher"]
+
+@functools.cache
+def _launcher() -> str:
+    """What the first argument of a kernel is when it was started the ordinary way."""
+    found = find_spec("ipykernel_launcher")
+    return found.origin if found and found.origin else "ipykernel_launcher"
 
 
 def _use_processors(count: int) -> None:
     """Let BLAS, which was loaded with one thread for the sake of forking, use more."""
-    from analyst_kernel.sandbox.zygote import blas
-
     if count > 1:
         blas.set_threads(count)
 
@@ -203,5 +227,3 @@ def _forget_package() -> None:
     """Leave the name to the real package, if it is installed where the kernel can see it."""
     for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
         del sys.modules[name]
-
-

@@ -63,7 +63,7 @@ class ZygoteHost:
         self._failed: tuple[float, str] | None = None
         self.spares = True
 
-    # --- the zygote --------------------------------------------------------------------------------
+    # --- the zygote -------------------------------------------------------------------------------
 
     def rooms(self) -> Rooms:
         """The running zygote, booted where there is none; raises :class:`NotHere`."""
@@ -94,14 +94,18 @@ class ZygoteHost:
             ends = (zygote_end.fileno(), mounter_end.fileno())
             line = boot.argv(self.python, system, links, ends, bwrap=self._bwrap)
             try:
-                process = spawn.spawner().submit(
-                    spawn.start,
-                    line,
-                    environment=boot.zygote_environment(self.python, system),
-                    cwd="/",
-                    keep=ends,
-                    log=log,
-                ).result(BOOT_WAIT)
+                process = (
+                    spawn.spawner()
+                    .submit(
+                        spawn.start,
+                        line,
+                        environment=boot.zygote_environment(self.python, system),
+                        cwd="/",
+                        keep=ends,
+                        log=log,
+                    )
+                    .result(BOOT_WAIT)
+                )
             except OSError as error:
                 zygote.close()
                 mounter.close()
@@ -127,7 +131,7 @@ class ZygoteHost:
             self._rooms.close()
             self._rooms = None
 
-    # --- kernels -----------------------------------------------------------------------------------
+    # --- kernels ----------------------------------------------------------------------------------
 
     def start(self, launch: Launch) -> ZygoteKernel:
         """Start one kernel, probed and built, waiting for the verdict.
@@ -230,7 +234,7 @@ class ZygoteHost:
             self._kernels.discard(kernel)
         kernel.rooms.forget(kernel.room)
 
-    # --- the spare ---------------------------------------------------------------------------------
+    # --- the spare --------------------------------------------------------------------------------
 
     def _fits(self, room: Room, launch: Launch) -> bool:
         """Whether a prepared room has the limits that a launch wants."""
@@ -331,7 +335,7 @@ class ZygoteHost:
         if spare is not None:
             spare.discard()
 
-    # --- the thread --------------------------------------------------------------------------------
+    # --- the thread -------------------------------------------------------------------------------
 
     def _wake(self, *, refill: bool = False) -> None:
         with self._change:

@@ -6,7 +6,7 @@ runs nothing generated.
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import os
 import signal
 import socket
@@ -71,7 +71,6 @@ def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn
     try:
         privileges.set_dumpable(True)
         code = become.run(channel, order, app)
-        atexit._run_exitfuncs()
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
     except messages.Broken:
@@ -83,10 +82,8 @@ def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn
 
 
 def _say_why(channel: socket.socket) -> None:
-    try:
+    with contextlib.suppress(messages.Broken):
         messages.send(channel, {"failed": traceback.format_exc()[-4000:]}, timeout=1.0)
-    except messages.Broken:
-        pass
 
 
 def _watch(kernel: int) -> int:

@@ -125,7 +125,7 @@ class ZygoteKernel:
             shutil.rmtree(self._spare_folder, ignore_errors=True)
         self._forget(self)
 
-    # --- data --------------------------------------------------------------------------------------
+    # --- data -------------------------------------------------------------------------------------
 
     async def grant(self, policy: Policy) -> None:
         """Show the grants that ``policy`` has and this kernel lacks; raises :class:`GrantFailed`."""

@@ -12,6 +12,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any
 
+from analyst_kernel.sandbox.launcher import PRIVATE
 from analyst_kernel.sandbox.zygote import messages, room
 from analyst_kernel.sandbox.zygote import namespaces as ns
 
@@ -77,7 +78,7 @@ class Mounter:
             case other:
                 raise ValueError(f"unknown order {other!r}")
 
-    # --- showing -----------------------------------------------------------------------------------
+    # --- showing ----------------------------------------------------------------------------------
 
     def _tree(self, path: str, *, writable: bool) -> tuple[int, bool]:
         """A detached copy of a path of the host's, and whether it is a folder."""
@@ -122,7 +123,7 @@ class Mounter:
 
     def _enter(self, inside: Room, order: dict[str, Any]) -> None:
         if not inside.own:
-            inside.own = {os.stat(path).st_dev for path in ("/", *room.PRIVATE)}
+            inside.own = {os.stat(path).st_dev for path in ("/", *PRIVATE)}
         if "tmp_bytes" in order:
             room.resize(int(order["tmp_bytes"]))
 
@@ -187,7 +188,8 @@ def _open_plain(path: str) -> int:
 def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int:
     """Open a mount point in the room, made where it is missing; ``O_PATH``.
 
-    With ``cover`` nothing is going to be mounted on it, so it is made read-only itself. Every step goes through descriptors and no link: generated code may be changing /tmp meanwhile.
+    With ``cover`` nothing is going to be mounted on it, so it is made read-only itself. Every step
+    goes through descriptors and no link: generated code may be changing /tmp meanwhile.
     """
     parts = path.strip("/").split("/")
     here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -200,7 +202,7 @@ def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int
             try:
                 _make(inside, here, name, folder=as_folder)
                 following = _step(here, name)
-                private = f"/{'/'.join(parts[:depth])}" in room.PRIVATE
+                private = f"/{'/'.join(parts[:depth])}" in PRIVATE
                 if private and (cover or not last):
                     following = _cover(inside, here, name, following)
             except OSError:

@@ -143,9 +143,7 @@ def attach(tree_fd: int, target_fd: int, *, beneath: bool = False) -> None:
         beneath: Under what is mounted there, which then can be taken away without a gap.
     """
     flags = _MOVE_FROM_FD | _MOVE_TO_FD | (_MOVE_BENEATH if beneath else 0)
-    _call(
-        "move_mount", _MOVE_MOUNT, _int(tree_fd), b"", _int(target_fd), b"", ctypes.c_uint(flags)
-    )
+    _call("move_mount", _MOVE_MOUNT, _int(tree_fd), b"", _int(target_fd), b"", ctypes.c_uint(flags))
 
 
 def new_tmpfs(size: int, mode: int = 0o755) -> int:

@@ -49,6 +49,7 @@ class Zygote:
         os.makedirs(os.environ["HOME"], exist_ok=True)
         loaded = warm.load()
         self._app = warm.build_app(become.app_class())
+        become.look_up()
         warm.settle()
         signal.signal(signal.SIGCHLD, _reap)
         messages.send(end, {"ready": loaded})

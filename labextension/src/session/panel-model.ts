@@ -216,6 +216,20 @@ export class PanelModel {
     }
   }
 
+  /** Attach files or folders of the server, by path. */
+  async attach(paths: readonly string[]): Promise<boolean> {
+    return paths.length > 0 && (await this.send({ type: 'attach_data', paths: [...paths] }));
+  }
+
+  /** Upload files of the person's own computer; each is attached when it has arrived. */
+  async upload(files: readonly File[]): Promise<void> {
+    for (const file of files) {
+      await this.attempt(async () => {
+        await this.store.rest.upload(await this.ensure(), file);
+      });
+    }
+  }
+
   /** Choose model, approval or budget: for the analysis, or for the one to come. */
   async choose(choice: Partial<AskDefaults>): Promise<void> {
     if (this.analysis === null) {

@@ -30,6 +30,8 @@ SALES = Frame(
         ("KeyError", "'Revenue'", "Nearest: 'revenue_usd'"),
         ("KeyError", "'region'", "Nearest: 'Region '"),
         ("KeyError", "'zzz'", ""),
+        ("KeyError", "\"Label(s) ['Revenue'] do not exist\"", "Nearest: 'revenue_usd'"),
+        ("KeyError", "\"['Revenue', 'zzz'] not in index\"", "Nearest: 'revenue_usd'"),
         ("NameError", "name 'sale' is not defined", "variable 'sale'. Nearest: 'sales'"),
         ("AttributeError", "'DataFrame' object has no attribute 'append'", "pd.concat"),
         ("AttributeError", "'DataFrame' object has no attribute 'year'", "Nearest: 'Year'"),

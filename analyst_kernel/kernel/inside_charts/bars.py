@@ -1,0 +1,220 @@
+"""Bars and histograms: one element per bar, named by where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyst_kernel.kernel.inside_charts.legends import own_name
+from analyst_kernel.kernel.inside_charts.lines import error_spans, span_of
+from analyst_kernel.kernel.inside_charts.sheet import Sheet
+from analyst_kernel.kernel.inside_charts.values import floats, listed, scalar
+
+_COUNTED = ("count", "frequency", "density", "probability", "percent", "proportion", "freq")
+
+
+def read_bars(sheet: Sheet) -> None:
+    """Read every bar container, stairs, and the outlines of histograms."""
+    containers = [c for c in sheet.axes.containers if type(c).__name__ == "BarContainer" and len(c)]
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for container in containers:
+        along = _orientation(container)
+        kind = "histogram" if _is_histogram(sheet, container, along) else "bar"
+        groups.setdefault((kind, along), []).append(container)
+        sheet.use(*container.patches)
+        if container.errorbar is not None:
+            sheet.use(*_parts(container.errorbar))
+    for (kind, along), members in groups.items():
+        names = _series_names(sheet, members)
+        elements = []
+        for container, name in zip(members, names):  # noqa: B905 - a kernel may be older
+            elements.extend(_bars(sheet, container, name, along, kind))
+        if kind == "bar":
+            _add_drawn_intervals(sheet, elements, along)
+        fields = {"orientation": along, "stacked": _is_stacked(elements) or None}
+        if kind == "histogram":
+            fields["bins"] = _shared_edges(elements)
+        sheet.add(kind, elements, members[0].patches[0], **fields)
+    _read_outlines(sheet)
+
+
+def _orientation(container: Any) -> str:
+    """Return the direction of the bars, which matplotlib knows; shapes are the fallback."""
+    known = getattr(container, "orientation", None)
+    if known in ("vertical", "horizontal"):
+        return str(known)
+    widths = {round(patch.get_width(), 9) for patch in container.patches}
+    heights = {round(patch.get_height(), 9) for patch in container.patches}
+    return "horizontal" if len(heights) == 1 < len(widths) else "vertical"
+
+
+def _box(patch: Any, along: str) -> tuple[float, float, float, float]:
+    """Return a bar's place on its own axis (low, size) and on the value axis (base, value)."""
+    if along == "vertical":
+        return patch.get_x(), patch.get_width(), patch.get_y(), patch.get_height()
+    return patch.get_y(), patch.get_height(), patch.get_x(), patch.get_width()
+
+
+def _is_histogram(sheet: Sheet, container: Any, along: str) -> bool:
+    if "edges" in sheet.records.get(container.patches[0], {}):
+        return True
+    scale, counted = (sheet.x, sheet.y) if along == "vertical" else (sheet.y, sheet.x)
+    if scale.is_text or len(container.patches) < 2:
+        return False
+    boxes = sorted(_box(patch, along) for patch in container.patches)
+    lows = np.array([box[0] for box in boxes], dtype=float)
+    sizes = np.array([box[1] for box in boxes], dtype=float)
+    span = float(lows[-1] + sizes[-1] - lows[0]) or 1.0
+    touching = bool((np.abs(lows[:-1] + sizes[:-1] - lows[1:]) < 1e-6 * span).all())
+    if not touching:
+        return False
+    middles = lows + sizes / 2
+    discrete = bool(np.allclose(sizes, 1.0) and np.allclose(middles, np.round(middles)))
+    return not discrete or any(word in counted.label().lower() for word in _COUNTED)
+
+
+def _series_names(sheet: Sheet, containers: list[Any]) -> list[str]:
+    names = [own_name(c) or sheet.names.named(c, None) for c in containers]
+    names = [
+        name or sheet.names.named(container.patches[0])
+        for name, container in zip(names, containers)  # noqa: B905 - a kernel may be older
+    ]
+    if not any(names) and 1 < len(containers) == len(sheet.names.entries):
+        return [name for name, _ in sheet.names.entries]
+    return names
+
+
+def _bars(
+    sheet: Sheet, container: Any, group: str, along: str, kind: str
+) -> list[dict[str, Any]]:
+    scale, counted = (sheet.x, sheet.y) if along == "vertical" else (sheet.y, sheet.x)
+    record = sheet.records.get(container.patches[0], {})
+    given = getattr(container, "datavalues", None)
+    boxes = [_box(patch, along) for patch in container.patches]
+    plain = given is not None and len(given) == len(boxes) and _is_number(given)
+    values = listed(np.asarray(given)) if plain else listed(floats([box[3] for box in boxes]))
+    edges = listed(record["edges"]) if kind == "histogram" and "edges" in record else None
+    if edges is not None and (len(edges) != len(boxes) + 1 or scale.kind != "number"):
+        edges = None
+    spans = _container_spans(container, along)
+    found = []
+    for index, (patch, box, value) in enumerate(zip(container.patches, boxes, values)):  # noqa: B905 - a kernel may be older
+        low, size, base, _ = box
+        middle = low + size / 2
+        element: dict[str, Any] = {"group": group, "value": value, "_middle": middle, "_size": size}
+        if kind == "histogram":
+            bounds = edges[index : index + 2] if edges else scale.values([low, low + size])
+            element["bin"] = bounds
+            element["label"] = " to ".join(_short(bound) for bound in bounds)
+        else:
+            own = own_name(patch)
+            element["label"] = scale.label_at(middle)
+            element["group"] = group or own
+            if not scale.is_text:
+                element["position"] = scale.value(_clean(middle, size))
+                element["label"] = scale.label_at(_clean(middle, size))
+        if base and np.isfinite(base) and not (counted.axis.get_scale() == "log"):
+            element["base"] = counted.value(float(base))
+        for place, start, end in spans:
+            if abs(place - middle) <= abs(size) / 2 and "low" not in element:
+                element["low"], element["high"] = scalar(start), scalar(end)
+        found.append(element)
+    return found
+
+
+def _clean(middle: float, size: float) -> float:
+    """Return a bar's middle without the noise of halving and adding its width."""
+    rounded = round(middle, 9)
+    return rounded if abs(rounded - middle) < 1e-6 * max(abs(size), 1e-9) else middle
+
+
+def _short(bound: Any) -> str:
+    return f"{bound:.6g}" if isinstance(bound, float) else str(bound)
+
+
+def _is_number(values: Any) -> bool:
+    return np.asarray(values).dtype.kind in "iuf"
+
+
+def _parts(errorbar: Any) -> list[Any]:
+    line, caps, bars = errorbar.lines
+    return [line, *caps, *bars]
+
+
+def _container_spans(container: Any, along: str) -> list[tuple[float, float, float]]:
+    if container.errorbar is None:
+        return []
+    return error_spans(container.errorbar)["y" if along == "vertical" else "x"]
+
+
+def _add_drawn_intervals(sheet: Sheet, elements: list[dict[str, Any]], along: str) -> None:
+    """Take upright lines on the bars as their intervals, where at least half of the bars have one.
+
+    Libraries that aggregate draw their confidence intervals as plain lines.
+    """
+    axis = "y" if along == "vertical" else "x"
+    found: list[tuple[Any, dict[str, Any], float, float]] = []
+    for line in sheet.axes.lines:
+        interval = span_of(line) if sheet.is_open(line) else None
+        if interval is None or interval[0] != axis:
+            continue
+        for element in elements:
+            if abs(element["_middle"] - interval[1]) <= 1e-6 + abs(element["_size"]) * 0.01:
+                found.append((line, element, interval[2], interval[3]))
+                break
+    if found and 2 * len({id(element) for _, element, _, _ in found}) >= len(elements):
+        for line, element, low, high in found:
+            element["low"], element["high"] = scalar(low), scalar(high)
+            sheet.use(line)
+
+
+def _is_stacked(elements: list[dict[str, Any]]) -> bool:
+    """Say whether bars of different groups stand on each other."""
+    based = [element for element in elements if element.get("base")]
+    middles = {round(element["_middle"], 9) for element in elements}
+    return bool(based) and len({e["group"] for e in elements}) > 1 and len(middles) < len(elements)
+
+
+def _shared_edges(elements: list[dict[str, Any]]) -> list[Any] | None:
+    """Return the bin edges where all series have the same ones."""
+    edges: list[Any] | None = None
+    for group in dict.fromkeys(element["group"] for element in elements):
+        bins = sorted((e["bin"] for e in elements if e["group"] == group), key=lambda b: b[0])
+        own = [bins[0][0], *(bounds[1] for bounds in bins)]
+        if edges is not None and edges != own:
+            return None
+        edges = own
+    return edges
+
+
+def _read_outlines(sheet: Sheet) -> None:
+    """Read stairs, and histograms that are drawn as one outline."""
+    elements: list[dict[str, Any]] = []
+    first = None
+    along = "vertical"
+    for patch in sheet.axes.patches:
+        if not sheet.is_open(patch):
+            continue
+        record = sheet.records.get(patch, {})
+        if type(patch).__name__ == "StepPatch":
+            data = patch.get_data()
+            values, edges = data.values, data.edges
+            along = str(patch.orientation)
+        elif "edges" in record and "values" in record:
+            values, edges, along = record["values"], record["edges"], record["orientation"]
+        else:
+            continue
+        first = first or patch
+        sheet.use(patch)
+        scale = sheet.x if along == "vertical" else sheet.y
+        group = sheet.names.named(patch)
+        bounds = scale.values(edges)
+        for index, value in enumerate(listed(floats(values))):
+            pair = bounds[index : index + 2]
+            label = " to ".join(_short(bound) for bound in pair)
+            elements.append({"label": label, "group": group, "value": value, "bin": pair})
+    if elements:
+        sheet.add(
+            "histogram", elements, first, orientation=along, bins=_shared_edges(elements)
+        )

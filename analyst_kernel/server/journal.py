@@ -1,0 +1,261 @@
+"""The journal: every analysis of this person and what happened in it, in one SQLite file.
+
+It survives browser, server and machine. Streamed text is not written piece by piece: what a model
+call said is written once, when the call ends. Blocking; the event loop calls it in threads.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from analyst_kernel.agent.errors import AnalystError
+from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.server.stored import StoredAnalysis
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE analyses (
+        id TEXT PRIMARY KEY,
+        record TEXT NOT NULL,
+        reserved INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE events (
+        analysis TEXT NOT NULL REFERENCES analyses (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        run TEXT,
+        body TEXT NOT NULL,
+        PRIMARY KEY (analysis, number)
+    );
+    CREATE INDEX events_by_type ON events (type, analysis, number);
+    """,
+)
+"""Statement groups; the n-th leads from schema version n to n + 1."""
+
+
+class JournalError(AnalystError):
+    """The journal cannot be used; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as it is kept.
+
+    Attributes:
+        number: Its number.
+        first: Number of its first piece, where it joins streamed pieces; else ``number``.
+        type, run: As in the event.
+        body: The whole event as JSON.
+    """
+
+    number: int
+    first: int
+    type: str
+    run: str | None
+    body: str
+
+
+class Journal:
+    """The file. Used by one server at a time; safe to call from several threads.
+
+    Attributes:
+        path: Where it lies.
+        notice: What happened to a damaged journal, for the person; or empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the journal, making or migrating it; a damaged one is set aside.
+
+        Raises:
+            JournalError: Its folder cannot be written, or a newer version wrote it.
+        """
+        self.path = path
+        self.notice = ""
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(
+                f"The journal's folder {path.parent} cannot be made: {error.strerror}.",
+                "Make it writable, or set AnalystKernelApp.journal_path.",
+            ) from error
+        try:
+            self._connection = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+                raise JournalError(
+                    f"The journal {path} cannot be opened: {error}.",
+                    "Close other programs that use it and check its permissions.",
+                ) from error
+            self._set_aside(error)
+            self._connection = self._open()
+
+    def close(self) -> None:
+        """Release the file; harmless when closed."""
+        with self._lock:
+            self._connection.close()
+
+    # --- analyses ------------------------------------------------------------------------------
+
+    def analyses(self) -> tuple[tuple[StoredAnalysis, int], ...]:
+        """Return every analysis with the highest event number that may have been given out."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT record, max(reserved, coalesce((SELECT max(number) FROM events "
+                "WHERE events.analysis = analyses.id), 0)) FROM analyses"
+            ).fetchall()
+        return tuple((StoredAnalysis.model_validate_json(record), last) for record, last in rows)
+
+    def save(self, record: StoredAnalysis) -> None:
+        """Put an analysis, new or changed."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO analyses (id, record) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                (record.id, record.model_dump_json()),
+            )
+
+    def remove(self, analysis: AnalysisId) -> None:
+        """Forget an analysis and its events."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM analyses WHERE id = ?", (analysis,))
+
+    # --- events --------------------------------------------------------------------------------
+
+    def append(self, analysis: AnalysisId, rows: Sequence[Row], reserved: int) -> None:
+        """Write events, in order, and that numbers up to ``reserved`` may be given out."""
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO events (analysis, number, first, type, run, body) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(analysis, r.number, r.first, r.type, r.run, r.body) for r in rows],
+            )
+            connection.execute(
+                "UPDATE analyses SET reserved = max(reserved, ?) WHERE id = ?", (reserved, analysis)
+            )
+
+    def events(
+        self, analysis: AnalysisId, *, after: int = 0, until: int | None = None, most: int = -1
+    ) -> tuple[Row, ...]:
+        """Return events in order: ``after < number <= until``, at most ``most`` (-1: all)."""
+        return self._rows(
+            "analysis = ? AND number > ? AND number <= ? ORDER BY number LIMIT ?",
+            (analysis, after, (1 << 62) if until is None else until, most),
+        )
+
+    def of_type(self, analysis: AnalysisId, kind: str) -> tuple[Row, ...]:
+        """Return the events of one type, in order."""
+        return self._rows("type = ? AND analysis = ? ORDER BY number", (kind, analysis))
+
+    def newest_kernel(self) -> str | None:
+        """Return the newest event of a kernel that told its isolation, as JSON."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT body FROM events WHERE type = 'kernel_changed' "
+                "AND json_extract(body, '$.sandbox') IS NOT NULL "
+                "ORDER BY json_extract(body, '$.at') DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def open_run(self, analysis: AnalysisId) -> tuple[Row, ...]:
+        """Return the events of a run that never ended, from its start; empty where all ended."""
+        return self._rows(
+            "analysis = ?1 AND number >= (SELECT max(number) FROM events WHERE analysis = ?1 "
+            "AND type = 'run_started') AND NOT EXISTS (SELECT 1 FROM events AS later WHERE "
+            "later.analysis = ?1 AND later.type = 'run_finished' AND later.number > (SELECT "
+            "max(number) FROM events WHERE analysis = ?1 AND type = 'run_started')) "
+            "ORDER BY number",
+            (analysis,),
+        )
+
+    # --- the file ------------------------------------------------------------------------------
+
+    def _rows(self, condition: str, values: tuple[object, ...]) -> tuple[Row, ...]:
+        with self._lock:
+            found = self._connection.execute(
+                f"SELECT number, first, type, run, body FROM events WHERE {condition}", values
+            ).fetchall()
+        return tuple(Row(*row) for row in found)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=10, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if os.name == "posix":
+                self.path.chmod(0o600)
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._migrate(connection)
+            # A damaged page shows only when it is read.
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("it holds damaged pages")
+            for (record,) in connection.execute("SELECT record FROM analyses").fetchall():
+                _check(record)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(_MIGRATIONS):
+            raise JournalError(
+                f"The journal {self.path} is of a newer version of this package.",
+                "Update the package, or move the file away; the notebooks stay.",
+            )
+        for number in range(version, len(_MIGRATIONS)):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in _MIGRATIONS[number].split(";"):
+                    if statement.strip():
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
+        with suppress(FileNotFoundError):
+            os.replace(self.path, aside)
+        for tail in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.path}{tail}")
+        self.notice = (
+            f"The journal of your analyses was damaged ({error}) and was set aside as "
+            f"{aside.name}. Their notebooks are untouched: open one to continue its analysis."
+        )
+
+
+def _check(record: str) -> None:
+    try:
+        StoredAnalysis.model_validate_json(record)
+    except ValueError as error:
+        raise sqlite3.DatabaseError("a record cannot be read") from error
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -1,0 +1,80 @@
+"""Makes the demonstration notebooks of this folder anew, by asking (``make demonstrations``).
+
+Each is an analysis as a person would get it: the built-in rules answer, or a recorded script plays
+the model's part. Either way the cells really run and every output is their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from analyst_kernel import Analyst
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """One notebook: its questions, the data granted to it, and who answers."""
+
+    notebook: str
+    questions: tuple[str, ...]
+    data: tuple[str, ...]
+    model: str = "offline:rules"
+
+
+DEMONSTRATIONS = (
+    Demonstration(
+        "mileage-by-model-year.ipynb",
+        (
+            "How did average city mileage change by model year? Show a line chart.",
+            "Only for Toyota",
+        ),
+        ("data/vehicles.csv",),
+    ),
+    Demonstration(
+        "penguins-mass-and-flippers.ipynb",
+        (
+            "Do heavier penguins have longer flippers?",
+            "Compare the body mass of the species",
+        ),
+        ("data/penguins_raw.csv",),
+    ),
+    Demonstration(
+        "windiest-months.ipynb",
+        ("Which months are windiest at each airport?",),
+        ("data/nyc_weather.csv",),
+    ),
+    Demonstration(
+        "engine-size-with-a-repair.ipynb",
+        ("How does engine size relate to city mileage for petrol cars?",),
+        ("data/vehicles.csv",),
+        "scripted:scripts/engine-size.json",
+    ),
+)
+
+
+async def make(demonstration: Demonstration) -> None:
+    """Ask the questions of one demonstration into a new notebook."""
+    path = HERE / demonstration.notebook
+    path.unlink(missing_ok=True)
+    async with Analyst(demonstration.model) as analyst:
+        for question in demonstration.questions:
+            result = await analyst.ask(question, data=demonstration.data, notebook=path)
+            if result.status != "answered":
+                raise SystemExit(f"{path.name}: {result.status}: {result.reason}")
+            print(f"{path.name}: {result.answer.splitlines()[0]}")
+
+
+async def main() -> None:
+    """Make them all."""
+    os.chdir(HERE)
+    for demonstration in DEMONSTRATIONS:
+        await make(demonstration)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
