@@ -267,9 +267,7 @@ class Analysis:
         if not question.strip():
             raise InputError("The question is empty.", "Ask something about the data.")
         async with self._lock:
-            for code, message in self._to_tell:
-                self._notice(code, message)
-            self._to_tell.clear()
+            await self._catch_up()
             try:
                 finished = await run_question(
                     self._bench,
@@ -319,6 +317,21 @@ class Analysis:
             await self._kernel.stop()
         finally:
             await self._model.aclose()
+
+    async def _catch_up(self) -> None:
+        """Take in what happened outside since the last run, and tell the person."""
+        changed = await self._catalog.refresh()
+        if changed:
+            self._memory.reload(changed, self._catalog.setup_code)
+            names = ", ".join(changed)
+            self._to_tell.append(("data-changed", f"{names} changed on disk and is loaded again."))
+        self._tell_of_problems()
+        if self._kernel.outdated():
+            await self._kernel.stop()
+            self._memory.forget_kernel()
+        for code, message in self._to_tell:
+            self._notice(code, message)
+        self._to_tell.clear()
 
     async def _note_versions(self) -> None:
         """Write into the notebook with which library versions its cells ran."""

@@ -29,7 +29,8 @@ async def open_run(run: Run) -> tuple[str, ...]:
         SandboxError, KernelError: The kernel did not come up; no generated code ran.
         DataError, NotebookError: A dataset cannot be read, the notebook not be written.
     """
-    notes = await bring_up(run)
+    notes = [*run.memory.news, *await bring_up(run)]
+    run.memory.news.clear()
     await write_question(run)
     return tuple(notes)
 

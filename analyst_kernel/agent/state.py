@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
@@ -104,6 +104,7 @@ class Memory:
         findings, charts: Of all runs; charts without their picture.
         numbers: What each executed cell shows, in order of execution.
         earlier: Questions answered so far.
+        news: Sentences for the model with the next question.
     """
 
     runs: int = 0
@@ -119,6 +120,23 @@ class Memory:
     charts: list[ChartRecord] = field(default_factory=list)
     numbers: list[CellNumbers] = field(default_factory=list)
     earlier: list[Earlier] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
+
+    def reload(self, names: Sequence[str], code: Callable[[Sequence[str]], str]) -> None:
+        """Note that datasets changed on disk: the next run describes and loads them again.
+
+        ``code`` writes the setup code for the named datasets.
+        """
+        for name in names:
+            self.profiles.pop(name, None)
+        for setup in self.setups:
+            if any(name in names for name in setup.names):
+                setup.code = code(setup.names)
+                setup.ran = False
+        self.news.append(
+            f"Changed on disk since the last question: {', '.join(names)}. They are loaded again; "
+            "variables made from them before are out of date."
+        )
 
     def forget_kernel(self) -> None:
         """Note that the kernel's state is gone; called by whoever stopped, reaped or lost it.

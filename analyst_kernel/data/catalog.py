@@ -142,6 +142,36 @@ class LocalCatalog:
         found = inspect(source, name, max_frame_bytes=self._max_frame_bytes, stop=stop)
         return _Granted(found, stamp)
 
+    async def refresh(self) -> tuple[str, ...]:
+        """Read again the files that changed since they were read.
+
+        A file that is gone, or can no longer be read, keeps what is known of it and is listed in
+        :attr:`problems`.
+
+        Returns:
+            The names of the datasets that changed.
+        """
+        async with self._lock:
+            stamps = {one.dataset.path: one.stamp for one in self._granted.values()}
+            changed: list[str] = []
+            for path, stamp in stamps.items():
+                try:
+                    discover.checked(path)
+                    if _stamp(path) == stamp:
+                        continue
+                    fresh = await self._again(path)
+                except DataError as error:
+                    self._problems[path] = str(error)
+                    continue
+                self._granted.update({one.dataset.name: one for one in fresh})
+                changed += [one.dataset.name for one in fresh]
+            return tuple(changed)
+
+    async def _again(self, path: str) -> list[_Granted]:
+        """Read one file again, with the lock held."""
+        taken = dict(self._granted)
+        return await _in_thread(lambda stop: self._file(path, taken, stop))
+
     async def profile(
         self,
         name: str,
@@ -165,8 +195,7 @@ class LocalCatalog:
         async with self._lock:
             path = discover.checked(one.dataset.path)
             if _stamp(path) != one.stamp:
-                taken = dict(self._granted)
-                fresh = await _in_thread(lambda stop: self._file(path, taken, stop))
+                fresh = await self._again(path)
                 self._granted.update({each.dataset.name: each for each in fresh})
                 one = self._named(name)
             links = await _in_thread(lambda stop: self._links_of(one, stop))

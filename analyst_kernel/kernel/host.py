@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from analyst_kernel.agent.errors import KernelError, SandboxError
+from analyst_kernel.agent.errors import AnalystError, InputError, KernelError, SandboxError
 
 _LOG = logging.getLogger("analyst_kernel.kernel")
 _LOG.addHandler(logging.NullHandler())
@@ -96,8 +96,8 @@ class LocalHost:
             await km.start_kernel(cwd=cwd, env=env, **options)
         except BaseException as error:
             await _finish(self.shutdown(km))
-            if (told := _told(error, kernel_name)) is not None:
-                raise told from error
+            if (known := told(error, kernel_name)) is not None:
+                raise known from error
             raise
         return km
 
@@ -106,8 +106,8 @@ class LocalHost:
         try:
             await km.restart_kernel(now=True)
         except BaseException as error:
-            if (told := _told(error, km.kernel_name)) is not None:
-                raise told from error
+            if (known := told(error, km.kernel_name)) is not None:
+                raise known from error
             raise
 
     async def shutdown(self, km: Any) -> None:
@@ -150,7 +150,7 @@ class LocalHost:
         return {"stdout": room.words, "stderr": room.words}
 
 
-def _told(error: BaseException, kernel_name: str) -> KernelError | SandboxError | None:
+def told(error: BaseException, kernel_name: str) -> AnalystError | None:
     """Return what a failed start means to the person, or ``None`` for what is no failure of it."""
     if not isinstance(error, OSError | RuntimeError | ValueError):
         return None
@@ -158,6 +158,8 @@ def _told(error: BaseException, kernel_name: str) -> KernelError | SandboxError 
     if getattr(error, "exit_code", None) == SandboxError.exit_code:
         what = str(getattr(error, "what", error))
         return SandboxError(what, str(getattr(error, "remedy", "")))
+    if getattr(error, "exit_code", None) == InputError.exit_code:
+        return InputError(str(error))
     what = f"The kernel {kernel_name!r} could not be started: {error}"
     return KernelError(what, "Run `analyst doctor`.")
 

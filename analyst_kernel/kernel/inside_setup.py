@@ -7,6 +7,8 @@ default that would make a notebook print something else in a plain kernel.
 
 from __future__ import annotations
 
+import importlib
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import json
@@ -14,13 +16,14 @@ import os
 import pathlib
 import platform
 import sys
-import types
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 FACTS_MIME = "application/vnd.analyst-kernel.facts+json"
 PICTURE_DPI = 125
+CAPTURE = "_analyst_chart_capture"
+PACKAGED_CHARTS = "analyst_kernel.kernel.inside_charts"
 LIBRARIES = {
     "pandas": "pandas",
     "numpy": "numpy",
@@ -38,6 +41,9 @@ LIBRARIES = {
     "ipykernel": "ipykernel",
     "IPython": "ipython",
 }
+
+texts: dict[str, str] = {}
+"""Module name to source, of everything that was sent; compiled when it is imported."""
 
 _waiting: dict[str, list[Callable[[Any], None]]] = {}
 _problems: list[str] = []
@@ -86,11 +92,35 @@ class _Finder:
         return None
 
 
+class _Text:
+    """Finds and loads the modules that were sent as text."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find a module that was sent."""
+        if name not in texts:
+            return None
+        inside = any(other.startswith(f"{name}.") for other in texts)
+        return importlib.machinery.ModuleSpec(name, self, is_package=inside)  # type: ignore[arg-type]  # has what a loader needs
+
+    def create_module(self, _spec: Any) -> None:
+        """Leave the making of the module to Python."""
+
+    def exec_module(self, module: Any) -> None:
+        """Compile and run its text."""
+        name = module.__name__
+        text = texts[name].replace(PACKAGED_CHARTS, "_analyst_charts")
+        exec(compile(text, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own source
+
+
 def _attempt(callback: Callable[[Any], None], module: Any) -> None:
     try:
         callback(module)
     except Exception as error:  # noqa: BLE001 - never into the user's import
         _problems.append(f"{type(error).__name__}: {error}"[:300])
+
+
+_finder = _Finder()
+_text = _Text()
 
 
 def when_imported(name: str, callback: Callable[[Any], None]) -> None:
@@ -146,15 +176,42 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def set_up(shell: Any, output_dir: str, chart_source: str) -> None:
-    """Prepare the kernel.
+def set_up(shell: Any, sent: dict[str, str]) -> None:
+    """Prepare the kernel, once.
 
     Args:
         shell: The IPython shell.
-        output_dir: Absolute path of the analysis's writable folder.
-        chart_source: Source of the chart capture, which defines ``install(shell, when_imported)``;
-            may be empty.
+        sent: Module name to source of what may be imported; the source of the chart capture
+            defines ``install(shell, when_imported)``, and may be empty.
     """
+    texts.update(sent)
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
+    sys.meta_path.insert(0, _finder)
+    sys.meta_path.append(_text)
+    importlib.import_module("_analyst_frames")
+    when_imported("pandas", _on_pandas)
+    when_imported("altair", _on_altair)
+    if "plotly.io" in sys.modules:
+        when_imported("plotly.io", _on_plotly)
+    when_imported("matplotlib_inline.backend_inline", _pictures(shell))
+    if sent.get(CAPTURE):
+        try:
+            importlib.import_module(CAPTURE).install(shell, when_imported)
+        except Exception as error:  # noqa: BLE001 - told, never raised
+            _problems.append(f"chart capture: {type(error).__name__}: {error}"[:300])
+
+
+def retire() -> None:
+    """Take back what a second set-up from other texts would double."""
+    for finder in (_finder, _text):
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+    for name in texts:
+        sys.modules.pop(name, None)
+
+
+def tell_output_dir(shell: Any, output_dir: str) -> None:
+    """Give the code ``OUTPUT_DIR``; ``output_dir`` is the absolute path of the writable folder."""
     here = pathlib.Path(output_dir)
     same = os.path.realpath(here.parent) == os.path.realpath(os.getcwd())
     # Relative where possible: a notebook should not print the paths of one machine.
@@ -162,23 +219,6 @@ def set_up(shell: Any, output_dir: str, chart_source: str) -> None:
     _facts["output_dir"] = str(folder)
     shell.user_ns["OUTPUT_DIR"] = folder
     shell.user_ns_hidden["OUTPUT_DIR"] = folder
-    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
-    sys.meta_path.insert(0, _Finder())
-    when_imported("pandas", _on_pandas)
-    when_imported("altair", _on_altair)
-    if "plotly.io" in sys.modules:
-        when_imported("plotly.io", _on_plotly)
-    when_imported("matplotlib_inline.backend_inline", _pictures(shell))
-    if chart_source:
-        module = types.ModuleType("_analyst_chart_capture")
-        try:
-            sys.modules[module.__name__] = module
-            exec(  # noqa: S102 - our own source
-                compile(chart_source, "<analyst chart capture>", "exec"), module.__dict__
-            )
-            module.install(shell, when_imported)
-        except Exception as error:  # noqa: BLE001 - told, never raised
-            _problems.append(f"chart capture: {type(error).__name__}: {error}"[:300])
 
 
 class Facts:

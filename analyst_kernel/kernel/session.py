@@ -167,6 +167,11 @@ class KernelSession:
             return False
         return True
 
+    def outdated(self) -> bool:
+        """Say whether a granted file was replaced and only a new kernel would see it."""
+        look = getattr(getattr(self._km, "provisioner", None), "stale_grants", None)
+        return self._facts is not None and look is not None and bool(look())
+
     async def interrupt(self) -> None:
         """Interrupt the running cell; harmless when idle or stopped."""
         if self._km is None or self._recovery is not None:

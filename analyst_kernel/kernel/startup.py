@@ -1,12 +1,14 @@
 """The text that is sent into a fresh kernel, silently, and the reading of what it answers.
 
-The in-kernel sources are files of this package (``inside_*.py`` and, where it exists,
-``chart_capture.py``); they are read as text and never imported on this side.
+The in-kernel sources are files of this package (those that ``extension.FILES`` names, and that file
+itself); they are read as text and never imported on this side.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,7 +16,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-SETUP_MODULE = "_analyst_setup"
+from analyst_kernel.kernel.extension import FILES, SETUP
+
+SETUP_MODULE = SETUP
 FRAMES_MODULE = "_analyst_frames"
 CHART_SOURCE = "chart_capture.py"
 
@@ -22,13 +26,13 @@ FACTS = {"facts": f"__import__('sys').modules['{SETUP_MODULE}'].Facts()"}
 """Asks for the kernel's facts as a user expression."""
 
 _SEND = """\
-def _analyst_start(texts):
-    import sys, types
-    for name, text in texts.items():
-        module = sys.modules[name] = types.ModuleType(name)
-        exec(compile(text, '<' + name + '>', 'exec'), module.__dict__)
-_analyst_start({sources!r})
-__import__('sys').modules[{setup!r}].set_up(get_ipython(), {output_dir!r}, {charts!r})
+def _analyst_start(packed, output_dir):
+    import base64, json, zlib
+    source, texts = json.loads(zlib.decompress(base64.b85decode(packed)))
+    inside = {{'__name__': '_analyst_extension'}}
+    exec(compile(source, '<_analyst_extension>', 'exec'), inside)
+    inside['start'](get_ipython(), texts, output_dir)
+_analyst_start({packed!r}, {output_dir!r})
 del _analyst_start
 """
 
@@ -61,10 +65,9 @@ class StartupFacts:
 
 def startup_code(output_dir: str) -> str:
     """Return the code that sets a kernel up; ``output_dir`` is an absolute path."""
-    sources = {SETUP_MODULE: _source("inside_setup.py"), FRAMES_MODULE: _source("inside_frames.py")}
-    return _SEND.format(
-        sources=sources, setup=SETUP_MODULE, output_dir=output_dir, charts=_source(CHART_SOURCE)
-    )
+    texts = {name: _source(file) for name, file in FILES.items()}
+    # Packed, because IPython looks at every line of what it runs.
+    return _SEND.format(packed=_packed(_source("extension.py"), texts), output_dir=output_dir)
 
 
 def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
@@ -98,3 +101,7 @@ def _source(name: str) -> str:
     """Return a file of this package as text, or an empty string where it does not exist."""
     file = resources.files("analyst_kernel.kernel").joinpath(name)
     return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _packed(source: str, texts: dict[str, str]) -> str:
+    return base64.b85encode(zlib.compress(json.dumps([source, texts]).encode(), 6)).decode()

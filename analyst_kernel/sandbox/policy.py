@@ -45,6 +45,8 @@ PROC_MASKED_FOLDERS = ("/proc/acpi", "/proc/scsi", "/proc/asound", "/proc/driver
 class PolicyError(ValueError):
     """A policy that would show more than a person can have meant, or that cannot be enforced."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class ResourceLimits:

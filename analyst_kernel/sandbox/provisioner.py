@@ -270,13 +270,13 @@ class AnalystProvisioner(ConfiguredProvisioner):
     def stale_grants(self) -> tuple[str, ...]:
         """Granted single files that were replaced since the start.
 
-        A kernel to which data can be added is shown them as they are now instead.
-
         Such a kernel reads the old content (bubblewrap) or nothing (Landlock) until it is started
-        again. Files in granted folders are never stale.
+        again; one to which data can be added is shown the new content by this call. Files in
+        granted folders are never stale.
         """
-        if isinstance(self._started, Growing):
-            return tuple(self._started.refresh())
+        started: object = self._started
+        if isinstance(started, Growing):
+            return tuple(started.refresh())
         return tuple(
             path
             for path, identity in self._seen.items()

@@ -50,9 +50,9 @@ class JobLine:
     """Does jobs in order; a job that fails or is cancelled does not keep the next one waiting."""
 
     def __init__(
-        self, do: Callable[[Job], Awaitable[None]], changed: Callable[[bool], None]
+        self, do: Callable[[Job], Awaitable[None]], changed: Callable[[], None]
     ) -> None:
-        """Do each job with ``do``; ``changed`` is told, with whether the questions did."""
+        """Do each job with ``do``; call ``changed`` when what is at work or waits is another."""
         self._do = do
         self._changed = changed
         self._waiting: deque[Job] = deque()
@@ -67,15 +67,17 @@ class JobLine:
     @property
     def questions(self) -> tuple[str, ...]:
         """Questions that wait."""
-        return tuple(job.text for job in self._waiting if isinstance(job, Question))
+        waiting = list(self._waiting)
+        if self._at_work is None:  # the first one is about to be taken up
+            waiting = waiting[1:]
+        return tuple(job.text for job in waiting if isinstance(job, Question))
 
     def add(self, job: Job) -> None:
         """Put a job at the end."""
         self._waiting.append(job)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work())
-        elif isinstance(job, Question):
-            self._changed(True)
+        self._changed()
 
     def take_back(self, position: int) -> None:
         """Remove the question at ``position`` among those that wait.
@@ -87,14 +89,13 @@ class JobLine:
         if position >= len(places):
             raise InputError("That question does not wait any more.", "It is being answered.")
         del self._waiting[places[position]]
-        self._changed(True)
+        self._changed()
 
     def cancel(self) -> bool:
         """Stop the job at work; says whether there was one. What waits goes on after it."""
         if self._at_work is None:
             return False
-        self._at_work.cancel()
-        return True
+        return self._at_work.cancel()
 
     async def close(self) -> None:
         """Forget what waits, stop what is at work, and wait for its end."""
@@ -109,17 +110,15 @@ class JobLine:
             await asyncio.wait([self._worker])
 
     async def _work(self) -> None:
-        shown: tuple[str, ...] = ()
         while self._waiting:
             job = self._waiting.popleft()
             task = self._at_work = asyncio.ensure_future(_as_coroutine(self._do(job)))
-            self._changed(shown != self.questions or bool(self.questions))
-            shown = self.questions
+            self._changed()
             await asyncio.wait([task])
             self._at_work = None
             if not task.cancelled() and (error := task.exception()) is not None:
                 _log.error("A job of an analysis failed", exc_info=error)
-        self._changed(bool(shown))
+        self._changed()
 
 
 async def _as_coroutine(work: Awaitable[None]) -> None:

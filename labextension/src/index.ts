@@ -1,8 +1,27 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { cellCommandsPlugin } from './plugins/cell-commands';
+import { commandsPlugin } from './plugins/commands';
+import { launcherPlugin } from './plugins/launcher';
+import { notificationsPlugin } from './plugins/notifications';
+import { panelPlugin } from './plugins/panel';
+import { settingsPlugin } from './plugins/settings';
+import { statusbarPlugin } from './plugins/statusbar';
+import { storePlugin } from './plugins/store';
+
+export { IAnalystPanels, IAnalystStore } from './tokens';
 
 /**
  * Every plugin of the extension, one per file of `plugins/`; this list is all that stands here.
  */
-const plugins: JupyterFrontEndPlugin<unknown>[] = [];
+const plugins = [
+  storePlugin,
+  panelPlugin,
+  settingsPlugin,
+  commandsPlugin,
+  cellCommandsPlugin,
+  launcherPlugin,
+  statusbarPlugin,
+  notificationsPlugin
+] as JupyterFrontEndPlugin<unknown>[];
 
 export default plugins;

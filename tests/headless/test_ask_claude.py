@@ -93,7 +93,8 @@ def test_the_answer_is_right_and_its_numbers_are_proven(asked: Ended, notebook: 
 def test_the_server_saw_no_violation(server: WireServer, asked: Ended):
     assert refusals(server) == []
     assert [request.status for request in server.messages_requests] == [200] * 6
-    assert {request.headers.get("x-api-key") for request in server.requests} == {FAKE_KEY}
+    used = {request.headers["authorization"] for request in server.requests}
+    assert used == {f"Bearer {FAKE_KEY}"}
 
 
 def test_cached_tokens_are_reported(server: WireServer, asked: Ended):

@@ -303,16 +303,16 @@ class ZygoteHost:
             return
         folder = host().runtime.kernel_folder()
         sockets = os.path.join(folder, "s")
+        connection = {
+            "transport": "ipc", "ip": os.path.join(sockets, "k"), "key": secrets.token_hex(32),
+            "signature_scheme": "hmac-sha256", "kernel_name": "analyst",
+            "shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5,
+        }  # fmt: skip
+        system = places.system_paths(self.python)
         room: Room | None = None
         try:
             room = self._make_room(rooms)
             rooms.show(room, [(sockets, True)])
-            connection = {
-                "transport": "ipc", "ip": os.path.join(sockets, "k"), "key": secrets.token_hex(32),
-                "signature_scheme": "hmac-sha256", "kernel_name": "analyst",
-                "shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5,
-            }  # fmt: skip
-            system = places.system_paths(self.python)
             policy = {
                 "landlock": True, "output_dir": "", "runtime_dir": sockets,
                 "system": list(system), "tops": list(rooms.tops),
@@ -320,19 +320,21 @@ class ZygoteHost:
             messages.send(room.channel, {"policy": policy, "spare": connection})
             record, fds = messages.receive(room.channel, BOOT_WAIT)
             messages.close_all(fds)
-            if record.get("bound") is not True:
-                raise messages.Broken(str(record)[-2000:])
+            bound = record.get("bound") is True
         except (messages.Broken, OSError):
+            bound = False
+        if room is None or not bound:
             if room is not None:
                 end_room(rooms, room)
             shutil.rmtree(folder, ignore_errors=True)
             return
         spare = Spare(rooms, room, folder, connection, system)
         with self._change:
-            if not self._closed and self._spare is None:
-                self._spare, spare = spare, None  # type: ignore[assignment]
+            kept = not self._closed and self._spare is None
+            if kept:
+                self._spare = spare
             self._change.notify_all()
-        if spare is not None:
+        if not kept:
             spare.discard()
 
     # --- the thread -------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ class ZygoteKernel:
     # --- data -------------------------------------------------------------------------------------
 
     async def grant(self, policy: Policy) -> None:
-        """Show the grants that ``policy`` has and this kernel lacks; raises :class:`GrantFailed`."""
+        """Show what ``policy`` grants and this kernel lacks; raises :class:`GrantFailed`."""
         await asyncio.to_thread(self._grant, policy)
 
     def _grant(self, policy: Policy) -> None:

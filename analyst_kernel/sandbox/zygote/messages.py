@@ -73,18 +73,17 @@ def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str,
         except OSError as error:
             raise Broken(str(error)) from error
     descriptors = _descriptors(rights)
+    whole = not told & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
     try:
-        if not data and not descriptors:
-            raise Broken("the other end closed the connection")
-        if told & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise Broken("a record was too long")
-        record = json.loads(data)
-        if not isinstance(record, dict):
-            raise Broken("not a record")
-    except (Broken, ValueError) as error:
-        close_all(descriptors)
-        raise error if isinstance(error, Broken) else Broken("not a record") from error
-    return record, descriptors
+        record = json.loads(data) if whole and data else None
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return record, descriptors
+    close_all(descriptors)
+    if not data and not descriptors:
+        raise Broken("the other end closed the connection")
+    raise Broken("not a record" if whole else "a record was too long")
 
 
 def _deadline(timeout: float | None) -> float | None:

@@ -80,7 +80,7 @@ def setns(fd: int, flags: int) -> None:
 def mount(
     source: str | None, target: str, kind: str | None = None, flags: int = 0, data: str = ""
 ) -> None:
-    """The classic mount(2), for paths that nobody else can change."""
+    """Mount in the classic way, for paths that nobody else can change."""
     done = libc.mount(
         _bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags), _bytes(data or None)
     )

@@ -68,7 +68,8 @@ def build(plan: Plan, *, zygote: bool = False) -> None:
         os.mkdir(STAGE + STAGE)
     _devices(plan.tmp_bytes)
     _proc()
-    ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, f"size={plan.tmp_bytes},mode=1777")
+    size = f"size={plan.tmp_bytes},mode=1777"
+    ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, size)  # noqa: S108 - the room's own
     for path in (*plan.system, *(path for path in ETC if os.path.exists(path))):
         _bind(path, STAGE + path)
     for target, path in plan.links:

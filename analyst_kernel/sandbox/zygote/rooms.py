@@ -143,9 +143,7 @@ class Rooms:
             with theirs:
                 pidfds = self._zygote.ask({"do": "room"}, [theirs.fileno()], timeout)
             record, fds = messages.receive(ours, timeout)
-            if not record.get("room") or len(fds) != 1 or len(pidfds) != 1:
-                messages.close_all(fds)
-                raise messages.Broken(f"the room could not be made: {record.get('failed', '')}")
+            _check_room(record, fds, pidfds)
             made = Room(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]))
             try:
                 self._mounter.ask({"do": "adopt", "room": made.number}, fds)
@@ -207,6 +205,13 @@ class Rooms:
 
 
 _AT_ONCE = 400  # masked paths in one order, whose names must fit into one record
+
+
+def _check_room(record: dict[str, Any], fds: list[int], pidfds: list[int]) -> None:
+    """Raise ``messages.Broken`` unless a new room sent what it must."""
+    if not record.get("room") or len(fds) != 1 or len(pidfds) != 1:
+        messages.close_all(fds)
+        raise messages.Broken(f"the room could not be made: {record.get('failed', '')}")
 
 
 def pid_of(pidfd: int) -> int:

@@ -162,11 +162,12 @@ def _show_figures(shell: Any) -> None:
     import matplotlib as mpl
 
     mpl.use("module://matplotlib_inline.backend_inline")
-    configure_inline_support(shell, "inline")
+    configure: Any = configure_inline_support
+    configure(shell, "inline")
 
 
 def settle() -> None:
-    """Make ready for forking; raises :class:`Unfit` where something runs that a fork would break."""
+    """Make ready for forking; raises :class:`Unfit` where a fork would break what runs."""
     import threading
     import time
 

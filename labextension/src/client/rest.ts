@@ -42,6 +42,12 @@ export class AnalystRest {
     });
   }
 
+  /** Start an analysis from a cell of another one, with its state. */
+  branch(analysis: string, cell: string | null): Promise<AnalysisSummary> {
+    const parts = ['analyses', analysis, 'branch'];
+    return this.request<AnalysisSummary>('POST', parts, {}, JSON.stringify({ cell }));
+  }
+
   /** What `@prefix` may mean. */
   completions(analysis: string, prefix: string): Promise<readonly Completion[]> {
     return this.get<readonly Completion[]>(['analyses', analysis, 'completions'], { prefix });

@@ -92,7 +92,7 @@ export class PanelWidget extends ReactWidget {
       event.stopPropagation();
       event.dropAction = 'copy';
       const paths = dropped.filter((path): path is string => typeof path === 'string');
-      void this.services.model.attach(paths);
+      void this.services.model.attach(paths.map(withoutDrive));
     }
   }
 
@@ -113,6 +113,11 @@ export class PanelWidget extends ReactWidget {
       void this.services.model.upload(files);
     }
   }
+}
+
+/** A path as the server knows it: `RTC:data/a.csv` is `data/a.csv`. */
+export function withoutDrive(path: string): string {
+  return path.replace(/^[A-Za-z][\w-]+:(?!\/\/)/, '');
 }
 
 const DRAGS = [

@@ -10,12 +10,12 @@ import type { AnalystSocket, Connection, SocketListener } from '../client/socket
 import type { Command, Event } from '../protocol/generated';
 import { NextFrame } from './frames';
 import { reduceAll } from './reducer';
-import { emptyAnalysis, type AnalysisState, type RunState } from './state';
+import { emptyAnalysis, type AnalysisState } from './state';
 
-/** A run that ended while this tab was looking. */
-export interface EndedRun {
-  readonly analysis: string;
-  readonly run: RunState;
+/** An analysis of the list that changed, and how it was before. */
+export interface Turn {
+  readonly before: AnalysisSummary;
+  readonly after: AnalysisSummary;
 }
 
 /** What the panel draws from. Every change is announced at most once per frame. */
@@ -29,7 +29,7 @@ export class AnalystStore implements SocketListener {
     this.fold();
   });
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _ended = new Signal<this, EndedRun>(this);
+  private readonly _turned = new Signal<this, Turn>(this);
   private readonly _removed = new Signal<this, string>(this);
   private socket: AnalystSocket | null = null;
 
@@ -50,9 +50,9 @@ export class AnalystStore implements SocketListener {
     return this._changed;
   }
 
-  /** A run ended just now; replayed ones don't count. */
-  get ended(): ISignal<this, EndedRun> {
-    return this._ended;
+  /** An analysis went from one state to another just now, e.g. from running to idle. */
+  get turned(): ISignal<this, Turn> {
+    return this._turned;
   }
 
   /** An analysis was deleted, here or elsewhere. */
@@ -172,9 +172,14 @@ export class AnalystStore implements SocketListener {
   /** Take note of the list's changes and of the end of a replay. */
   news(frame: Parameters<SocketListener['news']>[0]): void {
     switch (frame.type) {
-      case 'analysis_changed':
+      case 'analysis_changed': {
+        const before = this.summaries.get(frame.summary.id);
         this.summaries.set(frame.summary.id, frame.summary);
+        if (before !== undefined && before.state !== frame.summary.state) {
+          this._turned.emit({ before, after: frame.summary });
+        }
         break;
+      }
       case 'analysis_removed':
         this.forget(frame.analysis);
         break;
@@ -225,23 +230,11 @@ export class AnalystStore implements SocketListener {
 
   private fold(): void {
     this.frame.cancel();
-    const ended: EndedRun[] = [];
     for (const [analysis, events] of this.arrived) {
-      const state = reduceAll(this.states.get(analysis) ?? emptyAnalysis(analysis), events);
-      this.states.set(analysis, state);
-      if (this.caughtUp.has(analysis)) {
-        for (const event of events) {
-          const run = state.runs.find(candidate => candidate.id === event.run);
-          if (event.type === 'run_finished' && run !== undefined) {
-            ended.push({ analysis, run });
-          }
-        }
-      }
+      const state = this.states.get(analysis) ?? emptyAnalysis(analysis);
+      this.states.set(analysis, reduceAll(state, events));
     }
     this.arrived.clear();
     this._changed.emit();
-    for (const run of ended) {
-      this._ended.emit(run);
-    }
   }
 }

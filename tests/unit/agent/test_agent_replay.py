@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.ports import Entry
+from analyst_kernel.agent.ports import Entry, SetupEntry
 from analyst_kernel.agent.recall import recall
 from analyst_kernel.protocol import events as told
 from analyst_kernel.protocol.records import Limits
@@ -76,3 +76,15 @@ async def test_a_replay_that_kills_the_kernel_falls_back_to_the_setup_cells() ->
     finished = await ask(scene, "Again?")
     assert finished.iterations[0].outcome == "ok"
     assert any("The kernel died in cell" in e.message for e in scene.of(told.NoticeRaised))
+
+
+async def test_data_that_changed_is_described_and_loaded_again() -> None:
+    scene = Scene(FakeModel(python("len(cars)"), finish("3."), python("len(cars)"), finish("2.")))
+    await ask(scene, "How many rows?")
+    scene.catalog.tables["cars"] = scene.catalog.tables["cars"][:2]
+    scene.memory.reload(["cars"], scene.catalog.setup_code)
+    finished = await ask(scene, "And now?")
+    assert finished.details.numbers[0].cell == scene.notebook.iterations[1].cell
+    assert len(scene.notebook.of(SetupEntry)) == 1
+    assert "Changed on disk since the last question: cars." in scene.model.said(2)
+    assert "Changed on disk" not in scene.model.said(0)

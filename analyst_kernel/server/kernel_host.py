@@ -1,0 +1,232 @@
+"""Kernels of the Jupyter server: they show under Running, and a notebook's tab attaches to them.
+
+One host serves one analysis. Whatever the person does to the kernel from Jupyter's own panels is
+noticed by :meth:`ServerHost.condition`; it is this host's caller who decides what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from analyst_kernel.agent.errors import KernelError
+from analyst_kernel.kernel.host import told
+
+Condition: TypeAlias = Literal["none", "living", "replaced", "dead", "gone"]
+"""``replaced``: restarted by somebody else; ``gone``: shut down by somebody else."""
+
+
+class ServedKernel:
+    """Stands for the kernel's manager; behind it another one can take its place.
+
+    Everything that is not here is the manager's own: ``client``, ``is_alive``, ``provisioner``...
+    """
+
+    def __init__(self, kernel_id: str, manager: Any, name: str) -> None:
+        """Stand for ``manager``."""
+        self.kernel_id = kernel_id
+        self.manager = manager
+        self.name = name
+        self.process = _process(manager)
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the manager."""
+        return getattr(self.manager, name)
+
+
+class ServerHost:
+    """Implements ``kernel.host.KernelHost`` over the server's kernel and session managers."""
+
+    def __init__(
+        self, kernels: Any, sessions: Any, notebook: Callable[[], str | None] | None = None
+    ) -> None:
+        """Start kernels with ``kernels`` (the server's ``kernel_manager``).
+
+        Args:
+            kernels: A ``MappingKernelManager``.
+            sessions: A ``SessionManager``.
+            notebook: Gives the file browser's path of the notebook, whose tab is to attach to the
+                kernel; without it, or where it gives ``None``, there is no session.
+        """
+        self._kernels = kernels
+        self._sessions = sessions
+        self._notebook = notebook
+        self._kernel: ServedKernel | None = None
+        self._released: ServedKernel | None = None
+
+    # --- the port ------------------------------------------------------------------------------
+
+    async def start(
+        self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
+    ) -> Any:
+        """Start a kernel, or take up the living one that was released or that the notebook has."""
+        taken, self._released = self._released, None
+        if taken is not None and self._is_served(taken) and await taken.manager.is_alive():
+            taken.process = _process(taken.manager)
+            self._kernel = taken
+            return taken
+        spec = self._spec(kernel_name)
+        if not spec.metadata.get("kernel_provisioner"):
+            options = {}
+        launch = {"kernel_name": kernel_name, "cwd": cwd, "env": env, **options}
+        kernel = self._kernel = await self._launch(launch)
+        kernel.launch = launch
+        await self._attach(kernel)
+        return kernel
+
+    async def restart(self, km: Any) -> None:
+        """Kill the kernel and start it again; where it was shut down meanwhile, start another."""
+        kernel: ServedKernel = km
+        try:
+            if self._is_served(kernel):
+                await self._restart(kernel)
+            else:
+                fresh = await self._launch(kernel.launch)
+                kernel.kernel_id, kernel.manager = fresh.kernel_id, fresh.manager
+                self._kernel = kernel
+                await self._attach(kernel)
+            kernel.process = _process(kernel.manager)
+        except BaseException as error:
+            if (known := told(error, kernel.name)) is not None:
+                raise known from error
+            raise
+
+    async def shutdown(self, km: Any) -> None:
+        """End the kernel and its session; a released one is left to those who use it."""
+        kernel: ServedKernel = km
+        if self._kernel is kernel:
+            self._kernel = None
+        if kernel is self._released or not self._is_served(kernel):
+            return
+        await self._detach(kernel.kernel_id)
+        alive = await kernel.manager.is_alive()
+        with contextlib.suppress(Exception):  # somebody else may be shutting it down too
+            await _awaited(self._kernels.shutdown_kernel(kernel.kernel_id, now=not alive))
+
+    def last_words(self, km: Any) -> str:
+        """Return nothing: the kernel's stderr is the server's."""
+        return ""
+
+    # --- what others did to it -----------------------------------------------------------------
+
+    @property
+    def kernel_id(self) -> str | None:
+        """The kernel's id on this server, or ``None`` while there is none."""
+        return None if self._kernel is None else self._kernel.kernel_id
+
+    async def condition(self) -> Condition:
+        """Say how the kernel is that was started here."""
+        kernel = self._kernel
+        if kernel is None:
+            return "none"
+        if not self._is_served(kernel):
+            return "gone"
+        if not await kernel.manager.is_alive():
+            return "dead"
+        return "living" if _process(kernel.manager) == kernel.process else "replaced"
+
+    def release(self) -> None:
+        """Let the next shutdown leave the kernel running, and the next start take it up again."""
+        self._released = self._kernel
+
+    def touch(self) -> None:
+        """Count as activity, so that Jupyter's own culling spares the kernel."""
+        if self._kernel is not None:
+            self._kernel.manager.last_activity = datetime.now(UTC)
+
+    @property
+    def last_activity(self) -> float:
+        """When the kernel last did something for anybody, seconds since the epoch; 0: never."""
+        moment = getattr(self._kernel and self._kernel.manager, "last_activity", None)
+        return moment.timestamp() if isinstance(moment, datetime) else 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it runs a cell, whoever asked for it."""
+        return getattr(self._kernel and self._kernel.manager, "execution_state", "") == "busy"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a notebook tab or a console is connected."""
+        model = self._kernels.kernel_model(self.kernel_id) if self.kernel_id in self._kernels else {}
+        return bool(model.get("connections"))
+
+    # --- inside --------------------------------------------------------------------------------
+
+    async def _launch(self, launch: dict[str, Any]) -> ServedKernel:
+        kernel_id = str(uuid.uuid4())
+        try:
+            await _awaited(self._kernels.start_kernel(kernel_id=kernel_id, **launch))
+        except BaseException as error:
+            if kernel_id in self._kernels:
+                with contextlib.suppress(Exception):
+                    await asyncio.shield(_awaited(self._kernels.shutdown_kernel(kernel_id)))
+            if (known := told(error, str(launch["kernel_name"]))) is not None:
+                raise known from error
+            raise
+        manager = self._kernels.get_kernel(kernel_id)
+        # A kernel that dies is restarted by its analysis, which then loads the data again.
+        manager.stop_restarter()
+        manager.autorestart = False
+        kernel = ServedKernel(kernel_id, manager, str(launch["kernel_name"]))
+        kernel.launch = launch
+        return kernel
+
+    async def _restart(self, kernel: ServedKernel) -> None:
+        answered = await _awaited(self._kernels.restart_kernel(kernel.kernel_id, now=True))
+        if isinstance(answered, asyncio.Future):
+            # The session waits for the kernel itself; this only keeps asyncio from complaining.
+            answered.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _is_served(self, kernel: ServedKernel) -> bool:
+        if kernel.kernel_id not in self._kernels:
+            return False
+        return self._kernels.get_kernel(kernel.kernel_id) is kernel.manager
+
+    def _spec(self, kernel_name: str) -> Any:
+        from jupyter_client.kernelspec import NoSuchKernel
+
+        try:
+            return self._kernels.kernel_spec_manager.get_kernel_spec(kernel_name)
+        except NoSuchKernel:
+            raise KernelError(
+                f"There is no Jupyter kernel named {kernel_name!r} on this server.",
+                "Install this package again, or run `analyst doctor`.",
+            ) from None
+
+    async def _attach(self, kernel: ServedKernel) -> None:
+        """Have the notebook's tab use this kernel, now or when it is opened."""
+        path = self._notebook() if self._notebook is not None else None
+        if path is None:
+            return
+        for session in await self._sessions.list_sessions():
+            if session["path"] == path and session["kernel"]["name"] == kernel.name:
+                before = session["kernel"]["id"]
+                await self._sessions.update_session(session["id"], kernel_id=kernel.kernel_id)
+                if before != kernel.kernel_id and before in self._kernels:
+                    await _awaited(self._kernels.shutdown_kernel(before))
+                return
+        await self._sessions.create_session(
+            path=path, name=os.path.basename(path), type="notebook", kernel_id=kernel.kernel_id
+        )
+
+    async def _detach(self, kernel_id: str) -> None:
+        for session in await self._sessions.list_sessions():
+            if session["kernel"]["id"] == kernel_id:
+                with contextlib.suppress(Exception):  # the tab may be removing it as well
+                    await self._sessions.delete_session(session["id"])
+
+
+def _process(manager: Any) -> object:
+    """Something that differs between two launches of a kernel."""
+    return getattr(getattr(manager, "provisioner", None), "pid", None)
+
+
+async def _awaited(value: Any) -> Any:
+    """Await where a manager is async; a sync one has done it already."""
+    return await value if asyncio.iscoroutine(value) or asyncio.isfuture(value) else value

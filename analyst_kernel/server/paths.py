@@ -1,0 +1,56 @@
+"""Between the paths of the file browser and those of this computer."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+_DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9_-]+:(?!//)")
+_REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class Places:
+    """Knows the server's root folder."""
+
+    def __init__(self, root: str) -> None:
+        """Take the absolute root folder; empty where the file browser shows no local folder."""
+        self.root = os.path.realpath(root) if root else ""
+
+    def absolute(self, path: str) -> str:
+        """Return what a path from the browser names here.
+
+        A path below the root folder is meant first; then an absolute one, as typed by the person.
+        A remote address stays as it is.
+        """
+        if _REMOTE.match(path):
+            return path
+        expanded = os.path.expanduser(path)
+        local = _DRIVE.sub("", expanded) if os.name == "posix" else expanded
+        if self.root:
+            below = os.path.normpath(os.path.join(self.root, local.lstrip("/")))
+            if not os.path.isabs(local) or (os.path.exists(below) and not os.path.exists(local)):
+                return below
+        return os.path.abspath(local)
+
+    def served(self, path: str) -> str | None:
+        """Return the file browser's path of a file here; ``None`` where it lies outside."""
+        if not self.root or not path:
+            return None
+        folder = os.path.realpath(os.path.dirname(path))
+        real = os.path.join(folder, os.path.basename(path))
+        try:
+            below = os.path.relpath(real, self.root)
+        except ValueError:  # another drive
+            return None
+        if below == ".." or below.startswith(f"..{os.sep}"):
+            return None
+        return Path(below).as_posix()
+
+    def folder(self, path: str | None) -> str:
+        """Return an existing folder here for one of the browser's; else the root folder."""
+        if path:
+            wanted = self.absolute(path)
+            if os.path.isdir(wanted):
+                return wanted
+        return self.root or os.getcwd()

@@ -1,0 +1,45 @@
+"""What the administrator and the person set for this server, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from analyst_kernel.protocol.records import ApprovalMode, Limits
+from analyst_kernel.protocol.sandbox import SandboxLevel
+
+Lockable = Literal["model", "approval", "budget_usd", "max_iterations"]
+"""Settings that an administrator may fix; ``locked`` maps them to their values."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """See the traits of the same names in :mod:`analyst_kernel.server.extension`.
+
+    Attributes:
+        root: Absolute folder that the file browser shows; empty where it shows no local folder.
+        data: Folder of the person's where the journal and the keys lie.
+    """
+
+    root: str
+    data: Path
+    journal: Path
+    default_model: str = ""
+    sandbox: SandboxLevel = "restricted"
+    kernel_name: str = "analyst"
+    kernel_limits: Mapping[str, int | str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    idle_seconds: float = 900.0
+    idle_check_seconds: float = 60.0
+    locked: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def locked_approval(self) -> ApprovalMode | None:
+        """The approval mode that the administrator fixed."""
+        match self.locked.get("approval"):
+            case "automatic" | "cells" | "plan" as mode:
+                return mode
+            case _:
+                return None

@@ -1,0 +1,48 @@
+/** What a question says about a cell of a notebook. Pure but for reading the cell. */
+import type { Cell } from '@jupyterlab/cells';
+import { isCodeCellModel } from '@jupyterlab/cells';
+
+/** A cell as a question names it. */
+export interface CellFacts {
+  readonly source: string;
+  readonly prompt: number | null;
+  /** `KeyError: 'city'`, or `null` where the cell did not fail. */
+  readonly error: string | null;
+}
+
+/** Read them off a cell. */
+export function cellFacts(cell: Cell): CellFacts {
+  const { model } = cell;
+  const source = model.sharedModel.getSource();
+  if (!isCodeCellModel(model)) {
+    return { source, prompt: null, error: null };
+  }
+  let error: string | null = null;
+  for (let index = 0; index < model.outputs.length; index += 1) {
+    const output = model.outputs.get(index).toJSON();
+    if (output.output_type === 'error') {
+      error = `${String(output['ename'])}: ${String(output['evalue'])}`;
+    }
+  }
+  return { source, prompt: model.executionCount, error };
+}
+
+/** The words of a question about a cell, which the person completes. */
+export function cellQuestion(facts: CellFacts, notebook: string): string {
+  const name = facts.prompt === null ? 'this cell' : `cell [${String(facts.prompt)}]`;
+  return `About ${name} of ${notebook}:\n\n${fenced(facts.source)}\n\n`;
+}
+
+/** The words that ask for a repair. */
+export function repairQuestion(facts: CellFacts, notebook: string): string {
+  const name = facts.prompt === null ? 'This cell' : `Cell [${String(facts.prompt)}]`;
+  const why = facts.error === null ? 'fails' : `fails with ${facts.error}`;
+  return `${name} of ${notebook} ${why}. Fix it, and say what was wrong.\n\n${fenced(facts.source)}`;
+}
+
+/** Code between fences that are longer than any in it. */
+function fenced(source: string): string {
+  const longest = Math.max(2, ...[...source.matchAll(/`+/g)].map(match => match[0].length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}python\n${source}\n${fence}`;
+}

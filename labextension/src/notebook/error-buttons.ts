@@ -1,0 +1,66 @@
+/** Puts "Fix with Analyst" below each output that is an error, in every open notebook. */
+import { CodeCell, type Cell } from '@jupyterlab/cells';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { cellFacts } from './cell-facts';
+
+const CLASS = 'ak-FixError';
+
+/**
+ * Watch the notebooks of `tracker`.
+ *
+ * @param fix - Called with the notebook and the cell that failed.
+ */
+export function watchErrors(
+  tracker: INotebookTracker,
+  label: string,
+  fix: (panel: NotebookPanel, cell: Cell) => void
+): void {
+  const watched = new WeakSet<Cell>();
+  const watch = (panel: NotebookPanel): void => {
+    const look = (): void => {
+      for (const cell of panel.content.widgets) {
+        if (cell instanceof CodeCell && !watched.has(cell)) {
+          watched.add(cell);
+          const show = (): void => {
+            place(cell, label, () => {
+              fix(panel, cell);
+            });
+          };
+          cell.model.outputs.changed.connect(show);
+          show();
+        }
+      }
+    };
+    panel.content.modelContentChanged.connect(look);
+    void panel.revealed.then(look);
+  };
+  tracker.forEach(watch);
+  tracker.widgetAdded.connect((_, panel) => {
+    watch(panel);
+  });
+}
+
+/** Show the button where the cell failed, and only there. */
+function place(cell: CodeCell, label: string, onClick: () => void): void {
+  if (cell.isDisposed) {
+    return;
+  }
+  const host = cell.outputArea.node;
+  const existing = host.parentElement?.querySelector(`:scope > .${CLASS}`) ?? null;
+  if (cellFacts(cell).error === null) {
+    existing?.remove();
+    return;
+  }
+  if (existing !== null) {
+    return;
+  }
+  const bar = document.createElement('div');
+  bar.className = CLASS;
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'ak-Button';
+  button.textContent = label;
+  button.addEventListener('click', onClick);
+  bar.append(button);
+  host.after(bar);
+}

@@ -1,0 +1,15 @@
+/** The commands of the extension; people and scripts rely on these names. */
+export const CommandIds = {
+  ask: 'analyst:ask',
+  stop: 'analyst:stop',
+  create: 'analyst:new',
+  attach: 'analyst:attach',
+  askAboutFile: 'analyst:ask-about-file',
+  openNotebook: 'analyst:open-notebook',
+  openBeside: 'analyst:open-beside',
+  export: 'analyst:export',
+  branch: 'analyst:branch',
+  verify: 'analyst:verify',
+  askAboutCell: 'analyst:ask-about-cell',
+  fixError: 'analyst:fix-error'
+} as const;

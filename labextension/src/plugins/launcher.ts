@@ -1,0 +1,19 @@
+/** A card in the launcher. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILauncher } from '@jupyterlab/launcher';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { PACKAGE } from '../tokens';
+import { CommandIds } from './command-ids';
+
+/** Adds the card. */
+export const launcherPlugin: JupyterFrontEndPlugin<void> = {
+  id: `${PACKAGE}:launcher`,
+  description: 'Starts an analysis from the launcher.',
+  autoStart: true,
+  requires: [ILauncher],
+  optional: [ITranslator],
+  activate: (_: JupyterFrontEnd, launcher: ILauncher, translator: ITranslator | null): void => {
+    const trans = (translator ?? nullTranslator).load('analyst_kernel');
+    launcher.add({ command: CommandIds.create, category: trans.__('Other'), rank: 0 });
+  }
+};

@@ -1,0 +1,91 @@
+/** The sidebar, and tabs of the main area; both come back after a reload. */
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
+import { CommandIds } from './command-ids';
+import { PanelSet } from './panel-set';
+import { SETTINGS_ID } from './settings-id';
+
+const KEY = `${PACKAGE}:sidebar`;
+
+/** Provides the panels. */
+export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
+  id: `${PACKAGE}:panel`,
+  description: 'The Analyst sidebar.',
+  autoStart: true,
+  requires: [IAnalystStore, IRenderMimeRegistry],
+  optional: [ITranslator, ILayoutRestorer, IStateDB, IDocumentManager, INotebookTracker],
+  provides: IAnalystPanels,
+  activate: (
+    app: JupyterFrontEnd,
+    store: IAnalystStore,
+    rendermime: IRenderMimeRegistry,
+    translator: ITranslator | null,
+    restorer: ILayoutRestorer | null,
+    stateDb: IStateDB | null,
+    documents: IDocumentManager | null,
+    notebooks: INotebookTracker | null
+  ): IAnalystPanels => {
+    const trans = (translator ?? nullTranslator).load('analyst_kernel');
+    const openSettings = (): void => {
+      void app.commands.execute('settingeditor:open', { query: SETTINGS_ID });
+    };
+    const panels = new PanelSet({
+      app,
+      store,
+      rendermime,
+      trans,
+      documents,
+      notebooks,
+      openSettings: app.hasPlugin('@jupyterlab/settingeditor-extension:form-ui')
+        ? openSettings
+        : null
+    });
+    app.shell.add(panels.widget, 'right', { rank: 500, type: 'Analyst' });
+    restorer?.add(panels.widget, 'analyst-panel');
+    if (restorer !== null) {
+      void restorer.restore(panels.tabs, {
+        command: CommandIds.openBeside,
+        args: tab => ({ analysis: tab.content.services.model.analysis ?? '' }),
+        name: tab => tab.content.services.model.analysis ?? ''
+      });
+    }
+    if (stateDb !== null) {
+      void keepCurrent(panels, stateDb);
+    }
+    // An analysis that is gone leaves its panels empty, not waiting.
+    store.changed.connect(() => {
+      for (const model of panels.models) {
+        const { analysis } = model;
+        if (store.listed && analysis !== null && store.summary(analysis) === null) {
+          model.show(null);
+        }
+      }
+    });
+    return panels;
+  }
+};
+
+/** Show the analysis of last time, then remember which one is shown. */
+async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
+  const model = panels.sidebar;
+  const saved = await stateDb.fetch(KEY).catch(() => undefined);
+  if (typeof saved === 'string' && saved !== '' && model.analysis === null) {
+    model.show(saved);
+  }
+  let known = model.analysis;
+  model.changed.connect(() => {
+    if (model.analysis !== known) {
+      known = model.analysis;
+      void stateDb.save(KEY, known ?? '');
+    }
+  });
+}

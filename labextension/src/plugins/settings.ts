@@ -1,0 +1,55 @@
+/** Applies the person's settings to every panel. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import type { AskDefaults } from '../session/panel-model';
+import { IAnalystPanels } from '../tokens';
+import { PanelSet } from './panel-set';
+import { SETTINGS_ID } from './settings-id';
+
+/** Reads the settings, now and at each change. */
+export const settingsPlugin: JupyterFrontEndPlugin<void> = {
+  id: SETTINGS_ID,
+  description: 'Settings of the Analyst sidebar.',
+  autoStart: true,
+  requires: [IAnalystPanels],
+  optional: [ISettingRegistry],
+  activate: (
+    _: JupyterFrontEnd,
+    panels: IAnalystPanels,
+    registry: ISettingRegistry | null
+  ): void => {
+    if (registry === null || !(panels instanceof PanelSet)) {
+      return;
+    }
+    const load = async (): Promise<void> => {
+      const settings = await registry.load(SETTINGS_ID);
+      let defaults = readDefaults(settings);
+      const apply = (): void => {
+        for (const model of panels.models) {
+          model.defaults = defaults;
+        }
+      };
+      settings.changed.connect(() => {
+        defaults = readDefaults(settings);
+        apply();
+      });
+      panels.tabs.widgetAdded.connect(apply);
+      apply();
+    };
+    // Without readable settings the server's own defaults hold.
+    load().catch(() => undefined);
+  }
+};
+
+/** The settings that a new analysis begins with; what is unset is the server's to decide. */
+export function readDefaults(settings: Pick<ISettingRegistry.ISettings, 'get'>): AskDefaults {
+  const model = settings.get('defaultModel').composite;
+  const approval = settings.get('approval').composite;
+  const budget = settings.get('budget').composite;
+  return {
+    model: typeof model === 'string' && model.trim() !== '' ? model.trim() : null,
+    approval:
+      approval === 'automatic' || approval === 'cells' || approval === 'plan' ? approval : null,
+    budget: typeof budget === 'number' && budget > 0 ? budget : null
+  };
+}
