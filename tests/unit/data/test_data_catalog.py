@@ -5,6 +5,7 @@ import asyncio
 import os
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
