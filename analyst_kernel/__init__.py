@@ -38,6 +38,13 @@ __all__ = [
 ]
 
 
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Name the server extension; called by Jupyter Server."""
+    from analyst_kernel.server.extension import AnalystKernelApp
+
+    return [{"module": "analyst_kernel", "app": AnalystKernelApp}]
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use."""
     home = _HOMES.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -282,10 +282,12 @@ class Analysis:
             await self._note_versions()
             return finished
 
-    async def stream(self, question: str, *, limits: Limits | None = None) -> AsyncIterator[Event]:
+    async def stream(
+        self, question: str, *, limits: Limits | None = None
+    ) -> AsyncGenerator[Event, None]:
         """Answer one question and yield its events as they happen; the last is ``RunFinished``.
 
-        Leaving the iteration early cancels the run.
+        Leaving the iteration early cancels the run; under ``contextlib.aclosing`` it is over then.
         """
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         stop = self.log.listen(queue.put_nowait)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from analyst_kernel.agent.errors import AnalystError, InputError
 from analyst_kernel.agent.observe import charts_of
 from analyst_kernel.agent.ports import Person
 from analyst_kernel.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.notebook.naming import notebook_path
 from analyst_kernel.protocol.events import Event, RunFinished
 from analyst_kernel.protocol.records import Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -78,6 +80,7 @@ class Analyst:
         """Stop the kernel and release the model; the notebook stays. Harmless when closed."""
         analysis, self._analysis = self._analysis, None
         if analysis is not None:
+            await analysis.notebook.discard_if_empty()
             await analysis.close()
 
     async def ask(
@@ -115,11 +118,15 @@ class Analyst:
         data: Sequence[PathLike] | PathLike = (),
         notebook: PathLike | None = None,
         limits: Limits | None = None,
-    ) -> AsyncIterator[Event]:
-        """Ask a question and yield its events; the last one is ``RunFinished``."""
+    ) -> AsyncGenerator[Event, None]:
+        """Ask a question and yield its events; the last one is ``RunFinished``.
+
+        Leaving the iteration early cancels the run; under ``contextlib.aclosing`` it is over then.
+        """
         analysis = await self._open(question, _listed(data), notebook)
-        async for event in analysis.stream(question, limits=limits):
-            yield event
+        async with aclosing(analysis.stream(question, limits=limits)) as events:
+            async for event in events:
+                yield event
 
     async def run(self, code: str, *, timeout: float | None = None) -> CellResult:
         """Run your own code in the analysis's kernel; it becomes a cell of the notebook.
@@ -152,9 +159,10 @@ class Analyst:
         self, question: str, data: Sequence[PathLike], notebook: PathLike | None
     ) -> Analysis:
         if self._analysis is not None:
-            if notebook is not None and os.path.abspath(notebook) != self._analysis.notebook.path:
+            saved = self._analysis.notebook.path
+            if notebook is not None and str(notebook_path(notebook)) != saved:
                 raise InputError(
-                    f"This analysis is saved in {self._analysis.notebook.path}, not in {notebook}.",
+                    f"This analysis is saved in {saved}, not in {notebook}.",
                     "Open another Analyst for another notebook.",
                 )
             if data:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from analyst_kernel.agent.errors import DataError
 from analyst_kernel.agent.ports import Execution
 from analyst_kernel.data.grants import GrantStore
 from analyst_kernel.kernel.host import KernelHost
@@ -28,18 +29,26 @@ _CELL_SECONDS = 600.0
 
 @asynccontextmanager
 async def _fresh_kernel(
-    place: str, source: str, sandbox: SandboxLevel, host: KernelHost | None
+    place: str,
+    source: str,
+    sandbox: SandboxLevel,
+    host: KernelHost | None,
+    data: Sequence[str | os.PathLike[str]] = (),
 ) -> AsyncIterator[Callable[[str], Awaitable[Execution]]]:
     """Give a way to run cells in a kernel of its own, as if the notebook stood at ``place``.
 
-    It may read what the person granted to the analysis of the notebook ``source``.
+    It may read what the person granted to the analysis of the notebook ``source``, and ``data``.
     """
+    for path in data:
+        if not os.path.exists(path):
+            raise DataError(f"There is no file or folder {path}.", "Check the path.")
     granted = await asyncio.to_thread(lambda: GrantStore().for_notebook(source))
+    paths = [grant.path for grant in granted] + [os.path.realpath(path) for path in data]
     kernel = KernelSession(
         notebook=place,
         require=sandbox,
         host=host,
-        start_options={"grants": [grant.path for grant in granted]},
+        start_options={"grants": paths},
     )
     await kernel.start()
 
@@ -55,19 +64,29 @@ async def _fresh_kernel(
 async def verify_notebook(
     notebook: str | os.PathLike[str],
     *,
+    data: Sequence[str | os.PathLike[str]] = (),
     sandbox: SandboxLevel = "restricted",
     on_check: Callable[[CellCheck], None] | None = None,
     host: KernelHost | None = None,
 ) -> VerifyReport:
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
+    Args:
+        notebook: Which.
+        data: What it may read this once, beside what was granted to it: a notebook that came from
+            somebody else was granted nothing here.
+        sandbox: The level below which nothing runs.
+        on_check: Called with each cell's result as it comes.
+        host: Who starts the kernel.
+
     Raises:
+        DataError: There is no such data.
         NotebookError: It cannot be read or written.
         SandboxError, KernelError: No fresh kernel; nothing was compared.
     """
     path = notebook_path(notebook)
     await asyncio.to_thread(read, path)  # a file that cannot be read should not cost a kernel
-    async with _fresh_kernel(str(path), str(path), sandbox, host) as execute:
+    async with _fresh_kernel(str(path), str(path), sandbox, host, data) as execute:
         report = await verify(path, execute=execute, on_check=on_check)
     await store(path, report)
     return report
@@ -77,12 +96,14 @@ async def clean_notebook(
     notebook: str | os.PathLike[str],
     *,
     destination: str | os.PathLike[str],
+    data: Sequence[str | os.PathLike[str]] = (),
     sandbox: SandboxLevel = "restricted",
     host: KernelHost | None = None,
 ) -> tuple[str, VerifyReport]:
     """Return a clean copy of ``notebook`` for ``destination``, and how its re-run compared.
 
     Raises:
+        DataError: There is no such data.
         NotebookError: It cannot be read.
         SandboxError, KernelError: No fresh kernel.
     """
@@ -90,7 +111,7 @@ async def clean_notebook(
     place = os.path.abspath(destination)
 
     async def check(document: Document) -> VerifyReport:
-        async with _fresh_kernel(place, str(source), sandbox, host) as execute:
+        async with _fresh_kernel(place, str(source), sandbox, host, data) as execute:
             return await verify_document(document, execute=execute)
 
     return await clean_checked(source, check, destination=place)

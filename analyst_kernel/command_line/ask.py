@@ -18,24 +18,43 @@ if TYPE_CHECKING:
 _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
 
 
-@click.command()
+@click.command(short_help="Answer QUESTION about the data and save a notebook.")
 @click.argument("question")
 @click.option("--data", multiple=True, metavar="PATH", help="File or folder to grant; repeatable.")
 @click.option(
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
 @click.option("--model", metavar="PROVIDER:NAME", help="See `analyst models`.")
-@click.option("--max-iterations", type=click.IntRange(1, 100), default=10, show_default=True)
+@click.option(
+    "--max-iterations",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Cells that may run.",
+)
 @click.option(
     "--cell-timeout",
     type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
     default=120.0,
     show_default=True,
-    help="Seconds a cell may run.",
+    help="How long a cell may run.",
 )
-@click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD")
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(0, min_open=True),
+    metavar="USD",
+    help="What the model may cost.",
+)
 @click.option("--approve", is_flag=True, help="Ask before each cell runs.")
-@click.option("--sandbox", type=sandbox_level, default="restricted", show_default=True)
+@click.option(
+    "--sandbox",
+    type=sandbox_level,
+    default="restricted",
+    show_default=True,
+    help="Isolation below which nothing runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def ask(  # noqa: PLR0913 - the command line's contract
@@ -93,6 +112,7 @@ async def _ask(
         try:
             await _ask_in(analysis, question, progress, finished, as_json=as_json)
         finally:
+            await analysis.notebook.discard_if_empty()
             await analysis.close()
     except asyncio.CancelledError:
         progress.close()
@@ -135,6 +155,7 @@ def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
     out = Console()
     if result.answer:
         if out.is_terminal:
+            out.print()
             out.print(Markdown(result.answer))
         else:
             print(result.answer)

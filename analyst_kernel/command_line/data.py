@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from analyst_kernel.agent.ports import FoundFile
 
 
-@click.command()
+@click.command(short_help="List data files: format, size, rows, columns.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @json_option
 def files(*, paths: tuple[str, ...], as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     add_help_option=False,
+    short_help="Open JupyterLab with everything ready.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB ARGS]...")
 def lab(*, arguments: tuple[str, ...]) -> None:

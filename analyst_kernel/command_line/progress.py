@@ -34,6 +34,12 @@ _OUTCOME_MARKS = {
     "rejected": "[yellow]✗[/]",
 }
 _TAIL_LINES = 8
+_WORTH_SAYING = (
+    "bad-rows", "empty-rows", "encoding-guessed", "no-header", "no-rows", "preamble", "short-rows",
+)  # fmt: skip
+"""Warnings on how a file was read that a person wants to know before the answer."""
+_TOLD_AT_THE_END = ("budget-ended",)
+"""Notices that the end of the run repeats as its reason."""
 
 
 class Progress:
@@ -97,6 +103,9 @@ class Progress:
                     f"[dim]Data[/] {escape(profile.dataset.name)}: "
                     f"{size}{len(profile.dataset.columns)} columns"
                 )
+                for warning in profile.warnings:
+                    if warning.code in _WORTH_SAYING:
+                        self._say(f"[yellow]Note[/] {escape(warning.message)}")
             case ev.PlanUpdated(steps=steps):
                 self._steps = steps
             case ev.ModelCalled():
@@ -114,7 +123,7 @@ class Progress:
                 self._purposes[event.cell] = (self._doing, event.attempt)
             case ev.IterationFinished():
                 self._finish_iteration(event)
-            case ev.NoticeRaised(level="warning"):
+            case ev.NoticeRaised(level="warning", code=code) if code not in _TOLD_AT_THE_END:
                 self._say(f"[yellow]Note[/] {escape(event.message)}")
             case _:
                 return
@@ -128,9 +137,10 @@ class Progress:
             f"[dim]{event.seconds:.1f} s[/]"
         )
         if event.error is not None:
-            hint = f" {event.error.hint}" if event.error.hint else ""
-            first = event.error.message.strip().splitlines()[:1]
-            self._say(f"  [yellow]{escape(event.error.name)}:[/] {escape(''.join(first) + hint)}")
+            first = "".join(event.error.message.strip().splitlines()[:1])
+            self._say(f"  [yellow]{escape(event.error.name)}:[/] {escape(first)}")
+            if event.error.hint:
+                self._say(f"  [dim]{escape(event.error.hint)}[/]")
 
     def _say(self, markup: str) -> None:
         self._console.print(markup, highlight=False, soft_wrap=True)

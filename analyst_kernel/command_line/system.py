@@ -58,7 +58,7 @@ async def _models(*, as_json: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(short_help="Report the sandbox as probed, versions, credentials found.")
 @json_option
 def doctor(*, as_json: bool) -> None:
     """Start a kernel and report its isolation as probed, versions, and credentials found."""

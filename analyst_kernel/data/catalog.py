@@ -172,6 +172,12 @@ class LocalCatalog:
         taken = dict(self._granted)
         return await _in_thread(lambda stop: self._file(path, taken, stop))
 
+    def withdraw(self, name: str) -> Dataset:
+        """Take a dataset out; the person's act. Raises ``DataError`` where there is none."""
+        one = self._named(name)
+        del self._granted[name]
+        return one.dataset
+
     async def profile(
         self,
         name: str,

@@ -8,6 +8,7 @@ Standard library only; never imported on this side.
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -33,12 +34,15 @@ def install(shell: Any, when_imported: Callable[[str, Callable[[Any], None]], No
         print_method = ObjectName("_repr_analyst_chart_")
         _return_type = dict
 
+        def __call__(self, shown: Any) -> Any:
+            # Not by a registered printer: choosing picture formats removes those of figures.
+            module = sys.modules.get("matplotlib.figure")
+            return chart_of(shown) if module and isinstance(shown, module.Figure) else None
+
     formatters = shell.display_formatter.formatters
     if CHART_MIME in formatters:
         return
-    formatter = ChartFormatter(parent=shell.display_formatter)
-    formatter.for_type_by_name("matplotlib.figure", "Figure", chart_of)
-    formatters[CHART_MIME] = formatter
+    formatters[CHART_MIME] = ChartFormatter(parent=shell.display_formatter)
     when_imported("matplotlib.axes._axes", record_calls)
 
 
@@ -83,7 +87,7 @@ def _recorded(original: Any, note: Callable[..., None]) -> Any:
                 problems.append(f"{original.__name__}: {type(error).__name__}: {error}"[:300])
         return result
 
-    call._analyst_note = True  # type: ignore[attr-defined]  # says that it is wrapped
+    call.__dict__["_analyst_note"] = True
     return call
 
 
@@ -128,12 +132,11 @@ def _note_boxes(result: Any, args: Any, keywords: Any) -> None:
 
 def _note_violins(result: Any, args: Any, keywords: Any) -> None:
     import numpy as np
-    from matplotlib import cbook
 
     given = keywords["dataset"] if "dataset" in keywords else args[0]
     if keywords.get("data") is not None:
         given = keywords["data"][given]
-    groups = cbook._reshape_2D(given, "dataset")
+    groups = _groups(given)
     bodies = result["bodies"]
     positions = keywords.get("positions", args[1] if len(args) > 1 else None)
     if positions is None:
@@ -153,6 +156,17 @@ def _note_violins(result: Any, args: Any, keywords: Any) -> None:
             "orientation": "horizontal" if level else "vertical",
             "parts": [weakref.ref(part) for part in extra],
         }
+
+
+def _groups(given: Any) -> list[Any]:
+    """Return the groups of a data set as matplotlib takes it: columns, or sequences, or one."""
+    import numpy as np
+
+    array = given if hasattr(given, "ndim") else None
+    if array is not None and array.ndim == 2:
+        return list(np.asarray(array).T)
+    values = list(np.asarray(given)) if array is not None else list(given)
+    return values if values and np.ndim(values[0]) else [values]
 
 
 def _note_pie(result: Any, args: Any, keywords: Any) -> None:

@@ -1,4 +1,4 @@
-"""The start-up of an analysis's kernel, from inside: what a session sends, and an IPython extension.
+"""The start-up of an analysis's kernel, from inside: sent by a session, or as IPython extension.
 
 Both ways run the same text, and whatever comes second changes nothing but ``OUTPUT_DIR``. So every
 client of the ``analyst`` kernel gets the same pictures, typed charts and settings. Standard library
@@ -50,7 +50,7 @@ def start(shell: Any, texts: dict[str, str], output_dir: str) -> None:
         exec(compile(texts[SETUP], f"<{SETUP}>", "exec"), known.__dict__)  # noqa: S102 - our own source
         sys.modules[SETUP] = known
         known.__dict__["set_up"](shell, texts)
-    known.__dict__["tell_output_dir"](shell, output_dir)
+    known.__dict__["tell_place"](shell, output_dir)
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -64,7 +64,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def output_folder(shell: Any) -> str:
-    """Return the absolute path of ``OUTPUT_DIR``: what the kernel was told, else by its notebook."""
+    """Return the absolute path of ``OUTPUT_DIR``: as the kernel was told, else by its notebook."""
     known = shell.user_ns.get("OUTPUT_DIR")
     told = os.fspath(known) if isinstance(known, os.PathLike) else ""
     told = told or os.environ.get("ANALYST_OUTPUT_DIR", "")

@@ -160,7 +160,7 @@ def told(error: BaseException, kernel_name: str) -> AnalystError | None:
         return SandboxError(what, str(getattr(error, "remedy", "")))
     if getattr(error, "exit_code", None) == InputError.exit_code:
         return InputError(str(error))
-    what = f"The kernel {kernel_name!r} could not be started: {error}"
+    what = f"The kernel {kernel_name!r} could not be started: {str(error).rstrip('.')}."
     return KernelError(what, "Run `analyst doctor`.")
 
 

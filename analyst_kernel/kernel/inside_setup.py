@@ -185,7 +185,6 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
             defines ``install(shell, when_imported)``, and may be empty.
     """
     texts.update(sent)
-    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     sys.meta_path.insert(0, _finder)
     sys.meta_path.append(_text)
     importlib.import_module("_analyst_frames")
@@ -210,8 +209,14 @@ def retire() -> None:
         sys.modules.pop(name, None)
 
 
-def tell_output_dir(shell: Any, output_dir: str) -> None:
-    """Give the code ``OUTPUT_DIR``; ``output_dir`` is the absolute path of the writable folder."""
+def tell_place(shell: Any, output_dir: str) -> None:
+    """Give the code ``OUTPUT_DIR`` and its environment; may be called again.
+
+    Args:
+        shell: The IPython shell.
+        output_dir: Absolute path of the writable folder.
+    """
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     here = pathlib.Path(output_dir)
     same = os.path.realpath(here.parent) == os.path.realpath(os.getcwd())
     # Relative where possible: a notebook should not print the paths of one machine.

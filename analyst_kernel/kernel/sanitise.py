@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analyst_kernel.kernel.charts import clean_chart
 from analyst_kernel.kernel.hostile_text import clean_html, clean_latex, clean_markdown
 from analyst_kernel.kernel.limits import OutputLimits
 from analyst_kernel.kernel.messages import ErrorMsg
@@ -28,7 +29,7 @@ Notice = tuple[str, str]
 _IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 _VEGA = re.compile(r"application/vnd\.vega(lite)?\.v[3-9]\+json")
 _PLAIN_JSON = frozenset(
-    {"application/json", "application/vnd.dataresource+json", "application/geo+json", CHART_MIME}
+    {"application/json", "application/vnd.dataresource+json", "application/geo+json"}
 )
 _PLOTLY = "application/vnd.plotly.v1+json"
 _FETCHING = frozenset(
@@ -154,6 +155,8 @@ def _entry(mime: str, value: object, limits: OutputLimits) -> tuple[Json, tuple[
     """Return the harmless form of one entry, ``None`` where the type is not allowed."""
     if mime in _IMAGES:
         return _image(mime, _joined(value), limits), ()
+    if mime == CHART_MIME:
+        return clean_chart(value), ()
     if mime in _PLAIN_JSON:
         return clean_json(value), ()
     if mime == _PLOTLY or _VEGA.fullmatch(mime):

@@ -341,8 +341,10 @@ class KernelSession:
         channels.forget(run)
         answer = read_facts(_expressions(run.reply))
         if verdict != "done" or answer is None:
-            why = run.finish().outputs
-            raise KernelError(f"The kernel could not be set up ({verdict}). {why!r:.500}")
+            failure = run.state.error
+            why = f"{failure.ename}: {failure.evalue}" if failure is not None else verdict
+            what = f"The kernel could not be set up ({why[:500].rstrip('.')})."
+            raise KernelError(what, "Run `analyst doctor`.")
         self._launches += 1
         self._pid = getattr(self._km.provisioner, "pid", None)
         self._facts = KernelFacts(

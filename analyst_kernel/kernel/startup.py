@@ -7,6 +7,7 @@ itself); they are read as text and never imported on this side.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import zlib
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ FACTS = {"facts": f"__import__('sys').modules['{SETUP_MODULE}'].Facts()"}
 _SEND = """\
 def _analyst_start(packed, output_dir):
     import base64, json, zlib
-    source, texts = json.loads(zlib.decompress(base64.b85decode(packed)))
+    source, texts = json.loads(zlib.decompress(base64.b64decode(packed)))
     inside = {{'__name__': '_analyst_extension'}}
     exec(compile(source, '<_analyst_extension>', 'exec'), inside)
     inside['start'](get_ipython(), texts, output_dir)
@@ -65,7 +66,7 @@ class StartupFacts:
 
 def startup_code(output_dir: str) -> str:
     """Return the code that sets a kernel up; ``output_dir`` is an absolute path."""
-    texts = {name: _source(file) for name, file in FILES.items()}
+    texts = tuple((name, _source(file)) for name, file in FILES.items())
     # Packed, because IPython looks at every line of what it runs.
     return _SEND.format(packed=_packed(_source("extension.py"), texts), output_dir=output_dir)
 
@@ -103,5 +104,7 @@ def _source(name: str) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def _packed(source: str, texts: dict[str, str]) -> str:
-    return base64.b85encode(zlib.compress(json.dumps([source, texts]).encode(), 6)).decode()
+@functools.lru_cache(maxsize=2)
+def _packed(source: str, texts: tuple[tuple[str, str], ...]) -> str:
+    plain = json.dumps([source, dict(texts)]).encode()
+    return base64.b64encode(zlib.compress(plain)).decode()

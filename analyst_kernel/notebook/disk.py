@@ -186,7 +186,10 @@ def _sync_folder(folder: Path) -> None:
 def _failed(path: Path, error: OSError) -> NotebookError:
     what = f"The notebook {path} cannot be written ({_reason(error)})."
     match error.errno:
-        case errno.ENOENT | errno.ENOTDIR:
+        case errno.ENOTDIR:
+            what = f"{path.parent} is not a folder, so {path.name} cannot be written there."
+            remedy = "Choose another place for the notebook."
+        case errno.ENOENT if not path.parent.exists():
             what = f"The folder {path.parent} does not exist, so {path.name} cannot be written."
             remedy = "Create the folder, or choose another place for the notebook."
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:

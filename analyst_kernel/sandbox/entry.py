@@ -94,6 +94,20 @@ def furnish(shell: Any, output_dir: str, *, encloses: bool = True) -> None:
         hints.install(shell, output_dir)
     if not _opens("/dev/ptmx"):
         shell.system = lambda command: system_by_pipe(shell, command)
+    start_up(shell)
+
+
+def start_up(shell: Any) -> None:
+    """Set ``shell`` up as the kernelspec's ``--ext`` would: pictures, typed charts, ``OUTPUT_DIR``.
+
+    A kernel whose sandbox does not show the package starts without; a zygote may call it early.
+    """
+    import runpy
+
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    extension = os.path.join(folder, "kernel", "extension.py")
+    if os.path.isfile(extension):
+        runpy.run_path(extension)["load_ipython_extension"](shell)
 
 
 def _opens(path: str) -> bool:

@@ -42,13 +42,18 @@ def system_paths(python: str = sys.executable) -> tuple[str, ...]:
         for path in (os.path.abspath(prefix), os.path.realpath(prefix)):
             if os.path.isdir(path) and os.path.realpath(path) == path:
                 found.append(path)
-    found.append(own_folder())
+    found += [own_folder(), start_up_folder()]
     return outermost(found)
 
 
 def own_folder() -> str:
     """This package's folder, which the launcher is read from."""
     return os.path.dirname(os.path.realpath(__file__))
+
+
+def start_up_folder() -> str:
+    """The folder of the files that set a kernel up, which the kernel reads."""
+    return os.path.join(os.path.dirname(own_folder()), "kernel")
 
 
 def system_links() -> tuple[tuple[str, str], ...]:

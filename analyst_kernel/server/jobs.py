@@ -49,9 +49,7 @@ Job: TypeAlias = Question | OwnCode | Repetition | Verification
 class JobLine:
     """Does jobs in order; a job that fails or is cancelled does not keep the next one waiting."""
 
-    def __init__(
-        self, do: Callable[[Job], Awaitable[None]], changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, do: Callable[[Job], Awaitable[None]], changed: Callable[[], None]) -> None:
         """Do each job with ``do``; call ``changed`` when what is at work or waits is another."""
         self._do = do
         self._changed = changed

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyst_kernel.agent.errors import AnalystError
 from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.server.errors import JournalError
 from analyst_kernel.server.stored import StoredAnalysis
 
 _MIGRATIONS = (
@@ -39,10 +39,6 @@ _MIGRATIONS = (
     """,
 )
 """Statement groups; the n-th leads from schema version n to n + 1."""
-
-
-class JournalError(AnalystError):
-    """The journal cannot be used; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +205,7 @@ class Journal:
             connection.execute("PRAGMA foreign_keys = ON")
             self._migrate(connection)
             # A damaged page shows only when it is read.
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("it holds damaged pages")
-            for (record,) in connection.execute("SELECT record FROM analyses").fetchall():
-                _check(record)
+            _check(connection)
         except BaseException:
             connection.close()
             raise
@@ -250,11 +243,14 @@ class Journal:
         )
 
 
-def _check(record: str) -> None:
-    try:
-        StoredAnalysis.model_validate_json(record)
-    except ValueError as error:
-        raise sqlite3.DatabaseError("a record cannot be read") from error
+def _check(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("it holds damaged pages")
+    for (record,) in connection.execute("SELECT record FROM analyses").fetchall():
+        try:
+            StoredAnalysis.model_validate_json(record)
+        except ValueError as error:
+            raise sqlite3.DatabaseError("a record cannot be read") from error
 
 
 def _is_damage(error: sqlite3.OperationalError) -> bool:

@@ -27,11 +27,12 @@ class ServedKernel:
     Everything that is not here is the manager's own: ``client``, ``is_alive``, ``provisioner``...
     """
 
-    def __init__(self, kernel_id: str, manager: Any, name: str) -> None:
-        """Stand for ``manager``."""
+    def __init__(self, kernel_id: str, manager: Any, launch: dict[str, Any]) -> None:
+        """Stand for ``manager``, which was started with the keywords ``launch``."""
         self.kernel_id = kernel_id
         self.manager = manager
-        self.name = name
+        self.launch = launch
+        self.name = str(launch["kernel_name"])
         self.process = _process(manager)
 
     def __getattr__(self, name: str) -> Any:
@@ -75,7 +76,6 @@ class ServerHost:
             options = {}
         launch = {"kernel_name": kernel_name, "cwd": cwd, "env": env, **options}
         kernel = self._kernel = await self._launch(launch)
-        kernel.launch = launch
         await self._attach(kernel)
         return kernel
 
@@ -134,6 +134,12 @@ class ServerHost:
         """Let the next shutdown leave the kernel running, and the next start take it up again."""
         self._released = self._kernel
 
+    async def close(self) -> None:
+        """End a kernel that was released and not taken up again."""
+        kernel, self._released = self._released, None
+        if kernel is not None:
+            await self.shutdown(kernel)
+
     def touch(self) -> None:
         """Count as activity, so that Jupyter's own culling spares the kernel."""
         if self._kernel is not None:
@@ -153,8 +159,10 @@ class ServerHost:
     @property
     def is_shared(self) -> bool:
         """Whether a notebook tab or a console is connected."""
-        model = self._kernels.kernel_model(self.kernel_id) if self.kernel_id in self._kernels else {}
-        return bool(model.get("connections"))
+        kernel_id = self.kernel_id
+        if kernel_id is None or kernel_id not in self._kernels:
+            return False
+        return bool(self._kernels.kernel_model(kernel_id).get("connections"))
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -173,9 +181,7 @@ class ServerHost:
         # A kernel that dies is restarted by its analysis, which then loads the data again.
         manager.stop_restarter()
         manager.autorestart = False
-        kernel = ServedKernel(kernel_id, manager, str(launch["kernel_name"]))
-        kernel.launch = launch
-        return kernel
+        return ServedKernel(kernel_id, manager, launch)
 
     async def _restart(self, kernel: ServedKernel) -> None:
         answered = await _awaited(self._kernels.restart_kernel(kernel.kernel_id, now=True))

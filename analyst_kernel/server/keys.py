@@ -11,17 +11,15 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from analyst_kernel.agent.errors import AnalystError, InputError
+from analyst_kernel.agent.errors import InputError
+from analyst_kernel.server.errors import KeyStoreError
 
 SERVICE = "analyst-kernel"
 _LONGEST = 4_096
-
-
-class KeyStoreError(AnalystError):
-    """A key cannot be kept or read."""
 
 
 class _Vault(Protocol):
@@ -139,15 +137,16 @@ class _Ring:
 def _usable_keyring() -> Any | None:
     """Return the ``keyring`` module where it is installed and has a real backend."""
     try:
-        import keyring
-        from keyring.backends import fail, null
+        ring: Any = import_module("keyring")
+        hollow: Any = (
+            import_module("keyring.backends.fail").Keyring,
+            import_module("keyring.backends.null").Keyring,
+        )
+        return None if isinstance(ring.get_keyring(), hollow) else ring
     except ImportError:
         return None
-    try:
-        backend = keyring.get_keyring()
     except Exception:  # noqa: BLE001 - a broken backend is none
         return None
-    return None if isinstance(backend, fail.Keyring | null.Keyring) else keyring
 
 
 def _texts(found: object) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The person behind the browser: questions and approvals that wait for them, for hours if need be."""
+"""The person behind the browser: questions and approvals wait for them, for hours if need be."""
 
 from __future__ import annotations
 

@@ -38,8 +38,5 @@ class ServerSettings:
     @property
     def locked_approval(self) -> ApprovalMode | None:
         """The approval mode that the administrator fixed."""
-        match self.locked.get("approval"):
-            case "automatic" | "cells" | "plan" as mode:
-                return mode
-            case _:
-                return None
+        mode = self.locked.get("approval")
+        return mode if mode in ("automatic", "cells", "plan") else None

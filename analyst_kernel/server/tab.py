@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from analyst_kernel.protocol.ids import AnalysisId
@@ -90,16 +90,22 @@ class Tab:
         """Send no more events of it."""
         self._subscriptions.pop(analysis, None)
 
-    async def catch_up(self, analysis: AnalysisId, past: Iterable[Told], edge: int) -> None:
-        """Send the past up to event ``edge`` at the tab's own pace, then what was held back."""
+    async def catch_up(
+        self, analysis: AnalysisId, past: AsyncIterable[tuple[int, str]], edge: int
+    ) -> None:
+        """Send the past up to event ``edge`` at the tab's own pace, then what was held back.
+
+        ``past`` gives the number and the JSON of each event, in order.
+        """
         subscription = self._subscriptions.get(analysis)
         if subscription is None:
             return
-        for told in past:
+        async for number, text in past:
             await self._room.wait()
             if self._subscriptions.get(analysis) is not subscription:
                 return
-            self._put_told(subscription, told)
+            subscription.last = number
+            self._put(_frame(text))
         if self._subscriptions.get(analysis) is not subscription:
             return
         subscription.last = max(subscription.last, edge)
@@ -113,24 +119,23 @@ class Tab:
     async def run(self) -> None:
         """Send frames until the tab is gone."""
         sent = 0.0
-        while not self.closed:
+        while True:
             await self._ready.wait()
             pause = sent + self._interval - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
+            if self.closed:
+                return
             batch = self._take()
             sent = time.monotonic()
             for text in _texts(batch):
-                if self.closed:
-                    return
                 await self._send(text)
 
     def _take(self) -> list[str | Told]:
         batch = list(self._queue)
         self._queue.clear()
         self._bytes = 0
-        if not self.closed:
-            self._ready.clear()
+        self._ready.clear()
         self._room.set()
         return batch
 
@@ -192,4 +197,8 @@ def _texts(batch: list[str | Told]) -> Iterable[str]:
 
 def _frames(pieces: list[Told]) -> Iterable[str]:
     for told in join_all(pieces):
-        yield f'{{"type":"event","event":{told.json}}}'
+        yield _frame(told.json)
+
+
+def _frame(json: str) -> str:
+    return f'{{"type":"event","event":{json}}}'

@@ -13,6 +13,8 @@ from analyst_kernel.protocol.events import (
 )
 from analyst_kernel.protocol.outputs import StreamOutput
 
+_Prose = TextStreamed | ThinkingStreamed | ToolInputStreamed
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -41,9 +43,7 @@ class Told:
     @property
     def is_stream(self) -> bool:
         """Whether a later event holds all that it says, so that it may be dropped."""
-        return isinstance(
-            self.event, TextStreamed | ThinkingStreamed | ToolInputStreamed | OutputProduced
-        )
+        return isinstance(self.event, _Prose | OutputProduced)
 
 
 def joined(left: Event, right: Event) -> Event | None:
@@ -53,21 +53,21 @@ def joined(left: Event, right: Event) -> Event | None:
     """
     if left.analysis != right.analysis or left.run != right.run:
         return None
-    match left, right:
-        case (TextStreamed(), TextStreamed()) | (ThinkingStreamed(), ThinkingStreamed()) if (
-            left.call == right.call
-        ):
-            return right.model_copy(update={"text": left.text + right.text})
-        case ToolInputStreamed(), ToolInputStreamed() if (
-            left.call == right.call and left.tool_call == right.tool_call
-        ):
-            return right.model_copy(update={"text": left.text + right.text})
-        case OutputProduced(), OutputProduced() if (
-            left.cell == right.cell and left.index == right.index
-        ):
-            return _outputs(left, right)
-        case _:
-            return None
+    if isinstance(left, OutputProduced) and isinstance(right, OutputProduced):
+        same = left.cell == right.cell and left.index == right.index
+        return _outputs(left, right) if same else None
+    if (
+        isinstance(left, _Prose)
+        and isinstance(right, _Prose)
+        and _stream_of(left) == _stream_of(right)
+    ):
+        return right.model_copy(update={"text": left.text + right.text})
+    return None
+
+
+def _stream_of(event: TextStreamed | ThinkingStreamed | ToolInputStreamed) -> tuple[str, int, str]:
+    tool_call = event.tool_call if isinstance(event, ToolInputStreamed) else ""
+    return event.type, event.call, tool_call
 
 
 def _outputs(left: OutputProduced, right: OutputProduced) -> OutputProduced | None:

@@ -1,4 +1,4 @@
-"""The installed ``analyst`` command as a person runs it: a process of its own, seen from outside."""
+"""The installed ``analyst`` command as a person runs it: in a process of its own."""
 
 from __future__ import annotations
 

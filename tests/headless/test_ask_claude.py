@@ -128,9 +128,7 @@ def test_what_streamed_is_told(asked: Ended):
     assert "model_year" in streamed["tool_input_streamed"]
 
 
-def test_a_second_question_continues_the_notebook(
-    place: Path, server: WireServer, notebook: Any
-):
+def test_a_second_question_continues_the_notebook(place: Path, server: WireServer, notebook: Any):
     """In a new process: the kernel is new, so the notebook's cells run again first."""
     before = [cell.id for cell in notebook.cells]
     continued = analyst(

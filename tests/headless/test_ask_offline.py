@@ -117,7 +117,7 @@ def test_json_lines_are_the_protocol_in_order(as_json: Ended, place: Path):
     ended = [event.cell for event in events if isinstance(event, IterationFinished)]
     assert started == ended
     assert len(started) == 3
-    kinds = [event.type for event in events]
+    kinds: list[str] = [event.type for event in events]
     for earlier, later in (
         ("run_started", "kernel_changed"),
         ("kernel_changed", "dataset_profiled"),

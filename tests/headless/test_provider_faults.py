@@ -206,9 +206,7 @@ async def test_what_no_retry_helps_ends_the_run_at_once(
     assert await runs_of(analysis, name) == 1
 
 
-async def test_after_all_that_the_next_question_is_answered(
-    analysis: Analysis, server: WireServer
-):
+async def test_after_all_that_the_next_question_is_answered(analysis: Analysis, server: WireServer):
     story = await tell(analysis, server, work("last"), DONE)
     assert story.finished.status == "answered"
     assert await runs_of(analysis, "last") == 1

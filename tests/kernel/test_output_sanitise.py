@@ -164,13 +164,14 @@ def test_markdown_and_latex_load_nothing() -> None:
 def test_sizes_are_capped_and_told() -> None:
     limits = OutputLimits(stream_chars=100, bundle_bytes=1000, total_bytes=1500)
     bundle = sanitise_bundle(
-        {"text/plain": "x" * 500, "application/json": ["y" * 2000], CHART_MIME: {"a": "b"}},
+        {"text/plain": "x" * 500, "application/json": ["y" * 2000], CHART_MIME: {"type": "line"}},
         {},
         limits,
         1500,
     )
     assert "… 400 characters omitted …" in str(bundle.data["text/plain"])
-    assert bundle.data[CHART_MIME] == {"a": "b"}
+    assert isinstance(chart := bundle.data[CHART_MIME], dict)
+    assert chart["type"] == "line"
     assert "application/json" not in bundle.data
     assert {code for code, _ in bundle.notices} == {"text_cut", "output_too_big"}
     full = sanitise_bundle({"text/plain": "12345"}, {}, limits, 3)

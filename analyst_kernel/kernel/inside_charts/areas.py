@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _stacked(curves: list[Curve]) -> bool:
     """Say whether each area stands on the one before it."""
     if len(curves) < 2:
         return False
-    for below, above in zip(curves, curves[1:]):  # noqa: B905 - of unlike length
+    for below, above in itertools.pairwise(curves):
         if below[3] != above[3] or not np.array_equal(below[0], above[0]):
             return False
         top = np.fmax(below[1], below[2])
@@ -116,9 +117,7 @@ def _area(sheet: Sheet, label: str, along: Any, value: Any, way: str) -> dict[st
     return sheet.points(label, *((along, value) if way == "vertical" else (value, along)))
 
 
-def _band(
-    sheet: Sheet, label: str, along: Any, ends: tuple[Any, Any], way: str
-) -> dict[str, Any]:
+def _band(sheet: Sheet, label: str, along: Any, ends: tuple[Any, Any], way: str) -> dict[str, Any]:
     """Return a band as points of three: position, low, high."""
     low, high = ends
     element = _area(sheet, label, along, low, way)

@@ -32,7 +32,7 @@ def read_bars(sheet: Sheet) -> None:
             elements.extend(_bars(sheet, container, name, along, kind))
         if kind == "bar":
             _add_drawn_intervals(sheet, elements, along)
-        fields = {"orientation": along, "stacked": _is_stacked(elements) or None}
+        fields: dict[str, Any] = {"orientation": along, "stacked": _is_stacked(elements) or None}
         if kind == "histogram":
             fields["bins"] = _shared_edges(elements)
         sheet.add(kind, elements, members[0].patches[0], **fields)
@@ -75,19 +75,17 @@ def _is_histogram(sheet: Sheet, container: Any, along: str) -> bool:
 
 
 def _series_names(sheet: Sheet, containers: list[Any]) -> list[str]:
-    names = [own_name(c) or sheet.names.named(c, None) for c in containers]
-    names = [
-        name or sheet.names.named(container.patches[0])
-        for name, container in zip(names, containers)  # noqa: B905 - a kernel may be older
-    ]
+    names = []
+    for container in containers:
+        first = container.patches[0]
+        plain = not own_name(container) and not own_name(first)
+        names.append(sheet.names.named(first) if plain else own_name(container))
     if not any(names) and 1 < len(containers) == len(sheet.names.entries):
         return [name for name, _ in sheet.names.entries]
     return names
 
 
-def _bars(
-    sheet: Sheet, container: Any, group: str, along: str, kind: str
-) -> list[dict[str, Any]]:
+def _bars(sheet: Sheet, container: Any, group: str, along: str, kind: str) -> list[dict[str, Any]]:
     scale, counted = (sheet.x, sheet.y) if along == "vertical" else (sheet.y, sheet.x)
     record = sheet.records.get(container.patches[0], {})
     given = getattr(container, "datavalues", None)
@@ -114,7 +112,7 @@ def _bars(
             if not scale.is_text:
                 element["position"] = scale.value(_clean(middle, size))
                 element["label"] = scale.label_at(_clean(middle, size))
-        if base and np.isfinite(base) and not (counted.axis.get_scale() == "log"):
+        if base and np.isfinite(base) and counted.axis.get_scale() != "log":
             element["base"] = counted.value(float(base))
         for place, start, end in spans:
             if abs(place - middle) <= abs(size) / 2 and "low" not in element:
@@ -154,19 +152,20 @@ def _add_drawn_intervals(sheet: Sheet, elements: list[dict[str, Any]], along: st
     Libraries that aggregate draw their confidence intervals as plain lines.
     """
     axis = "y" if along == "vertical" else "x"
-    found: list[tuple[Any, dict[str, Any], float, float]] = []
+    found: list[tuple[Any, dict[str, Any], float | None, float | None]] = []
     for line in sheet.axes.lines:
-        interval = span_of(line) if sheet.is_open(line) else None
-        if interval is None or interval[0] != axis:
+        interval = span_of(line, axis) if sheet.is_open(line) else None
+        if interval is None:
             continue
         for element in elements:
-            if abs(element["_middle"] - interval[1]) <= 1e-6 + abs(element["_size"]) * 0.01:
-                found.append((line, element, interval[2], interval[3]))
+            if abs(element["_middle"] - interval[0]) <= 1e-6 + abs(element["_size"]) * 0.01:
+                found.append((line, element, interval[1], interval[2]))
                 break
     if found and 2 * len({id(element) for _, element, _, _ in found}) >= len(elements):
         for line, element, low, high in found:
-            element["low"], element["high"] = scalar(low), scalar(high)
             sheet.use(line)
+            if low is not None and high is not None:
+                element["low"], element["high"] = scalar(low), scalar(high)
 
 
 def _is_stacked(elements: list[dict[str, Any]]) -> bool:
@@ -215,6 +214,4 @@ def _read_outlines(sheet: Sheet) -> None:
             label = " to ".join(_short(bound) for bound in pair)
             elements.append({"label": label, "group": group, "value": value, "bin": pair})
     if elements:
-        sheet.add(
-            "histogram", elements, first, orientation=along, bins=_shared_edges(elements)
-        )
+        sheet.add("histogram", elements, first, orientation=along, bins=_shared_edges(elements))

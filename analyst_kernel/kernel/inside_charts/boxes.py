@@ -77,7 +77,8 @@ def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[tuple[Any, dict[str, An
 def _corners(shape: Any) -> tuple[float, float, float, float] | None:
     """Return low and high x, low and high y of a closed rectangle."""
     if hasattr(shape, "get_xdata"):
-        points = np.column_stack([floats(shape.get_xdata(orig=False)), floats(shape.get_ydata(orig=False))])
+        columns = shape.get_xdata(orig=False), shape.get_ydata(orig=False)
+        points = np.column_stack([floats(column) for column in columns])
     elif type(shape).__name__ == "PathPatch":
         points = floats(shape.get_path().vertices)
     else:

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from analyst_kernel.kernel.inside_charts.panels import is_bare, read_panel, title_of, unknown
-from analyst_kernel.kernel.inside_charts.summary import kind_name
+from analyst_kernel.kernel.inside_charts.summary import sentence
 from analyst_kernel.kernel.inside_charts.values import MOST_POINTS, chosen, text_of
 
 _MOST_PANELS = 60
@@ -41,7 +41,7 @@ def read_figure(figure: Any, records: Any) -> dict[str, Any] | None:
         chart = charts[0]
         if title and not chart["title"]:
             chart["title"] = title
-            chart["alt"] = chart["alt"].replace(kind_name(chart["type"]), f"{kind_name(chart['type'])} '{title}'", 1)
+            chart["alt"] = sentence(chart)
         chart["warnings"] = [*chart["warnings"], *notes]
     else:
         chart = {
@@ -92,7 +92,7 @@ def _elements(chart: dict[str, Any]) -> list[dict[str, Any]]:
 def _cap(chart: dict[str, Any], charts: list[dict[str, Any]]) -> None:
     """Keep at most so many points of a figure, and say so where some were left out."""
     elements = [element for each in charts for element in _elements(each)]
-    drawn = sum(e.get("_count", len(e.get("points", e.get("outliers", [])) or [1])) for e in elements)
+    drawn = sum(element.get("_count", _weight(element)) for element in elements)
     total = sum(_weight(element) for element in elements)
     if total > MOST_POINTS:
         for element in elements:
@@ -101,11 +101,9 @@ def _cap(chart: dict[str, Any], charts: list[dict[str, Any]]) -> None:
         _thin_elements(charts)
     kept = sum(_weight(element) for each in charts for element in _elements(each))
     if kept < max(drawn, total) and not any(each["type"] == "heatmap" for each in charts):
-        chart["warnings"] = [
-            *chart["warnings"],
-            f"{kept:,} of {max(drawn, total):,} points are listed, evenly spaced; the picture shows "
-            "all.",
-        ]
+        all_points = f"{max(drawn, total):,} points"
+        told = f"{kept:,} of {all_points} are listed, evenly spaced; the picture shows all."
+        chart["warnings"] = [*chart["warnings"], told]
 
 
 def _weight(element: dict[str, Any]) -> int:

@@ -116,7 +116,8 @@ def _add(
         "shape": [rows, columns],
         "label": text_of(label) or None,
     }
-    if edges is not None and not (sheet.x.is_text or sheet.y.is_text) and rows * columns <= MOST_POINTS:
+    named = sheet.x.is_text or sheet.y.is_text
+    if edges is not None and not named and rows * columns <= MOST_POINTS:
         matrix["row_edges"], matrix["column_edges"] = edges
     elements = [
         {

@@ -54,8 +54,10 @@ class Names:
             for handle, words in zip(handles, each.get_texts()):  # noqa: B905 - a kernel may be older
                 if handle is not None and words.get_text():
                     self.entries.append((text_of(words.get_text()), look(handle)))
-        looks = [seen for _, seen in self.entries if seen is not None]
-        self.by_look = {seen: name for name, seen in self.entries if looks.count(seen) == 1}
+        looks = [seen for _, seen in self.entries]
+        self.by_look = {
+            seen: name for name, seen in self.entries if seen is not None and looks.count(seen) == 1
+        }
 
     def named(self, artist: Any, color: tuple[float, ...] | None = None) -> str:
         """Return the name of a series, empty where it has none."""

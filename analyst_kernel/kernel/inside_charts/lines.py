@@ -33,7 +33,7 @@ def read_containers(sheet: Sheet) -> None:
 def read_lines(sheet: Sheet) -> None:
     """Read the lines of a panel: series, marker-only series, and reference lines."""
     found = [line for line in sheet.axes.lines if sheet.is_open(line)]
-    series: list[tuple[Any, dict[str, Any]]] = []
+    series: list[Any] = []
     for line in found:
         sheet.use(line)
         if type(line).__name__ == "AxLine":
@@ -42,11 +42,12 @@ def read_lines(sheet: Sheet) -> None:
         inside = sheet.in_data(line.get_transform())
         if all(inside):
             if len(line.get_xdata(orig=False)):
-                series.append((line, {}))
+                series.append(line)
         elif any(inside):
             _reference(sheet, line, "x" if inside[0] else "y")
-    spans = {id(line) for line, _ in _taken_spans(series)}
-    kept = [line for line, _ in series if id(line) not in spans]
+    taken = _taken_spans(series)
+    spans = {id(line) for mine in taken.values() for line, _, _ in mine}
+    kept = [line for line in series if id(line) not in spans]
     if len(kept) > _MOST_SERIES:
         sheet.warnings.append(f"Only {_MOST_SERIES} of {len(kept)} lines are listed.")
         kept = kept[:_MOST_SERIES]
@@ -61,38 +62,42 @@ def read_lines(sheet: Sheet) -> None:
             style = str(line.get_drawstyle())
             if style.startswith("steps"):
                 element["step"] = style.partition("-")[2] or "pre"
-            _add_spans(element, line, _taken_spans(series))
+            if id(line) in taken:
+                _add_spans(element, line, taken[id(line)])
             elements.append(element)
         if lines:
             sheet.add(kind, elements, lines[0])
 
 
-def span_of(line: Any) -> tuple[str, float, float, float] | None:
-    """Return the interval that an unnamed, straight, upright or level line marks, if it does.
+Interval = tuple[float, Any, Any]
+"""A position on one axis, and the two ends on the other; an interval of nothing has null ends."""
 
-    Returns:
-        The axis along which it lies (``y`` for an upright one), its position on the other axis,
-        and its two ends. Caps at its ends, separated by gaps, are allowed.
+
+def span_of(line: Any, axis: str) -> Interval | None:
+    """Return the interval along ``axis`` that an unnamed, straight line marks, if it does.
+
+    Caps at its ends, separated by gaps, are allowed.
     """
     x, y = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
     if own_name(line) or len(x) != len(y) or len(x) not in (2, 8):
         return None
+    across, along = (x, y) if axis == "y" else (y, x)
     if len(x) == 8:
-        if not (np.isnan(x[[2, 5]]).all()):
+        if not np.isnan(across[[2, 5]]).all():
             return None
-        x, y = x[3:5], y[3:5]
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        across, along = across[3:5], along[3:5]
+    if not np.isfinite(across).all() or across[0] != across[1]:
         return None
-    if x[0] == x[1] and y[0] != y[1]:
-        return ("y", float(x[0]), float(min(y)), float(max(y)))
-    if y[0] == y[1] and x[0] != x[1]:
-        return ("x", float(y[0]), float(min(x)), float(max(x)))
-    return None
+    if np.isnan(along).all():
+        return (float(across[0]), None, None)
+    if not np.isfinite(along).all():
+        return None
+    return (float(across[0]), float(along.min()), float(along.max()))
 
 
-def error_spans(container: Any) -> dict[str, list[tuple[float, float, float]]]:
+def error_spans(container: Any) -> dict[str, list[Interval]]:
     """Return the intervals of an error bar container by axis: position, low, high."""
-    found: dict[str, list[tuple[float, float, float]]] = {"x": [], "y": []}
+    found: dict[str, list[Interval]] = {"x": [], "y": []}
     for collection in container.lines[2]:
         for segment in collection.get_segments():
             ends = floats(segment)
@@ -130,47 +135,57 @@ def _reference(sheet: Sheet, line: Any, axis: str) -> None:
         sheet.references.append({"axis": axis, "value": value, "label": own_name(line)})
 
 
-def _taken_spans(series: list[tuple[Any, dict[str, Any]]]) -> list[tuple[Any, Any]]:
-    """Return the lines that are intervals of another series of their colour, one per point."""
-    spans = [(line, found) for line, _ in series if (found := span_of(line)) is not None]
-    taken: list[tuple[Any, Any]] = []
-    if not spans:
-        return taken
-    owners = [line for line, _ in series if len(line.get_xdata(orig=False)) > 1]
-    for owner in owners:
+def _taken_spans(lines: list[Any]) -> dict[int, list[tuple[Any, str, Interval]]]:
+    """Return, by the id of a line, the lines of its colour that are intervals of its points.
+
+    Only where every point has one: a single upright line means something else.
+    """
+    taken: dict[int, list[tuple[Any, str, Interval]]] = {}
+    spans = [
+        (line, axis, found, look(line))
+        for axis in ("y", "x")
+        for line in lines
+        if len(line.get_xdata(orig=False)) in (2, 8) and (found := span_of(line, axis)) is not None
+    ]
+    for owner in lines if spans else []:
         x, y = floats(owner.get_xdata(orig=False)), floats(owner.get_ydata(orig=False))
-        mine = [
-            (line, found)
-            for line, found in spans
-            if line is not owner and look(line) == look(owner) and _crosses(found, x, y)
-        ]
-        if mine and len(mine) >= int(np.isfinite(x + y).sum()):
-            taken.extend(mine)
+        color = look(owner)
+        for axis in ("y", "x"):
+            mine = [
+                (line, axis, found)
+                for line, along, found, own_color in spans
+                if line is not owner
+                and (along, own_color) == (axis, color)
+                and _crosses(axis, found, x, y)
+            ]
+            if len(mine) >= max(1, int(np.isfinite(x + y).sum())):
+                taken[id(owner)] = mine
+                break
     return taken
 
 
-def _crosses(found: tuple[str, float, float, float], x: Any, y: Any) -> bool:
-    axis, place, low, high = found
+def _crosses(axis: str, found: Interval, x: Any, y: Any) -> bool:
+    place, low, high = found
     along, across = (y, x) if axis == "y" else (x, y)
-    return bool(((across == place) & (along >= low) & (along <= high)).any())
+    at_place = across == place
+    if low is None or high is None:
+        return bool(at_place.any())
+    return bool((at_place & (along >= low) & (along <= high)).any())
 
 
-def _add_spans(element: dict[str, Any], line: Any, spans: list[tuple[Any, Any]]) -> None:
-    mine = [found for other, found in spans if other is not line and look(other) == look(line)]
-    if not mine:
-        return
+def _add_spans(element: dict[str, Any], line: Any, mine: list[tuple[Any, str, Interval]]) -> None:
     x, y = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
-    axis = mine[0][0]
+    axis = mine[0][1]
     across = x if axis == "y" else y
     if len(across) == len(element["points"]):
-        _bounds(element, axis, across.tolist(), [found[1:] for found in mine if found[0] == axis])
+        _bounds(element, axis, across.tolist(), [found for _, _, found in mine])
 
 
 def _bounds(
     element: dict[str, Any],
     axis: str,
     places: list[float],
-    spans: list[tuple[float, float, float]],
+    spans: list[Interval],
 ) -> None:
     """Add ``x_low``/``x_high`` or ``y_low``/``y_high``: one per point, null where none."""
     scale = max((abs(place) for place in places if np.isfinite(place)), default=1.0)

@@ -58,9 +58,7 @@ def title_of(axes: Any) -> str:
 
 def is_bare(axes: Any) -> bool:
     """Say whether a panel shows nothing that could be data."""
-    return not (
-        axes.lines or axes.patches or axes.collections or axes.images or axes.containers
-    )
+    return not (axes.lines or axes.patches or axes.collections or axes.images or axes.containers)
 
 
 def read_panel(axes: Any, records: Any) -> dict[str, Any]:

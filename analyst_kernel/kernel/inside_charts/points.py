@@ -46,7 +46,8 @@ def _clouds(sheet: Sheet, shape: Any) -> list[dict[str, Any]]:
     if len(colors) != len(x) or len(x) < 2:
         return [sheet.points(sheet.names.named(shape), x, y, beside=beside)]
     kinds, which = np.unique(np.asarray(colors), axis=0, return_inverse=True)
-    names = [sheet.names.by_look.get(rgb(color)) for color in kinds[:_MOST_GROUPS]]
+    seen = [rgb(color) or () for color in kinds[:_MOST_GROUPS]]
+    names = [sheet.names.by_look.get(color) for color in seen]
     if len(kinds) > _MOST_GROUPS or None in names or len(set(names)) < 2:
         name = sheet.names.named(shape) if len(kinds) == 1 else ""
         return [sheet.points(name, x, y, beside=beside)]

@@ -23,6 +23,11 @@ def unit_of(label: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
+def _clean(places: list[float]) -> list[Any]:
+    """Return ticks without the noise of counting up to them."""
+    return listed(floats([float(f"{place:.12g}") for place in places]))
+
+
 class Scale:
     """The x or y axis of one panel.
 
@@ -103,9 +108,8 @@ class Scale:
             return self._periods(array)
         if self.kind == "category":
             return [self._category(place) for place in array.tolist()]
-        if original is not None and getattr(np.asarray(original).dtype, "kind", "O") in "iuf":
-            return listed(np.asarray(original))
-        return listed(array)
+        given = None if original is None else np.ma.asanyarray(original)
+        return listed(given if given is not None and given.dtype.kind in "iuf" else array)
 
     def value(self, position: float) -> Any:
         """Return what one position means."""
@@ -172,6 +176,6 @@ class Scale:
             f"{self.name}_label": label or None,
             f"{self.name}_unit": unit_of(label),
             f"{self.name}_scale": self.scale(),
-            f"{self.name}_ticks": self.values(self.ticks) if dated else listed(floats(self.ticks)),
+            f"{self.name}_ticks": self.values(self.ticks) if dated else _clean(self.ticks),
             f"{self.name}_tick_labels": self.labels,
         }

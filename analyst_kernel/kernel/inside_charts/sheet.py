@@ -16,6 +16,9 @@ from analyst_kernel.kernel.inside_charts.values import MOST_POINTS, chosen, floa
 
 Layer = dict[str, Any]
 
+_BY_SERIES = ("line", "scatter", "area", "band", "errorbar", "stem", "segments", "hexbin")
+"""Types whose elements are whole series; of the others a series is a group of elements."""
+
 
 class Sheet:
     """One panel while it is read.
@@ -61,7 +64,8 @@ class Sheet:
     def add(self, kind: str, elements: list[dict[str, Any]], first: Any, **fields: Any) -> None:
         """Add a layer that begins with the artist ``first``; nothing where it is empty."""
         if elements:
-            names = [str(e.get("group", e.get("label", ""))) for e in elements]
+            field = "label" if kind in _BY_SERIES else "group"
+            names = [str(element.get(field, "")) for element in elements]
             series = list(dict.fromkeys(name for name in names if name))
             kept = {name: value for name, value in fields.items() if value is not None}
             layer = {"type": kind, "elements": elements, "series": series, **kept}

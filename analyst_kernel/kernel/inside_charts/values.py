@@ -20,7 +20,7 @@ _EXACT = 2**53
 
 def text_of(value: Any, most: int = TEXT) -> str:
     """Return a label as text without matplotlib's own mathematics around plain numbers."""
-    text = str(value).replace("\N{MINUS SIGN}", "-").strip()
+    text = " ".join(str(value).replace("\N{MINUS SIGN}", "-").split())
     if text.startswith("$\\mathdefault{") and text.endswith("}$"):
         text = text[len("$\\mathdefault{") : -2]
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -101,7 +101,8 @@ def _dates(array: Any) -> list[Any]:
     unit = next(
         (u for u in ("D", "s", "ms") if bool((real.astype(f"datetime64[{u}]") == real).all())), "us"
     )
-    text = np.datetime_as_string(array.astype(f"datetime64[{unit}]"), unit=unit).tolist()
+    as_text: Any = np.datetime_as_string
+    text = as_text(array.astype(f"datetime64[{unit}]"), unit=unit).tolist()
     return [item if real else None for item, real in zip(text, known.tolist())]  # noqa: B905 - a kernel may be older
 
 
@@ -121,13 +122,15 @@ def _objects(values: list[Any]) -> list[Any]:
 
 def from_days(days: Any) -> list[Any]:
     """Return dates from matplotlib's days since its epoch."""
-    from matplotlib.dates import get_epoch
+    from matplotlib import dates
 
+    get_epoch: Any = dates.get_epoch
     array = np.asarray(days, dtype=float)
     finite = np.isfinite(array) & (np.abs(array) < 1e8)
     moments = np.full(array.shape, np.datetime64("NaT"), dtype="datetime64[us]")
     since = np.round(array[finite] * 86_400e6).astype("timedelta64[us]")
-    moments[finite] = np.datetime64(get_epoch(), "us") + since
+    begin: Any = np.datetime64(str(get_epoch()), "us")
+    moments[finite] = begin + since
     return _dates(moments)
 
 

@@ -1,37 +1,31 @@
 """One zygote per server and interpreter: booted when first needed, with one spare kernel ahead.
 
-Blocking and safe from any thread. A permanent thread prepares the next spare and looks after
-granted files that an editor replaced; everything ends with the server.
+Blocking and safe from any thread; everything ends with the server. What is prepared ahead is the
+business of :mod:`stock`.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
-import secrets
-import shutil
 import threading
 import time
 from dataclasses import asdict
 from typing import Any
 
-from analyst_kernel.sandbox import landlock, places, spawn
+from analyst_kernel.sandbox import places, spawn
 from analyst_kernel.sandbox.forms import Launch
-from analyst_kernel.sandbox.policy import Policy, ResourceLimits
+from analyst_kernel.sandbox.policy import Policy
 from analyst_kernel.sandbox.zygote import boot, messages
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
-from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, enclose, end_room
+from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, end_room
 from analyst_kernel.sandbox.zygote.spare import Spare
+from analyst_kernel.sandbox.zygote.stock import ROOM_WAIT, Stock
 
 BOOT_WAIT = 30.0
 """Seconds until a booting zygote must be ready."""
 
-LOOK = 0.5
-"""Seconds between two looks at granted files."""
-
-_REFILL_AFTER = 0.15  # seconds that a kernel has the processor for itself before the next spare
-_ROOM_WAIT = 10.0  # seconds for a room
+_END_WAIT = 1.0  # seconds for a zygote that broke to have ended
 _AGAIN_AFTER = 60.0  # seconds until a zygote that did not come up is tried again
 
 
@@ -43,6 +37,19 @@ class NoZygote(NotHere):
     """The zygote itself does not come up."""
 
 
+class NoRoom(messages.Broken):
+    """A zygote made no room.
+
+    Attributes:
+        rooms: That zygote.
+    """
+
+    def __init__(self, rooms: Rooms, said: str) -> None:
+        """Keep both."""
+        super().__init__(said)
+        self.rooms = rooms
+
+
 class ZygoteHost:
     """Makes kernels of one interpreter."""
 
@@ -52,16 +59,10 @@ class ZygoteHost:
         self._bwrap = bwrap
         self._rooms: Rooms | None = None
         self._booting = threading.Lock()
-        self._change = threading.Condition()
-        self._spare: Spare | None = None
-        self._empty: Room | None = None
-        self._limits: ResourceLimits | None = None
-        self._refill_at: float | None = None
-        self._kernels: set[ZygoteKernel] = set()
-        self._thread: threading.Thread | None = None
+        self.stock = Stock(python)
         self._closed = False
         self._failed: tuple[float, str] | None = None
-        self.spares = True
+        self._retired: list[Rooms] = []
 
     # --- the zygote -------------------------------------------------------------------------------
 
@@ -80,8 +81,8 @@ class ZygoteHost:
             except NoZygote as error:
                 self._failed = (time.monotonic() + _AGAIN_AFTER, str(error))
                 raise
-        self._wake(refill=True)
-        return self._rooms
+            self.stock.serve(self._rooms)
+            return self._rooms
 
     def _boot(self) -> Rooms:
         from analyst_kernel.sandbox.host import host
@@ -119,14 +120,8 @@ class ZygoteHost:
         return rooms
 
     def _drop(self) -> None:
-        """Forget a zygote that ended, and the spare that ended with it."""
-        with self._change:
-            spare, self._spare = self._spare, None
-            empty, self._empty = self._empty, None
-        if spare is not None:
-            spare.discard()
-        if empty is not None and self._rooms is not None:
-            end_room(self._rooms, empty)
+        """Forget a zygote that ended, and what was prepared in it."""
+        self.stock.drop()
         if self._rooms is not None:
             self._rooms.close()
             self._rooms = None
@@ -139,24 +134,49 @@ class ZygoteHost:
         Raises:
             NotHere: It did not come; nothing of it is left.
         """
-        rooms = self.rooms()
-        policy = launch.policy
-        self._limits = policy.limits if launch.cgroup else None
-        for path in (*policy.grants, policy.output_dir, policy.runtime_dir, policy.workdir):
-            if path != "/" and not _known(path, policy, rooms.tops):
-                raise NotHere(f"{path} cannot be shown by the zygote")
-        spare = self._take_spare(launch)
+        self.stock.limits = launch.policy.limits if launch.cgroup else None
         try:
-            if spare is not None:
-                return self._from_spare(spare, launch)
-            return self._fresh(rooms, launch)
+            try:
+                return self._start(self.rooms(), launch)
+            except NoRoom as error:
+                if not self._retire(error.rooms):
+                    raise
+                return self._start(self.rooms(), launch)
         except (messages.Broken, OSError) as error:
             raise NotHere(str(error)) from error
         finally:
-            self._wake(refill=True)
+            self.stock.refill()
+
+    def _start(self, rooms: Rooms, launch: Launch) -> ZygoteKernel:
+        policy = launch.policy
+        for path in (*policy.grants, policy.output_dir, policy.runtime_dir, policy.workdir):
+            if path != "/" and not _known(path, policy, rooms.tops):
+                raise NotHere(f"{path} cannot be shown by the zygote")
+        spare = self.stock.take_spare(launch)
+        if spare is not None:
+            return self._from_spare(spare, launch)
+        return self._fresh(rooms, launch)
+
+    def _retire(self, rooms: Rooms) -> bool:
+        """Ask a zygote that makes no rooms for none any more; whether it has ended.
+
+        One that hangs is left alone, because its kernels live; the next launch boots another.
+        """
+        ended = rooms.await_end(_END_WAIT)
+        with self._booting:
+            if self._rooms is rooms:
+                self.stock.drop()
+                self._rooms = None
+                self._retired.append(rooms)
+        return ended
 
     def _fresh(self, rooms: Rooms, launch: Launch) -> ZygoteKernel:
-        room = self._take_room(rooms, launch) or rooms.make(min(_ROOM_WAIT, launch.timeout))
+        room = self.stock.take_room(rooms, launch)
+        if room is None:
+            try:
+                room = rooms.make(min(ROOM_WAIT, launch.timeout))
+            except messages.Broken as error:
+                raise NoRoom(rooms, str(error)) from error
         try:
             self._show(rooms, room, launch.policy, runtime=True)
             order = {"policy": self._policy(launch.policy, rooms), "take": _take(launch)}
@@ -223,161 +243,20 @@ class ZygoteHost:
             launch.policy,
             results,
             spare_folder=folder,
-            forget=self._forget,
+            forget=self.stock.unwatch,
         )
-        with self._change:
-            self._kernels.add(kernel)
+        self.stock.watch(kernel)
         return kernel
-
-    def _forget(self, kernel: ZygoteKernel) -> None:
-        with self._change:
-            self._kernels.discard(kernel)
-        kernel.rooms.forget(kernel.room)
-
-    # --- the spare --------------------------------------------------------------------------------
-
-    def _fits(self, room: Room, launch: Launch) -> bool:
-        """Whether a prepared room has the limits that a launch wants."""
-        return room.group is None or (launch.cgroup and room.limits == launch.policy.limits)
-
-    def _take_spare(self, launch: Launch) -> Spare | None:
-        """The spare, if it is ready and fits."""
-        policy = launch.policy
-        with self._change:
-            spare = self._spare
-            if spare is None or not policy.landlock or policy.system != spare.system:
-                return None
-            if not self._fits(spare.room, launch):
-                return None
-            self._spare = None
-        if spare.room.alive() and spare.rooms.alive():
-            return spare
-        spare.discard()
-        return None
-
-    def _take_room(self, rooms: Rooms, launch: Launch) -> Room | None:
-        """The empty room that was made ahead, if it fits."""
-        with self._change:
-            room = self._empty
-            if room is None or not self._fits(room, launch):
-                return None
-            self._empty = None
-        if rooms is self._rooms and room.alive():
-            return room
-        end_room(rooms, room)
-        return None
-
-    def spare_ready(self, timeout: float = 0.0) -> bool:
-        """Wait for a spare; whether one waits."""
-        with self._change:
-            self._change.wait_for(lambda: self._spare is not None or self._closed, timeout)
-            return self._spare is not None
-
-    def _make_room(self, rooms: Rooms) -> Room:
-        """An empty room with the limits of the last launch."""
-        room = rooms.make(_ROOM_WAIT)
-        if self._limits is not None:
-            enclose(room, self._limits)
-        return room
-
-    def _prepare(self) -> None:
-        """Make what the next request will need: a spare, and an empty room for the one after."""
-        if self.spares and self._spare is None:
-            self._make_spare()
-        rooms = self._rooms
-        if self._empty is not None or rooms is None or not rooms.alive():
-            return
-        room: Room | None = self._make_room(rooms)
-        with self._change:
-            if not self._closed and rooms is self._rooms:
-                self._empty, room = room, None
-        if room is not None:
-            end_room(rooms, room)
-
-    def _make_spare(self) -> None:
-        """Fork and bind a kernel ahead of the next request."""
-        from analyst_kernel.sandbox.host import host
-
-        rooms = self._rooms
-        if rooms is None or not rooms.alive() or landlock.abi() < 1:
-            return
-        folder = host().runtime.kernel_folder()
-        sockets = os.path.join(folder, "s")
-        connection = {
-            "transport": "ipc", "ip": os.path.join(sockets, "k"), "key": secrets.token_hex(32),
-            "signature_scheme": "hmac-sha256", "kernel_name": "analyst",
-            "shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5,
-        }  # fmt: skip
-        system = places.system_paths(self.python)
-        room: Room | None = None
-        try:
-            room = self._make_room(rooms)
-            rooms.show(room, [(sockets, True)])
-            policy = {
-                "landlock": True, "output_dir": "", "runtime_dir": sockets,
-                "system": list(system), "tops": list(rooms.tops),
-            }  # fmt: skip
-            messages.send(room.channel, {"policy": policy, "spare": connection})
-            record, fds = messages.receive(room.channel, BOOT_WAIT)
-            messages.close_all(fds)
-            bound = record.get("bound") is True
-        except (messages.Broken, OSError):
-            bound = False
-        if room is None or not bound:
-            if room is not None:
-                end_room(rooms, room)
-            shutil.rmtree(folder, ignore_errors=True)
-            return
-        spare = Spare(rooms, room, folder, connection, system)
-        with self._change:
-            kept = not self._closed and self._spare is None
-            if kept:
-                self._spare = spare
-            self._change.notify_all()
-        if not kept:
-            spare.discard()
-
-    # --- the thread -------------------------------------------------------------------------------
-
-    def _wake(self, *, refill: bool = False) -> None:
-        with self._change:
-            if refill:
-                self._refill_at = time.monotonic() + _REFILL_AFTER
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=self._run, name="analyst-zygote", daemon=True
-                )
-                self._thread.start()
-            self._change.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            with self._change:
-                now = time.monotonic()
-                watched = [kernel for kernel in self._kernels if kernel.watches_files()]
-                due = [] if self._refill_at is None else [self._refill_at - now]
-                due += [LOOK] if watched else []
-                if self._closed:
-                    return
-                self._change.wait(max(0.0, min(due)) if due else None)
-                refill = self._refill_at is not None and time.monotonic() >= self._refill_at
-                if refill:
-                    self._refill_at = None
-                if self._closed:
-                    return
-            for kernel in watched:
-                kernel.refresh()
-            if refill:
-                with contextlib.suppress(Exception):  # the next launch says what is wrong
-                    self._prepare()
 
     def close(self) -> None:
         """End the zygote and every kernel of it."""
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
+        self._closed = True
+        self.stock.close()
         with self._booting:
             self._drop()
+            for rooms in self._retired:
+                rooms.close()
+            self._retired.clear()
 
 
 def _known(path: str, policy: Policy, tops: tuple[str, ...]) -> bool:

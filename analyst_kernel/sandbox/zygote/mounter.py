@@ -211,7 +211,8 @@ def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int
         os.close(here)
         here = following
         mode = os.fstat(here).st_mode
-        if not (stat.S_ISDIR(mode) if as_folder else stat.S_ISREG(mode)):
+        # A character device is a mask of ours: no kernel can make one.
+        if not (stat.S_ISDIR(mode) if as_folder else stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
             os.close(here)
             raise OSError(f"something else stands in the way of {path}")
     return here

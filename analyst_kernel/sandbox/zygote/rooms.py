@@ -132,6 +132,12 @@ class Rooms:
         """Whether it can still be asked."""
         return not self.closed and self._process.poll() is None
 
+    def await_end(self, timeout: float) -> bool:
+        """Wait for its end; whether it came."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        return self._process.poll() is not None
+
     def make(self, timeout: float = _ORDER_WAIT) -> Room:
         """Make an empty room; raises ``messages.Broken`` or ``OSError``.
 

@@ -17,7 +17,7 @@ export class AnalystFault extends Error {
    */
   constructor(
     message: string,
-    readonly remedy: string = ''
+    readonly remedy = ''
   ) {
     super(message);
   }

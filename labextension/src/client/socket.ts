@@ -35,8 +35,8 @@ export interface SocketListener {
 }
 
 interface Waiting {
-  resolve(): void;
-  reject(reason: Error): void;
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
 }
 
 /** The tab's socket. Call {@link AnalystSocket.start} once. */

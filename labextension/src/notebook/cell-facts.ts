@@ -1,6 +1,7 @@
 /** What a question says about a cell of a notebook. Pure but for reading the cell. */
 import type { Cell } from '@jupyterlab/cells';
 import { isCodeCellModel } from '@jupyterlab/cells';
+import { isError } from '@jupyterlab/nbformat';
 
 /** A cell as a question names it. */
 export interface CellFacts {
@@ -20,8 +21,8 @@ export function cellFacts(cell: Cell): CellFacts {
   let error: string | null = null;
   for (let index = 0; index < model.outputs.length; index += 1) {
     const output = model.outputs.get(index).toJSON();
-    if (output.output_type === 'error') {
-      error = `${String(output['ename'])}: ${String(output['evalue'])}`;
+    if (isError(output)) {
+      error = `${output.ename}: ${output.evalue}`;
     }
   }
   return { source, prompt: model.executionCount, error };

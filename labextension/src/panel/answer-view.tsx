@@ -26,12 +26,7 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
   return (
     <>
       <AnswerText run={run} />
-      {!run.isAi && (
-        <div className="ak-Quiet ak-NoModel">
-          {trans.__('Answered by built-in rules. No AI model is at work.')}
-        </div>
-      )}
-      {caveats.length > 0 && <Notes title={trans.__('Mind')} notes={caveats} kind="caveats" />}
+      {caveats.length > 0 && <Notes title={trans.__('Keep in mind')} notes={caveats} kind="caveats" />}
       {assumptions.length > 0 && (
         <Notes title={trans.__('Assumed')} notes={assumptions} kind="assumptions" />
       )}

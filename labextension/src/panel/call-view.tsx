@@ -64,7 +64,7 @@ function StreamedToolView(props: {
             {before === null ? '●' : '↻'}
           </span>
           <span className="ak-Iteration-title">
-            {code.purpose !== '' ? code.purpose : (before?.purpose ?? trans.__('Writing code'))}
+            {titleOf(code.purpose, before?.purpose) || trans.__('Writing code')}
           </span>
         </span>
         <span className="ak-Iteration-side">
@@ -77,4 +77,9 @@ function StreamedToolView(props: {
       )}
     </article>
   );
+}
+
+/** A purpose that is still arriving gives way to the one of the cell that is being repaired. */
+function titleOf(purpose: string, before: string | undefined): string {
+  return before?.startsWith(purpose) === true ? before : purpose;
 }

@@ -64,7 +64,7 @@ function Version(props: {
 }): React.JSX.Element {
   const { version, code } = props;
   const { trans } = useServices();
-  const warnings = version.data?.['warnings'];
+  const warnings = version.data?.warnings;
   return (
     <figure className="ak-Chart ak-mod-large">
       <ChartPicture version={version} />

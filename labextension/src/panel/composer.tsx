@@ -126,7 +126,7 @@ function ApprovalMenu(): React.JSX.Element {
       ? (m.choice.approval ?? m.defaults.approval ?? 'automatic')
       : (m.state?.approval ?? 'automatic')
   );
-  const locked = usePanel(m => m.store.status?.locked['approval'] !== undefined);
+  const locked = usePanel(m => m.store.status?.locked.approval !== undefined);
   const details = {
     automatic: trans.__('Cells run as they are written'),
     cells: trans.__('Each cell waits for your leave'),

@@ -23,7 +23,9 @@ export function Conversation(): React.JSX.Element {
   const notices = usePanel(model => model.state?.notices ?? NO_NOTICES);
   const pending = usePanel(model => model.pending);
   const loaded = usePanel(m => m.analysis === null || m.store.isLoaded(m.analysis));
-  const { scroller, content, away, toEnd } = useStickToEnd(analysis, pending.length);
+  const last = runs.at(-1);
+  const finished = last !== undefined && last.status !== 'running' && pending.length === 0;
+  const { scroller, content, away, toEnd } = useStickToEnd(analysis, pending.length, finished);
   const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0;
   return (
     <div className="ak-Middle">
@@ -81,10 +83,14 @@ function ByHand({ cells }: { readonly cells: readonly IterationState[] }): React
   );
 }
 
-/** Keeps the end in view while the person is there; says when they are not. */
+/**
+ * Keeps the end in view while the person is there; says when they are not. A run that is finished
+ * is shown from its question on.
+ */
 function useStickToEnd(
   analysis: string | null,
-  sent: number
+  sent: number,
+  finished: boolean
 ): {
   scroller: React.RefObject<HTMLElement>;
   content: React.RefObject<HTMLDivElement>;
@@ -139,5 +145,14 @@ function useStickToEnd(
   }, []);
 
   React.useEffect(toEnd, [analysis, sent, toEnd]);
+  React.useEffect(() => {
+    const element = scroller.current;
+    const run = content.current?.querySelector<HTMLElement>('.ak-Run:last-of-type');
+    if (finished && atEnd.current && element !== null && run !== null && run !== undefined) {
+      // The picture of the answer comes a moment later; until then this stays the place.
+      atEnd.current = false;
+      element.scrollTop = run.offsetTop - 12;
+    }
+  }, [analysis, finished]);
   return { scroller, content, away, toEnd };
 }

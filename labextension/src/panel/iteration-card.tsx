@@ -15,6 +15,8 @@ interface Props {
   readonly repairs: number;
   /** Open unless the person closed it. */
   readonly startsOpen: boolean;
+  /** Nothing says yet how this failure is dealt with, so the card does. */
+  readonly tellsError?: boolean;
   readonly verdict?: string | undefined;
 }
 
@@ -29,7 +31,7 @@ export function cardProps(
 
 /** One card. */
 export const IterationCard = React.memo(function IterationCard(props: Props): React.JSX.Element {
-  const { cell, before, repairs, startsOpen, verdict } = props;
+  const { cell, before, repairs, startsOpen, tellsError = false, verdict } = props;
   const { trans, model, actions } = useServices();
   const revealed = usePanel(m => (m.revealed.cell === cell.cell ? m.revealed.count : 0));
   const [chosen, setChosen] = React.useState<boolean | null>(null);
@@ -93,6 +95,11 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
         </span>
       </div>
       {before !== null && (open || running) && <RepairNote before={before} code={cell.code} />}
+      {!open && tellsError && (
+        <div className="ak-Error">
+          <ErrorSentence cell={cell} />
+        </div>
+      )}
       {open && (
         <div id={bodyId}>
           <CodeBlock
@@ -178,5 +185,5 @@ function Elapsed({ cell }: { readonly cell: IterationState }): React.JSX.Element
     // Half a second says nothing; a number that jumps is noise.
     return seconds < 1 ? null : <span>{duration(Math.floor(seconds))}</span>;
   }
-  return cell.seconds > 0 ? <span>{duration(cell.seconds)}</span> : null;
+  return cell.seconds >= 0.05 ? <span>{duration(cell.seconds)}</span> : null;
 }

@@ -28,7 +28,7 @@ export function ModelMenu({ className, children }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const chosen = useModelName();
   const models = usePanel(m => m.store.models);
-  const locked = usePanel(m => m.store.status?.locked['model'] !== undefined);
+  const locked = usePanel(m => m.store.status?.locked.model !== undefined);
   const [adding, setAdding] = React.useState(false);
   const items: (MenuItem | 'separator')[] = offered(models, chosen).map(name => ({
     label: shortModel(name),

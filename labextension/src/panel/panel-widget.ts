@@ -1,6 +1,6 @@
 /** The panel as a Lumino widget: in the sidebar, or in a tab of the main area. */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import type { Drag } from '@lumino/dragdrop';
+import { Drag } from '@lumino/dragdrop';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { Panel } from './panel';
@@ -31,26 +31,20 @@ export class PanelWidget extends ReactWidget {
 
   /** Handle drags of files, from the file browser and from outside the page. */
   handleEvent(event: Event): void {
-    switch (event.type) {
-      case 'lm-dragenter':
-      case 'lm-dragover':
-        this.onServerDrag(event as Drag.Event);
-        break;
-      case 'lm-dragleave':
-      case 'dragleave':
-        this.removeClass('ak-mod-dropTarget');
-        break;
-      case 'lm-drop':
-        this.onServerDrop(event as Drag.Event);
-        break;
-      case 'dragover':
-        this.onFileDrag(event as DragEvent);
-        break;
-      case 'drop':
-        this.onFileDrop(event as DragEvent);
-        break;
-      default:
-        break;
+    if (event.type.endsWith('leave')) {
+      this.removeClass('ak-mod-dropTarget');
+    } else if (event instanceof Drag.Event) {
+      if (event.type === 'lm-drop') {
+        this.onServerDrop(event);
+      } else {
+        this.onServerDrag(event);
+      }
+    } else if (event instanceof DragEvent) {
+      if (event.type === 'drop') {
+        this.onFileDrop(event);
+      } else {
+        this.onFileDrag(event);
+      }
     }
   }
 
@@ -79,7 +73,7 @@ export class PanelWidget extends ReactWidget {
     if (event.mimeData.hasData(CONTENTS_MIME)) {
       event.preventDefault();
       event.stopPropagation();
-      event.dropAction = 'copy';
+      event.dropAction = event.proposedAction;
       this.addClass('ak-mod-dropTarget');
     }
   }
@@ -90,7 +84,7 @@ export class PanelWidget extends ReactWidget {
     if (Array.isArray(dropped)) {
       event.preventDefault();
       event.stopPropagation();
-      event.dropAction = 'copy';
+      event.dropAction = event.proposedAction;
       const paths = dropped.filter((path): path is string => typeof path === 'string');
       void this.services.model.attach(paths.map(withoutDrive));
     }

@@ -1,6 +1,6 @@
 /** One question with all that happens until its answer. */
 import * as React from 'react';
-import { iterationsOf, repairCount } from '../session/progress';
+import { failed, isWriting, iterationsOf, repairCount } from '../session/progress';
 import type { Entry, IterationState, RunState, VerificationState } from '../session/state';
 import { Activity } from './activity';
 import { AnswerView } from './answer-view';
@@ -149,13 +149,15 @@ function EntryView(props: {
     case 'iteration': {
       const working = run.status === 'running';
       const startsOpen =
-        entry.outcome === 'running' || (working && (isLast || hasPicture(entry)));
+        entry.outcome === 'running' ||
+        (working && !failed(entry) && (isLast || hasPicture(entry)));
       const verdict = verification?.cells[entry.cell]?.verdict;
       return (
         <IterationCard
           cell={entry}
           {...cardProps(run, iterations, entry)}
           startsOpen={startsOpen}
+          tellsError={working && isLast && failed(entry) && !isWriting(run)}
           verdict={
             verdict === undefined
               ? undefined

@@ -31,8 +31,11 @@ export function dollars(value: number): string {
 
 /** `0.2 s`, `38 s`, `2 min 5 s`. */
 export function duration(seconds: number): string {
+  if (seconds < 0.05) {
+    return '<0.1 s';
+  }
   if (seconds < 9.95) {
-    return `${ONE_PLACE.format(Math.max(0, seconds))} s`;
+    return `${ONE_PLACE.format(seconds)} s`;
   }
   if (seconds < 59.5) {
     return `${String(Math.round(seconds))} s`;

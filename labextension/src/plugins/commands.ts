@@ -3,7 +3,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { withoutDrive } from '../panel/panel-widget';
 import { activeRun } from '../session/progress';
 import { IAnalystPanels, PACKAGE } from '../tokens';
@@ -46,12 +46,12 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Ask Analyst'),
       caption: trans.__('Go to the question box, or ask at once'),
       icon: analystIcon,
-      describedBy: { args: ARGS({ question: 'What to ask at once', data: 'Paths to attach' }) },
+      describedBy: { args: describe({ question: 'What to ask at once', data: 'Paths to attach' }) },
       execute: async args => {
         const question = textOf(args, 'question');
         panels.activate();
         if (question !== null) {
-          const data = Array.isArray(args['data']) ? args['data'].filter(isText) : [];
+          const data = Array.isArray(args.data) ? args.data.filter(isText) : [];
           await panels.sidebar.ask(question, data);
         }
       }
@@ -60,7 +60,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('New Analysis'),
       caption: trans.__('Start a new analysis in the sidebar'),
       icon: analystIcon,
-      describedBy: { args: ARGS({}) },
+      describedBy: { args: describe({}) },
       execute: () => {
         panels.sidebar.show(null);
         panels.activate();
@@ -69,7 +69,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(CommandIds.stop, {
       label: trans.__('Stop the Analyst'),
       caption: trans.__('Stop the run and interrupt its kernel'),
-      describedBy: { args: ARGS({ analysis: 'Which analysis' }) },
+      describedBy: { args: describe({ analysis: 'Which analysis' }) },
       isEnabled: () => {
         const { state } = panels.current();
         return state !== null && activeRun(state) !== null;
@@ -78,10 +78,10 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(CommandIds.attach, {
       label: trans.__('Attach Data to the Analysis'),
-      describedBy: { args: ARGS({ paths: 'Paths to attach' }) },
+      describedBy: { args: describe({ paths: 'Paths to attach' }) },
       isEnabled: () => browsers !== null || panels.chooseFiles !== null,
       execute: async args => {
-        const given = Array.isArray(args['paths']) ? args['paths'].filter(isText) : [];
+        const given = Array.isArray(args.paths) ? args.paths.filter(isText) : [];
         const paths = given.length > 0 ? given : ((await panels.chooseFiles?.()) ?? []);
         if (paths.length > 0) {
           panels.activate();
@@ -92,7 +92,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(CommandIds.askAboutFile, {
       label: trans.__('Ask Analyst about This File'),
       icon: analystIcon,
-      describedBy: { args: ARGS({}) },
+      describedBy: { args: describe({}) },
       isVisible: () => selected().length > 0,
       execute: async () => {
         const paths = selected();
@@ -102,14 +102,14 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(CommandIds.openNotebook, {
       label: trans.__('Open the Analysis as a Notebook'),
-      describedBy: { args: ARGS({ analysis: 'Which analysis', cell: 'Cell to show' }) },
+      describedBy: { args: describe({ analysis: 'Which analysis', cell: 'Cell to show' }) },
       isEnabled: hasAnalysis,
       execute: withAnalysis((id, args) => panels.openNotebook(id, textOf(args, 'cell') ?? undefined))
     });
     commands.addCommand(CommandIds.openBeside, {
       label: trans.__('Open the Analysis in a Tab'),
       icon: analystIcon,
-      describedBy: { args: ARGS({ analysis: 'Which analysis' }) },
+      describedBy: { args: describe({ analysis: 'Which analysis' }) },
       isEnabled: args => analysis(args) !== null,
       execute: args => {
         const id = analysis(args);
@@ -120,7 +120,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(CommandIds.export, {
       label: trans.__('Export the Analysis …'),
-      describedBy: { args: ARGS({ analysis: 'Which analysis', to: 'ipynb, html or py' }) },
+      describedBy: { args: describe({ analysis: 'Which analysis', to: 'ipynb, html or py' }) },
       isEnabled: hasAnalysis,
       execute: withAnalysis(async (id, args) => {
         const forms = {
@@ -129,7 +129,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
           [trans.__('Web page (HTML)')]: ['html', false],
           [trans.__('Python script')]: ['py', true]
         } as const;
-        const given = Object.values(forms).find(([to]) => to === args['to']);
+        const given = Object.values(forms).find(([to]) => to === args.to);
         const { value } = given
           ? { value: null }
           : await InputDialog.getItem({
@@ -144,14 +144,14 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(CommandIds.branch, {
       label: trans.__('Branch the Analysis from Here'),
-      describedBy: { args: ARGS({ analysis: 'Which analysis', cell: 'Where to branch' }) },
+      describedBy: { args: describe({ analysis: 'Which analysis', cell: 'Where to branch' }) },
       isEnabled: hasAnalysis,
       execute: withAnalysis((id, args) => panels.branch(id, textOf(args, 'cell') ?? undefined))
     });
     commands.addCommand(CommandIds.verify, {
       label: trans.__('Verify the Analysis'),
       caption: trans.__('Run all its cells in a fresh kernel and compare'),
-      describedBy: { args: ARGS({ analysis: 'Which analysis' }) },
+      describedBy: { args: describe({ analysis: 'Which analysis' }) },
       isEnabled: hasAnalysis,
       execute: withAnalysis(id =>
         panels.current().store.send({ type: 'verify_analysis', analysis: id })
@@ -177,7 +177,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 /** The description of a command's arguments, all of them optional texts or lists. */
-function ARGS(properties: Readonly<Record<string, string>>): ReadonlyPartialJSONObject {
+function describe(properties: Readonly<Record<string, string>>): ReadonlyJSONObject {
   return {
     type: 'object',
     properties: Object.fromEntries(

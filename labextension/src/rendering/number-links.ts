@@ -38,17 +38,24 @@ export function markPlaces(
     }
     const number = node.splitText(place.start - start);
     number.splitText(place.end - place.start);
-    number.replaceWith(wrapped(number.data, place, links));
+    const said = SAID.test(number.nextSibling?.textContent ?? '');
+    number.replaceWith(wrapped(number.data, place, links, said));
   }
 }
 
-function wrapped(text: string, place: Place, links: NumberLinks): HTMLElement {
+/** The answer itself says beside a number that nothing proves it. */
+const SAID = /^\s*\(not verified\)/;
+
+function wrapped(text: string, place: Place, links: NumberLinks, said: boolean): HTMLElement {
   const { cell } = place;
   if (cell === null) {
     const mark = document.createElement('span');
     mark.className = 'ak-Number ak-mod-unproven';
     mark.title = links.unproven;
     mark.textContent = text;
+    if (said) {
+      return mark;
+    }
     const sign = document.createElement('sup');
     sign.textContent = '?';
     sign.setAttribute('aria-label', links.unproven);

@@ -19,7 +19,7 @@ export function chartCsv(data: ChartRecord['data']): string | null {
 
 /** The rows of one chart; of several axes those of each, named by its title. */
 function tableOf(data: Row, axes: string): Row[] {
-  const elements = data['elements'];
+  const elements = data.elements;
   if (!Array.isArray(elements)) {
     return [];
   }
@@ -28,8 +28,8 @@ function tableOf(data: Row, axes: string): Row[] {
     if (!isRow(element)) {
       return;
     }
-    if (Array.isArray(element['elements'])) {
-      const title = element['title'];
+    if (Array.isArray(element.elements)) {
+      const title = element.title;
       const name = typeof title === 'string' && title !== '' ? title : String(index + 1);
       rows.push(...tableOf(element, name));
       return;
@@ -45,9 +45,9 @@ function elementRows(element: Row, chart: Row): Row[] {
   if (!Array.isArray(points)) {
     return [rest];
   }
-  const x = name(chart['x_label'], 'x');
-  const y = name(chart['y_label'], 'y');
-  const label = element['label'];
+  const x = name(chart.x_label, 'x');
+  const y = name(chart.y_label, 'y');
+  const label = element.label;
   const series: Row = typeof label === 'string' && label !== '' ? { series: label } : {};
   return points.flatMap((point): Row[] => {
     if (Array.isArray(point)) {

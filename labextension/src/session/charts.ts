@@ -56,8 +56,8 @@ function versionOf(state: AnalysisState, chart: ChartRecord): ChartVersion {
     cell,
     png: chart.png ?? (typeof png === 'string' ? png.replace(/\s/g, '') : null),
     data,
-    title: textOf(data?.['title']) || chart.title,
-    alt: chart.alt || textOf(data?.['alt']) || chart.title
+    title: textOf(data?.title) || chart.title,
+    alt: chart.alt || textOf(data?.alt) || chart.title
   };
 }
 
@@ -73,14 +73,14 @@ function isVersion(before: ChartVersion, after: ChartVersion): boolean {
   if (title !== '' && title === after.title.trim().toLowerCase()) {
     return true;
   }
-  const redrawn = textOf(before.data?.['type']) !== textOf(after.data?.['type']);
+  const redrawn = textOf(before.data?.type) !== textOf(after.data?.type);
   const axes = axesOf(before);
   return before.run !== after.run && redrawn && axes !== '' && axes === axesOf(after);
 }
 
 /** The quantities on both axes; empty where one has no name. */
 function axesOf({ data }: ChartVersion): string {
-  const labels = [textOf(data?.['x_label']), textOf(data?.['y_label'])];
+  const labels = [textOf(data?.x_label), textOf(data?.y_label)];
   return labels.every(label => label !== '') ? labels.join('|').toLowerCase() : '';
 }
 

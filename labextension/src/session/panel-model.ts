@@ -3,7 +3,8 @@
  * Several panels share one store.
  */
 import { Signal, type ISignal } from '@lumino/signaling';
-import { AnalystFault, faultOf } from '../client/errors';
+import type { AnalystFault} from '../client/errors';
+import { faultOf } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
 import type { AnalystStore } from './store';
@@ -198,7 +199,7 @@ export class PanelModel {
   async send(command: CommandHere): Promise<boolean> {
     try {
       const analysis = await this.ensure();
-      await this.store.send({ ...command, analysis } as Command);
+      await this.store.send({ ...command, analysis });
       return true;
     } catch (reason) {
       this.report(reason);
@@ -237,10 +238,10 @@ export class PanelModel {
       this._changed.emit();
       return;
     }
-    if (choice.model != null) {
+    if (choice.model !== undefined && choice.model !== null) {
       await this.send({ type: 'choose_model', model: choice.model });
     }
-    if (choice.approval != null) {
+    if (choice.approval !== undefined && choice.approval !== null) {
       await this.send({ type: 'choose_approval', mode: choice.approval });
     }
     if (choice.budget !== undefined) {
@@ -288,16 +289,16 @@ export class PanelModel {
     return all.filter(other => other.trim() === question).length;
   }
 
-  private onStoreChanged(): void {
+  private readonly onStoreChanged = (): void => {
     this.dropTaken();
     this._changed.emit();
-  }
+  };
 
-  private onRemoved(_: AnalystStore, analysis: string): void {
+  private readonly onRemoved = (_: AnalystStore, analysis: string): void => {
     if (analysis === this.analysis) {
       this.analysis = null;
       this.unwatch = null;
       this._changed.emit();
     }
-  }
+  };
 }

@@ -7,6 +7,7 @@ import type {
   PlanApprovalState,
   RunState
 } from './state';
+import { codeOf } from './streamed-code';
 
 /** The cells of a run, in order. */
 export function iterationsOf(run: RunState): readonly IterationState[] {
@@ -51,6 +52,13 @@ export function repairedBy(
 export function underRepair(run: RunState): IterationState | null {
   const last = iterationsOf(run).at(-1);
   return run.status === 'running' && last !== undefined && failed(last) ? last : null;
+}
+
+/** Whether code is being written that is not yet a cell. */
+export function isWriting(run: RunState): boolean {
+  return run.entries.some(
+    entry => entry.kind === 'call' && entry.tools.some(tool => codeOf(tool) !== null)
+  );
 }
 
 /** Whether a cell ended without its result. */

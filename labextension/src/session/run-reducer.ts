@@ -109,12 +109,12 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
     case 'iteration_started':
       return {
         ...run,
-        entries: reduceCells(withoutStreamed(run.entries, event.code), event) as readonly Entry[]
+        entries: reduceCells(withoutStreamed(run.entries, event.code), event)
       };
     case 'output_produced':
     case 'outputs_cleared':
     case 'iteration_finished':
-      return { ...run, entries: reduceCells(run.entries, event) as readonly Entry[] };
+      return { ...run, entries: reduceCells(run.entries, event) };
     case 'finding_recorded': {
       const others = run.findings.filter(finding => finding.id !== event.finding.id);
       return { ...run, findings: [...others, event.finding] };

@@ -1,0 +1,85 @@
+"""``api/analyses``: the list, and what is done once with an analysis."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from tornado import web
+
+from analyst_kernel.server.handler import AnalystHandler, route
+
+
+class AnalysesHandler(AnalystHandler):
+    """All analyses."""
+
+    @route
+    async def get(self) -> None:
+        """List them, the one changed last first."""
+        self.say((await self.analyses()).summaries())
+
+    @route
+    async def post(self) -> None:
+        """Begin one: ``{notebook?, title?, folder?}``."""
+        body = self.body()
+        living = await (await self.analyses()).begin(
+            notebook=self.text(body, "notebook"),
+            title=self.text(body, "title") or "",
+            folder=self.text(body, "folder"),
+        )
+        self.say(living.summary(), 201)
+
+
+class AnalysisHandler(AnalystHandler):
+    """One analysis."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """Describe it."""
+        self.say((await self.analyses()).find(analysis).summary())
+
+    @route
+    async def patch(self, analysis: str) -> None:
+        """Rename it: ``{title}``."""
+        title = self.text(self.body(), "title", needed=True)
+        living = (await self.analyses()).rename(analysis, title or "")
+        self.say(living.summary())
+
+    @route
+    async def delete(self, analysis: str) -> None:
+        """Delete it; ``notebook=delete`` takes the notebook along."""
+        notebook = self.query("notebook", "keep")
+        if notebook not in ("keep", "delete"):
+            raise web.HTTPError(400, "notebook is keep or delete.")
+        await (await self.analyses()).remove(analysis, notebook_too=notebook == "delete")
+        self.say(None)
+
+
+class ExportHandler(AnalystHandler):
+    """An analysis as a file."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """Send it: ``to=ipynb|html|py``, ``clean=0|1``; a clean notebook is run before."""
+        from analyst_kernel.server.exporting import export
+
+        living = (await self.analyses()).find(analysis)
+        file = await export(
+            living, self.query("to", "ipynb"), clean=self.query("clean", "0") == "1"
+        )
+        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(file.name)}")
+        if file.verified:
+            self.set_header("X-Analyst-Verified", file.verified)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(file.content, set_content_type=file.mime)
+
+
+class CompletionsHandler(AnalystHandler):
+    """What ``@`` may mean in a question."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """List datasets, columns, variables and cells that fit ``prefix``."""
+        from analyst_kernel.server.lists import completions
+
+        living = (await self.analyses()).find(analysis)
+        self.say(await completions(living, self.query("prefix", "")))

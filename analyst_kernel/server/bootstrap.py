@@ -1,0 +1,76 @@
+"""Loads the analyses on the first request, in a thread: a server's start must not wait for them.
+
+It imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analyst_kernel.server.analyses import Analyses
+    from analyst_kernel.server.settings import ServerSettings
+
+_MODULES = (
+    "analyst_kernel.server.analyses",
+    "analyst_kernel.server.commands",
+    "analyst_kernel.server.lists",
+    "analyst_kernel.server.exporting",
+)
+
+
+class Bootstrap:
+    """Gives the server's :class:`~analyst_kernel.server.analyses.Analyses`, made once."""
+
+    def __init__(
+        self, settings: Callable[[], ServerSettings], *, kernels: Any, sessions: Any
+    ) -> None:
+        """Make the analyses with what ``settings`` returns, when they are first wanted."""
+        self._settings = settings
+        self._kernels = kernels
+        self._sessions = sessions
+        self._made: asyncio.Task[Analyses] | None = None
+        self._closed = False
+
+    async def get(self) -> Analyses:
+        """Return the analyses. Where they cannot be had, the next call tries again.
+
+        Raises:
+            AnalystError: The journal cannot be used.
+        """
+        if self._made is None or (self._made.done() and self._failed(self._made)):
+            if self._closed:
+                raise RuntimeError("the server is stopping")
+            self._made = asyncio.get_running_loop().create_task(self._make())
+        return await asyncio.shield(self._made)
+
+    @property
+    def at_work(self) -> int:
+        """How many runs are at work; 0 before anything was loaded."""
+        made = self._made
+        if made is None or not made.done() or self._failed(made):
+            return 0
+        return made.result().at_work
+
+    async def close(self) -> None:
+        """Stop all analyses; harmless where none were loaded."""
+        self._closed = True
+        made, self._made = self._made, None
+        if made is not None:
+            await asyncio.wait([made])
+            if not self._failed(made):
+                await made.result().close()
+
+    async def _make(self) -> Analyses:
+        for module in _MODULES:
+            await asyncio.to_thread(import_module, module)
+        from analyst_kernel.server.analyses import Analyses
+
+        return await Analyses.open(self._settings(), kernels=self._kernels, sessions=self._sessions)
+
+    @staticmethod
+    def _failed(made: asyncio.Task[Analyses]) -> bool:
+        return made.cancelled() or made.exception() is not None

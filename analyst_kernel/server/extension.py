@@ -1,0 +1,116 @@
+"""The Jupyter Server extension: settings, routes, and the end of everything when the server stops.
+
+The only place with traitlets. It is loaded at every start of a Jupyter server, so it imports
+nothing heavy: no records of the wire, no model SDK, no data library.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Dict, Enum, Float, Integer, Unicode, Union
+
+from analyst_kernel.server.bootstrap import Bootstrap
+from analyst_kernel.server.handler import BOOTSTRAP
+from analyst_kernel.server.routes import ROUTES
+
+if TYPE_CHECKING:
+    from analyst_kernel.protocol.sandbox import SandboxLevel
+    from analyst_kernel.server.settings import ServerSettings
+
+
+class AnalystKernelApp(ExtensionApp):
+    """``c.AnalystKernelApp...`` in ``jupyter_server_config.py``."""
+
+    name = "analyst_kernel"
+    extension_url = "/lab"
+    load_other_extensions = True
+
+    default_model = Unicode(
+        help="Model of new analyses, provider:name; empty: the best that has credentials."
+    ).tag(config=True)
+    sandbox = Enum(
+        ["isolated", "restricted", "limits", "none"],
+        default_value="restricted",
+        help="Lowest isolation that generated code may run in; below it nothing runs.",
+    ).tag(config=True)
+    kernel_name = Unicode("analyst", help="Kernelspec that analyses run in.").tag(config=True)
+    memory = Union(
+        [Integer(), Unicode()],
+        default_value="",
+        help="Memory of a kernel, e.g. 2 GiB; empty: the sandbox's own default.",
+    ).tag(config=True)
+    processes = Integer(
+        0, help="Processes and threads of a kernel; 0: the sandbox's own default."
+    ).tag(config=True)
+    cell_timeout = Float(120.0, help="Seconds that a cell may run.").tag(config=True)
+    max_iterations = Integer(10, help="Cells that one question may run.").tag(config=True)
+    idle_minutes = Float(
+        15.0, help="Minutes after which an unused kernel is stopped; 0: never."
+    ).tag(config=True)
+    idle_check_seconds = Float(60.0, help="Seconds between two looks for unused kernels.").tag(
+        config=True
+    )
+    journal_path = Unicode(
+        help="File that keeps the analyses; empty: in Jupyter's data folder."
+    ).tag(config=True)
+    locked = Dict(
+        help=(
+            "Settings that people may not change, with their values: model, approval (automatic, "
+            "cells or plan), budget_usd, max_iterations."
+        )
+    ).tag(config=True)
+
+    def initialize_settings(self) -> None:
+        """Make the bootstrap; nothing is loaded yet."""
+        server = self.serverapp
+        assert server is not None
+        self.bootstrap = Bootstrap(
+            self.server_settings,
+            kernels=server.kernel_manager,
+            sessions=server.session_manager,
+        )
+        self.settings[BOOTSTRAP] = self.bootstrap
+
+    def initialize_handlers(self) -> None:
+        """Add the routes."""
+        self.handlers.extend(ROUTES)
+
+    def server_settings(self) -> ServerSettings:
+        """Return the settings as plain values."""
+        from analyst_kernel.protocol.records import Limits
+        from analyst_kernel.server.settings import ServerSettings
+
+        assert self.serverapp is not None
+        data = Path(jupyter_data_dir()) / "analyst-kernel"
+        level: SandboxLevel = self.sandbox  # type: ignore[assignment] # the trait checked it
+        limits: dict[str, int | str] = {}
+        if self.memory:
+            limits["memory_bytes"] = self.memory
+        if self.processes:
+            limits["processes"] = self.processes
+        return ServerSettings(
+            root=str(getattr(self.serverapp.contents_manager, "root_dir", "") or ""),
+            data=data,
+            journal=Path(self.journal_path) if self.journal_path else data / "journal.sqlite3",
+            default_model=self.default_model,
+            sandbox=level,
+            kernel_name=self.kernel_name,
+            kernel_limits=limits,
+            limits=Limits(iterations=self.max_iterations, cell_seconds=self.cell_timeout),
+            idle_seconds=self.idle_minutes * 60,
+            idle_check_seconds=self.idle_check_seconds,
+            locked=dict(self.locked),
+        )
+
+    def current_activity(self) -> dict[str, Any] | None:
+        """Tell Jupyter how many runs a stop of the server would cut off."""
+        at_work = self.bootstrap.at_work
+        return {"runs": at_work} if at_work else None
+
+    async def stop_extension(self) -> None:
+        """Stop every run, and write down what is left."""
+        await self.bootstrap.close()

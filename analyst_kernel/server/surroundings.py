@@ -1,0 +1,45 @@
+"""What all analyses of a server share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analyst_kernel.data.grants import GrantStore
+from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.protocol.sandbox import SandboxReport
+from analyst_kernel.server.journal import Journal
+from analyst_kernel.server.keys import Keys
+from analyst_kernel.server.model_choice import ModelChoice
+from analyst_kernel.server.paths import Places
+from analyst_kernel.server.settings import ServerSettings
+from analyst_kernel.server.told import Told
+
+if TYPE_CHECKING:
+    from analyst_kernel.server.living import LivingAnalysis
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """Made once per server.
+
+    Attributes:
+        settings, places, journal, keys, models, grants: One of each.
+        kernels, sessions: The Jupyter server's managers.
+        announce: Told of an analysis whose line in the list changed.
+        deliver: Gets what happened in an analysis, once it is journalled.
+        newest_report: Isolation of the kernel that was started last.
+    """
+
+    settings: ServerSettings
+    places: Places
+    journal: Journal
+    keys: Keys
+    models: ModelChoice
+    grants: GrantStore
+    kernels: Any
+    sessions: Any
+    announce: Callable[[LivingAnalysis], None]
+    deliver: Callable[[AnalysisId, Sequence[Told]], None]
+    newest_report: SandboxReport | None = None
