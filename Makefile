@@ -78,6 +78,7 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, then the fro
 	($(JLPM) test --reporter=default --reporter=junit --outputFile.junit=../$(RESULTS)/front-end.xml) || failed=1; \
 	if compgen -G 'notebooks/*.ipynb' > /dev/null; then \
 	  echo "The notebooks of notebooks/, run again and compared:"; \
+	  export JUPYTER_DATA_DIR="$(CURDIR)/build/jupyter-data"; python notebooks/make.py --grant; \
 	  pytest -q $(NBVAL) --junit-xml=$(RESULTS)/notebooks.xml notebooks || failed=1; \
 	fi; \
 	.ci/summary $(RESULTS) || failed=1; \
@@ -91,6 +92,7 @@ bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks)
 	pytest -s tests/benchmarks $(ARGS)
 
 lab: $(INSTALLED) ## Open JupyterLab on notebooks/ (options: ARGS="--no-browser --port 8890")
+	@python notebooks/make.py --grant
 	@analyst lab --notebook-dir=notebooks $(ALLOW_ROOT) $(ARGS)
 
 demo: $(INSTALLED) ## Ask one question of the shipped data, without a key

@@ -2,16 +2,21 @@
 
 Each is an analysis as a person would get it: the built-in rules answer, or a recorded script plays
 the model's part. Either way the cells really run and every output is their own.
+
+With ``--grant`` nothing is made: it only lets the kernels of these notebooks read their data, which
+``make lab`` and ``make test`` do for a fresh clone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from analyst_kernel import Analyst
+from analyst_kernel.data.grants import GrantStore
 
 HERE = Path(__file__).resolve().parent
 
@@ -69,6 +74,14 @@ async def make(demonstration: Demonstration) -> None:
             print(f"{path.name}: {result.answer.splitlines()[0]}")
 
 
+def grant() -> None:
+    """Record the grants of the notebooks as they are shipped."""
+    store = GrantStore()
+    for demonstration in DEMONSTRATIONS:
+        for path in demonstration.data:
+            store.record(str(HERE / demonstration.notebook), str(HERE / path), "file")
+
+
 async def main() -> None:
     """Make them all."""
     os.chdir(HERE)
@@ -77,4 +90,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if sys.argv[1:] == ["--grant"]:
+        grant()
+    else:
+        asyncio.run(main())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyst_kernel.command_line.shell import EXIT_CANCELLED, run, sandbox_level
+from analyst_kernel.command_line.shell import EXIT_CANCELLED, nobody_reads, run, sandbox_level
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import Person
@@ -116,8 +116,8 @@ async def _ask(
             await analysis.close()
     except asyncio.CancelledError:
         progress.close()
-        if finished and not as_json:
-            click.echo(f"Cancelled. Saved so far: {finished[0].notebook}", err=True)
+        if finished and finished[0].notebook and not as_json:
+            click.echo(f"What was done so far is saved in {finished[0].notebook}.", err=True)
         raise
     finally:
         progress.close()
@@ -137,11 +137,19 @@ async def _ask_in(
 ) -> None:
     from analyst_kernel.protocol.events import Event, RunFinished
 
+    asking = asyncio.current_task()
+
     def listen(event: Event) -> None:
         if isinstance(event, RunFinished):
             finished.append(event)
-        if as_json:
+        if not as_json:
+            return
+        try:
             print(event.model_dump_json(), flush=True)
+        except BrokenPipeError:
+            nobody_reads()
+            if asking is not None:
+                asking.cancel()
 
     analysis.log.listen(progress)
     analysis.log.listen(listen)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -29,7 +31,7 @@ class TerminalPerson:
         for number, option in enumerate(options, start=1):
             mark = " [dim](default)[/]" if option == default else ""
             lines.append(f"  {number}. {escape(option)}{mark}")
-        reply = (await self._read("\n".join(lines), "Your choice: ")).strip()
+        reply = (await self._read("\n".join(lines), "Your choice: ") or "").strip()
         if reply.isdigit() and 1 <= int(reply) <= len(options):
             return options[int(reply) - 1], True
         return (reply, True) if reply else (default, False)
@@ -40,8 +42,10 @@ class TerminalPerson:
         self._console.print(f"\n[bold]Run this cell?[/] {escape(purpose)}", highlight=False)
         self._console.print(Syntax(code, "python", background_color="default"))
         while True:
-            reply = (await self._read("", "[Y]es, [s]kip, [a]ll in this run: ")).strip().lower()
-            decision = _DECISIONS.get(reply[:1])
+            reply = await self._read("", "[Y]es, [s]kip, [a]ll in this run: ")
+            if reply is None:  # Ctrl-D says nothing, least of all yes
+                return Approval("skip")
+            decision = _DECISIONS.get(reply.strip().lower()[:1])
             if decision == "run":
                 return Approval("run")
             if decision == "skip":
@@ -49,13 +53,27 @@ class TerminalPerson:
             if decision == "run_all":
                 return Approval("run_all")
 
-    async def _read(self, text: str, prompt: str) -> str:
+    async def _read(self, text: str, prompt: str) -> str | None:
         self._progress.pause()
         try:
             if text:
                 self._console.print(text, highlight=False)
-            return await asyncio.to_thread(self._console.input, escape(prompt))
-        except EOFError:
-            return ""
+            self._console.print(escape(prompt), end="", highlight=False)
+            return await _line()
         finally:
             self._progress.resume()
+
+
+async def _line() -> str | None:
+    """Read a line from the terminal, or ``None`` at its end. Can be cancelled while it waits."""
+    if os.name != "posix":
+        return await asyncio.to_thread(sys.stdin.readline) or None
+    # Not in a thread: one that waits for a key could not be ended, and neither could the command.
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return sys.stdin.readline() or None

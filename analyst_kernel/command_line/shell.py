@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
@@ -12,6 +14,8 @@ import click
 from analyst_kernel.agent.errors import AnalystError
 
 EXIT_CANCELLED = 130
+_STOPS = ("SIGTERM", "SIGHUP")
+"""Signals that cancel as Ctrl-C does: somebody ends the command or closes its terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 sandbox_level = click.Choice(["isolated", "restricted", "limits", "none"])
@@ -21,8 +25,8 @@ def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
     """Run a command's coroutine to its exit code, turning failures into one clear line."""
     debug = bool(click.get_current_context().obj)
     try:
-        code = asyncio.run(work())
-    except KeyboardInterrupt:
+        code = asyncio.run(_stoppable(work()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("Cancelled.", err=True)
         sys.exit(EXIT_CANCELLED)
     except AnalystError as error:
@@ -31,6 +35,7 @@ def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
+        nobody_reads()
         sys.exit(1)
     except Exception as error:
         if debug:
@@ -43,3 +48,19 @@ def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
         )
         sys.exit(1)
     sys.exit(code)
+
+
+def nobody_reads() -> None:
+    """Write standard output to nowhere from now on: whoever read it has left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+async def _stoppable(work: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    for name in _STOPS:
+        if hasattr(signal, name) and os.name == "posix":
+            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)
+    return await work

@@ -1,7 +1,30 @@
-"""The managed kernel: start, run cells, watch, and make what comes out of it harmless."""
+"""The managed kernel: start, run cells, watch, and make what comes out of it harmless.
 
-from analyst_kernel.kernel.host import KernelHost, LocalHost
-from analyst_kernel.kernel.limits import OutputLimits
-from analyst_kernel.kernel.session import KernelSession
+Its parts are imported on first use, because a kernel may load ``extension`` from here as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analyst_kernel.kernel.host import KernelHost, LocalHost
+    from analyst_kernel.kernel.limits import OutputLimits
+    from analyst_kernel.kernel.session import KernelSession
+
+_HOMES = {
+    "KernelHost": "analyst_kernel.kernel.host",
+    "KernelSession": "analyst_kernel.kernel.session",
+    "LocalHost": "analyst_kernel.kernel.host",
+    "OutputLimits": "analyst_kernel.kernel.limits",
+}
 
 __all__ = ["KernelHost", "KernelSession", "LocalHost", "OutputLimits"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -59,6 +59,10 @@ class Bundle:
     notices: tuple[Notice, ...] = ()
 
 
+_LIBRARY_PATH = re.compile(r"(?:~|/)[^\s:\"'\x1b]*/((?:site|dist)-packages|python3\.\d+)/")
+"""Where a library lies on this machine: nothing to a reader, and different on the next machine."""
+
+
 def sanitise_bundle(
     data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, room: int
 ) -> Bundle:
@@ -105,7 +109,7 @@ def sanitise_error(
     message: ErrorMsg, limits: OutputLimits
 ) -> tuple[ErrorOutput, tuple[Notice, ...]]:
     """Return an error output within the caps."""
-    entries = list(message.traceback)
+    entries = [_LIBRARY_PATH.sub(r"\1/", entry) for entry in message.traceback]
     lines = sum(entry.count("\n") + 1 for entry in entries)
     notices: tuple[Notice, ...] = ()
     if lines > limits.traceback_lines:

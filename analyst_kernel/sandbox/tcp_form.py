@@ -35,7 +35,7 @@ class TcpForm:
         file = os.path.join(os.path.dirname(launch.log), "k.json")
         argv = [launch.python, "-m", "ipykernel_launcher", "-f", file]
         argv += ["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"]
-        argv.append(f"--IPKernelApp.exec_lines={_OUTPUT_DIR}")
+        argv += [f"--IPKernelApp.exec_lines={_OUTPUT_DIR}", "--ext=analyst_kernel.kernel.extension"]
         start = spawn.spawner().submit(
             spawn.start,
             argv,

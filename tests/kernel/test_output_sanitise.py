@@ -230,3 +230,17 @@ def test_any_bundle_becomes_a_valid_notebook_output(
     output = nbformat.v4.new_output("display_data", data=bundle.data, metadata=bundle.metadata)
     cell = nbformat.v4.new_code_cell(outputs=[output])
     nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))
+
+
+def test_a_traceback_does_not_say_where_libraries_lie_on_this_machine() -> None:
+    lines = (
+        "File \x1b[32m~/env/lib/python3.11/site-packages/pandas/core/frame.py:10\x1b[39m, in f",
+        "File /usr/lib/python3.11/ast.py:50, in parse",
+        "KeyError: '/home/someone/data.csv'",
+    )
+    error, _ = sanitise_error(ErrorMsg("KeyError", "x", lines), OutputLimits())
+    assert error.traceback == (
+        "File \x1b[32msite-packages/pandas/core/frame.py:10\x1b[39m, in f",
+        "File python3.11/ast.py:50, in parse",
+        "KeyError: '/home/someone/data.csv'",
+    )

@@ -154,13 +154,16 @@ def test_a_killed_server_leaves_no_process(
 async def test_a_client_that_gives_up_leaves_no_kernel(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, made = threading.Event(), queue.SimpleQueue[ZygoteKernel]()
+    begun, made = threading.Event(), queue.SimpleQueue[ZygoteKernel | None]()
     real = zygotes.ZygoteHost.start
 
     def slow(self: zygotes.ZygoteHost, launch: Launch) -> ZygoteKernel:
         begun.set()
-        kernel = real(self, launch)
-        made.put(kernel)
+        kernel = None
+        try:
+            kernel = real(self, launch)
+        finally:
+            made.put(kernel)  # none, where its folder was gone before it could be made
         return kernel
 
     monkeypatch.setattr(zygotes.ZygoteHost, "start", slow)
@@ -175,12 +178,14 @@ async def test_a_client_that_gives_up_leaves_no_kernel(
     with pytest.raises(asyncio.CancelledError):
         await starting
     kernel = await asyncio.to_thread(made.get, True, DEADLINE)
-    for _look in range(int(DEADLINE / 0.05)):
-        if kernel._closed:
-            break
-        await asyncio.sleep(0.05)
-    assert kernel._closed
-    assert not psutil.pid_exists(kernel.pid) or still_alive([psutil.Process(kernel.pid)]) == []
+    if kernel is not None:
+        for _look in range(int(DEADLINE / 0.05)):
+            if kernel._closed:
+                break
+            await asyncio.sleep(0.05)
+        assert kernel._closed
+        assert not psutil.pid_exists(kernel.pid) or still_alive([psutil.Process(kernel.pid)]) == []
+    assert the_host().stock._kernels == set()
 
 
 def test_an_ordinary_users_forked_kernel_is_as_closed_as_roots() -> None:

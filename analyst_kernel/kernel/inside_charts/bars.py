@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyst_kernel.kernel.inside_charts.legends import own_name
-from analyst_kernel.kernel.inside_charts.lines import error_spans, span_of
+from analyst_kernel.kernel.inside_charts.lines import Interval, error_spans, span_of
 from analyst_kernel.kernel.inside_charts.sheet import Sheet
 from analyst_kernel.kernel.inside_charts.values import floats, listed, scalar
 
@@ -95,36 +95,50 @@ def _bars(sheet: Sheet, container: Any, group: str, along: str, kind: str) -> li
     edges = listed(record["edges"]) if kind == "histogram" and "edges" in record else None
     if edges is not None and (len(edges) != len(boxes) + 1 or scale.kind != "number"):
         edges = None
-    spans = _container_spans(container, along)
+    lows, sizes = floats([box[0] for box in boxes]), floats([box[1] for box in boxes])
+    middles = _clean(lows + sizes / 2, sizes)
+    starts, ends = scale.values(lows), scale.values(lows + sizes)
+    if edges is not None:
+        starts, ends = edges[:-1], edges[1:]
+    positions = scale.values(middles)
+    bases = counted.values([box[2] for box in boxes])
+    on_log = counted.axis.get_scale() == "log"
     found = []
-    for index, (patch, box, value) in enumerate(zip(container.patches, boxes, values)):  # noqa: B905 - a kernel may be older
-        low, size, base, _ = box
-        middle = low + size / 2
-        element: dict[str, Any] = {"group": group, "value": value, "_middle": middle, "_size": size}
+    for index, patch in enumerate(container.patches):
+        element: dict[str, Any] = {"group": group, "value": values[index]}
+        element["_middle"], element["_size"] = float(middles[index]), float(sizes[index])
         if kind == "histogram":
-            bounds = edges[index : index + 2] if edges else scale.values([low, low + size])
-            element["bin"] = bounds
-            element["label"] = " to ".join(_short(bound) for bound in bounds)
+            element["bin"] = [starts[index], ends[index]]
+            element["label"] = f"{_short(starts[index])} to {_short(ends[index])}"
+        elif scale.is_text:
+            element["group"] = group or own_name(patch)
+            element["label"] = scale.label_at(float(middles[index]))
         else:
-            own = own_name(patch)
-            element["label"] = scale.label_at(middle)
-            element["group"] = group or own
-            if not scale.is_text:
-                element["position"] = scale.value(_clean(middle, size))
-                element["label"] = scale.label_at(_clean(middle, size))
-        if base and np.isfinite(base) and counted.axis.get_scale() != "log":
-            element["base"] = counted.value(float(base))
-        for place, start, end in spans:
-            if abs(place - middle) <= abs(size) / 2 and "low" not in element:
-                element["low"], element["high"] = scalar(start), scalar(end)
+            element["group"] = group or own_name(patch)
+            element["position"] = positions[index]
+            element["label"] = scale.named(positions[index])
+        if not on_log and boxes[index][2] and np.isfinite(boxes[index][2]):
+            element["base"] = bases[index]
         found.append(element)
+    _add_spans(found, _container_spans(container, along))
     return found
 
 
-def _clean(middle: float, size: float) -> float:
-    """Return a bar's middle without the noise of halving and adding its width."""
-    rounded = round(middle, 9)
-    return rounded if abs(rounded - middle) < 1e-6 * max(abs(size), 1e-9) else middle
+def _add_spans(elements: list[dict[str, Any]], spans: list[Interval]) -> None:
+    """Give each bar the interval that stands on it."""
+    for number, (place, low, high) in enumerate(spans):
+        likely = [elements[number]] if len(spans) == len(elements) else []
+        for element in [*likely, *elements]:
+            if abs(place - element["_middle"]) <= abs(element["_size"]) / 2:
+                element["low"], element["high"] = scalar(low), scalar(high)
+                break
+
+
+def _clean(middles: Any, sizes: Any) -> Any:
+    """Return the bars' middles without the noise of halving and adding their widths."""
+    rounded = np.round(middles, 9)
+    is_noise = np.abs(rounded - middles) < 1e-6 * np.maximum(np.abs(sizes), 1e-9)
+    return np.where(is_noise, rounded, middles)
 
 
 def _short(bound: Any) -> str:
@@ -140,7 +154,7 @@ def _parts(errorbar: Any) -> list[Any]:
     return [line, *caps, *bars]
 
 
-def _container_spans(container: Any, along: str) -> list[tuple[float, float, float]]:
+def _container_spans(container: Any, along: str) -> list[Interval]:
     if container.errorbar is None:
         return []
     return error_spans(container.errorbar)["y" if along == "vertical" else "x"]

@@ -147,7 +147,8 @@ def _taken_spans(lines: list[Any]) -> dict[int, list[tuple[Any, str, Interval]]]
         for line in lines
         if len(line.get_xdata(orig=False)) in (2, 8) and (found := span_of(line, axis)) is not None
     ]
-    for owner in lines if spans else []:
+    upright = {id(line) for line, _, _, _ in spans}
+    for owner in [line for line in lines if id(line) not in upright] if spans else []:
         x, y = floats(owner.get_xdata(orig=False)), floats(owner.get_ydata(orig=False))
         color = look(owner)
         for axis in ("y", "x"):

@@ -122,13 +122,15 @@ class Scale:
         return self._categories.get(round(place), place)
 
     def _periods(self, array: Any) -> list[Any]:
-        period = sys.modules["pandas"].Period
+        known = np.isfinite(array)
+        ordinals = np.where(known, array, 0).astype(np.int64)
+        index = sys.modules["pandas"].PeriodIndex
+        make = getattr(index, "from_ordinals", None)
         freq = self.axes.freq
-        starts = [
-            period(ordinal=int(place), freq=freq).start_time if np.isfinite(place) else None
-            for place in array.tolist()
-        ]
-        return listed(np.array(starts, dtype="datetime64[us]"))
+        periods = make(ordinals, freq=freq) if make else index(ordinal=ordinals, freq=freq)
+        starts = periods.to_timestamp(how="start").to_numpy().astype("datetime64[us]")
+        starts[~known] = np.datetime64("NaT")
+        return listed(starts)
 
     def label_at(self, position: float) -> str:
         """Return the name of a position: its category, its fixed tick label, or its value."""
@@ -143,8 +145,14 @@ class Scale:
             near = abs(self.ticks[nearest] - position)
             if near < self._reach * 0.999 and self.labels[nearest]:
                 return self.labels[nearest]
-        value = self.value(position)
-        return f"{value:.6g}" if isinstance(value, float) else text_of(value)
+        return self.named(self.value(position))
+
+    @staticmethod
+    def named(value: Any) -> str:
+        """Return the name of a place that has none but its value."""
+        if value is None:
+            return ""
+        return f"{value:.10g}" if isinstance(value, float) else text_of(value)
 
     def label(self) -> str:
         """Return its label; inner panels of a grid have that of the panel at the edge."""

@@ -62,7 +62,7 @@ def _task(parts: Parts, intent: Intent, **more: object) -> Task:
         "wants_chart": "chart" in tags,
         **more,
     }
-    return Task(intent, parts.profile, **fields)  # type: ignore[arg-type]
+    return Task(intent, parts.profile, **fields)  # type: ignore[arg-type] # each was checked where it was read
 
 
 def _whole_table(parts: Parts) -> Task | str | None:

@@ -26,7 +26,7 @@ from analyst_kernel.sandbox.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.policy import ResourceLimits
 from analyst_kernel.sandbox.zygote import blas, messages, room
 
-_CLOSE_WAIT = 0.5  # seconds to send the last messages
+_CLOSE_WAIT = 0.2  # seconds to send the last messages
 _PATIENCE = 60.0  # seconds for the server's next word
 
 

@@ -127,6 +127,24 @@ class Stock:
 
     # --- making -----------------------------------------------------------------------------------
 
+    def ready(self, timeout: float) -> bool:
+        """Wait until everything is prepared; whether it is."""
+
+        def prepared() -> bool:
+            spare = self._spare is not None or not self.spares
+            return spare and self._empty is not None
+
+        with self._change:
+            self._change.wait_for(lambda: prepared() or self._closed, timeout)
+            return prepared()
+
+    def discard_spare(self) -> None:
+        """End the spare, if there is one."""
+        with self._change:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.discard()
+
     def _make_room(self, rooms: Rooms) -> Room:
         """An empty room with the limits of the last launch."""
         room = rooms.make(ROOM_WAIT)
@@ -145,6 +163,7 @@ class Stock:
         with self._change:
             if not self._closed and rooms is self._rooms:
                 self._empty, room = room, None
+            self._change.notify_all()
         if room is not None:
             end_room(rooms, room)
 

@@ -20,6 +20,8 @@ export interface Status {
   readonly sandbox: SandboxReport | null;
   readonly locked: Readonly<Record<string, unknown>>;
   readonly examples: readonly Example[];
+  /** Sentences about what does not work as it should on this server. */
+  readonly notices?: readonly string[];
 }
 
 /** One provider of `GET api/models`; never holds a secret. */

@@ -11,6 +11,13 @@ import type {
   Status
 } from './records';
 
+/** How an analysis begins: in a folder of the server, or with a notebook that is there already. */
+export interface NewAnalysis {
+  readonly title?: string;
+  readonly notebook?: string;
+  readonly folder?: string;
+}
+
 /** Lists, and what is done once; everything of a running analysis goes over the socket. */
 export class AnalystRest {
   constructor(readonly settings: ServerConnection.ISettings) {}
@@ -26,7 +33,7 @@ export class AnalystRest {
   }
 
   /** Start an analysis; with `notebook` (a server path) it continues that notebook. */
-  create(options: { title?: string; notebook?: string } = {}): Promise<AnalysisSummary> {
+  create(options: NewAnalysis = {}): Promise<AnalysisSummary> {
     return this.request<AnalysisSummary>('POST', ['analyses'], {}, JSON.stringify(options));
   }
 
@@ -80,18 +87,22 @@ export class AnalystRest {
     return this.request('DELETE', ['models', 'key'], { provider });
   }
 
-  /** Fetch an export; the file's name comes from the server. */
+  /**
+   * Fetch an export; the file's name comes from the server. `verified` says how a re-run compared
+   * (`reproduced 7 of 7`), and is empty where none was made.
+   */
   async export(
     analysis: string,
     to: ExportFormat,
     clean: boolean
-  ): Promise<{ name: string; content: Blob }> {
+  ): Promise<{ name: string; content: Blob; verified: string }> {
     const response = await this.fetch('GET', ['analyses', analysis, 'export'], {
       to,
       clean: clean ? '1' : '0'
     });
     const header = response.headers.get('Content-Disposition') ?? '';
-    return { name: fileName(header) ?? `analysis.${to}`, content: await response.blob() };
+    const verified = response.headers.get('X-Analyst-Verified') ?? '';
+    return { name: fileName(header) ?? `analysis.${to}`, content: await response.blob(), verified };
   }
 
   private get<T>(parts: readonly string[], query: Record<string, string> = {}): Promise<T> {

@@ -18,8 +18,11 @@ export function watchErrors(
   const watched = new WeakSet<Cell>();
   const watch = (panel: NotebookPanel): void => {
     const look = (): void => {
+      if (panel.isDisposed) {
+        return;
+      }
       for (const cell of panel.content.widgets) {
-        if (cell instanceof CodeCell && !watched.has(cell)) {
+        if (cell instanceof CodeCell && !cell.isDisposed && !watched.has(cell)) {
           watched.add(cell);
           const show = (): void => {
             place(cell, label, () => {
@@ -42,7 +45,7 @@ export function watchErrors(
 
 /** Show the button where the cell failed, and only there. */
 function place(cell: CodeCell, label: string, onClick: () => void): void {
-  if (cell.isDisposed) {
+  if (cell.isDisposed || cell.model.isDisposed) {
     return;
   }
   const host = cell.outputArea.node;

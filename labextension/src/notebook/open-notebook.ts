@@ -16,9 +16,7 @@ export async function openNotebookAt(
   cell: string | null
 ): Promise<void> {
   const known = notebooks?.find(panel => panel.context.localPath === path);
-  const widget = documents.openOrReveal(known?.context.path ?? path, 'default', undefined, {
-    mode: 'split-left'
-  });
+  const widget = documents.openOrReveal(known?.context.path ?? path);
   if (!(widget instanceof NotebookPanel)) {
     return;
   }

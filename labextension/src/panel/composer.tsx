@@ -12,7 +12,13 @@ import { usePanel, useServices } from './services';
 export function Composer(): React.JSX.Element {
   const { trans, model } = useServices();
   const draft = usePanel(m => m.draft);
-  const running = usePanel(m => m.state !== null && activeRun(m.state) !== null);
+  const running = usePanel(
+    m =>
+      (m.state !== null && activeRun(m.state) !== null) ||
+      m.summary?.state === 'running' ||
+      m.summary?.state === 'waiting' ||
+      m.pending.some(pending => pending.fault === null)
+  );
   const focusCount = usePanel(m => m.focusCount);
   const box = React.useRef<HTMLTextAreaElement>(null);
   const [stopping, setStopping] = React.useState(false);

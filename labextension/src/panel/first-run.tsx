@@ -42,6 +42,11 @@ export function FirstRun(): React.JSX.Element {
           ))}
         </div>
       )}
+      {(status?.notices ?? []).map(notice => (
+        <div key={notice} className="ak-Notice ak-mod-warning">
+          {notice}
+        </div>
+      ))}
       {status !== null && !hasAi(status, models) && <SetUpCard />}
     </div>
   );

@@ -9,7 +9,7 @@ import { usePanel, useServices } from './services';
 export function Header(): React.JSX.Element {
   const { trans, model } = useServices();
   const view = usePanel(m => m.view);
-  const title = usePanel(m => m.state?.title || m.summary?.title || '');
+  const title = usePanel(m => m.summary?.title ?? m.state?.title ?? '');
   const analysis = usePanel(m => m.analysis);
   const others = usePanel(
     m => m.store.analyses.filter(a => a.state === 'running' && a.id !== m.analysis).length

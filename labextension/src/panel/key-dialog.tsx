@@ -8,7 +8,10 @@ import { usePanel, useServices } from './services';
 export function KeyDialog({ onClose }: { readonly onClose: () => void }): React.JSX.Element {
   const { trans, model } = useServices();
   const models = usePanel(m => m.store.models);
-  const providers = (models?.providers ?? []).filter(provider => provider.is_ai);
+  const providers = (models?.providers ?? []).filter(
+    // A server on this computer needs no key.
+    one => one.is_ai && !(one.has_credentials && one.credential_source === '')
+  );
   const [provider, setProvider] = React.useState('');
   const [key, setKey] = React.useState('');
   const [problem, setProblem] = React.useState('');

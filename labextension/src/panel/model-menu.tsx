@@ -73,7 +73,7 @@ export function ModelMenu({ className, children }: Props): React.JSX.Element {
 /** Every model that can be used now, the chosen one in any case. */
 function offered(models: Models | null, chosen: string): readonly string[] {
   const usable = (models?.providers ?? [])
-    .filter(provider => provider.has_credentials)
+    .filter(provider => provider.is_ai && provider.has_credentials)
     .flatMap(provider => {
       const names = new Set([provider.default_model, ...provider.models]);
       return [...names].filter(name => name !== '').map(name => `${provider.name}:${name}`);

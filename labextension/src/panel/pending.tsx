@@ -17,7 +17,7 @@ export const Pending = React.memo(function Pending({
       {fault === null ? (
         <div className="ak-Activity">
           <span className="ak-Pulse" aria-hidden="true" />
-          {trans.__('Sending …')}
+          {trans.__('Starting …')}
         </div>
       ) : (
         <div className="ak-Failure" role="alert">

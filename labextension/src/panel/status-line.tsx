@@ -44,6 +44,7 @@ function UsageStatus({ run }: { readonly run: RunState | null }): React.JSX.Elem
       ? (m.choice.budget ?? m.defaults.budget)
       : (m.state?.budget ?? run?.limits.cost_usd ?? null)
   );
+  const locked = usePanel(m => m.store.status?.locked.budget_usd !== undefined);
   const usage = run?.usage;
   const used = usage !== undefined && usage.calls > 0 && run?.isAi === true;
   const parts: string[] = [];
@@ -72,6 +73,7 @@ function UsageStatus({ run }: { readonly run: RunState | null }): React.JSX.Elem
       <button
         type="button"
         className="ak-Quiet ak-Usage-button"
+        disabled={locked}
         title={trans.__('What the last question used. Click to limit what a question may cost.')}
         onClick={() => {
           setBudgeting(true);

@@ -14,6 +14,6 @@ export const launcherPlugin: JupyterFrontEndPlugin<void> = {
   optional: [ITranslator],
   activate: (_: JupyterFrontEnd, launcher: ILauncher, translator: ITranslator | null): void => {
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
-    launcher.add({ command: CommandIds.create, category: trans.__('Other'), rank: 0 });
+    launcher.add({ command: CommandIds.create, category: trans.__('Other') });
   }
 };

@@ -24,6 +24,8 @@ export interface PanelSetOptions {
   readonly documents: IDocumentManager | null;
   readonly notebooks: INotebookTracker | null;
   readonly openSettings: (() => void) | null;
+  /** The folder that the file browser shows. */
+  readonly folder: () => string | null;
 }
 
 /** A tab of the main area that shows one analysis. */
@@ -146,9 +148,12 @@ export class PanelSet implements IAnalystPanels {
     // A clean notebook is re-run before it is handed out, which takes as long as its cells do.
     const notice = Notification.emit(trans.__('Exporting …'), 'in-progress', { autoClose: false });
     try {
-      const { name, content } = await store.rest.export(analysis, to, clean);
+      const { name, content, verified } = await store.rest.export(analysis, to, clean);
       download(content, name);
-      const message = trans.__('Exported: %1', name);
+      const message =
+        verified === ''
+          ? trans.__('Exported: %1', name)
+          : trans.__('Exported: %1. Run again before: %2.', name, verified);
       Notification.update({ id: notice, message, type: 'success', autoClose: 4000 });
     } catch (reason) {
       Notification.dismiss(notice);
@@ -159,6 +164,7 @@ export class PanelSet implements IAnalystPanels {
   private panel(): PanelWidget {
     const { store, rendermime, trans } = this.options;
     const model = new PanelModel(store);
+    model.folder = this.options.folder;
     return new PanelWidget({ model, trans, rendermime, actions: this.actions(model) });
   }
 

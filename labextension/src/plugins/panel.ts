@@ -5,10 +5,12 @@ import {
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { withoutDrive } from '../panel/panel-widget';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
 import { CommandIds } from './command-ids';
 import { PanelSet } from './panel-set';
@@ -22,7 +24,14 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
   description: 'The Analyst sidebar.',
   autoStart: true,
   requires: [IAnalystStore, IRenderMimeRegistry],
-  optional: [ITranslator, ILayoutRestorer, IStateDB, IDocumentManager, INotebookTracker],
+  optional: [
+    ITranslator,
+    ILayoutRestorer,
+    IStateDB,
+    IDocumentManager,
+    INotebookTracker,
+    IDefaultFileBrowser
+  ],
   provides: IAnalystPanels,
   activate: (
     app: JupyterFrontEnd,
@@ -32,7 +41,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     restorer: ILayoutRestorer | null,
     stateDb: IStateDB | null,
     documents: IDocumentManager | null,
-    notebooks: INotebookTracker | null
+    notebooks: INotebookTracker | null,
+    browser: IDefaultFileBrowser | null
   ): IAnalystPanels => {
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
     const openSettings = (): void => {
@@ -45,6 +55,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
       trans,
       documents,
       notebooks,
+      folder: () => (browser === null ? null : withoutDrive(browser.model.path)),
       openSettings: app.hasPlugin('@jupyterlab/settingeditor-extension:form-ui')
         ? openSettings
         : null

@@ -20,7 +20,7 @@ export function reduceCells<T extends { readonly kind: string }>(
       const started = startedCell(event);
       const known = entries.some(entry => isCell(entry, event.cell));
       return known
-        ? entries.map(entry => (isCell(entry, event.cell) ? started : entry))
+        ? entries.map(entry => (isCell(entry, event.cell) ? again(entry, started) : entry))
         : [...entries, started];
     }
     case 'output_produced':
@@ -57,6 +57,12 @@ function changeCell<T extends { readonly kind: string }>(
   change: (cell: IterationState) => IterationState
 ): readonly (T | IterationState)[] {
   return entries.map(entry => (isCell(entry, cell) ? change(entry) : entry));
+}
+
+/** A cell that runs again stays the iteration that it was. */
+function again(before: IterationState, started: IterationState): IterationState {
+  const { iteration, step, attempt, purpose, language } = before;
+  return { ...started, iteration, step, attempt, purpose, language };
 }
 
 function startedCell(event: IterationStarted): IterationState {

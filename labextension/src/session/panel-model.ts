@@ -61,6 +61,8 @@ export class PanelModel {
   revealed: { cell: string; count: number } = { cell: '', count: 0 };
   /** Counts up when the question box shall have the focus. */
   focusCount = 0;
+  /** Where a new analysis puts its notebook: a folder of the server, or `null` for the root. */
+  folder: () => string | null = () => null;
   isDisposed = false;
 
   constructor(readonly store: AnalystStore) {
@@ -149,7 +151,11 @@ export class PanelModel {
     if (this.analysis !== null) {
       return this.analysis;
     }
-    const created = await this.store.create(title === undefined ? {} : { title });
+    const folder = this.folder();
+    const created = await this.store.create({
+      ...(title === undefined ? {} : { title }),
+      ...(folder === null ? {} : { folder })
+    });
     const draft = this.draft;
     const pending = this.pending;
     this.drafts.delete(NEW);

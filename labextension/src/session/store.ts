@@ -5,7 +5,7 @@
 import { Signal, type ISignal } from '@lumino/signaling';
 import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
-import type { AnalystRest } from '../client/rest';
+import type { AnalystRest, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
 import type { Command, Event } from '../protocol/generated';
 import { NextFrame } from './frames';
@@ -144,7 +144,7 @@ export class AnalystStore implements SocketListener {
   }
 
   /** Start an analysis. */
-  async create(options: { title?: string; notebook?: string } = {}): Promise<AnalysisSummary> {
+  async create(options: NewAnalysis = {}): Promise<AnalysisSummary> {
     const summary = await this.rest.create(options);
     this.summaries.set(summary.id, summary);
     this.announce();

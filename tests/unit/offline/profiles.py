@@ -24,7 +24,7 @@ def profile_frame(
         bytes=1,
         rows=len(frame),
         columns=tuple(map(str, frame.columns)),
-        load=load,  # type: ignore[arg-type]
+        load=load,
     )
     columns = tuple(_column(str(column), frame[column]) for column in frame.columns)
     head = tuple(

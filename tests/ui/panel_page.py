@@ -1,0 +1,189 @@
+"""The sidebar as a person meets it: by roles, names and words, never by how it is built.
+
+``Panel`` is the panel in one page of the browser; ``open_panel`` opens JupyterLab on it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.ui.lab import Lab
+
+ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
+SLOW = 90_000
+"""Milliseconds that a whole answer may take on a slow machine."""
+QUICK = 30_000
+Theme = Literal["light", "dark", "high contrast"]
+_THEMES = {
+    "light": "JupyterLab Light",
+    "dark": "JupyterLab Dark",
+    "high contrast": "JupyterLab Dark High Contrast",
+}
+# Of JupyterLab itself, and of pages that lose their server on purpose.
+_OTHERS_TROUBLE = re.compile(
+    r"Failed to load resource|WebSocket connection|ERR_|Failed to fetch|NetworkError"
+    r"|Kernel:|Connection lost|jupyterlab/|Invalid response|\[LSP|ServiceWorker"
+)
+
+
+class Panel:
+    """The panel of one page.
+
+    Attributes:
+        page: The browser's page.
+        root: The panel itself.
+        trouble: Errors of the page's code so far; a test ends with none.
+    """
+
+    def __init__(self, page: Page, lab: Lab, root: str = "#analyst-panel") -> None:
+        self.page = page
+        self.lab = lab
+        self.root = page.locator(root)
+        self.trouble: list[str] = []
+        page.on("pageerror", lambda error: self._note(f"{error}\n{error.stack or ''}"))
+        page.on(
+            "console",
+            lambda message: self._note(message.text) if message.type == "error" else None,
+        )
+
+    def _note(self, text: str) -> None:
+        if not _OTHERS_TROUBLE.search(text):
+            self.trouble.append(text)
+
+    # --- JupyterLab ----------------------------------------------------------------------------
+
+    def command(self, name: str, **args: Any) -> None:
+        """Run a JupyterLab command."""
+        self.page.evaluate(
+            "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)",
+            [name, args],
+        )
+
+    def theme(self, theme: Theme) -> None:
+        """Change JupyterLab's theme and wait until it is there."""
+        self.command("apputils:change-theme", theme=_THEMES[theme])
+        self.page.wait_for_selector(f'body[data-jp-theme-name="{_THEMES[theme]}"]')
+
+    def width(self, pixels: int) -> None:
+        """Make the sidebar this wide, by moving its edge."""
+        self.page.evaluate(
+            """pixels => {
+              const panel = window.jupyterapp.shell._hsplitPanel;
+              const sizes = panel.node.getBoundingClientRect().width;
+              const left = panel.widgets[0].isVisible ? 250 : 0;
+              panel.setRelativeSizes([left, sizes - left - pixels, pixels]);
+            }""",
+            pixels,
+        )
+        self.page.wait_for_function(
+            """pixels => Math.abs(document.querySelector('#analyst-panel')
+              .getBoundingClientRect().width - pixels) < 12""",
+            arg=pixels,
+        )
+
+    def new(self) -> None:
+        """Go to the start of a new analysis."""
+        self.command("analyst:new")
+        expect(self.heading).to_have_text("New analysis")
+
+    # --- its parts -----------------------------------------------------------------------------
+
+    @property
+    def heading(self) -> Locator:
+        return self.root.get_by_role("heading", level=2)
+
+    @property
+    def box(self) -> Locator:
+        return self.root.get_by_role("textbox", name="Question", exact=True)
+
+    @property
+    def log(self) -> Locator:
+        return self.root.get_by_role("log", name="Conversation")
+
+    @property
+    def charts(self) -> Locator:
+        return self.log.get_by_role("list", name="Charts")
+
+    @property
+    def stop_button(self) -> Locator:
+        """The one beside the question box."""
+        return self.root.locator("footer").get_by_role("button", name="Stop", exact=True)
+
+    def button(self, name: str | re.Pattern[str], *, exact: bool = True) -> Locator:
+        if isinstance(name, str):
+            return self.root.get_by_role("button", name=name, exact=exact)
+        return self.root.get_by_role("button", name=name)
+
+    def run(self, question: str) -> Locator:
+        """The last run of this question."""
+        return self.log.get_by_role("region", name=question, exact=True).last
+
+    def menu(self, button: Locator, item: str) -> None:
+        """Choose from a menu of the panel."""
+        button.click()
+        self.root.get_by_role("menu").get_by_text(item, exact=True).click()
+
+    # --- what a person does --------------------------------------------------------------------
+
+    def ask(self, question: str) -> Locator:
+        """Type a question, press Enter, and return its run when it has begun."""
+        self.box.fill(question)
+        self.box.press("Enter")
+        run = self.run(question)
+        expect(run).to_be_visible(timeout=QUICK)
+        return run
+
+    def answered(self, run: Locator) -> Locator:
+        """Wait until the run is answered."""
+        expect(run).to_have_attribute("data-status", "answered", timeout=SLOW)
+        return run
+
+    def attach(self, path: str) -> None:
+        """Attach data by its path."""
+        self.menu(self.button("Attach data"), "By path …")
+        dialog = self.page.get_by_role("dialog", name="Attach data")
+        dialog.get_by_role("textbox").fill(path)
+        dialog.get_by_role("button", name="Attach", exact=True).click()
+        name = path.rsplit("/", 1)[-1]
+        expect(self.button(re.compile(re.escape(name)))).to_be_visible(timeout=QUICK)
+
+    def picture(self, name: str) -> Path:
+        """Keep a picture of the panel."""
+        ARTEFACTS.mkdir(exist_ok=True)
+        path = ARTEFACTS / f"{name}.png"
+        self.root.screenshot(path=path, animations="disabled")
+        return path
+
+
+def open_panel(
+    browser: Browser,
+    lab: Lab,
+    workspace: str,
+    *,
+    width: int = 1400,
+    height: int = 900,
+    show: bool = True,
+) -> Panel:
+    """Open JupyterLab in a browser of its own (cookies, storage) and show the panel."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, accept_downloads=True, locale="en-GB"
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel = Panel(context.new_page(), lab)
+    panel.page.set_default_timeout(QUICK)
+    panel.page.goto(lab.url(f"lab/workspaces/{workspace}"))
+    ready(panel)
+    if show:
+        panel.command("analyst:ask")
+        expect(panel.box).to_be_visible()
+    return panel
+
+
+def ready(panel: Panel) -> None:
+    """Wait until JupyterLab has started and brought its layout back."""
+    panel.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=SLOW)
+    panel.page.evaluate("() => window.jupyterapp.restored.then(() => null)")
