@@ -138,10 +138,15 @@ def error_of(content: Mapping[str, Any]) -> ErrorMsg:
     """Read the error fields of an ``error`` message or of a failed reply."""
     lines = content.get("traceback")
     return ErrorMsg(
-        _text(content.get("ename")) or "Error",
+        _public(_text(content.get("ename"))) or "Error",
         _text(content.get("evalue")),
-        tuple(_text(line) for line in lines) if isinstance(lines, list) else (),
+        tuple(_public(_text(line)) for line in lines) if isinstance(lines, list) else (),
     )
+
+
+def _public(text: str) -> str:
+    """Call code that ends too soon a SyntaxError, which from Python 3.13 on has a private name."""
+    return text.replace("_IncompleteInputError", "SyntaxError")
 
 
 def count_of(content: Mapping[str, Any]) -> int | None:

@@ -130,6 +130,10 @@ class Running:
         """Press Ctrl-C: the signal goes to the whole group, as a terminal sends it."""
         os.killpg(self._process.pid, signal.SIGINT)
 
+    def terminate(self) -> None:
+        """End it as a service manager does: the signal goes to the command alone."""
+        self._process.terminate()
+
     def end(self) -> Ended:
         """Wait for its end."""
         rest, errors = self._process.communicate()

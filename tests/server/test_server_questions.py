@@ -58,7 +58,6 @@ async def test_two_tabs_see_the_same_and_a_late_one_sees_the_past(
     await asyncio.gather(first.event("run_finished"), second.event("run_finished"))
     late = await browser.tab(analysis)
     caught = await late.frame(lambda f: f["type"] == "caught_up")
-    print([(e["number"], e["type"], e.get("reason"), e.get("text")) for e in first.events])
 
     assert finals(first.events) == finals(second.events) == finals(late.events)
     assert caught["last"] == first.events[-1]["number"]

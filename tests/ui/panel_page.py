@@ -66,7 +66,9 @@ class Panel:
     def theme(self, theme: Theme) -> None:
         """Change JupyterLab's theme and wait until it is there."""
         self.command("apputils:change-theme", theme=_THEMES[theme])
-        self.page.wait_for_selector(f'body[data-jp-theme-name="{_THEMES[theme]}"]')
+        self.page.wait_for_selector(
+            f'body[data-jp-theme-name="{_THEMES[theme]}"]', state="attached"
+        )
 
     def width(self, pixels: int) -> None:
         """Make the sidebar this wide, by moving its edge."""

@@ -22,7 +22,7 @@ export function watchErrors(
         return;
       }
       for (const cell of panel.content.widgets) {
-        if (cell instanceof CodeCell && !cell.isDisposed && !watched.has(cell)) {
+        if (cell instanceof CodeCell && !cell.model.isDisposed && !watched.has(cell)) {
           watched.add(cell);
           const show = (): void => {
             place(cell, label, () => {
