@@ -16,6 +16,7 @@ from analyst_kernel.protocol.records import Answer, NumberProof, Value
 
 _CITATION = re.compile(r"\[(?:cells?|iterations?)\s+([^\]\n]*)\]", re.IGNORECASE)
 NOTHING_RAN = "None of the code ran without an error, so nothing was established."
+GAVE_UP = "The question was not answered."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ def propose(run: Run, draft: Draft) -> Doubts | None:
             "info",
         )
         return found
+    if not draft.answered:
+        run.ending = Ending("incomplete", draft, GAVE_UP)
+        return None
     run.move_plan(run.plan.finished())
     if run.iterations and all(record.outcome != "ok" for record in run.iterations):
         run.ending = Ending("incomplete", draft, NOTHING_RAN)
@@ -105,7 +109,19 @@ def _prove(run: Run, text: str, given: str = "") -> tuple[NumberProof, ...]:
     for profile in run.memory.profiles.values():
         names.update(profile.dataset.columns)
         names.add(profile.dataset.name)
-    return prove(text, run.memory.numbers, question=f"{run.question}\n{given}", names=names)
+    # The newest cell comes first as a proof, and before it those that the text itself names.
+    cited = _cited_cells(run, text)
+    cells = sorted(run.memory.numbers, key=lambda shown: shown.cell in cited)
+    return prove(text, cells, question=f"{run.question}\n{given}", names=names)
+
+
+def _cited_cells(run: Run, text: str) -> set[str]:
+    words = {
+        word
+        for citation in _CITATION.finditer(text)
+        for word in re.findall(r"[0-9A-Za-z]+", citation[1])
+    }
+    return {r.cell for r in run.iterations if str(r.iteration) in words} | words
 
 
 def _marked(run: Run, text: str) -> str:

@@ -41,13 +41,17 @@ class Stamp(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An answer as proposed, before its numbers are looked up."""
+    """An answer as proposed, before its numbers are looked up.
+
+    ``answered`` is false where it says itself that the question stays open.
+    """
 
     text: str
     key_values: tuple[Value, ...] = ()
     assumptions: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     next_questions: tuple[str, ...] = ()
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ async def finish(run: Run, call: inputs.Finish) -> Reply:
         assumptions=inputs.texts(call.assumptions),
         caveats=inputs.texts(call.caveats),
         next_questions=inputs.texts(call.next_questions)[:3],
+        answered=call.answered,
     )
     doubts = answers.propose(run, draft)
     if doubts is not None:

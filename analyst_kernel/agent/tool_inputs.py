@@ -124,6 +124,7 @@ class Finish(ToolInput):
     assumptions: Texts = []
     caveats: Texts = []
     next_questions: Annotated[Texts, Field(description="at most 3")] = []
+    answered: Annotated[bool, Field(description="false if you gave up")] = True
 
 
 def texts(value: list[str] | str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ Standard library only; never imported on this side.
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import weakref
 from collections.abc import Callable
@@ -44,13 +45,14 @@ def install(shell: Any, when_imported: Callable[[str, Callable[[Any], None]], No
         return
     formatters[CHART_MIME] = ChartFormatter(parent=shell.display_formatter)
     when_imported("matplotlib.axes._axes", record_calls)
+    if "matplotlib.figure" in sys.modules:
+        # A process that kernels are forked from: none of them has to compile it again.
+        importlib.import_module(READER)
 
 
 def chart_of(figure: Any) -> dict[str, Any] | None:
     """Return a figure's typed data; whatever goes wrong, a chart that says so."""
     try:
-        import importlib
-
         chart: dict[str, Any] | None = importlib.import_module(READER).read_figure(figure, records)
         return chart
     except Exception as error:  # noqa: BLE001 - the picture is shown whatever happens here

@@ -23,8 +23,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _GREATEST = 2**63
 
 ChartType = Literal[
-    "line", "scatter", "bar", "pie", "box_and_whisker", "superchart", "histogram", "heatmap",
-    "area", "band", "errorbar", "violin", "stem", "segments", "hexbin", "contour", "unknown",
+    "line", "scatter", "bar", "pie", "box_and_whisker", "histogram", "heatmap", "area",
+    "band", "errorbar", "violin", "stem", "segments", "hexbin", "contour", "unknown",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -45,6 +46,7 @@ LIBRARIES = {
 texts: dict[str, str] = {}
 """Module name to source, of everything that was sent; compiled when it is imported."""
 
+_NEWER = re.compile(r"application/vnd\.(vega|vegalite)\.v\d+[.+]json")
 _waiting: dict[str, list[Callable[[Any], None]]] = {}
 _problems: list[str] = []
 _facts = {"output_dir": ""}
@@ -142,6 +144,25 @@ def _on_pandas(_pandas: Any) -> None:
 
 def _on_altair(altair: Any) -> None:
     altair.renderers.enable("mimetype")
+    if hasattr(altair.renderers, "register"):
+        native = altair.renderers.get()
+        altair.renderers.register("analyst", lambda spec, **more: _for_lab(native(spec, **more)))
+        altair.renderers.enable("analyst")
+
+
+def _for_lab(shown: Any) -> Any:
+    """Name a specification as notebooks know it: they draw version 5, and no newer name."""
+    if isinstance(shown, tuple):
+        return (_for_lab(shown[0]), *shown[1:])
+    bundle = {}
+    for mime, value in shown.items():
+        found = _NEWER.fullmatch(mime)
+        if found is None or not isinstance(value, dict):
+            bundle[mime] = "Altair chart" if mime == "text/plain" else value
+            continue
+        schema = re.sub(r"/v\d[\w.]*\.json$", "/v5.json", str(value.get("$schema", "")))
+        bundle[f"application/vnd.{found.group(1)}.v5+json"] = {**value, "$schema": schema}
+    return bundle
 
 
 def _on_plotly(plotly_io: Any) -> None:

@@ -27,7 +27,7 @@ Notice = tuple[str, str]
 """A code and a sentence for the person."""
 
 _IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
-_VEGA = re.compile(r"application/vnd\.vega(lite)?\.v[3-9]\+json")
+_VEGA = re.compile(r"application/vnd\.vega(lite)?\.v[3-9][+.]json")
 _PLAIN_JSON = frozenset(
     {"application/json", "application/vnd.dataresource+json", "application/geo+json"}
 )

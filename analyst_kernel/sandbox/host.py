@@ -17,7 +17,7 @@ from analyst_kernel.sandbox.policy import FORMS, FormName
 from analyst_kernel.sandbox.runtime import RuntimeFolder
 from analyst_kernel.sandbox.tcp_form import TcpForm
 from analyst_kernel.sandbox.watchdog import Watchdog
-from analyst_kernel.sandbox.zygote.form import ZygoteForm
+from analyst_kernel.sandbox.zygote.form import BareForm, ZygoteForm
 
 _lock = threading.Lock()
 _hosts: dict[int, Host] = {}
@@ -53,10 +53,16 @@ def forms(names: list[FormName], bubblewrap: str) -> list[Form]:
     """The forms of these names, in this order, that exist here."""
     if os.name != "posix":
         return [TcpForm()] if "limits" in names else []
-    return [
-        ZygoteForm(bubblewrap) if name == "zygote" else ExecForm(name, bwrap=bubblewrap)
-        for name in names
-    ]
+    made: list[Form] = []
+    for name in names:
+        if name != "zygote":
+            made.append(ExecForm(name, bwrap=bubblewrap))
+            continue
+        zygote = ZygoteForm(bubblewrap)
+        made.append(zygote)
+        if "landlock" in names:
+            made.append(BareForm(zygote, bubblewrap))
+    return made
 
 
 def host() -> Host:

@@ -34,6 +34,7 @@ from analyst_kernel.sandbox.forms import (
 from analyst_kernel.sandbox.host import Host, host
 from analyst_kernel.sandbox.policy import FormName, Policy
 from analyst_kernel.sandbox.watchdog import Excess, Watched
+from analyst_kernel.sandbox.zygote.form import warm_up
 
 _CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
 
@@ -68,6 +69,17 @@ class AnalystProvisioner(ConfiguredProvisioner):
     _policy: Policy | None = None
     _python = sys.executable
     _asked: dict[str, Any]
+
+    @classmethod
+    def warm_up(cls, python: str = sys.executable) -> None:
+        """Prepare in the background what kernels are forked from; returns at once.
+
+        Called by a server at its start, so that the first kernel does not wait for the libraries.
+
+        Args:
+            python: The interpreter of the kernels.
+        """
+        warm_up(python, cls().bubblewrap)
 
     # --- life of one kernel ----------------------------------------------------------------------
 
@@ -144,7 +156,8 @@ class AnalystProvisioner(ConfiguredProvisioner):
             self.grants = launch.policy.grants
             self._seen = {path: _identity(path) for path in self.grants}
             self._limit(started, launch)
-            self._judge(started, launch, (*ladder.notes(launch.policy.form), *notes))
+            notes = [*ladder.notes(launch.policy.form), *getattr(started, "notes", ()), *notes]
+            self._judge(started, launch, notes)
             await started.release()
         except BaseException:
             await self.cleanup()

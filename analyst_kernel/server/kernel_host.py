@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 from analyst_kernel.agent.errors import KernelError
 from analyst_kernel.kernel.host import told
 
+_ENDING_SECONDS = 20.0
 Condition: TypeAlias = Literal["none", "living", "replaced", "dead", "gone"]
 """``replaced``: restarted by somebody else; ``gone``: shut down by somebody else."""
 
@@ -83,8 +85,10 @@ class ServerHost:
         """Kill the kernel and start it again; where it was shut down meanwhile, start another."""
         kernel: ServedKernel = km
         try:
-            if self._is_served(kernel):
+            if await self._left_alone(kernel):
                 await self._restart(kernel)
+            elif self._is_served(kernel):
+                pass  # somebody else has just restarted it
             else:
                 fresh = await self._launch(kernel.launch)
                 kernel.kernel_id, kernel.manager = fresh.kernel_id, fresh.manager
@@ -126,6 +130,8 @@ class ServerHost:
             return "none"
         if not self._is_served(kernel):
             return "gone"
+        if _is_ending(kernel.manager):
+            return "living"  # for a moment; then it is gone or replaced
         if not await kernel.manager.is_alive():
             return "dead"
         return "living" if _process(kernel.manager) == kernel.process else "replaced"
@@ -183,6 +189,17 @@ class ServerHost:
         manager.autorestart = False
         return ServedKernel(kernel_id, manager, launch)
 
+    async def _left_alone(self, kernel: ServedKernel) -> bool:
+        """Wait while somebody else shuts the kernel down or restarts it; say if nobody does."""
+        if not self._is_served(kernel) or not _is_ending(kernel.manager):
+            return self._is_served(kernel)
+        until = time.monotonic() + _ENDING_SECONDS
+        while self._is_served(kernel) and _is_ending(kernel.manager):
+            if time.monotonic() > until:
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
     async def _restart(self, kernel: ServedKernel) -> None:
         answered = await _awaited(self._kernels.restart_kernel(kernel.kernel_id, now=True))
         if isinstance(answered, asyncio.Future):
@@ -226,6 +243,10 @@ class ServerHost:
             if session["kernel"]["id"] == kernel_id:
                 with contextlib.suppress(Exception):  # the tab may be removing it as well
                     await self._sessions.delete_session(session["id"])
+
+
+def _is_ending(manager: Any) -> bool:
+    return bool(getattr(manager, "shutting_down", False))
 
 
 def _process(manager: Any) -> object:

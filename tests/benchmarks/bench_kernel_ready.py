@@ -22,6 +22,7 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from analyst_kernel.sandbox.host import host as the_server
 from analyst_kernel.sandbox.zygote.host import ZygoteHost, zygote_host
 
 KERNELSPEC = Path(__file__).parents[2] / "analyst_kernel" / "sandbox" / "kernelspec"
@@ -38,7 +39,7 @@ class Specs(KernelSpecManager):
         """Return ``plain`` made here, and others from the folder."""
         if kernel_name != "plain":
             return super().get_kernel_spec(kernel_name)
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--quiet"]
         return KernelSpec(argv=argv, display_name="Plain", language="python")
 
 
@@ -52,9 +53,9 @@ async def reply_to(client: Any, message: str) -> None:
 
 async def begin(manager: AsyncKernelManager, **keywords: Any) -> None:
     """Every step of ``start_kernel``, but not the 10 ms that jupyter_client sleeps after them."""
-    command, rest = await manager._async_pre_start_kernel(**keywords)  # noqa: SLF001
-    await manager._async_launch_kernel(command, **rest)  # noqa: SLF001
-    await manager._async_post_start_kernel(**rest)  # noqa: SLF001
+    command, rest = await manager._async_pre_start_kernel(**keywords)
+    await manager._async_launch_kernel(command, **rest)
+    await manager._async_post_start_kernel(**rest)
 
 
 async def measured(
@@ -90,7 +91,7 @@ def state(host: ZygoteHost) -> dict[str, int]:
         "descriptors of the zygote": sum(process.num_fds() for process in inside[:5]),
         "processes": len(inside),
         "zombies": sum(process.status() == "zombie" for process in inside),
-        "files": sum(len(files) for _, _, files in os.walk(tempfile.gettempdir())),
+        "runtime files": sum(len(names) for _, _, names in os.walk(the_server().runtime.path)),
         "memory of the zygote, MB": sum(p.memory_info().rss for p in inside[:5]) // 2**20,
         "memory here, MB": psutil.Process().memory_info().rss // 2**20,
     }
@@ -114,7 +115,7 @@ async def bench(rounds: int, cycles: int) -> dict[str, float]:
         data = Path(folder) / "work" / "data.csv"
         data.parent.mkdir()
         data.write_text("a,b\n1,2\n")
-        ours = {"form": "zygote", "cwd": str(data.parent), "grants": [str(data)]}
+        ours: dict[str, Any] = {"form": "zygote", "cwd": str(data.parent), "grants": [str(data)]}
         program = shutil.which("bwrap")
         assert program is not None, "bubblewrap is not installed"
         host = zygote_host(sys.executable, program)

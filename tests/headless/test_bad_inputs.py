@@ -167,6 +167,18 @@ def test_a_budget_of_one_iteration_says_what_is_established(place: Path):
     assert "stablished" in answer.source
 
 
+def test_a_question_that_cannot_be_answered_exits_1(place: Path):
+    ended = analyst(
+        "ask", "Who will win the election?", "--data", "good.csv", "--notebook", "no.ipynb",
+        cwd=place,
+    )  # fmt: skip
+    assert ended.code == 1, ended.err
+    assert "could not answer" in ended.out
+    assert "`price`" in ended.out, "it offers what it can do with these columns"
+    assert "not answered" in ended.err
+    assert len(cells(notebook_at(place / "no.ipynb"), "answer")) == 1
+
+
 def test_two_hundred_columns(place: Path):
     wide = pd.DataFrame({f"c{n}": [n * row % 97 for row in range(50)] for n in range(200)})
     wide.to_csv(place / "wide.csv", index=False)

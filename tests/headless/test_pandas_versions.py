@@ -31,7 +31,7 @@ async def answer_all(folder: Path, kernel: str, pandas: str) -> None:
     try:
         finished = await analysis.ask(QUESTION)
         _, version = await analysis.run("print(pd.__version__)")
-        assert version.outputs[0].text.startswith(f"{pandas}.")  # type: ignore[union-attr]
+        assert version.outputs[0].text.startswith(f"{pandas}.")
         assert finished.status == "answered"
         assert f"{mileage_by_year()[2015]:.2f}" in finished.answer
         assert {record.outcome for record in finished.iterations} == {"ok"}

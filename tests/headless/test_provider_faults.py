@@ -49,7 +49,7 @@ async def analysis(
             data=[folder / "vehicles.csv"],
             settings=AnalysisSettings(model="anthropic:claude-sonnet-5-5"),
         )
-    opened._model._stall_seconds = STALL_SECONDS  # type: ignore[attr-defined]
+    opened._model._stall_seconds = STALL_SECONDS
     await opened.run("ran = []")
     yield opened
     await opened.close()
@@ -106,7 +106,7 @@ async def runs_of(analysis: Analysis, name: str) -> int:
     """Ask the kernel how often the cell with this name ran."""
     _, execution = await analysis.run(f"ran.count({name!r})")
     (output,) = execution.outputs
-    return int(output.data["text/plain"])  # type: ignore[union-attr, arg-type]
+    return int(output.data["text/plain"])
 
 
 BEFORE: list[tuple[str, Turn, float | None]] = [

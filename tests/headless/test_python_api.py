@@ -220,7 +220,7 @@ async def test_what_cannot_be_used_is_an_exception_and_leaves_nothing(here: Path
     ):
         async with Analyst("offline:rules") as analyst:
             with pytest.raises(error):
-                await analyst.ask("How many rows?", **arguments)  # type: ignore[arg-type]
+                await analyst.ask("How many rows?", **arguments)
     async with Analyst("offline:rules") as analyst:
         with pytest.raises(InputError):
             await analyst.ask("  ", data="vehicles.csv")

@@ -343,3 +343,22 @@ def histogram_in_two_directions(chart: dict[str, Any]) -> None:
     assert_near(chart["matrix"]["values"], counts.T.tolist())
     assert_near(chart["matrix"]["column_edges"], list(across))
     assert_near(chart["matrix"]["row_edges"], list(up))
+
+
+@figure("plt.hist(['a', 'b', 'a', 'c'])")
+def counted_words(chart: dict[str, Any]) -> None:
+    assert chart["type"] == "bar"
+    assert bars(chart) == {"a": 2, "b": 1, "c": 1}
+
+
+@figure("plt.hist(DAYS.values, bins=3)")
+def histogram_of_dates(chart: dict[str, Any]) -> None:
+    assert chart["type"] == "histogram"
+    assert chart["bins"] == ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
+    assert [element["value"] for element in chart["elements"]] == [1, 1, 2]
+
+
+@figure("plt.barh(['t1', 't2'], [5, 3], left=[DAYS[0], DAYS[2]])")
+def bars_that_begin_at_dates(chart: dict[str, Any]) -> None:
+    assert bars(chart) == {"t1": 5, "t2": 3}
+    assert [element["base"] for element in chart["elements"]] == ["2024-01-30", "2024-02-01"]

@@ -149,6 +149,7 @@ def sns_regression(chart: dict[str, Any]) -> None:
 @figure("sns.stripplot(FRAME, x='maker', y='mpg')")
 def sns_strips(chart: dict[str, Any]) -> None:
     assert chart["type"] == "scatter"
+    assert chart["series"] == MAKERS
     found = [tuple(point) for element in chart["elements"] for point in element["points"]]
     assert sorted(found) == sorted(zip(FRAME["maker"], FRAME["mpg"], strict=True))
 
@@ -184,3 +185,28 @@ def sns_facets(chart: dict[str, Any]) -> None:
 def sns_joint(chart: dict[str, Any]) -> None:
     kinds = [part["type"] for part in chart["elements"]]
     assert kinds == ["scatter", "histogram", "histogram"]
+
+
+@figure("sns.swarmplot(FRAME, x='maker', y='mpg', hue='fuel')")
+def sns_swarm_with_hue(chart: dict[str, Any]) -> None:
+    assert chart["type"] == "scatter"
+    assert sorted(chart["series"]) == FUELS
+    for element in chart["elements"]:
+        chosen = FRAME[FRAME["fuel"] == element["label"]]
+        found = sorted(tuple(point) for point in element["points"])
+        assert found == sorted(zip(chosen["maker"], chosen["mpg"], strict=True))
+
+
+@figure("sns.catplot(FRAME, kind='bar', x='maker', y='mpg', hue='fuel', errorbar=None)")
+def sns_categories(chart: dict[str, Any]) -> None:
+    assert chart["type"] == "bar"
+    assert chart["warnings"] == []
+    for fuel in FUELS:
+        expected = [rows(maker, fuel)["mpg"].mean() for maker in MAKERS]
+        assert_near(list(bars(chart, fuel).values()), expected)
+
+
+@figure("sns.boxenplot(FRAME, x='maker', y='mpg')")
+def sns_letter_values(chart: dict[str, Any]) -> None:
+    assert (chart["type"], chart["elements"]) == ("unknown", [])
+    assert "PatchCollection" in chart["warnings"][0]

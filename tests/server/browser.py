@@ -72,15 +72,17 @@ class Tab:
         def found() -> dict[str, Any] | None:
             return next((frame for frame in self.frames[start:] if wanted(frame)), None)
 
-        async with asyncio.timeout(DEADLINE), self._changed:
-            await self._changed.wait_for(lambda: found() is not None or self.closed is not None)
+        try:
+            async with asyncio.timeout(DEADLINE), self._changed:
+                await self._changed.wait_for(lambda: found() is not None or self.closed is not None)
+        except TimeoutError:
+            seen = [_told(frame) for frame in self.frames[start:]]
+            raise AssertionError(f"it never came; there were {seen}") from None
         frame = found()
         assert frame is not None, f"the socket closed: {self.closed}"
         return frame
 
-    async def event(
-        self, kind: str, *, start: int = 0, **fields: Any
-    ) -> dict[str, Any]:
+    async def event(self, kind: str, *, start: int = 0, **fields: Any) -> dict[str, Any]:
         """Wait for an event of a type (with these values), from place ``start`` on."""
 
         def wanted(frame: dict[str, Any]) -> bool:
@@ -110,6 +112,12 @@ class Tab:
         async with self._changed:
             self.closed = (self.socket.close_code, self.socket.close_reason)
             self._changed.notify_all()
+
+
+def _told(frame: dict[str, Any]) -> str:
+    event = frame.get("event", frame)
+    words = {k: event[k] for k in ("state", "outcome", "status", "reason", "message") if k in event}
+    return f"{event['type']} {words}"
 
 
 class Browser:

@@ -59,9 +59,7 @@ async def test_a_page_of_another_origin_gets_no_socket_with_a_cookie(browser: Br
 async def test_a_cookie_without_the_xsrf_token_changes_nothing(browser: Browser) -> None:
     login = await browser.fetch("GET", f"api/status?token={TOKEN}", token=None)
     cookie = "; ".join(c.split(";")[0] for c in login.headers.get_list("Set-Cookie"))
-    answer = await browser.call(
-        "POST", "api/analyses", {}, token=None, headers={"Cookie": cookie}
-    )
+    answer = await browser.call("POST", "api/analyses", {}, token=None, headers={"Cookie": cookie})
     assert answer.status == 403
     assert (await browser.call("GET", "api/analyses")).json == []
 

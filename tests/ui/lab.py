@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-DATA = Path(__file__).resolve().parents[2] / "notebooks" / "data"
+_ROOT = Path(__file__).resolve().parents[2]
+DATA = _ROOT / "notebooks" / "data"
+FRONT_END = _ROOT / "analyst_kernel" / "_labextension"
 TOKEN = "a-token-of-the-browser-tests"
 DEADLINE = 120.0
 _FILES = ("vehicles.csv", "penguins_raw.csv", "nyc_weather.csv", "nyc_airports.csv")
@@ -56,6 +58,9 @@ class Lab:
             shutil.copy(DATA / name, self.root / "data")
         self._settings("notification", _QUIET["notification"])
         self._settings("themes", _QUIET["themes"])
+        # What was built last, not what was there when the package was installed.
+        (self.place / "labextensions").mkdir()
+        (self.place / "labextensions" / "analyst-kernel").symlink_to(FRONT_END)
         self.base_url = base_url
         self.log = self.place / "server.log"
         self._environment = dict(environment or {})
@@ -84,7 +89,7 @@ class Lab:
             f"--port={self._port}", "--port-retries=0", f"--IdentityProvider.token={TOKEN}",
             f"--notebook-dir={self.root}", f"--ServerApp.base_url={self.base_url}",
             "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
-            *self._arguments,
+            f"--LabApp.extra_labextensions_path={self.place / 'labextensions'}", *self._arguments,
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command, env=env, text=True, start_new_session=True, cwd=self.root,
@@ -144,12 +149,21 @@ class Lab:
 
     def get(self, path: str, **query: str) -> Any:
         """Return what a route of the extension answers, as JSON."""
+        return self._fetch("GET", path, query)
+
+    def delete(self, path: str, **query: str) -> None:
+        """Delete what a route of the extension names."""
+        self._fetch("DELETE", path, query)
+
+    def _fetch(self, method: str, path: str, query: Mapping[str, str]) -> Any:
         request = urllib.request.Request(
             self.url(f"analyst-kernel/api/{path}", **query),
             headers={"Authorization": f"token {TOKEN}"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
-            return json.load(answer)
+            content = answer.read()
+        return json.loads(content) if content else None
 
 
 def _free_port() -> int:

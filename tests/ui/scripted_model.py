@@ -21,6 +21,13 @@ MASS = (
     "mass"
 )
 FAILING = "penguins_raw.groupby('Species')['Mass (g)'].mean()"
+WAIT = (
+    "import pathlib, time\n"
+    "print('waiting', flush=True)\n"
+    "while not (pathlib.Path(OUTPUT_DIR) / 'go').exists(): time.sleep(0.02)\n"
+    "print('released')"
+)
+"""Runs until the test makes a file (``Panel.release``)."""
 
 
 class ScriptedModel:

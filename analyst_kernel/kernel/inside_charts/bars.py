@@ -57,9 +57,9 @@ def _box(patch: Any, along: str) -> tuple[float, float, float, float]:
 
 
 def _is_histogram(sheet: Sheet, container: Any, along: str) -> bool:
-    if "edges" in sheet.records.get(container.patches[0], {}):
-        return True
     scale, counted = (sheet.x, sheet.y) if along == "vertical" else (sheet.y, sheet.x)
+    if "edges" in sheet.records.get(container.patches[0], {}):
+        return scale.kind != "category"
     if scale.is_text or len(container.patches) < 2:
         return False
     boxes = sorted(_box(patch, along) for patch in container.patches)
@@ -104,7 +104,15 @@ def _bars(sheet: Sheet, container: Any, group: str, along: str, kind: str) -> li
     bases = counted.values([box[2] for box in boxes])
     on_log = counted.axis.get_scale() == "log"
     found = []
+    counts_words = "edges" in record and scale.kind == "category"
     for index, patch in enumerate(container.patches):
+        if counts_words:
+            # Bins over categories: those with no category in them mean nothing.
+            words = scale.within(lows[index], sizes[index], last=index == len(boxes) - 1)
+            if words:
+                found.append({"label": words, "group": group, "value": values[index]})
+                found[-1].update({"_middle": float(middles[index]), "_size": float(sizes[index])})
+            continue
         element: dict[str, Any] = {"group": group, "value": values[index]}
         element["_middle"], element["_size"] = float(middles[index]), float(sizes[index])
         if kind == "histogram":

@@ -71,10 +71,14 @@ def read_panel(axes: Any, records: Any) -> dict[str, Any]:
     sheet = Sheet(axes, records)
     for read in _READERS:
         read(sheet)
-    _note_rest(sheet)
+    rest = _note_rest(sheet)
     layers = [layer for _, layer in sorted(sheet.layers, key=lambda pair: pair[0])]
     layers = _leading_first(_united(layers))
     head: Layer = layers[0] if layers else {"type": "unknown", "elements": [], "series": []}
+    if layers and "PatchCollection" in rest:
+        # What the panel is about was not read (a map, say); the rest only goes along with it.
+        head = {"type": "unknown", "elements": [], "series": []}
+        layers = [head, *layers]
     if not layers:
         empty = is_bare(axes) or not sheet.warnings
         sheet.warnings.insert(0, "There is no data in it." if empty else "Its marks are not read.")
@@ -123,11 +127,11 @@ def _leading_first(layers: list[Layer]) -> list[Layer]:
     return [*main, *rest]
 
 
-def _note_rest(sheet: Sheet) -> None:
-    """Say which shapes were not read; spans across the panel are references."""
+def _note_rest(sheet: Sheet) -> list[str]:
+    """Say which shapes were not read, and return their kinds; spans are references."""
     left: list[str] = []
     for shape in [*sheet.axes.patches, *sheet.axes.collections]:
-        if not sheet.is_open(shape):
+        if not sheet.is_open(shape) or _is_legend_only(shape):
             continue
         inside = sheet.in_data(shape.get_transform())
         if type(shape).__name__ in ("Rectangle", "Polygon") and inside in (
@@ -140,6 +144,13 @@ def _note_rest(sheet: Sheet) -> None:
     if left:
         counted = ", ".join(f"{name} ({count})" for name, count in Counter(left).items())
         sheet.warnings.append(f"Shapes that are not in the data: {counted}.")
+    return left
+
+
+def _is_legend_only(shape: Any) -> bool:
+    """Say whether a rectangle of no size stands there for the legend's sake."""
+    sizes = [getattr(shape, f"get_{side}", None) for side in ("width", "height")]
+    return all(size is not None and size() == 0 for size in sizes)
 
 
 def _span(sheet: Sheet, shape: Any, axis: str) -> None:

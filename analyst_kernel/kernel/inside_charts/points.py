@@ -8,7 +8,7 @@ import numpy as np
 
 from analyst_kernel.kernel.inside_charts.legends import own_name, rgb
 from analyst_kernel.kernel.inside_charts.sheet import Sheet
-from analyst_kernel.kernel.inside_charts.values import floats, listed
+from analyst_kernel.kernel.inside_charts.values import floats, listed, span
 
 _MOST_GROUPS = 50
 
@@ -30,7 +30,7 @@ def read_points(sheet: Sheet) -> None:
         elif "LineCollection" in kind:
             sheet.use(shape)
             _segments(sheet, shape)
-    sheet.add("scatter", scattered, first_scatter)
+    sheet.add("scatter", _joined(scattered), first_scatter)
 
 
 def _clouds(sheet: Sheet, shape: Any) -> list[dict[str, Any]]:
@@ -44,13 +44,14 @@ def _clouds(sheet: Sheet, shape: Any) -> list[dict[str, Any]]:
         return [sheet.points(own_name(shape), x, y, beside=beside)]
     colors = shape.get_facecolors()
     if len(colors) != len(x) or len(x) < 2:
-        return [sheet.points(sheet.names.named(shape), x, y, beside=beside)]
+        name = sheet.names.named(shape) or _category(sheet, x, y)
+        return [sheet.points(name, x, y, beside=beside)]
     kinds, which = np.unique(np.asarray(colors), axis=0, return_inverse=True)
     seen = [rgb(color) or () for color in kinds[:_MOST_GROUPS]]
     names = [sheet.names.by_look.get(color) for color in seen]
     if len(kinds) > _MOST_GROUPS or None in names or len(set(names)) < 2:
         name = sheet.names.named(shape) if len(kinds) == 1 else ""
-        return [sheet.points(name, x, y, beside=beside)]
+        return [sheet.points(name or _category(sheet, x, y), x, y, beside=beside)]
     order = [name for name, _ in sheet.names.entries if name in names]
     found = []
     for name in order:
@@ -58,6 +59,34 @@ def _clouds(sheet: Sheet, shape: Any) -> list[dict[str, Any]]:
         columns = {key: floats(column)[mine] for key, column in beside.items()}
         found.append(sheet.points(str(name), x[mine], y[mine], beside=columns))
     return found
+
+
+def _joined(elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put clouds of one name together: libraries draw one per category."""
+    found: dict[str, dict[str, Any]] = {}
+    rest: list[dict[str, Any]] = []
+    for element in elements:
+        known = None
+        if element["label"] and not {"values", "sizes"} & element.keys():
+            known = found.setdefault(element["label"], element)
+        if known is None or known is element:
+            rest.append(element)
+            continue
+        known["points"] = [*known["points"], *element["points"]]
+        known["_count"] += element["_count"]
+        for axis in ("_x", "_y"):
+            known[axis] = span([*(known[axis] or []), *(element[axis] or [])]) or known[axis]
+    return rest
+
+
+def _category(sheet: Sheet, x: Any, y: Any) -> str:
+    """Return the category in which all points lie, where an axis has categories."""
+    for scale, places in ((sheet.x, x), (sheet.y, y)):
+        if scale.kind == "category" and len(places):
+            names = {scale.label_at(float(place)) for place in places[:500]}
+            if len(names) == 1:
+                return names.pop()
+    return ""
 
 
 def _beside(shape: Any, count: int) -> dict[str, Any]:

@@ -147,6 +147,16 @@ class Scale:
                 return self.labels[nearest]
         return self.named(self.value(position))
 
+    def within(self, low: float, size: float, *, last: bool) -> str:
+        """Return the categories of a bin, which has its upper end only where it is the last."""
+        high = low + size
+        names = [
+            word
+            for place, word in self._categories.items()
+            if low <= place < high or (last and np.isclose(place, high))
+        ]
+        return ", ".join(names)
+
     @staticmethod
     def named(value: Any) -> str:
         """Return the name of a place that has none but its value."""

@@ -144,6 +144,7 @@ def unclear(reading: Unclear, datasets: Sequence[DatasetProfile]) -> dict[str, A
         "assumptions": [],
         "caveats": [],
         "next_questions": questions if datasets else [],
+        "answered": False,
     }
 
 
@@ -156,6 +157,7 @@ def gave_up(task: Task, progress: Progress, question: str) -> dict[str, Any]:
         "assumptions": list(task.assumptions),
         "caveats": ["The question is not answered in full."],
         "next_questions": next_questions(task.profile, question),
+        "answered": False,
     }
 
 

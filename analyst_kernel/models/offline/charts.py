@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from analyst_kernel.models.offline.recipe import Cell
 from analyst_kernel.models.offline.rows import quoted
+from analyst_kernel.models.offline.task import Task, TimeAxis
+from analyst_kernel.models.offline.words import name_tokens
 
 
 def chart_cell(
@@ -28,7 +30,7 @@ def chart_cell(
         "",
         f"fig, ax = plt.subplots(figsize={size})",
         *body,
-        f"ax.set_title({quoted(plain(title))})",
+        f"ax.set_title({quoted(plain(title[:1].upper() + title[1:]))})",
         f"ax.set_xlabel({quoted(plain(x))})",
         f"ax.set_ylabel({quoted(plain(y))})",
         f'ax.grid(axis="{grid}", alpha=0.3)',
@@ -36,6 +38,75 @@ def chart_cell(
         "plt.show()",
     ]
     return Cell("chart", purpose, "\n".join(lines), step, optional=True)
+
+
+def time_ticks(task: Task, index: str) -> list[str]:
+    """Return lines that name the points of a time axis: months by name, years as whole numbers."""
+    axis = task.time
+    if axis is None:
+        return []
+    if axis.grain in ("month", "quarter", "week", "day"):
+        return [
+            f"every = max(1, len({index}) // 12)",
+            f"ax.set_xticks({index}[::every])",
+            'ax.tick_params(axis="x", rotation=45)',
+        ]
+    if is_month(axis):
+        return [
+            "import calendar",
+            f"months = [int(month) for month in {index}]",
+            "ax.set_xticks(months, [calendar.month_abbr[month] for month in months])",
+        ]
+    if axis.grain == "hour of day" or (axis.grain == "value" and axis.column.distinct <= 12):
+        return [f"ax.set_xticks(list({index}))"]
+    return ["ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))"]
+
+
+def is_month(axis: TimeAxis) -> bool:
+    """Whether the points of the axis are months by their numbers."""
+    if axis.grain == "month of year":
+        return True
+    low, high = axis.column.minimum, axis.column.maximum
+    return (
+        axis.grain == "value"
+        and name_tokens(axis.column.name)[-1:] == ("month",)
+        and isinstance(low, int | float)
+        and isinstance(high, int | float)
+        and 1 <= low <= high <= 12
+    )
+
+
+def grouped_digits(side: str, task: Task) -> list[str]:
+    """Return the line that writes big numbers of an axis as 1,000,000, where there may be some."""
+    measure = task.measures[0] if task.measures else None
+    high = measure.maximum if measure is not None else None
+    counted = task.statistic in ("sum", "rows", "distinct") and not task.part
+    big = counted or (isinstance(high, int | float) and high >= 1000) or high is None
+    return [f'ax.{side}axis.set_major_formatter("{{x:,.10g}}")'] if big and not task.part else []
+
+
+def bar_values(shown: str, task: Task) -> list[str]:
+    """Return lines that write its value beside each bar of ``bars``, with room for it."""
+    return [
+        f'labels = [f"{{value:{_digits(task)}}}" for value in {shown}["value"]]',
+        "ax.bar_label(bars, labels, padding=3)",
+        "ax.margins(x=0.12)",
+        *grouped_digits("x", task),
+    ]
+
+
+def _digits(task: Task) -> str:
+    """Return the format of a value beside its bar."""
+    high = task.measures[0].maximum if task.measures else None
+    known = float(high) if isinstance(high, int | float) else None
+    if task.part:
+        return ",.2f"
+    if task.statistic in ("rows", "distinct") or not task.measures:
+        return ","
+    if known is not None and known < 10:
+        return ",.3g"
+    big = task.statistic == "sum" or (known is not None and known >= 1000)
+    return ",.0f" if big else ",.2f"
 
 
 def plain(text: str) -> str:

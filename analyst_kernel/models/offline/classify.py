@@ -40,12 +40,13 @@ class Parts:
     others: tuple[DatasetProfile, ...] = ()
     notes: tuple[str, ...] = ()
     ties: bool = False
+    alike: tuple[str, ...] = ()
     assumed: bool = False
 
 
 def classify(parts: Parts) -> Task | str:
     """Return the task, or what is lacking for one."""
-    for rule in (_whole_table, _one_column, _two_columns, _over_time, _groups, _ranking, _counting):
+    for rule in _RULES:
         task = rule(parts)
         if task is not None:
             return task
@@ -60,6 +61,7 @@ def _task(parts: Parts, intent: Intent, **more: object) -> Task:
         "direction": parts.roles.direction,
         "statistic": statistic_of(tags) or "mean",
         "wants_chart": "chart" in tags,
+        "alike": parts.alike,
         **more,
     }
     return Task(intent, parts.profile, **fields)  # type: ignore[arg-type] # each was checked where it was read
@@ -132,6 +134,27 @@ def _axis(parts: Parts) -> TimeAxis | None:
         axes = time_axes(parts.profile)
         if axes:
             return TimeAxis(axes[0], default_grain(axes[0], roles.grain))
+    return None
+
+
+def _shares(parts: Parts) -> Task | str | None:
+    """Read "share of electric cars per year": what part of each period or group has the values."""
+    roles = parts.roles
+    if "share" not in parts.tags or not parts.filters or roles.measures:
+        return None
+    axis = _axis(parts)
+    group = next((column for column in roles.groups if column.name in roles.marked), None)
+    if axis is not None and (roles.marked or "trend" in parts.tags) and group is None:
+        kept = tuple(f for f in parts.filters if f.column == axis.column)
+        part = tuple(f for f in parts.filters if f.column != axis.column)
+        if part:
+            return _task(parts, "trend", time=axis, statistic="share", filters=kept, part=part)
+    if group is not None and axis is None:
+        kept = tuple(f for f in parts.filters if f.column == group)
+        part = tuple(f for f in parts.filters if f.column != group)
+        if part:
+            fields = {"groups": (group,), "statistic": "share", "filters": kept, "part": part}
+            return _task(parts, "groups", **fields)
     return None
 
 
@@ -235,6 +258,20 @@ def _compare(parts: Parts, measure: ColumnProfile, group: ColumnProfile) -> Task
     )
 
 
+def _compare_within(parts: Parts, measure: ColumnProfile, within: ColumnProfile) -> Task:
+    """Compare the sides inside each group: "do males weigh more than females, by species"."""
+    sides = parts.members[0].column
+    values = tuple(value for member in parts.members for value in member.values)
+    return _task(
+        parts,
+        "best_per_group",
+        measures=(measure,),
+        groups=(sides, within),
+        filters=(*parts.filters, Filter(sides, "is", values)),
+        direction=1,
+    )
+
+
 def _groups(parts: Parts) -> Task | str | None:
     roles, tags = parts.roles, parts.tags
     if not roles.measures:
@@ -246,7 +283,11 @@ def _groups(parts: Parts) -> Task | str | None:
             "ask whether they are related, or about one of them."
         )
     if len(parts.members) >= 2:
-        return _compare(parts, measure, parts.members[0].column)
+        sides = parts.members[0].column
+        within = [c for c in roles.groups if c.name in roles.marked and c != sides]
+        if within and all(member.whole for member in parts.members):
+            return _compare_within(parts, measure, within[0])
+        return _compare(parts, measure, sides)
     comparing = "compare" in tags or comparatives(parts.words) > 0
     if comparing and roles.groups and roles.entity is None and len(roles.groups) == 1:
         return _compare(parts, measure, roles.groups[0])
@@ -271,8 +312,10 @@ def _ranking(parts: Parts) -> Task | str | None:
     if not roles.measures:
         column = roles.groups[0] if roles.groups else None
         if column is not None and (common or (roles.direction and roles.entity is not None)):
+            if len(roles.groups) > 1 and column == roles.entity and not common:
+                return _distinct_per_group(parts, roles.groups[1], column)
             if len(roles.groups) > 1:
-                return "Counting one column per another is not among the things I can do."
+                return "Counting two columns at once is not among the things I can do."
             direction = -1 if "rare" in tags else (roles.direction or 1)
             return _task(
                 parts, "top_values", groups=(column,), direction=direction, statistic="rows"
@@ -289,6 +332,18 @@ def _ranking(parts: Parts) -> Task | str | None:
     return _task(parts, "scalar", measures=(measure,), statistic=statistic)
 
 
+def _distinct_per_group(parts: Parts, counted: ColumnProfile, group: ColumnProfile) -> Task:
+    """Count the different values of one column per value of another: models per make."""
+    return _task(
+        parts,
+        "groups",
+        measures=(counted,),
+        groups=(group,),
+        statistic="distinct",
+        direction=parts.roles.direction or 1,
+    )
+
+
 def _asks_rows(parts: Parts) -> bool:
     """Whether "which" is followed by a noun rather than "is the highest"."""
     low = parts.text.casefold()
@@ -298,7 +353,8 @@ def _asks_rows(parts: Parts) -> bool:
 def _counting(parts: Parts) -> Task | str | None:
     roles, tags = parts.roles, parts.tags
     counted = bool(tags & {"count", "share"})
-    if roles.measures and not (counted and parts.filters):
+    named = statistic_of(tags) is not None
+    if roles.measures and (named or not (counted and parts.filters)):
         return _single(parts)
     if "distinct" in tags and roles.groups:
         return _task(parts, "distinct", groups=(roles.groups[0],))
@@ -346,6 +402,19 @@ def _single(parts: Parts) -> Task | str | None:
     if asks_value or parts.filters:
         return _task(parts, "scalar", measures=measure)
     return None
+
+
+_RULES = (
+    _whole_table,
+    _one_column,
+    _two_columns,
+    _shares,
+    _over_time,
+    _groups,
+    _ranking,
+    _counting,
+)
+"""In order: the first that gives a task, or says what is lacking, decides."""
 
 
 def _last_resort(parts: Parts) -> str:

@@ -98,6 +98,26 @@ def find_filters(
     return filters, spent
 
 
+def flag_filters(
+    matches: Matches, words: Sequence[Word], tags: frozenset[str], nouns: frozenset[str]
+) -> tuple[list[Filter], set[str]]:
+    """Read a yes-or-no column that is only named as the condition: "how many were returned"."""
+    filters: list[Filter] = []
+    for mention in matches.columns:
+        before = words[mention.first - 1].stem if mention.first else ""
+        last = max(mention.words) + 1
+        adjective = last < len(words) and words[last].stem in nouns
+        told = any(value.column == mention.column for value in matches.values)
+        asked = adjective or tags & {"count", "share"}
+        if mention.column.kind == "bool" and asked and before not in _GROUPS and not told:
+            negated = any(words[i].stem == "not" for i in range(mention.first))
+            filters.append(Filter(mention.column, "is", ("false" if negated else "true",)))
+    return filters, {found.column.name for found in filters}
+
+
+_GROUPS = frozenset({"by", "per", "each", "every", "across", "which"})
+
+
 def _merge(values: Sequence[ValueMention]) -> list[ValueMention]:
     """Join mentions of one column into one condition ("Ford or Toyota")."""
     merged: dict[tuple[str, bool], ValueMention] = {}

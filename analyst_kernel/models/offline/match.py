@@ -79,7 +79,7 @@ class Matches:
 class _Candidate:
     column: ColumnProfile
     words: frozenset[int]
-    rank: tuple[int, int, int]
+    rank: tuple[int, int, int, int]
 
 
 def complete_values(column: ColumnProfile) -> bool:
@@ -105,15 +105,47 @@ def match(
         nouns: Stems that mean a row of the dataset; they name no value.
         choices: Columns that the person chose before; they win ties.
     """
-    found = Matches()
-    _match_long_values(words, profile, found)
-    _match_columns(words, profile.columns, guarded, choices, found)
-    _match_value_parts(words, profile, guarded | nouns, found)
-    _match_values(words, profile, guarded | nouns, found)
-    _match_misspelt(words, profile, guarded | nouns, choices, found)
+    found = _match_once(words, profile, guarded, nouns, choices)
+    fixed, notes = _respelt(words, profile, guarded | nouns, found)
+    if notes:
+        found = _match_once(fixed, profile, guarded, nouns, choices)
+        found.notes += notes
     return found
 
 
+def _match_once(
+    words: Sequence[Word],
+    profile: DatasetProfile,
+    guarded: frozenset[str],
+    nouns: frozenset[str],
+    choices: Sequence[str],
+) -> Matches:
+    found = Matches()
+    _match_long_values(words, profile, found)
+    found.used |= _row_words(words, profile, nouns)
+    _match_columns(words, profile.columns, guarded, choices, found)
+    _match_value_parts(words, profile, guarded | nouns, found)
+    _match_values(words, profile, guarded | nouns, found)
+    return found
+
+
+def _row_words(
+    words: Sequence[Word], profile: DatasetProfile, nouns: frozenset[str]
+) -> frozenset[int]:
+    """Find words that mean the rows ("events per day") although a column has such a name too."""
+    names = [name_tokens(column.name) for column in profile.columns]
+    pairs = {pair for tokens in names for pair in pairwise(tokens)}
+    rows = set()
+    for word in words:
+        before = words[word.index - 1].stem if word.index else ""
+        after = words[word.index + 1].stem if word.index + 1 < len(words) else ""
+        column = before in _NAMES_NOUN or (word.stem, after) in pairs or (before, word.stem) in pairs
+        if word.stem in nouns and not word.quoted and not column:
+            rows.add(word.index)
+    return frozenset(rows)
+
+
+_NAMES_NOUN = frozenset("by per each which what column mean different distinct unique".split())
 _INTRODUCES = frozenset("of by per each column which mean".split())
 _NEVER_A_COLUMN = frozenset("the each all row data it a an how in dataset which".split())
 
@@ -181,7 +213,11 @@ def _candidate(
                 return None
             exact = all(words[i].stem == token for i, token in zip(cluster, tokens, strict=True))
             full = _with_companions(frozenset(cluster), tokens, words, used)
-            return _Candidate(column, full, (2, len(full), int(exact)))
+            said = " ".join(word.text for word in own)
+            return _Candidate(column, full, (2, len(full), int(exact), int(said == column.name)))
+    joined = _joined(column, tokens, words, used)
+    if joined is not None:
+        return joined
     return _partial(column, tokens, places, words, guarded, used)
 
 
@@ -202,19 +238,50 @@ def _partial(
     ]
     if telling:
         full = _with_companions(frozenset(telling), tokens, words, used)
-        return _Candidate(column, full, (1, len(frozenset(telling)), 1))
+        numbers = _numbers_beside(full, tokens, words, used)
+        return _Candidate(column, full | numbers, (1, len({*telling, *numbers}), 1, 0))
     weak = [
         word.index
         for word in words
         for token in tokens
         if word.index not in used and word.stem in WEAK.get(token, ())
     ]
-    return _Candidate(column, frozenset(weak[:1]), (0, 1, 0)) if weak else None
+    return _Candidate(column, frozenset(weak[:1]), (0, 1, 0, 0)) if weak else None
+
+
+def _joined(
+    column: ColumnProfile, tokens: Sequence[str], words: Sequence[Word], used: set[int]
+) -> _Candidate | None:
+    """Find a name written as one word ("bodymass"), or one word written as two ("time zone")."""
+    name = "".join(tokens)
+    for word in words:
+        if len(tokens) > 1 and word.index not in used and word.stem == name:
+            return _Candidate(column, frozenset({word.index}), (2, len(tokens), 0, 0))
+    for left, right in pairwise(words):
+        both = frozenset({left.index, right.index})
+        if len(tokens) == 1 and not both & used and left.stem + right.stem in token_forms(name):
+            return _Candidate(column, both, (2, 2, 0, 0))
+    return None
+
+
+def _numbers_beside(
+    indices: frozenset[int], tokens: Sequence[str], words: Sequence[Word], used: set[int]
+) -> frozenset[int]:
+    """Add numbers of a name that stand beside its words ("sensor 010")."""
+    return frozenset(
+        word.index
+        for word in words
+        if word.text.isdigit() and word.text in tokens and word.index not in used
+        if {word.index - 1, word.index + 1} & indices
+    )
 
 
 def _fits(token: str, word: Word) -> bool:
     forms = token_forms(token)
-    return word.stem in forms or bool(word.nouns & forms)
+    if word.stem in forms or word.nouns & forms:
+        return True
+    doing = word.stem.removesuffix("ing")  # "waiting" names `wait_min`
+    return doing != word.stem and len(doing) >= 4 and bool(forms & {doing, doing + "e"})
 
 
 def _closest(places: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
@@ -234,6 +301,9 @@ def _closest(places: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
     return best
 
 
+_KIND = frozenset({"type", "kind"})
+
+
 def _with_companions(
     indices: frozenset[int], tokens: Sequence[str], words: Sequence[Word], used: set[int]
 ) -> frozenset[int]:
@@ -243,7 +313,8 @@ def _with_companions(
     grown = set(indices)
     for step in (-1, 1):
         edge = (min if step < 0 else max)(grown) + step
-        while 0 <= edge < len(words) and edge not in used and words[edge].stem in beside:
+        kind = beside | _KIND if step > 0 else beside
+        while 0 <= edge < len(words) and edge not in used and words[edge].stem in kind:
             grown.add(edge)
             edge += step
         # "fuel economy in the city": the word that only fits in part, a few small words away.
@@ -395,14 +466,10 @@ def _piece(word: Word, values: Sequence[str]) -> str:
 # --- misspelt ---------------------------------------------------------------------------
 
 
-def _match_misspelt(
-    words: Sequence[Word],
-    profile: DatasetProfile,
-    guarded: frozenset[str],
-    choices: Sequence[str],
-    found: Matches,
-) -> None:
-    """Read a word that is nearly a column's or value's word as that word, and say so."""
+def _respelt(
+    words: Sequence[Word], profile: DatasetProfile, guarded: frozenset[str], found: Matches
+) -> tuple[tuple[Word, ...], list[str]]:
+    """Read words that nearly are a column's or value's word as that word, and say so."""
     known: set[str] = set()
     for column in profile.columns:
         for token in name_tokens(column.name):
@@ -410,16 +477,20 @@ def _match_misspelt(
     for _, value in _listed(profile):
         known |= {token for token in _value_stems(value)[:2] if len(token) >= 4}
     fixed = list(words)
-    changed = False
+    notes = []
     for word in words:
         skip = word.index in found.used or word.number is not None or len(word.text) < 4
         if skip or word.stem in guarded | STOP or word.direction:
             continue
-        near = difflib.get_close_matches(word.text.casefold(), sorted(known), n=1, cutoff=0.84)
-        if near and near[0][0] == word.stem[0]:
-            fixed[word.index] = Word(word.index, near[0], stem(near[0]))
-            found.notes.append(f"“{word.text}” was read as “{near[0]}”.")
-            changed = True
-    if changed:
-        _match_columns(fixed, profile.columns, guarded, choices, found)
-        _match_values(fixed, profile, guarded, found)
+        near = _nearest(word.text.casefold(), known)
+        if near and near[0] == word.stem[0]:
+            fixed[word.index] = Word(word.index, near, stem(near))
+            notes.append(f"“{word.text}” was read as “{near}”.")
+    return tuple(fixed), notes
+
+
+def _nearest(text: str, known: set[str]) -> str:
+    swapped = {text[:i] + text[i + 1] + text[i] + text[i + 2 :] for i in range(len(text) - 1)}
+    if swapped & known:
+        return min(swapped & known)
+    return next(iter(difflib.get_close_matches(text, sorted(known), n=1, cutoff=0.84)), "")

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from analyst_kernel.models.offline.column_roles import is_number
-from analyst_kernel.models.offline.task import Filter, Task
-from analyst_kernel.models.offline.words import MONTHS, name_tokens, spoken, unit_of
+from analyst_kernel.models.offline.column_roles import is_number, number_as_text
+from analyst_kernel.models.offline.sentinels import sentinels
+from analyst_kernel.models.offline.task import Filter, Task, TimeAxis
+from analyst_kernel.models.offline.units import mark_of, unit_of
+from analyst_kernel.models.offline.words import MONTHS, name_tokens, spoken
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 
@@ -32,7 +34,14 @@ def figure(value: Any, unit: str = "") -> str:
         text = f"{value:.2f}"
     else:
         text = f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.8f}".rstrip("0")
+    if unit in ("$", "£"):
+        return f"-{unit}{text[1:]}" if text.startswith("-") else f"{unit}{text}"
     return f"{text} {unit}".rstrip()
+
+
+def rows_of(count: Any) -> str:
+    """Write a number of rows: ``1 row``, ``1,204 rows``."""
+    return f"{figure(count)} row{'' if count == 1 else 's'}"
 
 
 def share(value: Any) -> str:
@@ -46,6 +55,8 @@ def item(value: Any, column: ColumnProfile | None = None) -> str:
         value = int(value)
     if isinstance(value, tuple):
         return ", ".join(item(part) for part in value)
+    if isinstance(value, bool) and column is not None:
+        return f"{spoken(column.name)} {str(value).lower()}"
     is_month = column is not None and name_tokens(column.name)[-1:] == ("month",)
     if is_month and isinstance(value, int) and 1 <= value <= 12:
         return MONTHS[value - 1].capitalize()
@@ -53,6 +64,18 @@ def item(value: Any, column: ColumnProfile | None = None) -> str:
     if isinstance(value, int | float) and not plain and column is not None:
         return f"{spoken(column.name)} {value}"
     return str(value)
+
+
+def period(value: Any, axis: TimeAxis | None) -> str:
+    """Write one point of a time axis: months and hours that come again have their names."""
+    whole = int(value) if isinstance(value, int | float) and value == int(value) else None
+    if axis is None or axis.grain == "value":
+        return item(value, axis.column if axis is not None else None)
+    if axis.grain == "month of year" and whole is not None and 1 <= whole <= 12:
+        return MONTHS[whole - 1].capitalize()
+    if axis.grain == "hour of day" and whole is not None:
+        return f"hour {whole}"
+    return item(value)
 
 
 def listed(parts: Iterable[str]) -> str:
@@ -66,6 +89,8 @@ def listed(parts: Iterable[str]) -> str:
 def called(column: ColumnProfile) -> str:
     """Return a column's name for prose: ``city mileage (`cty`)``, ``body mass``."""
     said = spoken(column.name)
+    if any(letter.isdigit() for letter in said):
+        return f"`{column.name}`"  # a number of a name is not to be read as one of the answer's
     if said == column.name and said.islower():
         return f"`{column.name}`"
     plain = re.fullmatch(r"[A-Z]?[a-z]+( [A-Z]?[a-z]+)*", said) is not None
@@ -79,7 +104,32 @@ def unit(column: ColumnProfile, profile: DatasetProfile) -> str:
     names = set(profile.dataset.columns) or {c.name for c in profile.columns}
     if column.name in ("cty", "hwy") and {"cty", "hwy"} <= names:
         return "mpg"
+    if number_as_text(column):
+        place = next((i for i, c in enumerate(profile.columns) if c.name == column.name), -1)
+        shown = [one.value for one in column.top]
+        shown += [str(row[place]) for row in profile.head if 0 <= place < len(row) and row[place]]
+        return unit_of(column.name) or mark_of(shown)
     return unit_of(column.name)
+
+
+def measured_unit(task: Task) -> str:
+    """Return the unit of what a task computes: none for counts, per cent for shares."""
+    if task.part:
+        return "%"
+    if task.statistic in COUNTED or not task.measures:
+        return ""
+    return unit(task.measures[0], task.profile)
+
+
+def measured_label(task: Task) -> str:
+    """Return the chart label of what a task computes."""
+    if task.part:
+        return "share of rows (%)"
+    if task.statistic == "rows" or not task.measures:
+        return "rows"
+    if task.statistic == "distinct":
+        return f"different values of {spoken(task.measures[0].name)}"
+    return axis_label(task.measures[0], task.profile)
 
 
 def axis_label(column: ColumnProfile, profile: DatasetProfile) -> str:
@@ -92,10 +142,12 @@ def unit_notes(task: Task) -> tuple[str, ...]:
     """Say where units come from, or that there is none."""
     notes = []
     for column in task.measures:
+        for value in sentinels(column, task.profile):
+            notes.append(f"{value} in `{column.name}` is taken to stand for a missing value.")
         of = unit(column, task.profile)
         if of == "mpg":
             notes.append(f"`{column.name}` is taken to be in miles per US gallon (mpg).")
-        elif not of and column.kind == "number" and task.statistic not in ("rows", "distinct"):
+        elif not of and column.kind == "number" and task.statistic not in COUNTED:
             notes.append(f"The data state no unit for `{column.name}`.")
     return tuple(notes)
 
@@ -104,6 +156,9 @@ def condition(filters: Iterable[Filter]) -> str:
     """Say all conditions of a task."""
     return " and ".join(found.describe() for found in filters)
 
+
+COUNTED = ("rows", "distinct", "share")
+"""Statistics that have no unit of the measure."""
 
 STATISTIC_WORD = {
     "mean": "average",
@@ -114,12 +169,15 @@ STATISTIC_WORD = {
     "std": "standard deviation of",
     "rows": "number of rows",
     "distinct": "number of different values of",
+    "share": "share of rows where",
 }
 """How a statistic is called before the measure's name."""
 
 
 def of_measure(task: Task) -> str:
     """Return "average city mileage (`cty`)" or "number of rows" for a task."""
+    if task.part:
+        return f"{STATISTIC_WORD['share']} {condition(task.part)}"
     if task.statistic == "rows" or not task.measures:
         return "number of rows"
     return f"{STATISTIC_WORD[task.statistic]} {called(task.measures[0])}"

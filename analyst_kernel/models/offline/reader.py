@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analyst_kernel.models.offline.classify import Parts, classify
-from analyst_kernel.models.offline.filters import find_filters
+from analyst_kernel.models.offline.filters import find_filters, flag_filters
 from analyst_kernel.models.offline.match import (
     Matches,
     Tie,
@@ -87,12 +87,16 @@ def read_dataset(
     tags = tags_of(text, words, matches.used)
     members, conditions = _split_values(matches, words, tags)
     filters, spent = find_filters(words, matches, profile, conditions)
+    flags, flagged = flag_filters(matches, words, tags, _nouns(profile))
+    filters, spent = [*filters, *flags], spent | flagged
     roles = assign_roles(words, matches, profile, spent, matches.values)
     weight = sum(len(mention.words) for mention in matches.columns)
     weight += sum(len(value.words) for value in matches.values) + 2 * named.get(
         profile.dataset.name, 0
     )
-    unknown = [word for word in words if word.index not in matches.used and not _explained(word)]
+    unknown = [
+        word for word in words if word.index not in matches.used and not _explained(word, tags)
+    ]
     phrases = _phrases(unknown, words)
     parts = Parts(
         text=text,
@@ -105,6 +109,7 @@ def read_dataset(
         profile=profile,
         others=tuple(others),
         notes=tuple(matches.notes),
+        alike=_alike(profile, others),
         ties=bool(matches.ties),
     )
     if unknown:
@@ -115,6 +120,16 @@ def read_dataset(
     if isinstance(task, str):
         return Unclear(task, (), weight)
     return Ready(_with_assumptions(task, parts, matches), weight)
+
+
+def _alike(profile: DatasetProfile, others: Sequence[DatasetProfile]) -> tuple[str, ...]:
+    """Return the names of datasets with the same columns."""
+    names = [column.name for column in profile.columns]
+    return tuple(
+        other.dataset.name
+        for other in others
+        if [column.name for column in other.columns] == names
+    )
 
 
 def _apply_found(
@@ -176,11 +191,17 @@ def _split_values(
     return (), matches.values
 
 
-def _explained(word: Word) -> bool:
+_GRAVITY = frozenset({"bad", "badly", "serious", "severe", "big", "often"})
+"""Words that ask how much is missing, and nothing else."""
+
+
+def _explained(word: Word, tags: frozenset[str]) -> bool:
     if word.number is not None:
         return False
     if word.nouns:
         return False
+    if word.stem in _GRAVITY and tags & {"missing", "profile"}:
+        return True
     return bool(word.direction) or word.stem in GUARDED or is_stop(word)
 
 
@@ -215,15 +236,36 @@ def _unknown(
         and all(word.number is None and not word.nouns and len(word.text) > 1 for word in unknown)
         and all(word.stem not in VALUE_WORDS for word in unknown)
     )
+    elsewhere = _elsewhere(unknown, parts)
+    searchable = searchable and not elsewhere
     if searchable and not isinstance(classify(replace(parts, assumed=True)), str):
         return LookUp(parts.profile, phrases, columns[:12], weight)
     where = f"`{parts.profile.dataset.name}`"
+    if elsewhere:
+        return Unclear(elsewhere, phrases, weight)
     said = ", ".join(f"“{phrase}”" for phrase in phrases)
     if any(phrase in known.searched for phrase in phrases):
         reason = f"I looked for {said} in the text columns of {where} and did not find it."
     else:
         reason = f"I could not match {said} to a column or a value of {where}."
     return Unclear(reason, phrases, weight)
+
+
+def _elsewhere(unknown: Sequence[Word], parts: Parts) -> str:
+    """Say that a word names a column or value of another dataset, where it does."""
+    places = {word.index for word in unknown}
+    for other in parts.others:
+        there = match(parts.words, other, guarded=GUARDED, nouns=_nouns(other))
+        columns = [mention.column for mention in there.columns if mention.words & places]
+        columns += [value.column for value in there.values if value.words & places]
+        if columns:
+            name = f"`{columns[0].name}`"
+            return (
+                f"{name} is a column of `{other.dataset.name}`, the rest of the question is about "
+                f"`{parts.profile.dataset.name}`, and I compute with one dataset at a time; I can "
+                "check how the two join, and a language model could answer this with one query."
+            )
+    return ""
 
 
 def _ask(tie: Tie, weight: int) -> AskWhich:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
 from analyst_kernel.models.offline.prose import (
     called,
     condition,
     figure,
     item,
     listed,
+    rows_of,
     share,
     unit,
     unit_notes,
@@ -83,6 +84,10 @@ def top_values(task: Task) -> Recipe:
     show = task.top or min(10, max(column.distinct, 1))
     rare = task.direction < 0
     key = f"{rows.frame}[{quoted(column.name)}]"
+    drawn = min(max(show, 5), 20)
+    whole = "" if task.filters else f" of {column.distinct}"
+    cut = f" ({drawn} {'rarest' if rare else 'most common'}{whole})"
+    cut = cut if column.distinct > drawn and not task.members else ""
     wanted = [value for member in task.members if member.whole for value in member.values]
     only = f".loc[lambda found: found.index.isin({wanted!r})]" if wanted else ""
     compute = [
@@ -99,10 +104,13 @@ def top_values(task: Task) -> Recipe:
     ]
     chart = chart_cell(
         [
-            f"shown = counts.head({min(max(show, 5), 20)}).iloc[::-1]",
-            "ax.barh([str(name)[:40] for name in shown.index], shown.values)",
+            f"shown = counts.head({drawn}).iloc[::-1]",
+            "bars = ax.barh([str(name)[:40] for name in shown.index], shown.values)",
+            'ax.bar_label(bars, [f"{rows:,}" for rows in shown], padding=3)',
+            "ax.margins(x=0.12)",
+            *grouped_digits("x", task),
         ],
-        title=f"Rows by {column.name}",
+        title=f"Rows by {column.name}{cut}",
         x="rows",
         y=column.name,
         step=3,
@@ -134,19 +142,19 @@ def _tell_counts(task: Task, results: Results) -> Draft:
     word = "rarest" if task.direction < 0 else "most common"
     head = (
         f"The {word} value of {called(column)} is {item(first, column)} with "
-        f"{figure(counted[first])} rows "
+        f"{rows_of(counted[first])} "
         f"({share(percent[first])})."
     )
     sentences = [head]
     if len(names) > 1:
         rest = names[1 : max(task.top or 6, 2)][:11]
         said = listed(
-            f"{item(n, column)} ({figure(counted[n])} rows, {share(percent[n])})" for n in rest
+            f"{item(n, column)} ({rows_of(counted[n])}, {share(percent[n])})" for n in rest
         )
         sentences.append(f"Next: {said}.")
     sentences.append(
         f"{figure(shown['different values'])} different values occur in "
-        f"{figure(rows['rows used'])} rows."
+        f"{rows_of(rows['rows used'])}."
     )
     sentences.append(basis(task, rows))
     values = tuple(KeyValue(item(n, column), counted[n], "rows") for n in names[:10])
@@ -186,7 +194,10 @@ def _tell_distinct(task: Task, results: Results) -> Draft:
         f"in {figure(rows['rows used'])} rows."
     )
     said = listed(f"{item(n, column)} ({figure(c)})" for n, c in counted.items())
-    sentences = (head, f"The commonest, with their rows: {said}.", basis(task, rows))
+    common = f"The commonest, with their rows: {said}."
+    if max(counted.values(), default=0) == 1:
+        common = f"Each is in one row; the first are {listed(item(n, column) for n in counted)}."
+    sentences = (head, common, basis(task, rows))
     values = (KeyValue("Different values", shown["different values"]),)
     notes = ("Values count as different when they are spelled differently.", *task.assumptions)
     return Draft(sentences, values, notes, dropped(rows))

@@ -5,9 +5,17 @@ Pure; each takes a task and returns cells and an answer to be.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
 from typing import Any
 
-from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.charts import (
+    bar_values,
+    chart_cell,
+    grouped_digits,
+    is_month,
+    time_ticks,
+)
 from analyst_kernel.models.offline.prose import (
     axis_label,
     called,
@@ -15,13 +23,18 @@ from analyst_kernel.models.offline.prose import (
     figure,
     item,
     listed,
+    measured_label,
+    measured_unit,
     of_measure,
+    period,
+    rows_of,
     unit,
     unit_notes,
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
 from analyst_kernel.models.offline.recipes_time import AGGREGATE
 from analyst_kernel.models.offline.rows import (
+    SHARE,
     basis,
     dropped,
     identifier,
@@ -34,15 +47,16 @@ from analyst_kernel.protocol.datasets import ColumnProfile
 
 def groups(task: Task) -> Recipe:
     """A statistic of a measure per group (or per two groups), ranked."""
-    rows = prepare(task, (*task.groups, *task.measures), numeric=task.measures)
+    numbers = () if task.statistic == "distinct" else task.measures
+    rows = prepare(task, (*task.groups, *task.measures), numeric=numbers)
     keys = [column.name for column in task.groups] or [rows.time or ""]
     by = ", ".join(map(quoted, keys))
     ranked_by = " and ".join(keys)
     table = identifier("by", *keys)
     show = task.top or 10
     ascending = task.direction < 0 or task.statistic == "min"
-    if task.measures:
-        measure = quoted(task.measures[0].name)
+    if task.measures or task.part:
+        measure = quoted(SHARE if task.part else task.measures[0].name)
         method = AGGREGATE[task.statistic]
         compute = [
             f"grouped = {rows.frame}.groupby([{by}])[{measure}]",
@@ -58,7 +72,6 @@ def groups(task: Task) -> Recipe:
         ]
         overall = f'"overall": len({rows.frame}),'
     if len(keys) == 1:
-        compute[-1] += ""
         compute.append(f"{table}.index = {table}.index.get_level_values(0)")
     compute += [
         f"display({table}.head({max(show, 10)}).round(2))",
@@ -73,17 +86,16 @@ def groups(task: Task) -> Recipe:
         f'    "rows of last": {table}["rows"].tail(1).to_dict(),',
         "}",
     ]
-    label = axis_label(task.measures[0], task.profile) if task.measures else "rows"
+    drawn = min(max(show, 10), 20)
     chart = chart_cell(
         [
-            f"shown = {table}.head({min(max(show, 10), 20)}).iloc[::-1]",
-            "names = shown.index.map(str)"
-            if len(keys) == 1
-            else 'names = [", ".join(map(str, names)) for names in shown.index]',
-            'ax.barh(list(names), shown["value"])',
+            f"shown = {table}.head({drawn}).iloc[::-1]",
+            *_bar_names(task, len(keys)),
+            'bars = ax.barh(names, shown["value"])',
+            *bar_values("shown", task),
         ],
-        title=f"{capital(of_measure(task))} by {ranked_by}",
-        x=label,
+        title=f"{capital(of_measure(task))} by {ranked_by}{_left_out(task, drawn)}",
+        x=measured_label(task),
         y=ranked_by,
         step=3,
         purpose="Draw the groups as bars",
@@ -99,10 +111,31 @@ def groups(task: Task) -> Recipe:
     return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
 
 
+def _bar_names(task: Task, keys: int) -> list[str]:
+    if keys > 1:
+        return ['names = [", ".join(map(str, names)) for names in shown.index]']
+    if task.time is not None and not task.groups and is_month(task.time):
+        names = "[calendar.month_name[int(number)] for number in shown.index]"
+        return ["import calendar", f"names = {names}"]
+    return ["names = [str(name)[:40] for name in shown.index]"]
+
+
+def _left_out(task: Task, drawn: int) -> str:
+    """Say in the title that not every group is drawn."""
+    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    groups = prod(column.distinct for column in columns)
+    if groups <= drawn or (task.time is not None and task.time.grain != "value"):
+        return ""
+    rank = "lowest" if task.direction < 0 or task.statistic == "min" else "highest"
+    whole = "" if task.filters or len(columns) > 1 else f" of {groups}"
+    return f" ({drawn} {rank}{whole})"
+
+
 def _tell_groups(task: Task, results: Results) -> Draft:
     shown, rows = results["groups"], results["rows"]
     column = _single_key(task)
-    of = unit(task.measures[0], task.profile) if task.measures else ""
+    named = _naming(task)
+    of = measured_unit(task)
     values: dict[Any, Any] = shown["values"]
     names = list(values)
     best = names[0]
@@ -110,38 +143,55 @@ def _tell_groups(task: Task, results: Results) -> Draft:
     key = called(column) if column is not None else listed(called(c) for c in task.groups)
     rank = "lowest" if task.direction < 0 else "highest"
     head = (
-        f"{item(best, column)} has the {rank} {what}: {figure(values[best], of)} "
-        f"over {figure(shown['rows'][best])} rows."
+        f"{_first_word(named(best), column)} has the {rank} {what}: {figure(values[best], of)} "
+        f"over {rows_of(shown['rows'][best])}."
     )
     if task.statistic in ("max", "min"):
         head = (
-            f"By {key}, the {what} is {figure(values[best], of)} for {item(best, column)} "
-            f"(over {figure(shown['rows'][best])} rows)."
+            f"By {key}, the {what} is {figure(values[best], of)} for {named(best)} "
+            f"(over {rows_of(shown['rows'][best])})."
         )
     sentences = [head]
     if len(names) > 1:
-        follow = listed(f"{item(name, column)} ({figure(values[name], of)})" for name in names[1:5])
+        follow = listed(f"{named(name)} ({figure(values[name], of)})" for name in names[1:5])
         sentences.append(f"Next: {follow}.")
     other = next(iter(shown["last"]), None)
     if other is not None and other not in names[:5]:
         opposite = "highest" if rank == "lowest" or task.statistic == "min" else "lowest"
         sentences.append(
-            f"The {opposite} of the {figure(shown['groups'])} groups is {item(other, column)} with "
+            f"The {opposite} of the {figure(shown['groups'])} groups is {named(other)} with "
             f"{figure(shown['last'][other], of)}."
         )
-    if task.measures:
+    if task.measures or task.part:
         sentences.append(f"Over all rows used, the {what} is {figure(shown['overall'], of)}.")
     sentences.append(basis(task, rows))
     caveats = [*dropped(rows)]
     small = [name for name in names[:5] if shown["rows"][name] < 10]
-    if small and task.measures:
-        said = listed(f"{item(n, column)} ({figure(shown['rows'][n])})" for n in small)
+    if small and (task.measures or task.part):
+        said = listed(f"{named(n)} ({figure(shown['rows'][n])})" for n in small)
         caveats.append(f"Some groups have very few rows: {said}.")
     notes = list(unit_notes(task))
     if task.statistic == "mean":
         notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
-    picked = tuple(KeyValue(item(name, column), values[name], of) for name in names[:5])
+    picked = tuple(KeyValue(named(name), values[name], of) for name in names[:5])
     return Draft(tuple(sentences), picked, (*notes, *task.assumptions), tuple(caveats))
+
+
+def _naming(task: Task) -> Callable[[Any], str]:
+    """Return how the values of the key are called in prose."""
+    axis = task.time if not task.groups else None
+    if axis is not None:
+        return lambda value: period(value, axis)
+    if len(task.groups) == 2:
+        first, second = task.groups
+        return lambda value: f"{item(value[0], first)}, {item(value[1], second)}"
+    column = _single_key(task)
+    return lambda value: item(value, column)
+
+
+def _first_word(name: str, column: ColumnProfile | None) -> str:
+    """Begin a sentence with a name: data keep their spelling, our own words get a capital."""
+    return capital(name) if column is None or column.kind != "text" else name
 
 
 def _single_key(task: Task) -> ColumnProfile | None:
@@ -190,7 +240,8 @@ def best_per_group(task: Task) -> Recipe:
             f"for name in {table}.columns:",
             f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
             f"ax.legend(title={quoted(part_name)})",
-            *([f"ax.set_xticks(list({table}.index))"] if _few(task) else []),
+            *time_ticks(task, f"{table}.index"),
+            *grouped_digits("y", task),
         ]
         if over_time
         else [f"{table}.head(12).plot.bar(ax=ax, rot=45)"]
@@ -213,10 +264,6 @@ def best_per_group(task: Task) -> Recipe:
     return Recipe(goals, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
 
 
-def _few(task: Task) -> bool:
-    return task.time is not None and task.time.column.distinct <= 12
-
-
 def _entity_and_part(task: Task) -> tuple[ColumnProfile | None, ColumnProfile | None]:
     """Return what is ranked and within what; ``None`` is the time axis cut by grain."""
     if task.time is None:
@@ -236,6 +283,11 @@ def _tell_best(task: Task, entity: str, part: str, results: Results) -> Draft:
     word = "lowest" if task.direction < 0 else "highest"
     ranked: dict[Any, dict[Any, Any]] = shown[word]
     column = next((c for c in task.profile.columns if c.name == entity), None)
+    axis = task.time if task.time is not None and column in (None, task.time.column) else None
+
+    def named(value: Any) -> str:
+        return period(value, axis) if axis is not None else item(value, column)
+
     winners = []
     values = []
     sentences = []
@@ -243,15 +295,15 @@ def _tell_best(task: Task, entity: str, part: str, results: Results) -> Draft:
         if not best:
             continue
         first = next(iter(best))
-        winners.append(f"{item(first, column)} at {item(name)} ({figure(best[first], of)})")
-        values.append(KeyValue(f"{item(name)}: {item(first, column)}", best[first], of))
+        winners.append(f"{named(first)} at {item(name)} ({figure(best[first], of)})")
+        values.append(KeyValue(f"{item(name)}: {named(first)}", best[first], of))
         after = listed(
-            f"{item(other, column)} ({figure(best[other], of)})" for other in list(best)[1:]
+            f"{named(other)} ({figure(best[other], of)})" for other in list(best)[1:]
         )
         worst = shown["opposite"].get(name, {})
         low = next(iter(worst), None)
         tail = (
-            f"; the {'highest' if word == 'lowest' else 'lowest'} is {item(low, column)} "
+            f"; the {'highest' if word == 'lowest' else 'lowest'} is {named(low)} "
             f"({figure(worst[low], of)})"
             if low is not None
             else ""

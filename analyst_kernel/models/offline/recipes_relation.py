@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
 from analyst_kernel.models.offline.prose import (
     axis_label,
     called,
@@ -185,10 +185,10 @@ def compare(task: Task) -> Recipe:
         [
             "names = list(summary.index[:8])",
             "ax.boxplot([grouped.get_group(name) for name in names])",
-            (
-                "ax.set_xticks(range(1, len(names) + 1), "
-                "[str(name)[:22] for name in names], rotation=20)"
-            ),
+            "labels = [str(name)[:22] for name in names]",
+            "turn = 20 if len(labels) * max(map(len, labels)) > 70 else 0",
+            "ax.set_xticks(range(1, len(labels) + 1), labels, rotation=turn)",
+            *grouped_digits("y", task),
         ],
         title=f"{axis_label(measure, task.profile)} by {group.name}",
         x=group.name,

@@ -302,9 +302,14 @@ def _tell_scalar(task: Task, results: Results) -> Draft:
         n = shown["rows with it"]
         which = "One row has it" if n == 1 else f"{figure(n)} rows have it, the first one"
         sentences.append(f"{which}: {said}.")
+    others = {"mean": "mean", "median": "median"}
+    centre = [
+        f"the {word} is {figure(shown[key], of)}"
+        for key, word in others.items()
+        if key != task.statistic
+    ]
     sentences.append(
-        f"The mean is {figure(shown['mean'], of)}, the median {figure(shown['median'], of)}; "
-        "the values "
+        f"{capital(listed(centre))}; the values "
         f"run from {figure(shown['minimum'], of)} to {figure(shown['maximum'], of)}."
     )
     sentences.append(basis(task, rows))

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.charts import chart_cell, grouped_digits, time_ticks
 from analyst_kernel.models.offline.column_roles import is_year
+from analyst_kernel.models.offline.periods import SPAN, adds_up, incomplete, whole_periods
 from analyst_kernel.models.offline.prose import (
-    axis_label,
     called,
     capital,
     figure,
     item,
+    measured_label,
+    measured_unit,
     of_measure,
+    period,
     share,
-    unit,
     unit_notes,
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
 from analyst_kernel.models.offline.rows import (
+    SHARE,
     Prepared,
     basis,
     dropped,
@@ -43,6 +46,7 @@ AGGREGATE = {
     "std": "std",
     "distinct": "nunique",
     "rows": "size",
+    "share": "mean",
 }
 """Statistic -> the method of a pandas group-by."""
 
@@ -52,21 +56,9 @@ def trend(task: Task) -> Recipe:
     return _by_group(task) if task.groups else _one_line(task)
 
 
-def _unit(task: Task) -> str:
-    if task.statistic in ("rows", "distinct") or not task.measures:
-        return ""
-    return unit(task.measures[0], task.profile)
-
-
 def _title(task: Task, time: str) -> str:
     spoken = of_measure(task)
     return f"{capital(spoken)} by {time}"
-
-
-def _y_label(task: Task) -> str:
-    if task.statistic == "rows" or not task.measures:
-        return "rows"
-    return axis_label(task.measures[0], task.profile)
 
 
 def _goals(task: Task, time: str) -> tuple[str, ...]:
@@ -86,46 +78,59 @@ def _one_line(task: Task) -> Recipe:
     time = rows.time or ""
     method = AGGREGATE[task.statistic]
     by = f"{rows.frame}.groupby({quoted(time)})"
-    if task.measures:
-        measure = task.measures[0].name
-        series = identifier(task.statistic, measure, "by", time)
+    if task.part or task.measures:
+        measure = SHARE if task.part else task.measures[0].name
+        series = identifier(task.statistic, "" if task.part else measure, "by", time)
         compute = [f"{series} = {by}[{quoted(measure)}].{method}()"]
     else:
         series = identifier("rows_by", time)
         compute = [f"{series} = {by}.size()"]
+    compute.append(f"rows_per_period = {by}.size()")
+    if task.statistic == "rows" and task.time is not None and is_year(task.time.column):
+        years = f"range(int({series}.index.min()), int({series}.index.max()) + 1)"
+        compute += [  # a year without rows has none; a line must not run over it
+            f"every_year = {years}",
+            f"{series} = {series}.reindex(every_year, fill_value=0)",
+            "rows_per_period = rows_per_period.reindex(every_year, fill_value=0)",
+        ]
     compute += [
-        f"rows_per_period = {by}.size()",
         f"display({series}.round(2).to_frame({quoted(task.statistic)}).assign(rows=rows_per_period))",
         "",
         f"by_period = {series}.to_dict()",
-        "first, last = min(by_period), max(by_period)",
-        "lowest = min(by_period, key=by_period.get)",
-        "highest = max(by_period, key=by_period.get)",
-        "change = by_period[last] - by_period[first]",
+        *whole_periods(task, rows),
+        "first, last = min(compared), max(compared)",
+        "lowest = min(compared, key=compared.get)",
+        "highest = max(compared, key=compared.get)",
+        "change = compared[last] - compared[first]",
         "{",
-        '    "periods": len(by_period),',
+        '    "periods": len(compared),',
         '    "first": first,',
-        '    "value in first": round(by_period[first], 4),',
+        '    "value in first": round(compared[first], 4),',
         '    "last": last,',
-        '    "value in last": round(by_period[last], 4),',
+        '    "value in last": round(compared[last], 4),',
         '    "change": round(change, 4),',
-        '    "change in percent": round(100 * change / by_period[first], 2)',
-        "    if by_period[first]",
+        '    "change in percent": round(100 * change / compared[first], 2)',
+        "    if compared[first]",
         "    else None,",
         '    "lowest": lowest,',
-        '    "value in lowest": round(by_period[lowest], 4),',
+        '    "value in lowest": round(compared[lowest], 4),',
         '    "highest": highest,',
-        '    "value in highest": round(by_period[highest], 4),',
+        '    "value in highest": round(compared[highest], 4),',
         '    "rows in first": int(rows_per_period[first]),',
         '    "rows in last": int(rows_per_period[last]),',
         '    "median rows per period": float(rows_per_period.median()),',
+        *(SPAN if adds_up(task) else ()),
         "}",
     ]
     chart = chart_cell(
-        [f'ax.plot({series}.index, {series}.values, marker="o")', *_ticks(task, f"{series}.index")],
+        [
+            f'ax.plot({series}.index, {series}.values, marker="o")',
+            *time_ticks(task, f"{series}.index"),
+            *grouped_digits("y", task),
+        ],
         title=_title(task, time),
         x=time,
-        y=_y_label(task),
+        y=measured_label(task),
         step=3,
         purpose=f"Draw {task.statistic} by {time} as a line",
     )
@@ -134,26 +139,11 @@ def _one_line(task: Task) -> Recipe:
     return Recipe(_goals(task, time), cells, lambda shown: _tell_line(task, time, shown))
 
 
-def _ticks(task: Task, index: str) -> list[str]:
-    """Show each month number as a tick; turn long labels."""
-    axis = task.time
-    assert axis is not None
-    if axis.grain in ("month", "quarter", "week", "day"):
-        return [
-            f"every = max(1, len({index}) // 12)",
-            f"ax.set_xticks({index}[::every])",
-            'ax.tick_params(axis="x", rotation=45)',
-        ]
-    if axis.grain in ("month of year", "hour of day") or axis.column.distinct <= 12:
-        return [f"ax.set_xticks(list({index}))"]
-    return []
-
-
 def _tell_line(task: Task, time: str, results: Results) -> Draft:
     shown, rows = results["trend"], results["rows"]
     assert task.time is not None
-    of, column = _unit(task), task.time.column if task.time.grain == "value" else None
-    first, last = item(shown["first"], column), item(shown["last"], column)
+    of, axis = measured_unit(task), task.time
+    first, last = period(shown["first"], axis), period(shown["last"], axis)
     what = capital(of_measure(task))
     change, percent = shown["change"], shown["change in percent"]
     start, end = figure(shown["value in first"], of), figure(shown["value in last"], of)
@@ -168,19 +158,20 @@ def _tell_line(task: Task, time: str, results: Results) -> Draft:
             f"{figure(change, of)}{by}, over {figure(rows['rows used'])} rows."
         ),
         (
-            f"It was lowest in {item(shown['lowest'], column)} at "
+            f"It was lowest in {period(shown['lowest'], axis)} at "
             f"{figure(shown['value in lowest'], of)} "
-            f"and highest in {item(shown['highest'], column)} at "
+            f"and highest in {period(shown['highest'], axis)} at "
             f"{figure(shown['value in highest'], of)}."
         ),
+        *incomplete(shown),
         basis(task, rows),
     ]
     if _is_cyclic(task):
         sentences[:2] = [
             (
-                f"{what} was highest in {item(shown['highest'], column)} at "
+                f"{what} was highest in {period(shown['highest'], axis)} at "
                 f"{figure(shown['value in highest'], of)} and lowest in "
-                f"{item(shown['lowest'], column)} at "
+                f"{period(shown['lowest'], axis)} at "
                 f"{figure(shown['value in lowest'], of)}, over {figure(rows['rows used'])} rows."
             ),
             (
@@ -195,7 +186,7 @@ def _tell_line(task: Task, time: str, results: Results) -> Draft:
     )
     caveats = [*dropped(rows)]
     few = [
-        f"{item(shown[end_], column)} has only {figure(shown[f'rows in {end_}'])} rows"
+        f"{period(shown[end_], axis)} has only {figure(shown[f'rows in {end_}'])} rows"
         for end_ in ("first", "last")
         if shown[f"rows in {end_}"] < 0.5 * shown["median rows per period"]
     ]
@@ -229,7 +220,8 @@ def _by_group(task: Task) -> Recipe:
     by = f"{rows.frame}.groupby([{quoted(time)}, {key}])"
     table = identifier(task.statistic, "by", time)
     method = AGGREGATE[task.statistic]
-    picked = f"[{quoted(task.measures[0].name)}].{method}()" if task.measures else ".size()"
+    measure = SHARE if task.part else task.measures[0].name if task.measures else ""
+    picked = f"[{quoted(measure)}].{method}()" if measure else ".size()"
     compute += [
         f"{table} = {by}{picked}.unstack({key})",
         f"display({table}.round(2))",
@@ -252,11 +244,12 @@ def _by_group(task: Task) -> Recipe:
             f"for name in {table}.columns:",
             f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
             f"ax.legend(title={quoted(group.name)})",
-            *_ticks(task, f"{table}.index"),
+            *time_ticks(task, f"{table}.index"),
+            *grouped_digits("y", task),
         ],
         title=f"{_title(task, time)} and {group.name}",
         x=time,
-        y=_y_label(task),
+        y=measured_label(task),
         step=3,
         purpose=f"Draw one line per {group.name}"[:80],
     )
@@ -287,7 +280,7 @@ def _chosen_groups(task: Task, rows: Prepared) -> list[str]:
 def _tell_groups(task: Task, results: Results) -> Draft:
     shown, rows = results["trend"], results["rows"]
     assert task.time is not None
-    of, column = _unit(task), task.time.column if task.time.grain == "value" else None
+    of, axis = measured_unit(task), task.time
     lines: Mapping[object, Mapping[str, float]] = shown["lines"]
     what = of_measure(task)
     parts = []
@@ -295,8 +288,8 @@ def _tell_groups(task: Task, results: Results) -> Draft:
     for name, line in lines.items():
         parts.append(
             f"{item(name)}: from {figure(line['value in first'], of)} in "
-            f"{item(line['first'], column)} to {figure(line['value in last'], of)} in "
-            f"{item(line['last'], column)}, a change of {figure(line['change'], of)}"
+            f"{period(line['first'], axis)} to {figure(line['value in last'], of)} in "
+            f"{period(line['last'], axis)}, a change of {figure(line['change'], of)}"
         )
         values.append(KeyValue(f"Change for {item(name)}", line["change"], of))
     ordered = sorted(lines, key=lambda name: lines[name]["change"])

@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analyst_kernel.models.offline.column_roles import is_date, is_number, is_time, time_axes
+from analyst_kernel.models.offline.column_roles import is_date, is_id, is_number, is_time, time_axes
 from analyst_kernel.models.offline.match import Matches, Mention, ValueMention
 from analyst_kernel.models.offline.task import Grain
 from analyst_kernel.models.offline.vocabulary import GRAIN_WORDS
-from analyst_kernel.models.offline.words import NUMBER_WORDS, STOP, Word
+from analyst_kernel.models.offline.words import NUMBER_WORDS, STOP, Word, name_tokens
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 _MARKS = frozenset({"by", "per", "each", "every", "across", "among"})
@@ -62,6 +62,8 @@ def assign_roles(
             continue
         if _belongs_to_value(mention, filters) and not marked and not entity:
             continue
+        if not (marked or entity) and _names_rows_only(mention, profile):
+            continue
         if marked:
             roles.marked.add(column.name)
         if is_time(column):
@@ -75,6 +77,14 @@ def assign_roles(
     _read_grain(roles, words, matches, profile)
     roles.direction = _direction(words)
     return roles
+
+
+def _names_rows_only(mention: Mention, profile: DatasetProfile) -> bool:
+    """Whether an identifier is named in part ("orders" for `Order ID`): it is no measure."""
+    column = mention.column
+    return is_id(column, profile.dataset.rows) and len(mention.words) < len(
+        name_tokens(column.name)
+    )
 
 
 def _take_time(roles: Roles, column: ColumnProfile, entity: bool) -> None:
@@ -141,6 +151,8 @@ def _read_grain(
         if wanted is not None and axis is not None:
             roles.time, roles.grain = axis, wanted
             roles.time_is_entity = roles.time_is_entity or before in ("which", "what")
+            if before in _MARKS or word.text.casefold().endswith("ly"):
+                roles.marked.add(axis.name)
             matches.used.add(word.index)
         elif word.stem == "year" and before in ("the", "over") and time_axes(profile):
             matches.used.add(word.index)
@@ -191,7 +203,7 @@ def asked_number(words: Sequence[Word], matches: Matches) -> int | None:
             )
             and (before is None or before.stem != "at")
         )
-        which = before is not None and before.stem in ("which", "what", "the")
+        which = before is None or before.stem in ("which", "what", "the")
         later = any(other.direction for other in words[i + 1 : i + 8])
         if (near or (which and later)) and 1 <= value <= 50:
             matches.used.add(i)

@@ -13,10 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyst_kernel.models.offline.column_roles import is_date, number_as_text
-from analyst_kernel.models.offline.prose import condition, figure, listed
+from analyst_kernel.models.offline.prose import condition, figure, listed, rows_of
 from analyst_kernel.models.offline.recipe import Cell, Shown
+from analyst_kernel.models.offline.sentinels import sentinels, totals
 from analyst_kernel.models.offline.task import Filter, Task
+from analyst_kernel.models.offline.units import decimal_comma
 from analyst_kernel.protocol.datasets import ColumnProfile
+
+SHARE = "share in percent"
+"""The column that :func:`prepare` adds for the condition whose share is asked: 100 or 0."""
 
 CUTS = {
     "year": ".dt.year",
@@ -89,6 +94,7 @@ def prepare(
         numeric: Those of them that have to be numbers.
     """
     name = task.profile.dataset.name
+    columns = (*columns, *(found.column for found in task.part))
     needed = list(dict.fromkeys(column.name for column in columns))
     if task.time is not None and task.time.column.name not in needed:
         needed.insert(0, task.time.column.name)
@@ -96,7 +102,8 @@ def prepare(
     source = name
     if task.profile.dataset.load == "view":
         source = f"{name}_rows"
-        loaded = list(dict.fromkeys([*needed, *(f.column.name for f in task.filters)]))
+        loaded = [*needed, *(found.column.name for found in task.filters)]
+        loaded = list(dict.fromkeys([*loaded, *(label for label, _ in totals(task.profile))]))
         fields = ", ".join(map(sql_name, loaded)) or "*"
         cells.append(
             Cell("load", "Load the columns needed", f"SELECT {fields}\nFROM {name}", 1, source)
@@ -104,19 +111,32 @@ def prepare(
     frame = f"{name}_used"
     selected = f"{name}_selected" if task.filters else source
     lines: list[str] = []
-    if task.filters:
-        lines += [f"{selected} = {source}[", *_conditions(source, task.filters), "]"]
+    summed = totals(task.profile) if numeric else ()
+    if task.filters or summed:
+        selected = f"{name}_selected"
+        tests = _tests(source, task.filters)
+        tests += [
+            f"(~{source}[{quoted(label)}].isin([{', '.join(map(quoted, texts))}]))"
+            for label, texts in summed
+        ]
+        lines += [f"{selected} = {source}[", *_joined(tests), "]"]
     listing = ", ".join(quoted(column) for column in needed)
     lines.append(f"{frame} = {selected}[[{listing}]].copy()" if needed else f"{frame} = {selected}")
     for column in numeric:
         if number_as_text(column):
             lines.append(f"{frame}[{quoted(column.name)}] = {_as_number(frame, column)}")
+        for value in sentinels(column, task.profile):
+            cell = f"{frame}[{quoted(column.name)}]"
+            lines.append(f"{cell} = {cell}.mask({cell} == {value})")
     axis = task.time
     if axis is not None and axis.grain != "value":
         lines.append(f"{frame}[{quoted(axis.column.name)}] = {_as_date(frame, axis.column)}")
     if needed:
-        copy = ".copy()" if axis is not None else ""
+        copy = ".copy()" if axis is not None or task.part else ""
         lines += [f"missing = {frame}.isna().sum().to_dict()", f"{frame} = {frame}.dropna(){copy}"]
+    if task.part:
+        met = " & ".join(_tests(frame, task.part))
+        lines.append(f"{frame}[{quoted(SHARE)}] = 100.0 * {met}")
     time = axis.column.name if axis is not None else ""
     if axis is not None:
         if axis.grain != "value":
@@ -139,8 +159,15 @@ def prepare(
     return Prepared(tuple(cells), frame, selected, time)
 
 
+_NO_DIGITS = r"[eE](?![+-]?[0-9])|(?<![0-9.])[eE]|[^0-9.eE+-]"
+"""What is no part of a number; an "e" is one between digits only ("1e5", but not "12 EUR")."""
+
+
 def _as_number(frame: str, column: ColumnProfile) -> str:
-    text = f'{frame}[{quoted(column.name)}].astype(str).str.replace(r"[^0-9.eE+-]", "", regex=True)'
+    text = f"{frame}[{quoted(column.name)}].astype(str)"
+    if decimal_comma(item.value for item in column.top):
+        text += '.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)'
+    text += f'.str.replace(r"{_NO_DIGITS}", "", regex=True)'
     return f'pd.to_numeric({text}, errors="coerce")'
 
 
@@ -150,9 +177,12 @@ def _as_date(frame: str, column: ColumnProfile) -> str:
     return f'pd.to_datetime({frame}[{quoted(column.name)}], {form}errors="coerce")'
 
 
-def _conditions(source: str, filters: Sequence[Filter]) -> list[str]:
-    lines = [f"    ({_condition(source, found)})" for found in filters]
-    return [line + (" &" if i + 1 < len(lines) else "") for i, line in enumerate(lines)]
+def _tests(source: str, filters: Sequence[Filter]) -> list[str]:
+    return [f"({_condition(source, found)})" for found in filters]
+
+
+def _joined(tests: Sequence[str]) -> list[str]:
+    return [f"    {test}" + (" &" if i + 1 < len(tests) else "") for i, test in enumerate(tests)]
 
 
 def _condition(source: str, found: Filter) -> str:
@@ -187,15 +217,14 @@ def _whole(value: str | float) -> str | float | int:
 
 
 def basis(task: Task, rows: Shown) -> str:
-    """Say how many rows the answer stands on."""
+    """Say how many rows the answer stands on, and which tables like this one it leaves out."""
     used, whole = rows["rows used"], rows["rows"]
     where = f" where {condition(task.filters)}" if task.filters else ""
+    name = f"`{task.profile.dataset.name}`"
+    alike = f", not {listed(f'`{other}`' for other in task.alike)}" if task.alike else ""
     if used == whole:
-        return f"This uses all {figure(whole)} rows of `{task.profile.dataset.name}`."
-    return (
-        f"This uses {figure(used)} of the {figure(whole)} rows of "
-        f"`{task.profile.dataset.name}`{where}."
-    )
+        return f"This uses all {rows_of(whole)} of {name}{alike}."
+    return f"This uses {figure(used)} of the {rows_of(whole)} of {name}{where}{alike}."
 
 
 def dropped(rows: Shown) -> tuple[str, ...]:

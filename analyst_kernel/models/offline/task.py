@@ -28,7 +28,7 @@ Intent = Literal[
     "join",
 ]
 
-Statistic = Literal["mean", "median", "sum", "min", "max", "std", "rows", "distinct"]
+Statistic = Literal["mean", "median", "sum", "min", "max", "std", "rows", "distinct", "share"]
 
 Grain = Literal["value", "year", "quarter", "month", "month of year", "week", "day", "hour of day"]
 """How a time column is cut. ``value``: the column's own numbers (a year, a month number)."""
@@ -115,6 +115,8 @@ class Task:
         wants_chart: Whether the words ask for a picture.
         assumptions: How doubtful words were read.
         others: More datasets that the task covers.
+        part: Conditions whose share of the rows is asked, per period or group.
+        alike: Names of datasets with the same columns, which the task leaves out.
     """
 
     intent: Intent
@@ -130,6 +132,8 @@ class Task:
     wants_chart: bool = False
     assumptions: tuple[str, ...] = ()
     others: tuple[DatasetProfile, ...] = ()
+    part: tuple[Filter, ...] = ()
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from analyst_kernel.models.offline.units import STRIPPED, unit_of, without_unit
+
 Form = frozenset[str]
 
 
@@ -130,6 +132,10 @@ COMPANIONS: dict[str, Form] = {
     "class": _stems("vehicle car"),
     "temp": _stems("air"),
     "pressure": _stems("air"),
+    "wait": _stems("time"),
+    "travel": _stems("time"),
+    "response": _stems("time"),
+    "delay": _stems("time"),
 }
 """Words that may stand beside a column's own word without naming another column."""
 
@@ -209,6 +215,9 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bengine (?:size|capacity|displacement)\b", "displacement"),
     (r"\bnumber of cylinders\b", "cylinders"),
     (r"\bdew point\b", "dewpoint"),
+    (r"\bhours? of (?:the )?day\b|\btime of (?:the )?day\b", "hour"),
+    (r"\bmonths? of (?:the )?year\b", "month"),
+    (r"\bdays? of (?:the )?week\b", "weekday"),
     (r"\bwind(?:iest)\b", "highest wind speed"),
     (r"\bwindier\b", "higher wind speed"),
     (r"\bwindy\b", "wind speed"),
@@ -235,6 +244,8 @@ VALUE_WORDS: dict[str, tuple[str, ...]] = {
     "ev": ("electricity", "electric"),
     "electric": ("electricity", "electric"),
     "gas": ("cng", "natural gas"),
+    "female": ("f", "w", "woman", "women"),
+    "male": ("m", "man", "men"),
 }
 """A word of a question -> values (whole, lower case) that it stands for."""
 
@@ -313,20 +324,21 @@ class Word:
     quoted: bool = False
 
 
+_GLUED = re.compile(
+    rf"(?<![\w.])(\d[\d,.]*)(?:{'|'.join(sorted(STRIPPED | {'mpg'}))})\b", re.IGNORECASE
+)
+"""A number with its unit, written as one word: "32F", "4000g"."""
+
 _TOKEN = re.compile(
     r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+|\d+(?![^\W\d_])|[^\W_]+(?:['’][a-z]+)?|[<>]=?|="
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKET = re.compile(r"[\(\[\{]([^)\]}]*)[\)\]}]")
-_UNIT_TOKENS = frozenset(
-    "mm cm m km g kg mg lb lbs oz l ml usd eur gbp pct percent mph kmh kwh kw c f celsius "
-    "hpa hz seconds minutes".split()
-)
 
 
 def replace_phrases(text: str, known: frozenset[Form] = frozenset()) -> str:
     """Replace ways of saying one thing; a phrase that is a column's own name stays as it is."""
-    text = _MAKE.sub("show ", text)
+    text = _GLUED.sub(r"\1", _MAKE.sub("show ", text))
     for pattern, replacement in PHRASES:
 
         def swap(found: re.Match[str], replacement: str = replacement) -> str:
@@ -370,26 +382,18 @@ def name_tokens(name: str) -> tuple[str, ...]:
     parts = [part for part in re.split(r"[\W_]+", _CAMEL.sub(" ", bare)) if part]
     if not parts:
         parts = [part for part in re.split(r"[\W_]+", name) if part]
-    while len(parts) > 1 and parts[-1].casefold() in _UNIT_TOKENS:
+    while len(parts) > 1 and parts[-1].casefold() in STRIPPED:
+        if len(parts[-1]) == 1 and not unit_of(name):
+            break  # "vitamin_c" is no vitamin in degrees
         parts.pop()
     return tuple(stem(part) for part in parts)
-
-
-def unit_of(name: str) -> str:
-    """Return the unit a column name states in brackets or as its last word, or ``""``."""
-    found = _BRACKET.findall(name)
-    if found and 0 < len(found[-1].strip()) <= 12:
-        return str(found[-1].strip())
-    parts = [part for part in re.split(r"[\W_]+", name) if part]
-    last = parts[-1].casefold() if len(parts) > 1 else ""
-    return last if last in _UNIT_TOKENS and len(parts[0]) > 1 else ""
 
 
 def spoken(name: str) -> str:
     """Return a column name as a person would say it, without its unit."""
     if name in SPOKEN:
         return SPOKEN[name]
-    bare = re.sub(r"\s+", " ", _BRACKET.sub(" ", name).replace("_", " ")).strip()
+    bare = re.sub(r"\s+", " ", without_unit(name).replace("_", " ")).strip()
     return bare or name
 
 

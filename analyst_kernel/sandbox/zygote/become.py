@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from analyst_kernel.sandbox import foreign, landlock, probe, rlimits, seccomp
-from analyst_kernel.sandbox.entry import furnish
+from analyst_kernel.sandbox import foreign, landlock, launcher, probe, rlimits, seccomp
+from analyst_kernel.sandbox.entry import furnish, start_up
 from analyst_kernel.sandbox.launcher import ETC, PRIVATE
-from analyst_kernel.sandbox.policy import ResourceLimits
+from analyst_kernel.sandbox.policy import Policy, ResourceLimits
 from analyst_kernel.sandbox.zygote import blas, messages, room
 
 _CLOSE_WAIT = 0.2  # seconds to send the last messages
@@ -67,8 +67,9 @@ def app_class() -> Any:
     return ForkedKernelApp
 
 
-def look_up() -> None:
-    """In the zygote: find out once what every kernel would have to."""
+def look_up(shell: Any) -> None:
+    """In the zygote: do once what every kernel would have to."""
+    start_up(shell)
     blas.libraries()
     _launcher()
     seccomp.available()
@@ -89,7 +90,10 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     """
     policy = order["policy"]
     spare = order.get("spare")
-    _enclose(policy, spare=spare is not None)
+    if "whole" in policy:
+        launcher.apply_landlock(Policy.from_json(policy["whole"]))
+    else:
+        _enclose(policy, spare=spare is not None)
     if spare is None:
         take = order["take"]
         _place(take)
@@ -107,7 +111,7 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     _furnish(app, take["output_dir"])
     _use_processors(int(take["environment"].get("OPENBLAS_NUM_THREADS", "1")))
     # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
-    rlimits.apply(ResourceLimits(**take["limits"]), base_tasks=0)
+    rlimits.apply(ResourceLimits(**take["limits"]), base_tasks=None if "whole" in policy else 0)
     messages.send(channel, {"built": True})
     if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
         return 0

@@ -74,6 +74,27 @@ def argv(
     return [*line, "--", python, "-P", script, _config(system, links), *map(str, descriptors)]
 
 
+def bare_argv(
+    python: str, descriptor: int, *, bwrap: str = "", uid: int | None = None
+) -> list[str]:
+    """The command line of a zygote whose kernels are enclosed by Landlock and seccomp alone.
+
+    Args:
+        python: The interpreter of the kernels.
+        descriptor: The zygote's end.
+        bwrap: A bubblewrap to put around all of them, without capabilities; empty for none.
+        uid: The caller's uid.
+    """
+    line: list[str] = []
+    if bwrap:
+        line += [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
+        if (os.getuid() if uid is None else uid) == 0:
+            line += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+        line += ["--bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"]
+    script = os.path.join(places.own_folder(), "zygote", "process.py")
+    return [*line, python, "-P", script, "{}", str(descriptor)]
+
+
 def _config(system: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
     plan = {
         "system": list(system),
@@ -84,19 +105,26 @@ def _config(system: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
     return json.dumps({"room": plan}, separators=(",", ":"))
 
 
-def zygote_environment(python: str, system: Sequence[str]) -> dict[str, str]:
+def zygote_environment(
+    python: str, system: Sequence[str], scratch: str | None = None
+) -> dict[str, str]:
     """The zygote's whole environment: that of a kernel with nothing of anybody's in it.
 
     The first process of every room keeps it where a kernel might look.
+
+    Args:
+        python: The interpreter of the kernels.
+        system: Real paths of interpreter and libraries.
+        scratch: A folder for what it writes, where it has no private /tmp.
     """
     policy = Policy(
         workdir="/",
         output_dir="/tmp/.output",  # noqa: S108 - names nothing, and never exists
         grants=(),
-        runtime_dir="/tmp/.runtime",  # noqa: S108 - likewise
+        runtime_dir=scratch or "/tmp/.runtime",  # noqa: S108 - never exists either
         system=tuple(system),
         limits=ResourceLimits(cpus=1),
-        form="zygote",
+        form="landlock" if scratch else "zygote",
     )
     made = environment.scrubbed({}, policy, python)
     # A prepared process has one thread; its kernels get theirs back.

@@ -7,6 +7,7 @@ business of :mod:`stock`.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from analyst_kernel.sandbox import places, spawn
 from analyst_kernel.sandbox.forms import Launch
 from analyst_kernel.sandbox.policy import Policy
 from analyst_kernel.sandbox.zygote import boot, messages
+from analyst_kernel.sandbox.zygote.growing import GrowingKernel
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, end_room
 from analyst_kernel.sandbox.zygote.spare import Spare
@@ -25,7 +27,7 @@ from analyst_kernel.sandbox.zygote.stock import ROOM_WAIT, Stock
 BOOT_WAIT = 30.0
 """Seconds until a booting zygote must be ready."""
 
-_END_WAIT = 1.0  # seconds for a zygote that broke to have ended
+_END_WAIT = 10.0  # seconds for what is left of a zygote that ended
 _AGAIN_AFTER = 60.0  # seconds until a zygote that did not come up is tried again
 
 
@@ -38,28 +40,27 @@ class NoZygote(NotHere):
 
 
 class NoRoom(messages.Broken):
-    """A zygote made no room.
-
-    Attributes:
-        rooms: That zygote.
-    """
-
-    def __init__(self, rooms: Rooms, said: str) -> None:
-        """Keep both."""
-        super().__init__(said)
-        self.rooms = rooms
+    """A zygote made no room in time."""
 
 
 class ZygoteHost:
     """Makes kernels of one interpreter."""
 
-    def __init__(self, python: str, bwrap: str) -> None:
-        """Nothing is started yet."""
+    def __init__(self, python: str, bwrap: str, *, bare: bool = False) -> None:
+        """Nothing is started yet.
+
+        Args:
+            python: The interpreter of the kernels.
+            bwrap: The bubblewrap around the zygote; may be empty for a bare one.
+            bare: Whether Landlock and seccomp alone enclose its kernels.
+        """
         self.python = python
         self._bwrap = bwrap
+        self._bare = bare
         self._rooms: Rooms | None = None
         self._booting = threading.Lock()
         self.stock = Stock(python)
+        self.stock.spares = not bare
         self._closed = False
         self._failed: tuple[float, str] | None = None
         self._retired: list[Rooms] = []
@@ -89,29 +90,29 @@ class ZygoteHost:
 
         system, links = places.system_paths(self.python), places.system_links()
         log = os.path.join(host().runtime.path, "zygote.log")
+        environment = boot.zygote_environment(self.python, system)
         zygote, zygote_end = messages.pair()
-        mounter, mounter_end = messages.pair()
-        with zygote_end, mounter_end:
-            ends = (zygote_end.fileno(), mounter_end.fileno())
-            line = boot.argv(self.python, system, links, ends, bwrap=self._bwrap)
+        mounter, mounter_end = (None, None) if self._bare else messages.pair()
+        with zygote_end, mounter_end or contextlib.nullcontext():
+            keep = [zygote_end.fileno()]
+            if mounter_end is None:
+                line = boot.bare_argv(self.python, keep[0], bwrap=self._bwrap)
+                scratch = host().runtime.kernel_folder()
+                environment = boot.zygote_environment(self.python, system, scratch)
+            else:
+                keep.append(mounter_end.fileno())
+                line = boot.argv(self.python, system, links, (keep[0], keep[1]), bwrap=self._bwrap)
+            starting = spawn.spawner().submit(
+                spawn.start, line, environment=environment, cwd="/", keep=keep, log=log
+            )
             try:
-                process = (
-                    spawn.spawner()
-                    .submit(
-                        spawn.start,
-                        line,
-                        environment=boot.zygote_environment(self.python, system),
-                        cwd="/",
-                        keep=ends,
-                        log=log,
-                    )
-                    .result(BOOT_WAIT)
-                )
+                process = starting.result(BOOT_WAIT)
             except OSError as error:
                 zygote.close()
-                mounter.close()
-                raise NoZygote(f"bubblewrap could not be started: {error}") from error
-        rooms = Rooms(process, zygote, mounter, boot.tops(system))
+                if mounter is not None:
+                    mounter.close()
+                raise NoZygote(f"the zygote could not be started: {error}") from error
+        rooms = Rooms(process, zygote, mounter, () if self._bare else boot.tops(system))
         try:
             rooms.await_ready(BOOT_WAIT)
         except messages.Broken as error:
@@ -136,12 +137,17 @@ class ZygoteHost:
         """
         self.stock.limits = launch.policy.limits if launch.cgroup else None
         try:
+            rooms = self.rooms()
             try:
-                return self._start(self.rooms(), launch)
-            except NoRoom as error:
-                if not self._retire(error.rooms):
-                    raise
-                return self._start(self.rooms(), launch)
+                return self._start(rooms, launch)
+            except (messages.Broken, OSError) as error:
+                if rooms.hung_up():
+                    self._retire(rooms)
+                    rooms.await_end(_END_WAIT)
+                    return self._start(self.rooms(), launch)
+                if isinstance(error, NoRoom):
+                    self._retire(rooms)
+                raise
         except (messages.Broken, OSError) as error:
             raise NotHere(str(error)) from error
         finally:
@@ -150,25 +156,23 @@ class ZygoteHost:
     def _start(self, rooms: Rooms, launch: Launch) -> ZygoteKernel:
         policy = launch.policy
         for path in (*policy.grants, policy.output_dir, policy.runtime_dir, policy.workdir):
-            if path != "/" and not _known(path, policy, rooms.tops):
+            if path != "/" and not self._bare and not _known(path, policy, rooms.tops):
                 raise NotHere(f"{path} cannot be shown by the zygote")
         spare = self.stock.take_spare(launch)
         if spare is not None:
             return self._from_spare(spare, launch)
         return self._fresh(rooms, launch)
 
-    def _retire(self, rooms: Rooms) -> bool:
-        """Ask a zygote that makes no rooms for none any more; whether it has ended.
+    def _retire(self, rooms: Rooms) -> None:
+        """Ask a zygote for no more rooms; the next launch boots another.
 
-        One that hangs is left alone, because its kernels live; the next launch boots another.
+        One that hangs is left alone until the server ends, because its kernels live.
         """
-        ended = rooms.await_end(_END_WAIT)
         with self._booting:
             if self._rooms is rooms:
                 self.stock.drop()
                 self._rooms = None
                 self._retired.append(rooms)
-        return ended
 
     def _fresh(self, rooms: Rooms, launch: Launch) -> ZygoteKernel:
         room = self.stock.take_room(rooms, launch)
@@ -176,7 +180,7 @@ class ZygoteHost:
             try:
                 room = rooms.make(min(ROOM_WAIT, launch.timeout))
             except messages.Broken as error:
-                raise NoRoom(rooms, str(error)) from error
+                raise NoRoom(str(error)) from error
         try:
             self._show(rooms, room, launch.policy, runtime=True)
             order = {"policy": self._policy(launch.policy, rooms), "take": _take(launch)}
@@ -226,6 +230,8 @@ class ZygoteHost:
                 raise messages.Broken(f"the kernel failed: {str(record)[-2000:]}")
 
     def _policy(self, policy: Policy, rooms: Rooms) -> dict[str, Any]:
+        if self._bare:
+            return {"whole": policy.to_json()}
         return {
             "landlock": policy.landlock,
             "output_dir": policy.output_dir,
@@ -237,7 +243,7 @@ class ZygoteHost:
     def _keep(
         self, rooms: Rooms, room: Room, launch: Launch, results: Any, folder: str | None
     ) -> ZygoteKernel:
-        kernel = ZygoteKernel(
+        kernel = (ZygoteKernel if self._bare else GrowingKernel)(
             rooms,
             room,
             launch.policy,
@@ -286,18 +292,18 @@ def _tail(path: str, most: int = 600) -> str:
 
 
 _lock = threading.Lock()
-_hosts: dict[tuple[int, str, str], ZygoteHost] = {}
+_hosts: dict[tuple[int, str, str, bool], ZygoteHost] = {}
 
 
-def zygote_host(python: str, bwrap: str) -> ZygoteHost:
+def zygote_host(python: str, bwrap: str, *, bare: bool = False) -> ZygoteHost:
     """This process's zygote for an interpreter (a forked child gets its own)."""
-    key = (os.getpid(), python, bwrap)
+    key = (os.getpid(), python, bwrap, bare)
     with _lock:
         if key not in _hosts:
-            if not any(pid == os.getpid() for pid, _python, _bwrap in _hosts):
+            if not any(known[0] == os.getpid() for known in _hosts):
                 _hosts.clear()
                 atexit.register(close_all, os.getpid())
-            _hosts[key] = ZygoteHost(python, bwrap)
+            _hosts[key] = ZygoteHost(python, bwrap, bare=bare)
         return _hosts[key]
 
 

@@ -14,29 +14,37 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from analyst_kernel.sandbox import privileges, seccomp
+from analyst_kernel.sandbox import privileges, seccomp, supervisor
 from analyst_kernel.sandbox.zygote import become, messages, room
 from analyst_kernel.sandbox.zygote import namespaces as ns
 
 
-def run(channel: socket.socket, plan: room.Plan, app: Any, leave: Callable[[], None]) -> NoReturn:
+def run(
+    channel: socket.socket, plan: room.Plan | None, app: Any, leave: Callable[[], None]
+) -> NoReturn:
     """Be the first process of a new room, right after the zygote forked.
 
     Args:
         channel: To the server; the kernel uses it too until it is released.
-        plan: What the room holds.
+        plan: What the room holds; ``None`` for a bare one.
         app: The zygote's application, which the kernel becomes.
         leave: Closes what is the zygote's.
     """
     code = 1
     try:
         leave()
-        _enter(channel, plan)
+        if plan is None:
+            _enter_bare(channel)
+        else:
+            _enter(channel, plan)
         order, _fds = messages.receive(channel)
+        own = os.getpid()
         kernel = os.fork()
         if kernel == 0:
+            if plan is None:
+                privileges.die_with_parent(own)
             _kernel(channel, order, app)
-        code = _watch(kernel)
+        code = _watch(kernel, bare=plan is None)
         messages.send(channel, {"exited": code}, timeout=1.0)
     except messages.Broken:
         pass  # nobody waits for this room any more
@@ -50,10 +58,7 @@ def _enter(channel: socket.socket, plan: room.Plan) -> None:
     """Make the room, hand its mount namespace to the server, and give up every right."""
     ns.unshare(ns.NEWNS | ns.NEWIPC | ns.NEWNET)
     room.build(plan)
-    nowhere = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(nowhere, fd)
-    os.close(nowhere)
+    _silence()
     mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     # A namespace of its own counts the processes of one kernel against its own limit.
     ns.new_user_namespace()
@@ -63,6 +68,27 @@ def _enter(channel: socket.socket, plan: room.Plan) -> None:
     privileges.set_dumpable(False)
     messages.send(channel, {"room": True}, [mounts])
     os.close(mounts)
+
+
+def _enter_bare(channel: socket.socket) -> None:
+    """Without namespaces: adopt what the kernel starts, and give up every right."""
+    os.setsid()
+    privileges.become_subreaper()
+    # Catchable, so that the descendants can be ended first; the zygote's death sends it.
+    privileges.die_with_parent(signum=signal.SIGTERM)
+    _silence()
+    privileges.no_new_privileges()
+    privileges.drop_all_capabilities()
+    seccomp.install()
+    privileges.set_dumpable(False)
+    messages.send(channel, {"room": True})
+
+
+def _silence() -> None:
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nowhere, fd)
+    os.close(nowhere)
 
 
 def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn:
@@ -86,11 +112,15 @@ def _say_why(channel: socket.socket) -> None:
         messages.send(channel, {"failed": traceback.format_exc()[-4000:]}, timeout=1.0)
 
 
-def _watch(kernel: int) -> int:
+def _watch(kernel: int, *, bare: bool) -> int:
     """Reap orphans until the kernel ends; returns its exit code, negative for a signal."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
+    if bare:
+        signal.signal(signal.SIGTERM, lambda _signum, _frame: os.kill(kernel, signal.SIGKILL))
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == kernel:
+            if bare:
+                supervisor.end_descendants()
             return os.waitstatus_to_exitcode(status)

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from analyst_kernel.sandbox.cgroup import Cgroup
-from analyst_kernel.sandbox.forms import GrantFailed, LaunchFailed
-from analyst_kernel.sandbox.policy import Policy, within
+from analyst_kernel.sandbox.forms import LaunchFailed
+from analyst_kernel.sandbox.policy import Policy
 from analyst_kernel.sandbox.zygote import messages
 from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, close_room
 
@@ -24,7 +24,11 @@ _KILLED = -9
 
 
 class ZygoteKernel:
-    """A kernel in a room. Methods may be called from any thread."""
+    """A kernel in a room. Methods may be called from any thread.
+
+    Attributes:
+        notes: What the person should know about the way it was started.
+    """
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class ZygoteKernel:
         self._code: int | None = None
         self._closed = False
         self._lock = threading.Lock()
-        self._seen = {path: seen for path in policy.grants if (seen := identity(path))}
+        self.notes: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int:
@@ -125,57 +129,6 @@ class ZygoteKernel:
             shutil.rmtree(self._spare_folder, ignore_errors=True)
         self._forget(self)
 
-    # --- data -------------------------------------------------------------------------------------
-
-    async def grant(self, policy: Policy) -> None:
-        """Show what ``policy`` grants and this kernel lacks; raises :class:`GrantFailed`."""
-        await asyncio.to_thread(self._grant, policy)
-
-    def _grant(self, policy: Policy) -> None:
-        missing = [path for path in policy.grants if not self._has(path)]
-        for path in missing:
-            if not any(within(path, top) for top in self._rooms.tops):
-                raise GrantFailed(f"{path} cannot be shown to a running kernel.")
-        hidden = [path for path in policy.hidden if any(within(path, new) for new in missing)]
-        try:
-            pairs = [(path, False) for path in missing]
-            # What was visible below a new folder stays so.
-            for path, writable in self._room.shown.items():
-                if any(within(path, new) and path != new for new in missing):
-                    pairs.append((path, writable))
-            self._rooms.show(self._room, pairs, hidden=hidden)
-        except OSError as error:
-            raise GrantFailed(f"The data could not be added to the kernel: {error}.") from error
-        self._policy = policy
-        self._seen |= {path: seen for path in missing if (seen := identity(path))}
-
-    def _has(self, path: str) -> bool:
-        if path in self._room.shown:
-            return True
-        if path in self._policy.hidden or any(within(path, item) for item in self._policy.hidden):
-            return False
-        known = (*self._room.shown, *self._policy.system)
-        return any(within(path, shown) for shown in known)
-
-    def watches_files(self) -> bool:
-        """Whether single files were granted, which an editor may replace."""
-        return bool(self._seen) and not self._closed
-
-    def refresh(self) -> list[str]:
-        """Show replaced files as they are now; returns those that are still stale."""
-        stale: list[str] = []
-        for path, seen in list(self._seen.items()):
-            now = identity(path)
-            if now is None or now == seen or self._closed:
-                continue
-            try:
-                self._rooms.renew(self._room, path)
-            except OSError:
-                stale.append(path)
-            else:
-                self._seen[path] = now
-        return stale
-
     @property
     def room(self) -> Room:
         """Its room."""
@@ -185,15 +138,6 @@ class ZygoteKernel:
     def rooms(self) -> Rooms:
         """The zygote that made it."""
         return self._rooms
-
-
-def identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from its replacement; ``None`` for a folder or a missing path."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)
 
 
 async def _readable(fd: int) -> None:

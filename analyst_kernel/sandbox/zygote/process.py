@@ -1,7 +1,7 @@
-"""The zygote: ``python -P process.py CONFIG ZYGOTE_FD MOUNTER_FD`` inside bubblewrap.
+"""The zygote: ``python -P process.py CONFIG ZYGOTE_FD [MOUNTER_FD]``.
 
-Splits off the mounter, loads the libraries, then makes one room per order of the server. It runs
-nothing generated and never sees the host's files.
+Splits off the mounter, loads the libraries, then makes one room per order of the server. Without a
+mounter its rooms are bare: no namespaces, Landlock and seccomp alone. It runs nothing generated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FAILED = 78
 class Zygote:
     """Obeys the server over one socket; its children are the first processes of rooms."""
 
-    def __init__(self, end: socket.socket, plan: room.Plan) -> None:
+    def __init__(self, end: socket.socket, plan: room.Plan | None) -> None:
         """Load everything and report."""
         from analyst_kernel.sandbox.zygote import become, init, warm
 
@@ -49,7 +49,7 @@ class Zygote:
         os.makedirs(os.environ["HOME"], exist_ok=True)
         loaded = warm.load()
         self._app = warm.build_app(become.app_class())
-        become.look_up()
+        become.look_up(self._app.shell)
         warm.settle()
         signal.signal(signal.SIGCHLD, _reap)
         messages.send(end, {"ready": loaded})
@@ -78,7 +78,8 @@ class Zygote:
 
     def _room(self, channel: int) -> int:
         """Fork the first process of a room; returns its pidfd."""
-        ns.unshare(ns.NEWPID)
+        if self._plan is not None:
+            ns.unshare(ns.NEWPID)
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
             pid = os.fork()
@@ -86,7 +87,8 @@ class Zygote:
                 self._init.run(socket.socket(fileno=channel), self._plan, self._app, self._leave)
             return os.pidfd_open(pid)
         finally:
-            ns.setns(self._pid_namespace, ns.NEWPID)
+            if self._plan is not None:
+                ns.setns(self._pid_namespace, ns.NEWPID)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
     def _leave(self) -> None:
@@ -129,9 +131,13 @@ def main(arguments: Sequence[str]) -> None:
     """Run the zygote; returns only by exiting."""
     try:
         config = json.loads(arguments[0])
-        zygote, mounter_end = (socket.socket(fileno=int(fd)) for fd in arguments[1:3])
-        plan = room.Plan.from_record(config["room"])
-        _split(zygote, mounter_end, plan)
+        zygote, *mounter_end = (socket.socket(fileno=int(fd)) for fd in arguments[1:3])
+        plan = None
+        if mounter_end:
+            plan = room.Plan.from_record(config["room"])
+            _split(zygote, mounter_end[0], plan)
+        else:
+            privileges.die_with_parent()
         Zygote(zygote, plan).serve()
     except Exception as error:  # noqa: BLE001 - whatever it is, the server must hear of it
         os.write(2, f"{type(error).__name__}: {error}\n".encode())

@@ -71,6 +71,7 @@ class Room:
         shown: Paths that were mounted, and whether they are writable.
         group: Its control group, if it was made with one; whoever ends the room removes it.
         limits: What the group was limited to.
+        bare: Whether no process namespace ends what it holds; its first process does it then.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Room:
     shown: dict[str, bool] = field(default_factory=dict)
     group: Cgroup | None = None
     limits: ResourceLimits | None = None
+    bare: bool = False
 
     def alive(self) -> bool:
         """Whether its first process lives."""
@@ -90,7 +92,7 @@ class Room:
     def kill(self) -> None:
         """End everything in it; harmless when it ended."""
         with contextlib.suppress(ProcessLookupError, OSError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(self.pidfd, signal.SIGTERM if self.bare else signal.SIGKILL)
 
     def await_end(self, timeout: float) -> bool:
         """Wait for its end; whether it came."""
@@ -106,13 +108,13 @@ class Rooms:
         self,
         process: subprocess.Popen[bytes],
         zygote: socket.socket,
-        mounter: socket.socket,
-        tops: tuple[str, ...],
+        mounter: socket.socket | None,
+        tops: tuple[str, ...] = (),
     ) -> None:
-        """Own the process and both sockets."""
+        """Own the process and both sockets; without a mounter rooms have no mounts of their own."""
         self._process = process
         self._zygote = Line(zygote)
-        self._mounter = Line(mounter)
+        self._mounter = None if mounter is None else Line(mounter)
         self._numbers = itertools.count(1)
         self.tops = tops
         self.closed = False
@@ -132,6 +134,16 @@ class Rooms:
         """Whether it can still be asked."""
         return not self.closed and self._process.poll() is None
 
+    def hung_up(self) -> bool:
+        """Whether zygote or mounter closed its end, as they do only by ending."""
+        if self.closed:
+            return True
+        poll = select.poll()
+        for line in (self._zygote, self._mounter):
+            if line is not None:
+                poll.register(line.end, select.POLLHUP)
+        return any(events & select.POLLHUP for _fd, events in poll.poll(0))
+
     def await_end(self, timeout: float) -> bool:
         """Wait for its end; whether it came."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -149,10 +161,12 @@ class Rooms:
             with theirs:
                 pidfds = self._zygote.ask({"do": "room"}, [theirs.fileno()], timeout)
             record, fds = messages.receive(ours, timeout)
-            _check_room(record, fds, pidfds)
-            made = Room(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]))
+            bare = self._mounter is None
+            _check_room(record, fds, pidfds, bare=bare)
+            made = Room(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]), bare=bare)
             try:
-                self._mounter.ask({"do": "adopt", "room": made.number}, fds)
+                if self._mounter is not None:
+                    self._mounter.ask({"do": "adopt", "room": made.number}, fds)
             finally:
                 messages.close_all(fds)
         except BaseException:
@@ -177,6 +191,8 @@ class Rooms:
             messages.Broken: The mounter is gone.
         """
         ordered = sorted(paths, key=lambda item: (item[0].count("/"), item[0]))
+        if self._mounter is None:
+            return
         order: dict[str, Any] = {"do": "show", "room": made.number, "folders": list(folders)}
         if tmp_bytes is not None:
             order["tmp_bytes"] = tmp_bytes
@@ -191,12 +207,14 @@ class Rooms:
 
     def renew(self, made: Room, path: str) -> None:
         """Show a replaced file as it is now; raises like :meth:`show`."""
-        self._mounter.ask({"do": "renew", "room": made.number, "path": path})
+        if self._mounter is not None:
+            self._mounter.ask({"do": "renew", "room": made.number, "path": path})
 
     def forget(self, made: Room) -> None:
         """Release a room that ended; harmless when the mounter is gone."""
-        with contextlib.suppress(OSError):
-            self._mounter.ask({"do": "forget", "room": made.number})
+        if self._mounter is not None:
+            with contextlib.suppress(OSError):
+                self._mounter.ask({"do": "forget", "room": made.number})
 
     def close(self) -> None:
         """End the zygote, and with it every room."""
@@ -207,15 +225,16 @@ class Rooms:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         self._zygote.end.close()
-        self._mounter.end.close()
+        if self._mounter is not None:
+            self._mounter.end.close()
 
 
 _AT_ONCE = 400  # masked paths in one order, whose names must fit into one record
 
 
-def _check_room(record: dict[str, Any], fds: list[int], pidfds: list[int]) -> None:
+def _check_room(record: dict[str, Any], fds: list[int], pidfds: list[int], *, bare: bool) -> None:
     """Raise ``messages.Broken`` unless a new room sent what it must."""
-    if not record.get("room") or len(fds) != 1 or len(pidfds) != 1:
+    if not record.get("room") or len(fds) != (not bare) or len(pidfds) != 1:
         messages.close_all(fds)
         raise messages.Broken(f"the room could not be made: {record.get('failed', '')}")
 

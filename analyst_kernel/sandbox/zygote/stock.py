@@ -17,6 +17,7 @@ from analyst_kernel.sandbox import landlock, places
 from analyst_kernel.sandbox.forms import Launch
 from analyst_kernel.sandbox.policy import ResourceLimits
 from analyst_kernel.sandbox.zygote import messages
+from analyst_kernel.sandbox.zygote.growing import GrowingKernel
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, enclose, end_room
 from analyst_kernel.sandbox.zygote.spare import Spare
@@ -226,7 +227,11 @@ class Stock:
     def _run(self) -> None:
         while not self._closed:
             with self._change:
-                watched = [kernel for kernel in self._kernels if kernel.watches_files()]
+                watched = [
+                    kernel
+                    for kernel in self._kernels
+                    if isinstance(kernel, GrowingKernel) and kernel.watches_files()
+                ]
                 due = [LOOK] if watched else []
                 if self._ended:
                     due.append(0.0)

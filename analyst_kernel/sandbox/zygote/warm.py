@@ -137,6 +137,7 @@ def build_app(app_class: Any) -> Any:
         compiler_class=XCachingCompiler,
     )
     _show_figures(shell)
+    app.shell = shell
     return app
 
 

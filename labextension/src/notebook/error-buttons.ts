@@ -48,13 +48,13 @@ function place(cell: CodeCell, label: string, onClick: () => void): void {
   if (cell.isDisposed || cell.model.isDisposed) {
     return;
   }
-  const host = cell.outputArea.node;
-  const existing = host.parentElement?.querySelector(`:scope > .${CLASS}`) ?? null;
+  const wrapper = cell.outputArea.node.closest('.jp-Cell-outputWrapper');
+  const existing = cell.node.querySelector(`:scope > .${CLASS}`);
   if (cellFacts(cell).error === null) {
     existing?.remove();
     return;
   }
-  if (existing !== null) {
+  if (existing !== null || wrapper === null) {
     return;
   }
   const bar = document.createElement('div');
@@ -65,5 +65,5 @@ function place(cell: CodeCell, label: string, onClick: () => void): void {
   button.textContent = label;
   button.addEventListener('click', onClick);
   bar.append(button);
-  host.after(bar);
+  wrapper.after(bar);
 }

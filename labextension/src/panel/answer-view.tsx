@@ -7,6 +7,7 @@ import { iterationsOf } from '../session/progress';
 import type { RunState } from '../session/state';
 import { Menu } from './menu';
 import { usePanel, useServices } from './services';
+import { Ticked } from './ticked';
 
 const MARKDOWN = 'text/markdown';
 
@@ -108,17 +109,6 @@ function Notes(props: {
         ))}
       </ul>
     </div>
-  );
-}
-
-/** Text whose names stand in backticks. */
-function Ticked({ text }: { readonly text: string }): React.JSX.Element {
-  return (
-    <>
-      {text
-        .split('`')
-        .map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}
-    </>
   );
 }
 

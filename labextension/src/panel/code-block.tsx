@@ -1,6 +1,6 @@
 /** Code as it reads, coloured by JupyterLab's own editor colours. */
 import * as React from 'react';
-import { highlight } from '../rendering/highlight';
+import { highlightLines, type Token } from '../rendering/highlight';
 
 interface Props {
   readonly code: string;
@@ -13,7 +13,7 @@ interface Props {
 /** One block. */
 export const CodeBlock = React.memo(function CodeBlock(props: Props): React.JSX.Element {
   const { code, language, streaming = false, label } = props;
-  const tokens = React.useMemo(() => highlight(code, language), [code, language]);
+  const lines = React.useMemo(() => highlightLines(code, language), [code, language]);
   return (
     <pre
       className="ak-Code"
@@ -24,6 +24,27 @@ export const CodeBlock = React.memo(function CodeBlock(props: Props): React.JSX.
       aria-busy={streaming}
     >
       <code>
+        {lines.map((tokens, index) => (
+          <React.Fragment key={index}>
+            {index > 0 && '\n'}
+            <Line tokens={tokens} />
+          </React.Fragment>
+        ))}
+        {streaming && <span className="ak-Cursor" aria-hidden="true" />}
+      </code>
+    </pre>
+  );
+});
+
+interface LineProps {
+  readonly tokens: readonly Token[];
+}
+
+/** One line; while code is being written only the last one is drawn again. */
+const Line = React.memo(
+  function Line({ tokens }: LineProps): React.JSX.Element {
+    return (
+      <>
         {tokens.map((token, index) =>
           token.kind === 'plain' ? (
             token.text
@@ -33,8 +54,13 @@ export const CodeBlock = React.memo(function CodeBlock(props: Props): React.JSX.
             </span>
           )
         )}
-        {streaming && <span className="ak-Cursor" aria-hidden="true" />}
-      </code>
-    </pre>
-  );
-});
+      </>
+    );
+  },
+  (a, b) =>
+    a.tokens.length === b.tokens.length &&
+    a.tokens.every((token, index) => {
+      const other = b.tokens[index];
+      return token.kind === other?.kind && token.text === other.text;
+    })
+);

@@ -6,10 +6,9 @@ import { IterationCard } from './iteration-card';
 import { NoticeLine } from './notice-line';
 import { Pending } from './pending';
 import { RunView } from './run-view';
+import { useStickToEnd } from './stick-to-end';
 import { usePanel, useServices } from './services';
 
-/** Within this distance of the end (pixels), new things keep the end in view. */
-const NEAR = 60;
 const NO_RUNS: readonly RunState[] = [];
 const NO_CELLS: readonly IterationState[] = [];
 const NO_NOTICES: readonly NoticeState[] = [];
@@ -81,78 +80,4 @@ function ByHand({ cells }: { readonly cells: readonly IterationState[] }): React
       ))}
     </section>
   );
-}
-
-/**
- * Keeps the end in view while the person is there; says when they are not. A run that is finished
- * is shown from its question on.
- */
-function useStickToEnd(
-  analysis: string | null,
-  sent: number,
-  finished: boolean
-): {
-  scroller: React.RefObject<HTMLElement>;
-  content: React.RefObject<HTMLDivElement>;
-  away: boolean;
-  toEnd: () => void;
-} {
-  const scroller = React.useRef<HTMLElement>(null);
-  const content = React.useRef<HTMLDivElement>(null);
-  const atEnd = React.useRef(true);
-  const [away, setAway] = React.useState(false);
-
-  const toEnd = React.useCallback(() => {
-    const element = scroller.current;
-    if (element !== null) {
-      element.scrollTop = element.scrollHeight;
-    }
-    atEnd.current = true;
-    setAway(false);
-  }, []);
-
-  React.useEffect(() => {
-    const element = scroller.current;
-    const inner = content.current;
-    if (element === null || inner === null) {
-      return;
-    }
-    let height = element.scrollHeight;
-    const onScroll = (): void => {
-      // A change of height moves the end, not the person.
-      if (element.scrollHeight === height) {
-        const left = element.scrollHeight - element.scrollTop - element.clientHeight;
-        atEnd.current = left < NEAR;
-        setAway(left > element.clientHeight);
-      }
-      height = element.scrollHeight;
-    };
-    element.addEventListener('scroll', onScroll, { passive: true });
-    const observer =
-      typeof ResizeObserver === 'undefined'
-        ? null
-        : new ResizeObserver(() => {
-            height = element.scrollHeight;
-            if (atEnd.current) {
-              element.scrollTop = element.scrollHeight;
-            }
-          });
-    observer?.observe(inner);
-    return () => {
-      element.removeEventListener('scroll', onScroll);
-      observer?.disconnect();
-    };
-  }, []);
-
-  React.useEffect(toEnd, [analysis, sent, toEnd]);
-  React.useEffect(() => {
-    const element = scroller.current;
-    const run = content.current?.querySelector<HTMLElement>('.ak-Run:last-of-type');
-    if (finished && atEnd.current && element !== null && run !== null && run !== undefined) {
-      // The picture of the answer comes a moment later; until then this stays the place.
-      atEnd.current = false;
-      element.scrollTop = run.offsetTop - 12;
-    }
-  }, [analysis, finished]);
-  return { scroller, content, away, toEnd };
 }

@@ -6,6 +6,7 @@ import { CodeBlock } from './code-block';
 import { Outputs } from './outputs';
 import { ErrorSentence, RepairNote } from './repair-note';
 import { useNow, usePanel, useServices } from './services';
+import { Ticked } from './ticked';
 import { duration } from './wording';
 
 interface Props {
@@ -44,8 +45,10 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
   React.useEffect(() => {
     if (revealed > 0) {
       setChosen(true);
-      root.current?.scrollIntoView({ block: 'center', behavior: 'smooth' });
-      root.current?.focus({ preventScroll: true });
+      // After the card has opened, so that its place is known.
+      requestAnimationFrame(() => {
+        bringIntoView(root.current);
+      });
     }
   }, [revealed]);
 
@@ -69,7 +72,9 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
           }}
         >
           <OutcomeMark outcome={cell.outcome} repaired={before !== null} />
-          <span className="ak-Iteration-title">{title}</span>
+          <span className="ak-Iteration-title">
+            <Ticked text={title} />
+          </span>
         </button>
         <span className="ak-Iteration-side">
           {before !== null && running && (
@@ -186,4 +191,14 @@ function Elapsed({ cell }: { readonly cell: IterationState }): React.JSX.Element
     return seconds < 1 ? null : <span>{duration(Math.floor(seconds))}</span>;
   }
   return cell.seconds >= 0.05 ? <span>{duration(cell.seconds)}</span> : null;
+}
+
+/** Scroll the conversation, and nothing around it, to the card. */
+function bringIntoView(card: HTMLElement | null): void {
+  const scroller = card?.closest('.ak-Scroll');
+  if (card !== null && scroller !== null && scroller !== undefined) {
+    const top = card.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+    scroller.scrollTop += top - 16;
+    card.focus({ preventScroll: true });
+  }
 }

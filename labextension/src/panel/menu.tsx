@@ -22,6 +22,8 @@ interface Props {
   readonly align?: 'start' | 'end';
   readonly disabled?: boolean;
   readonly title?: string;
+  /** The children name the button already. */
+  readonly isNamed?: boolean;
 }
 
 /** The button and, while it is open, its list. */
@@ -87,7 +89,7 @@ export function Menu(props: Props): React.JSX.Element {
         type="button"
         ref={button}
         className={props.className ?? 'ak-Button ak-mod-quiet'}
-        aria-label={label}
+        aria-label={props.isNamed === true ? undefined : label}
         aria-haspopup="menu"
         aria-expanded={open}
         disabled={props.disabled}

@@ -49,6 +49,7 @@ export function ModelMenu({ className, children }: Props): React.JSX.Element {
         title={locked ? trans.__('Your administrator fixed the model.') : trans.__('Model')}
         className={className ?? 'ak-Picker'}
         place="above"
+        isNamed={children !== undefined}
         disabled={locked}
         items={items}
       >

@@ -1,6 +1,7 @@
 /** A question that was sent just now, or that the server did not take. */
 import * as React from 'react';
 import type { PendingQuestion } from '../session/panel-model';
+import { QuestionText } from './question-text';
 import { useServices } from './services';
 
 /** The question at once, before the server has answered. */
@@ -13,7 +14,9 @@ export const Pending = React.memo(function Pending({
   const { fault, question, id } = pending;
   return (
     <section className="ak-Run" aria-label={question}>
-      <div className="ak-Question">{question}</div>
+      <div className="ak-Question">
+        <QuestionText text={question} />
+      </div>
       {fault === null ? (
         <div className="ak-Activity">
           <span className="ak-Pulse" aria-hidden="true" />

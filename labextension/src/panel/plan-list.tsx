@@ -4,6 +4,7 @@ import type { Step } from '../protocol/generated';
 import { currentStep } from '../session/progress';
 import type { RunState } from '../session/state';
 import { useServices } from './services';
+import { Ticked } from './ticked';
 
 const MARKS: Readonly<Record<Step['status'], string>> = {
   todo: '○',
@@ -46,7 +47,7 @@ export const PlanList = React.memo(function PlanList({
               {MARKS[step.status]}
             </span>
             <span>
-              {step.goal}
+              <Ticked text={step.goal} />
               <span className="ak-Hidden"> ({names[step.status]})</span>
             </span>
           </li>

@@ -31,10 +31,7 @@ const NONE: readonly ChartGroup[] = [];
 function sameGroup(a: ChartGroup, b: ChartGroup | undefined): boolean {
   return (
     a.versions.length === b?.versions.length &&
-    a.versions.every((version, index) => {
-      const other = b.versions[index];
-      return version.chart === other?.chart && version.cell === other.cell && version.run === other.run;
-    })
+    a.versions.every((version, index) => version === b.versions[index])
   );
 }
 
@@ -66,7 +63,7 @@ export const RunCharts = React.memo(function RunCharts({
 
 /** How many charts the analysis has. */
 export function useChartCount(): number {
-  return usePanel(model => groupsOf(model.state).length);
+  return usePanel(model => model.state?.charts.length ?? 0);
 }
 
 /** All charts of the analysis in one window. */

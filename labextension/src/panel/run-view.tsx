@@ -12,6 +12,7 @@ import { cardProps, IterationCard } from './iteration-card';
 import { NoticeLine } from './notice-line';
 import { PlanCard } from './plan-card';
 import { PlanList } from './plan-list';
+import { QuestionText } from './question-text';
 import { RetryBanner } from './retry-banner';
 import { RunCharts } from './run-charts';
 import { usePanel, useServices } from './services';
@@ -33,7 +34,7 @@ export const RunView = React.memo(function RunView({ run, isLast }: Props): Reac
     >
       <div className="ak-Question">
         <span className="ak-Hidden">{trans.__('Question:')} </span>
-        {run.question}
+        <QuestionText text={run.question} />
       </div>
       {run.status === 'running' ? <AtWork run={run} /> : <Finished run={run} isLast={isLast} />}
     </section>

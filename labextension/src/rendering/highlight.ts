@@ -46,6 +46,25 @@ export function highlight(code: string, language: 'python' | 'sql'): readonly To
   return tokens;
 }
 
+/** The same, cut into lines. */
+export function highlightLines(
+  code: string,
+  language: 'python' | 'sql'
+): readonly (readonly Token[])[] {
+  const lines: Token[][] = [[]];
+  for (const { kind, text } of highlight(code, language)) {
+    text.split('\n').forEach((part, index) => {
+      if (index > 0) {
+        lines.push([]);
+      }
+      if (part !== '') {
+        lines.at(-1)?.push({ kind, text: part });
+      }
+    });
+  }
+  return lines;
+}
+
 function kindOf(
   match: RegExpMatchArray,
   next: string,

@@ -39,8 +39,25 @@ export function chartGroups(state: AnalysisState): readonly ChartGroup[] {
   return groups;
 }
 
+const known = new WeakMap<ChartRecord, ChartVersion>();
+
+/** The version that a chart is; the same object while its cell is the same. */
 function versionOf(state: AnalysisState, chart: ChartRecord): ChartVersion {
   const cell = findCell(state, chart.cell);
+  const before = known.get(chart);
+  if (before?.cell === cell) {
+    return before;
+  }
+  const version = makeVersion(state, chart, cell);
+  known.set(chart, version);
+  return version;
+}
+
+function makeVersion(
+  state: AnalysisState,
+  chart: ChartRecord,
+  cell: IterationState | null
+): ChartVersion {
   const output = cell?.outputs[chart.output];
   const bundle =
     output?.output_type === 'display_data' || output?.output_type === 'execute_result'

@@ -1,4 +1,4 @@
-"""Takes pictures of the panel's scenes in Chromium, light and dark, at several widths.
+"""Takes pictures of the panel's scenes in Chromium in every theme, at several widths, and runs axe.
 
 ``python tests/stories/shots.py OUT [SCENE...]`` from labextension/. It needs playwright and the
 themes of an installed JupyterLab; it starts no server of Jupyter.
@@ -14,7 +14,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
@@ -24,6 +24,8 @@ FLAGS = (
 ).split()
 SCENES = ("first", "atwork", "drawing", "answered", "rules", "needs", "failed")
 WIDTHS = (250, 340, 900)
+THEME_NAMES = ("light", "dark", "dark-high-contrast")
+AXE = HERE.parents[1] / "node_modules/axe-core/axe.min.js"
 
 
 def main() -> None:
@@ -47,7 +49,7 @@ def main() -> None:
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves the built stories without a log."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing."""
 
 
@@ -55,7 +57,7 @@ def shoot(address: str, out: Path, wanted: list[str]) -> None:
     """Take every picture."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        for theme in ("light", "dark"):
+        for theme in THEME_NAMES:
             css = (THEMES / f"theme-{theme}-extension/index.css").read_text()
             for width in WIDTHS:
                 page = browser.new_page(viewport={"width": width, "height": 860})
@@ -67,8 +69,20 @@ def shoot(address: str, out: Path, wanted: list[str]) -> None:
                     page.wait_for_selector(".ak-Panel")
                     page.wait_for_timeout(350)
                     page.screenshot(path=out / f"{name}{view}-{theme}-{width}.png")
+                    if width == WIDTHS[1]:
+                        report(page, f"{name}{view} {theme}")
                 page.close()
         browser.close()
+
+
+def report(page: Page, where: str) -> None:
+    """Print what axe finds serious."""
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("async () => (await axe.run('.ak-Panel')).violations")
+    for rule in found:
+        if rule["impact"] in ("serious", "critical"):
+            for node in rule["nodes"][:4]:
+                print(where, rule["id"], node["html"][:120], node["failureSummary"][:300])
 
 
 if __name__ == "__main__":

@@ -118,3 +118,6 @@ if (analysis !== undefined) {
 if (query.get('view') === 'analyses') {
   model.showView('analyses');
 }
+
+// For scripts that measure: what happens is sent through the fake server.
+Object.assign(window, { story: { server, model, analysis } });

@@ -153,7 +153,7 @@ async def test_missing_folders_binary_files_and_folders_are_named(tmp_path: Path
         await NotebookFile.open(tmp_path / "c.ipynb")
     with pytest.raises(NotebookError, match="does not exist"):
         await NotebookFile.create(tmp_path / "no" / "a.ipynb")
-    with pytest.raises(NotebookError, match="does not exist"):
+    with pytest.raises(NotebookError, match=r"b\.ipynb is not a folder"):
         await NotebookFile.create(tmp_path / "b.ipynb" / "a.ipynb")
 
 

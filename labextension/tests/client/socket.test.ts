@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { reconnectDelay } from '../../src/client/backoff';
+import { CommandRefused, ConnectionLost } from '../../src/client/errors';
+import { AnalystSocket, type SocketListener } from '../../src/client/socket';
+import type { Event } from '../../src/protocol/generated';
+import { FakeServer } from '../fakes/server';
+
+function happened(number: number, analysis = 'a'): Event {
+  const at = number;
+  return { type: 'queue_changed', analysis, run: null, number, at, questions: [] };
+}
+
+class Heard implements SocketListener {
+  readonly numbers: number[] = [];
+  readonly states: string[] = [];
+  readonly frames: string[] = [];
+  readonly mistakes: string[] = [];
+
+  event(event: Event): void {
+    this.numbers.push(event.number);
+  }
+  news(frame: { type: string }): void {
+    this.frames.push(frame.type);
+  }
+  connection(state: string): void {
+    this.states.push(state);
+  }
+  misread(error: Error): void {
+    this.mistakes.push(error.message);
+  }
+}
+
+describe('AnalystSocket', () => {
+  let server: FakeServer;
+  let heard: Heard;
+  let socket: AnalystSocket;
+
+  beforeEach(async () => {
+    vi.useFakeTimers();
+    server = new FakeServer();
+    server.add('a', [happened(1), happened(2)]);
+    heard = new Heard();
+    socket = new AnalystSocket(() => server.open(), heard);
+    socket.start();
+    await vi.advanceTimersByTimeAsync(0);
+  });
+  afterEach(() => {
+    socket.stop();
+    vi.useRealTimers();
+  });
+
+  it('replays, then follows', () => {
+    socket.subscribe('a', 0);
+    server.emit(happened(3));
+    expect(heard.numbers).toEqual([1, 2, 3]);
+    expect(heard.frames).toEqual(['caught_up']);
+  });
+
+  it('asks again from its last number after the connection broke, and hears nothing twice', async () => {
+    socket.subscribe('a', 0);
+    server.wire.drop();
+    server.emit(happened(3));
+    expect(heard.states).toEqual(['connecting', 'open', 'lost']);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.wires).toHaveLength(2);
+    expect(server.commands.at(-1)).toEqual({ type: 'subscribe_analysis', analysis: 'a', after: 2 });
+    server.wire.push({ type: 'event', event: happened(3) });
+    server.emit(happened(4));
+    expect(heard.numbers).toEqual([1, 2, 3, 4]);
+  });
+
+  it('tries again and again, less and less often', async () => {
+    server.opensAtOnce = false;
+    server.wire.drop();
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      await vi.advanceTimersByTimeAsync(20_000);
+      server.wire.drop();
+    }
+    expect(server.wires).toHaveLength(4);
+    server.opensAtOnce = true;
+    socket.retryNow();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(server.wires).toHaveLength(5);
+    expect(heard.states.at(-1)).toBe('open');
+  });
+
+  it('tells whether a command was taken, in any order of replies', async () => {
+    server.refuse = command => (command.type === 'cancel_run' ? 'Nothing runs.' : null);
+    await expect(socket.send({ type: 'retry_model', analysis: 'a' })).resolves.toBeUndefined();
+    const refused = socket.send({ type: 'cancel_run', analysis: 'a' });
+    await expect(refused).rejects.toThrow(CommandRefused);
+    await expect(refused).rejects.toMatchObject({
+      message: 'Nothing runs.',
+      remedy: 'Try something else.'
+    });
+  });
+
+  it('gives up waiting when the connection breaks, and refuses while there is none', async () => {
+    vi.spyOn(server, 'receive').mockImplementation(() => undefined);
+    const lost = socket.send({ type: 'cancel_run', analysis: 'a' });
+    server.wire.drop();
+    await expect(lost).rejects.toThrow(ConnectionLost);
+    await expect(socket.send({ type: 'cancel_run', analysis: 'a' })).rejects.toThrow(
+      ConnectionLost
+    );
+  });
+
+  it('does not ask again for an analysis that the server does not know', async () => {
+    server.refuse = () => 'There is no such analysis.';
+    socket.subscribe('gone', 0);
+    await vi.advanceTimersByTimeAsync(0);
+    server.wire.drop();
+    const before = server.commands.length;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.commands).toHaveLength(before);
+  });
+
+  it('says when it cannot read what arrives, and goes on', () => {
+    socket.subscribe('a', 2);
+    server.wire.onmessage?.({ data: '{"type":"dance"}' });
+    server.emit(happened(3));
+    expect(heard.mistakes[0]).toContain('different versions');
+    expect(heard.numbers).toEqual([3]);
+  });
+
+  it('leaves an old connection alone when it speaks late', async () => {
+    socket.subscribe('a', 2);
+    const old = server.wire;
+    old.drop();
+    await vi.advanceTimersByTimeAsync(1000);
+    old.push({ type: 'event', event: happened(9) });
+    expect(heard.numbers).toEqual([]);
+  });
+});
+
+describe('reconnectDelay', () => {
+  it('doubles up to 15 s, spread by a quarter each way', () => {
+    expect([1, 2, 3].map(attempt => reconnectDelay(attempt, 0.5))).toEqual([500, 1000, 2000]);
+    expect(reconnectDelay(40, 0)).toBe(11_250);
+    expect(reconnectDelay(40, 1)).toBe(18_750);
+  });
+});

@@ -1,0 +1,218 @@
+"""Point 7: approval, questions to the person, models and keys, usage, the sandbox's badge."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.fakes.turns import call, turn
+from tests.ui.panel_page import SLOW, Panel
+from tests.ui.scripted_model import ScriptedModel, finish, plan, python
+
+SECRET = "sk-ant-a-secret-of-the-browser-tests"
+
+
+def test_each_cell_waits_until_it_is_run_edited_or_skipped(
+    ai_panel: Panel, model: ScriptedModel
+) -> None:
+    panel = ai_panel
+    model.says(
+        plan("Add", "Add more", "Answer"),
+        python("one = 1\nprint('one is', one)", "First sum"),
+        python("print('never run')", "Second sum"),
+        python("print('third', 3)", "Third sum"),
+        python("print('fourth', 4)", "Fourth sum"),
+        python("print('fifth', 5)", "Fifth sum"),
+        finish("Done."),
+    )
+    panel.menu(panel.button(re.compile("^Approval:")), "Ask before each cell")
+    run = panel.ask("Do some sums?")
+    card = run.get_by_role("group", name="Run this cell?")
+    expect(card).to_contain_text("First sum", timeout=SLOW)
+    panel.picture("control-approval")
+    card.get_by_role("button", name="Edit", exact=True).click()
+    card.get_by_role("textbox", name="Code to run instead").fill("print('edited by me')")
+    card.get_by_role("button", name="Run edited code").click()
+    expect(card).to_contain_text("Second sum")
+    card.get_by_role("button", name="Skip").click()
+    expect(card).to_contain_text("Third sum")
+    expect(run.get_by_text("You skipped:")).to_be_visible()
+    card.get_by_role("button", name="Run", exact=True).click()
+    expect(card).to_contain_text("Fourth sum")
+    card.get_by_role("button", name="Run all in this analysis").click()
+    panel.answered(run)
+    expect(card).to_have_count(0)
+    run.get_by_text(re.compile(r"5 iterations|4 iterations")).click()
+    first = run.get_by_role("article").first
+    first.get_by_role("button", expanded=False).first.click()
+    expect(first).to_contain_text("edited by me")
+    sent = str(model.bodies[-1]["messages"])
+    assert "edited by me" in sent
+    assert "never run\\n" not in sent
+
+
+def test_the_plan_is_edited_before_anything_runs(ai_panel: Panel, model: ScriptedModel) -> None:
+    panel = ai_panel
+    model.says(
+        plan("Load it", "A step nobody wants", "Answer"),
+        python("1 + 1", "Load"),
+        finish("As you planned."),
+    )
+    panel.menu(panel.button(re.compile("^Approval:")), "Edit the plan first")
+    run = panel.ask("Follow my plan?")
+    card = run.get_by_role("group", name="Is this the plan?")
+    expect(card).to_be_visible(timeout=SLOW)
+    panel.picture("control-plan")
+    card.get_by_role("button", name="Remove step 2").click()
+    card.get_by_role("button", name="Add a step").click()
+    card.get_by_role("textbox", name="Step 3").fill("Say thanks")
+    card.get_by_role("button", name="Move step 3 up").click()
+    expect(card.get_by_role("textbox", name="Step 2")).to_have_value("Say thanks")
+    card.get_by_role("button", name="Start").click()
+    panel.answered(run)
+    run.get_by_text(re.compile("3 steps")).click()
+    steps = run.get_by_role("list", name="Plan").get_by_role("listitem")
+    expect(steps).to_contain_text(["Load it", "Say thanks", "Answer"])
+    assert "Say thanks" in str(model.bodies[-1]["messages"])
+
+
+def test_a_question_of_the_run_is_answered_by_option_or_own_words(
+    ai_panel: Panel, model: ScriptedModel
+) -> None:
+    panel = ai_panel
+
+    def ask(question: str) -> None:
+        model.says(
+            turn(
+                call(
+                    "ask_user",
+                    question=question,
+                    options=["Order date", "Shipping date"],
+                    default="Order date",
+                )
+            )
+        )
+
+    ask("Which date counts?")
+    ask("Which other date counts?")
+    model.says(finish("Thank you."))
+    run = panel.ask("Revenue last quarter?")
+    card = run.get_by_role("group", name="Which date counts?")
+    expect(card).to_contain_text("The run waits. Nothing is lost if you close this.", timeout=SLOW)
+    expect(card.get_by_role("button", name=re.compile("Order date"))).to_contain_text("default")
+    panel.picture("control-question")
+    # Closing it loses nothing: another analysis, and back.
+    panel.new()
+    panel.button(re.compile("^Analyses")).click()
+    waiting = panel.root.get_by_role("listitem").filter(has_text="Revenue last quarter?")
+    expect(waiting.first).to_contain_text("waits for you")
+    waiting.first.get_by_role("button", name=re.compile("^Revenue")).click()
+    card.get_by_role("button", name="Shipping date").click()
+    expect(run.get_by_text("Shipping date", exact=True)).to_be_visible()
+    other = run.get_by_role("group", name="Which other date counts?")
+    other.get_by_role("textbox", name="Another answer").fill("The invoice date")
+    other.get_by_role("button", name="Answer", exact=True).click()
+    panel.answered(run)
+    sent = str(model.bodies[-1]["messages"])
+    assert "Shipping date" in sent
+    assert "The invoice date" in sent
+
+
+def test_usage_shows_tokens_cost_and_the_budget(ai_panel: Panel, model: ScriptedModel) -> None:
+    panel = ai_panel
+    model.says(finish("Cheap."), finish("Cheap too."))
+    panel.answered(panel.ask("What does it cost?"))
+    usage = panel.root.get_by_role("status", name="Usage")
+    expect(usage).to_contain_text(re.compile(r"[\d.]+k? in, .*[\d.]+k? out"))
+    expect(usage).to_contain_text(re.compile(r"\$\d"))
+    usage.get_by_role("button").click()
+    dialog = panel.page.get_by_role("dialog")
+    dialog.get_by_role("spinbutton").fill("0.5")
+    dialog.get_by_role("button", name=re.compile("Set|Save|OK|Limit")).first.click()
+    expect(usage).to_contain_text("of $0.50")
+    panel.answered(panel.ask("And now?"))
+    expect(usage).to_contain_text("of $0.50")
+
+
+def test_the_model_picker_offers_what_is_there_and_the_choice_holds(
+    ai_panel: Panel, model: ScriptedModel
+) -> None:
+    panel = ai_panel
+    picker = panel.button(re.compile("^Model: anthropic:"))
+    expect(picker).to_be_visible()
+    panel.menu(picker, "offline:rules")
+    expect(panel.button("Model: offline:rules")).to_be_visible()
+    panel.attach("data/penguins_raw.csv")
+    expect(panel.root.get_by_text("No AI model is at work.", exact=False)).to_be_visible()
+    panel.answered(panel.ask("Which species is the heaviest?"))
+    assert model.bodies == []
+
+
+def test_the_sandbox_badge_shows_the_sentence_and_every_probe(panel: Panel) -> None:
+    panel.attach("data/penguins_raw.csv")
+    panel.answered(panel.ask("Which species is the heaviest?"))
+    badge = panel.root.get_by_role("status", name="Sandbox").get_by_role("button")
+    badge.click()
+    dialog = panel.page.get_by_role("dialog", name=re.compile("^Sandbox:"))
+    report = panel.lab.get("status")["sandbox"]
+    expect(dialog).to_contain_text(report["sentence"])
+    probes = dialog.get_by_role("list", name="What was tried").get_by_role("listitem")
+    expect(probes).to_have_count(len(report["probes"]))
+    panel.page.screenshot(path=panel.picture("control-sandbox"))
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_without_a_key_the_set_up_card_shows_the_ways_on(panel: Panel) -> None:
+    card = panel.root.get_by_role("region", name="Set up a model")
+    expect(card).to_contain_text("No AI model is set up.")
+    expect(card).to_contain_text("They never guess.")
+    card.get_by_role("button", name=re.compile("on this computer")).click()
+    expect(card).to_contain_text("No local model answers.")
+    card.get_by_role("button", name="Add a key").click()
+    dialog = panel.page.get_by_role("dialog", name="Add a key")
+    panel.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    card.get_by_role("button", name="Go on offline").click()
+    expect(card).to_have_count(0)
+
+
+def test_a_pasted_key_is_kept_on_the_server_and_never_shown_again(panel: Panel) -> None:
+    page = panel.page
+    answers: list[str] = []
+    page.on(
+        "response",
+        lambda answer: answers.append(answer.url) if "analyst-kernel" in answer.url else None,
+    )
+    panel.root.get_by_role("region", name="Set up a model").get_by_role(
+        "button", name="Add a key"
+    ).click()
+    dialog = page.get_by_role("dialog", name="Add a key")
+    field = dialog.get_by_label("Key", exact=True)
+    expect(field).to_have_attribute("type", "password")
+    try:
+        field.fill(SECRET)
+        dialog.get_by_role("button", name="Save key").click()
+        expect(dialog).to_have_count(0)
+        expect(panel.button(re.compile("^Model: anthropic:"))).to_be_visible()
+        expect(panel.root.get_by_role("region", name="Set up a model")).to_have_count(0)
+        assert SECRET not in page.content()
+        assert SECRET not in page.evaluate("() => JSON.stringify({...localStorage})")
+        assert SECRET not in str(panel.lab.get("models"))
+        assert SECRET not in str(panel.lab.get("status"))
+        assert SECRET not in panel.lab.log.read_text()
+        assert not any(SECRET in url for url in answers)
+        kept = [
+            file
+            for file in (panel.lab.place / "data").rglob("*")
+            if file.is_file() and SECRET.encode() in file.read_bytes()
+        ]
+        assert kept, "the key is kept on the server"
+        assert all(file.stat().st_mode & 0o077 == 0 for file in kept)
+    finally:
+        panel.lab.delete("models/key", provider="anthropic")
+    page.reload()
+    page.wait_for_function("() => window.jupyterapp !== undefined")
+    panel.command("analyst:new")
+    expect(panel.root.get_by_role("region", name="Set up a model")).to_be_visible()
