@@ -99,7 +99,6 @@ demo: $(INSTALLED) ## Ask one question of the shipped data, without a key
 	@mkdir -p build/demo && rm -f build/demo/mileage.ipynb
 	@analyst ask "How did average city mileage change by model year? Show a line chart." \
 	  --data notebooks/data/vehicles.csv --model offline:rules --notebook build/demo/mileage.ipynb
-	@echo "Notebook: build/demo/mileage.ipynb"
 
 demonstrations: $(INSTALLED) ## Make the notebooks of notebooks/ anew, by asking
 	python notebooks/make.py

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from analyst_kernel.agent.by_hand import run_by_hand
-from analyst_kernel.agent.errors import AnalystError, InputError, NotebookError
+from analyst_kernel.agent.errors import InputError, NotebookError
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.ports import Execution, Model, Person
 from analyst_kernel.agent.recall import recall
@@ -268,17 +268,13 @@ class Analysis:
             raise InputError("The question is empty.", "Ask something about the data.")
         async with self._lock:
             await self._catch_up()
-            try:
-                finished = await run_question(
-                    self._bench,
-                    self._memory,
-                    question,
-                    limits=limits or self.settings.limits,
-                    approve=self.settings.approve,
-                )
-            except AnalystError:
-                await self.notebook.discard_if_empty()
-                raise
+            finished = await run_question(
+                self._bench,
+                self._memory,
+                question,
+                limits=limits or self.settings.limits,
+                approve=self.settings.approve,
+            )
             await self._note_versions()
             return finished
 
@@ -314,9 +310,13 @@ class Analysis:
             )
 
     async def close(self) -> None:
-        """Stop the kernel and release the model; harmless when closed."""
+        """Stop the kernel and release the model; harmless when closed.
+
+        A notebook that was made here and got no cell is removed again.
+        """
         try:
             await self._kernel.stop()
+            await self.notebook.discard_if_empty()
         finally:
             await self._model.aclose()
 

@@ -80,7 +80,6 @@ class Analyst:
         """Stop the kernel and release the model; the notebook stays. Harmless when closed."""
         analysis, self._analysis = self._analysis, None
         if analysis is not None:
-            await analysis.notebook.discard_if_empty()
             await analysis.close()
 
     async def ask(

@@ -112,7 +112,6 @@ async def _ask(
         try:
             await _ask_in(analysis, question, progress, finished, as_json=as_json)
         finally:
-            await analysis.notebook.discard_if_empty()
             await analysis.close()
     except asyncio.CancelledError:
         progress.close()

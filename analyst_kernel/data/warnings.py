@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from analyst_kernel.data import values
 from analyst_kernel.data.engine import Workspace, column, literal
@@ -51,18 +52,28 @@ def _warn(code: str, message: str, column: str | None = None) -> DataWarning:
     return DataWarning(code=code, message=message, column=column)
 
 
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def _rows(table: Table) -> Iterator[DataWarning]:
     if not table.staged.rows:
         yield _warn("no-rows", "The table has a header but no rows.")
         return
     if table.duplicate_rows:
-        yield _warn("duplicate-rows", f"{table.duplicate_rows:,} rows are exact repeats of others.")
+        yield _warn(
+            "duplicate-rows",
+            _counted(table.duplicate_rows, "row is an exact repeat", "rows are exact repeats")
+            + " of others.",
+        )
     if any(not one.nulls for _, one in table.columns):
         return  # a column without gaps: no row is empty
     tests = " AND ".join(f"{column(p)} IS NULL" for p in range(len(table.staged.names)))
     empty = int(table.work.row(f"SELECT count(*) FILTER ({tests}) FROM staged")[0])
     if empty:
-        yield _warn("empty-rows", f"{empty:,} rows have no value in any column.")
+        yield _warn(
+            "empty-rows", _counted(empty, "row has", "rows have") + " no value in any column."
+        )
 
 
 def _layout(table: Table) -> Iterator[DataWarning]:
@@ -81,7 +92,8 @@ def _layout(table: Table) -> Iterator[DataWarning]:
     if not reading.header:
         yield _warn("no-header", "The file has no header; columns are named column_1, column_2...")
     if reading.skip_rows:
-        yield _warn("preamble", f"{reading.skip_rows} lines before the table are skipped.")
+        skipped = _counted(reading.skip_rows, "line is", "lines are")
+        yield _warn("preamble", f"{skipped} skipped before the table.")
     if reading.decimal == ",":
         yield _warn(
             "decimal-comma", "Numbers are written with a decimal comma and read as numbers."
@@ -92,11 +104,15 @@ def _layout(table: Table) -> Iterator[DataWarning]:
             f"Digits are grouped with {reading.thousands!r}; such columns are read as numbers.",
         )
     if reading.bad_rows:
-        yield _warn("bad-rows", f"{reading.bad_rows:,} rows have too many fields and are left out.")
+        bad = _counted(
+            reading.bad_rows, "row has too many fields and is", "rows have too many fields and are"
+        )
+        yield _warn("bad-rows", f"{bad} left out.")
     if table.staged.short_rows:
         yield _warn(
             "short-rows",
-            f"{table.staged.short_rows:,} rows have too few fields; the missing ones are empty.",
+            _counted(table.staged.short_rows, "row has", "rows have")
+            + " too few fields; the missing ones are empty.",
         )
 
 
@@ -104,7 +120,10 @@ def _names(table: Table) -> Iterator[DataWarning]:
     names = table.staged.names
     unnamed = [name for name in names if name.startswith("Unnamed: ") or not name.strip()]
     if unnamed:
-        yield _warn("unnamed-columns", f"{len(unnamed)} columns have no name: {_some(unnamed)}.")
+        yield _warn(
+            "unnamed-columns",
+            _counted(len(unnamed), "column has", "columns have") + f" no name: {_some(unnamed)}.",
+        )
     repeated = [
         name
         for name in names
@@ -207,7 +226,7 @@ def _numbers_as_text(table: Table) -> Iterator[DataWarning]:
             if led:
                 yield _warn(
                     "leading-zeros",
-                    f"{led:,} values start with 0, so it stays text (a code, not an amount).",
+                    f"{_counted(led, 'value starts', 'values start')} with 0, so it stays text (a code, not an amount).",
                     one.name,
                 )
             elif simple == present:
@@ -238,13 +257,11 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
                     f"SELECT count(*) FILTER (v = {value}), min(v) FILTER (v <> {value}), "
                     f"max(v) FILTER (v <> {value}) FROM (SELECT {column(place)} AS v FROM staged)"
                 )
-                far = (value < 0 and low is not None and low >= 0) or (
-                    value > 0 and high is not None and value > 3 * max(abs(float(high)), 1)
-                )
+                far = _far(value, low, high)
                 if n and far:
                     yield _warn(
                         "sentinel",
-                        f"{value} occurs {n:,} times, far from all other values ({low} to {high}); "
+                        f"{value} occurs {_counted(int(n), 'time', 'times')}, far from all other values ({low} to {high}); "
                         "it may stand for a missing value.",
                         one.name,
                     )
@@ -255,9 +272,19 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
             for item in odd[:2]:
                 yield _warn(
                     "missing-as-text",
-                    f"{item.count:,} rows hold {item.value!r}, which may mean a missing value.",
+                    f"{_counted(item.count, 'row holds', 'rows hold')} {item.value!r}, which may mean a missing value.",
                     one.name,
                 )
+
+
+def _far(value: int, low: Any, high: Any) -> bool:
+    """Whether a value stands apart from the others, which run from ``low`` to ``high``."""
+    if low is None or high is None:
+        return False
+    low, high = float(low), float(high)
+    if value < 0:
+        return low >= 0 or low - value > 2 * (high - low)
+    return value > 3 * max(abs(high), 1) or (value > high and value - high > 3 * (high - low) > 0)
 
 
 def _suspects(one: ColumnProfile) -> list[int]:
@@ -296,7 +323,8 @@ def _totals(table: Table) -> Iterator[DataWarning]:
             shown = ", ".join(repr(str(value)[:40]) for value, _ in rows)
             yield _warn(
                 "total-rows",
-                f"{count:,} rows look like totals ({shown}); leave them out before summing.",
+                _counted(count, "row looks like a total", "rows look like totals")
+                + f" ({shown}); leave {'it' if count == 1 else 'them'} out before summing.",
                 one.name,
             )
 

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -22,6 +23,8 @@ _LOG = logging.getLogger("analyst_kernel.kernel")
 _LOG.addHandler(logging.NullHandler())
 _SOCKET_PATH = 80
 _TAIL = 4_000
+
+_log = logging.getLogger(__name__)
 
 
 class KernelHost(Protocol):
@@ -62,6 +65,21 @@ class _Room:
 
     folder: Path
     words: IO[bytes] | None = None
+
+
+def warm_up() -> None:
+    """Prepare in the background what the first kernel starts from; returns at once.
+
+    Only a provisioner that offers it (found as Jupyter finds it, by its entry point) has anything
+    to prepare. A failure here is no failure of the kernel, which says itself what it misses.
+    """
+    for point in entry_points(group="jupyter_client.kernel_provisioners"):
+        if point.dist is None or point.dist.name != "analyst-kernel":
+            continue
+        try:
+            point.load().warm_up()
+        except Exception:  # noqa: BLE001 - the kernel's own start tells what is wrong
+            _log.debug("The provisioner could not be warmed up", exc_info=True)
 
 
 class LocalHost:

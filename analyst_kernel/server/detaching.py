@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from analyst_kernel.agent.errors import InputError
+from analyst_kernel.agent.ports import SetupEntry
 from analyst_kernel.analysis import Analysis
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.events import DatasetDetached
@@ -36,7 +37,7 @@ async def detach(living: LivingAnalysis, name: str) -> None:
                 _revoke, living.around.grants, living.record.notebook, gone, left
             )
     if living.analysis is not None:
-        _forget(living.analysis, name)
+        await _forget(living.analysis, name)
     living.tell(DatasetDetached(analysis=living.id, name=name))
     if living.analysis is not None and living.analysis.memory.facts is not None:
         await living.kernel_lost(
@@ -56,9 +57,12 @@ def _revoke(grants: GrantStore, notebook: str, gone: Dataset, left: tuple[Datase
             grants.revoke(notebook, grant.path)
 
 
-def _forget(analysis: Analysis, name: str) -> None:
+async def _forget(analysis: Analysis, name: str) -> None:
+    """Take it out of what the next kernel loads; the notebook's setup cell must say the same."""
     analysis.memory.profiles.pop(name, None)
     for setup in analysis.memory.setups:
         if name in setup.names:
             setup.names = tuple(other for other in setup.names if other != name)
             setup.code = analysis.catalog.setup_code(setup.names) if setup.names else ""
+            if setup.code:
+                await analysis.notebook.record(SetupEntry(setup.cell, setup.code))

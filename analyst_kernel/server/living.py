@@ -222,12 +222,9 @@ class LivingAnalysis:
 
     async def _open(self, question: str, data: Sequence[str]) -> Analysis:
         record, settings = self.record, self.around.settings
-        if record.notebook and not os.path.exists(record.notebook):
-            raise NotebookError(
-                f"The notebook of this analysis, {record.notebook}, is not there any more.",
-                "Put it back, or start a new analysis.",
-            )
         granted = [*record.pending, *data]
+        if record.notebook and not os.path.exists(record.notebook):
+            granted = [*await asyncio.to_thread(self._granted_before), *data]
         path = record.notebook or str(
             free_path(default_path(question or record.title, self._folder(granted)))
         )
@@ -260,6 +257,20 @@ class LivingAnalysis:
         self._early, self.key_version = None, self.around.models.version
         self.configure(notebook=analysis.notebook.path, pending=())
         return analysis
+
+    def _granted_before(self) -> list[str]:
+        """Say what to grant to a notebook that is made again: an empty one was not kept.
+
+        Raises:
+            NotebookError: It held something and is gone.
+        """
+        path = self.record.notebook
+        if self.around.journal.of_type(self.id, "iteration_started"):
+            raise NotebookError(
+                f"The notebook of this analysis, {path}, is not there any more.",
+                "Put it back, or start a new analysis.",
+            )
+        return [grant.given for grant in self.around.grants.for_notebook(path)]
 
     async def attach(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
         """Grant files or folders; the person's act. Raises ``DataError``."""

@@ -67,7 +67,7 @@ class Watch:
             case "dead":
                 await one.kernel_lost("died", "The kernel ended while nothing ran in it.")
             case "replaced":
-                reason = "The kernel was restarted from outside. The next question loads the data."
+                reason = "The kernel was restarted from outside. The next question goes on in it."
                 await one.kernel_lost("restarted", reason, keep=True)
             case "living" if idle_too and self._idle > 0 and not one.host.busy:
                 used = max(one.last_work, one.host.last_activity)

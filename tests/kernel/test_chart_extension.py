@@ -10,6 +10,7 @@ import subprocess
 import sys
 from binascii import a2b_base64
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -20,6 +21,9 @@ from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, StreamOut
 from tests.kernel.conftest import MakeSession
 
 SECONDS = 120.0
+NBFORMAT: Any = nbformat
+"""It has no types."""
+
 KERNEL_FOLDER = Path(extension.__file__).parent
 FIGURE = "import matplotlib.pyplot as plt\nplt.bar(['a', 'b'], [3, 4])\nplt.show()"
 installed = pytest.mark.skipif(
@@ -38,9 +42,9 @@ async def test_a_figure_run_by_nbclient_holds_picture_and_data(tmp_path: Path) -
     from nbclient import NotebookClient
 
     where = "print(OUTPUT_DIR)\nimport sys\nprint('matplotlib.pyplot' in sys.modules)"
-    cells = [nbformat.v4.new_code_cell(code) for code in (where, FIGURE)]
+    cells = [NBFORMAT.v4.new_code_cell(code) for code in (where, FIGURE)]
     runner = NotebookClient(
-        nbformat.v4.new_notebook(cells=cells),
+        NBFORMAT.v4.new_notebook(cells=cells),
         kernel_name="analyst",
         timeout=int(SECONDS),
         resources={"metadata": {"path": str(tmp_path)}},
@@ -52,7 +56,7 @@ async def test_a_figure_run_by_nbclient_holds_picture_and_data(tmp_path: Path) -
     chart = output["data"][CHART_MIME]
     assert [(e["label"], e["value"]) for e in chart["elements"]] == [("a", 3), ("b", 4)]
     assert width(output["data"]["image/png"]) > 600
-    nbformat.validate(runner.nb)
+    NBFORMAT.validate(runner.nb)
 
 
 @installed
@@ -119,7 +123,7 @@ def test_a_plain_kernel_loads_it_by_its_name(tmp_path: Path) -> None:
     (spec / "kernel.json").write_text(json.dumps(kernel))
     code = f"{FIGURE}\nimport sys\nprint(OUTPUT_DIR, 'pydantic' in sys.modules)"
     notebook = tmp_path / "mileage.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), notebook)
+    NBFORMAT.write(NBFORMAT.v4.new_notebook(cells=[NBFORMAT.v4.new_code_cell(code)]), notebook)
     done = subprocess.run(
         [
             sys.executable,
@@ -138,7 +142,7 @@ def test_a_plain_kernel_loads_it_by_its_name(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     text, output = sorted(
-        nbformat.read(notebook, as_version=4).cells[0].outputs, key=lambda o: "data" in o
+        NBFORMAT.read(notebook, as_version=4).cells[0].outputs, key=lambda o: "data" in o
     )
     assert text["text"] == "analysis_files False\n"
     assert {"image/png", CHART_MIME} <= set(output["data"])

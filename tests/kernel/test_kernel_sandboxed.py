@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from jupyter_client.kernelspec import KernelSpecManager
 
 from analyst_kernel.agent.errors import SandboxError
 from analyst_kernel.agent.ports import OutputChange
@@ -16,11 +15,6 @@ from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
 from tests.kernel.conftest import MakeSession
 
 SECONDS = 60.0
-
-pytestmark = pytest.mark.skipif(
-    "analyst" not in KernelSpecManager().find_kernel_specs(),
-    reason="the analyst kernelspec is not installed in this environment",
-)
 
 
 @pytest.fixture

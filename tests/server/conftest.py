@@ -94,7 +94,7 @@ async def start_server(
             config=config, root_dir=str(root), base_url=BASE_URL, port=port, port_retries=0,
             open_browser=False, allow_root=True, log_level=30,
         )  # fmt: skip
-        app.init_signal = lambda: None
+        app.init_signal = lambda: None  # type: ignore[method-assign] # signals are pytest's
         app.initialize(argv=[], find_extensions=False, new_httpserver=False)
         http = tornado.httpserver.HTTPServer(app.web_app)
         http.add_socket(socket)

@@ -1,10 +1,20 @@
-"""Recorded scripts for the model ``scripted``: what it says and calls, turn by turn."""
+"""Recorded scripts for the model ``scripted``, and the notebooks that come of them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+import nbformat
+
+
+def valid_notebook(text: str | bytes) -> Any:
+    """Read a notebook's text and check that it is valid."""
+    reads: Any = nbformat.reads
+    book = reads(text if isinstance(text, str) else text.decode(), as_version=4)
+    nbformat.validate(book)
+    return book
 
 
 def python(code: str, purpose: str = "Look") -> dict[str, Any]:

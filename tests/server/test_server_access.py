@@ -21,7 +21,7 @@ PATHS = [pattern.replace("([0-9A-Za-z_-]{1,64})", "abc") for pattern, _ in ROUTE
 async def test_no_route_answers_without_a_token(browser: Browser) -> None:
     for path in PATHS:
         for method in METHODS:
-            body = {} if method in ("POST", "PATCH", "PUT") else None
+            body: object = {} if method in ("POST", "PATCH", "PUT") else None
             answer = await browser.fetch(method, path, body, token=None)
             assert answer.status in (403, 405), (method, path, answer.status)
             wrong = await browser.fetch(method, path, body, token="wrong")

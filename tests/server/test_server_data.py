@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from analyst_kernel.data.grants import GrantStore
@@ -19,7 +18,7 @@ from tests.fakes.turns import say as say_block
 from tests.fakes.wire_server import WireServer
 from tests.server.browser import Browser
 from tests.server.conftest import Server, StartServer
-from tests.server.scripts import python, say, script
+from tests.server.scripts import python, say, script, valid_notebook
 
 FILE = "data/penguins_raw.csv"
 
@@ -149,7 +148,7 @@ async def test_an_analysis_is_exported_in_each_form(browser: Browser, tmp_path: 
     await tab.do("ask_question", analysis, question="How much?", model=model)
     await tab.event("run_finished")
     full = await browser.call("GET", path, to="ipynb")
-    nbformat.validate(nbformat.reads(full.body.decode(), as_version=4))
+    valid_notebook(full.body)
     assert "how-much.ipynb" in full.headers["Content-Disposition"]
     page = await browser.call("GET", path, to="html")
     assert page.headers["Content-Type"].startswith("text/html")

@@ -7,13 +7,11 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import nbformat
-
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.journal import Journal
 from tests.server.browser import Browser
 from tests.server.conftest import StartServer
-from tests.server.scripts import python, say, script
+from tests.server.scripts import python, say, script, valid_notebook
 from tests.server.test_server_questions import FILE, QUESTION, finals
 
 
@@ -76,7 +74,7 @@ async def test_a_run_that_a_crash_cut_off_is_closed_and_its_notebook_stays_valid
     assert done["number"] > seen  # no number is given out twice, streamed ones included
     summary = await browser.summary(analysis)
     assert summary["state"] == "idle"
-    nbformat.validate(nbformat.read(summary["notebook_path"], as_version=4))
+    valid_notebook(Path(summary["notebook_path"]).read_text())
     await later.do("ask_question", analysis, question="Again", model=script(tmp_path, say("Yes.")))
     await later.event("run_finished", run="r2")
 
@@ -136,16 +134,41 @@ async def test_a_journal_of_a_newer_version_is_left_alone(
 
 
 async def test_a_notebook_that_is_gone_is_told_and_not_made_anew(
-    browser: Browser, tmp_path: Path
+    start_server: StartServer, tmp_path: Path
 ) -> None:
+    browser = (await start_server()).browser
     analysis = await browser.begin()
     tab = await browser.tab(analysis)
-    await tab.do("ask_question", analysis, question="Go", model=script(tmp_path, say("Yes.")))
+    model = script(tmp_path, python("1"), say("Yes."))
+    await tab.do("ask_question", analysis, question="Go", model=model)
     await tab.event("run_finished")
-    answer = await browser.call("DELETE", f"api/analyses/{analysis}", notebook="delete")
-    assert answer.status == 200
-    assert not list(tmp_path.glob("root/*.ipynb"))
-    assert (await browser.call("GET", f"api/analyses/{analysis}")).status == 404
+    path = Path((await browser.summary(analysis))["notebook_path"])
+    again = (await start_server()).browser
+    path.unlink()
+    later = await again.tab(analysis)
+    reply = await later.command("ask_question", analysis, question="And now?")
+    assert "not there any more" in reply["message"]
+    assert not path.exists()
+
+
+async def test_deleting_keeps_the_notebook_unless_it_is_to_go(
+    browser: Browser, root: Path, tmp_path: Path
+) -> None:
+    found = []
+    for keep in ("keep", "delete"):
+        analysis = await browser.begin()
+        tab = await browser.tab(analysis)
+        model = script(tmp_path, python("1"), say("Yes."))
+        await tab.do("ask_question", analysis, question="Go", model=model)
+        await tab.event("run_finished")
+        assert (await browser.fetch("GET", "api/kernels")).json
+        assert (
+            await browser.call("DELETE", f"api/analyses/{analysis}", notebook=keep)
+        ).status == 200
+        assert (await browser.call("GET", f"api/analyses/{analysis}")).status == 404
+        assert (await browser.fetch("GET", "api/kernels")).json == []
+        found.append(sorted(path.name for path in root.glob("*.ipynb")))
+    assert found == [["go.ipynb"], ["go.ipynb"]]
 
 
 def test_events_come_back_in_order_and_a_removed_analysis_takes_them_along(tmp_path: Path) -> None:

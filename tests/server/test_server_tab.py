@@ -79,7 +79,8 @@ class Wire:
 
 
 async def nothing() -> AsyncIterator[tuple[int, str]]:
-    for pair in ():
+    none: tuple[tuple[int, str], ...] = ()
+    for pair in none:
         yield pair
 
 

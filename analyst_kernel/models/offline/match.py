@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from analyst_kernel.models.offline.row_words import row_words
 from analyst_kernel.models.offline.words import (
     COMPANIONS,
     GENERIC,
@@ -122,30 +123,13 @@ def _match_once(
 ) -> Matches:
     found = Matches()
     _match_long_values(words, profile, found)
-    found.used |= _row_words(words, profile, nouns)
+    found.used |= row_words(words, profile, nouns)
     _match_columns(words, profile.columns, guarded, choices, found)
     _match_value_parts(words, profile, guarded | nouns, found)
     _match_values(words, profile, guarded | nouns, found)
     return found
 
 
-def _row_words(
-    words: Sequence[Word], profile: DatasetProfile, nouns: frozenset[str]
-) -> frozenset[int]:
-    """Find words that mean the rows ("events per day") although a column has such a name too."""
-    names = [name_tokens(column.name) for column in profile.columns]
-    pairs = {pair for tokens in names for pair in pairwise(tokens)}
-    rows = set()
-    for word in words:
-        before = words[word.index - 1].stem if word.index else ""
-        after = words[word.index + 1].stem if word.index + 1 < len(words) else ""
-        column = before in _NAMES_NOUN or (word.stem, after) in pairs or (before, word.stem) in pairs
-        if word.stem in nouns and not word.quoted and not column:
-            rows.add(word.index)
-    return frozenset(rows)
-
-
-_NAMES_NOUN = frozenset("by per each which what column mean different distinct unique".split())
 _INTRODUCES = frozenset("of by per each column which mean".split())
 _NEVER_A_COLUMN = frozenset("the each all row data it a an how in dataset which".split())
 

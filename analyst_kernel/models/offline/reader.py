@@ -19,6 +19,7 @@ from analyst_kernel.models.offline.match import (
     match,
 )
 from analyst_kernel.models.offline.roles import asked_number, assign_roles, is_stop
+from analyst_kernel.models.offline.row_words import foreign_rows, row_nouns
 from analyst_kernel.models.offline.task import (
     AskWhich,
     Filter,
@@ -30,7 +31,6 @@ from analyst_kernel.models.offline.task import (
 )
 from analyst_kernel.models.offline.vocabulary import GUARDED, tags_of
 from analyst_kernel.models.offline.words import (
-    ROW_NOUNS,
     VALUE_WORDS,
     Word,
     name_tokens,
@@ -80,22 +80,27 @@ def read_dataset(
     names = frozenset(frozenset(name_tokens(column.name)) for column in profile.columns)
     text = replace_phrases(question, names)
     words = split_words(text)
-    matches = match(words, profile, guarded=GUARDED, nouns=_nouns(profile), choices=known.choices)
+    nouns = row_nouns(profile)
+    matches = match(words, profile, guarded=GUARDED, nouns=nouns, choices=known.choices)
     _apply_found(words, matches, profile, known)
     named = _use_row_nouns(words, matches, (profile, *others))
     number = asked_number(words, matches)
     tags = tags_of(text, words, matches.used)
     members, conditions = _split_values(matches, words, tags)
     filters, spent = find_filters(words, matches, profile, conditions)
-    flags, flagged = flag_filters(matches, words, tags, _nouns(profile))
+    flags, flagged = flag_filters(matches, words, tags, nouns)
     filters, spent = [*filters, *flags], spent | flagged
     roles = assign_roles(words, matches, profile, spent, matches.values)
     weight = sum(len(mention.words) for mention in matches.columns)
     weight += sum(len(value.words) for value in matches.values) + 2 * named.get(
         profile.dataset.name, 0
     )
+    foreign = foreign_rows(words, profile, others)
     unknown = [
-        word for word in words if word.index not in matches.used and not _explained(word, tags)
+        word
+        for word in words
+        if word.index not in matches.used
+        if word.index in foreign or not _explained(word, tags)
     ]
     phrases = _phrases(unknown, words)
     parts = Parts(
@@ -126,9 +131,7 @@ def _alike(profile: DatasetProfile, others: Sequence[DatasetProfile]) -> tuple[s
     """Return the names of datasets with the same columns."""
     names = [column.name for column in profile.columns]
     return tuple(
-        other.dataset.name
-        for other in others
-        if [column.name for column in other.columns] == names
+        other.dataset.name for other in others if [column.name for column in other.columns] == names
     )
 
 
@@ -150,18 +153,13 @@ def _apply_found(
                     matches.used |= indices
 
 
-def _nouns(profile: DatasetProfile) -> frozenset[str]:
-    tokens = [token for token in name_tokens(profile.dataset.name) if not token.isdigit()]
-    return frozenset(tokens).union(*(ROW_NOUNS.get(token, frozenset()) for token in tokens))
-
-
 def _use_row_nouns(
     words: Sequence[Word], matches: Matches, profiles: Sequence[DatasetProfile]
 ) -> dict[str, int]:
     """Mark words that mean a row or the dataset itself; count them per dataset."""
     named: dict[str, int] = {}
     for profile in profiles:
-        nouns = _nouns(profile)
+        nouns = row_nouns(profile)
         for word in words:
             if word.stem not in nouns and word.text != profile.dataset.name:
                 continue
@@ -255,16 +253,21 @@ def _elsewhere(unknown: Sequence[Word], parts: Parts) -> str:
     """Say that a word names a column or value of another dataset, where it does."""
     places = {word.index for word in unknown}
     for other in parts.others:
-        there = match(parts.words, other, guarded=GUARDED, nouns=_nouns(other))
+        there = match(parts.words, other, guarded=GUARDED, nouns=row_nouns(other))
         columns = [mention.column for mention in there.columns if mention.words & places]
         columns += [value.column for value in there.values if value.words & places]
+        foreign = foreign_rows(parts.words, parts.profile, (other,)) & places
         if columns:
-            name = f"`{columns[0].name}`"
-            return (
-                f"{name} is a column of `{other.dataset.name}`, the rest of the question is about "
-                f"`{parts.profile.dataset.name}`, and I compute with one dataset at a time; I can "
-                "check how the two join, and a language model could answer this with one query."
-            )
+            said = f"`{columns[0].name}` is a column of `{other.dataset.name}`"
+        elif foreign:
+            said = f"“{parts.words[min(foreign)].text}” are the rows of `{other.dataset.name}`"
+        else:
+            continue
+        return (
+            f"{said}, the rest of the question is about `{parts.profile.dataset.name}`, and I "
+            "compute with one dataset at a time; I can check how the two join, and a language "
+            "model could answer this with one query."
+        )
     return ""
 
 

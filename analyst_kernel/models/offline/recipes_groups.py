@@ -297,9 +297,7 @@ def _tell_best(task: Task, entity: str, part: str, results: Results) -> Draft:
         first = next(iter(best))
         winners.append(f"{named(first)} at {item(name)} ({figure(best[first], of)})")
         values.append(KeyValue(f"{item(name)}: {named(first)}", best[first], of))
-        after = listed(
-            f"{named(other)} ({figure(best[other], of)})" for other in list(best)[1:]
-        )
+        after = listed(f"{named(other)} ({figure(best[other], of)})" for other in list(best)[1:])
         worst = shown["opposite"].get(name, {})
         low = next(iter(worst), None)
         tail = (

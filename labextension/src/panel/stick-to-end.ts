@@ -83,8 +83,8 @@ export function useStickToEnd(
   React.useEffect(toEnd, [analysis, sent, toEnd]);
   React.useEffect(() => {
     const element = scroller.current;
-    const run = content.current?.querySelector<HTMLElement>('.ak-Run:last-of-type');
-    if (finished && atEnd.current && element !== null && run !== null && run !== undefined) {
+    const run = [...(content.current?.querySelectorAll<HTMLElement>('.ak-Run') ?? [])].at(-1);
+    if (finished && atEnd.current && element !== null && run !== undefined) {
       atEnd.current = false;
       held.current = { run, until: performance.now() + SETTLING };
       showStart(element, run);
