@@ -21,7 +21,7 @@ from analyst_kernel.agent.state import Bench, Memory
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.grants import GrantKind, GrantStore, GrantStoreError
 from analyst_kernel.event_log import EventLog
-from analyst_kernel.kernel.host import KernelHost
+from analyst_kernel.kernel.host import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
 from analyst_kernel.notebook.file_writer import NotebookFile
@@ -137,6 +137,7 @@ class Analysis:
         """
         settings = settings or AnalysisSettings()
         own = embedding or Embedding()
+        warm_up()  # while the data is read
         store = grants if grants is not None else await _open_store()
         path, exists = _resolve(notebook, question)
         catalog = own.catalog or LocalCatalog(notebook=path)

@@ -98,6 +98,7 @@ def ai_page(browser: Browser, ai_lab: Lab) -> Panel:
 
 def _fresh(panel: Panel) -> Iterator[Panel]:
     panel.page.set_viewport_size({"width": 1400, "height": 900})
+    panel.page.evaluate("() => document.querySelectorAll('dialog').forEach(one => one.close())")
     panel.command("application:close-all")
     panel.theme("light")
     panel.width(340)

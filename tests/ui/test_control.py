@@ -7,7 +7,9 @@ import re
 from playwright.sync_api import expect
 
 from tests.fakes.turns import call, turn
-from tests.ui.panel_page import SLOW, Panel
+from tests.ui.conftest import OpenPanel
+from tests.ui.lab import Lab
+from tests.ui.panel_page import SLOW, Panel, ready
 from tests.ui.scripted_model import ScriptedModel, finish, plan, python
 
 SECRET = "sk-ant-a-secret-of-the-browser-tests"
@@ -128,8 +130,8 @@ def test_usage_shows_tokens_cost_and_the_budget(ai_panel: Panel, model: Scripted
     expect(usage).to_contain_text(re.compile(r"\$\d"))
     usage.get_by_role("button").click()
     dialog = panel.page.get_by_role("dialog")
-    dialog.get_by_role("spinbutton").fill("0.5")
-    dialog.get_by_role("button", name=re.compile("Set|Save|OK|Limit")).first.click()
+    dialog.get_by_role("textbox", name=re.compile("US dollars")).fill("0.5")
+    dialog.get_by_role("button", name="Keep").click()
     expect(usage).to_contain_text("of $0.50")
     panel.answered(panel.ask("And now?"))
     expect(usage).to_contain_text("of $0.50")
@@ -178,7 +180,10 @@ def test_without_a_key_the_set_up_card_shows_the_ways_on(panel: Panel) -> None:
     expect(card).to_have_count(0)
 
 
-def test_a_pasted_key_is_kept_on_the_server_and_never_shown_again(panel: Panel) -> None:
+def test_a_pasted_key_is_kept_on_the_server_and_never_shown_again(
+    open_own: OpenPanel, lab: Lab
+) -> None:
+    panel = open_own(lab)
     page = panel.page
     answers: list[str] = []
     page.on(
@@ -213,6 +218,6 @@ def test_a_pasted_key_is_kept_on_the_server_and_never_shown_again(panel: Panel) 
     finally:
         panel.lab.delete("models/key", provider="anthropic")
     page.reload()
-    page.wait_for_function("() => window.jupyterapp !== undefined")
+    ready(panel)
     panel.command("analyst:new")
     expect(panel.root.get_by_role("region", name="Set up a model")).to_be_visible()

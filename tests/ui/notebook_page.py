@@ -1,0 +1,61 @@
+"""A notebook of an analysis, opened in JupyterLab, as a person works in it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from tests.ui.panel_page import SLOW, Panel
+
+_EXECUTED = re.compile(r"^\[\d+\]:$")
+
+
+class NotebookPage:
+    """The notebook in front."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self.root = panel.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        expect(self.root).to_be_visible(timeout=SLOW)
+        expect(self.root.locator(".jp-Cell").first).to_be_visible(timeout=SLOW)
+        # Attached to its kernel, and that kernel has nothing to do.
+        idle = self.root.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        expect(idle).to_have_count(1, timeout=SLOW)
+
+    @property
+    def kernel(self) -> Locator:
+        """The button that names the kernel."""
+        return self.root.locator(".jp-KernelName")
+
+    @property
+    def active(self) -> Locator:
+        return self.root.locator(".jp-Cell.jp-mod-active")
+
+    def kernel_id(self) -> str:
+        """Return the id of the kernel that the notebook talks to."""
+        found: str = self.panel.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
+        )
+        return found
+
+    def run_by_hand(self, code: str) -> Locator:
+        """Add a cell at the end, run it, and return its output."""
+        page = self.panel.page
+        page.evaluate(
+            """() => {
+              const panel = window.jupyterapp.shell.currentWidget;
+              panel.content.activeCellIndex = panel.content.widgets.length - 1;
+            }"""
+        )
+        self.panel.command("notebook:insert-cell-below")
+        self.active.locator(".cm-content").click()
+        page.keyboard.insert_text(code)
+        page.keyboard.press("Control+Enter")
+        prompt = self.active.locator(".jp-InputPrompt")
+        expect(prompt).to_have_text(_EXECUTED, timeout=SLOW)
+        return self.active.locator(".jp-OutputArea")
+
+    def save(self) -> None:
+        """Save, as with Ctrl+S."""
+        self.panel.command("docmanager:save")
