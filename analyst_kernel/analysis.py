@@ -33,6 +33,8 @@ from analyst_kernel.protocol.records import Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
 DEFAULT_SANDBOX: SandboxLevel = "restricted"
+SANDBOXED = "analyst"
+"""The kernelspec whose kernels are the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class AnalysisSettings:
     sandbox: SandboxLevel = DEFAULT_SANDBOX
     limits: Limits = field(default_factory=Limits)
     approve: bool = False
-    kernel_name: str = "analyst"
+    kernel_name: str = SANDBOXED
     start_options: dict[str, object] = field(default_factory=dict)
 
 
@@ -137,7 +139,8 @@ class Analysis:
         """
         settings = settings or AnalysisSettings()
         own = embedding or Embedding()
-        warm_up()  # while the data is read
+        if settings.kernel_name == SANDBOXED:
+            warm_up()  # while the data is read
         store = grants if grants is not None else await _open_store()
         path, exists = _resolve(notebook, question)
         catalog = own.catalog or LocalCatalog(notebook=path)

@@ -83,7 +83,7 @@ _USUAL = (("delimiter", ","), ("encoding", "utf-8"), ("decimal", "."), ("header_
 
 def _size(size: int) -> str:
     amount = float(size)
-    for unit in ("bytes", "KB", "MB"):
+    for unit in ("bytes", "kB", "MB"):
         if amount < 1000:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000

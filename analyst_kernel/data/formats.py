@@ -25,6 +25,10 @@ _BY_SUFFIX: dict[str, DataFormat] = {
     ".feather": "arrow", ".arrow": "arrow", ".arrows": "arrow", ".ipc": "arrow",
 }  # fmt: skip
 _MAYBE_TEXT_ONLY = frozenset((".txt", ".dat", ".data"))
+_PROSE = frozenset(
+    "readme license licence copying changelog requirements authors credits todo robots".split()
+)
+"""Texts that lie beside data and are none, whatever commas they hold."""
 _OTHER = {
     ".xls": "Open it in a spreadsheet program and save it as .xlsx.",
     ".xlsb": "Open it in a spreadsheet program and save it as .xlsx.",
@@ -51,7 +55,9 @@ def stem_of(name: str) -> str:
 
 
 def looks_like_data(name: str) -> bool:
-    """Tell by its name whether a file may be data (``notes.txt`` may; ``notes.md`` may not)."""
+    """Tell by its name whether a file may be data (``notes.txt`` may; ``readme.txt`` may not)."""
+    if is_doubtful_name(name) and stem_of(name).casefold() in _PROSE:
+        return False
     return suffix_of(name) in _BY_SUFFIX or PurePath(name.lower()).suffix == ".zip"
 
 

@@ -224,9 +224,10 @@ def _numbers_as_text(table: Table) -> Iterator[DataWarning]:
             )
             present = table.staged.rows - one.nulls
             if led:
+                start = _counted(led, "value starts", "values start")
                 yield _warn(
                     "leading-zeros",
-                    f"{_counted(led, 'value starts', 'values start')} with 0, so it stays text (a code, not an amount).",
+                    f"{start} with 0, so it stays text (a code, not an amount).",
                     one.name,
                 )
             elif simple == present:
@@ -261,8 +262,8 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
                 if n and far:
                     yield _warn(
                         "sentinel",
-                        f"{value} occurs {_counted(int(n), 'time', 'times')}, far from all other values ({low} to {high}); "
-                        "it may stand for a missing value.",
+                        f"{value} occurs {_counted(int(n), 'time', 'times')}, far from all other "
+                        f"values ({low} to {high}); it may stand for a missing value.",
                         one.name,
                     )
         elif one.kind == "text" and one.distinct > 1:
@@ -270,18 +271,19 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
             usual -= {"x", "*", "none"}
             odd = [item for item in one.top if item.value.strip().lower() in usual]
             for item in odd[:2]:
+                hold = _counted(item.count, "row holds", "rows hold")
                 yield _warn(
                     "missing-as-text",
-                    f"{_counted(item.count, 'row holds', 'rows hold')} {item.value!r}, which may mean a missing value.",
+                    f"{hold} {item.value!r}, which may mean a missing value.",
                     one.name,
                 )
 
 
-def _far(value: int, low: Any, high: Any) -> bool:
-    """Whether a value stands apart from the others, which run from ``low`` to ``high``."""
-    if low is None or high is None:
+def _far(value: int, lowest: Any, highest: Any) -> bool:
+    """Whether a value stands apart from the others, which run from ``lowest`` to ``highest``."""
+    if lowest is None or highest is None:
         return False
-    low, high = float(low), float(high)
+    low, high = float(lowest), float(highest)
     if value < 0:
         return low >= 0 or low - value > 2 * (high - low)
     return value > 3 * max(abs(high), 1) or (value > high and value - high > 3 * (high - low) > 0)

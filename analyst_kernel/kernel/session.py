@@ -279,16 +279,20 @@ class KernelSession:
 
     async def _watch(self, run: CellRun, seconds: float, quiet: float = _QUIET) -> _Verdict:
         """Wait until the cell is over, the kernel is dead, or ``seconds`` are over."""
-        until = time.monotonic() + seconds
+        looked = time.monotonic()
+        until, silent = looked + seconds, 0.0
         while True:
             left = until - time.monotonic()
             await asyncio.wait({run.done}, timeout=max(0.0, min(_POLL, left)))
             if run.done.done():
                 return "done"
+            # A loop that was held up has heard nothing, which is not the kernel's silence.
+            before, looked = looked, time.monotonic()
+            silent = 0.0 if run.heard >= before else silent + min(looked - before, 2 * _POLL)
             if not await self._alive():
                 return "died"
             # Under a flood the kernel may drop its last messages; half of the end is an end then.
-            if (run.idle or run.reply is not None) and time.monotonic() - run.heard > quiet:
+            if (run.idle or run.reply is not None) and silent > quiet:
                 return "done"
             if left <= 0:
                 return "timeout"

@@ -130,7 +130,7 @@ class _Ring:
     def write(self, keys: dict[str, str]) -> None:
         try:
             self._ring.set_password(SERVICE, "keys", json.dumps(keys))
-        except Exception:  # noqa: BLE001 - likewise
+        except Exception:  # noqa: BLE001 - backends raise what they like
             raise KeyStoreError("The system keyring cannot be written.", "Unlock it.") from None
 
 

@@ -87,9 +87,10 @@ class LivingAnalysis:
         self._shown: AnalysisSummary | None = None
         self._saving: asyncio.Task[None] | None = None
         self._unsaved = False
+        # First, because those after it may tell events of their own.
+        self.log.listen(self.recorder.take)
         self.log.listen(self.person.heard)
         self.log.listen(self._heard)
-        self.log.listen(self.recorder.take)
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -334,11 +335,10 @@ class LivingAnalysis:
     def _heard(self, event: Event) -> None:
         match event:
             case RunStarted():
-                title = self.record.title or _title_of(event.question)
-                self.remember(
-                    title=title, questions=self.record.questions + 1, updated=time.time(),
-                    failed=False,
-                )  # fmt: skip
+                asked = self.record.questions + 1
+                self.remember(questions=asked, updated=time.time(), failed=False)
+                if not self.record.title:
+                    self.configure(title=_title_of(event.question))
                 self.changed()
             case RunFinished():
                 self.remember(failed=event.status == "failed", updated=time.time())

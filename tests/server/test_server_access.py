@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -70,7 +71,7 @@ async def test_an_authorizer_that_denies_is_obeyed(start_server: StartServer) ->
     server = await start_server()
 
     class ReadOnly(Authorizer):
-        def is_authorized(self, handler, user, action, resource):  # type: ignore[no-untyped-def]
+        def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
             return action == "read"
 
     server.app.web_app.settings["authorizer"] = ReadOnly()

@@ -98,7 +98,9 @@ def ai_page(browser: Browser, ai_lab: Lab) -> Panel:
 
 def _fresh(panel: Panel) -> Iterator[Panel]:
     panel.page.set_viewport_size({"width": 1400, "height": 900})
-    panel.page.evaluate("() => document.querySelectorAll('dialog').forEach(one => one.close())")
+    # A test that failed may have left a window open.
+    for rest in panel.page.locator(".jp-Dialog .jp-mod-reject, .ak-Dialog [aria-label=Close]").all():
+        rest.click()
     panel.command("application:close-all")
     panel.theme("light")
     panel.width(340)

@@ -100,9 +100,12 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
         "except OSError as error:\n    print('closed', type(error).__name__)"
     )
     expect(output).to_contain_text("closed")
-    output = notebook.run_by_hand("import os\nprint(os.path.exists('/work'), os.listdir('/home'))")
-    expect(output).not_to_contain_text("True")
-    # The agent's own cell, run again by hand.
+    data = panel.lab.root / "data"
+    output = notebook.run_by_hand(
+        f"import os\n[os.path.exists({str(data)!r} + '/' + name)"
+        " for name in ('penguins_raw.csv', 'vehicles.csv')]"
+    )
+    expect(output).to_contain_text("[True, False]")
     panel.page.screenshot(path=panel.picture("journey-3"))
 
     # The agent is told what the person made, and can use it.

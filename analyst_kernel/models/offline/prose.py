@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from analyst_kernel.models.offline.column_roles import is_number, number_as_text
-from analyst_kernel.models.offline.sentinels import sentinels
 from analyst_kernel.models.offline.task import Filter, Task, TimeAxis
 from analyst_kernel.models.offline.units import mark_of, unit_of
 from analyst_kernel.models.offline.words import MONTHS, name_tokens, spoken
@@ -37,6 +36,11 @@ def figure(value: Any, unit: str = "") -> str:
     if unit in ("$", "£"):
         return f"-{unit}{text[1:]}" if text.startswith("-") else f"{unit}{text}"
     return f"{text} {unit}".rstrip()
+
+
+def change_of(value: Any, unit: str = "") -> str:
+    """Write a difference: of percentages in percentage points."""
+    return f"{figure(value)} percentage points" if unit == "%" else figure(value, unit)
 
 
 def rows_of(count: Any) -> str:
@@ -142,8 +146,6 @@ def unit_notes(task: Task) -> tuple[str, ...]:
     """Say where units come from, or that there is none."""
     notes = []
     for column in task.measures:
-        for value in sentinels(column, task.profile):
-            notes.append(f"{value} in `{column.name}` is taken to stand for a missing value.")
         of = unit(column, task.profile)
         if of == "mpg":
             notes.append(f"`{column.name}` is taken to be in miles per US gallon (mpg).")

@@ -142,9 +142,10 @@ def _tell_groups(task: Task, results: Results) -> Draft:
     what = of_measure(task)
     key = called(column) if column is not None else listed(called(c) for c in task.groups)
     rank = "lowest" if task.direction < 0 else "highest"
+    over = f" over {rows_of(shown['rows'][best])}" if task.measures or task.part else ""
     head = (
-        f"{_first_word(named(best), column)} has the {rank} {what}: {figure(values[best], of)} "
-        f"over {rows_of(shown['rows'][best])}."
+        f"{_first_word(named(best), column)} has the {rank} {what}: "
+        f"{figure(values[best], of)}{over}."
     )
     if task.statistic in ("max", "min"):
         head = (
@@ -288,6 +289,7 @@ def _tell_best(task: Task, entity: str, part: str, results: Results) -> Draft:
     def named(value: Any) -> str:
         return period(value, axis) if axis is not None else item(value, column)
 
+    place = "at" if axis is not None else "for"
     winners = []
     values = []
     sentences = []
@@ -295,22 +297,23 @@ def _tell_best(task: Task, entity: str, part: str, results: Results) -> Draft:
         if not best:
             continue
         first = next(iter(best))
-        winners.append(f"{named(first)} at {item(name)} ({figure(best[first], of)})")
+        winners.append(f"{named(first)} {place} {item(name)} ({figure(best[first], of)})")
         values.append(KeyValue(f"{item(name)}: {named(first)}", best[first], of))
-        after = listed(f"{named(other)} ({figure(best[other], of)})" for other in list(best)[1:])
+        others = list(best)[1:]
+        after = listed(f"{named(other)} ({figure(best[other], of)})" for other in others)
         worst = shown["opposite"].get(name, {})
         low = next(iter(worst), None)
         tail = (
             f"; the {'highest' if word == 'lowest' else 'lowest'} is {named(low)} "
             f"({figure(worst[low], of)})"
-            if low is not None
+            if low is not None and low not in others
             else ""
         )
         if after:
-            sentences.append(f"At {item(name)}, next come {after}{tail}.")
+            sentences.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
     head = (
         f"The {entity} with the {word} {of_measure(task)} is {listed(winners)}, "
-        f"over {figure(shown['rows shown'])} rows."
+        f"over {rows_of(shown['rows shown'])}."
     )
     notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
     return Draft(

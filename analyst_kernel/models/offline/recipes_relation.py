@@ -11,6 +11,7 @@ from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
 from analyst_kernel.models.offline.prose import (
     axis_label,
     called,
+    change_of,
     figure,
     item,
     listed,
@@ -245,12 +246,13 @@ def _tell_comparison(task: Task, results: Results) -> Draft:
     high = names[0]
     low = next(iter(shown["lowest"]))
     percent = shown["difference in percent"]
-    by = f", {share(percent)}" if percent is not None else ""
+    relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
+    by = f", {share(percent)}" if relative else ""
     head = (
         f"Average {called(measure)} is highest for {item(high)} at {figure(means[high], of)} "
         f"(n = {figure(shown['rows'][high])}) and lowest for {item(low)} at "
         f"{figure(shown['lowest'][low], of)}, a difference of "
-        f"{figure(shown['difference'], of)}{by}."
+        f"{change_of(shown['difference'], of)}{by}."
     )
     medians = listed(
         f"{item(name)} {figure(shown['median'][name], of)} (n = {figure(shown['rows'][name])})"

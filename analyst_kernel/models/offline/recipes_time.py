@@ -13,6 +13,7 @@ from analyst_kernel.models.offline.periods import SPAN, adds_up, incomplete, who
 from analyst_kernel.models.offline.prose import (
     called,
     capital,
+    change_of,
     figure,
     item,
     measured_label,
@@ -151,11 +152,12 @@ def _tell_line(task: Task, time: str, results: Results) -> Draft:
         sentences = [f"All {figure(rows['rows used'])} rows fall in one {time}, {first}: {start}."]
         return Draft((*sentences, basis(task, rows)), (), task.assumptions, dropped(rows))
     moved = "rose" if change > 0 else "fell" if change < 0 else "stayed the same:"
-    by = f" ({share(percent)})" if percent is not None else ""
+    relative = percent is not None and shown["value in first"] > 0 and of != "%"
+    by = f" ({share(percent)})" if relative else ""
     sentences = [
         (
             f"{what} {moved} from {start} in {first} to {end} in {last}, a change of "
-            f"{figure(change, of)}{by}, over {figure(rows['rows used'])} rows."
+            f"{change_of(change, of)}{by}, over {figure(rows['rows used'])} rows."
         ),
         (
             f"It was lowest in {period(shown['lowest'], axis)} at "
@@ -176,7 +178,7 @@ def _tell_line(task: Task, time: str, results: Results) -> Draft:
             ),
             (
                 f"From {first} to {last} it went from {start} to {end}, a change of "
-                f"{figure(change, of)}{by}."
+                f"{change_of(change, of)}{by}."
             ),
         ]
     values = (
@@ -289,17 +291,17 @@ def _tell_groups(task: Task, results: Results) -> Draft:
         parts.append(
             f"{item(name)}: from {figure(line['value in first'], of)} in "
             f"{period(line['first'], axis)} to {figure(line['value in last'], of)} in "
-            f"{period(line['last'], axis)}, a change of {figure(line['change'], of)}"
+            f"{period(line['last'], axis)}, a change of {change_of(line['change'], of)}"
         )
         values.append(KeyValue(f"Change for {item(name)}", line["change"], of))
     ordered = sorted(lines, key=lambda name: lines[name]["change"])
     low, high = ordered[0], ordered[-1]
     sentences = [
         f"{capital(what)} changed most upwards for {item(high)} "
-        f"({figure(lines[high]['change'], of)}) and least for {item(low)} "
-        f"({figure(lines[low]['change'], of)}), over {figure(shown['rows shown'])} rows."
+        f"({change_of(lines[high]['change'], of)}) and least for {item(low)} "
+        f"({change_of(lines[low]['change'], of)}), over {figure(shown['rows shown'])} rows."
         if len(lines) > 1
-        else f"{capital(what)} changed by {figure(lines[low]['change'], of)} for {item(low)}, "
+        else f"{capital(what)} changed by {change_of(lines[low]['change'], of)} for {item(low)}, "
         f"over {figure(shown['rows shown'])} rows.",
         *(f"{part}." for part in parts),
         basis(task, rows),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from analyst_kernel.models.offline.column_roles import is_number
 from analyst_kernel.models.offline.words import ROW_NOUNS, Word, name_tokens
 from analyst_kernel.protocol.datasets import DatasetProfile
 
@@ -26,11 +27,12 @@ def row_words(
 ) -> frozenset[int]:
     """Find words that mean the rows ("events per day") although a column has such a name too."""
     tokens = [name_tokens(column.name) for column in profile.columns]
+    numbers = {name_tokens(column.name) for column in profile.columns if is_number(column)}
     pairs = {pair for name in tokens for pair in pairwise(name)}
     found = set()
     for word in words:
-        if word.stem not in nouns or word.quoted:
-            continue
+        if word.stem not in nouns or word.quoted or (word.stem,) in numbers:
+            continue  # "total sales" of sales.csv is the column of amounts
         before, earlier = (
             words[place].stem if place >= 0 else "" for place in (word.index - 1, word.index - 2)
         )

@@ -109,25 +109,13 @@ def prepare(
             Cell("load", "Load the columns needed", f"SELECT {fields}\nFROM {name}", 1, source)
         )
     frame = f"{name}_used"
-    selected = f"{name}_selected" if task.filters else source
-    lines: list[str] = []
     summed = totals(task.profile) if numeric else ()
-    if task.filters or summed:
-        selected = f"{name}_selected"
-        tests = _tests(source, task.filters)
-        tests += [
-            f"(~{source}[{quoted(label)}].isin([{', '.join(map(quoted, texts))}]))"
-            for label, texts in summed
-        ]
-        lines += [f"{selected} = {source}[", *_joined(tests), "]"]
+    selected = f"{name}_selected" if task.filters or summed else source
+    lines = _selection(selected, source, task, summed)
     listing = ", ".join(quoted(column) for column in needed)
     lines.append(f"{frame} = {selected}[[{listing}]].copy()" if needed else f"{frame} = {selected}")
-    for column in numeric:
-        if number_as_text(column):
-            lines.append(f"{frame}[{quoted(column.name)}] = {_as_number(frame, column)}")
-        for value in sentinels(column, task.profile):
-            cell = f"{frame}[{quoted(column.name)}]"
-            lines.append(f"{cell} = {cell}.mask({cell} == {value})")
+    masked, cleaning = _numbers(frame, task, numeric)
+    lines += cleaning
     axis = task.time
     if axis is not None and axis.grain != "value":
         lines.append(f"{frame}[{quoted(axis.column.name)}] = {_as_date(frame, axis.column)}")
@@ -149,6 +137,11 @@ def prepare(
     if task.filters:
         lines.append(f'    "condition": {quoted(condition(task.filters))},')
         lines.append(f'    "rows selected": len({selected}),')
+    if summed:
+        labels = {label: list(texts) for label, texts in summed}
+        lines.append(f'    "rows with totals": int({source}.isin({labels!r}).any(axis=1).sum()),')
+    if masked:
+        lines.append('    "taken as missing": taken_as_missing,')
     if needed:
         lines.append('    "missing": missing,')
     lines += [f'    "rows used": len({frame}),', "}"]
@@ -157,6 +150,37 @@ def prepare(
         code = "import pandas as pd\n\n" + code
     cells.append(Cell("rows", "Check the rows used and what is missing", code, 1))
     return Prepared(tuple(cells), frame, selected, time)
+
+
+def _selection(
+    selected: str, source: str, task: Task, summed: Sequence[tuple[str, tuple[str, ...]]]
+) -> list[str]:
+    """Return lines that keep the rows that meet the conditions and are no totals of others."""
+    tests = _tests(source, task.filters)
+    tests += [
+        f"(~{source}[{quoted(label)}].isin([{', '.join(map(quoted, texts))}]))"
+        for label, texts in summed
+    ]
+    return [f"{selected} = {source}[", *_joined(tests), "]"] if tests else []
+
+
+def _numbers(frame: str, task: Task, numeric: Sequence[ColumnProfile]) -> tuple[bool, list[str]]:
+    """Return lines that make numbers of texts, and hide numbers that stand for missing values."""
+    lines: list[str] = []
+    counted: list[str] = []
+    hidden: list[str] = []
+    for column in numeric:
+        cell = f"{frame}[{quoted(column.name)}]"
+        if number_as_text(column):
+            lines.append(f"{cell} = {_as_number(frame, column)}")
+        values = sentinels(column, task.profile)
+        if values:
+            counts = ", ".join(f"{value}: int(({cell} == {value}).sum())" for value in values)
+            counted.append(f"    {quoted(column.name)}: {{{counts}}},")
+            hidden.append(f"{cell} = {cell}.mask({cell}.isin({list(values)}))")
+    if counted:
+        lines += ["taken_as_missing = {", *counted, "}", *hidden]
+    return bool(counted), lines
 
 
 _NO_DIGITS = r"[eE](?![+-]?[0-9])|(?<![0-9.])[eE]|[^0-9.eE+-]"
@@ -228,10 +252,18 @@ def basis(task: Task, rows: Shown) -> str:
 
 
 def dropped(rows: Shown) -> tuple[str, ...]:
-    """Say how many rows were left out for missing values, per column."""
+    """Say which rows were left out: missing values, what stands for them, totals."""
+    said = []
     gaps = [
         f"{figure(count)} without `{name}`"
         for name, count in dict(rows.get("missing", {})).items()
         if count
     ]
-    return (f"Rows left out because of missing values: {listed(gaps)}.",) if gaps else ()
+    if gaps:
+        said.append(f"Rows left out because of missing values: {listed(gaps)}.")
+    for name, found in dict(rows.get("taken as missing", {})).items():
+        for value, count in found.items():
+            said.append(f"{value} in `{name}` is taken to mean a missing value ({rows_of(count)}).")
+    if rows.get("rows with totals"):
+        said.append(f"{rows_of(rows['rows with totals'])} of totals left out.")
+    return tuple(said)

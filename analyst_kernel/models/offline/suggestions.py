@@ -51,7 +51,7 @@ def richest(datasets: Sequence[DatasetProfile]) -> DatasetProfile:
 def questions_about(profile: DatasetProfile) -> Iterator[str]:
     """Yield questions about one dataset, the most telling first."""
     numbers = sorted(measures(profile), key=lambda column: {"cty": 0, "hwy": 1}.get(column.name, 2))
-    groups = categories(profile)
+    groups = [column for column in categories(profile) if column.kind != "bool"]
     times = time_axes(profile)
     first = numbers[0] if numbers else None
     if first is not None and times:

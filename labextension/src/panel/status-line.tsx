@@ -25,7 +25,7 @@ function Progress({ run }: { readonly run: RunState }): React.JSX.Element {
   const { trans } = useServices();
   const now = useNow(true);
   const iteration = iterationsOf(run).length;
-  const elapsed = duration(Math.max(0, Math.floor(now - run.startedAt)));
+  const elapsed = duration(Math.max(1, Math.floor(now - run.startedAt)));
   return (
     <span>
       {iteration > 0

@@ -15,16 +15,19 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:cell-commands`,
   description: 'Asks about cells of notebooks.',
   autoStart: true,
-  requires: [IAnalystStore, IAnalystPanels, INotebookTracker],
-  optional: [ITranslator, ICommandPalette],
+  requires: [IAnalystStore, IAnalystPanels],
+  optional: [INotebookTracker, ITranslator, ICommandPalette],
   activate: (
     app: JupyterFrontEnd,
     store: IAnalystStore,
     panels: IAnalystPanels,
-    notebooks: INotebookTracker,
+    notebooks: INotebookTracker | null,
     translator: ITranslator | null,
     palette: ICommandPalette | null
   ): void => {
+    if (notebooks === null) {
+      return;
+    }
     const { commands } = app;
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
 

@@ -10,10 +10,14 @@ export const launcherPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:launcher`,
   description: 'Starts an analysis from the launcher.',
   autoStart: true,
-  requires: [ILauncher],
-  optional: [ITranslator],
-  activate: (_: JupyterFrontEnd, launcher: ILauncher, translator: ITranslator | null): void => {
+  // Notebook 7 has no launcher: then there is no card.
+  optional: [ILauncher, ITranslator],
+  activate: (
+    _: JupyterFrontEnd,
+    launcher: ILauncher | null,
+    translator: ITranslator | null
+  ): void => {
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
-    launcher.add({ command: CommandIds.create, category: trans.__('Other') });
+    launcher?.add({ command: CommandIds.create, category: trans.__('Other') });
   }
 };

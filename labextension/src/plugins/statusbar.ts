@@ -11,15 +11,19 @@ export const statusbarPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:statusbar`,
   description: 'Shows running analyses in the status bar.',
   autoStart: true,
-  requires: [IAnalystStore, IAnalystPanels, IStatusBar],
-  optional: [ITranslator],
+  requires: [IAnalystStore, IAnalystPanels],
+  // Notebook 7 has no status bar: then there is no item.
+  optional: [IStatusBar, ITranslator],
   activate: (
     _: JupyterFrontEnd,
     store: IAnalystStore,
     panels: IAnalystPanels,
-    bar: IStatusBar,
+    bar: IStatusBar | null,
     translator: ITranslator | null
   ): void => {
+    if (bar === null) {
+      return;
+    }
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
     const item = new Widget({ node: document.createElement('button') });
     item.addClass('ak-StatusItem');
