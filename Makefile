@@ -13,7 +13,7 @@ TOOLS := $(VENV)/.build-tools
 NODE_MODULES := labextension/node_modules/.installed
 FRONT_END := analyst_kernel/_labextension/package.json
 
-FRONT_END_SOURCES := $(shell find labextension/src labextension/style -type f 2>/dev/null)
+FRONT_END_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null)
 KERNELSPEC := $(shell find analyst_kernel/sandbox/kernelspec -type f 2>/dev/null)
 # JupyterLab refuses to run as root unless it is told that this is meant.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

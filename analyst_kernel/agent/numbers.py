@@ -30,7 +30,7 @@ _SCALES = {
     "thousand": 3, "k": 3, "K": 3, "million": 6, "mn": 6, "M": 6,
     "billion": 9, "bn": 9, "B": 9, "trillion": 12,
 }  # fmt: skip
-_BEFORE_SIGN = re.compile(r"(?:^|[\s(\[|:=*~≈/,])(?:[$€£¥]\s?)?[-−–][$€£¥]?$")
+_BEFORE_SIGN = re.compile(r"(?:^|[\s(\[{|:=*~≈/,])(?:[$€£¥]\s?)?[-−–][$€£¥]?$")
 _BOUND = re.compile(r"(?:<|&lt;|≤|less than|below)\s*$")
 _ROUGH = re.compile(
     r"(?:\b(?:about|around|roughly|approximately|approx\.|nearly|almost|some|over|circa|under"

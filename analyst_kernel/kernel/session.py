@@ -40,6 +40,7 @@ CANCEL_SECONDS = 0.8
 """The same when the caller was cancelled and waits to leave."""
 _POLL = 0.05
 _QUIET = 1.0
+_LATE = 15.0
 _REFUSALS = 20
 
 
@@ -277,8 +278,15 @@ class KernelSession:
             kernel_died=died,
         )
 
-    async def _watch(self, run: CellRun, seconds: float, quiet: float = _QUIET) -> _Verdict:
-        """Wait until the cell is over, the kernel is dead, or ``seconds`` are over."""
+    async def _watch(
+        self, run: CellRun, seconds: float, quiet: float = _QUIET, late: float = _LATE
+    ) -> _Verdict:
+        """Wait until the cell is over, the kernel is dead, or ``seconds`` are over.
+
+        Half of its end is an end too, after so many seconds of silence: ``quiet`` where the reply
+        is there (under a flood the kernel may drop what it publishes last), ``late`` where it said
+        that it is idle (a reply is not dropped, but comes late where the machine is slow).
+        """
         looked = time.monotonic()
         until, silent = looked + seconds, 0.0
         while True:
@@ -291,8 +299,7 @@ class KernelSession:
             silent = 0.0 if run.heard >= before else silent + min(looked - before, 2 * _POLL)
             if not await self._alive():
                 return "died"
-            # Under a flood the kernel may drop its last messages; half of the end is an end then.
-            if (run.idle or run.reply is not None) and silent > quiet:
+            if (run.reply is not None and silent > quiet) or (run.idle and silent > late):
                 return "done"
             if left <= 0:
                 return "timeout"
@@ -317,7 +324,7 @@ class KernelSession:
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._interrupt(), 0.2)
-            verdict = await self._watch(run, min(0.3, left), quiet=0.15)
+            verdict = await self._watch(run, min(0.3, left), quiet=0.15, late=0.15)
             if verdict == "done":
                 return
             if verdict == "died":

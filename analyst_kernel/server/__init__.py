@@ -1,1 +1,1 @@
-"""The Jupyter Server extension: analyses that live in the server, their socket, REST and journal."""
+"""The Jupyter Server extension: analyses that live in the server; socket, REST and journal."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from analyst_kernel.agent.errors import InputError
 from analyst_kernel.data.grants import GrantStore, GrantStoreError
+from analyst_kernel.kernel.host import warm_up
 from analyst_kernel.notebook.export import read
 from analyst_kernel.notebook.history import analysis_of
 from analyst_kernel.notebook.naming import notebook_path
@@ -238,6 +239,7 @@ class Analyses:
 
 async def _warm() -> None:
     """Load what the first question needs while the person types it."""
+    await asyncio.to_thread(warm_up)
     for name in ("pandas", "duckdb", "pyarrow", "jsonschema"):
         with contextlib.suppress(ImportError):
             await asyncio.to_thread(import_module, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from analyst_kernel.agent.errors import InputError
@@ -22,6 +23,8 @@ async def detach(living: LivingAnalysis, name: str) -> None:
     Raises:
         InputError: There is no such dataset, or something is at work.
     """
+    with suppress(TimeoutError):  # a run that has just told its end is about to be over
+        await asyncio.wait_for(living.line.idle(), 1.0)
     if living.line.busy:
         raise InputError("A run is at work with this data.", "Stop it, or wait for its end.")
     catalog = await living.catalog()

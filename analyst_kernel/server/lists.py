@@ -114,11 +114,17 @@ _SHIPPED = (
         "penguins_raw.csv",
         "studyName,Sample Number,Species",
         344,
-        "Which species is the heaviest?",
+        "Do heavier penguins have longer flippers?",
     ),
     _Shipped(
-        "nyc_weather.csv", "origin,year,month,day,hour", 26_115, "Which month was the warmest?"
+        "nyc_weather.csv",
+        "origin,year,month,day,hour",
+        26_115,
+        "Which months are windiest at each airport?",
     ),
+    _Shipped("nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"),
+    _Shipped("nyc_airports.csv", "faa,name", 1_458, "Which time zone has the most airports?"),
+    _Shipped("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
 )
 
 
@@ -133,7 +139,7 @@ def examples(root: str) -> list[dict[str, Any]]:
                     {
                         "question": shipped.question,
                         "path": path,
-                        "dataset": shipped.file.removesuffix(".csv"),
+                        "dataset": shipped.file,
                         "rows": shipped.rows,
                     }
                 )

@@ -83,6 +83,14 @@ def test_writes_to_one_stream_are_one_output() -> None:
     assert plain(found) == ["ab\n", "c", "d"]
 
 
+def test_code_that_ends_too_soon_is_a_syntax_error_on_every_python() -> None:
+    private = "_IncompleteInputError"
+    content = {"ename": private, "evalue": "'(' was never closed", "traceback": [f"{private}: '('"]}
+    assert parse({"header": {"msg_type": "error"}, "content": content}) == ErrorMsg(
+        "SyntaxError", "'(' was never closed", ("SyntaxError: '('",)
+    )
+
+
 def test_displays_are_updated_wherever_they_stand() -> None:
     found = outputs(
         display("old", "id"),

@@ -99,9 +99,14 @@ def ai_page(browser: Browser, ai_lab: Lab) -> Panel:
 def _fresh(panel: Panel) -> Iterator[Panel]:
     panel.page.set_viewport_size({"width": 1400, "height": 900})
     # A test that failed may have left a window open.
-    for rest in panel.page.locator(".jp-Dialog .jp-mod-reject, .ak-Dialog [aria-label=Close]").all():
+    for rest in panel.page.locator(
+        ".jp-Dialog .jp-mod-reject, .ak-Dialog [aria-label=Close]"
+    ).all():
         rest.click()
-    panel.command("application:close-all")
+    # Not "close all": that asks about notebooks which a test changed by hand.
+    panel.page.evaluate(
+        "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
+    )
     panel.theme("light")
     panel.width(340)
     panel.new()

@@ -26,7 +26,6 @@ DATA = _ROOT / "notebooks" / "data"
 FRONT_END = _ROOT / "analyst_kernel" / "_labextension"
 TOKEN = "a-token-of-the-browser-tests"
 DEADLINE = 120.0
-_FILES = ("vehicles.csv", "penguins_raw.csv", "nyc_weather.csv", "nyc_airports.csv")
 _QUIET = {
     "notification": {"fetchNews": "false", "checkForUpdates": False},
     # A test of the look chooses the theme itself, so the machine's taste does not count.
@@ -54,8 +53,8 @@ class Lab:
         self.place = Path(tempfile.mkdtemp(prefix="ak-ui-"))
         self.root = self.place / "root"
         (self.root / "data").mkdir(parents=True)
-        for name in _FILES:
-            shutil.copy(DATA / name, self.root / "data")
+        for file in DATA.glob("*.csv"):
+            shutil.copy(file, self.root / "data")
         self._settings("notification", _QUIET["notification"])
         self._settings("themes", _QUIET["themes"])
         # What was built last, not what was there when the package was installed.

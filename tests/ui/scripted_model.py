@@ -80,9 +80,7 @@ def plan(*steps: str) -> Turn:
 
 def python(code: str, purpose: str, step: int = 1, *, delay: float = 0.0, chunk: int = 12) -> Turn:
     """Make a turn that runs a cell."""
-    return turn(
-        call("run_python", code=code, purpose=purpose, step=step), delay=delay, chunk=chunk
-    )
+    return turn(call("run_python", code=code, purpose=purpose, step=step), delay=delay, chunk=chunk)
 
 
 def finish(answer: str, *, next_questions: tuple[str, ...] = (), **more: Any) -> Turn:

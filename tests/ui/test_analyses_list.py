@@ -16,8 +16,10 @@ def _list(panel: Panel) -> Locator:
 
 
 def _row(panel: Panel, title: str) -> Locator:
-    return panel.root.get_by_role("list", name="Analyses").get_by_role("listitem").filter(
-        has_text=title
+    return (
+        panel.root.get_by_role("list", name="Analyses")
+        .get_by_role("listitem")
+        .filter(has_text=title)
     )
 
 
@@ -79,7 +81,11 @@ def test_two_analyses_run_side_by_side(ai_panel: Panel, model: ScriptedModel) ->
     panel = ai_panel
     turns = {
         "left": [plan("Wait", "Go on", "Answer"), python(WAIT, "Wait left"), finish("Left done.")],
-        "right": [plan("Wait", "Go on", "Answer"), python(WAIT, "Wait right"), finish("Right done.")],
+        "right": [
+            plan("Wait", "Go on", "Answer"),
+            python(WAIT, "Wait right"),
+            finish("Right done."),
+        ],
     }
 
     def answer(body: Body) -> Turn:

@@ -12,7 +12,9 @@ from tests.ui.panel_page import Panel
 from tests.ui.scripted_model import MASS, ScriptedModel, finish, plan, python
 
 FILE = "data/penguins_raw.csv"
-AS_LINE = MASS.replace("mass.plot.bar(title='Mean body mass', rot=0)", "mass.plot.line(title='Mean body mass')")
+AS_LINE = MASS.replace(
+    "mass.plot.bar(title='Mean body mass', rot=0)", "mass.plot.line(title='Mean body mass')"
+)
 
 
 def _drawn(panel: Panel, model: ScriptedModel) -> Locator:
@@ -107,6 +109,6 @@ def test_versions_of_a_refined_chart_flip_side_by_side(
     panel.page.screenshot(path=panel.picture("chart-versions"))
     panel.page.keyboard.press("Escape")
 
-    panel.menu(panel.button("More"), "1 chart")
+    panel.menu(panel.button("More"), "2 charts")
     gallery = panel.page.get_by_role("dialog", name="Charts")
     expect(gallery.get_by_role("list", name="Charts").get_by_role("img")).to_have_count(1)

@@ -252,7 +252,9 @@ def test_what_a_model_says_cannot_script_the_page(ai_panel: Panel, model: Script
         "display(Javascript('window.taken=3'))"
     )
     model.says(
-        turn(think(hostile), call("update_plan", steps=[hostile, "b", "c"], datasets=[], reason="")),
+        turn(
+            think(hostile), call("update_plan", steps=[hostile, "b", "c"], datasets=[], reason="")
+        ),
         python(html, hostile),
         finish(hostile + " The end."),
     )

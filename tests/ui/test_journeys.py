@@ -20,7 +20,7 @@ EXAMPLE = "How did average city mileage change over the years?"
 
 def test_journey_1_ask_inside_jupyterlab(panel: Panel) -> None:
     examples = panel.root.get_by_role("group", name="Examples")
-    expect(examples.get_by_role("button")).to_have_count(3)
+    expect(examples.get_by_role("button")).to_have_count(6)
     expect(examples).to_contain_text("33,442 rows")
     examples.get_by_role("button", name=EXAMPLE).click()
 

@@ -47,7 +47,7 @@ def time_ticks(task: Task, index: str) -> list[str]:
         return []
     if axis.grain in ("month", "quarter", "week", "day"):
         return [
-            f"every = max(1, len({index}) // 12)",
+            f"every = -(-len({index}) // 12)",
             f"ax.set_xticks({index}[::every])",
             'ax.tick_params(axis="x", rotation=45)',
         ]
@@ -90,14 +90,17 @@ def bar_values(shown: str, task: Task) -> list[str]:
     return [
         f'labels = [f"{{value:{_digits(task)}}}" for value in {shown}["value"]]',
         "ax.bar_label(bars, labels, padding=3)",
-        "ax.margins(x=0.12)",
+        "ax.margins(x=0.15)",
         *grouped_digits("x", task),
     ]
 
 
 def _digits(task: Task) -> str:
     """Return the format of a value beside its bar."""
-    high = task.measures[0].maximum if task.measures else None
+    measure = task.measures[0] if task.measures else None
+    high = measure.maximum if measure is not None else None
+    if measure is not None and task.statistic in ("mean", "median") and measure.p75 is not None:
+        high = measure.p75  # one far value must not take the decimals of all the others
     known = float(high) if isinstance(high, int | float) else None
     if task.part:
         return ",.2f"

@@ -16,6 +16,8 @@ from analyst_kernel.models.offline.units import mark_of, unit_of
 from analyst_kernel.models.offline.words import MONTHS, name_tokens, spoken
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
+_MONEY = frozenset("$ € £ ¥ USD EUR GBP CHF".split())
+
 
 def figure(value: Any, unit: str = "") -> str:
     """Write a number with sensible digits, thousands separators and its unit."""
@@ -27,10 +29,10 @@ def figure(value: Any, unit: str = "") -> str:
         text = f"{int(value):,}"
     elif abs(value) >= 10_000:
         text = f"{value:,.0f}"
-    elif abs(value) >= 100:
+    elif abs(value) >= 100 and unit not in _MONEY:
         text = f"{value:,.1f}"
     elif abs(value) >= 1:
-        text = f"{value:.2f}"
+        text = f"{value:,.2f}"
     else:
         text = f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.8f}".rstrip("0")
     if unit in ("$", "£"):

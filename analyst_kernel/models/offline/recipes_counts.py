@@ -107,7 +107,7 @@ def top_values(task: Task) -> Recipe:
             f"shown = counts.head({drawn}).iloc[::-1]",
             "bars = ax.barh([str(name)[:40] for name in shown.index], shown.values)",
             'ax.bar_label(bars, [f"{rows:,}" for rows in shown], padding=3)',
-            "ax.margins(x=0.12)",
+            "ax.margins(x=0.15)",
             *grouped_digits("x", task),
         ],
         title=f"Rows by {column.name}{cut}",

@@ -86,7 +86,7 @@ def groups(task: Task) -> Recipe:
         f'    "rows of last": {table}["rows"].tail(1).to_dict(),',
         "}",
     ]
-    drawn = min(max(show, 10), 20)
+    drawn = _drawn(task)
     chart = chart_cell(
         [
             f"shown = {table}.head({drawn}).iloc[::-1]",
@@ -109,6 +109,14 @@ def groups(task: Task) -> Recipe:
     )
     cells = (*rows.cells, Cell("groups", "Compute it per group", "\n".join(compute), 2), chart)
     return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
+
+
+def _drawn(task: Task) -> int:
+    """Return how many bars one chart carries: all where they are few, else the first ones."""
+    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    groups = prod(column.distinct for column in columns)
+    few = task.top is None and groups <= 15
+    return max(groups, 1) if few else min(max(task.top or 10, 10), 20)
 
 
 def _bar_names(task: Task, keys: int) -> list[str]:
@@ -245,12 +253,17 @@ def best_per_group(task: Task) -> Recipe:
             *grouped_digits("y", task),
         ]
         if over_time
-        else [f"{table}.head(12).plot.bar(ax=ax, rot=45)"]
+        else [
+            f"{table}.T.head(12).plot.bar(ax=ax)",
+            f'ax.legend(title={quoted(entity_name)}, bbox_to_anchor=(1.02, 1), loc="upper left")',
+            'plt.setp(ax.get_xticklabels(), rotation=20, ha="right")',
+            *grouped_digits("y", task),
+        ]
     )
     chart = chart_cell(
         draw,
         title=f"{capital(of_measure(task))} by {entity_name} and {part_name}",
-        x=entity_name,
+        x=entity_name if over_time else part_name,
         y=axis_label(measure, task.profile),
         step=3,
         purpose="Draw it for each group",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analyst_kernel.agent.numbers import find_numbers
+from analyst_kernel.agent.numbers import find_numbers, shown_numbers
 from analyst_kernel.agent.proof import UNVERIFIED, cell_numbers, is_shown, mark_unverified, prove
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import (
@@ -194,3 +194,7 @@ def test_marking_any_text_keeps_it_and_its_offsets(text: str) -> None:
     marked, moved = mark_unverified(text, proofs)
     assert marked.replace(UNVERIFIED, "") == text.replace(UNVERIFIED, "")
     assert [marked[p.start : p.end] for p in moved] == [p.text for p in proofs]
+
+
+def test_a_negative_number_that_opens_a_mapping_is_negative():
+    assert -999.0 in set(shown_numbers("{'taken as missing': {-999: 72}}"))

@@ -214,6 +214,24 @@ async def test_sentinels_currency_and_mixed_types(load, tmp_path):
     assert ("mixed-types", "mixed") in found
 
 
+async def test_a_sentinel_beside_negative_values_is_found(load, tmp_path):
+    path = tmp_path / "t.csv"
+    degrees = [f"{n % 30 - 8}.5,{-99 if n % 2 else n % 90 - 45}" for n in range(60)]
+    path.write_text(lines("warmth,latitude", *degrees, "-999,-44"))
+    got = await load(path)
+    found = {one.column: one.message for one in got.profile.warnings if one.code == "sentinel"}
+    assert set(found) == {"warmth"}
+    assert "-999 occurs 1 time, far from all other values" in found["warmth"]
+
+
+async def test_one_total_is_said_in_the_singular(load, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text(lines("team,points", *(f"T{n},{n}" for n in range(20)), "Total,190"))
+    got = await load(path)
+    (total,) = [one.message for one in got.profile.warnings if one.code == "total-rows"]
+    assert total == "1 row looks like a total ('Total'); leave it out before summing."
+
+
 async def test_dates_with_failures_and_ambiguous_dates(load, tmp_path):
     path = tmp_path / "d.csv"
     rows = [f"{n:02d}/{n:02d}/2024,2024-01-{n:02d},{n + 12}/{n:02d}/2024" for n in range(1, 13)]

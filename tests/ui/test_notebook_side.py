@@ -1,0 +1,122 @@
+"""Point 6: run again, export, verify, and what a notebook's own cells offer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.ui.notebook_page import NotebookPage
+from tests.ui.panel_page import SLOW, Panel
+from tests.ui.scripted_model import ScriptedModel, finish, plan, python
+
+FILE = "data/penguins_raw.csv"
+
+
+def _answered(panel: Panel, model: ScriptedModel) -> Locator:
+    model.says(
+        plan("Count", "Look at it", "Answer"),
+        python("islands = penguins_raw['Island'].nunique()\nislands", "Count islands"),
+        finish("There are 3 islands."),
+    )
+    panel.attach(FILE)
+    return panel.answered(panel.ask("How many islands are there?"))
+
+
+def test_verify_runs_all_in_a_fresh_kernel_and_shows_each_cell(
+    ai_panel: Panel, model: ScriptedModel
+) -> None:
+    panel = ai_panel
+    run = _answered(panel, model)
+    run.get_by_role("button", name="Verify").click()
+    expect(
+        run.get_by_role("status").filter(has_text=re.compile(r"✓ reproduced \d of \d"))
+    ).to_be_visible(timeout=SLOW)
+    run.get_by_text(re.compile("1 iteration")).click()
+    expect(run.get_by_role("article").first).to_contain_text("reproduced")
+    panel.picture("notebook-verified")
+
+
+def test_an_iteration_and_the_whole_analysis_run_again(
+    ai_panel: Panel, model: ScriptedModel
+) -> None:
+    panel = ai_panel
+    run = _answered(panel, model)
+    run.get_by_text(re.compile("1 iteration")).click()
+    cell = run.get_by_role("article").first
+    cell.get_by_role("button", expanded=False).first.click()
+    cell.get_by_role("button", name="Run again").click()
+    output = cell.get_by_role("group", name="Output of cell 1")
+    expect(output).to_contain_text("3", timeout=SLOW)
+    expect(panel.log.get_by_role("article")).to_have_count(1)
+    panel.menu(panel.button("More"), "Run all again")
+    expect(panel.stop_button).to_have_count(0, timeout=SLOW)
+    expect(output).to_contain_text("3", timeout=SLOW)
+
+
+@pytest.mark.parametrize(
+    ("item", "suffix", "inside"),
+    [
+        ("Notebook, complete", ".ipynb", "islands"),
+        ("Web page", ".html", "There are 3 islands"),
+        ("Python script", ".py", "islands = penguins_raw"),
+    ],
+)
+def test_the_analysis_is_exported(
+    ai_panel: Panel, model: ScriptedModel, tmp_path: Path, item: str, suffix: str, inside: str
+) -> None:
+    panel = ai_panel
+    run = _answered(panel, model)
+    with panel.page.expect_download(timeout=SLOW) as download:
+        panel.menu(run.get_by_role("button", name="Export", exact=True), item)
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.suffix == suffix
+    text = path.read_text(encoding="utf-8")
+    assert inside in text
+    assert str(panel.lab.root) not in text
+    if suffix == ".ipynb":
+        nbformat.validate(nbformat.reads(text, as_version=4))
+
+
+def test_a_failed_cell_is_fixed_and_a_cell_is_asked_about(
+    ai_panel: Panel, model: ScriptedModel
+) -> None:
+    panel = ai_panel
+    _answered(panel, model)
+    panel.log.get_by_role("button", name="Open notebook").click()
+    notebook = NotebookPage(panel)
+    notebook.run_by_hand("undefined_name + 1")
+    model.says(
+        plan("Look at the error", "Repair it", "Answer"),
+        python("undefined_name = 1\nundefined_name + 1", "Define the name"),
+        finish("The name was not defined. It is now."),
+    )
+    notebook.root.get_by_role("button", name="Fix with Analyst").click()
+    run = panel.log.locator("section[data-status]").last
+    expect(run).to_contain_text("NameError", timeout=SLOW)
+    expect(panel.log.locator("section[data-status]")).to_have_count(2)
+    panel.answered(run)
+    assert "undefined_name + 1" in str(model.bodies[-1]["messages"])
+
+    panel.command("analyst:ask-about-cell")
+    expect(panel.box).to_have_value(re.compile("About .*ipynb", re.DOTALL))
+    expect(panel.box).to_be_focused()
+    # The label that a person sees in the cell's context menu.
+    notebook.active.click(button="right")
+    expect(panel.page.get_by_role("menuitem", name="Ask Analyst about This Cell")).to_be_visible()
+    panel.page.keyboard.press("Escape")
+
+
+def test_a_branch_starts_from_a_cell_with_its_state(ai_panel: Panel, model: ScriptedModel) -> None:
+    panel = ai_panel
+    run = _answered(panel, model)
+    run.get_by_role("button", name="Branch from here").last.click()
+    told = panel.root.get_by_role("alert").or_(
+        panel.root.get_by_role("heading", name=re.compile("[Bb]ranch"))
+    )
+    # Either a branch is there, or the panel says what to do instead.
+    expect(told.first).to_be_visible()
