@@ -122,7 +122,7 @@ def page(document: Document, title: str) -> str:
     exporter = make(
         template_name="lab",
         # nbconvert's own list has no paragraphs, headings or table parts: their tags would show.
-        filters={"clean_html": _clean},
+        filters={"clean_html": _clean_html},
         embed_images=True,
         sanitize_html=True,
         require_js_url="",
@@ -149,9 +149,18 @@ def _harmless(cell: Cell) -> Cell:
         html = output.get("data", {}).get("text/html")
         if html is None:
             return output
-        return {**output, "data": {**output["data"], "text/html": _clean(html)}}
+        return {**output, "data": {**output["data"], "text/html": _clean_html(html)}}
 
     return {**cell, "outputs": [harmless(output) for output in cell["outputs"]]}
+
+
+def _clean_html(html: object) -> str:
+    """Leave text, tables, links and pictures; nothing that runs."""
+    import nh3
+
+    attributes = {**nh3.ALLOWED_ATTRIBUTES}
+    attributes["*"] = attributes.get("*", set()) | {"class", "id", "style"}
+    return nh3.clean(str(html), attributes=attributes)
 
 
 def _clean(document: Document, source: Path, place: Path) -> Document:
