@@ -3,7 +3,6 @@
 ``CODE`` runs in the kernel and prints ``{name: ""}`` for what stayed closed and
 ``{name: what happened}`` for what did not. It shares nothing with the probe.
 """
-# ruff: noqa: E501 - one attack per line
 
 CODE = r"""
 import ctypes, errno, json, mmap, os, resource, signal, socket, struct, subprocess, sys, threading

@@ -133,7 +133,7 @@ def open_own(browser: Browser) -> Iterator[OpenPanel]:
     opened: list[Panel] = []
 
     def open_one(server: Lab, **options: int | bool) -> Panel:
-        opened.append(open_panel(browser, server, f"w{next(_workspaces)}", **options))  # type: ignore[arg-type]
+        opened.append(open_panel(browser, server, f"w{next(_workspaces)}", **options))
         return opened[-1]
 
     yield open_one

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analyst_kernel.models.offline.progress import Progress
-from analyst_kernel.models.offline.prose import condition, figure
+from analyst_kernel.models.offline.prose import condition, figure, rows_of
 from analyst_kernel.models.offline.recipe import UNREADABLE, Draft, Recipe
 from analyst_kernel.models.offline.rows import basis, dropped
 from analyst_kernel.models.offline.suggestions import questions_about, richest, suggest_questions
@@ -41,8 +41,8 @@ def _no_rows(task: Task, progress: Progress) -> Draft:
     name = task.profile.dataset.name
     if task.filters and rows.get("rows selected") == 0:
         head = (
-            f"No row of `{name}` has {condition(task.filters)}, so there is nothing to compute "
-            f"(of {figure(rows['rows'])} rows)."
+            f"In none of the {rows_of(rows['rows'])} of `{name}`, {condition(task.filters)}: there "
+            "is nothing to compute."
         )
     else:
         head = (

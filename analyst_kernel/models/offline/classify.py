@@ -5,6 +5,7 @@ Pure; returns a task, or one sentence that says what is lacking.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from analyst_kernel.models.offline.column_roles import (
@@ -16,6 +17,7 @@ from analyst_kernel.models.offline.column_roles import (
 )
 from analyst_kernel.models.offline.match import ValueMention
 from analyst_kernel.models.offline.roles import Roles, claimed_direction, comparatives
+from analyst_kernel.models.offline.row_words import row_nouns, row_words
 from analyst_kernel.models.offline.task import Filter, Intent, Member, Statistic, Task, TimeAxis
 from analyst_kernel.models.offline.vocabulary import statistic_of
 from analyst_kernel.models.offline.words import Word
@@ -46,6 +48,8 @@ class Parts:
 
 def classify(parts: Parts) -> Task | str:
     """Return the task, or what is lacking for one."""
+    if _FUTURE.search(parts.text):
+        return "I describe what the data hold; I do not forecast."
     for rule in _RULES:
         task = rule(parts)
         if task is not None:
@@ -109,6 +113,8 @@ def _two_columns(parts: Parts) -> Task | str | None:
     pair = len(numbers) >= 2 and (
         explicit or twice or bool(tags & {"compare"}) or "against" in parts.text
     )
+    if pair and _PREDICTS.search(parts.text):
+        numbers = numbers[1::-1]
     if pair:
         return _task(
             parts,
@@ -417,7 +423,14 @@ _RULES = (
 """In order: the first that gives a task, or says what is lacking, decides."""
 
 
-def _last_resort(parts: Parts) -> str:
+_FUTURE = re.compile(r"\bwill\b|\bforecast|\bnext (?:year|month|quarter|week)\b", re.IGNORECASE)
+_PREDICTS = re.compile(r"\bpredict\w*\b.*\b(?:from|by|with|using)\b", re.IGNORECASE)
+
+
+def _last_resort(parts: Parts) -> Task | str:
+    if parts.filters and not parts.roles.groups and not parts.roles.measures:
+        if row_words(parts.words, parts.profile, row_nouns(parts.profile)):
+            return _task(parts, "count")  # "cars with more than 8 cylinders"
     named = [f"`{column.name}`" for column in (*parts.roles.measures, *parts.roles.groups)]
     time = parts.roles.time
     if time is not None and (is_date(time) or is_time(time)):

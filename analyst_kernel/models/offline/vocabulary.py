@@ -75,7 +75,7 @@ GUARDED = (
 
 _PROFILE = re.compile(
     r"\b(?:what(?:'s| is| does| "
-    r"do)?\b.*\b(?:in|contain|about)\b.*\b(?:data|dataset|file|table|it|this)\b"
+    r"do)?\b.*\b(?:in|contain|about)\b.*\b(?:data|dataset|file|table|it|this|here|there|folder)\b"
     r"|tell me (?:something )?about|look(?:s)? like|what (?:is|are) (?:this|these|the) "
     r"(?:data|dataset|file)"
     r"|data quality|first look|what columns|which columns|get to know)",

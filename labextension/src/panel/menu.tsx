@@ -34,6 +34,8 @@ export function Menu(props: Props): React.JSX.Element {
   const button = React.useRef<HTMLButtonElement>(null);
   const list = React.useRef<HTMLDivElement>(null);
   const choices = items.some(item => item !== 'separator' && item.checked !== undefined);
+  const [flipped, setFlipped] = React.useState(false);
+  const side = flipped ? (place === 'above' ? 'below' : 'above') : place;
 
   const close = (refocus: boolean): void => {
     setOpen(false);
@@ -42,6 +44,9 @@ export function Menu(props: Props): React.JSX.Element {
     }
   };
 
+  React.useLayoutEffect(() => {
+    setFlipped(open && isCutOff(root.current, list.current, place));
+  }, [open, place]);
   React.useEffect(() => {
     if (!open) {
       return;
@@ -102,7 +107,7 @@ export function Menu(props: Props): React.JSX.Element {
       </button>
       {open && (
         <div
-          className={`ak-Menu-list ak-mod-${place} ak-mod-${align}`}
+          className={`ak-Menu-list ak-mod-${side} ak-mod-${align}`}
           role="menu"
           aria-label={label}
           ref={list}
@@ -137,6 +142,24 @@ export function Menu(props: Props): React.JSX.Element {
       )}
     </div>
   );
+}
+
+/** Whether the list leaves the part that is seen, and would not on the other side of its button. */
+function isCutOff(
+  root: HTMLElement | null,
+  list: HTMLElement | null,
+  place: 'below' | 'above'
+): boolean {
+  const seen = root?.closest('.ak-Scroll, .ak-Dialog, .ak-Panel')?.getBoundingClientRect();
+  if (root === null || list === null || seen === undefined) {
+    return false;
+  }
+  const button = root.getBoundingClientRect();
+  const height = list.offsetHeight;
+  const above = button.top - height >= seen.top;
+  const below = button.bottom + height <= seen.bottom;
+  // What leaves at the bottom can be scrolled to; what leaves at the top is lost.
+  return place === 'above' ? !above : !below && above;
 }
 
 function entries(list: HTMLElement | null): HTMLElement[] {

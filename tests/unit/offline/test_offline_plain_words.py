@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table of questions, one line each
 """Questions as analysts type them, on awkward tables: how they are read and what is answered."""
 
 from __future__ import annotations
@@ -98,6 +97,10 @@ def read(question: str, *names: str) -> str:
         ("trips", "number of trips per month", "trend, rows, over pickup_at/month"),
         ("trips", "which hour of the day has the most trips", "groups, rows, over pickup_at/hour of day"),
         ("trips", "share of cash trips by month", "trend, share, over pickup_at/month, part payment is cash"),
+        ("vehicles", "cars with more than 8 cylinders", "count, mean, where cyl > 8"),
+        ("vehicles", "what is in here?", "profile, mean"),
+        ("vehicles", "How will mileage develop in 2030?", "Unclear"),
+        ("penguins_raw", "predict body mass from flipper length", "correlation, mean, Flipper Length (mm), Body Mass (g)"),
         ("events", "how many events per plan", "top_values, rows, user.plan"),
         ("events", "daily events", "trend, rows, over ts/day"),
         ("events", "median ms by event type", "groups, median, ms, event"),

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table of questions, one line each
 """What the rules understand: columns, values, intents. One line per question."""
 
 from __future__ import annotations
