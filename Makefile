@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test lab demo demonstrations codegen bench dev
+.PHONY: help install system-deps check test lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ demo: $(INSTALLED) ## Ask one question of the shipped data, without a key
 
 demonstrations: $(INSTALLED) ## Make the notebooks of notebooks/ anew, by asking
 	python notebooks/make.py
+
+screenshots: system-deps $(INSTALLED) ## Make the README's pictures anew, from the real product
+	python tests/ui/screenshots.py labextension/screenshots
 
 codegen: $(INSTALLED) ## Make schema.json and generated.ts from the Python wire
 	@mkdir -p build

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -369,7 +370,13 @@ def _resolve(notebook: str | os.PathLike[str] | None, question: str) -> tuple[st
 
 
 async def _create(path: str, model: str, own: Embedding) -> NotebookFile:
-    return await NotebookFile.create(path, analysis=own.analysis or new_analysis_id(), model=model)
+    return await NotebookFile.create(
+        path,
+        analysis=own.analysis or new_analysis_id(),
+        model=model,
+        # JupyterLab would add it on opening, and call the notebook changed for it.
+        python=platform.python_version(),
+    )
 
 
 async def _regrant(catalog: LocalCatalog, store: GrantStore, path: str) -> tuple[str, ...]:
