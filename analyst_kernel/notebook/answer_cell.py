@@ -46,10 +46,17 @@ def _values(values: tuple[Value, ...]) -> str:
     if len(values) < 2:
         return ""
     rows = [
-        f"| {table_cell(v.label)} | {table_cell(str(v.value))} {table_cell(v.unit)}".rstrip() + " |"
+        f"| {table_cell(v.label)} | {table_cell(_written(v))} {table_cell(v.unit)}".rstrip() + " |"
         for v in values
     ]
     return "\n".join(["| Value | Result |", "|---|---:|", *rows])
+
+
+def _written(value: Value) -> str:
+    """Write a value; digits are grouped from 10,000 on, so that a year stays a year."""
+    found = value.value
+    grouped = isinstance(found, int | float) and abs(found) >= 10_000
+    return f"{found:,}" if grouped else str(found)
 
 
 def _list(title: str, items: tuple[str, ...]) -> str:

@@ -26,6 +26,8 @@ from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
 PROGRAM = shutil.which("bwrap")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not installed")
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 
 def the_host() -> ZygoteHost:
     assert PROGRAM is not None
@@ -160,7 +162,8 @@ async def test_the_key_of_the_connection_lies_in_no_file(way: str, start: Start)
             "print(json.dumps(seen))".replace("F", repr(folder))
         )
     assert key
-    assert found == []
+    # The package is shown to its kernels; a checkout may lie under /tmp.
+    assert [path for path in found if not path.startswith(f"{REPOSITORY}/")] == []
 
 
 async def test_an_exit_code_is_the_real_one_and_nothing_is_left(way: str, start: Start) -> None:

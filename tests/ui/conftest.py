@@ -14,15 +14,11 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
+from tests.ui.browser_flags import CHROMIUM, FLAGS
 from tests.ui.lab import Lab
 from tests.ui.panel_page import QUICK, Panel, open_panel
 from tests.ui.scripted_model import ScriptedModel
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 _workspaces = itertools.count(1)
 
 OpenPanel = Callable[..., Panel]

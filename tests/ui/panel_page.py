@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.ui.lab import Lab
 
 ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
-SLOW = 30_000
+SLOW = 90_000
 """Milliseconds that a whole answer may take on a slow machine."""
-QUICK = 8_000
+QUICK = 30_000
 Theme = Literal["light", "dark", "high contrast"]
 _THEMES = {
     "light": "JupyterLab Light",
@@ -144,6 +144,12 @@ class Panel:
         """Wait until the run is answered."""
         expect(run).to_have_attribute("data-status", "answered", timeout=SLOW)
         return run
+
+    def open_cells(self, run: Locator) -> None:
+        """Open the cards of all cells of a run whose steps are shown."""
+        closed = run.get_by_role("article").get_by_role("button", expanded=False)
+        for _ in range(closed.count()):
+            closed.first.click()
 
     def release(self) -> None:
         """Let the cell of the shown analysis end that waits for a file (scripted_model.WAIT)."""

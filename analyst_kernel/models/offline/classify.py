@@ -20,7 +20,7 @@ from analyst_kernel.models.offline.roles import Roles, claimed_direction, compar
 from analyst_kernel.models.offline.row_words import row_nouns, row_words
 from analyst_kernel.models.offline.task import Filter, Intent, Member, Statistic, Task, TimeAxis
 from analyst_kernel.models.offline.vocabulary import statistic_of
-from analyst_kernel.models.offline.words import Word
+from analyst_kernel.models.offline.words import Word, stem
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 
@@ -48,8 +48,6 @@ class Parts:
 
 def classify(parts: Parts) -> Task | str:
     """Return the task, or what is lacking for one."""
-    if _FUTURE.search(parts.text):
-        return "I describe what the data hold; I do not forecast."
     for rule in _RULES:
         task = rule(parts)
         if task is not None:
@@ -238,6 +236,9 @@ def _statistic(parts: Parts) -> Statistic:
     named = statistic_of(parts.tags)
     if named is not None:
         return named
+    most = _MOST.search(parts.text)
+    if most is not None and stem(most[1]) in _ADDS_UP:
+        return "sum"
     if parts.roles.direction and parts.roles.entity is None and not parts.roles.time_is_entity:
         return "max" if parts.roles.direction > 0 else "min"
     return "mean"
@@ -423,7 +424,12 @@ _RULES = (
 """In order: the first that gives a task, or says what is lacking, decides."""
 
 
-_FUTURE = re.compile(r"\bwill\b|\bforecast|\bnext (?:year|month|quarter|week)\b", re.IGNORECASE)
+_MOST = re.compile(r"\b(?:most|fewest|least) ([^\W\d_]+)", re.IGNORECASE)
+_ADDS_UP = frozenset(
+    "sale revenue turnover amount quantity profit income cost expense umsatz rain rainfall "
+    "precipitation passenger seat".split()
+)
+"""Who has "the most" of these has the highest total, not the highest average."""
 _PREDICTS = re.compile(r"\bpredict\w*\b.*\b(?:from|by|with|using)\b", re.IGNORECASE)
 
 

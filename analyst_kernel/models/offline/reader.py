@@ -6,6 +6,7 @@ question unclear, because leaving it out would answer another question.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -117,6 +118,8 @@ def read_dataset(
         alike=_alike(profile, others),
         ties=bool(matches.ties),
     )
+    if _FUTURE.search(text):
+        return Unclear("I describe what the data hold; I do not forecast.", (), weight)
     if unknown:
         return _unknown(phrases, unknown, parts, known, weight)
     if matches.ties and not tags & {"profile", "missing"}:
@@ -125,6 +128,9 @@ def read_dataset(
     if isinstance(task, str):
         return Unclear(task, (), weight)
     return Ready(_with_assumptions(task, parts, matches), weight)
+
+
+_FUTURE = re.compile(r"\bwill\b|\bforecast|\bnext (?:year|month|quarter|week)\b", re.IGNORECASE)
 
 
 def _alike(profile: DatasetProfile, others: Sequence[DatasetProfile]) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ def groups(task: Task) -> Recipe:
         "Draw the groups as bars",
         "State the answer with its numbers",
     )
-    cells = (*rows.cells, Cell("groups", "Compute it per group", "\n".join(compute), 2), chart)
+    cells = (*rows.cells, Cell("groups", goals[1], "\n".join(compute), 2), chart)
     return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
 
 

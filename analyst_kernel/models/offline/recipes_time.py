@@ -103,6 +103,7 @@ def _one_line(task: Task) -> Recipe:
         "lowest = min(compared, key=compared.get)",
         "highest = max(compared, key=compared.get)",
         "change = compared[last] - compared[first]",
+        "",
         "{",
         '    "periods": len(compared),',
         '    "first": first,',
@@ -133,9 +134,9 @@ def _one_line(task: Task) -> Recipe:
         x=time,
         y=measured_label(task),
         step=3,
-        purpose=f"Draw {task.statistic} by {time} as a line",
+        purpose=f"Draw the {of_measure(task)} by {time} as a line",
     )
-    purpose = f"Compute the {task.statistic} per {time}"
+    purpose = f"Compute the {of_measure(task)} per {time}"
     cells = (*rows.cells, Cell("trend", purpose, "\n".join(compute), 2), chart)
     return Recipe(_goals(task, time), cells, lambda shown: _tell_line(task, time, shown))
 

@@ -24,8 +24,13 @@ export function Conversation(): React.JSX.Element {
   const loaded = usePanel(m => m.analysis === null || m.store.isLoaded(m.analysis));
   const last = runs.at(-1);
   const finished = last !== undefined && last.status !== 'running' && pending.length === 0;
-  const { scroller, content, away, toEnd } = useStickToEnd(analysis, pending.length, finished);
   const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0;
+  const { scroller, content, away, toEnd } = useStickToEnd(
+    analysis,
+    pending.length,
+    finished,
+    empty
+  );
   return (
     <div className="ak-Middle">
       <main className="ak-Scroll" ref={scroller} tabIndex={-1}>

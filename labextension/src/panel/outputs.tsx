@@ -2,6 +2,7 @@
 import * as React from 'react';
 import { HtmlFrame, isActive } from '../rendering/html-frame';
 import { Rendered } from '../rendering/rendered';
+import { altOf } from '../session/charts';
 import type { Output } from '../session/state';
 import { useServices } from './services';
 
@@ -119,21 +120,42 @@ function OutputView({ output, label }: { output: Output; label: string }): React
       if (mime === undefined) {
         return <p className="ak-Quiet">{trans.__('This output cannot be shown here.')}</p>;
       }
-      return (
-        <Rendered
-          className="ak-Rendered"
-          rendermime={rendermime}
-          mime={mime}
-          data={output.data}
-          metadata={output.metadata}
-        />
-      );
+      return <Bundle output={output} mime={mime} label={label} />;
     }
     default: {
       const rest: never = output;
       throw new Error(`Unknown output ${JSON.stringify(rest)}`);
     }
   }
+}
+
+/** What a cell displays; a picture in it has the words of its chart, or else the cell's name. */
+function Bundle(props: {
+  readonly output: Extract<Output, { data: unknown }>;
+  readonly mime: string;
+  readonly label: string;
+}): React.JSX.Element {
+  const { output, mime, label } = props;
+  const { rendermime } = useServices();
+  const words = altOf(output.data) || label;
+  const name = React.useCallback(
+    (host: HTMLElement) => {
+      for (const image of host.querySelectorAll('img')) {
+        image.alt ||= words;
+      }
+    },
+    [words]
+  );
+  return (
+    <Rendered
+      className="ak-Rendered"
+      rendermime={rendermime}
+      mime={mime}
+      data={output.data}
+      metadata={output.metadata}
+      onRendered={name}
+    />
+  );
 }
 
 /** Terminal text: the same bundle as long as the text is the same. */

@@ -13,7 +13,8 @@ const SETTLING = 2000;
 export function useStickToEnd(
   analysis: string | null,
   sent: number,
-  finished: boolean
+  finished: boolean,
+  empty: boolean
 ): {
   scroller: React.RefObject<HTMLElement>;
   content: React.RefObject<HTMLDivElement>;
@@ -48,7 +49,7 @@ export function useStickToEnd(
       if (element.scrollHeight === height) {
         const left = element.scrollHeight - element.scrollTop - element.clientHeight;
         atEnd.current = left < NEAR;
-        setAway(left > element.clientHeight);
+        setAway(isFar(element));
       }
       height = element.scrollHeight;
     };
@@ -68,6 +69,8 @@ export function useStickToEnd(
               showStart(element, held.current.run);
             } else if (atEnd.current) {
               element.scrollTop = element.scrollHeight;
+            } else {
+              setAway(isFar(element));
             }
           });
     observer?.observe(inner);
@@ -80,7 +83,16 @@ export function useStickToEnd(
     };
   }, []);
 
-  React.useEffect(toEnd, [analysis, sent, toEnd]);
+  React.useEffect(() => {
+    if (!empty) {
+      toEnd();
+    } else if (scroller.current !== null) {
+      // Where nothing was asked, there is only a beginning to read.
+      scroller.current.scrollTop = 0;
+      atEnd.current = false;
+      setAway(false);
+    }
+  }, [analysis, sent, empty, toEnd]);
   React.useEffect(() => {
     const element = scroller.current;
     const run = [...(content.current?.querySelectorAll<HTMLElement>('.ak-Run') ?? [])].at(-1);
@@ -95,6 +107,11 @@ export function useStickToEnd(
 
 /** What a person does who wants to be elsewhere. */
 const GESTURES = ['wheel', 'touchstart', 'pointerdown', 'keydown'] as const;
+
+/** Whether more lies below than fits at once. */
+function isFar(scroller: HTMLElement): boolean {
+  return scroller.scrollHeight - scroller.scrollTop > 2 * scroller.clientHeight;
+}
 
 function showStart(scroller: HTMLElement, run: HTMLElement): void {
   scroller.scrollTop = run.offsetTop - 12;

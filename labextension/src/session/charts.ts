@@ -39,6 +39,12 @@ export function chartGroups(state: AnalysisState): readonly ChartGroup[] {
   return groups;
 }
 
+/** What a bundle's typed chart says of its picture; empty where it has none. */
+export function altOf(bundle: Readonly<Record<string, unknown>>): string {
+  const typed = bundle[CHART_MIME];
+  return isRecord(typed) ? textOf(typed.alt) : '';
+}
+
 const known = new WeakMap<ChartRecord, ChartVersion>();
 
 /** The version that a chart is; the same object while its cell is the same. */

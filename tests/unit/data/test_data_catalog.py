@@ -225,3 +225,9 @@ async def test_refresh_reads_what_changed_and_nothing_else(tmp_path: Path) -> No
     other.unlink()
     assert await catalog.refresh() == ()
     assert [path for path, _ in catalog.problems] == [str(other)]
+
+
+def test_a_readme_beside_data_is_no_data(tmp_path):
+    write(tmp_path / "sales.csv")
+    write(tmp_path / "README.txt", "hello, notes\nnot data, really\n")
+    assert [os.path.basename(one.path) for one in find_files([str(tmp_path)])] == ["sales.csv"]

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from analyst_kernel.notebook.answer_cell import answer_source
 from analyst_kernel.notebook.prose import inline, literal, proven, safe_markdown, unescaped, zones
-from analyst_kernel.protocol.records import NumberProof
+from analyst_kernel.protocol.records import Answer, NumberProof, Value
 
 RENDER = MarkdownIt("commonmark", {"html": True}).enable("table")
 HOSTILE = st.text(alphabet="<>/!imgsrc=x`~*_[]()|&#;\\ \n-1.0$\"'", max_size=60)
@@ -143,3 +144,10 @@ def test_each_proof_is_shown_or_left(text: str, data: st.DataObject) -> None:
     here = [p for p in chosen if p not in left]
     assert shown.count("](#cell-id=abc)") == sum(p.cell is not None for p in here)
     assert shown.count(" (not verified)") == sum(p.cell is None for p in here)
+
+
+def test_values_of_five_digits_are_grouped_and_years_are_not() -> None:
+    values = (Value(label="Total", value=17846.02, unit="USD"), Value(label="Best", value=2014))
+    source = answer_source(Answer(text="It rose.", key_values=values), "answered")
+    assert "| Total | 17,846.02 USD |" in source
+    assert "| Best | 2014 |" in source

@@ -348,7 +348,9 @@ async def test_awkward_names_and_numbers_as_text(question, expected):
 
 async def test_no_row_is_left():
     played = await play("vehicles", "average city mileage of Toyota cars in 2999")
-    assert played.answer.startswith("No row of `vehicles` has make is Toyota and year is 2999")
+    assert played.answer.startswith(
+        "In none of the 33,442 rows of `vehicles`, make is Toyota and year is 2999"
+    )
     assert played.finish["key_values"] == []
 
 

@@ -117,6 +117,13 @@ def test_a_column_called_like_its_table_stays_a_column():
     assert [column.name for column in reading.task.measures] == ["sales"]
 
 
+def test_the_most_sales_are_a_total():
+    sales = pd.DataFrame({"region": ["North", "South"] * 20, "sales": [1.5, 2.5] * 20})
+    reading = interpret("which region has the most sales", [profile_frame("books", sales)])
+    assert isinstance(reading, Ready)
+    assert (reading.task.intent, reading.task.statistic) == ("groups", "sum")
+
+
 def test_numbers_in_names_tell_columns_apart():
     wide = pd.DataFrame({f"sensor_{n:03}_pressure_bar": [1.0, 2.0 + n] * 9 for n in range(20)})
     reading = interpret("average sensor 010 pressure", [profile_frame("wide", wide)])

@@ -1,0 +1,119 @@
+"""Point 2: each state of the panel in light and dark, from 250 to 900 pixels, and for axe-core.
+
+The pictures are kept in tests/artefacts for a person's eyes; what a program can see is asserted.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.fakes.turns import call, fail, turn
+from tests.ui.accessibility import findings
+from tests.ui.panel_page import SLOW, Panel, Theme
+from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
+
+THEMES: tuple[Theme, ...] = ("light", "dark")
+WIDTHS = (250, 340, 900)
+
+
+def look(panel: Panel, state: str) -> None:
+    """Keep pictures of a state in every theme and width; nothing may be cut off or unreadable."""
+    found: list[str] = []
+    for theme in THEMES:
+        panel.theme(theme)
+        for width in WIDTHS:
+            panel.width(width)
+            panel.picture(f"look-{state}-{theme}-{width}")
+            too_wide = panel.root.evaluate(
+                """root => [...root.querySelectorAll('main, footer, header, .ak-Data, .ak-Status')]
+                  .filter(part => part.scrollWidth > part.clientWidth + 1)
+                  .map(part => `${part.className}: ${part.scrollWidth} in ${part.clientWidth}`)"""
+            )
+            found += [f"{state}, {theme}, {width} px: {part}" for part in too_wide]
+        found += [f"{state}, {theme}: {line}" for line in findings(panel.page, "#analyst-panel")]
+    assert found == []
+
+
+def test_the_first_run_looks_right(panel: Panel) -> None:
+    expect(panel.root.get_by_role("group", name="Examples")).to_be_visible()
+    look(panel, "first-run")
+
+
+def test_a_run_at_work_looks_right(ai_panel: Panel, model: ScriptedModel) -> None:
+    panel = ai_panel
+    turns = penguins()
+    model.says(*turns[:3], python(WAIT, "Wait for the file", 2), *turns[3:])
+    panel.attach("data/penguins_raw.csv")
+    run = panel.ask(QUESTION)
+    expect(run.get_by_text("waiting", exact=True)).to_be_visible(timeout=SLOW)
+    look(panel, "at-work")
+    panel.release()
+    panel.answered(run)
+
+
+def test_an_answer_looks_right(ai_panel: Panel, model: ScriptedModel) -> None:
+    panel = ai_panel
+    model.says(*penguins())
+    panel.attach("data/penguins_raw.csv")
+    run = panel.answered(panel.ask(QUESTION))
+    expect(panel.charts.get_by_role("img").first).to_be_visible()
+    look(panel, "answered")
+    run.get_by_text(re.compile("2 iterations")).click()
+    panel.open_cells(run)
+    look(panel, "answered-steps")
+
+
+@pytest.mark.parametrize("state", ["approval", "plan", "question", "retry"])
+def test_what_needs_the_person_looks_right(
+    ai_panel: Panel, model: ScriptedModel, state: str
+) -> None:
+    panel = ai_panel
+    ask = call(
+        "ask_user",
+        question="Which date counts?",
+        options=["Order date", "Shipping date"],
+        default="Order date",
+    )
+    first = {
+        "approval": (plan("Add", "Go on", "Answer"), python("1 + 1", "Add one and one")),
+        "plan": (plan("Add", "Go on", "Answer"),),
+        "question": (turn(ask),),
+        "retry": (fail("status", status=529, retry_after=58, message="Overloaded"),),
+    }[state]
+    model.says(*first, finish("Done."))
+    mode = {"approval": "Ask before each cell", "plan": "Edit the plan first"}.get(state)
+    if mode is not None:
+        panel.menu(panel.button(re.compile("^Approval:")), mode)
+    run = panel.ask("Revenue per region last quarter?")
+    card = {
+        "approval": "Run this cell?",
+        "plan": "Is this the plan?",
+        "question": "Which date counts?",
+        "retry": "The model is not answering.",
+    }[state]
+    expect(run.get_by_text(card)).to_be_visible(timeout=SLOW)
+    look(panel, f"person-{state}")
+    panel.stop_button.click()
+    expect(run).to_have_attribute("data-status", "cancelled")
+
+
+def test_the_list_and_the_windows_look_right(ai_panel: Panel, model: ScriptedModel) -> None:
+    panel = ai_panel
+    model.says(finish("Listed."))
+    panel.attach("data/penguins_raw.csv")
+    panel.answered(panel.ask("Is this in the list?"))
+    for name in ("penguins_raw.csv", "Isolated"):
+        panel.root.get_by_role("button", name=re.compile(re.escape(name))).first.click()
+        dialog = panel.page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        found = findings(panel.page, ".ak-Dialog")
+        dialog.get_by_role("button", name="Close").click()
+        assert found == []
+    panel.button(re.compile("^Analyses")).click()
+    expect(panel.root.get_by_role("list", name="Analyses")).to_be_visible()
+    look(panel, "list")
+    panel.theme("high contrast")
+    assert findings(panel.page, "#analyst-panel") == []
