@@ -16,15 +16,15 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402 - a script finds the tests first
 
-from tests.fakes.fixtures import FAKE_KEY  # noqa: E402
-from tests.fakes.turns import Turn, call, say, turn  # noqa: E402
-from tests.fakes.wire_server import WireServer  # noqa: E402
-from tests.ui.browser_flags import CHROMIUM, FLAGS  # noqa: E402
-from tests.ui.lab import Lab  # noqa: E402
-from tests.ui.panel_page import Panel, open_panel, ready  # noqa: E402
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python  # noqa: E402
+from tests.fakes.fixtures import FAKE_KEY  # noqa: E402 - a script finds the tests first
+from tests.fakes.turns import Turn, call, say, turn  # noqa: E402 - a script finds the tests first
+from tests.fakes.wire_server import WireServer  # noqa: E402 - a script finds the tests first
+from tests.ui.browser_flags import CHROMIUM, FLAGS  # noqa: E402 - a script finds the tests first
+from tests.ui.lab import Lab  # noqa: E402 - a script finds the tests first
+from tests.ui.panel_page import Panel, open_panel, ready  # noqa: E402 - a script finds the tests first
+from tests.ui.scripted_model import ScriptedModel, finish, plan, python  # noqa: E402 - a script finds the tests first
 
 BUDGET_FEEDBACK, BUDGET_TOKEN, BUDGET_RATIO = 100.0, 50.0, 3.0
 ROUNDS, TOKENS, ITERATIONS, CHARTS_EACH = 8, 200, 10, 3
@@ -180,7 +180,9 @@ def measure() -> float:
             typing = panel.page.evaluate(TYPING)
             panel.new()
             long_conversation(panel, model)
-            _say("a frame of scrolling, 10 iterations and 30 charts", panel.page.evaluate(SCROLLING))
+            _say(
+                "a frame of scrolling, 10 iterations and 30 charts", panel.page.evaluate(SCROLLING)
+            )
             _say("a letter typed, short conversation", typing)
             _say("a letter typed, long conversation", panel.page.evaluate(TYPING))
             again = feedback(panel, model, list(itertools.islice(numbered, ROUNDS)))
