@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-ui lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,9 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, then the fro
 	fi; \
 	.ci/summary $(RESULTS) || failed=1; \
 	exit $$failed
+
+test-ui: system-deps $(INSTALLED) ## The browser tests of the whole sidebar (about ten minutes)
+	pytest -q tests/ui $(ARGS)
 
 RESULTS := build/test-results
 # Outputs must be what they were; pictures are not compared byte by byte (nbval leaves them out).
