@@ -352,8 +352,10 @@ class KernelSession:
         channels.forget(run)
         answer = read_facts(_expressions(run.reply))
         if verdict != "done" or answer is None:
+            run.finish()
             failure = run.state.error
-            why = f"{failure.ename}: {failure.evalue}" if failure is not None else verdict
+            told = f"{failure.ename}: {failure.evalue}" if failure is not None else ""
+            why = told or why_no_facts(run.reply, verdict)
             what = f"The kernel could not be set up ({why[:500].rstrip('.')})."
             raise KernelError(what, "Run `analyst doctor`.")
         self._launches += 1

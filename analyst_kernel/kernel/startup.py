@@ -88,6 +88,19 @@ def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
     )
 
 
+def why_no_facts(reply: Mapping[str, Any] | None, verdict: str) -> str:
+    """Say why a set-up without an error of its own brought no facts; ``verdict`` is how it ended."""
+    if verdict != "done":
+        return verdict
+    if reply is None:
+        return "it became idle without a reply"
+    expressions = reply.get("user_expressions")
+    answer = expressions.get("facts") if isinstance(expressions, Mapping) else None
+    if isinstance(answer, Mapping) and answer.get("status") == "error":
+        return f"its facts: {answer.get('ename')}: {answer.get('evalue')}"
+    return f"its reply has the status {reply.get('status')!r} and no facts"
+
+
 def expression_text(expressions: Mapping[str, Any], name: str, mime: str) -> str | None:
     """Return the text of one user expression's MIME entry, or ``None`` where there is none."""
     reply = expressions.get(name)
