@@ -83,7 +83,7 @@ function Finished({ run, isLast }: Props): React.JSX.Element {
         >
           <summary>
             <span>{summary.filter(part => part !== '').join(', ')}</span>
-            <span className="ak-Side">{duration(run.seconds)}</span>
+            {run.seconds > 0 && <span className="ak-Side">{duration(run.seconds)}</span>}
           </summary>
           {open && (
             <div className="ak-Stack">

@@ -125,6 +125,23 @@ describe('PanelModel', () => {
     expect(server.summaries.size).toBe(1);
   });
 
+  it('starts one analysis, however much is asked of it before it is there', async () => {
+    const server = new FakeServer();
+    const model = await panel(server);
+    const asking = model.ask('How many?');
+    await Promise.all([asking, model.attach(['a.csv']), model.send({ type: 'cancel_run' })]);
+    expect(server.summaries.size).toBe(1);
+    expect(new Set(server.commands.map(command => command.analysis))).toEqual(new Set(['made-1']));
+  });
+
+  it('keeps the data of a question that was not taken', async () => {
+    const server = new FakeServer();
+    server.refuse = () => 'It was stopped before it began.';
+    const model = await panel(server);
+    await model.ask('How many?', ['data/a.csv']);
+    expect(model.pending).toMatchObject([{ data: ['data/a.csv'] }]);
+  });
+
   it('shows a question as sent until its run or the queue has it, also when asked twice', async () => {
     const server = new FakeServer();
     server.add(id, events);
