@@ -1,7 +1,9 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from 'vitest';
 import { PanelModel } from '../../src/session/panel-model';
-import type { Turn } from '../../src/session/store';
+import { AnalystRest } from '../../src/client/rest';
+import { AnalystSocket } from '../../src/client/socket';
+import { AnalystStore, type Turn } from '../../src/session/store';
 import { FakeServer } from '../fakes/server';
 import { recorded } from './recorded';
 
@@ -32,6 +34,18 @@ describe('AnalystStore', () => {
     });
     expect(announced).toBeLessThan(5);
     expect(store.state(id)?.last).toBe(events.at(-1)?.number);
+  });
+
+  it('follows what was shown before there was a connection', async () => {
+    const server = new FakeServer();
+    server.add(id, events);
+    const store = new AnalystStore(new AnalystRest(server.settings));
+    store.watch(id);
+    store.start(new AnalystSocket(() => server.open(), store));
+    await vi.waitFor(() => {
+      expect(store.isLoaded(id)).toBe(true);
+    });
+    expect(store.state(id)?.runs[0]?.status).toBe('answered');
   });
 
   it('has the same state after the connection broke in the middle', async () => {
