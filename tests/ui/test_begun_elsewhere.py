@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 from playwright.sync_api import expect
@@ -20,8 +21,8 @@ def test_an_analysis_of_the_command_line_goes_on_in_the_panel(panel: Panel) -> N
     path = panel.lab.root / "from-the-shell.ipynb"
     asked = subprocess.run(
         [
-            sys.executable, "-m", "analyst_kernel.cli", "ask", QUESTION, "--quiet",
-            "--data", "data/vehicles.csv", "--model", "offline:rules", "--notebook", str(path),
+            Path(sys.executable).parent / "analyst", "ask", QUESTION, "--quiet",
+            "--data", "data/vehicles.csv", "--model", "offline:rules", "--notebook", path,
         ],
         cwd=panel.lab.root, env=panel.lab.environment(), capture_output=True, text=True,
         timeout=SLOW / 1000, check=False,
