@@ -159,7 +159,8 @@ class Panel:
 
     def release(self) -> None:
         """Let the cell of the shown analysis end that waits for a file (scripted_model.WAIT)."""
-        title = self.heading.text_content()
+        # By its place, not its role: the panel may be hidden.
+        title = self.root.locator("header h2").text_content()
         notebooks = [a["notebook_path"] for a in self.lab.get("analyses") if a["title"] == title]
         folder = Path(notebooks[0]).with_suffix("")
         folder = folder.with_name(f"{folder.name}_files")
