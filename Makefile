@@ -84,7 +84,7 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, then the fro
 	.ci/summary $(RESULTS) || failed=1; \
 	exit $$failed
 
-test-ui: system-deps $(INSTALLED) ## The browser tests of the whole sidebar (about ten minutes)
+test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pictures: build/ui-pictures)
 	pytest -q tests/ui $(ARGS)
 
 RESULTS := build/test-results

@@ -49,7 +49,6 @@ async def run_again(
     """
     run = Run.by_hand(bench, memory, timeout=timeout)
     memory.numbers = [shown for shown in memory.numbers if shown.cell != entry.cell]
-    memory.charts = [chart for chart in memory.charts if chart.cell != entry.cell]
     return await _run(run, replace(entry, execution=None, outcome=None))
 
 

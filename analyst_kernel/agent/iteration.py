@@ -14,7 +14,7 @@ from analyst_kernel.agent.approval import ask_approval, plan_is_awaited
 from analyst_kernel.agent.cell_reply import reply_to
 from analyst_kernel.agent.errors import KernelError, NotebookError
 from analyst_kernel.agent.live_outputs import LiveOutputs
-from analyst_kernel.agent.observe import charts_of
+from analyst_kernel.agent.observe import charts_of, with_ids
 from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import Execution, IterationEntry, OutputChange
 from analyst_kernel.agent.preflight import PreflightFinding, check_code
@@ -237,10 +237,11 @@ def _remember(
             outputs=execution.outputs, error=execution.error, frames=execution.frames,
         )
     )  # fmt: skip
-    for chart in charts_of(
-        execution.outputs, cell=entry.cell, iteration=entry.iteration,
-        first=len(memory.charts) + 1, title=entry.purpose,
-    ):  # fmt: skip
+    found = charts_of(
+        execution.outputs, cell=entry.cell, iteration=entry.iteration, first=1, title=entry.purpose
+    )
+    earlier, memory.charts = memory.charts, [c for c in memory.charts if c.cell != entry.cell]
+    for chart in with_ids(found, earlier):
         bare = chart.model_copy(update={"png": None})
         run.charts.append(chart)
         memory.charts.append(bare)

@@ -183,6 +183,26 @@ def charts_of(
     return tuple(records)
 
 
+def with_ids(
+    found: Sequence[ChartRecord], earlier: Sequence[ChartRecord]
+) -> tuple[ChartRecord, ...]:
+    """Return a cell's charts with their ids in the analysis.
+
+    A cell that ran again gives its charts the ids they had; what it draws beyond that is new.
+
+    Args:
+        found: Charts of one cell, in order.
+        earlier: All charts of the analysis until now.
+    """
+    if not found:
+        return ()
+    ids = [chart.id for chart in earlier if chart.cell == found[0].cell]
+    last = max((int(chart.id.removeprefix("c")) for chart in earlier), default=0)
+    ids += [ChartId(f"c{last + number + 1}") for number in range(len(found))]
+    named = zip(found, ids, strict=False)
+    return tuple(chart.model_copy(update={"id": name}) for chart, name in named)
+
+
 def _fits(png: str) -> bool:
     """Read width and height from the PNG's own header; providers refuse larger ones."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from analyst_kernel.agent.observe import charts_of, with_ids
 from analyst_kernel.agent.ports import (
     AnswerEntry,
     Entry,
@@ -42,13 +43,14 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
                 questions[entry.run] = entry.question
             case IterationEntry():
                 _take_numbers(memory, entry)
+                _take_charts(memory, entry)
             case AnswerEntry():
                 memory.earlier.append(
                     Earlier(
                         run=entry.run,
                         question=questions.get(entry.run, ""),
                         answer=entry.answer.text,
-                        status=_status(entry.status),
+                        status=status_of(entry.status),
                     )
                 )
             case PlanEntry():
@@ -70,7 +72,22 @@ def _take_numbers(memory: Memory, entry: SetupEntry | IterationEntry) -> None:
         memory.numbers.append(cell_numbers(entry.cell, entry.execution.outputs))
 
 
-def _status(text: str) -> RunStatus:
+def _take_charts(memory: Memory, entry: IterationEntry) -> None:
+    """Remember the charts, so that those of the next run get other ids."""
+    if entry.execution is not None:
+        found = charts_of(
+            entry.execution.outputs,
+            cell=entry.cell,
+            iteration=entry.iteration,
+            first=1,
+            title=entry.purpose,
+        )
+        bare = [chart.model_copy(update={"png": None}) for chart in found]
+        memory.charts += with_ids(bare, memory.charts)
+
+
+def status_of(text: str) -> RunStatus:
+    """Read how a run ended; a word that is none of ours counts as incomplete."""
     match text:
         case "answered" | "incomplete" | "failed" | "cancelled":
             return text

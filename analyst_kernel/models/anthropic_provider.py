@@ -71,7 +71,7 @@ class AnthropicProvider:
         if not source:
             raise ModelChoiceError(
                 f"There are no credentials for anthropic:{name}.",
-                f"Set {KEY}, or use --model offline:rules, which needs none.",
+                f"Set {KEY}, or choose the model offline:rules, which needs none.",
                 no_credentials=True,
             )
         key = env.get(KEY, "").strip() if source == KEY else ""
@@ -90,7 +90,7 @@ class AnthropicProvider:
             label="Anthropic",
             connection=connection,
             dialect="claude",
-            key_advice=f"Check {source}, or use --model offline:rules, which needs none.",
+            key_advice=f"Check {source}, or choose the model offline:rules, which needs none.",
             tariff=anthropic_tariff(name),
         )
 

@@ -94,7 +94,7 @@ class CompatibleProvider:
         if missing:
             raise ModelChoiceError(
                 f"{self.name}:{model} is not set up.",
-                f"Set {missing}, or use --model offline:rules, which needs nothing.",
+                f"Set {missing}, or choose the model offline:rules, which needs nothing.",
                 no_credentials=True,
             )
         key = env.get(self.key_variable, "").strip() if self.key_variable else ""
@@ -105,7 +105,7 @@ class CompatibleProvider:
             label=self.label,
             connection=Connection(base_url=self.address(env), api_key=key or NO_KEY),
             dialect="compat",
-            key_advice=f"Check {checked}, or use --model offline:rules, which needs none.",
+            key_advice=f"Check {checked}, or choose the model offline:rules, which needs none.",
             sees_images=self.name == "openrouter" and model.startswith(_SEEING),
             tariff=FREE if self.local else None,
             stall_seconds=_LOCAL_STALL_SECONDS if self.local else 120.0,

@@ -332,7 +332,8 @@ class RunFinished(EventBase):
     """The run ended; the last event of a run, always.
 
     ``reason`` says why where ``status`` is not ``answered``. ``answer`` is the Markdown text;
-    ``details`` the same with assumptions, caveats, next questions and proofs.
+    ``details`` the same with assumptions, caveats, next questions and proofs. To a browser the
+    ``charts`` come without picture and data: it has them from their cells.
     """
 
     type: Literal["run_finished"] = "run_finished"

@@ -11,13 +11,20 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from analyst_kernel.agent.errors import InputError
+from analyst_kernel.agent.errors import AnalystError, InputError
 from analyst_kernel.data.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.host import warm_up
+from analyst_kernel.notebook.document import Document
 from analyst_kernel.notebook.export import read
 from analyst_kernel.notebook.history import analysis_of
 from analyst_kernel.notebook.naming import notebook_path
-from analyst_kernel.protocol.events import EVENT, Event, KernelChanged
+from analyst_kernel.protocol.events import (
+    EVENT,
+    DatasetProfiled,
+    Event,
+    KernelChanged,
+    RunStarted,
+)
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 from analyst_kernel.protocol.socket import (
     AnalysisChangedFrame,
@@ -25,6 +32,7 @@ from analyst_kernel.protocol.socket import (
     AnalysisSummary,
 )
 from analyst_kernel.server.cut_off import endings
+from analyst_kernel.server.earlier import events_of, title_of
 from analyst_kernel.server.errors import JournalError, NotFound
 from analyst_kernel.server.journal import Journal, Row
 from analyst_kernel.server.keys import Keys
@@ -131,7 +139,7 @@ class Analyses:
             InputError: The notebook cannot be continued.
         """
         places, now = self.around.places, time.time()
-        path, known = "", None
+        path, known, document = "", None, None
         if notebook:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
@@ -139,7 +147,7 @@ class Analyses:
             for living in self._living.values():
                 if living.id == known or living.record.notebook == path:
                     return living
-            title = title or os.path.basename(path).removesuffix(".ipynb")
+            title = title or title_of(document) or os.path.basename(path).removesuffix(".ipynb")
         record = StoredAnalysis(
             id=known or new_analysis_id(),
             title=" ".join(title.split()),
@@ -149,10 +157,31 @@ class Analyses:
             created=now,
             updated=now,
         )
+        last = 0
+        if document is not None:
+            record, rows = await asyncio.to_thread(self._earlier, record, document)
+            last = len(rows)
         await asyncio.to_thread(self.around.journal.save, record)
-        living = self._living[record.id] = LivingAnalysis(record, 0, self.around)
+        if document is not None:
+            await asyncio.to_thread(self.around.journal.append, record.id, rows, last)
+        if (meanwhile := self._living.get(record.id)) is not None:  # two tabs at once
+            return meanwhile
+        living = self._living[record.id] = LivingAnalysis(record, last, self.around)
         living.configure()
+        if document is not None:
+            self._keep(_show_data(living))
         return living
+
+    def _earlier(
+        self, record: StoredAnalysis, document: Document
+    ) -> tuple[StoredAnalysis, list[Row]]:
+        """Return the record and the events of what the notebook tells already."""
+        models = self.around.models
+        told = events_of(document, record.id, path=record.notebook, is_ai=models.is_ai)
+        at = os.path.getmtime(record.notebook) if told else 0.0
+        stamped = [e.model_copy(update={"number": n, "at": at}) for n, e in enumerate(told, 1)]
+        asked = sum(isinstance(event, RunStarted) for event in told)
+        return record.model_copy(update={"questions": asked}), [_row(event) for event in stamped]
 
     def rename(self, analysis: str, title: str) -> LivingAnalysis:
         """Give an analysis another title. Raises ``InputError`` for an empty one."""
@@ -251,10 +280,28 @@ def _close_open_ends(journal: Journal, analysis: AnalysisId, last: int) -> int:
     for event in endings(journal, analysis):
         last += 1
         stamped: Event = event.model_copy(update={"number": last, "at": time.time()})
-        rows.append(Row(last, last, stamped.type, stamped.run, stamped.model_dump_json()))
+        rows.append(_row(stamped))
     if rows:
         journal.append(analysis, rows, last)
     return last
+
+
+def _row(event: Event) -> Row:
+    return Row(event.number, event.number, event.type, event.run, event.model_dump_json())
+
+
+async def _show_data(living: LivingAnalysis) -> None:
+    """Tell of the datasets that the person granted to this notebook before."""
+    try:
+        catalog = await living.catalog()
+        assert catalog is not None  # the analysis has a notebook
+        for dataset in catalog.datasets:
+            profile = await catalog.profile(dataset.name)
+            if living.analysis is not None:
+                living.analysis.memory.profiles[dataset.name] = profile
+            living.tell(DatasetProfiled(analysis=living.id, profile=profile))
+    except AnalystError as error:
+        living.notice("data-not-shown", str(error))
 
 
 def _revoke_all(grants: GrantStore, notebook: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.server.charts_once import charts_once
 from analyst_kernel.server.journal import Journal, Row
 from analyst_kernel.server.live_tail import LiveTail
 from analyst_kernel.server.told import Told
@@ -64,7 +65,7 @@ class Recorder:
     async def _run(self) -> None:
         while self._waiting:
             events, self._waiting = self._waiting, []
-            tellings = [Told.of(event) for event in events]
+            tellings = [Told.of(charts_once(event)) for event in events]
             rows: list[Row] = []
             for told in tellings:
                 kept = self.tail.add(told)

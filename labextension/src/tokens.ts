@@ -28,6 +28,8 @@ export interface IAnalystPanels {
   isShown(analysis: string): boolean;
   /** Open the notebook of an analysis, at a cell where one is named. */
   openNotebook(analysis: string, cell?: string): Promise<void>;
+  /** Show the analysis of a notebook in the sidebar; one that has none becomes an analysis. */
+  showNotebook(path: string): Promise<void>;
   /** Start an analysis from a cell of another one. */
   branch(analysis: string, cell?: string): Promise<void>;
   /** Save an export on the person's computer. */

@@ -1,7 +1,7 @@
-"""One JupyterLab without an AI model and one with a scripted model, for the whole session.
+"""One JupyterLab without an AI model, one with a scripted model, and one browser, for all tests.
 
-Each module has a browser and, for each of the two servers, one page that its tests share: a test
-begins with an empty panel. A test that reloads or cuts the connection opens a page of its own.
+Each module has, for each of the two servers, one page that its tests share: a test begins with an
+empty panel and no analyses. A test that reloads or cuts the connection opens a page of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _workspaces = itertools.count(1)
 OpenPanel = Callable[..., Panel]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
     """Run a server where the built-in rules answer."""
     server = Lab()
@@ -34,7 +34,7 @@ def lab() -> Iterator[Lab]:
         server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model_server() -> Iterator[tuple[ScriptedModel, WireServer]]:
     """Run the fake provider; what it says is the script of the test that runs."""
     model = ScriptedModel()
@@ -42,7 +42,7 @@ def model_server() -> Iterator[tuple[ScriptedModel, WireServer]]:
         yield model, wire
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ai_lab(model_server: tuple[ScriptedModel, WireServer]) -> Iterator[Lab]:
     """Run a server behind a path, as a hub does, where a scripted AI model answers."""
     wire = model_server[1]
@@ -57,21 +57,23 @@ def ai_lab(model_server: tuple[ScriptedModel, WireServer]) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def model(model_server: tuple[ScriptedModel, WireServer]) -> ScriptedModel:
+def model(model_server: tuple[ScriptedModel, WireServer], ai_lab: Lab) -> ScriptedModel:
     """Return the scripted model, with an empty script."""
     script, wire = model_server
+    # A run that a failed test left at work would take turns from this one's script.
+    ai_lab.clear()
     script.reset(wire)
     return script
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Drive browsers; ends with the module, as it holds this thread's event loop."""
+    """Drive browsers; ends with this folder's tests, as it holds this thread's event loop."""
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Run Debian's Chromium."""
     expect.set_options(timeout=QUICK)
@@ -112,8 +114,9 @@ def _fresh(panel: Panel) -> Iterator[Panel]:
 
 
 @pytest.fixture
-def panel(rules_page: Panel) -> Iterator[Panel]:
+def panel(rules_page: Panel, lab: Lab) -> Iterator[Panel]:
     """Return an empty panel; the built-in rules answer."""
+    lab.clear()
     yield from _fresh(rules_page)
 
 

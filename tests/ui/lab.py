@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,15 +76,19 @@ class Lab:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values), encoding="utf-8")
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables under which it runs, and any program of the same person."""
+        env = {**os.environ, **self._environment}
+        for variable, folder in (("DATA", "data"), ("CONFIG", "config"), ("RUNTIME", "run")):
+            (self.place / folder).mkdir(mode=0o700, exist_ok=True)
+            env[f"JUPYTER_{variable}_DIR"] = str(self.place / folder)
+        return env
+
     # --- its life ------------------------------------------------------------------------------
 
     def start(self) -> Lab:
         """Start, and return when it answers."""
         assert self._process is None
-        env = {**os.environ, **self._environment}
-        for variable, folder in (("DATA", "data"), ("CONFIG", "config"), ("RUNTIME", "run")):
-            (self.place / folder).mkdir(mode=0o700, exist_ok=True)
-            env[f"JUPYTER_{variable}_DIR"] = str(self.place / folder)
         command = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
             f"--port={self._port}", "--port-retries=0", f"--IdentityProvider.token={TOKEN}",
@@ -91,7 +97,7 @@ class Lab:
             f"--LabApp.extra_labextensions_path={self.place / 'labextensions'}", *self._arguments,
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            command, env=env, text=True, start_new_session=True, cwd=self.root,
+            command, env=self.environment(), text=True, start_new_session=True, cwd=self.root,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         ready = threading.Event()
@@ -100,7 +106,16 @@ class Lab:
         if not ready.wait(DEADLINE) or self._process.poll() is not None:
             self.kill()
             raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text()[-4000:]}")
-        return self
+        # It says that it runs a moment before it listens.
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            try:
+                self.get("status")
+            except urllib.error.URLError:
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.05)
+            else:
+                return self
 
     def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
         assert process.stdout is not None
@@ -153,6 +168,11 @@ class Lab:
     def delete(self, path: str, **query: str) -> None:
         """Delete what a route of the extension names."""
         self._fetch("DELETE", path, query)
+
+    def clear(self) -> None:
+        """Stop and delete every analysis; the notebooks stay."""
+        for analysis in self.get("analyses"):
+            self.delete(f"analyses/{analysis['id']}")
 
     def _fetch(self, method: str, path: str, query: Mapping[str, str]) -> Any:
         request = urllib.request.Request(

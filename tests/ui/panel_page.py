@@ -13,10 +13,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.ui.lab import Lab
 
-ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
-SLOW = 90_000
+ARTEFACTS = Path(__file__).resolve().parents[2] / "build" / "ui-pictures"
+"""Pictures for a person's eyes; `make test` keeps them."""
+SLOW = 180_000
 """Milliseconds that a whole answer may take on a slow machine."""
-QUICK = 30_000
+QUICK = 60_000
 Theme = Literal["light", "dark", "high contrast"]
 _THEMES = {
     "light": "JupyterLab Light",
@@ -87,6 +88,11 @@ class Panel:
             arg=pixels,
         )
 
+    def show(self) -> None:
+        """Bring the panel to the front, with the analysis that it shows."""
+        self.command("analyst:ask")
+        expect(self.box).to_be_visible()
+
     def new(self) -> None:
         """Go to the start of a new analysis."""
         self.command("analyst:new")
@@ -153,7 +159,8 @@ class Panel:
 
     def release(self) -> None:
         """Let the cell of the shown analysis end that waits for a file (scripted_model.WAIT)."""
-        title = self.heading.text_content()
+        # By its place, not its role: the panel may be hidden.
+        title = self.root.locator("header h2").text_content()
         notebooks = [a["notebook_path"] for a in self.lab.get("analyses") if a["title"] == title]
         folder = Path(notebooks[0]).with_suffix("")
         folder = folder.with_name(f"{folder.name}_files")
@@ -169,12 +176,18 @@ class Panel:
         name = path.rsplit("/", 1)[-1]
         expect(self.button(re.compile(re.escape(name)))).to_be_visible(timeout=QUICK)
 
-    def picture(self, name: str) -> Path:
+    def picture(self, name: str) -> None:
         """Keep a picture of the panel."""
-        ARTEFACTS.mkdir(exist_ok=True)
-        path = ARTEFACTS / f"{name}.png"
-        self.root.screenshot(path=path, animations="disabled")
-        return path
+        self.root.screenshot(path=_picture(name), animations="disabled")
+
+    def page_picture(self, name: str) -> None:
+        """Keep a picture of the whole page."""
+        self.page.screenshot(path=_picture(name), animations="disabled")
+
+
+def _picture(name: str) -> Path:
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTEFACTS / f"{name}.png"
 
 
 def open_panel(
@@ -196,8 +209,7 @@ def open_panel(
     panel.page.goto(lab.url(f"lab/workspaces/{workspace}"))
     ready(panel)
     if show:
-        panel.command("analyst:ask")
-        expect(panel.box).to_be_visible()
+        panel.show()
     return panel
 
 

@@ -105,7 +105,7 @@ def test_two_analyses_run_side_by_side(ai_panel: Panel, model: ScriptedModel) ->
     )
     expect(panel.button("Analyses, 1 running")).to_be_visible()
     expect(tab.stop_button).to_be_visible()
-    panel.page.screenshot(path=panel.picture("analyses-side-by-side"))
+    panel.page_picture("analyses-side-by-side")
     panel.release()
     panel.answered(right)
     expect(right.locator(".ak-Answer")).to_contain_text("Right done.")

@@ -42,7 +42,7 @@ def test_a_chart_is_enlarged_copied_downloaded_and_shows_its_code(
     expect(dialog.get_by_role("img")).to_be_visible()
     dialog.get_by_role("button", name="Code", exact=True).click()
     expect(dialog).to_contain_text("mass.plot.bar")
-    panel.page.screenshot(path=panel.picture("chart-enlarged"))
+    panel.page_picture("chart-enlarged")
     panel.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
@@ -106,7 +106,7 @@ def test_versions_of_a_refined_chart_flip_side_by_side(
     dialog.get_by_role("button", name="Side by side").click()
     expect(dialog.get_by_role("img")).to_have_count(2)
     expect(dialog).to_contain_text("Iteration 1")
-    panel.page.screenshot(path=panel.picture("chart-versions"))
+    panel.page_picture("chart-versions")
     panel.page.keyboard.press("Escape")
 
     panel.menu(panel.button("More"), "2 charts")

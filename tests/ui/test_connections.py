@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -44,11 +45,35 @@ def test_a_reload_in_the_middle_of_a_run_shows_everything_again(
     _waiting(panel, model)
     panel.page.reload()
     ready(panel)
+    panel.show()
     run = panel.run(QUESTION)
     expect(run).to_have_attribute("data-status", "running")
     expect(run.get_by_role("group", name="Output of cell 1")).to_have_text("waiting")
     expect(run.get_by_role("list", name="Plan").get_by_role("listitem")).to_have_count(3)
     _release_and_see(panel)
+
+
+def test_everything_is_asked_below_the_servers_path(
+    open_own: OpenPanel, ai_lab: Lab, model: ScriptedModel
+) -> None:
+    panel = open_own(ai_lab)
+    asked: list[str] = []
+    panel.page.on("request", lambda request: asked.append(request.url))
+    panel.page.on("websocket", lambda socket: asked.append(socket.url))
+    panel.page.reload()
+    ready(panel)
+    panel.show()
+    panel.command("analyst:new")
+    model.says(finish("Below the path."))
+    panel.attach("data/penguins_raw.csv")
+    run = panel.answered(panel.ask("Where are you?"))
+    with panel.page.expect_download():
+        panel.menu(run.get_by_role("button", name="Export", exact=True), "Notebook, complete")
+    ours = [urlsplit(url) for url in asked if "analyst" in url]
+    assert {url.scheme for url in ours} == {"http", "ws"}
+    assert len(ours) > 4
+    assert [url.path for url in ours if not url.path.startswith("/hub/user/x/")] == []
+    assert len({url.netloc for url in ours}) == 1
 
 
 def test_two_tabs_show_the_same_run_and_either_can_stop_it(

@@ -161,7 +161,7 @@ def test_the_sandbox_badge_shows_the_sentence_and_every_probe(panel: Panel) -> N
     expect(dialog).to_contain_text(report["sentence"])
     probes = dialog.get_by_role("list", name="What was tried").get_by_role("listitem")
     expect(probes).to_have_count(len(report["probes"]))
-    panel.page.screenshot(path=panel.picture("control-sandbox"))
+    panel.page_picture("control-sandbox")
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
 

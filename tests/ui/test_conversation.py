@@ -6,10 +6,12 @@ import re
 import time
 from string import ascii_lowercase
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.fakes.turns import Turn, call, fail, think, turn
-from tests.ui.panel_page import QUICK, SLOW, Panel
+from tests.ui.conftest import OpenPanel
+from tests.ui.lab import Lab
+from tests.ui.panel_page import QUICK, SLOW, Panel, ready
 from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
 
 FILE = "data/penguins_raw.csv"
@@ -150,6 +152,47 @@ def test_stop_ends_a_run_within_a_second_and_interrupts_the_kernel(
     expect(run.get_by_text("Stopped.", exact=True)).to_be_visible()
     expect(panel.stop_button).to_have_count(0)
     panel.answered(panel.ask("And now?"))
+
+
+def test_a_question_can_be_stopped_while_its_data_is_read(open_own: OpenPanel, lab: Lab) -> None:
+    panel = open_own(lab)
+    held: list[str | bytes] = []
+    sockets: list[WebSocketRoute] = []
+
+    def route(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        sockets.append(server)
+
+        def to_server(message: str | bytes) -> None:
+            late = any(word in str(message) for word in ("ask_question", "cancel_run"))
+            (held.append if late and not stopped else server.send)(message)
+
+        socket.on_message(to_server)
+
+    # Until both were sent: then the server reads the data when it hears of Stop.
+    stopped: list[bool] = []
+    panel.page.route_web_socket(re.compile("analyst-kernel/socket"), route)
+    panel.page.reload()
+    ready(panel)
+    panel.show()
+    panel.new()
+    panel.root.get_by_role("group", name="Examples").get_by_role("button").first.click()
+    pending = panel.log.get_by_text("Reading vehicles.csv …")
+    expect(pending).to_be_visible()
+    panel.picture("conversation-reading")
+    panel.stop_button.click()
+    expect(panel.button("Stopping …")).to_be_visible()
+    stopped.append(True)
+    for message in held:
+        sockets[-1].send(message)
+    card = panel.log.get_by_role("alert")
+    expect(card).to_contain_text("It was stopped before it began.")
+    expect(panel.stop_button).to_have_count(0)
+    panel.picture("conversation-stopped-early")
+    # With the data that was chosen with it.
+    card.get_by_role("button", name="Try again").click()
+    panel.answered(panel.log.locator("section[data-status]").first)
+    expect(panel.charts.get_by_role("img").first).to_be_visible()
 
 
 def test_questions_wait_their_turn_and_can_be_taken_back(

@@ -75,7 +75,7 @@ def test_a_dataset_shows_size_columns_types_missing_values_and_first_rows(panel:
     expect(mass).to_contain_text("2700 – 6300, median 4050")
     rows = dialog.get_by_role("region", name="First rows").get_by_role("row")
     assert rows.count() >= 4
-    panel.page.screenshot(path=panel.picture("data-table"))
+    panel.page_picture("data-table")
     dialog.get_by_role("button", name="Take back").click()
     expect(_chip(panel, "penguins_raw.csv")).to_have_count(0)
 

@@ -109,14 +109,3 @@ def test_a_failed_cell_is_fixed_and_a_cell_is_asked_about(
     notebook.active.click(button="right")
     expect(panel.page.get_by_role("menuitem", name="Ask Analyst about This Cell")).to_be_visible()
     panel.page.keyboard.press("Escape")
-
-
-def test_a_branch_starts_from_a_cell_with_its_state(ai_panel: Panel, model: ScriptedModel) -> None:
-    panel = ai_panel
-    run = _answered(panel, model)
-    run.get_by_role("button", name="Branch from here").last.click()
-    told = panel.root.get_by_role("alert").or_(
-        panel.root.get_by_role("heading", name=re.compile("[Bb]ranch"))
-    )
-    # Either a branch is there, or the panel says what to do instead.
-    expect(told.first).to_be_visible()

@@ -11,7 +11,8 @@ export const Pending = React.memo(function Pending({
   readonly pending: PendingQuestion;
 }): React.JSX.Element {
   const { trans, model } = useServices();
-  const { fault, question, id } = pending;
+  const { fault, question, id, data } = pending;
+  const files = data.map(path => path.split('/').at(-1) ?? path).join(', ');
   return (
     <section className="ak-Run" aria-label={question}>
       <div className="ak-Question">
@@ -20,7 +21,7 @@ export const Pending = React.memo(function Pending({
       {fault === null ? (
         <div className="ak-Activity">
           <span className="ak-Pulse" aria-hidden="true" />
-          {trans.__('Starting …')}
+          {files === '' ? trans.__('Starting …') : trans.__('Reading %1 …', files)}
         </div>
       ) : (
         <div className="ak-Failure" role="alert">
@@ -35,7 +36,7 @@ export const Pending = React.memo(function Pending({
               onClick={() => {
                 model.discard(id);
                 model.draft = '';
-                void model.ask(question);
+                void model.ask(question, data);
               }}
             >
               {trans.__('Try again')}

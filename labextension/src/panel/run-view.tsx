@@ -83,7 +83,7 @@ function Finished({ run, isLast }: Props): React.JSX.Element {
         >
           <summary>
             <span>{summary.filter(part => part !== '').join(', ')}</span>
-            <span className="ak-Side">{duration(run.seconds)}</span>
+            {run.seconds > 0 && <span className="ak-Side">{duration(run.seconds)}</span>}
           </summary>
           {open && (
             <div className="ak-Stack">
@@ -98,7 +98,10 @@ function Finished({ run, isLast }: Props): React.JSX.Element {
           .filter(notice => notice.level === 'warning')
           .map(notice => <NoticeLine key={notice.number} notice={notice} />)}
       <RunCharts run={run} />
-      {run.status === 'answered' || run.answer !== '' ? <AnswerView run={run} isLast={isLast} /> : null}
+      {/* Where nothing ran, the card below says all that there is to say. */}
+      {run.status === 'answered' || (run.answer !== '' && iterations.length > 0) ? (
+        <AnswerView run={run} isLast={isLast} />
+      ) : null}
       {run.status !== 'answered' && <FailureCard run={run} isLast={isLast} />}
     </>
   );

@@ -6,7 +6,7 @@ import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { cellFacts, cellQuestion, repairQuestion } from '../notebook/cell-facts';
 import { watchErrors } from '../notebook/error-buttons';
-import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
+import { IAnalystPanels, PACKAGE } from '../tokens';
 import { CommandIds } from './command-ids';
 import { analystIcon } from './icon';
 
@@ -15,11 +15,10 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:cell-commands`,
   description: 'Asks about cells of notebooks.',
   autoStart: true,
-  requires: [IAnalystStore, IAnalystPanels],
+  requires: [IAnalystPanels],
   optional: [INotebookTracker, ITranslator, ICommandPalette],
   activate: (
     app: JupyterFrontEnd,
-    store: IAnalystStore,
     panels: IAnalystPanels,
     notebooks: INotebookTracker | null,
     translator: ITranslator | null,
@@ -31,22 +30,14 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
     const { commands } = app;
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
 
-    /** Show the analysis of a notebook; one that has none becomes an analysis. */
-    const showFor = async (panel: NotebookPanel): Promise<void> => {
-      const path = panel.context.localPath;
-      const known = store.analyses.find(analysis => analysis.notebook === path);
-      const id = known?.id ?? (await store.create({ notebook: path })).id;
-      panels.sidebar.show(id);
-      panels.activate();
-    };
     const fix = (panel: NotebookPanel, cell: Cell): Promise<unknown> =>
       panels.sidebar.attempt(async () => {
-        await showFor(panel);
+        await panels.showNotebook(panel.context.localPath);
         await panels.sidebar.ask(repairQuestion(cellFacts(cell), panel.context.localPath));
       });
     const ask = (panel: NotebookPanel, cell: Cell): Promise<unknown> =>
       panels.sidebar.attempt(async () => {
-        await showFor(panel);
+        await panels.showNotebook(panel.context.localPath);
         panels.sidebar.draft = cellQuestion(cellFacts(cell), panel.context.localPath);
       });
     const onActive = async (
@@ -67,6 +58,19 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
       isEnabled: () => notebooks.activeCell !== null,
       execute: () => onActive(ask)
     });
+    commands.addCommand(CommandIds.showNotebook, {
+      label: trans.__('Show the Analysis of This Notebook'),
+      caption: trans.__('Go on in the sidebar with what this notebook holds'),
+      icon: analystIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      isEnabled: () => notebooks.currentWidget !== null,
+      execute: async () => {
+        const panel = notebooks.currentWidget;
+        if (panel !== null) {
+          await panels.sidebar.attempt(() => panels.showNotebook(panel.context.localPath));
+        }
+      }
+    });
     commands.addCommand(CommandIds.fixError, {
       label: trans.__('Fix with Analyst'),
       icon: analystIcon,
@@ -79,7 +83,11 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
       commands.notifyCommandChanged(CommandIds.fixError);
     });
     watchErrors(notebooks, trans.__('Fix with Analyst'), (panel, cell) => void fix(panel, cell));
-    for (const command of [CommandIds.askAboutCell, CommandIds.fixError]) {
+    for (const command of [
+      CommandIds.askAboutCell,
+      CommandIds.fixError,
+      CommandIds.showNotebook
+    ]) {
       palette?.addItem({ command, category: trans.__('Analyst') });
     }
   }

@@ -10,6 +10,7 @@ export const CommandIds = {
   export: 'analyst:export',
   branch: 'analyst:branch',
   verify: 'analyst:verify',
+  showNotebook: 'analyst:show-notebook',
   askAboutCell: 'analyst:ask-about-cell',
   fixError: 'analyst:fix-error'
 } as const;

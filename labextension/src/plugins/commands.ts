@@ -96,8 +96,14 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       isVisible: () => selected().length > 0,
       execute: async () => {
         const paths = selected();
-        panels.activate();
-        await panels.sidebar.attach(paths);
+        const [first] = paths;
+        // A notebook is no data: it is an analysis that goes on.
+        if (paths.length === 1 && first?.toLowerCase().endsWith('.ipynb') === true) {
+          await panels.sidebar.attempt(() => panels.showNotebook(first));
+        } else {
+          panels.activate();
+          await panels.sidebar.attach(paths);
+        }
       }
     });
     commands.addCommand(CommandIds.openNotebook, {

@@ -122,6 +122,13 @@ export class PanelSet implements IAnalystPanels {
     await openNotebookAt(documents, notebooks, summary.notebook, cell ?? null);
   }
 
+  async showNotebook(path: string): Promise<void> {
+    const { store } = this.options;
+    this.activate();
+    const known = store.analyses.find(analysis => analysis.notebook === path);
+    this.sidebar.show(known?.id ?? (await store.create({ notebook: path })).id);
+  }
+
   async branch(analysis: string, cell?: string): Promise<void> {
     const { store, trans } = this.options;
     try {

@@ -5,6 +5,7 @@ import {
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { IDocumentManager } from '@jupyterlab/docmanager';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -88,7 +89,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
 /** Show the analysis of last time, then remember which one is shown. */
 async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const model = panels.sidebar;
-  const saved = await stateDb.fetch(KEY).catch(() => undefined);
+  // JupyterLab saves its state a moment later; a reload right after a question must not miss it.
+  const saved = atHand() ?? (await stateDb.fetch(KEY).catch(() => undefined));
   if (typeof saved === 'string' && saved !== '' && model.analysis === null) {
     model.show(saved);
   }
@@ -96,7 +98,25 @@ async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   model.changed.connect(() => {
     if (model.analysis !== known) {
       known = model.analysis;
+      keepAtHand(known ?? '');
       void stateDb.save(KEY, known ?? '');
     }
   });
+}
+
+/** What this browser tab showed last, also right before a reload; `null` in a new tab. */
+function atHand(): string | null {
+  try {
+    return window.sessionStorage.getItem(`${KEY}:${PageConfig.getBaseUrl()}`);
+  } catch {
+    return null; // the browser keeps nothing for this page
+  }
+}
+
+function keepAtHand(analysis: string): void {
+  try {
+    window.sessionStorage.setItem(`${KEY}:${PageConfig.getBaseUrl()}`, analysis);
+  } catch {
+    // Then JupyterLab's own state is all there is.
+  }
 }

@@ -797,7 +797,8 @@ export interface NotebookSaved {
  * The run ended; the last event of a run, always.
  *
  * ``reason`` says why where ``status`` is not ``answered``. ``answer`` is the Markdown text;
- * ``details`` the same with assumptions, caveats, next questions and proofs.
+ * ``details`` the same with assumptions, caveats, next questions and proofs. To a browser the
+ * ``charts`` come without picture and data: it has them from their cells.
  */
 export interface RunFinished {
   analysis: string;

@@ -16,6 +16,8 @@ export interface PendingQuestion {
   readonly question: string;
   /** How often the analysis had this question before. */
   readonly before: number;
+  /** Paths that are read before the question is taken. */
+  readonly data: readonly string[];
   readonly fault: AnalystFault | null;
 }
 
@@ -46,6 +48,7 @@ export class PanelModel {
   private readonly asked: string[] = [];
   private unwatch: (() => void) | null = null;
   private nextId = 1;
+  private starting: Promise<string> | null = null;
   /** Analyses whose settings were already made from the defaults. */
   private readonly configured = new Set<string>();
 
@@ -146,16 +149,20 @@ export class PanelModel {
     this._changed.emit();
   }
 
-  /** The analysis, which is started where there is none yet. */
-  async ensure(title?: string): Promise<string> {
+  /** The analysis, which is started where there is none yet; once, whoever asks meanwhile. */
+  async ensure(): Promise<string> {
     if (this.analysis !== null) {
       return this.analysis;
     }
-    const folder = this.folder();
-    const created = await this.store.create({
-      ...(title === undefined ? {} : { title }),
-      ...(folder === null ? {} : { folder })
+    this.starting ??= this.begin().finally(() => {
+      this.starting = null;
     });
+    return this.starting;
+  }
+
+  private async begin(): Promise<string> {
+    const folder = this.folder();
+    const created = await this.store.create(folder === null ? {} : { folder });
     const draft = this.draft;
     const pending = this.pending;
     this.drafts.delete(NEW);
@@ -180,7 +187,7 @@ export class PanelModel {
     this.asked.splice(0, this.asked.length - KEPT_QUESTIONS);
     const id = this.nextId++;
     const before = this.timesAsked(text) + this.pending.filter(p => p.question === text).length;
-    this.pending = [...this.pending, { id, question: text, before, fault: null }];
+    this.pending = [...this.pending, { id, question: text, before, data, fault: null }];
     this.draft = '';
     try {
       const analysis = await this.ensure();

@@ -3,7 +3,7 @@
  *
  * Runs and cells have files of their own: here stands only which part an event changes.
  */
-import type { Event } from '../protocol/generated';
+import type { ChartRecord, Event, IterationFinished } from '../protocol/generated';
 import { reduceCells, type CellEvent } from './cell-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import type { AnalysisState, NoticeState, RunState } from './state';
@@ -68,8 +68,13 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
     case 'notebook_saved':
       return { ...state, notebook: event.path };
     case 'chart_captured': {
-      const others = state.charts.filter(chart => chart.id !== event.chart.id);
-      return { ...state, charts: [...others, event.chart] };
+      const known = state.charts.some(chart => chart.id === event.chart.id);
+      return {
+        ...state,
+        charts: known
+          ? state.charts.map(chart => (chart.id === event.chart.id ? event.chart : chart))
+          : [...state.charts, event.chart]
+      };
     }
     case 'verification_started':
       return {
@@ -101,8 +106,9 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
     case 'iteration_started':
     case 'output_produced':
     case 'outputs_cleared':
-    case 'iteration_finished':
       return inCells(state, event);
+    case 'iteration_finished':
+      return inCells({ ...state, charts: stillDrawn(state.charts, event) }, event);
     case 'plan_updated':
     case 'model_called':
     case 'text_streamed':
@@ -125,6 +131,18 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
       throw new Error(`Unknown event ${JSON.stringify(rest)}`);
     }
   }
+}
+
+/** A cell that ran again and draws less than before has lost charts. */
+function stillDrawn(
+  charts: AnalysisState['charts'],
+  { cell, outputs }: IterationFinished
+): AnalysisState['charts'] {
+  const lost = (chart: ChartRecord): boolean => {
+    const kind = outputs[chart.output]?.output_type;
+    return chart.cell === cell && kind !== 'display_data' && kind !== 'execute_result';
+  };
+  return charts.some(lost) ? charts.filter(chart => !lost(chart)) : charts;
 }
 
 function hasRun(state: AnalysisState, id: string): boolean {

@@ -83,6 +83,10 @@ export class AnalystStore implements SocketListener {
   /** Use `socket`, and ask what there is. */
   start(socket: AnalystSocket): void {
     this.socket = socket;
+    // What was shown before there was a socket, as after a reload.
+    for (const analysis of this.watchers.keys()) {
+      socket.subscribe(analysis, this.states.get(analysis)?.last ?? 0);
+    }
     socket.start();
     void this.refresh();
   }

@@ -139,6 +139,29 @@ describe('reduce', () => {
     }
   });
 
+  it('keeps the place of a chart that is drawn again, and drops one that is not', () => {
+    const events = recorded('mileage');
+    const before = reduceAll(start(events), events);
+    const [chart] = before.charts;
+    const finished = events.find(e => e.type === 'iteration_finished' && e.cell === chart?.cell);
+    if (chart === undefined || finished?.type !== 'iteration_finished') {
+      throw new Error('no chart');
+    }
+    const number = before.last + 1;
+    const other = { ...chart, id: 'c99', cell: 'another' };
+    const two = reduceAll(before, [
+      { ...finished, type: 'chart_captured', number, chart: other },
+      { ...finished, number: number + 1 },
+      { ...finished, type: 'chart_captured', number: number + 2, chart: { ...chart, title: 'Anew' } }
+    ]);
+    expect(two.charts.map(({ id, title }) => [id, title])).toEqual([
+      [chart.id, 'Anew'],
+      ['c99', chart.title]
+    ]);
+    const none = reduce(two, { ...finished, number: number + 3, outputs: [] });
+    expect(none.charts.map(({ id }) => id)).toEqual(['c99']);
+  });
+
   it('voids what streamed of a call that is retried', () => {
     const [first] = recorded('repair');
     if (first?.type !== 'run_started') {

@@ -1,7 +1,9 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from 'vitest';
 import { PanelModel } from '../../src/session/panel-model';
-import type { Turn } from '../../src/session/store';
+import { AnalystRest } from '../../src/client/rest';
+import { AnalystSocket } from '../../src/client/socket';
+import { AnalystStore, type Turn } from '../../src/session/store';
 import { FakeServer } from '../fakes/server';
 import { recorded } from './recorded';
 
@@ -32,6 +34,18 @@ describe('AnalystStore', () => {
     });
     expect(announced).toBeLessThan(5);
     expect(store.state(id)?.last).toBe(events.at(-1)?.number);
+  });
+
+  it('follows what was shown before there was a connection', async () => {
+    const server = new FakeServer();
+    server.add(id, events);
+    const store = new AnalystStore(new AnalystRest(server.settings));
+    store.watch(id);
+    store.start(new AnalystSocket(() => server.open(), store));
+    await vi.waitFor(() => {
+      expect(store.isLoaded(id)).toBe(true);
+    });
+    expect(store.state(id)?.runs[0]?.status).toBe('answered');
   });
 
   it('has the same state after the connection broke in the middle', async () => {
@@ -123,6 +137,23 @@ describe('PanelModel', () => {
     ]);
     await model.ask('And then?');
     expect(server.summaries.size).toBe(1);
+  });
+
+  it('starts one analysis, however much is asked of it before it is there', async () => {
+    const server = new FakeServer();
+    const model = await panel(server);
+    const asking = model.ask('How many?');
+    await Promise.all([asking, model.attach(['a.csv']), model.send({ type: 'cancel_run' })]);
+    expect(server.summaries.size).toBe(1);
+    expect(new Set(server.commands.map(command => command.analysis))).toEqual(new Set(['made-1']));
+  });
+
+  it('keeps the data of a question that was not taken', async () => {
+    const server = new FakeServer();
+    server.refuse = () => 'It was stopped before it began.';
+    const model = await panel(server);
+    await model.ask('How many?', ['data/a.csv']);
+    expect(model.pending).toMatchObject([{ data: ['data/a.csv'] }]);
   });
 
   it('shows a question as sent until its run or the queue has it, also when asked twice', async () => {
