@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from analyst_kernel.agent.closing import undisturbed
 from analyst_kernel.agent.errors import DataError, InputError
@@ -65,6 +66,16 @@ class BranchReport:
         return tuple(check for check in self.checks if is_trouble(check))
 
 
+def trouble_text(check: CellCheck) -> str:
+    """Tell the person of a cell that no longer reproduces."""
+    what = " ".join((check.detail or check.verdict).split())
+    shown = what if len(what) <= 300 else f"{what[:300]} …"
+    return (
+        f"Cell {check.cell} no longer reproduces: {shown}. The branch stays usable; look at that "
+        "cell before you rely on what follows from it."
+    )
+
+
 def is_trouble(check: CellCheck) -> bool:
     """Say whether a cell no longer reproduces; one that could not be compared is no trouble."""
     return check.verdict in ("differs", "error")
@@ -108,12 +119,8 @@ async def make_branch(
         except GrantStoreError as error:
             raise InputError(str(error)) from error
 
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
     try:
-        await undisturbed(asyncio.to_thread(work))
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
+        await _whole(asyncio.to_thread(work))
     except BaseException:
         for branch in made:
             await undisturbed(discard(branch, grants))
@@ -143,7 +150,7 @@ async def check_branch(
     host: KernelHost | None = None,
     transfer: StateTransfer | None = None,
 ) -> BranchReport:
-    """Bring a fresh kernel to the branch's state and compare each cell that runs with what is saved.
+    """Bring a fresh kernel to the branch's state; compare each cell that runs with what is saved.
 
     Args:
         branch: Which.
@@ -209,9 +216,16 @@ async def judged(document: Document, path: Path, arrived: CellArrived) -> CellCh
     return await cutting.judged(document, arrived.cell.cell, arrived.execution, path=path)
 
 
-def _written(
-    parent: str | os.PathLike[str], cell: CellId, to: str | os.PathLike[str]
-) -> Branch:
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Await something to its end; a cancellation that came meanwhile is taken after it."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    await undisturbed(work)
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+def _written(parent: str | os.PathLike[str], cell: CellId, to: str | os.PathLike[str]) -> Branch:
     source, target = notebook_path(parent), notebook_path(to)
     document = read(source)
     old, new = Path(os.path.realpath(source)).parent, Path(os.path.realpath(target.parent))

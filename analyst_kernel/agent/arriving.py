@@ -39,7 +39,6 @@ async def arrive(
         memory.kernel_lost = True
         raise
     remember(memory, arrival)
-    memory.news += [
-        f"{failure} This branch was made by running the cells again." for failure in arrival.failures
-    ]
+    for failure in arrival.failures:
+        memory.news.append(f"{failure} This branch was made by running the cells again.")
     return arrival

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,19 @@ def write(document: Document, wanted: str | os.PathLike[str]) -> Path:
 def files_of(notebook: Path) -> Path:
     """Return the folder that the notebook's code writes to."""
     return notebook.with_name(f"{notebook.stem}_files")
+
+
+def branch_name(parent: Path) -> Path:
+    """Return ``STEM-branch-N.ipynb`` beside a notebook: the first N whose name is free.
+
+    A branch of a branch counts on from there, so that names do not grow.
+    """
+    stem = re.sub(r"-branch-\d+$", "", parent.stem)
+    for number in itertools.count(1):
+        path = parent.with_name(f"{stem}-branch-{number}.ipynb")
+        if not os.path.lexists(path) and not os.path.lexists(files_of(path)):
+            return path
+    raise AssertionError("unreachable: count() does not end")
 
 
 def _names(path: Path) -> Iterable[Path]:

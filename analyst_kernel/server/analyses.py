@@ -24,8 +24,10 @@ from analyst_kernel.protocol.socket import (
     AnalysisRemovedFrame,
     AnalysisSummary,
 )
+from analyst_kernel.server.branching import parent_of, rows_of
 from analyst_kernel.server.cut_off import endings
 from analyst_kernel.server.errors import JournalError, NotFound
+from analyst_kernel.server.jobs import Job
 from analyst_kernel.server.journal import Journal, Row
 from analyst_kernel.server.keys import Keys
 from analyst_kernel.server.living import LivingAnalysis
@@ -131,7 +133,7 @@ class Analyses:
             InputError: The notebook cannot be continued.
         """
         places, now = self.around.places, time.time()
-        path, known = "", None
+        path, known, parent, cell = "", None, None, None
         if notebook:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
@@ -139,6 +141,7 @@ class Analyses:
             for living in self._living.values():
                 if living.id == known or living.record.notebook == path:
                     return living
+            parent, cell = parent_of(document, self._living)
             title = title or os.path.basename(path).removesuffix(".ipynb")
         record = StoredAnalysis(
             id=known or new_analysis_id(),
@@ -148,10 +151,27 @@ class Analyses:
             notebook=path,
             created=now,
             updated=now,
+            parent=parent,
+            parent_cell=cell,
         )
         await asyncio.to_thread(self.around.journal.save, record)
         living = self._living[record.id] = LivingAnalysis(record, 0, self.around)
         living.configure()
+        return living
+
+    async def add(
+        self, record: StoredAnalysis, past: tuple[Event, ...], first: Job
+    ) -> LivingAnalysis:
+        """Add a branch with its history, and have it do its first job."""
+
+        def keep() -> None:
+            self.around.journal.save(record)
+            self.around.journal.append(record.id, rows_of(past), len(past))
+
+        await asyncio.to_thread(keep)
+        living = self._living[record.id] = LivingAnalysis(record, len(past), self.around)
+        living.configure()
+        living.line.add(first)
         return living
 
     def rename(self, analysis: str, title: str) -> LivingAnalysis:
