@@ -28,7 +28,7 @@ from analyst_kernel.server.stored import StoredAnalysis
 if TYPE_CHECKING:
     from analyst_kernel.server.analyses import Analyses
 
-_NUMBERED = re.compile(r" \(branch \d+\)$")
+_NUMBERED = re.compile(r"^Branch \d+: ")
 
 
 async def branch(
@@ -142,7 +142,7 @@ def _record(
     stem = _NUMBERED.sub("", parent.record.title or UNTITLED)
     return StoredAnalysis(
         id=made.analysis,
-        title=plain or f"{stem} (branch {number[1] if number else 1})",
+        title=plain or f"Branch {number[1] if number else 1}: {stem}",
         titled=bool(plain),
         folder=os.path.dirname(made.path),
         notebook=str(made.path),

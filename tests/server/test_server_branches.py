@@ -68,7 +68,7 @@ async def test_a_branch_has_its_own_kernel_in_the_state_of_its_cell(
     assert (made["parent"], made["parent_cell"]) == (parent, cell)
     stem = Path(before["notebook_path"]).stem
     assert Path(made["notebook_path"]).name == f"{stem}-branch-1.ipynb"
-    assert made["title"] == "How many? (branch 1)"
+    assert made["title"] == "Branch 1: How many?"
     assert [c.id for c in cells_of(made)] == [c.id for c in cells_of(before)][:5]
     tab = await browser.tab(made["id"])
     done = await tab.event("branch_finished")
@@ -162,7 +162,7 @@ async def test_the_end_of_a_question_and_a_branch_of_a_branch(
         assert role(cells_of(made)[-1]) == "answer"
         assert made["parent"] == of
         assert made["notebook"].endswith(f"-branch-{number}.ipynb")
-        assert made["title"] == f"How many? (branch {number})"
+        assert made["title"] == f"Branch {number}: How many?"
         tab = await browser.tab(made["id"])
         await tab.event("branch_finished", reason="")
         assert len(tab.of("branch_started")) == 1

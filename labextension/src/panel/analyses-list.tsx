@@ -91,7 +91,7 @@ function AnalysisRow(props: {
         <AnalysisLine summary={node.summary} />
       </div>
       {below > 0 && open && (
-        <ul id={id} aria-label={trans.__('Branches of %1', title)}>
+        <ul id={id} className="ak-Analysis-branches" aria-label={trans.__('Branches of %1', title)}>
           {node.branches.map(one => (
             <AnalysisRow key={one.summary.id} node={one} searching={searching} />
           ))}

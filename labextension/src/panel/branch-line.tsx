@@ -15,7 +15,7 @@ export const BranchLine = React.memo(function BranchLine({
   return (
     <section className="ak-Branch" aria-label={trans.__('Branch')}>
       <div className="ak-Branch-head">
-        <span aria-hidden="true">⑂</span>
+        <span aria-hidden="true">↳</span>
         <span>
           {trans.__('Branched here from')}{' '}
           {parent === null ? (

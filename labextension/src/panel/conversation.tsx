@@ -51,7 +51,8 @@ export function Conversation(): React.JSX.Element {
           )}
           {branch?.runs === 0 && <BranchLine branch={branch} />}
           {runs.map((run, index) => (
-            <React.Fragment key={run.id}>
+            // A branch has runs and cells of the same names as its parent.
+            <React.Fragment key={`${analysis ?? ''} ${run.id}`}>
               <RunView run={run} isLast={index === runs.length - 1} />
               {branch?.runs === index + 1 && <BranchLine branch={branch} />}
             </React.Fragment>
