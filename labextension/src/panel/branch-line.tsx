@@ -1,5 +1,6 @@
 /** Where a branch began, and, while its kernel is brought to that state, how far it is. */
 import * as React from 'react';
+import { findCell } from '../session/progress';
 import type { BranchState } from '../session/state';
 import { usePanel, useServices } from './services';
 
@@ -92,7 +93,7 @@ function Arrived({ branch }: { readonly branch: BranchState }): React.JSX.Elemen
           <ul>
             {branch.troubles.map(({ cell, detail }) => (
               <li key={cell}>
-                <b>{trans.__('Cell %1', cell)}</b>
+                <CellName cell={cell} />
                 <pre>{detail}</pre>
               </li>
             ))}
@@ -100,5 +101,19 @@ function Arrived({ branch }: { readonly branch: BranchState }): React.JSX.Elemen
         </details>
       )}
     </div>
+  );
+}
+
+/** A cell as the conversation names it; the setup cell, which it does not show, by its id. */
+function CellName({ cell }: { readonly cell: string }): React.JSX.Element {
+  const { trans } = useServices();
+  const found = usePanel(m => (m.state === null ? null : findCell(m.state, cell)));
+  const number = found === null ? 0 : found.iteration;
+  return (
+    <b>
+      {number > 0
+        ? trans.__('Cell %1: %2', number, found?.purpose ?? '')
+        : trans.__('Cell %1', cell)}
+    </b>
   );
 }
