@@ -320,6 +320,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
             return 0
         code = await self._started.wait()
         self._note_death(code)
+        self._unsend()
         self._forget()
         return code
 
@@ -341,6 +342,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
     async def kill(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
         self._ending = True
+        self._unsend()
         if self._started is not None:
             self._started.kill()
 
@@ -371,6 +373,16 @@ class AnalystProvisioner(ConfiguredProvisioner):
                     os.rmdir(self.output_dir)  # only when it is empty
                 self._made_output = False
         await super().cleanup(restart=restart)
+
+    def _unsend(self) -> None:
+        """Have the manager drop what it still wants to say to the kernel that ends.
+
+        Its control socket lingers when it is closed, and the next kernel stands at the same
+        address within milliseconds: it would be interrupted, or told to leave, in its place.
+        """
+        control = getattr(self.parent, "_control_socket", None)
+        if control is not None:
+            control.linger = 0
 
     def _forget(self) -> None:
         """Release what belonged to a kernel that ended."""

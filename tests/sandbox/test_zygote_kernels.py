@@ -279,3 +279,15 @@ async def test_the_zygote_holds_nothing_of_anybodys(
             for t in zygote.threads()
             if t.id != zygote.pid
         } <= set(warm.HARMLESS_THREADS)
+
+
+async def test_what_was_said_to_a_dead_kernel_does_not_reach_the_next(start: Start) -> None:
+    async with start("zygote") as kernel:
+        for _ in range(5):
+            kernel.client.execute("import os; os._exit(3)")
+            async with asyncio.timeout(DEADLINE):
+                while await kernel.provisioner.poll() is None:
+                    await asyncio.sleep(0.01)
+            await kernel.manager.interrupt_kernel()
+            await kernel.manager.restart_kernel(now=True)
+            assert not (await kernel.run("import time; time.sleep(0.3)")).name
