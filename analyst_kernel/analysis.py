@@ -12,13 +12,17 @@ import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from analyst_kernel.agent.arriving import arrive
 from analyst_kernel.agent.by_hand import run_by_hand
 from analyst_kernel.agent.errors import InputError, NotebookError
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.ports import Execution, Model, Person
 from analyst_kernel.agent.recall import recall
 from analyst_kernel.agent.state import Bench, Memory
+from analyst_kernel.agent.transfer import CellArrived, Replay, StateTransfer
+from analyst_kernel.branching import CELL_SECONDS, is_trouble, judged, trouble_text
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.grants import GrantKind, GrantStore, GrantStoreError
 from analyst_kernel.event_log import EventLog
@@ -27,6 +31,7 @@ from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
 from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.notebook.naming import default_path, free_path, notebook_path
+from analyst_kernel.notebook.verify import CellCheck
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.events import Event, NoticeRaised, RunFinished
 from analyst_kernel.protocol.ids import AnalysisId, CellId, new_analysis_id
@@ -231,6 +236,11 @@ class Analysis:
         return self._catalog
 
     @property
+    def grants(self) -> GrantStore:
+        """The store of the person's grants."""
+        return self._grants
+
+    @property
     def exclusive(self) -> asyncio.Lock:
         """Held by whoever works in the kernel: a run, a cell of the person's, a restart."""
         return self._lock
@@ -313,6 +323,43 @@ class Analysis:
                 code,
                 timeout=timeout or self.settings.limits.cell_seconds,
             )
+
+    async def bring_state(
+        self,
+        *,
+        transfer: StateTransfer | None = None,
+        on_check: Callable[[CellCheck, int, int], None] | None = None,
+    ) -> tuple[CellCheck, ...]:
+        """Bring the kernel of a branch, which is not started yet, to the state of its notebook.
+
+        Args:
+            transfer: How it comes; by running the cells again, by default.
+            on_check: Called with what became of a cell, how many there were, how many there are.
+
+        Returns:
+            What became of each cell, compared with what the notebook holds.
+
+        Raises:
+            SandboxError, KernelError: The kernel did not come up; the next question tries again.
+        """
+        checks: list[CellCheck] = []
+        path = Path(self.notebook.path)
+
+        async def judge(arrived: CellArrived) -> None:
+            check = await judged(self.notebook.document, path, arrived)
+            checks.append(check)
+            if on_check is not None:
+                on_check(check, arrived.number, arrived.of)
+
+        async with self._lock:
+            await arrive(
+                self._bench, self._memory, transfer or Replay(),
+                timeout=CELL_SECONDS, on_cell=judge,
+            )  # fmt: skip
+            for check in checks:
+                if is_trouble(check):
+                    self._notice("branch-differs", trouble_text(check))
+        return tuple(checks)
 
     async def close(self) -> None:
         """Stop the kernel and release the model; harmless when closed.

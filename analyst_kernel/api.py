@@ -10,14 +10,21 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
+from analyst_kernel.agent.closing import undisturbed
 from analyst_kernel.agent.errors import AnalystError, InputError
 from analyst_kernel.agent.observe import charts_of
 from analyst_kernel.agent.ports import Person
 from analyst_kernel.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.branching import discard, is_trouble, make_branch
+from analyst_kernel.data.grants import GrantStore
+from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.verify import CellCheck
 from analyst_kernel.protocol.events import Event, RunFinished
 from analyst_kernel.protocol.records import Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -62,6 +69,7 @@ class Analyst:
         self._person = person
         self._on_event = on_event
         self._analysis: Analysis | None = None
+        self._not_reproduced: tuple[CellCheck, ...] = ()
 
     async def __aenter__(self) -> Analyst:
         """Return self."""
@@ -149,13 +157,66 @@ class Analyst:
             seconds=execution.seconds,
         )
 
+    async def branch(self, at: str | None = None, *, notebook: PathLike | None = None) -> Analyst:
+        """Start a new analysis from a cell of this one; both go on, each in a kernel of its own.
+
+        Example::
+
+            async with await analyst.branch("3f2a90c1d4e7") as other:
+                await other.ask("The same, for Toyota only")
+
+        The new notebook holds the cells up to and including ``at``, which run again in its kernel.
+        What no longer reproduces is in :attr:`not_reproduced` and is told as a notice.
+
+        Args:
+            at: Id of the last cell to take over (``CellResult.cell``, ``Result.iterations``); the
+                last cell of the notebook by default.
+            notebook: Where to save it; by default beside this one. A name that is taken gets a
+                number.
+
+        Raises:
+            InputError: There is no such cell, or nothing was asked yet.
+            SandboxError, KernelError: No kernel; nothing is left behind.
+        """
+        analysis = self._analysis
+        if analysis is None or not analysis.notebook.document["cells"]:
+            raise InputError("There is nothing to branch from yet.", "Ask a question first.")
+        path = Path(analysis.notebook.path)
+        made = await make_branch(
+            path,
+            at=at or analysis.notebook.document["cells"][-1]["id"],
+            to=notebook or branch_name(path),
+            grants=analysis.grants,
+        )
+        other = Analyst(person=self._person, on_event=self._on_event)
+        other._settings = replace(analysis.settings, model=analysis.model_name)
+        try:
+            await other._open("", (), made.path, analysis.grants)
+            assert other._analysis is not None
+            checks = await other._analysis.bring_state()
+        except BaseException:
+            await undisturbed(other.close())
+            await undisturbed(discard(made, analysis.grants))
+            raise
+        other._not_reproduced = tuple(check for check in checks if is_trouble(check))
+        return other
+
+    @property
+    def not_reproduced(self) -> tuple[CellCheck, ...]:
+        """Cells that gave something else when this branch was made; empty for what is no branch."""
+        return self._not_reproduced
+
     @property
     def notebook(self) -> str | None:
         """Absolute path of the notebook, once there is one."""
         return self._analysis.notebook.path if self._analysis is not None else None
 
     async def _open(
-        self, question: str, data: Sequence[PathLike], notebook: PathLike | None
+        self,
+        question: str,
+        data: Sequence[PathLike],
+        notebook: PathLike | None,
+        grants: GrantStore | None = None,
     ) -> Analysis:
         if self._analysis is not None:
             saved = self._analysis.notebook.path
@@ -173,6 +234,7 @@ class Analyst:
             data=data,
             settings=self._settings,
             person=self._person,
+            grants=grants,
         )
         if self._on_event is not None:
             self._analysis.log.listen(self._on_event)

@@ -10,9 +10,10 @@ import click
 
 from analyst_kernel._version import __version__
 from analyst_kernel.command_line.ask import ask
+from analyst_kernel.command_line.branch import branch
 from analyst_kernel.command_line.data import files, profile
 from analyst_kernel.command_line.lab import lab
-from analyst_kernel.command_line.notebook import branch, export, verify
+from analyst_kernel.command_line.notebook import export, verify
 from analyst_kernel.command_line.system import doctor, models
 
 

@@ -38,7 +38,7 @@ async def open_run(run: Run) -> tuple[str, ...]:
 async def bring_up(run: Run) -> list[str]:
     """Make sure of a living kernel that holds the described datasets; return what failed."""
     await _check_kernel(run)
-    await _start_kernel(run)
+    await start_kernel(run)
     replayed = await replay(run) if run.memory.kernel_lost else []
     for dataset in run.bench.catalog.datasets:
         if dataset.name not in run.memory.profiles:
@@ -105,7 +105,8 @@ async def _check_kernel(run: Run) -> None:
     memory.kernel_unsure = False
 
 
-async def _start_kernel(run: Run) -> None:
+async def start_kernel(run: Run) -> None:
+    """Start the kernel and tell how it is, unless it lives."""
     memory = run.memory
     if memory.facts is not None:
         return

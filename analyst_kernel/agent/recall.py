@@ -31,6 +31,7 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
     names = tuple(dataset_names)
     memory = Memory(titled=bool(entries))
     questions: dict[RunId, str] = {}
+    open_cells: dict[RunId, list[str]] = {}
     for entry in entries:
         match entry:
             case TitleEntry():
@@ -41,10 +42,14 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
                 _take_numbers(memory, entry)
             case QuestionEntry():
                 questions[entry.run] = entry.question
+                open_cells[entry.run] = []
             case IterationEntry():
                 _take_numbers(memory, entry)
                 _take_charts(memory, entry)
+                if entry.run in open_cells and entry.execution is not None:
+                    open_cells[entry.run].append(entry.purpose or entry.code.split("\n")[0])
             case AnswerEntry():
+                open_cells.pop(entry.run, None)
                 memory.earlier.append(
                     Earlier(
                         run=entry.run,
@@ -55,9 +60,20 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
                 )
             case PlanEntry():
                 pass
+    memory.earlier += [
+        Earlier(run, questions[run], _unanswered(cells), "incomplete")
+        for run, cells in open_cells.items()
+    ]
     memory.kernel_lost = bool(memory.numbers)
     memory.runs = max((_number(run) for run in questions), default=0)
     return memory
+
+
+def _unanswered(cells: Sequence[str]) -> str:
+    """Say how far a question came that the notebook holds no answer to: stopped, or branched."""
+    if not cells:
+        return "It was not answered; no cell ran for it."
+    return f"It was not answered. Cells that ran for it, in order: {'; '.join(cells)}."
 
 
 def _loads(code: str, name: str) -> bool:

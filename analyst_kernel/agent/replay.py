@@ -1,15 +1,15 @@
 """Gives a fresh kernel the state of its notebook by running the notebook's cells again.
 
-Nothing is recorded: the cells and their saved outputs stay as they are. It does not decide when a
-replay is due; that is :attr:`analyst_kernel.agent.state.Memory.kernel_lost`.
+Nothing is recorded: the cells and their saved outputs stay as they are. :func:`replay` does not
+decide when it is due; that is :attr:`analyst_kernel.agent.state.Memory.kernel_lost`.
 """
 
 from __future__ import annotations
 
-from analyst_kernel.agent.ports import Execution, ReplayCell
 from analyst_kernel.agent.run import Run
+from analyst_kernel.agent.state import Memory
+from analyst_kernel.agent.transfer import Arrival, Replay
 from analyst_kernel.protocol.events import KernelChanged
-from analyst_kernel.protocol.ids import CellId
 
 
 async def replay(run: Run) -> list[str]:
@@ -30,27 +30,23 @@ async def replay(run: Run) -> list[str]:
         return []
     reason = f"The kernel is new: running the notebook's {_count(len(cells))} again."
     run.tell(KernelChanged(**run.stamp, state="restarted", reason=reason))
-    ran: set[CellId] = set()
-    failures: list[str] = []
-    for cell in cells:
-        execution = await run.bench.kernel.execute(cell.code, timeout=run.meter.cell_timeout)
-        if execution.kernel_died:
-            failures.append(f"The kernel died in cell {cell.cell}; variables are gone.")
-            run.memory.empty_kernel()
-            ran.clear()
-            break
-        run.memory.frames = execution.frames
-        if execution.outcome == "ok":
-            ran.add(cell.cell)
-        elif not cell.may_fail:
-            failures.append(_failure(cell, execution))
-    for setup in run.memory.setups:
-        setup.ran = setup.cell in ran
-    run.memory.kernel_lost = False
-    return _tell(run, len(cells), failures)
+    arrival = await Replay().bring(run.bench.kernel, cells, timeout=run.meter.cell_timeout)
+    remember(run.memory, arrival)
+    return _tell(run, len(cells), arrival.failures)
 
 
-def _tell(run: Run, cells: int, failures: list[str]) -> list[str]:
+def remember(memory: Memory, arrival: Arrival) -> None:
+    """Note what the living kernel holds after a transfer."""
+    if arrival.died:
+        memory.empty_kernel()
+    else:
+        memory.frames = arrival.frames
+    for setup in memory.setups:
+        setup.ran = setup.cell in arrival.ran
+    memory.kernel_lost = False
+
+
+def _tell(run: Run, cells: int, failures: tuple[str, ...]) -> list[str]:
     if not failures:
         message = f"The kernel was new, so the notebook's {_count(cells)} ran again."
         run.notice("kernel-replayed", message, level="info")
@@ -61,12 +57,6 @@ def _tell(run: Run, cells: int, failures: list[str]) -> list[str]:
     )
     run.notice("kernel-replayed", message)
     return [f"{message} Check what you need before you use it."]
-
-
-def _failure(cell: ReplayCell, execution: Execution) -> str:
-    error = execution.error
-    what = f"{error.name}: {error.message[:200]}" if error is not None else execution.outcome
-    return f"Cell {cell.cell} no longer runs ({what})."
 
 
 def _count(cells: int) -> str:

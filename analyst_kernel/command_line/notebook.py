@@ -1,4 +1,4 @@
-"""``analyst verify``, ``export`` and ``branch``: what can be done with a saved notebook."""
+"""``analyst verify`` and ``export``: what can be done with a saved notebook."""
 
 from __future__ import annotations
 
@@ -120,15 +120,3 @@ async def _checked(notebook: str, target: Path, data: tuple[str, ...], sandbox: 
             err=True,
         )
     return content
-
-
-@click.command(short_help="Start an analysis from a cell of NOTEBOOK (not there yet).")
-@click.argument("notebook", metavar="NOTEBOOK")
-@click.option("--at", "cell", metavar="CELL_ID", required=True)
-@click.option("-o", "--output", metavar="OUT.ipynb", required=True)
-def branch(*, notebook: str, cell: str, output: str) -> None:
-    """Start a new analysis from a cell of NOTEBOOK (not there yet)."""
-    raise click.UsageError(
-        f"Branching is not there yet: {notebook} was not branched at {cell} into {output}. "
-        "Copy the notebook and run its cells up to that one instead."
-    )

@@ -188,6 +188,36 @@ class GrantStore:
             )
             return done.rowcount > 0
 
+    def copy(self, notebook_old: str, notebook_new: str) -> int:
+        """Give a new notebook exactly the grants of another one; returns how many.
+
+        The person's act is branching. Paths are copied as they were resolved when they were
+        granted, so a link that leads elsewhere by now adds nothing; what an earlier notebook of the
+        new name was granted is forgotten.
+        """
+        old, new = _real(notebook_old), _real(notebook_new)
+        if old == new:
+            return 0
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute("DELETE FROM grants WHERE notebook = ?", (new,))
+                copied = connection.execute(
+                    "INSERT INTO grants (notebook, folder, path, given, kind, granted_at) "
+                    "SELECT ?, ?, path, given, kind, granted_at FROM grants WHERE notebook = ?",
+                    (new, os.path.dirname(new), old),
+                ).rowcount
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        return copied
+
+    def forget(self, notebook: str) -> None:
+        """Take back every grant of a notebook."""
+        with self._open() as connection:
+            connection.execute("DELETE FROM grants WHERE notebook = ?", (_real(notebook),))
+
     def rename(self, notebook_old: str, notebook_new: str) -> int:
         """Move the grants along with a notebook that the person renamed; returns how many."""
         old, new = _real(notebook_old), _real(notebook_new)

@@ -312,6 +312,44 @@ class VerificationFinished(EventBase):
     reason: str = ""
 
 
+class BranchStarted(EventBase):
+    """The analysis began from a cell of another one; the events before this one are its history.
+
+    Attributes:
+        parent, parent_title: The other analysis, and what it was called.
+        cell: The last cell taken over.
+        cells: How many cells make the state that the kernel is brought to now.
+    """
+
+    type: Literal["branch_started"] = "branch_started"
+    parent: AnalysisId
+    parent_title: str
+    cell: CellId
+    cells: int
+
+
+class BranchAdvanced(EventBase):
+    """The state of one more cell is in the kernel; ``place`` counts them from 1."""
+
+    type: Literal["branch_advanced"] = "branch_advanced"
+    cell: CellId
+    place: int
+    verdict: CellVerdict
+    detail: str = ""
+
+
+class BranchFinished(EventBase):
+    """The kernel holds the state; ``reason`` says why not, where it does not.
+
+    ``reproduced`` of ``total`` cells that could be compared gave what is saved.
+    """
+
+    type: Literal["branch_finished"] = "branch_finished"
+    reproduced: int
+    total: int
+    reason: str = ""
+
+
 class NumbersChecked(EventBase):
     """The answer's numbers were looked up in the executed outputs."""
 
@@ -380,6 +418,9 @@ Event = Annotated[
     | VerificationStarted
     | CellVerified
     | VerificationFinished
+    | BranchStarted
+    | BranchAdvanced
+    | BranchFinished
     | NumbersChecked
     | NotebookSaved
     | RunFinished,

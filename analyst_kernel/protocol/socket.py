@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.commands import Command
 from analyst_kernel.protocol.events import Event
-from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.protocol.ids import AnalysisId, CellId
 
 
 class AnalysisSummary(Record):
@@ -26,6 +26,7 @@ class AnalysisSummary(Record):
         questions: How many were asked.
         last_event: Number of the newest event.
         parent: The analysis it branched from.
+        parent_cell: The last cell that it took over from there.
     """
 
     id: AnalysisId
@@ -40,6 +41,7 @@ class AnalysisSummary(Record):
     questions: int
     last_event: int
     parent: AnalysisId | None = None
+    parent_cell: CellId | None = None
 
 
 class ClientFrame(Record):

@@ -31,9 +31,11 @@ from analyst_kernel.protocol.socket import (
     AnalysisRemovedFrame,
     AnalysisSummary,
 )
+from analyst_kernel.server.branching import parent_of, rows_of
 from analyst_kernel.server.cut_off import endings
 from analyst_kernel.server.earlier import events_of, title_of
 from analyst_kernel.server.errors import JournalError, NotFound
+from analyst_kernel.server.jobs import Job
 from analyst_kernel.server.journal import Journal, Row
 from analyst_kernel.server.keys import Keys
 from analyst_kernel.server.living import LivingAnalysis
@@ -140,6 +142,7 @@ class Analyses:
         """
         places, now = self.around.places, time.time()
         path, known, document = "", None, None
+        parent, cell = None, None
         if notebook:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
@@ -147,6 +150,7 @@ class Analyses:
             for living in self._living.values():
                 if living.id == known or living.record.notebook == path:
                     return living
+            parent, cell = parent_of(document, self._living)
             title = title or title_of(document) or os.path.basename(path).removesuffix(".ipynb")
         record = StoredAnalysis(
             id=known or new_analysis_id(),
@@ -156,6 +160,8 @@ class Analyses:
             notebook=path,
             created=now,
             updated=now,
+            parent=parent,
+            parent_cell=cell,
         )
         last = 0
         if document is not None:
@@ -182,6 +188,21 @@ class Analyses:
         stamped = [e.model_copy(update={"number": n, "at": at}) for n, e in enumerate(told, 1)]
         asked = sum(isinstance(event, RunStarted) for event in told)
         return record.model_copy(update={"questions": asked}), [_row(event) for event in stamped]
+
+    async def add(
+        self, record: StoredAnalysis, past: tuple[Event, ...], first: Job
+    ) -> LivingAnalysis:
+        """Add a branch with its history, and have it do its first job."""
+
+        def keep() -> None:
+            self.around.journal.save(record)
+            self.around.journal.append(record.id, rows_of(past), len(past))
+
+        await asyncio.to_thread(keep)
+        living = self._living[record.id] = LivingAnalysis(record, len(past), self.around)
+        living.configure()
+        living.line.add(first)
+        return living
 
     def rename(self, analysis: str, title: str) -> LivingAnalysis:
         """Give an analysis another title. Raises ``InputError`` for an empty one."""

@@ -54,6 +54,25 @@ class AnalysisHandler(AnalystHandler):
         self.say(None)
 
 
+class BranchHandler(AnalystHandler):
+    """A new analysis from a cell of this one."""
+
+    @route
+    async def post(self, analysis: str) -> None:
+        """Begin it: ``{cell, title?}``; instead of ``cell``, ``run`` means that question's end."""
+        from analyst_kernel.server.branching import branch
+
+        body, analyses = self.body(), await self.analyses()
+        living = await branch(
+            analyses,
+            analyses.find(analysis),
+            cell=self.text(body, "cell"),
+            run=self.text(body, "run"),
+            title=self.text(body, "title") or "",
+        )
+        self.say(living.summary(), 201)
+
+
 class ExportHandler(AnalystHandler):
     """An analysis as a file."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from analyst_kernel.protocol.events import (
     EVENT,
+    BranchFinished,
     ChartCaptured,
     Event,
     FindingRecorded,
@@ -40,6 +41,10 @@ def endings(journal: Journal, analysis: AnalysisId) -> tuple[Event, ...]:
                 analysis=analysis, reproduced=0, total=0, reason="The server stopped."
             )
         )
+    begun = journal.of_type(analysis, "branch_started")
+    if begun and not journal.of_type(analysis, "branch_finished"):
+        reason = "The server stopped. The next question runs these cells first."
+        found.append(BranchFinished(analysis=analysis, reproduced=0, total=0, reason=reason))
     queues = journal.of_type(analysis, "queue_changed")
     if queues:
         newest = EVENT.validate_json(queues[-1].body)

@@ -21,7 +21,8 @@ from analyst_kernel.protocol.events import (
 )
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.records import Limits
-from analyst_kernel.server.jobs import Job, OwnCode, Question, Repetition, Verification
+from analyst_kernel.server.bringing import bring_branch
+from analyst_kernel.server.jobs import BranchState, Job, OwnCode, Question, Repetition, Verification
 from analyst_kernel.server.kernel_host import ServerHost
 from analyst_kernel.verification import verify_notebook
 
@@ -46,6 +47,8 @@ async def do(living: LivingAnalysis, job: Job) -> None:
             await repeat(living, cell)
         case Verification():
             await check(living)
+        case BranchState():
+            await bring_branch(living, job)
         case _:
             assert_never(job)
 

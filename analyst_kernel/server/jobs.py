@@ -43,7 +43,18 @@ class Verification:
     """The whole notebook in a fresh kernel."""
 
 
-Job: TypeAlias = Question | OwnCode | Repetition | Verification
+@dataclass(frozen=True, slots=True)
+class BranchState:
+    """The kernel of a branch, brought to the state of its notebook.
+
+    Attributes:
+        cells: How many cells make it.
+    """
+
+    cells: int
+
+
+Job: TypeAlias = Question | OwnCode | Repetition | Verification | BranchState
 
 
 class JobLine:

@@ -149,6 +149,7 @@ class LivingAnalysis:
             questions=record.questions,
             last_event=self.log.last,
             parent=record.parent,
+            parent_cell=record.parent_cell,
         )
 
     # --- changes -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analyst_kernel.server.analysis_routes import (
     AnalysesHandler,
     AnalysisHandler,
+    BranchHandler,
     CompletionsHandler,
     ExportHandler,
 )
@@ -19,6 +20,7 @@ ROUTES: tuple[tuple[str, type], ...] = (
     (r"analyst-kernel/api/status", StatusHandler),
     (r"analyst-kernel/api/analyses", AnalysesHandler),
     (rf"analyst-kernel/api/analyses/{_ID}", AnalysisHandler),
+    (rf"analyst-kernel/api/analyses/{_ID}/branch", BranchHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/export", ExportHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/completions", CompletionsHandler),
     (r"analyst-kernel/api/datasets", DatasetsHandler),

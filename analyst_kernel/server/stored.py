@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analyst_kernel.protocol.base import Record
-from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.protocol.ids import AnalysisId, CellId
 from analyst_kernel.protocol.records import ApprovalMode
 
 
@@ -24,6 +24,7 @@ class StoredAnalysis(Record):
         questions: How many were asked.
         failed: Whether the last run failed.
         parent: The analysis it branched from.
+        parent_cell: The last cell that it took over from there.
     """
 
     id: AnalysisId
@@ -40,3 +41,4 @@ class StoredAnalysis(Record):
     questions: int = 0
     failed: bool = False
     parent: AnalysisId | None = None
+    parent_cell: CellId | None = None

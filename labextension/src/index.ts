@@ -1,4 +1,5 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { branchCommandPlugin } from './plugins/branch-command';
 import { cellCommandsPlugin } from './plugins/cell-commands';
 import { commandsPlugin } from './plugins/commands';
 import { launcherPlugin } from './plugins/launcher';
@@ -19,6 +20,7 @@ const plugins = [
   settingsPlugin,
   commandsPlugin,
   cellCommandsPlugin,
+  branchCommandPlugin,
   launcherPlugin,
   statusbarPlugin,
   notificationsPlugin

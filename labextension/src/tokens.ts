@@ -1,5 +1,6 @@
 /** What the extension's plugins offer each other, and others. */
 import { Token } from '@lumino/coreutils';
+import type { BranchPoint } from './client/rest';
 import type { AnalystStore } from './session/store';
 import type { PanelModel } from './session/panel-model';
 
@@ -30,8 +31,8 @@ export interface IAnalystPanels {
   openNotebook(analysis: string, cell?: string): Promise<void>;
   /** Show the analysis of a notebook in the sidebar; one that has none becomes an analysis. */
   showNotebook(path: string): Promise<void>;
-  /** Start an analysis from a cell of another one. */
-  branch(analysis: string, cell?: string): Promise<void>;
+  /** Start an analysis from a cell of another one, or from its end, and show it. */
+  branch(analysis: string, from?: BranchPoint): Promise<void>;
   /** Save an export on the person's computer. */
   exportAnalysis(analysis: string, to: 'ipynb' | 'html' | 'py', clean: boolean): Promise<void>;
   /** Let the person choose files of the server; `null` where that is not possible here. */

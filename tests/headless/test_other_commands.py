@@ -1,4 +1,4 @@
-"""``analyst files``, ``profile``, ``models``, ``doctor``, help, and what is not there yet."""
+"""``analyst files``, ``profile``, ``models``, ``doctor`` and help."""
 
 from __future__ import annotations
 
@@ -118,13 +118,6 @@ def test_an_unknown_command(tmp_path: Path):
     ended = analyst("answer", "me", cwd=tmp_path)
     assert ended.code == 2
     assert "answer" in ended.err
-
-
-def test_branch_says_that_it_is_not_there(tmp_path: Path):
-    ended = analyst("branch", "a.ipynb", "--at", "abc", "-o", "b.ipynb", cwd=tmp_path)
-    assert ended.code == 2
-    assert "not there yet" in ended.err
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", [["verify"], ["export", "--to", "py", "-o", "x.py"]])

@@ -18,6 +18,12 @@ export interface NewAnalysis {
   readonly folder?: string;
 }
 
+/** Where a branch begins: at a cell, at the end of a question, or with neither at the last cell. */
+export interface BranchPoint {
+  readonly cell?: string;
+  readonly run?: string;
+}
+
 /** Lists, and what is done once; everything of a running analysis goes over the socket. */
 export class AnalystRest {
   constructor(readonly settings: ServerConnection.ISettings) {}
@@ -50,9 +56,9 @@ export class AnalystRest {
   }
 
   /** Start an analysis from a cell of another one, with its state. */
-  branch(analysis: string, cell: string | null): Promise<AnalysisSummary> {
+  branch(analysis: string, from: BranchPoint): Promise<AnalysisSummary> {
     const parts = ['analyses', analysis, 'branch'];
-    return this.request<AnalysisSummary>('POST', parts, {}, JSON.stringify({ cell }));
+    return this.request<AnalysisSummary>('POST', parts, {}, JSON.stringify(from));
   }
 
   /** What `@prefix` may mean. */

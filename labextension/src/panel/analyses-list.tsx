@@ -1,6 +1,8 @@
-/** All analyses: search, resume, rename, delete; which are running stands beside each. */
+/** All analyses as a tree: search, resume, compare, rename, delete; what runs stands beside each. */
 import * as React from 'react';
 import type { AnalysisSummary } from '../client/records';
+import { countBelow, holds, treeOf, type TreeNode } from '../session/tree';
+import { CompareDialog } from './compare-dialog';
 import { DeleteDialog } from './delete-dialog';
 import { RenameField } from './header';
 import { Menu } from './menu';
@@ -40,8 +42,8 @@ export function AnalysesList(): React.JSX.Element {
         </p>
       )}
       <ul aria-label={trans.__('Analyses')}>
-        {found.map(one => (
-          <AnalysisRow key={one.id} summary={one} />
+        {treeOf(found).map(one => (
+          <AnalysisRow key={one.summary.id} node={one} searching={words.length > 0} />
         ))}
       </ul>
     </div>
@@ -49,14 +51,63 @@ export function AnalysesList(): React.JSX.Element {
 }
 
 function keyOf(one: AnalysisSummary): string {
-  return [one.id, one.title, one.state, one.updated, one.questions, one.model].join('|');
+  return [one.id, one.title, one.state, one.updated, one.questions, one.model, one.parent].join('|');
 }
 
-function AnalysisRow({ summary }: { readonly summary: AnalysisSummary }): React.JSX.Element {
+/** From so many branches on, they are folded until they are wanted. */
+const MANY = 6;
+
+/** An analysis with its branches below it. */
+function AnalysisRow(props: {
+  readonly node: TreeNode;
+  readonly searching: boolean;
+}): React.JSX.Element {
+  const { node, searching } = props;
+  const { trans } = useServices();
+  const current = usePanel(m => m.analysis);
+  const [chosen, setChosen] = React.useState<boolean | null>(null);
+  const id = React.useId();
+  const below = countBelow(node);
+  const open = searching || (chosen ?? (below <= MANY || holds(node, current)));
+  const title = node.summary.title || trans.__('Analysis');
+  return (
+    <li>
+      <div className={`ak-Analysis-row${current === node.summary.id ? ' ak-mod-current' : ''}`}>
+        {below > 0 && (
+          <button
+            type="button"
+            className="ak-IconButton ak-Analysis-fold"
+            aria-expanded={open}
+            aria-controls={open ? id : undefined}
+            aria-label={trans._n('%1 branch of %2', '%1 branches of %2', below, title)}
+            title={trans._n('%1 branch', '%1 branches', below)}
+            onClick={() => {
+              setChosen(!open);
+            }}
+          >
+            <span aria-hidden="true">{open ? '▾' : '▸'}</span>
+          </button>
+        )}
+        <AnalysisLine summary={node.summary} />
+      </div>
+      {below > 0 && open && (
+        <ul id={id} className="ak-Analysis-branches" aria-label={trans.__('Branches of %1', title)}>
+          {node.branches.map(one => (
+            <AnalysisRow key={one.summary.id} node={one} searching={searching} />
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}
+
+function AnalysisLine({ summary }: { readonly summary: AnalysisSummary }): React.JSX.Element {
   const { trans, model, actions } = useServices();
   const current = usePanel(m => m.analysis === summary.id);
   const [renaming, setRenaming] = React.useState(false);
   const [deleting, setDeleting] = React.useState(false);
+  const [comparing, setComparing] = React.useState(false);
+  const others = usePanel(m => m.store.analyses.length);
   const states: Readonly<Record<AnalysisSummary['state'], string>> = {
     idle: '',
     running: trans.__('● running'),
@@ -65,7 +116,7 @@ function AnalysisRow({ summary }: { readonly summary: AnalysisSummary }): React.
   };
   const title = summary.title || trans.__('Analysis');
   return (
-    <li className={current ? 'ak-mod-current' : undefined}>
+    <>
       {renaming ? (
         <RenameField
           analysis={summary.id}
@@ -113,6 +164,20 @@ function AnalysisRow({ summary }: { readonly summary: AnalysisSummary }): React.
             run: () => actions.openNotebook?.(summary.id)
           },
           {
+            label: trans.__('Branch from here'),
+            disabled: summary.questions === 0,
+            run: () => {
+              actions.branch(summary.id);
+            }
+          },
+          {
+            label: trans.__('Compare with …'),
+            disabled: others < 2,
+            run: () => {
+              setComparing(true);
+            }
+          },
+          {
             label: trans.__('Rename'),
             run: () => {
               setRenaming(true);
@@ -128,6 +193,14 @@ function AnalysisRow({ summary }: { readonly summary: AnalysisSummary }): React.
       >
         <span aria-hidden="true">⋯</span>
       </Menu>
+      {comparing && (
+        <CompareDialog
+          analysis={summary.id}
+          onClose={() => {
+            setComparing(false);
+          }}
+        />
+      )}
       {deleting && (
         <DeleteDialog
           analysis={summary.id}
@@ -137,6 +210,6 @@ function AnalysisRow({ summary }: { readonly summary: AnalysisSummary }): React.
           }}
         />
       )}
-    </li>
+    </>
   );
 }

@@ -46,7 +46,7 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
           ))}
         </div>
       )}
-      {isLast && <AnswerActions />}
+      {isLast ? <AnswerActions run={run.id} /> : <BranchButton run={run.id} />}
     </>
   );
 });
@@ -146,8 +146,27 @@ function Findings({ run }: { readonly run: RunState }): React.JSX.Element | null
   );
 }
 
+/** Starts an analysis from the end of this question. */
+function BranchButton({ run }: { readonly run: string }): React.JSX.Element {
+  const { trans, model, actions } = useServices();
+  return (
+    <button
+      type="button"
+      className="ak-Link"
+      title={trans.__('Start a new analysis from this answer, with its variables')}
+      onClick={() => {
+        if (model.analysis !== null) {
+          actions.branch(model.analysis, { run });
+        }
+      }}
+    >
+      {trans.__('Branch from here')}
+    </button>
+  );
+}
+
 /** What can be done with an answered analysis. */
-function AnswerActions(): React.JSX.Element {
+function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element {
   const { trans, model, actions } = useServices();
   const verification = usePanel(m => m.state?.verification ?? null);
   const { analysis } = model;
@@ -169,15 +188,7 @@ function AnswerActions(): React.JSX.Element {
         </button>
       )}
       <ExportMenu />
-      <button
-        type="button"
-        className="ak-Link"
-        onClick={run(id => {
-          actions.branch(id);
-        })}
-      >
-        {trans.__('Branch from here')}
-      </button>
+      <BranchButton run={id} />
       {verification === null ? (
         <button
           type="button"

@@ -1,6 +1,7 @@
 /** The conversation: every run, what was just sent, and the newest at the foot of the page. */
 import * as React from 'react';
 import type { IterationState, NoticeState, RunState } from '../session/state';
+import { BranchLine } from './branch-line';
 import { FirstRun } from './first-run';
 import { IterationCard } from './iteration-card';
 import { NoticeLine } from './notice-line';
@@ -20,11 +21,12 @@ export function Conversation(): React.JSX.Element {
   const runs = usePanel(model => model.state?.runs ?? NO_RUNS);
   const byHand = usePanel(model => model.state?.byHand ?? NO_CELLS);
   const notices = usePanel(model => model.state?.notices ?? NO_NOTICES);
+  const branch = usePanel(model => model.state?.branch ?? null);
   const pending = usePanel(model => model.pending);
   const loaded = usePanel(m => m.analysis === null || m.store.isLoaded(m.analysis));
   const last = runs.at(-1);
   const finished = last !== undefined && last.status !== 'running' && pending.length === 0;
-  const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0;
+  const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0 && branch === null;
   const { scroller, content, away, toEnd } = useStickToEnd(
     analysis,
     pending.length,
@@ -47,8 +49,13 @@ export function Conversation(): React.JSX.Element {
           {empty && analysis !== null && !loaded && (
             <div className="ak-Activity">{trans.__('Loading the analysis …')}</div>
           )}
+          {branch?.runs === 0 && <BranchLine branch={branch} />}
           {runs.map((run, index) => (
-            <RunView key={run.id} run={run} isLast={index === runs.length - 1} />
+            // A branch has runs and cells of the same names as its parent.
+            <React.Fragment key={`${analysis ?? ''} ${run.id}`}>
+              <RunView run={run} isLast={index === runs.length - 1} />
+              {branch?.runs === index + 1 && <BranchLine branch={branch} />}
+            </React.Fragment>
           ))}
           {byHand.length > 0 && <ByHand cells={byHand} />}
           {notices.slice(-3).map(notice => (

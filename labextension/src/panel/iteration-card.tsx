@@ -145,7 +145,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
                 className="ak-Link"
                 onClick={() => {
                   if (model.analysis !== null) {
-                    actions.branch(model.analysis, cell.cell);
+                    actions.branch(model.analysis, { cell: cell.cell });
                   }
                 }}
               >

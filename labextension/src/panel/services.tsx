@@ -3,6 +3,7 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { ExportFormat } from '../client/records';
+import type { BranchPoint } from '../client/rest';
 import type { PanelModel } from '../session/panel-model';
 
 /** What the panel asks of JupyterLab; `null` where this application cannot do it. */
@@ -16,7 +17,8 @@ export interface PanelActions {
   /** Open the settings of the extension. */
   readonly openSettings: (() => void) | null;
   readonly exportAnalysis: (analysis: string, to: ExportFormat, clean: boolean) => void;
-  readonly branch: (analysis: string, cell?: string) => void;
+  /** Start an analysis from a cell or question of this one, or from its end. */
+  readonly branch: (analysis: string, from?: BranchPoint) => void;
   /** Say in passing that something is done. */
   readonly tell: (message: string) => void;
 }

@@ -148,12 +148,6 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
         }
       })
     });
-    commands.addCommand(CommandIds.branch, {
-      label: trans.__('Branch the Analysis from Here'),
-      describedBy: { args: describe({ analysis: 'Which analysis', cell: 'Where to branch' }) },
-      isEnabled: hasAnalysis,
-      execute: withAnalysis((id, args) => panels.branch(id, textOf(args, 'cell') ?? undefined))
-    });
     commands.addCommand(CommandIds.verify, {
       label: trans.__('Verify the Analysis'),
       caption: trans.__('Run all its cells in a fresh kernel and compare'),
@@ -171,7 +165,6 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       CommandIds.openNotebook,
       CommandIds.openBeside,
       CommandIds.export,
-      CommandIds.branch,
       CommandIds.verify
     ]) {
       palette?.addItem({ command, category: trans.__('Analyst') });

@@ -5,7 +5,8 @@ import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { AnalystFault, RequestFailed } from '../client/errors';
+import { AnalystFault } from '../client/errors';
+import type { BranchPoint } from '../client/rest';
 import { openNotebookAt } from '../notebook/open-notebook';
 import { PanelWidget } from '../panel/panel-widget';
 import { download } from '../panel/save-chart';
@@ -129,21 +130,10 @@ export class PanelSet implements IAnalystPanels {
     this.sidebar.show(known?.id ?? (await store.create({ notebook: path })).id);
   }
 
-  async branch(analysis: string, cell?: string): Promise<void> {
-    const { store, trans } = this.options;
-    try {
-      const made = await store.rest.branch(analysis, cell ?? null);
-      this.sidebar.show(made.id);
-      this.activate();
-    } catch (reason) {
-      if (reason instanceof RequestFailed && [404, 405, 501].includes(reason.status)) {
-        throw new AnalystFault(
-          trans.__('This server cannot branch an analysis yet.'),
-          trans.__('Export the notebook and go on with the copy.')
-        );
-      }
-      throw reason;
-    }
+  async branch(analysis: string, from: BranchPoint = {}): Promise<void> {
+    const made = await this.options.store.branch(analysis, from);
+    this.sidebar.show(made.id);
+    this.activate();
   }
 
   async exportAnalysis(
@@ -197,8 +187,8 @@ export class PanelSet implements IAnalystPanels {
       exportAnalysis: (analysis, to, clean) => {
         shown(this.exportAnalysis(analysis, to, clean));
       },
-      branch: (analysis, cell) => {
-        shown(this.branch(analysis, cell));
+      branch: (analysis, from) => {
+        shown(this.branch(analysis, from));
       },
       tell: message => {
         Notification.emit(message, 'default', { autoClose: 2500 });

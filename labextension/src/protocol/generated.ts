@@ -33,6 +33,9 @@ export type Event =
   | VerificationStarted
   | CellVerified
   | VerificationFinished
+  | BranchStarted
+  | BranchAdvanced
+  | BranchFinished
   | NumbersChecked
   | NotebookSaved
   | RunFinished;
@@ -756,6 +759,54 @@ export interface VerificationFinished {
   reason: string;
 }
 /**
+ * The analysis began from a cell of another one; the events before this one are its history.
+ *
+ * Attributes:
+ *     parent, parent_title: The other analysis, and what it was called.
+ *     cell: The last cell taken over.
+ *     cells: How many cells make the state that the kernel is brought to now.
+ */
+export interface BranchStarted {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'branch_started';
+  parent: string;
+  parent_title: string;
+  cell: string;
+  cells: number;
+}
+/**
+ * The state of one more cell is in the kernel; ``place`` counts them from 1.
+ */
+export interface BranchAdvanced {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'branch_advanced';
+  cell: string;
+  place: number;
+  verdict: 'reproduced' | 'differs' | 'error' | 'skipped';
+  detail: string;
+}
+/**
+ * The kernel holds the state; ``reason`` says why not, where it does not.
+ *
+ * ``reproduced`` of ``total`` cells that could be compared gave what is saved.
+ */
+export interface BranchFinished {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'branch_finished';
+  reproduced: number;
+  total: number;
+  reason: string;
+}
+/**
  * The answer's numbers were looked up in the executed outputs.
  */
 export interface NumbersChecked {
@@ -1046,6 +1097,9 @@ export interface EventFrame {
     | VerificationStarted
     | CellVerified
     | VerificationFinished
+    | BranchStarted
+    | BranchAdvanced
+    | BranchFinished
     | NumbersChecked
     | NotebookSaved
     | RunFinished;
@@ -1095,6 +1149,7 @@ export interface AnalysisChangedFrame {
  *     questions: How many were asked.
  *     last_event: Number of the newest event.
  *     parent: The analysis it branched from.
+ *     parent_cell: The last cell that it took over from there.
  */
 export interface AnalysisSummary {
   id: string;
@@ -1109,6 +1164,7 @@ export interface AnalysisSummary {
   questions: number;
   last_event: number;
   parent: string | null;
+  parent_cell: string | null;
 }
 /**
  * An analysis is gone from the list.
@@ -1147,6 +1203,9 @@ export const EVENT_TYPES = [
   'analysis_configured',
   'approval_decided',
   'approval_requested',
+  'branch_advanced',
+  'branch_finished',
+  'branch_started',
   'cell_verified',
   'chart_captured',
   'dataset_detached',

@@ -11,6 +11,11 @@ const LONGEST = 400;
 
 /** The lines that differ, each kind in order, with nothing around them; empty where too long. */
 export function changedLines(before: string, after: string): readonly ChangedLine[] {
+  return alignedLines(before, after).filter(line => line.mark !== ' ');
+}
+
+/** All lines of both texts in order, those of both once; empty where too long. */
+export function alignedLines(before: string, after: string): readonly ChangedLine[] {
   const old = before.split('\n');
   const fresh = after.split('\n');
   if (old.length > LONGEST || fresh.length > LONGEST) {
@@ -24,6 +29,7 @@ export function changedLines(before: string, after: string): readonly ChangedLin
     const left = old[i];
     const right = fresh[j];
     if (left !== undefined && left === right) {
+      lines.push({ mark: ' ', text: left });
       i += 1;
       j += 1;
     } else if (left !== undefined && at(common, i + 1, j) >= at(common, i, j + 1)) {

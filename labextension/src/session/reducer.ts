@@ -4,6 +4,7 @@
  * Runs and cells have files of their own: here stands only which part an event changes.
  */
 import type { ChartRecord, Event, IterationFinished } from '../protocol/generated';
+import { reduceBranch } from './branch-reducer';
 import { reduceCells, type CellEvent } from './cell-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import type { AnalysisState, NoticeState, RunState } from './state';
@@ -99,6 +100,10 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
           reason: event.reason
         }
       };
+    case 'branch_started':
+    case 'branch_advanced':
+    case 'branch_finished':
+      return { ...state, branch: reduceBranch(state, event) };
     case 'notice_raised':
       return event.run !== null && hasRun(state, event.run)
         ? inRun(state, event)

@@ -149,6 +149,23 @@ export interface VerificationState {
   readonly reason: string;
 }
 
+/** From where an analysis began, and how far its kernel is on the way to that state. */
+export interface BranchState {
+  readonly parent: string;
+  readonly parentTitle: string;
+  readonly cell: string;
+  /** How many of the analysis's runs are the parent's. */
+  readonly runs: number;
+  /** Cells that make the state, and how many of them are there. */
+  readonly cells: number;
+  readonly place: number;
+  readonly troubles: readonly { readonly cell: string; readonly detail: string }[];
+  /** `null` while it is on the way. */
+  readonly reproduced: number | null;
+  readonly total: number;
+  readonly reason: string;
+}
+
 /** The kernel, as last heard of. */
 export interface KernelState {
   readonly state: KernelChanged['state'] | 'none';
@@ -176,6 +193,7 @@ export interface AnalysisState {
   readonly charts: readonly ChartRecord[];
   readonly queue: readonly string[];
   readonly verification: VerificationState | null;
+  readonly branch: BranchState | null;
 }
 
 /** No tokens, no cost. */
@@ -207,6 +225,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     notices: [],
     charts: [],
     queue: [],
-    verification: null
+    verification: null,
+    branch: null
   };
 }

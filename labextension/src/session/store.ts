@@ -5,7 +5,7 @@
 import { Signal, type ISignal } from '@lumino/signaling';
 import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
-import type { AnalystRest, NewAnalysis } from '../client/rest';
+import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
 import type { Command, Event } from '../protocol/generated';
 import { NextFrame } from './frames';
@@ -150,6 +150,14 @@ export class AnalystStore implements SocketListener {
   /** Start an analysis. */
   async create(options: NewAnalysis = {}): Promise<AnalysisSummary> {
     const summary = await this.rest.create(options);
+    this.summaries.set(summary.id, summary);
+    this.announce();
+    return summary;
+  }
+
+  /** Start an analysis from a cell of another one. */
+  async branch(analysis: string, from: BranchPoint): Promise<AnalysisSummary> {
+    const summary = await this.rest.branch(analysis, from);
     this.summaries.set(summary.id, summary);
     this.announce();
     return summary;

@@ -20,7 +20,7 @@ describe('AnalystRest', () => {
 
   it('hands on what the server says about a failure', async () => {
     const rest = new AnalystRest(new FakeServer().settings);
-    const failed = rest.branch('a', null);
+    const failed = rest.branch('a', { cell: 'c1' });
     await expect(failed).rejects.toThrow(RequestFailed);
     await expect(failed).rejects.toMatchObject({
       message: 'There is no such thing.',

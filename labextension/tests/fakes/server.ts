@@ -128,6 +128,7 @@ export class FakeServer {
       questions: 1,
       last_event: events.length,
       parent: null,
+      parent_cell: null,
       ...more
     });
   }
@@ -184,6 +185,13 @@ export class FakeServer {
       this.made += 1;
       const id = `made-${String(this.made)}`;
       this.add(id, [], { questions: 0 });
+      return json(this.summaries.get(id), 201);
+    }
+    const parent = path.split('/')[1] ?? '';
+    if (request.method === 'POST' && path.endsWith('/branch') && this.summaries.has(parent)) {
+      this.made += 1;
+      const id = `made-${String(this.made)}`;
+      this.add(id, [], { parent });
       return json(this.summaries.get(id), 201);
     }
     if (path.endsWith("completions")) {

@@ -123,3 +123,27 @@ def test_default_path_and_light_import(monkeypatch, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_branch_gets_exactly_the_grants_of_its_parent(store, tmp_path):
+    data, secret = touch(tmp_path / "d.csv"), touch(tmp_path / "secret.csv")
+    link = tmp_path / "link.csv"
+    link.symlink_to(data)
+    parent, branch = str(tmp_path / "p.ipynb"), str(tmp_path / "sub" / "b.ipynb")
+    store.record(parent, str(link), "file")
+    store.record(branch, secret, "file")  # of an earlier notebook of that name
+    link.unlink()
+    link.symlink_to(secret)
+    assert store.copy(parent, branch) == 1
+    (grant,) = store.for_notebook(branch)
+    (before,) = store.for_notebook(parent)
+    assert (grant.path, grant.given, grant.granted_at) == (
+        before.path, before.given, before.granted_at,
+    )  # fmt: skip
+    assert [g.notebook for g in store.for_folder(str(tmp_path / "sub"))] == [branch]
+    assert store.copy(parent, parent) == 0
+    assert store.for_notebook(parent) == (before,)
+    store.forget(branch)
+    assert store.for_notebook(branch) == ()
+    assert store.copy(branch, parent) == 0
+    assert store.for_notebook(parent) == ()
