@@ -32,7 +32,10 @@ async def replay(run: Run) -> list[str]:
     run.tell(KernelChanged(**run.stamp, state="restarted", reason=reason))
     ran: set[CellId] = set()
     failures: list[str] = []
-    for cell in cells:
+    for number, cell in enumerate(cells, start=1):
+        if number > 1:
+            reason = f"Running the notebook again: cell {number} of {len(cells)}."
+            run.tell(KernelChanged(**run.stamp, state="restarted", reason=reason))
         execution = await run.bench.kernel.execute(cell.code, timeout=run.meter.cell_timeout)
         if execution.kernel_died:
             failures.append(f"The kernel died in cell {cell.cell}; variables are gone.")

@@ -17,7 +17,8 @@ from analyst_kernel.kernel.host import warm_up
 from analyst_kernel.notebook.export import read
 from analyst_kernel.notebook.history import analysis_of
 from analyst_kernel.notebook.naming import notebook_path
-from analyst_kernel.protocol.events import EVENT, Event, KernelChanged
+from analyst_kernel.notebook.verify import verified
+from analyst_kernel.protocol.events import EVENT, Event, KernelChanged, VerificationFinished
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 from analyst_kernel.protocol.socket import (
     AnalysisChangedFrame,
@@ -131,11 +132,11 @@ class Analyses:
             InputError: The notebook cannot be continued.
         """
         places, now = self.around.places, time.time()
-        path, known = "", None
+        path, known, noted = "", None, None
         if notebook:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
-            known = analysis_of(document)
+            known, noted = analysis_of(document), verified(document)
             for living in self._living.values():
                 if living.id == known or living.record.notebook == path:
                     return living
@@ -152,6 +153,13 @@ class Analyses:
         await asyncio.to_thread(self.around.journal.save, record)
         living = self._living[record.id] = LivingAnalysis(record, 0, self.around)
         living.configure()
+        if noted is not None:
+            living.tell(
+                VerificationFinished(
+                    analysis=living.id, reproduced=noted.reproduced, total=noted.total,
+                    stale=noted.stale,
+                )
+            )  # fmt: skip
         return living
 
     def rename(self, analysis: str, title: str) -> LivingAnalysis:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from analyst_kernel.agent.errors import InputError
-from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,15 @@ class Verification:
     """The whole notebook in a fresh kernel."""
 
 
-Job: TypeAlias = Question | OwnCode | Repetition | Verification
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """A whole run taken out again."""
+
+    run: RunId
+    roll_back: bool
+
+
+Job: TypeAlias = Question | OwnCode | Repetition | Verification | Undoing
 
 
 class JobLine:

@@ -33,6 +33,9 @@ export type Event =
   | VerificationStarted
   | CellVerified
   | VerificationFinished
+  | CellRanByHand
+  | HandChangesNoticed
+  | RunUndone
   | NumbersChecked
   | NotebookSaved
   | RunFinished;
@@ -52,6 +55,7 @@ export type Command =
   | ChooseApproval
   | ChooseBudget
   | VerifyAnalysis
+  | UndoRun
   | SubscribeAnalysis
   | UnsubscribeAnalysis;
 export type ServerFrame =
@@ -744,6 +748,8 @@ export interface CellVerified {
 }
 /**
  * The comparison ended; ``reproduced`` of ``total`` cells gave what is saved.
+ *
+ * ``stale`` where the result was noted earlier and the notebook's code is another one now.
  */
 export interface VerificationFinished {
   analysis: string;
@@ -754,6 +760,58 @@ export interface VerificationFinished {
   reproduced: number;
   total: number;
   reason: string;
+  stale: boolean;
+}
+/**
+ * The person ran a cell of the analysis in the notebook itself; ``outputs`` are final.
+ */
+export interface CellRanByHand {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'cell_ran_by_hand';
+  cell: string;
+  code: string;
+  outcome: 'ok' | 'error' | 'timeout' | 'cancelled' | 'rejected';
+  seconds: number;
+  execution_count: number | null;
+  outputs: (StreamOutput | DisplayOutput | ResultOutput | ErrorOutput)[];
+  error: CellError | null;
+}
+/**
+ * What the person changed in the notebook since the last question; the model is told.
+ */
+export interface HandChangesNoticed {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'hand_changes_noticed';
+  changes: HandChange[];
+}
+/**
+ * What a person did to a cell in the notebook itself; ``code`` is the cell's text now.
+ */
+export interface HandChange {
+  cell: string;
+  change: 'edited' | 'added' | 'deleted' | 'ran';
+  code: string;
+}
+/**
+ * A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the person's now.
+ *
+ * ``rolled_back`` says that the kernel is emptied and what is left runs again.
+ */
+export interface RunUndone {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'run_undone';
+  removed: string[];
+  kept: string[];
+  rolled_back: boolean;
 }
 /**
  * The answer's numbers were looked up in the executed outputs.
@@ -996,6 +1054,15 @@ export interface VerifyAnalysis {
   type: 'verify_analysis';
 }
 /**
+ * Take a whole run out of the notebook; with ``roll_back`` out of the kernel's state too.
+ */
+export interface UndoRun {
+  analysis: string;
+  type: 'undo_run';
+  run: string;
+  roll_back: boolean;
+}
+/**
  * Send this tab the events after number ``after``, then each new one.
  */
 export interface SubscribeAnalysis {
@@ -1045,6 +1112,9 @@ export interface EventFrame {
     | VerificationStarted
     | CellVerified
     | VerificationFinished
+    | CellRanByHand
+    | HandChangesNoticed
+    | RunUndone
     | NumbersChecked
     | NotebookSaved
     | RunFinished;
@@ -1137,6 +1207,7 @@ export interface ClientFrame {
     | ChooseApproval
     | ChooseBudget
     | VerifyAnalysis
+    | UndoRun
     | SubscribeAnalysis
     | UnsubscribeAnalysis;
 }
@@ -1146,11 +1217,13 @@ export const EVENT_TYPES = [
   'analysis_configured',
   'approval_decided',
   'approval_requested',
+  'cell_ran_by_hand',
   'cell_verified',
   'chart_captured',
   'dataset_detached',
   'dataset_profiled',
   'finding_recorded',
+  'hand_changes_noticed',
   'iteration_finished',
   'iteration_started',
   'kernel_changed',
@@ -1168,6 +1241,7 @@ export const EVENT_TYPES = [
   'queue_changed',
   'run_finished',
   'run_started',
+  'run_undone',
   'text_streamed',
   'thinking_streamed',
   'tool_input_streamed',
@@ -1193,6 +1267,7 @@ export const COMMAND_TYPES = [
   'run_again',
   'run_code',
   'subscribe_analysis',
+  'undo_run',
   'unqueue_question',
   'unsubscribe_analysis',
   'verify_analysis'
