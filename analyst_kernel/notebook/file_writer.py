@@ -211,6 +211,8 @@ class NotebookFile:
     async def remove_run(self, run: RunId) -> RemovedRun:
         """Take a run out in one save; what a person edited stays and is theirs."""
         await self.refresh()
+        if run in history.undone_runs(self._document):
+            return RemovedRun((), ())
         found = run_cells(self._document, run)
         if found.removed or found.kept:
             await self.apply(RemoveRun(run))
