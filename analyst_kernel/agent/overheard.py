@@ -81,6 +81,7 @@ def notice_changes(run: Run, before: tuple[Frame, ...], after: tuple[Frame, ...]
 
 def _tell_outputs(run: Run, changes: tuple[CellChange, ...], heard: set[CellId]) -> None:
     """Show outputs that only the saved notebook tells of, e.g. of an edited cell."""
+    memory = run.memory
     for change in changes:
         if not change.ran or change.cell in heard or not change.iteration:
             continue
@@ -92,8 +93,9 @@ def _tell_outputs(run: Run, changes: tuple[CellChange, ...], heard: set[CellId])
             )
         )  # fmt: skip
         shown = cell_numbers(change.cell, change.outputs)
-        memory = run.memory
         memory.numbers = [n for n in memory.numbers if n.cell != change.cell] + [shown]
+        for chart in _charts(memory, change.cell, change.outputs):
+            run.tell(ChartCaptured(analysis=run.bench.analysis, chart=chart))
 
 
 def _charts(memory: Memory, cell: CellId, outputs: tuple[Output, ...]) -> list[ChartRecord]:

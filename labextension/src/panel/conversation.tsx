@@ -23,6 +23,7 @@ export function Conversation(): React.JSX.Element {
   const pending = usePanel(model => model.pending);
   const loaded = usePanel(m => m.analysis === null || m.store.isLoaded(m.analysis));
   const last = runs.at(-1);
+  const newest = runs.findLast(run => run.undone === null) ?? last;
   const finished = last !== undefined && last.status !== 'running' && pending.length === 0;
   const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0;
   const { scroller, content, away, toEnd } = useStickToEnd(
@@ -47,8 +48,8 @@ export function Conversation(): React.JSX.Element {
           {empty && analysis !== null && !loaded && (
             <div className="ak-Activity">{trans.__('Loading the analysis …')}</div>
           )}
-          {runs.map((run, index) => (
-            <RunView key={run.id} run={run} isLast={index === runs.length - 1} />
+          {runs.map(run => (
+            <RunView key={run.id} run={run} isLast={run === newest} />
           ))}
           {byHand.length > 0 && <ByHand cells={byHand} />}
           {notices.slice(-3).map(notice => (
