@@ -15,7 +15,8 @@ from tests.fakes.turns import call, say, turn
 from tests.fakes.wire_server import WireServer
 from tests.server.browser import DEADLINE, Browser, Tab
 from tests.server.conftest import Server, StartServer
-from tests.server.scripts import python, say as plain, script, valid_notebook
+from tests.server.scripts import python, script, valid_notebook
+from tests.server.scripts import say as plain
 
 CODE = "x = 41\nprint('x is', x)"
 

@@ -46,7 +46,7 @@ def _select(panel: Panel, notebook: NotebookPage, text: str) -> None:
         }""",
         text,
     )
-    expect(notebook.active).to_contain_text(text.split("'")[0])
+    expect(notebook.active).to_contain_text(text.split("'", maxsplit=1)[0])
 
 
 def _told(model: ScriptedModel, after: int) -> str:

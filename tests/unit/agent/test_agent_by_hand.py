@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analyst_kernel.agent.by_hand import run_again, run_by_hand
 from analyst_kernel.agent.errors import InputError
@@ -11,6 +12,7 @@ from analyst_kernel.agent.hand_changes import CellChange, HeardRun
 from analyst_kernel.agent.hand_text import BUDGET, code_diff, hand_text
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.overheard import MOST_HEARD, overhear
+from analyst_kernel.agent.transcript import UserMessage
 from analyst_kernel.agent.undo import undo_run
 from analyst_kernel.protocol import events as told
 from analyst_kernel.protocol.ids import CellId, RunId
@@ -28,7 +30,8 @@ async def ask(scene: Scene, question: str) -> str:
     finished = await run_question(scene.bench, scene.memory, question, limits=Limits())
     assert finished.status == "answered"
     message = scene.model.requests[before].messages[0]
-    return "\n".join(block.text for block in message.text)  # type: ignore[union-attr] # a user's
+    assert isinstance(message, UserMessage)
+    return "\n".join(block.text for block in message.text)
 
 
 def text_of(*changes: CellChange, heard: tuple[HeardRun, ...] = ()) -> str:

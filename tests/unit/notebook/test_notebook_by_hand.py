@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analyst_kernel.agent.hand_changes import CellChange
 from analyst_kernel.agent.ports import IterationEntry
