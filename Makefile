@@ -110,7 +110,9 @@ demonstrations: $(INSTALLED) ## Make the notebooks of notebooks/ anew, by asking
 screenshots: system-deps $(INSTALLED) ## Make the README's pictures anew, from the real product
 	python tests/ui/screenshots.py labextension/screenshots
 
-codegen: $(INSTALLED) ## Make schema.json and generated.ts from the Python wire
+# Not built first: the front end may not compile before its types are made.
+codegen: $(NODE_MODULES) ## Make schema.json and generated.ts from the Python wire
+	@test -e $(INSTALLED) || $(MAKE) --no-print-directory install
 	@mkdir -p build
 	python -m analyst_kernel.protocol.schema > build/schema.json
 	mv build/schema.json labextension/src/protocol/schema.json

@@ -17,11 +17,14 @@ from pathlib import Path
 from analyst_kernel.agent.arriving import arrive
 from analyst_kernel.agent.by_hand import run_by_hand
 from analyst_kernel.agent.errors import InputError, NotebookError
+from analyst_kernel.agent.hand_changes import HeardRun
 from analyst_kernel.agent.loop import run_question
+from analyst_kernel.agent.overheard import overhear
 from analyst_kernel.agent.ports import Execution, Model, Person
 from analyst_kernel.agent.recall import recall
 from analyst_kernel.agent.state import Bench, Memory
 from analyst_kernel.agent.transfer import CellArrived, Replay, StateTransfer
+from analyst_kernel.agent.undo import undo_run
 from analyst_kernel.branching import CELL_SECONDS, is_trouble, judged, trouble_text
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.grants import GrantKind, GrantStore, GrantStoreError
@@ -33,8 +36,8 @@ from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.notebook.naming import default_path, free_path, notebook_path
 from analyst_kernel.notebook.verify import CellCheck
 from analyst_kernel.protocol.datasets import Dataset
-from analyst_kernel.protocol.events import Event, NoticeRaised, RunFinished
-from analyst_kernel.protocol.ids import AnalysisId, CellId, new_analysis_id
+from analyst_kernel.protocol.events import Event, NoticeRaised, RunFinished, RunUndone
+from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_analysis_id
 from analyst_kernel.protocol.records import Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -112,6 +115,7 @@ class Analysis:
         self._lock = asyncio.Lock()
         self._to_tell: list[tuple[str, str]] = []
         self._told_problems: set[tuple[str, str]] = set()
+        kernel.foreign.listener = self._overhear
 
     @classmethod
     async def open(
@@ -182,6 +186,7 @@ class Analysis:
             sleep=own.sleep,
         )
         memory = recall(book.restore(), (d.name for d in catalog.datasets))
+        memory.runs = int(book.next_run[1:]) - 1  # the number of an undone run is not used again
         analysis = cls(
             bench=bench,
             memory=memory,
@@ -361,6 +366,17 @@ class Analysis:
                     self._notice("branch-differs", trouble_text(check))
         return tuple(checks)
 
+    async def undo(self, run: RunId, *, roll_back: bool = False) -> RunUndone:
+        """Take a whole run out of the notebook; see :func:`analyst_kernel.agent.undo.undo_run`."""
+        async with self._lock:
+            return await undo_run(
+                self._bench,
+                self._memory,
+                run,
+                roll_back=roll_back,
+                timeout=self.settings.limits.cell_seconds,
+            )
+
     async def close(self) -> None:
         """Stop the kernel and release the model; harmless when closed.
 
@@ -395,6 +411,9 @@ class Analysis:
                 await self.notebook.describe(
                     model=self.model_name, python=facts.python, packages=facts.versions
                 )
+
+    def _overhear(self, heard: HeardRun) -> None:
+        overhear(self._bench, self._memory, heard)
 
     def _tell_of_problems(self) -> None:
         """Keep, for the next question, what in granted folders could not be read."""

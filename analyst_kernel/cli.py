@@ -15,6 +15,7 @@ from analyst_kernel.command_line.data import files, profile
 from analyst_kernel.command_line.lab import lab
 from analyst_kernel.command_line.notebook import export, verify
 from analyst_kernel.command_line.system import doctor, models
+from analyst_kernel.command_line.undo import undo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,5 +27,5 @@ def main(context: click.Context, *, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (ask, verify, export, branch, files, profile, models, doctor, lab):
+for command in (ask, verify, export, branch, undo, files, profile, models, doctor, lab):
     main.add_command(command)

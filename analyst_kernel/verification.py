@@ -6,20 +6,22 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from analyst_kernel.agent.errors import DataError
-from analyst_kernel.agent.ports import Execution
+from analyst_kernel.agent.ports import Execution, KernelFacts
 from analyst_kernel.data.grants import GrantStore
 from analyst_kernel.kernel.host import KernelHost
 from analyst_kernel.kernel.session import KernelSession
-from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.document import Document, SetNotebook
 from analyst_kernel.notebook.export import clean_checked, read
+from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.notebook.naming import notebook_path
 from analyst_kernel.notebook.verify import (
     CellCheck,
     VerifyReport,
+    record_of,
     store,
-    verify,
     verify_document,
 )
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -34,7 +36,7 @@ async def _fresh_kernel(
     sandbox: SandboxLevel,
     host: KernelHost | None,
     data: Sequence[str | os.PathLike[str]] = (),
-) -> AsyncIterator[Callable[[str], Awaitable[Execution]]]:
+) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
     """Give a way to run cells in a kernel of its own, as if the notebook stood at ``place``.
 
     It may read what the person granted to the analysis of the notebook ``source``, and ``data``.
@@ -50,13 +52,13 @@ async def _fresh_kernel(
         host=host,
         start_options={"grants": paths},
     )
-    await kernel.start()
+    facts = await kernel.start()
 
     async def execute(code: str) -> Execution:
         return await kernel.execute(code, timeout=_CELL_SECONDS)
 
     try:
-        yield execute
+        yield execute, facts
     finally:
         await kernel.stop()
 
@@ -68,6 +70,7 @@ async def verify_notebook(
     sandbox: SandboxLevel = "restricted",
     on_check: Callable[[CellCheck], None] | None = None,
     host: KernelHost | None = None,
+    book: NotebookFile | None = None,
 ) -> VerifyReport:
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
@@ -78,6 +81,7 @@ async def verify_notebook(
         sandbox: The level below which nothing runs.
         on_check: Called with each cell's result as it comes.
         host: Who starts the kernel.
+        book: The open notebook of a living analysis; the result is noted through it.
 
     Raises:
         DataError: There is no such data.
@@ -85,10 +89,20 @@ async def verify_notebook(
         SandboxError, KernelError: No fresh kernel; nothing was compared.
     """
     path = notebook_path(notebook)
-    await asyncio.to_thread(read, path)  # a file that cannot be read should not cost a kernel
-    async with _fresh_kernel(str(path), str(path), sandbox, host, data) as execute:
-        report = await verify(path, execute=execute, on_check=on_check)
-    await store(path, report)
+    if book is not None:
+        await book.refresh()
+        document = book.document
+    else:
+        # A file that cannot be read should not cost a kernel.
+        document = await asyncio.to_thread(read, path)
+    async with _fresh_kernel(str(path), str(path), sandbox, host, data) as (execute, facts):
+        report = await verify_document(document, execute=execute, on_check=on_check)
+    report = replace(report, python=facts.python, packages=facts.versions)
+    if book is not None:
+        await book.refresh()
+        await book.apply(SetNotebook({"verified": record_of(report)}))
+    else:
+        await store(path, report)
     return report
 
 
@@ -111,7 +125,7 @@ async def clean_notebook(
     place = os.path.abspath(destination)
 
     async def check(document: Document) -> VerifyReport:
-        async with _fresh_kernel(place, str(source), sandbox, host, data) as execute:
+        async with _fresh_kernel(place, str(source), sandbox, host, data) as (execute, _):
             return await verify_document(document, execute=execute)
 
     return await clean_checked(source, check, destination=place)

@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import replace
 
 from analyst_kernel.agent.closing import undisturbed
+from analyst_kernel.agent.hand_changes import HeardRun
 from analyst_kernel.agent.iteration import run_entry, settle
 from analyst_kernel.agent.opening import bring_up, reload_after_death
+from analyst_kernel.agent.overheard import remember
 from analyst_kernel.agent.ports import Execution, IterationEntry
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.state import Bench, Memory
@@ -45,7 +47,8 @@ async def run_again(
 ) -> Execution:
     """Run an iteration's cell again; the same cell gets the new outputs.
 
-    Called as :func:`run_by_hand` is, with the entry as the notebook holds it.
+    Called as :func:`run_by_hand` is, with the entry as the notebook holds it: what runs is the text
+    that stands there, also where the person edited it.
     """
     run = Run.by_hand(bench, memory, timeout=timeout)
     memory.numbers = [shown for shown in memory.numbers if shown.cell != entry.cell]
@@ -56,6 +59,14 @@ async def _run(run: Run, entry: IterationEntry) -> Execution:
     try:
         await bring_up(run)
         execution = await run_entry(run, entry)
+        remember(
+            run.memory,
+            HeardRun(
+                code=entry.code, outcome=execution.outcome, outputs=execution.outputs,
+                error=execution.error, seconds=execution.seconds,
+                execution_count=execution.execution_count, cell=entry.cell,
+            ),
+        )  # fmt: skip
         if execution.kernel_died:
             why = execution.error.message if execution.error is not None else "It ended."
             await reload_after_death(run, why)

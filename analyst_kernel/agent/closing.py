@@ -81,6 +81,7 @@ def finish(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
         usage=run.usage,
         seconds=run.meter.seconds,
     )
+    run.memory.left = run.memory.frames
     run.tell(finished)
     return finished
 

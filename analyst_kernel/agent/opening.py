@@ -7,6 +7,7 @@ it was interrupted; nothing here asks the model.
 from __future__ import annotations
 
 from analyst_kernel.agent.observe import envelope
+from analyst_kernel.agent.overheard import notice_changes
 from analyst_kernel.agent.ports import Execution, QuestionEntry, SetupEntry, TitleEntry
 from analyst_kernel.agent.proof import cell_numbers
 from analyst_kernel.agent.replay import replay
@@ -23,13 +24,20 @@ async def open_run(run: Run) -> tuple[str, ...]:
     """Bring up what a run stands on.
 
     Returns:
-        Sentences for the model: a kernel that lost its state, a setup cell that failed.
+        Notes for the model: a kernel that lost its state, a setup cell that failed, what the
+        person did by hand.
 
     Raises:
         SandboxError, KernelError: The kernel did not come up; no generated code ran.
         DataError, NotebookError: A dataset cannot be read, the notebook not be written.
     """
-    notes = [*run.memory.news, *await bring_up(run)]
+    await run.bench.notebook.refresh()
+    await _check_kernel(run)
+    same_kernel = run.memory.facts is not None and not run.memory.kernel_lost
+    variables = (run.memory.left, run.memory.frames) if same_kernel else ((), ())
+    notes = await bring_up(run)
+    by_hand = notice_changes(run, *variables)
+    notes = [*run.memory.news, *notes, *([by_hand] if by_hand else [])]
     run.memory.news.clear()
     await write_question(run)
     return tuple(notes)
@@ -94,10 +102,10 @@ async def _check_kernel(run: Run) -> None:
     memory = run.memory
     if not memory.kernel_unsure:
         return
-    if memory.facts is not None and memory.frames:
+    if memory.facts is not None:
         execution = await run.bench.kernel.execute("pass", timeout=_CHECK_SECONDS)
         known = {frame.name for frame in memory.frames}
-        if not known & {frame.name for frame in execution.frames}:
+        if known and not known & {frame.name for frame in execution.frames}:
             memory.kernel_lost = True
             memory.empty_kernel()
         else:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from analyst_kernel.agent.hand_changes import CellChange, RemovedRun
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
@@ -325,6 +326,28 @@ class Notebook(Protocol):
 
     def cells_to_replay(self) -> Sequence[ReplayCell]:
         """Cells that give a fresh kernel the notebook's state, in order; without what never ran."""
+        ...
+
+    async def refresh(self) -> None:
+        """Take in what others saved since; called at the beginning of whatever builds on it.
+
+        Raises ``NotebookError`` when what is there now cannot be used.
+        """
+        ...
+
+    def changes_by_hand(self) -> Sequence[CellChange]:
+        """Code cells that are not as the analysis last saw them; from then on they are seen."""
+        ...
+
+    def cell_of(self, code: str) -> CellId | None:
+        """The code cell with exactly this text; ``None`` where there is none, or several."""
+        ...
+
+    async def remove_run(self, run: RunId) -> RemovedRun:
+        """Take a run's cells out and save, in one step; cells that a person edited stay theirs.
+
+        Raises ``NotebookError`` when it cannot be written; what was there stays.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.state import Memory
-from analyst_kernel.agent.transfer import Arrival, Replay
+from analyst_kernel.agent.transfer import Arrival, CellArrived, Replay
 from analyst_kernel.protocol.events import KernelChanged
 
 
@@ -30,7 +30,15 @@ async def replay(run: Run) -> list[str]:
         return []
     reason = f"The kernel is new: running the notebook's {_count(len(cells))} again."
     run.tell(KernelChanged(**run.stamp, state="restarted", reason=reason))
-    arrival = await Replay().bring(run.bench.kernel, cells, timeout=run.meter.cell_timeout)
+
+    async def progress(arrived: CellArrived) -> None:
+        if arrived.number < arrived.of:
+            told = f"Running the notebook again: cell {arrived.number + 1} of {arrived.of}."
+            run.tell(KernelChanged(**run.stamp, state="restarted", reason=told))
+
+    arrival = await Replay().bring(
+        run.bench.kernel, cells, timeout=run.meter.cell_timeout, on_cell=progress
+    )
     remember(run.memory, arrival)
     return _tell(run, len(cells), arrival.failures)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
+from analyst_kernel.agent.hand_changes import HeardRun
 from analyst_kernel.agent.ports import Catalog, Kernel, KernelFacts, Model, Notebook, Person
 from analyst_kernel.agent.preflight import DEFAULT_POLICY, Policy
 from analyst_kernel.protocol.datasets import DatasetProfile
@@ -105,6 +106,9 @@ class Memory:
         numbers: What each executed cell shows, in order of execution.
         earlier: Questions answered so far.
         news: Sentences for the model with the next question.
+        heard: What the person ran by hand since the last question, oldest first.
+        left: Variables as the last run left them; what differs at the next one was done by hand.
+        finding_runs: Which run recorded a finding, by the finding's id.
     """
 
     runs: int = 0
@@ -121,6 +125,9 @@ class Memory:
     numbers: list[CellNumbers] = field(default_factory=list)
     earlier: list[Earlier] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
+    heard: list[HeardRun] = field(default_factory=list)
+    left: tuple[Frame, ...] = ()
+    finding_runs: dict[str, RunId] = field(default_factory=dict)
 
     def reload(self, names: Sequence[str], code: Callable[[Sequence[str]], str]) -> None:
         """Note that datasets changed on disk: the next run describes and loads them again.
@@ -149,7 +156,7 @@ class Memory:
 
     def empty_kernel(self) -> None:
         """Note that the kernel lives but is empty, as after a restart."""
-        self.frames = ()
+        self.frames = self.left = ()
         for setup in self.setups:
             setup.ran = False
 

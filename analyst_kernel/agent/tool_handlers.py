@@ -79,6 +79,12 @@ async def update_plan(run: Run, call: inputs.UpdatePlan) -> Reply:
     return Reply.say(text)
 
 
+def _finding_id(run: Run) -> FindingId:
+    """Return the next id; those of runs that were undone are not used again where others stand."""
+    numbers = (int(known.removeprefix("f")) for known in run.memory.finding_runs)
+    return FindingId(f"f{max(numbers, default=0) + 1}")
+
+
 async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     """Record a statement with its proof; numbers that no output shows become a caveat."""
     cells, unknown = _cells(run, call.cells)
@@ -93,7 +99,7 @@ async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     if unproven:
         caveats = (*caveats, f"not verified: {', '.join(unproven)}")
     finding = Finding(
-        id=FindingId(f"f{len(run.memory.findings) + 1}"),
+        id=_finding_id(run),
         statement=call.statement.strip(),
         values=values,
         cells=cells,
@@ -101,6 +107,7 @@ async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     )
     run.findings.append(finding)
     run.memory.findings.append(finding)
+    run.memory.finding_runs[finding.id] = run.id
     run.tell(FindingRecorded(**run.stamp, finding=finding))
     if unproven:
         return Reply.say(

@@ -34,10 +34,14 @@ def verify(*, notebook: str, data: tuple[str, ...], sandbox: str, as_json: bool)
 async def _verify(notebook: str, data: tuple[str, ...], sandbox: str, *, as_json: bool) -> int:
     from analyst_kernel.notebook.export import read
     from analyst_kernel.notebook.naming import notebook_path
-    from analyst_kernel.notebook.verify import CellCheck, record_of
+    from analyst_kernel.notebook.verify import CellCheck, record_of, verified
     from analyst_kernel.verification import verify_notebook
 
-    labels = {cell["id"]: _label(cell["source"]) for cell in read(notebook_path(notebook))["cells"]}
+    document = read(notebook_path(notebook))
+    labels = {cell["id"]: _label(cell["source"]) for cell in document["cells"]}
+    before = verified(document)
+    if before is not None:
+        click.echo(f"Last verified {before.when}: {before.summary}.", err=True)
 
     def show(check: CellCheck) -> None:
         if not as_json:

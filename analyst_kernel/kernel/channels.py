@@ -1,7 +1,7 @@
 """The two sockets to one kernel: requests out, replies and published messages in.
 
 Reads both in tasks of its own and hands each message to the run whose request it answers; what
-belongs to others (a person's own cells in the same kernel) is passed over.
+others run (a person's own cells in the same kernel) goes to whoever listens for that.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analyst_kernel.agent.errors import KernelError
+from analyst_kernel.kernel.foreign_runs import ForeignRuns
 from analyst_kernel.kernel.messages import content_of, parent_of, parse, type_of
 from analyst_kernel.kernel.run import CellRun
 
@@ -24,9 +25,10 @@ _POLL = 0.01
 class Channels:
     """Shell and iopub of one kernel; made anew after every restart."""
 
-    def __init__(self, km: Any) -> None:
-        """Keep the manager; nothing is connected yet."""
+    def __init__(self, km: Any, foreign: ForeignRuns | None = None) -> None:
+        """Keep the manager; nothing is connected yet. ``foreign`` hears what others run."""
         self._km = km
+        self._foreign = foreign
         self._client: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[str, CellRun] = {}
@@ -161,3 +163,5 @@ class Channels:
         run = self._runs.get(parent)
         if run is not None:
             await run.take(parse(raw))
+        elif self._foreign is not None:
+            await self._foreign.take(raw, own=self._client.session.session)

@@ -20,6 +20,7 @@ from analyst_kernel.agent.ports import Execution, KernelFacts, OutputChange
 from analyst_kernel.kernel.channels import Channels
 from analyst_kernel.kernel.death import GONE, check_isolation, reason_of, report_of
 from analyst_kernel.kernel.environment import kernel_environment
+from analyst_kernel.kernel.foreign_runs import ForeignRuns
 from analyst_kernel.kernel.hints import cell_error
 from analyst_kernel.kernel.host import KernelHost, LocalHost
 from analyst_kernel.kernel.inspect import EXPRESSIONS, read_frames
@@ -74,6 +75,7 @@ class KernelSession:
         self._kernel_name = kernel_name
         self._require: SandboxLevel = require
         self._limits = output_limits or OutputLimits()
+        self.foreign = ForeignRuns(self._limits)
         self._host: KernelHost = host or LocalHost()
         self._options = {"require": require, **(start_options or {})}
         self._ready_seconds = ready_seconds
@@ -336,7 +338,7 @@ class KernelSession:
     async def _open(self, began: float) -> KernelFacts:
         """Connect to a started kernel, judge its isolation, set it up."""
         deadline = time.monotonic() + self._ready_seconds
-        channels = self._channels = Channels(self._km)
+        channels = self._channels = Channels(self._km, self.foreign)
         try:
             await channels.open(deadline)
         except KernelError as error:

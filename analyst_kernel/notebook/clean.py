@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from analyst_kernel.notebook.cells import KEY, OUR_TAGS, RAISES, Cell
 from analyst_kernel.notebook.document import Document, cell_notes, notes
-from analyst_kernel.notebook.source_code import packages_of, relocated, tree_of, uses_name
+from analyst_kernel.notebook.source_code import (
+    packages_of,
+    read_names,
+    relocated,
+    touched_names,
+    tree_of,
+    uses_name,
+)
 from analyst_kernel.protocol.outputs import CHART_MIME
 
 KERNELSPEC: Final = {
@@ -38,12 +45,16 @@ def cleaned(
     kept = [c for c in document["cells"] if keep is None or c["id"] in keep or not is_failed(c)]
     here, there = folder.absolute(), destination.absolute().parent
     cells = [_plain(cell, here, there) for cell in kept]
+    if keep is not None:
+        cells = _with_reasons(cells, set(keep), {c["id"] for c in document["cells"]})
     sources = [c["source"] for c in cells if c["cell_type"] == "code"]
     if any(uses_name(source, _FOLDER) for source in sources):
         cells = _with_folder(cells, f"{destination.stem}_files")
     cells.insert(_after_title(kept), _packages(document, sources, {c["id"] for c in cells}))
     metadata = {k: v for k, v in document["metadata"].items() if k not in (KEY, "kernelspec")}
     metadata["kernelspec"] = dict(KERNELSPEC)
+    python, packages = needs(document, sources)
+    metadata["requirements"] = {"python": python, "packages": packages}
     return {**document, "cells": cells, "metadata": metadata}
 
 
@@ -62,6 +73,26 @@ def is_failed(cell: Cell) -> bool:
 def failed_with_effect(document: Document) -> list[str]:
     """Return the ids of failed cells that may have left state behind before they failed."""
     return [c["id"] for c in document["cells"] if cell_notes(c).get("outcome") == "error"]
+
+
+def likely_needed(document: Document) -> list[str]:
+    """Return the failed cells whose names later cells use, by their text alone.
+
+    A failed cell counts where a cell below that stays (or another one that counts) reads a name
+    which it made or changed before it failed.
+    """
+    wanted: set[str] = set()
+    needed: list[str] = []
+    for cell in reversed(document["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        if is_failed(cell):
+            effect = cell_notes(cell).get("outcome") == "error"
+            if not effect or not touched_names(cell["source"]) & wanted:
+                continue
+            needed.append(cell["id"])
+        wanted |= read_names(cell["source"])
+    return needed[::-1]
 
 
 def needs(document: Document, sources: list[str]) -> tuple[str, dict[str, str]]:
@@ -86,6 +117,23 @@ def _plain(cell: Cell, here: Path, there: Path) -> Cell:
     if cell["cell_type"] == "code":
         out["source"] = relocated(cell["source"], here, there)
         out["outputs"] = [_plain_output(o) for o in cell["outputs"]]
+    return out
+
+
+def _with_reasons(cells: list[Cell], keep: set[str], taken: set[str]) -> list[Cell]:
+    """Say above each failed cell that is kept why it is."""
+    out: list[Cell] = []
+    for cell in cells:
+        if cell["id"] in keep:
+            names = [o.get("ename", "") for o in cell["outputs"] if o["output_type"] == "error"]
+            error = f" (`{names[-1]}`)" if names else ""
+            text = (
+                f"*The next cell fails{error} and is kept all the same: cells below need what it "
+                "does before it fails.*"
+            )
+            name = _free_id(f"kept-{cell['id'][:50]}", taken)
+            out.append({"cell_type": "markdown", "id": name, "metadata": {}, "source": text})
+        out.append(cell)
     return out
 
 

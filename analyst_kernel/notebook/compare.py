@@ -33,6 +33,7 @@ _VOLATILE: Final = (
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\bT_[0-9a-f]{5}(?=\b|_)"), "T_<style>"),
     (re.compile(r"^(?:CPU times|Wall time):.*$", re.MULTILINE), "<time>"),
+    (re.compile(r"^.*?\d+%\|.*?\| *\S+/\S+ \[.*?\]", re.MULTILINE), "<progress>"),
     (re.compile(r"^.*per loop \(mean.*$", re.MULTILINE), "<time>"),
     (
         re.compile(
@@ -49,6 +50,7 @@ _PICTURES: Final[tuple[str, ...]] = ("image/png", "image/jpeg")
 _PREFERRED: Final[tuple[str, ...]] = ("text/plain", "text/html", "text/markdown", "text/latex")
 _CLOSE = 1e-9
 _LARGEST_DIFF = 600
+_MOST_LINES = 2000
 
 
 def difference(
@@ -155,11 +157,23 @@ def _text(old: str, new: str, since: date | None) -> str:
     left = _without_moments(left, (since - timedelta(days=1), near[1]) if since else near)
     if left == right:
         return ""
-    lines = difflib.unified_diff(left.split("\n"), right.split("\n"), n=0, lineterm="")
-    shown = "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+    shown = _shown(left.split("\n"), right.split("\n"))
     if len(shown) > _LARGEST_DIFF:
         shown = f"{shown[:_LARGEST_DIFF]}\n... ({len(shown) - _LARGEST_DIFF} characters more)"
     return shown
+
+
+def _shown(left: list[str], right: list[str]) -> str:
+    """Return the lines that differ; of long texts those around the first difference."""
+    if max(len(left), len(right)) > _MOST_LINES:
+        pairs = enumerate(zip(left, right, strict=False))
+        shorter = min(len(left), len(right))
+        first = next((n for n, (old, new) in pairs if old != new), shorter)
+        left, right = (lines[first : first + _MOST_LINES // 10] for lines in (left, right))
+    left, right = ([line[:_LARGEST_DIFF] for line in lines] for lines in (left, right))
+    lines = difflib.unified_diff(left, right, n=0, lineterm="")
+    shown = "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+    return shown or "differs only beyond what is shown here"
 
 
 def _without_moments(text: str, days: tuple[date, date]) -> str:

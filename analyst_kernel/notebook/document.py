@@ -15,8 +15,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, assert_never
 
+from analyst_kernel.agent.hand_changes import RemovedRun
 from analyst_kernel.agent.ports import AnswerEntry, Entry, QuestionEntry
 from analyst_kernel.notebook.cells import KEY, OUR_TAGS, Cell, cell_for
+from analyst_kernel.notebook.undo import cells_of_run
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 
 Document: TypeAlias = dict[str, Any]
@@ -82,7 +84,16 @@ class NoteRun:
     values: dict[str, Any]
 
 
-Operation: TypeAlias = UpsertCell | SetOutputs | SetMetadata | RemoveCell | SetNotebook | NoteRun
+@dataclass(frozen=True, slots=True)
+class RemoveRun:
+    """Remove a run's cells and note it as undone; what a person edited becomes theirs and stays."""
+
+    run: RunId
+
+
+Operation: TypeAlias = (
+    UpsertCell | SetOutputs | SetMetadata | RemoveCell | SetNotebook | NoteRun | RemoveRun
+)
 
 
 def new_document(
@@ -146,6 +157,8 @@ def apply(document: Document, operation: Operation) -> Document:
             return _remove(document, operation.cell)
         case SetNotebook():
             return _set_notebook(document, operation)
+        case RemoveRun():
+            return _remove_run(document, operation.run)
         case NoteRun():
             noted = notes(document).get("runs", {})
             runs = {**noted, operation.run: {**noted.get(operation.run, {}), **operation.values}}
@@ -174,7 +187,7 @@ def cell_notes(cell: Cell) -> dict[str, Any]:
 def is_edited(document: Document, cell: Cell) -> bool:
     """Say whether a person changed the cell's text since we wrote it, or wrote it themselves."""
     mark = _marks(document).get(cell["id"], "")
-    return mark.partition("-")[0] != _source_mark(cell)
+    return mark.partition("-")[0] != source_mark(cell)
 
 
 def _upsert(document: Document, cell: Cell) -> Document:
@@ -182,7 +195,7 @@ def _upsert(document: Document, cell: Cell) -> Document:
     places = {c["id"]: i for i, c in enumerate(document["cells"])}
     names = _versions(cell["id"], places, marks)
     mark = _mark(cell)
-    if marks.get(names[-1]) == mark:
+    if _rest(marks.get(names[-1], "")) == _rest(mark):
         return document  # landed before; an edit or deletion since then was a person's will
     at = places.get(names[-1])
     cells = list(document["cells"])
@@ -192,6 +205,9 @@ def _upsert(document: Document, cell: Cell) -> Document:
         cells.insert(len(cells) if before is None else before + 1, {**cell, "id": name})
     elif _replaceable(cells[at], cell, marks.get(names[-1], "")):
         name = names[-1]
+        if is_edited(document, cells[at]):
+            # A person's text that we only ran: the outputs are ours, the text stays theirs.
+            mark = f"{marks.get(name, '').partition('-')[0]}-{_rest(mark)}"
         cells[at] = _merged(cells[at], {**cell, "id": name})
     else:
         name = _version(cell["id"], len(names) + 1)
@@ -216,8 +232,8 @@ def _version(cell: str, number: int) -> str:
 
 
 def _replaceable(old: Cell, new: Cell, mark: str) -> bool:
-    same_text = _source_mark(old) == _source_mark(new)
-    return same_text or mark.partition("-")[0] == _source_mark(old)
+    same_text = source_mark(old) == source_mark(new)
+    return same_text or mark.partition("-")[0] == source_mark(old)
 
 
 def _merged(old: Cell, new: Cell) -> Cell:
@@ -281,6 +297,29 @@ def _remove(document: Document, cell: CellId) -> Document:
     return _with_notes({**document, "cells": cells}, {"cells": marks})
 
 
+def run_cells(document: Document, run: RunId) -> RemovedRun:
+    """Return what :class:`RemoveRun` would remove, and what it would leave to the person."""
+    return cells_of_run(
+        document["cells"], run, notes=cell_notes, is_theirs=lambda cell: is_edited(document, cell)
+    )
+
+
+def _remove_run(document: Document, run: RunId) -> Document:
+    found = run_cells(document, run)
+    noted = notes(document).get("runs", {})
+    runs = {**noted, run: {"undone": True}}
+    if runs == noted and not found.removed and not found.kept:
+        return document
+    kept = set(found.kept)
+    cells = [
+        _given_away(cell) if cell["id"] in kept else cell
+        for cell in document["cells"]
+        if cell["id"] not in found.removed
+    ]
+    # The marks stay, so that a write of these cells that comes late does not bring them back.
+    return _with_notes({**document, "cells": cells}, {"runs": runs})
+
+
 def _set_notebook(document: Document, operation: SetNotebook) -> Document:
     values = _merged_keys(notes(document), operation.values)
     metadata = {**operation.defaults, **document["metadata"], KEY: values}
@@ -316,10 +355,15 @@ def _marks(document: Document) -> dict[str, str]:
 def _mark(cell: Cell) -> str:
     """Return the mark of a whole cell: its text, then everything else but its id."""
     rest = {k: v for k, v in cell.items() if k != "id"}
-    return f"{_source_mark(cell)}-{_digest(json.dumps(rest, sort_keys=True))}"
+    return f"{source_mark(cell)}-{_digest(json.dumps(rest, sort_keys=True))}"
 
 
-def _source_mark(cell: Cell) -> str:
+def _rest(mark: str) -> str:
+    return mark.partition("-")[2]
+
+
+def source_mark(cell: Cell) -> str:
+    """Return the mark of a cell's kind and text."""
     return _digest(f"{cell['cell_type']}\n{cell['source']}")
 
 

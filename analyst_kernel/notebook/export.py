@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from analyst_kernel.notebook.cells import Cell
-from analyst_kernel.notebook.clean import cleaned, failed_with_effect
+from analyst_kernel.notebook.clean import cleaned, failed_with_effect, likely_needed
 from analyst_kernel.notebook.disk import read_text
 from analyst_kernel.notebook.document import Document
 from analyst_kernel.notebook.naming import notebook_path
@@ -78,8 +78,9 @@ async def clean_checked(
 ) -> tuple[str, VerifyReport]:
     """Return a clean notebook that was seen to run, and the report of that.
 
-    Failed iterations are left out if the rest runs without them; a failed cell can have left state
-    behind, and then all that may have are kept.
+    Failed iterations are left out if the rest runs without them. A failed cell can have left state
+    behind: then those are kept whose names are used below, or, where that is not enough, all that
+    may have; a line above each says why.
 
     Args:
         notebook: The notebook file; not changed.
@@ -90,16 +91,21 @@ async def clean_checked(
     source = notebook_path(notebook)
     document = read(source)
     place = Path(os.path.abspath(destination))
-    without = _clean(document, source, place)
-    report = await check(without)
-    stateful = failed_with_effect(document)
-    if report.ok or not stateful:
-        return render(without), report
     folder = Path(os.path.realpath(source)).parent
-    whole = cleaned(document, folder=folder, destination=place, keep=stateful)
-    second = await check(whole)
-    better = second.ok or second.reproduced - len(stateful) > report.reproduced
-    return (render(whole), second) if better else (render(without), report)
+    stateful = failed_with_effect(document)
+    tried: dict[tuple[str, ...], tuple[Document, VerifyReport]] = {}
+    for keep in ((), tuple(likely_needed(document)), tuple(stateful)):
+        if keep in tried:
+            continue
+        candidate = cleaned(document, folder=folder, destination=place, keep=keep)
+        report = await check(candidate)
+        if report.ok:
+            return render(candidate), report
+        tried[keep] = candidate, report
+    # None runs as it did. The fewest failed cells win, unless more of them bring something.
+    best = max(tried, key=lambda keep: (tried[keep][1].reproduced - len(keep), -len(keep)))
+    candidate, report = tried[best]
+    return render(candidate), report
 
 
 def read(path: Path) -> Document:

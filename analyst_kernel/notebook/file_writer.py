@@ -14,19 +14,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from analyst_kernel.agent.errors import NotebookError
-from analyst_kernel.agent.ports import Entry, ReplayCell
+from analyst_kernel.agent.hand_changes import CellChange, RemovedRun
+from analyst_kernel.agent.ports import Entry, IterationEntry, ReplayCell
 from analyst_kernel.notebook import disk, history
+from analyst_kernel.notebook.by_hand import HandWatch
 from analyst_kernel.notebook.document import (
     Document,
     NoteRun,
     Operation,
+    RemoveRun,
     SetNotebook,
     UpsertCell,
     adoption,
     apply,
+    is_edited,
     new_document,
     notes,
     operations_for,
+    run_cells,
 )
 from analyst_kernel.notebook.naming import free_path, notebook_path
 from analyst_kernel.notebook.notebook_json import Renderer, parse, validate_cell
@@ -51,6 +56,7 @@ class NotebookFile:
         self._dirty = bool(operations) and stamp is not None
         self._created_here = False
         self._renderer = Renderer()
+        self._hand = HandWatch.of(document)
         self._lock = asyncio.Lock()
 
     @classmethod
@@ -177,13 +183,48 @@ class NotebookFile:
 
     async def record(self, entry: Entry) -> None:
         """Put the entry's cell and save; see :class:`analyst_kernel.agent.ports.Notebook`."""
-        await self.apply(*operations_for(entry))
+        operations = operations_for(entry)
+        await self.apply(*operations)
+        for operation in operations:
+            of_person = isinstance(entry, IterationEntry) and entry.origin == "user"
+            if isinstance(operation, UpsertCell) and not of_person:
+                self._hand.write(operation.cell)
+
+    async def refresh(self) -> None:
+        """Take over what others saved since; see :class:`analyst_kernel.agent.ports.Notebook`."""
+        await _finish(self._refresh, self._lock)
+
+    def changes_by_hand(self) -> tuple[CellChange, ...]:
+        """Return what a person did to code cells since the last call."""
+        return self._hand.take(self._document)
+
+    def is_edited(self, cell: CellId) -> bool:
+        """Say whether a person changed the cell's text since it was written here."""
+        found = (c for c in self._document["cells"] if c["id"] == cell)
+        return any(is_edited(self._document, c) for c in found)
+
+    def cell_of(self, code: str) -> CellId | None:
+        """Return the one code cell with exactly this text."""
+        same = [c["id"] for c in self._document["cells"] if c["source"] == code]
+        return CellId(same[0]) if len(same) == 1 else None
+
+    async def remove_run(self, run: RunId) -> RemovedRun:
+        """Take a run out in one save; what a person edited stays and is theirs."""
+        await self.refresh()
+        if run in history.undone_runs(self._document):
+            return RemovedRun((), ())
+        found = run_cells(self._document, run)
+        if found.removed or found.kept:
+            await self.apply(RemoveRun(run))
+            self._hand.forget(found.removed)
+        return found
 
     async def describe(
         self, *, model: str | None = None, python: str = "", packages: dict[str, str] | None = None
     ) -> None:
-        """Note the model, the kernel's Python and its package versions, and save."""
+        """Note the model, the kernel's Python, its package versions and what was seen; save."""
         facts: dict[str, Any] = {"model": model, "python": python or None, "packages": packages}
+        facts["seen"] = self._hand.to_notes()
         await self.apply(SetNotebook({k: v for k, v in facts.items() if v is not None}))
 
     async def apply(self, *operations: Operation) -> None:
@@ -219,10 +260,16 @@ class NotebookFile:
         if self._dirty:
             self._save()
 
+    def _refresh(self) -> None:
+        target = Path(os.path.realpath(self._path))
+        now = disk.stamp_of(target)
+        if now is not None and now != self._stamp:
+            self._dirty |= self._take_over(target)
+
     def _remember(self, operation: Operation) -> None:
         """Keep the newest version of what we wrote, to put it on top of somebody else's edit."""
         key = _key(operation)
-        if isinstance(operation, UpsertCell | NoteRun):
+        if isinstance(operation, UpsertCell | NoteRun | SetNotebook | RemoveRun):
             self._operations = [o for o in self._operations if _key(o) != key]
         self._operations.append(operation)
 
@@ -247,8 +294,11 @@ class NotebookFile:
             "Stop the other program, then ask again.",
         )
 
-    def _take_over(self, target: Path) -> None:
-        """Build on what somebody else saved: theirs, with our cells put on top by id."""
+    def _take_over(self, target: Path) -> bool:
+        """Build on what somebody else saved: theirs, with our cells put on top by id.
+
+        Says whether anything of ours was missing there.
+        """
         text, stamp = disk.read_text(target)
         document = parse(text, self._path.name)
         if history.analysis_of(document) not in (None, self.analysis):
@@ -256,12 +306,14 @@ class NotebookFile:
                 f"{self._path.name} was replaced by the notebook of another analysis.",
                 "Nothing was written. Move it away, then ask again.",
             )
+        theirs = document
         if history.analysis_of(document) is None:
             ours = {k: v for k, v in notes(self._document).items() if k != "cells"}
             document = apply(document, SetNotebook(ours))
         for operation in self._operations:
             document = apply(document, operation)
         self._document, self._stamp = document, stamp
+        return document is not theirs
 
 
 async def _finish(work: Callable[[], _T], lock: asyncio.Lock | None = None) -> _T:
@@ -293,6 +345,10 @@ def _key(operation: Operation) -> tuple[str, str]:
             return "cell", operation.cell["id"]
         case NoteRun():
             return "run", f"{operation.run} {sorted(operation.values)}"
+        case SetNotebook():
+            return "notebook", f"{sorted(operation.values)}"
+        case RemoveRun():
+            return "undone", operation.run
         case _:
             return "other", str(id(operation))
 

@@ -22,7 +22,7 @@ from analyst_kernel.agent.ports import (
     TitleEntry,
 )
 from analyst_kernel.notebook.cells import DORMANT_TAGS, Cell, awakened, split_label
-from analyst_kernel.notebook.document import Document, cell_notes, notes
+from analyst_kernel.notebook.document import Document, cell_notes, is_edited, notes
 from analyst_kernel.notebook.prose import unescaped
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Outcome, Output
@@ -40,7 +40,17 @@ def analysis_of(document: Document) -> AnalysisId | None:
 
 
 def runs_of(document: Document) -> tuple[RunId, ...]:
-    """Return the runs in the notebook in the order asked."""
+    """Return the runs in the notebook in the order asked, without those that were undone."""
+    undone = set(undone_runs(document))
+    return tuple(run for run in _all_runs(document) if run not in undone)
+
+
+def undone_runs(document: Document) -> tuple[RunId, ...]:
+    """Return the runs that were taken out of the notebook again."""
+    return tuple(r for r in _all_runs(document) if _noted(document, r).get("undone") is True)
+
+
+def _all_runs(document: Document) -> tuple[RunId, ...]:
     found = [cell_notes(cell).get("run") for cell in document["cells"]]
     found += list(_noted_runs(document))
     runs = {r for r in found if isinstance(r, str) and _RUN.fullmatch(r)}
@@ -49,7 +59,7 @@ def runs_of(document: Document) -> tuple[RunId, ...]:
 
 def next_run(document: Document) -> RunId:
     """Return the id for the next question."""
-    runs = runs_of(document)
+    runs = _all_runs(document)
     return RunId(f"r{int(runs[-1][1:]) + 1}" if runs else "r1")
 
 
@@ -57,7 +67,8 @@ def entries_of(document: Document) -> tuple[Entry, ...]:
     """Return our cells as entries, in document order.
 
     What a cell does not hold comes back plain: ``language`` is ``python`` (SQL was saved as
-    Python), ``seconds`` 0, ``purpose`` empty where the code began with a comment of its own. A
+    Python), ``seconds`` 0, ``purpose`` empty where the code began with a comment of its own or a
+    person edited the cell. A
     question or answer whose record is lost is read from its Markdown.
     """
     entries = (_entry(cell, document) for cell in document["cells"])
@@ -104,15 +115,16 @@ def _entry(cell: Cell, document: Document) -> Entry | None:
         case "plan" if isinstance(run, str):
             return PlanEntry(name, RunId(run), _steps(source))
         case "iteration" if isinstance(run, str) and cell["cell_type"] == "code":
-            return _iteration(cell, RunId(run), note)
+            return _iteration(cell, RunId(run), note, edited=is_edited(document, cell))
         case "answer" if isinstance(run, str):
             return _answer(name, RunId(run), source, _noted(document, run))
         case _:
             return None
 
 
-def _iteration(cell: Cell, run: RunId, note: dict[str, Any]) -> IterationEntry:
-    purpose, code = split_label(awakened(cell["source"]))
+def _iteration(cell: Cell, run: RunId, note: dict[str, Any], *, edited: bool) -> IterationEntry:
+    # A person's text is taken as it stands, so that it comes back as it stands.
+    purpose, code = ("", cell["source"]) if edited else split_label(awakened(cell["source"]))
     step = note.get("step")
     return IterationEntry(
         cell=CellId(cell["id"]),

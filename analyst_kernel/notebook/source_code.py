@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 _MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
+_WORD = re.compile(r"[^\W\d]\w*")
 _QUOTED = re.compile(r"'([^'\n]+)'")
 _WRITERS = re.compile(r"to_|save|write|dump|mkdir|makedirs|remove|unlink")
 _FOLDER_TAKERS: Final = {"Path", "PurePath", "glob", "iglob", "listdir", "join", "read_parquet"}
@@ -44,6 +45,55 @@ def uses_name(source: str, name: str) -> bool:
     if tree is None:
         return re.search(rf"\b{re.escape(name)}\b", source) is not None
     return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+
+
+def read_names(source: str) -> set[str]:
+    """Return the names that a cell's code reads; of what is no Python, all its words."""
+    tree = tree_of(source)
+    if tree is None:
+        return set(_WORD.findall(source))
+    found = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    # SQL and query texts name variables too.
+    texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return found.union(*(_WORD.findall(text) for text in texts if isinstance(text, str)))
+
+
+def touched_names(source: str) -> set[str]:
+    """Return the names that a cell's code makes, or whose value it may change in place."""
+    tree = tree_of(source)
+    if tree is None:
+        return set(_WORD.findall(source))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                found.add(name)
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
+                found.add(name)
+            case ast.alias(name=name, asname=other):
+                found.add(other or name.partition(".")[0])
+            case (
+                ast.Subscript(value=inner, ctx=ast.Store() | ast.Del())
+                | ast.Attribute(value=inner, ctx=ast.Store() | ast.Del())
+            ):
+                found |= _roots(inner)
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=inner))):
+                found |= _roots(inner)  # a call for its effect: rows.append(...)
+            case _:
+                pass
+    return found
+
+
+def _roots(node: ast.expr) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
 def packages_of(sources: Iterable[str], recorded: Mapping[str, str]) -> dict[str, str]:

@@ -6,9 +6,10 @@ The caller brings a fresh kernel as a function that runs code; this module start
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,7 +18,7 @@ from analyst_kernel.agent.ports import Execution
 from analyst_kernel.notebook import disk
 from analyst_kernel.notebook.cells import DORMANT_TAGS, RAISES, Cell
 from analyst_kernel.notebook.compare import difference
-from analyst_kernel.notebook.document import Document, SetNotebook, apply, notes
+from analyst_kernel.notebook.document import Document, SetNotebook, apply, notes, source_mark
 from analyst_kernel.notebook.history import outputs_of
 from analyst_kernel.notebook.naming import notebook_path
 from analyst_kernel.notebook.notebook_json import Renderer, parse
@@ -39,10 +40,21 @@ class CellCheck:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What became of each code cell, in order; ``at`` is ISO time, UTC."""
+    """What became of each code cell, in order.
+
+    Attributes:
+        checks: One per code cell.
+        at: ISO time, UTC.
+        code: Mark of the code that ran; see :func:`code_mark`.
+        python: Of the fresh kernel; may be empty.
+        packages: Its library versions.
+    """
 
     checks: tuple[CellCheck, ...]
     at: str
+    code: str = ""
+    python: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
 
     @property
     def reproduced(self) -> int:
@@ -110,7 +122,14 @@ async def verify_document(
         checks.append(check)
         if on_check is not None:
             on_check(check)
-    return VerifyReport(tuple(checks), datetime.now(UTC).isoformat(timespec="seconds"))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return VerifyReport(tuple(checks), now, code_mark(document))
+
+
+def code_mark(document: Document) -> str:
+    """Return the mark of all code in the notebook, in its order; outputs don't count."""
+    marks = [f"{c['id']} {source_mark(c)}" for c in document["cells"] if c["cell_type"] == "code"]
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
 
 
 async def store(path: str | os.PathLike[str], report: VerifyReport) -> None:
@@ -125,11 +144,45 @@ async def store(path: str | os.PathLike[str], report: VerifyReport) -> None:
 def record_of(report: VerifyReport) -> dict[str, Any]:
     """Return the report as it stands in the notebook's metadata."""
     return {
-        "at": report.at,
+        "when": report.at,
         "reproduced": report.reproduced,
-        "of": report.total,
+        "total": report.total,
+        "python": report.python,
+        "packages": report.packages,
+        "code": report.code,
         "cells": {c.cell: c.verdict for c in report.checks},
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a notebook says of its last verification.
+
+    Attributes:
+        when: ISO time, UTC.
+        reproduced, total: Cells.
+        stale: Whether a code cell was changed, added or removed since.
+    """
+
+    when: str
+    reproduced: int
+    total: int
+    stale: bool
+
+    @property
+    def summary(self) -> str:
+        """``reproduced 7 of 7``, and whether that still holds."""
+        since = "; the code changed since" if self.stale else ""
+        return f"reproduced {self.reproduced} of {self.total}{since}"
+
+
+def verified(document: Document) -> Verified | None:
+    """Return what the notebook says of its last verification; ``None`` where it says nothing."""
+    match notes(document).get("verified"):
+        case {"when": str(when), "reproduced": int(same), "total": int(total), "code": str(code)}:
+            return Verified(when, same, total, code != code_mark(document))
+        case _:
+            return None
 
 
 def _store(path: Path, report: VerifyReport) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from analyst_kernel.protocol.base import Record
-from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId
+from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
 from analyst_kernel.protocol.records import ApprovalMode, Limits
 
 
@@ -129,6 +129,14 @@ class VerifyAnalysis(CommandBase):
     type: Literal["verify_analysis"]
 
 
+class UndoRun(CommandBase):
+    """Take a whole run out of the notebook; with ``roll_back`` out of the kernel's state too."""
+
+    type: Literal["undo_run"]
+    run: RunId
+    roll_back: bool
+
+
 class SubscribeAnalysis(CommandBase):
     """Send this tab the events after number ``after``, then each new one."""
 
@@ -158,6 +166,7 @@ Command = Annotated[
     | ChooseApproval
     | ChooseBudget
     | VerifyAnalysis
+    | UndoRun
     | SubscribeAnalysis
     | UnsubscribeAnalysis,
     Field(discriminator="type"),

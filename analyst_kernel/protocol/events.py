@@ -21,6 +21,7 @@ from analyst_kernel.protocol.records import (
     CellVerdict,
     ChartRecord,
     Finding,
+    HandChange,
     IterationRecord,
     Limits,
     NumberProof,
@@ -304,12 +305,48 @@ class CellVerified(EventBase):
 
 
 class VerificationFinished(EventBase):
-    """The comparison ended; ``reproduced`` of ``total`` cells gave what is saved."""
+    """The comparison ended; ``reproduced`` of ``total`` cells gave what is saved.
+
+    ``stale`` where the result was noted earlier and the notebook's code is another one now.
+    """
 
     type: Literal["verification_finished"] = "verification_finished"
     reproduced: int
     total: int
     reason: str = ""
+    stale: bool = False
+
+
+class CellRanByHand(EventBase):
+    """The person ran a cell of the analysis in the notebook itself; ``outputs`` are final."""
+
+    type: Literal["cell_ran_by_hand"] = "cell_ran_by_hand"
+    cell: CellId
+    code: str
+    outcome: Outcome
+    seconds: float = 0.0
+    execution_count: int | None = None
+    outputs: tuple[Output, ...] = ()
+    error: CellError | None = None
+
+
+class HandChangesNoticed(EventBase):
+    """What the person changed in the notebook since the last question; the model is told."""
+
+    type: Literal["hand_changes_noticed"] = "hand_changes_noticed"
+    changes: tuple[HandChange, ...]
+
+
+class RunUndone(EventBase):
+    """A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the person's now.
+
+    ``rolled_back`` says that the kernel is emptied and what is left runs again.
+    """
+
+    type: Literal["run_undone"] = "run_undone"
+    removed: tuple[CellId, ...]
+    kept: tuple[CellId, ...] = ()
+    rolled_back: bool = False
 
 
 class BranchStarted(EventBase):
@@ -421,6 +458,9 @@ Event = Annotated[
     | BranchStarted
     | BranchAdvanced
     | BranchFinished
+    | CellRanByHand
+    | HandChangesNoticed
+    | RunUndone
     | NumbersChecked
     | NotebookSaved
     | RunFinished,

@@ -19,6 +19,14 @@ CellVerdict = Literal["reproduced", "differs", "error", "skipped"]
 """How a cell compared when it was run again in a fresh kernel."""
 
 
+class HandChange(Record):
+    """What a person did to a cell in the notebook itself; ``code`` is the cell's text now."""
+
+    cell: CellId
+    change: Literal["edited", "added", "deleted", "ran"]
+    code: str = ""
+
+
 class Step(Record):
     """One goal of a plan. ``number`` counts from 1."""
 

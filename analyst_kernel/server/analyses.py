@@ -18,12 +18,14 @@ from analyst_kernel.notebook.document import Document
 from analyst_kernel.notebook.export import read
 from analyst_kernel.notebook.history import analysis_of
 from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.verify import verified
 from analyst_kernel.protocol.events import (
     EVENT,
     DatasetProfiled,
     Event,
     KernelChanged,
     RunStarted,
+    VerificationFinished,
 )
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 from analyst_kernel.protocol.socket import (
@@ -141,12 +143,12 @@ class Analyses:
             InputError: The notebook cannot be continued.
         """
         places, now = self.around.places, time.time()
-        path, known, document = "", None, None
+        path, known, document, noted = "", None, None, None
         parent, cell = None, None
         if notebook:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
-            known = analysis_of(document)
+            known, noted = analysis_of(document), verified(document)
             for living in self._living.values():
                 if living.id == known or living.record.notebook == path:
                     return living
@@ -176,6 +178,15 @@ class Analyses:
         living.configure()
         if document is not None:
             self._keep(_show_data(living))
+        if noted is not None:
+            living.tell(
+                VerificationFinished(
+                    analysis=living.id,
+                    reproduced=noted.reproduced,
+                    total=noted.total,
+                    stale=noted.stale,
+                )
+            )  # fmt: skip
         return living
 
     def _earlier(

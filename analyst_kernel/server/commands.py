@@ -23,13 +23,14 @@ from analyst_kernel.protocol.commands import (
     RunAgain,
     RunCode,
     SubscribeAnalysis,
+    UndoRun,
     UnqueueQuestion,
     UnsubscribeAnalysis,
     VerifyAnalysis,
 )
 from analyst_kernel.protocol.events import DatasetProfiled
 from analyst_kernel.server.detaching import detach
-from analyst_kernel.server.jobs import OwnCode, Question, Repetition, Verification
+from analyst_kernel.server.jobs import OwnCode, Question, Repetition, Undoing, Verification
 from analyst_kernel.server.living import LivingAnalysis
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ async def perform(analyses: Analyses, tab: Tab, command: Command) -> None:
             | RunCode()
             | RunAgain()
             | VerifyAnalysis()
+            | UndoRun()
         ):
             # In the order sent: a question after the file that it is about.
             async with living.deciding:
@@ -102,7 +104,8 @@ async def _judge(
     | ChooseBudget
     | RunCode
     | RunAgain
-    | VerifyAnalysis,
+    | VerifyAnalysis
+    | UndoRun,
 ) -> None:
     match command:
         case AskQuestion():
@@ -128,6 +131,14 @@ async def _judge(
         case VerifyAnalysis():
             await _opened_with_notebook(living)
             living.line.add(Verification())
+        case UndoRun():
+            await _opened_with_notebook(living)
+            if living.line.busy:
+                raise InputError(
+                    "This analysis is at work, so no run can be undone now. Nothing was changed.",
+                    "Stop it or wait for its end, then undo.",
+                )
+            living.line.add(Undoing(command.run, command.roll_back))
         case _:
             assert_never(command)
 

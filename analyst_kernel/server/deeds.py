@@ -22,7 +22,15 @@ from analyst_kernel.protocol.events import (
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.records import Limits
 from analyst_kernel.server.bringing import bring_branch
-from analyst_kernel.server.jobs import BranchState, Job, OwnCode, Question, Repetition, Verification
+from analyst_kernel.server.jobs import (
+    BranchState,
+    Job,
+    OwnCode,
+    Question,
+    Repetition,
+    Undoing,
+    Verification,
+)
 from analyst_kernel.server.kernel_host import ServerHost
 from analyst_kernel.verification import verify_notebook
 
@@ -49,6 +57,9 @@ async def do(living: LivingAnalysis, job: Job) -> None:
             await check(living)
         case BranchState():
             await bring_branch(living, job)
+        case Undoing(run, roll_back):
+            analysis = await living.opened()
+            await analysis.undo(run, roll_back=roll_back)
         case _:
             assert_never(job)
 
@@ -114,6 +125,7 @@ def limits_for(living: LivingAnalysis, wanted: Limits | None) -> Limits:
 async def repeat(living: LivingAnalysis, cell: CellId | None) -> None:
     """Run one iteration's cell again, or all of them in order in an emptied kernel."""
     analysis = await living.opened()
+    await analysis.notebook.refresh()
     ran = [
         entry
         for entry in analysis.notebook.restore()
@@ -131,6 +143,12 @@ async def repeat(living: LivingAnalysis, cell: CellId | None) -> None:
             analysis.memory.empty_kernel()
             reason = "Emptied, to run every cell again."
             living.tell(KernelChanged(analysis=living.id, state="restarted", reason=reason))
+        edited = [e for e in chosen if analysis.notebook.is_edited(e.cell)]
+        if edited:
+            which = ", ".join(f"cell {e.iteration}" for e in edited if e.iteration)
+            living.notice(
+                "edited-cell-runs", f"Runs as you edited it in the notebook: {which}.", level="info"
+            )
         for entry in chosen:
             await run_again(
                 analysis.bench, analysis.memory, entry,
@@ -141,6 +159,7 @@ async def repeat(living: LivingAnalysis, cell: CellId | None) -> None:
 async def check(living: LivingAnalysis) -> None:
     """Run the notebook in a fresh kernel and tell cell by cell what reproduced."""
     analysis = await living.opened()
+    await analysis.notebook.refresh()
     cells = [c for c in analysis.notebook.document["cells"] if c["cell_type"] == "code"]
     if not cells:
         raise NotebookError("There is no code to verify yet.", "Ask a question first.")
@@ -161,6 +180,7 @@ async def check(living: LivingAnalysis) -> None:
             sandbox=around.settings.sandbox,
             on_check=checked,
             host=ServerHost(around.kernels, around.sessions),
+            book=analysis.notebook,
         )
         reproduced, total, reason = report.reproduced, report.total, ""
     except AnalystError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from analyst_kernel.agent.errors import InputError
-from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
 
 _log = logging.getLogger(__name__)
@@ -54,7 +54,15 @@ class BranchState:
     cells: int
 
 
-Job: TypeAlias = Question | OwnCode | Repetition | Verification | BranchState
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """A whole run taken out again."""
+
+    run: RunId
+    roll_back: bool
+
+
+Job: TypeAlias = Question | OwnCode | Repetition | Verification | BranchState | Undoing
 
 
 class JobLine:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -61,6 +61,7 @@ class ServerHost:
         self._notebook = notebook
         self._kernel: ServedKernel | None = None
         self._released: ServedKernel | None = None
+        self._spared = False
 
     # --- the port ------------------------------------------------------------------------------
 
@@ -103,6 +104,9 @@ class ServerHost:
     async def shutdown(self, km: Any) -> None:
         """End the kernel and its session; a released one is left to those who use it."""
         kernel: ServedKernel = km
+        if self._spared:
+            self._released = kernel
+            return
         if self._kernel is kernel:
             self._kernel = None
         if kernel is self._released or not self._is_served(kernel):
@@ -139,6 +143,15 @@ class ServerHost:
     def release(self) -> None:
         """Let the next shutdown leave the kernel running, and the next start take it up again."""
         self._released = self._kernel
+
+    @contextlib.contextmanager
+    def spared(self) -> Iterator[None]:
+        """Never end the kernel meanwhile, as a start that fails would; it is released instead."""
+        self._spared = True
+        try:
+            yield
+        finally:
+            self._spared = False
 
     async def close(self) -> None:
         """End a kernel that was released and not taken up again."""

@@ -6,6 +6,7 @@ It knows its line of jobs, not how they are done (:mod:`deeds`), and no browser.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ from analyst_kernel.server.surroundings import Surroundings
 
 UNTITLED = "New analysis"
 _TITLE_LENGTH = 80
+_TAKE_UP_SECONDS = 10.0
 
 
 class LivingAnalysis:
@@ -158,9 +160,11 @@ class LivingAnalysis:
         """Record an event of the analysis itself."""
         self.log.record(event)
 
-    def notice(self, code: str, message: str) -> None:
+    def notice(
+        self, code: str, message: str, *, level: Literal["info", "warning"] = "warning"
+    ) -> None:
         """Tell the person something that no run tells."""
-        self.tell(NoticeRaised(analysis=self.id, level="warning", code=code, message=message))
+        self.tell(NoticeRaised(analysis=self.id, level=level, code=code, message=message))
 
     def home_folder(self) -> str:
         """Return the folder of the notebook, or where it will be made."""
@@ -310,6 +314,16 @@ class LivingAnalysis:
             await analysis.kernel.stop()
             analysis.memory.forget_kernel()
             self.tell(KernelChanged(analysis=self.id, state=state, reason=reason))
+            if keep:
+                analysis.memory.news.append(
+                    "The person restarted the kernel by hand, which emptied it; what they ran "
+                    "before the notebook's cells ran again may have failed with NameError."
+                )
+                # Taken up at once, so that what the person runs in it is heard; a kernel that they
+                # keep busy is left alone, and heard from the next question on.
+                with self.host.spared(), contextlib.suppress(AnalystError, TimeoutError):
+                    async with asyncio.timeout(_TAKE_UP_SECONDS):
+                        await analysis.kernel.start()
 
     async def close(self) -> None:
         """Stop what is at work, end the kernel, write down what is left."""

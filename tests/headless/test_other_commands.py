@@ -14,7 +14,7 @@ from tests.headless.command import analyst
 from tests.headless.saved import VEHICLES
 
 COMMANDS = (
-    "ask", "verify", "export", "branch", "files", "profile", "models", "doctor", "lab",
+    "ask", "verify", "export", "branch", "undo", "files", "profile", "models", "doctor", "lab",
 )  # fmt: skip
 
 

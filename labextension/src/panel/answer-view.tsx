@@ -8,6 +8,7 @@ import type { RunState } from '../session/state';
 import { Menu } from './menu';
 import { usePanel, useServices } from './services';
 import { Ticked } from './ticked';
+import { Verified } from './verified';
 
 const MARKDOWN = 'text/markdown';
 
@@ -175,7 +176,6 @@ function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element
       action(analysis);
     }
   };
-  const done = verification === null ? 0 : Object.keys(verification.cells).length;
   return (
     <div className="ak-Row ak-AnswerActions">
       {actions.openNotebook !== null && (
@@ -189,7 +189,7 @@ function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element
       )}
       <ExportMenu />
       <BranchButton run={id} />
-      {verification === null ? (
+      {(verification === null || (verification.stale && verification.reproduced !== null)) && (
         <button
           type="button"
           className="ak-Link"
@@ -197,20 +197,8 @@ function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element
         >
           {trans.__('Verify')}
         </button>
-      ) : verification.reproduced === null ? (
-        <span className="ak-Side" role="status">
-          {trans.__('Verifying, %1 of %2', done, verification.total)}
-        </span>
-      ) : (
-        <span
-          className={`ak-Side ak-Verified${verification.reproduced === verification.total ? '' : ' ak-mod-differs'}`}
-          title={verification.reason}
-          role="status"
-        >
-          {verification.reproduced === verification.total ? '✓ ' : '≠ '}
-          {trans.__('reproduced %1 of %2', verification.reproduced, verification.total)}
-        </span>
       )}
+      {verification !== null && <Verified verification={verification} />}
     </div>
   );
 }

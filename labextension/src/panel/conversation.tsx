@@ -25,6 +25,7 @@ export function Conversation(): React.JSX.Element {
   const pending = usePanel(model => model.pending);
   const loaded = usePanel(m => m.analysis === null || m.store.isLoaded(m.analysis));
   const last = runs.at(-1);
+  const newest = runs.findLast(run => run.undone === null) ?? last;
   const finished = last !== undefined && last.status !== 'running' && pending.length === 0;
   const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0 && branch === null;
   const { scroller, content, away, toEnd } = useStickToEnd(
@@ -53,7 +54,7 @@ export function Conversation(): React.JSX.Element {
           {runs.map((run, index) => (
             // A branch has runs and cells of the same names as its parent.
             <React.Fragment key={`${analysis ?? ''} ${run.id}`}>
-              <RunView run={run} isLast={index === runs.length - 1} />
+              <RunView run={run} isLast={run === newest} />
               {branch?.runs === index + 1 && <BranchLine branch={branch} />}
             </React.Fragment>
           ))}

@@ -4,6 +4,7 @@ import { DeleteDialog } from './delete-dialog';
 import { Menu, type MenuItem } from './menu';
 import { Gallery, useChartCount } from './run-charts';
 import { usePanel, useServices } from './services';
+import { Verified } from './verified';
 
 /** The head. */
 export function Header(): React.JSX.Element {
@@ -11,6 +12,7 @@ export function Header(): React.JSX.Element {
   const view = usePanel(m => m.view);
   const title = usePanel(m => m.summary?.title ?? m.state?.title ?? '');
   const analysis = usePanel(m => m.analysis);
+  const verification = usePanel(m => (m.analysis === null ? null : (m.state?.verification ?? null)));
   const others = usePanel(
     m => m.store.analyses.filter(a => a.state === 'running' && a.id !== m.analysis).length
   );
@@ -32,7 +34,12 @@ export function Header(): React.JSX.Element {
           }}
         />
       ) : (
-        <h2 title={shown}>{shown}</h2>
+        <div className="ak-Header-title">
+          <h2 title={shown}>{shown}</h2>
+          {verification !== null && view === 'conversation' && (
+            <Verified verification={verification} className="ak-Header-verified" />
+          )}
+        </div>
       )}
       <button
         type="button"

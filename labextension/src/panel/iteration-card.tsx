@@ -19,6 +19,8 @@ interface Props {
   /** Nothing says yet how this failure is dealt with, so the card does. */
   readonly tellsError?: boolean;
   readonly verdict?: string | undefined;
+  /** Its run was undone: it is not in the notebook any more. */
+  readonly gone?: boolean;
 }
 
 /** The cells of a run as cards know them: which repairs which. */
@@ -32,7 +34,7 @@ export function cardProps(
 
 /** One card. */
 export const IterationCard = React.memo(function IterationCard(props: Props): React.JSX.Element {
-  const { cell, before, repairs, startsOpen, tellsError = false, verdict } = props;
+  const { cell, before, repairs, startsOpen, tellsError = false, verdict, gone = false } = props;
   const { trans, model, actions } = useServices();
   const revealed = usePanel(m => (m.revealed.cell === cell.cell ? m.revealed.count : 0));
   const [chosen, setChosen] = React.useState<boolean | null>(null);
@@ -82,11 +84,22 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
           )}
           <Elapsed cell={cell} />
           {verdict !== undefined && <span>{verdict}</span>}
+          {cell.hand !== null && (
+            <span className="ak-ByHand">
+              {
+                {
+                  ran: trans.__('re-run by hand'),
+                  edited: trans.__('edited by you'),
+                  deleted: trans.__('deleted by you')
+                }[cell.hand]
+              }
+            </span>
+          )}
           {cell.iteration > 0 && (
             <button
               type="button"
               className="ak-Link"
-              disabled={actions.openNotebook === null}
+              disabled={actions.openNotebook === null || gone || cell.hand === 'deleted'}
               title={trans.__('Show this cell in the notebook')}
               onClick={() => {
                 if (model.analysis !== null) {
@@ -120,7 +133,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
               <ErrorSentence cell={cell} />
             </div>
           )}
-          {!running && (
+          {!running && cell.hand !== 'deleted' && !gone && (
             <div className="ak-Row ak-Iteration-actions">
               <button
                 type="button"

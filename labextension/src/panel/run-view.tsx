@@ -16,6 +16,7 @@ import { QuestionText } from './question-text';
 import { RetryBanner } from './retry-banner';
 import { RunCharts } from './run-charts';
 import { usePanel, useServices } from './services';
+import { RunMenu, Undone } from './undo-run';
 import { duration } from './wording';
 
 interface Props {
@@ -28,13 +29,16 @@ export const RunView = React.memo(function RunView({ run, isLast }: Props): Reac
   const { trans } = useServices();
   return (
     <section
-      className={`ak-Run${isLast ? '' : ' ak-mod-past'}`}
+      className={`ak-Run${isLast ? '' : ' ak-mod-past'}${run.undone === null ? '' : ' ak-mod-undone'}`}
       aria-label={run.question}
       data-status={run.status}
     >
       <div className="ak-Question">
         <span className="ak-Hidden">{trans.__('Question:')} </span>
-        <QuestionText text={run.question} />
+        <div className="ak-Question-text">
+          <QuestionText text={run.question} />
+        </div>
+        {run.status !== 'running' && run.undone === null && <RunMenu run={run} />}
       </div>
       {run.status === 'running' ? <AtWork run={run} /> : <Finished run={run} isLast={isLast} />}
     </section>
@@ -93,10 +97,21 @@ function Finished({ run, isLast }: Props): React.JSX.Element {
           )}
         </details>
       )}
+      {run.undone !== null && <Undone run={run} />}
       {!open &&
+        run.undone === null &&
         warnings
           .filter(notice => notice.level === 'warning')
           .map(notice => <NoticeLine key={notice.number} notice={notice} />)}
+      {run.undone === null && <Result run={run} isLast={isLast} />}
+    </>
+  );
+}
+
+function Result({ run, isLast }: Props): React.JSX.Element {
+  const iterations = iterationsOf(run);
+  return (
+    <>
       <RunCharts run={run} />
       {/* Where nothing ran, the card below says all that there is to say. */}
       {run.status === 'answered' || (run.answer !== '' && iterations.length > 0) ? (
@@ -159,6 +174,7 @@ function EntryView(props: {
       return (
         <IterationCard
           cell={entry}
+          gone={run.undone !== null}
           {...cardProps(run, iterations, entry)}
           startsOpen={startsOpen}
           tellsError={working && isLast && failed(entry) && !isWriting(run)}

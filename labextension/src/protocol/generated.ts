@@ -36,6 +36,9 @@ export type Event =
   | BranchStarted
   | BranchAdvanced
   | BranchFinished
+  | CellRanByHand
+  | HandChangesNoticed
+  | RunUndone
   | NumbersChecked
   | NotebookSaved
   | RunFinished;
@@ -55,6 +58,7 @@ export type Command =
   | ChooseApproval
   | ChooseBudget
   | VerifyAnalysis
+  | UndoRun
   | SubscribeAnalysis
   | UnsubscribeAnalysis;
 export type ServerFrame =
@@ -747,6 +751,8 @@ export interface CellVerified {
 }
 /**
  * The comparison ended; ``reproduced`` of ``total`` cells gave what is saved.
+ *
+ * ``stale`` where the result was noted earlier and the notebook's code is another one now.
  */
 export interface VerificationFinished {
   analysis: string;
@@ -757,6 +763,7 @@ export interface VerificationFinished {
   reproduced: number;
   total: number;
   reason: string;
+  stale: boolean;
 }
 /**
  * The analysis began from a cell of another one; the events before this one are its history.
@@ -805,6 +812,57 @@ export interface BranchFinished {
   reproduced: number;
   total: number;
   reason: string;
+}
+/**
+ * The person ran a cell of the analysis in the notebook itself; ``outputs`` are final.
+ */
+export interface CellRanByHand {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'cell_ran_by_hand';
+  cell: string;
+  code: string;
+  outcome: 'ok' | 'error' | 'timeout' | 'cancelled' | 'rejected';
+  seconds: number;
+  execution_count: number | null;
+  outputs: (StreamOutput | DisplayOutput | ResultOutput | ErrorOutput)[];
+  error: CellError | null;
+}
+/**
+ * What the person changed in the notebook since the last question; the model is told.
+ */
+export interface HandChangesNoticed {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'hand_changes_noticed';
+  changes: HandChange[];
+}
+/**
+ * What a person did to a cell in the notebook itself; ``code`` is the cell's text now.
+ */
+export interface HandChange {
+  cell: string;
+  change: 'edited' | 'added' | 'deleted' | 'ran';
+  code: string;
+}
+/**
+ * A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the person's now.
+ *
+ * ``rolled_back`` says that the kernel is emptied and what is left runs again.
+ */
+export interface RunUndone {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'run_undone';
+  removed: string[];
+  kept: string[];
+  rolled_back: boolean;
 }
 /**
  * The answer's numbers were looked up in the executed outputs.
@@ -1048,6 +1106,15 @@ export interface VerifyAnalysis {
   type: 'verify_analysis';
 }
 /**
+ * Take a whole run out of the notebook; with ``roll_back`` out of the kernel's state too.
+ */
+export interface UndoRun {
+  analysis: string;
+  type: 'undo_run';
+  run: string;
+  roll_back: boolean;
+}
+/**
  * Send this tab the events after number ``after``, then each new one.
  */
 export interface SubscribeAnalysis {
@@ -1100,6 +1167,9 @@ export interface EventFrame {
     | BranchStarted
     | BranchAdvanced
     | BranchFinished
+    | CellRanByHand
+    | HandChangesNoticed
+    | RunUndone
     | NumbersChecked
     | NotebookSaved
     | RunFinished;
@@ -1194,6 +1264,7 @@ export interface ClientFrame {
     | ChooseApproval
     | ChooseBudget
     | VerifyAnalysis
+    | UndoRun
     | SubscribeAnalysis
     | UnsubscribeAnalysis;
 }
@@ -1206,11 +1277,13 @@ export const EVENT_TYPES = [
   'branch_advanced',
   'branch_finished',
   'branch_started',
+  'cell_ran_by_hand',
   'cell_verified',
   'chart_captured',
   'dataset_detached',
   'dataset_profiled',
   'finding_recorded',
+  'hand_changes_noticed',
   'iteration_finished',
   'iteration_started',
   'kernel_changed',
@@ -1228,6 +1301,7 @@ export const EVENT_TYPES = [
   'queue_changed',
   'run_finished',
   'run_started',
+  'run_undone',
   'text_streamed',
   'thinking_streamed',
   'tool_input_streamed',
@@ -1253,6 +1327,7 @@ export const COMMAND_TYPES = [
   'run_again',
   'run_code',
   'subscribe_analysis',
+  'undo_run',
   'unqueue_question',
   'unsubscribe_analysis',
   'verify_analysis'

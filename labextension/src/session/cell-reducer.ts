@@ -62,7 +62,8 @@ function changeCell<T extends { readonly kind: string }>(
 /** A cell that runs again stays the iteration that it was. */
 function again(before: IterationState, started: IterationState): IterationState {
   const { iteration, step, attempt, purpose, language } = before;
-  return { ...started, iteration, step, attempt, purpose, language };
+  const hand = before.hand === 'ran' ? null : before.hand;
+  return { ...started, iteration, step, attempt, purpose, language, hand };
 }
 
 function startedCell(event: IterationStarted): IterationState {
@@ -81,7 +82,8 @@ function startedCell(event: IterationStarted): IterationState {
     executionCount: null,
     outputs: [],
     error: null,
-    frames: []
+    frames: [],
+    hand: null
   };
 }
 

@@ -6,6 +6,7 @@
 import type { ChartRecord, Event, IterationFinished } from '../protocol/generated';
 import { reduceBranch } from './branch-reducer';
 import { reduceCells, type CellEvent } from './cell-reducer';
+import { outdatedBy, reduceHand, verifying } from './hand-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import type { AnalysisState, NoticeState, RunState } from './state';
 
@@ -80,10 +81,10 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
     case 'verification_started':
       return {
         ...state,
-        verification: { total: event.cells, cells: {}, reproduced: null, reason: '' }
+        verification: verifying(event.cells)
       };
     case 'cell_verified': {
-      const before = state.verification ?? { total: 0, cells: {}, reproduced: null, reason: '' };
+      const before = state.verification ?? verifying(0);
       const { verdict, detail } = event;
       return {
         ...state,
@@ -97,7 +98,8 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
           total: event.total,
           cells: state.verification?.cells ?? {},
           reproduced: event.reproduced,
-          reason: event.reason
+          reason: event.reason,
+          stale: event.stale
         }
       };
     case 'branch_started':
@@ -109,6 +111,11 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         ? inRun(state, event)
         : { ...state, notices: [...state.notices, noticeOf(event)] };
     case 'iteration_started':
+      return inCells(outdatedBy(state, event), event);
+    case 'cell_ran_by_hand':
+    case 'hand_changes_noticed':
+    case 'run_undone':
+      return reduceHand(state, event);
     case 'output_produced':
     case 'outputs_cleared':
       return inCells(state, event);

@@ -65,7 +65,8 @@ export function startRun(state: AnalysisState, event: RunStarted): AnalysisState
     answer: '',
     details: null,
     numbers: [],
-    seconds: 0
+    seconds: 0,
+    undone: null
   };
   return {
     ...state,
@@ -277,6 +278,7 @@ function fromRecord(record: IterationRecord): IterationState {
     executionCount: null,
     outputs: [],
     error: record.error,
-    frames: []
+    frames: [],
+    hand: null
   };
 }

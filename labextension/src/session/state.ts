@@ -43,6 +43,8 @@ export interface IterationState {
   readonly outputs: readonly Output[];
   readonly error: CellError | null;
   readonly frames: readonly Frame[];
+  /** What the person did to it in the notebook itself, if anything. */
+  readonly hand: 'ran' | 'edited' | 'deleted' | null;
 }
 
 /** A tool call whose input arrives piece by piece: raw JSON text, for display only. */
@@ -139,6 +141,8 @@ export interface RunState {
   readonly details: Answer | null;
   readonly numbers: readonly NumberProof[];
   readonly seconds: number;
+  /** Set where the run was taken out of the notebook again. */
+  readonly undone: { readonly kept: number; readonly rolledBack: boolean } | null;
 }
 
 /** How a re-run of the whole notebook in a fresh kernel goes. */
@@ -147,6 +151,8 @@ export interface VerificationState {
   readonly cells: Readonly<Record<string, Pick<CellVerified, 'verdict' | 'detail'>>>;
   readonly reproduced: number | null;
   readonly reason: string;
+  /** Whether the code changed since. */
+  readonly stale: boolean;
 }
 
 /** From where an analysis began, and how far its kernel is on the way to that state. */

@@ -64,7 +64,7 @@ export function scenes(
     answered: {
       events: new Log(repair).add('verification_started', { cells: 7 }).add(
         'verification_finished',
-        { reproduced: 7, total: 7, reason: '' }
+        { reproduced: 7, total: 7, reason: '', stale: false }
       ).events,
       title
     },

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analyst_kernel.agent.errors import DataError, KernelError, NotebookError
+from analyst_kernel.agent.hand_changes import CellChange, RemovedRun
 from analyst_kernel.agent.ports import (
     Approval,
     Entry,
@@ -26,7 +27,7 @@ from analyst_kernel.agent.ports import (
 from analyst_kernel.agent.state import Bench, Memory
 from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, ValueCount
 from analyst_kernel.protocol.events import Event, RunFinished
-from analyst_kernel.protocol.ids import AnalysisId, CellId
+from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import (
     CellError,
     DisplayOutput,
@@ -193,6 +194,7 @@ class MemoryNotebook:
         self.history: list[Entry] = []
         self.fails_on: Callable[[Entry], bool] = lambda entry: False
         self._foreign = cells
+        self.by_hand: tuple[CellChange, ...] = ()
 
     @property
     def path(self) -> str:
@@ -217,6 +219,24 @@ class MemoryNotebook:
             for e in ran
             if e.execution is not None and e.execution.outcome in ("ok", "error")
         ]
+
+    async def refresh(self) -> None:
+        await asyncio.sleep(0)
+
+    def changes_by_hand(self) -> tuple[CellChange, ...]:
+        found, self.by_hand = self.by_hand, ()
+        return found
+
+    def cell_of(self, code: str) -> CellId | None:
+        same = [e.cell for e in self.iterations if e.code == code]
+        return same[0] if len(same) == 1 else None
+
+    async def remove_run(self, run: RunId) -> RemovedRun:
+        await asyncio.sleep(0)
+        gone = [e.cell for e in self.entries.values() if getattr(e, "run", None) == run]
+        for cell in gone:
+            del self.entries[cell]
+        return RemovedRun(tuple(gone), ())
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [entry for entry in self.entries.values() if isinstance(entry, kind)]

@@ -36,7 +36,10 @@ async def test_variables_of_earlier_cells_are_there_again() -> None:
     assert finished.status == "answered"
     assert finished.iterations[0].outcome == "ok"
     restarted = [e.reason for e in scene.of(told.KernelChanged) if e.state == "restarted"]
-    assert restarted == ["The kernel is new: running the notebook's 2 cells again."]
+    assert restarted == [
+        "The kernel is new: running the notebook's 2 cells again.",
+        "Running the notebook again: cell 2 of 2.",
+    ]
 
 
 async def test_another_process_continues_the_notebook() -> None:

@@ -19,7 +19,13 @@ from analyst_kernel.notebook.document import Document
 from analyst_kernel.notebook.export import clean_checked, export, page, read
 from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.notebook.notebook_json import parse, validate
-from analyst_kernel.notebook.source_code import packages_of, relocated, uses_name
+from analyst_kernel.notebook.source_code import (
+    packages_of,
+    read_names,
+    relocated,
+    touched_names,
+    uses_name,
+)
 from analyst_kernel.notebook.verify import VerifyReport, verify_document
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import DisplayOutput, ResultOutput
@@ -137,16 +143,61 @@ async def test_clean_is_checked_and_keeps_a_failed_cell_that_others_need(tmp_pat
             return await verify_document(document, execute=execute)
 
     text, report = await clean_checked(notebook.path, check, destination=tmp_path / "b.ipynb")
-    assert [len(d["cells"]) for d in seen] == [2, 3]
+    assert [len(d["cells"]) for d in seen] == [2, 4]
     assert report.summary == "reproduced 2 of 2"
-    kept = parse(text, "b")["cells"][1]
+    clean = parse(text, "b")
+    why, kept = clean["cells"][1:3]
     assert kept["metadata"] == {"tags": ["raises-exception"]}
+    assert "fails (`ZeroDivisionError`) and is kept all the same" in why["source"]
+    assert clean["metadata"]["requirements"]["packages"] == {}
 
     await notebook.record(iteration(2, "y = 1\ny + 5", ran(result("6"))))
     text, report = await clean_checked(notebook.path, check, destination=tmp_path / "b.ipynb")
     assert len(seen) == 3
     assert report.summary == "reproduced 1 of 1"
     assert len(parse(text, "b")["cells"]) == 2
+
+
+async def test_clean_keeps_only_the_failed_cells_that_others_need(tmp_path: Path) -> None:
+    notebook = await NotebookFile.create(tmp_path / "a.ipynb")
+    bad = failed("error", "ZeroDivisionError", "division by zero")
+    await notebook.record(iteration(1, "rows = []", ran()))
+    await notebook.record(iteration(2, "unused = 1\n1/0", bad))
+    await notebook.record(iteration(3, "rows.append(4)\n1/0", bad))
+    await notebook.record(iteration(4, "import pandas as pd\nsum(rows)", ran(result("4"))))
+
+    async def check(document: Document) -> VerifyReport:
+        async with python_kernel(tmp_path) as execute:
+            return await verify_document(document, execute=execute)
+
+    text, report = await clean_checked(notebook.path, check, destination=tmp_path / "b.ipynb")
+    assert report.ok
+    clean = parse(text, "b")
+    sources = [c["source"] for c in clean["cells"] if c["cell_type"] == "code"]
+    assert sources == ["rows = []", "rows.append(4)\n1/0", "import pandas as pd\nsum(rows)"]
+    needed = clean["metadata"]["requirements"]["packages"]
+    assert list(needed) == ["pandas"]
+    assert f"pip install pandas=={needed['pandas']}" in clean["cells"][0]["source"]
+
+
+@pytest.mark.parametrize(
+    ("code", "touched"),
+    [
+        ("a = 1\nb.c = 2\nd[e] = 3", {"a", "b", "d"}),
+        ("import os.path\nimport numpy as np\nfrom x import y as z", {"os", "np", "z"}),
+        ("def f(): pass\nclass C: pass", {"f", "C"}),
+        ("rows.append(1)\nprint(rows)", {"rows"}),
+        ("%%time\nfirst second", {"time", "first", "second"}),
+    ],
+)
+def test_names_that_code_may_change(code: str, touched: set[str]) -> None:
+    assert touched_names(code) == touched
+
+
+def test_names_that_code_reads_stand_in_queries_too() -> None:
+    read_here = read_names('total = duckdb.sql("""select * from cars""").df()')
+    assert {"duckdb", "cars"} <= read_here
+    assert "total" not in read_here
 
 
 def test_a_page_loads_and_runs_nothing() -> None:

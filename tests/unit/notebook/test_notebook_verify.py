@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from analyst_kernel.agent.errors import NotebookError
 from analyst_kernel.agent.ports import Execution
 from analyst_kernel.notebook.compare import difference, normalised
 from analyst_kernel.notebook.file_writer import NotebookFile
-from analyst_kernel.notebook.notebook_json import validate
-from analyst_kernel.notebook.verify import CellCheck, VerifyReport, store, verify
+from analyst_kernel.notebook.notebook_json import parse, validate
+from analyst_kernel.notebook.verify import CellCheck, VerifyReport, store, verified, verify
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
 from tests.unit.notebook.entry_makers import failed, iteration, picture, printed, ran, result
@@ -73,7 +74,14 @@ async def test_each_cell_is_judged_in_a_fresh_kernel(tmp_path: Path) -> None:
     document = json.loads(Path(notebook.path).read_text("utf-8"))
     validate(document)
     noted = document["metadata"]["analyst_kernel"]["verified"]
-    assert (noted["reproduced"], noted["of"], noted["at"]) == (5, 9, report.at)
+    assert (noted["reproduced"], noted["total"], noted["when"]) == (5, 9, report.at)
+    now = parse(Path(notebook.path).read_text("utf-8"), "a")
+    told = verified(now)
+    assert told is not None
+    assert (told.reproduced, told.total, told.stale) == (5, 9, False)
+    now["cells"][0]["source"] += "\n1"
+    assert verified(now) == replace(told, stale=True)
+    assert "changed since" in replace(told, stale=True).summary
     assert noted["cells"]["it8"] == "error"
     assert document["cells"] == json.loads(before)["cells"]
 
@@ -115,6 +123,7 @@ def test_nothing_compared_is_not_reproduced() -> None:
     [
         ("<f at 0x7f1200aa>", "<f at 0x7f1200bb>"),
         ("saved /tmp/abc123/x.csv ok", "saved /tmp/def/y.csv ok"),
+        ("40%|####  | 4/10 [00:01<00:02, 3.1it/s]", "100%|######| 10/10 [00:03<00:00, 3it/s]"),
         ("Wall time: 1.2 s", "Wall time: 900 ms"),
         ("done in 1.23 s", "done in 0.4 seconds"),
         ("1 ms ± 2 µs per loop (mean ± std. dev.)", "3 ms ± 9 µs per loop (mean ± std. dev.)"),
@@ -205,3 +214,18 @@ def test_a_long_difference_is_cut_with_a_word() -> None:
     found = difference([printed(many)], [printed("x")])
     assert len(found) < 700
     assert "characters more)" in found
+
+
+def test_large_outputs_are_compared_whole_and_told_shortly() -> None:
+    lines = [f"{n} {n * 7 % 13}" for n in range(200_000)]
+    before = [StreamOutput(name="stdout", text="\n".join(lines))]
+    assert difference(before, list(before)) == ""
+    lines[150_000] = "changed"
+    told = difference(before, [StreamOutput(name="stdout", text="\n".join(lines))])
+    assert told.startswith("-150000 ")
+    assert "+changed" in told
+    assert len(told) < 1000
+    shorter = [StreamOutput(name="stdout", text="\n".join(lines[:100_000]))]
+    assert difference(before, shorter)
+    one_line = [StreamOutput(name="stdout", text="x" * 5_000_000)]
+    assert difference(one_line, [StreamOutput(name="stdout", text="x" * 5_000_000 + "y")])

@@ -1,0 +1,122 @@
+/** Folds what a person did by hand, and what follows for a verification. Pure. */
+import type { CellRanByHand, Event, HandChangesNoticed, RunUndone } from '../protocol/generated';
+import { findCell } from './progress';
+import type { AnalysisState, IterationState, VerificationState } from './state';
+
+/** The events of this file. */
+export type HandEvent = CellRanByHand | HandChangesNoticed | RunUndone;
+
+/** The analysis after `event`. */
+export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisState {
+  switch (event.type) {
+    case 'cell_ran_by_hand': {
+      const cell = findCell(state, event.cell);
+      if (cell === null) {
+        return state;
+      }
+      const other = !isText(cell, event.code);
+      const next = inCell(state, event.cell, before => ({
+        ...before,
+        ...(other ? { code: event.code } : {}),
+        hand: other || before.hand === 'edited' ? 'edited' : 'ran',
+        outcome: event.outcome,
+        seconds: event.seconds,
+        executionCount: event.execution_count,
+        outputs: event.outputs,
+        error: event.error
+      }));
+      // Those of the new outputs are told by events of their own.
+      const charts = state.charts.filter(chart => chart.cell !== event.cell);
+      return other ? outdated({ ...next, charts }) : { ...next, charts };
+    }
+    case 'hand_changes_noticed': {
+      let next = state;
+      for (const { cell, change, code } of event.changes) {
+        next = inCell(next, cell, before => {
+          switch (change) {
+            case 'edited':
+            case 'added':
+              return { ...before, code, hand: 'edited' };
+            case 'deleted':
+              return { ...before, hand: 'deleted' };
+            case 'ran':
+              return { ...before, hand: before.hand ?? 'ran' };
+            default: {
+              const rest: never = change;
+              throw new Error(`Unknown change ${String(rest)}`);
+            }
+          }
+        });
+      }
+      return event.changes.some(({ change }) => change !== 'ran') ? outdated(next) : next;
+    }
+    case 'run_undone': {
+      const gone = new Set<string>(event.removed);
+      return outdated({
+        ...state,
+        charts: state.charts.filter(chart => !gone.has(chart.cell)),
+        runs: state.runs.map(run =>
+          run.id === event.run
+            ? { ...run, undone: { kept: event.kept.length, rolledBack: event.rolled_back } }
+            : run
+        )
+      });
+    }
+    default: {
+      const rest: never = event;
+      throw new Error(`Unknown event ${JSON.stringify(rest)}`);
+    }
+  }
+}
+
+/** A cell that begins: what was verified is not all of the code any more, if this is new. */
+export function outdatedBy(
+  state: AnalysisState,
+  event: Extract<Event, { type: 'iteration_started' }>
+): AnalysisState {
+  const known = findCell(state, event.cell);
+  return known !== null && isText(known, event.code) ? state : outdated(state);
+}
+
+/** A verification before its first cell. */
+export function verifying(total: number): VerificationState {
+  return { total, cells: {}, reproduced: null, reason: '', stale: false };
+}
+
+function outdated(state: AnalysisState): AnalysisState {
+  const { verification } = state;
+  return verification === null || verification.stale || verification.reproduced === null
+    ? state
+    : { ...state, verification: { ...verification, stale: true } };
+}
+
+/** Whether `source` is the cell's code, with or without the line above it that says what for. */
+function isText(cell: IterationState, source: string): boolean {
+  const below = source.slice(source.indexOf('\n') + 1);
+  const labelled = source.startsWith('#') && below === cell.code;
+  return source === cell.code || labelled;
+}
+
+function inCell(
+  state: AnalysisState,
+  cell: string,
+  change: (before: IterationState) => IterationState
+): AnalysisState {
+  if (findCell(state, cell) === null) {
+    return state;
+  }
+  return {
+    ...state,
+    runs: state.runs.map(run =>
+      run.entries.some(entry => entry.kind === 'iteration' && entry.cell === cell)
+        ? {
+            ...run,
+            entries: run.entries.map(entry =>
+              entry.kind === 'iteration' && entry.cell === cell ? change(entry) : entry
+            )
+          }
+        : run
+    ),
+    byHand: state.byHand.map(entry => (entry.cell === cell ? change(entry) : entry))
+  };
+}
