@@ -75,15 +75,18 @@ def notice_changes(run: Run, before: tuple[Frame, ...], after: tuple[Frame, ...]
             HandChange(cell=change.cell, change=change.kind, code=change.now) for change in changes
         )
         run.tell(HandChangesNoticed(**run.stamp, changes=told))
-    _tell_outputs(run, changes, {h.cell for h in heard if h.cell is not None})
+    _tell_outputs(run, changes, {(h.cell, h.code) for h in heard})
     return hand_text(changes, heard, before=before, after=after, nonce=run.nonce)
 
 
-def _tell_outputs(run: Run, changes: tuple[CellChange, ...], heard: set[CellId]) -> None:
+def _tell_outputs(
+    run: Run, changes: tuple[CellChange, ...], heard: set[tuple[CellId | None, str]]
+) -> None:
     """Show outputs that only the saved notebook tells of, e.g. of an edited cell."""
     memory = run.memory
     for change in changes:
-        if not change.ran or change.cell in heard or not change.iteration:
+        told = (change.cell, change.now) in heard
+        if not change.ran or told or not change.iteration:
             continue
         failed = any(output.output_type == "error" for output in change.outputs)
         run.tell(

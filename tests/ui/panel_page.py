@@ -153,6 +153,7 @@ class Panel:
 
     def open_cells(self, run: Locator) -> None:
         """Open the cards of all cells of a run whose steps are shown."""
+        expect(run.get_by_role("article").first).to_be_visible(timeout=QUICK)
         closed = run.get_by_role("article").get_by_role("button", expanded=False)
         for _ in range(closed.count()):
             closed.first.click()

@@ -93,7 +93,7 @@ def test_what_a_person_does_in_the_notebook_reaches_panel_and_model(
     assert "and 103" in told
     assert "is new, the person's own:\nmine = 'kept by me'" in told
     assert "NameError: name 'not_defined_here' is not defined" in told
-    assert "mine: str" in told
+    assert "mine: 'kept by me' [new]" in told
     system = json.dumps(model.bodies[before]["system"])
     assert "kept by me" not in system
     assert system == json.dumps(model.bodies[0]["system"])
