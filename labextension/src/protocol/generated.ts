@@ -1231,7 +1231,7 @@ export interface DropCell {
  *
  * Attributes:
  *     values: All of it.
- *     defaults: Other notebook metadata (kernelspec and the like), to set where the key is missing.
+ *     defaults: Other notebook metadata (kernelspec...), to set where the key is missing.
  */
 export interface PutMetadata {
   change: 'set_metadata';
