@@ -2,6 +2,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { cellCommandsPlugin } from './plugins/cell-commands';
 import { commandsPlugin } from './plugins/commands';
 import { launcherPlugin } from './plugins/launcher';
+import { liveNotebooksPlugin } from './plugins/live-notebooks';
 import { notificationsPlugin } from './plugins/notifications';
 import { panelPlugin } from './plugins/panel';
 import { settingsPlugin } from './plugins/settings';
@@ -19,6 +20,7 @@ const plugins = [
   settingsPlugin,
   commandsPlugin,
   cellCommandsPlugin,
+  liveNotebooksPlugin,
   launcherPlugin,
   statusbarPlugin,
   notificationsPlugin
