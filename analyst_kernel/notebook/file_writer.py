@@ -218,9 +218,13 @@ class NotebookFile:
     async def describe(
         self, *, model: str | None = None, python: str = "", packages: dict[str, str] | None = None
     ) -> None:
-        """Note the model, the kernel's Python and its package versions, and save."""
+        """Note the model, the kernel's Python and its package versions, and save.
+
+        With a store it is saved a moment later.
+        """
         facts: dict[str, Any] = {"model": model, "python": python or None, "packages": packages}
-        await self.apply(SetNotebook({k: v for k, v in facts.items() if v is not None}))
+        await _finish(self._take((SetNotebook({k: v for k, v in facts.items() if v is not None}),)))
+        await self._land(wait=self._store is None)
 
     async def apply(self, *operations: Operation) -> None:
         """Apply operations and save, unless they were there already.
@@ -297,7 +301,7 @@ class NotebookFile:
             self._document = document
             self._version += 1
 
-    async def _land(self) -> None:
+    async def _land(self, *, wait: bool = True) -> None:
         if self._landing is None or self._landing.done():
             if self._written == self._version:
                 return
@@ -305,6 +309,8 @@ class NotebookFile:
             # Whoever waits gets it; where nobody does, the next call tries again.
             self._landing.add_done_callback(lambda done: done.cancelled() or done.exception())
         task, patience = self._landing, self._writer.patience
+        if not wait:
+            return
         if patience is None:
             await _finish(task)
         elif (await asyncio.wait([task], timeout=patience))[0]:
