@@ -250,7 +250,7 @@ export class LiveNotebook {
   private async saveNow(): Promise<void> {
     const { context } = this;
     const { model } = context;
-    const snapshot = documentOf(model);
+    const snapshot = readDocument(model.toJSON());
     const before = this.changes;
     const landing = [...this.unsaved];
     await this.original?.save();

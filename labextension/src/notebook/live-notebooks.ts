@@ -270,10 +270,6 @@ export class LiveNotebooks {
     if (text === open.told) {
       return;
     }
-    const moved = open.last !== null && open.last.path !== report.path;
-    if (open.last !== null && moved) {
-      this.send({ ...open.last, open: false, active: false });
-    }
     open.told = text;
     open.last = report;
     this.send(report);

@@ -20,8 +20,9 @@ type SharedCell = ReturnType<INotebookModel['sharedModel']['getCell']>;
 type SharedCodeCell = Extract<SharedCell, { readonly cell_type: 'code' }>;
 
 /** The notebook as it stands in the model, saved or not. */
-export function documentOf(model: INotebookModel): NotebookDocument {
-  return readDocument(model.toJSON());
+export function documentOf({ sharedModel }: INotebookModel): NotebookDocument {
+  // Not the model's own `toJSON`: that adds metadata, which makes a clean notebook dirty.
+  return readDocument(sharedModel.toJSON());
 }
 
 /** What a plan looks at; read without copying any output. */
