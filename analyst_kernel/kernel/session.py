@@ -27,7 +27,7 @@ from analyst_kernel.kernel.limits import OutputLimits
 from analyst_kernel.kernel.messages import ErrorMsg
 from analyst_kernel.kernel.run import CellRun
 from analyst_kernel.kernel.sanitise import Notice
-from analyst_kernel.kernel.startup import FACTS, read_facts, startup_code
+from analyst_kernel.kernel.startup import FACTS, read_facts, startup_code, why_no_facts
 from analyst_kernel.protocol.outputs import CellError, Frame, Outcome
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
