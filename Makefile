@@ -109,8 +109,9 @@ RESULTS := build/test-results
 # Outputs must be what they were; pictures are not compared byte by byte (nbval leaves them out).
 NBVAL := --nbval --nbval-sanitize-with tests/contracts/nbval.cfg -p no:cacheprovider
 
-bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks)
+bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks), and a thousand kernels one after the other
 	pytest -s tests/benchmarks $(ARGS)
+	ANALYST_LIVES=1000 pytest -q tests/sandbox/test_zygote_lives.py
 
 lab: $(INSTALLED) ## Open JupyterLab on notebooks/ (options: ARGS="--no-browser --port 8890")
 	@python notebooks/make.py --grant

@@ -13,18 +13,26 @@ _MOST_BARS = 12
 def chart_text(data: dict[str, Json]) -> str:
     """Describe a chart's axes and what was plotted (counts, ranges, bars), a few lines."""
     if data.get("type") == "superchart":
-        parts = data.get("elements")
-        charts = (
-            [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-        )
+        charts = _objects(data, "elements")
         return "\n".join(chart_text(chart) for chart in charts[:_MOST_ELEMENTS])
     head = f"{_word(data, 'type') or 'chart'} {_word(data, 'title')!r}"
     axes = ", ".join(text for text in (_axis(data, "x"), _axis(data, "y")) if text)
-    lines = [f"{head}; {axes}" if axes else f"{head}; no axis labels"]
-    elements = data.get("elements")
-    found = (
-        [item for item in elements if isinstance(item, dict)] if isinstance(elements, list) else []
-    )
+    lines = [f"{head}; {axes}" if axes else f"{head}; no axis labels", *_plotted(data)]
+    for layer in _objects(data, "layers")[1:_MOST_ELEMENTS]:  # the first is the chart itself
+        lines.append(f"over it, {_word(layer, 'type') or 'a chart'}:")
+        lines += _plotted(layer)
+    return "\n".join(lines)
+
+
+def _objects(data: dict[str, Json], key: str) -> list[dict[str, Json]]:
+    value = data.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _plotted(data: dict[str, Json]) -> list[str]:
+    """Say what stands in one layer: bars, points, boxes, cells of a matrix."""
+    lines: list[str] = []
+    found = _objects(data, "elements")
     bars = [item for item in found if "value" in item]
     if bars:
         shown = ", ".join(f"{_word(b, 'label')} {_short(b['value'])}" for b in bars[:_MOST_BARS])
@@ -34,7 +42,18 @@ def chart_text(data: dict[str, Json]) -> str:
         lines.append(_series(item))
     for item in [item for item in found if "median" in item][:_MOST_ELEMENTS]:
         lines.append(f"box {_word(item, 'label')!r}: median {_short(item['median'])}")
-    return "\n".join(lines)
+    matrix = data.get("matrix")
+    if isinstance(matrix, dict):
+        lines.append(_grid(matrix))
+    return lines
+
+
+def _grid(matrix: dict[str, Json]) -> str:
+    rows = matrix.get("values")
+    cells = [row for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    flat = [value for row in cells for value in row if value is not None]
+    text = f"matrix of {len(cells)} rows by {max((len(row) for row in cells), default=0)} columns"
+    return f"{text}, values {_span(flat)}" if flat else text
 
 
 def _axis(data: dict[str, Json], axis: str) -> str:

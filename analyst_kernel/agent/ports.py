@@ -333,7 +333,13 @@ class Notebook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A data file found in a folder, not granted by that."""
+    """A data file found in a folder, not granted by that.
+
+    Attributes:
+        rows, columns: Of its table; unknown where it holds several ``tables``.
+        tables: Sheets or tables, where there is more than one.
+        problem: Why it cannot be read.
+    """
 
     path: str
     format: DataFormat
@@ -341,6 +347,7 @@ class FoundFile:
     rows: int | None = None
     columns: tuple[str, ...] = field(default_factory=tuple)
     problem: str = ""
+    tables: tuple[str, ...] = ()
 
 
 class Catalog(Protocol):

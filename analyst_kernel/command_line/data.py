@@ -54,6 +54,10 @@ def _print_files(found: tuple[FoundFile, ...]) -> None:
         if file.problem:
             table.add_row(_shown(file.path), file.format, _size(file.bytes), file.problem, "")
             continue
+        if file.tables:
+            shown = f"{len(file.tables)} tables"
+            table.add_row(_shown(file.path), file.format, _size(file.bytes), shown, "")
+            continue
         rows = f"{file.rows:,}" if file.rows is not None else "?"
         table.add_row(
             _shown(file.path), file.format, _size(file.bytes), rows, str(len(file.columns))

@@ -23,7 +23,8 @@ def find_files(paths: Sequence[str] = (), *, stop: Stop | None = None) -> tuple[
     """List the data files in files and folders (the current one when none is named).
 
     A file that cannot be read is listed with its ``problem``. Files with several tables have
-    neither rows nor columns. Hidden files and links that leave a folder are skipped. Blocking.
+    their names in place of rows and columns. Hidden files and links that leave a folder are
+    skipped. Blocking.
 
     Raises:
         DataError: A named path does not exist, or a folder holds too many files.
@@ -48,7 +49,8 @@ def _found(path: str, stop: Stop | None) -> FoundFile:
         tables = discover.sources(path, stop)
         first = tables[0]
         if len(tables) > 1:
-            return FoundFile(path, first.format, size)
+            names = tuple(table.table or table.stem for table in tables)
+            return FoundFile(path, first.format, size, tables=names)
         rows, columns = _measured(first, stop)
         return FoundFile(path, first.format, size, rows, columns)
     except DataError as error:

@@ -59,6 +59,7 @@ class Channels:
         ]
         while True:
             self._asked.add(self._client.kernel_info())
+            self._look()
             pause = time.monotonic() + 0.5
             while time.monotonic() < pause:
                 with contextlib.suppress(TimeoutError):
@@ -82,6 +83,7 @@ class Channels:
             stop_on_error=False,
         )
         self._runs[message_id] = run
+        self._look()
 
     def forget(self, run: CellRun) -> None:
         """Pass over whatever still comes for ``run``."""
@@ -97,6 +99,16 @@ class Channels:
         if client is not None:
             client.shell_channel.stop()
             client.iopub_channel.stop()
+
+    def _look(self) -> None:
+        """Have the loop look at the shell socket, right after something was sent on it.
+
+        The client sends past the loop. That may use up the one signal that says a reply is there,
+        and the reply would lie unread until the next message.
+        """
+        import zmq
+
+        self._client.shell_channel.socket.get(zmq.EVENTS)
 
     async def _answered(self) -> None:
         await self._told.wait()

@@ -89,7 +89,7 @@ def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
 
 
 def why_no_facts(reply: Mapping[str, Any] | None, verdict: str) -> str:
-    """Say why a set-up without an error of its own brought no facts; ``verdict`` is how it ended."""
+    """Say why a set-up without an error of its own brought no facts; ``verdict``: its end."""
     if verdict != "done":
         return verdict
     if reply is None:

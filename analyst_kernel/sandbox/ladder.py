@@ -76,5 +76,5 @@ class Ladder:
         if not found:
             reached = ((form.name, level_of(form.name)) for form in self.forms)
             found = [f"The form {name!r} reaches only {level!r}." for name, level in reached]
-        lower = "Or lower the required level yourself with --sandbox or ANALYST_SANDBOX."
+        lower = "If you trust the code, lower the required level: --sandbox or ANALYST_SANDBOX."
         return " ".join([*dict.fromkeys(found), lower])

@@ -18,6 +18,7 @@ from tests.fakes.wire_server import WireServer
 from tests.headless.command import DEADLINE, PROGRAMS, Running, environment
 from tests.headless.conversation import credentials
 from tests.headless.saved import cells, notebook_at, ours
+from tests.server.scripts import plan, python, say, script
 
 if sys.platform == "win32":
     pytest.skip("pseudo terminals are POSIX's", allow_module_level=True)
@@ -78,11 +79,24 @@ class Terminal:
 def test_a_live_display_and_then_the_answer(folder: Path):
     terminal = Terminal("ask", ROWS, "--data", "vehicles.csv", cwd=folder)
     assert terminal.end() == 0, terminal.shown
-    for shown in ("○ Count them", "✓ Count the rows", "no AI model"):
+    for shown in ("✓ Count the rows", "no AI model"):
         assert shown in terminal.shown
     answer = terminal.shown.index("vehicles has 33,442 rows")
     assert terminal.shown.index("Notebook: ") > answer
     assert "●" not in terminal.shown[answer:], "the live display is gone by then"
+
+
+def test_the_plan_stands_there_while_a_step_is_at_work(folder: Path):
+    goals = ("Look at the columns", "Wait a little", "Say so")
+    model = script(
+        folder,
+        plan(*goals),
+        python("import time; time.sleep(2)", "Wait"),
+        say("Nothing was counted."),
+    )
+    terminal = Terminal("ask", ROWS, "--data", "vehicles.csv", "--model", model, cwd=folder)
+    terminal.end()
+    assert "○ Wait a little" in terminal.shown
 
 
 def test_each_cell_waits_for_the_person(folder: Path):

@@ -157,8 +157,6 @@ async def test_pictures_have_our_resolution_unless_the_cell_chose_one(
 
 
 async def test_plotly_and_altair_show_their_own_specification(session: KernelSession) -> None:
-    pytest.importorskip("plotly")
-    pytest.importorskip("altair")
     execution = await session.execute(
         "import plotly.express as px\npx.bar(x=['a', 'b'], y=[1, 2]).show()\n"
         "import altair as alt, pandas as pd\n"

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
-from jupyter_client.kernelspec import KernelSpecManager
 
 from analyst_kernel.kernel import extension
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, StreamOutput
@@ -26,10 +24,6 @@ NBFORMAT: Any = nbformat
 
 KERNEL_FOLDER = Path(extension.__file__).parent
 FIGURE = "import matplotlib.pyplot as plt\nplt.bar(['a', 'b'], [3, 4])\nplt.show()"
-installed = pytest.mark.skipif(
-    "analyst" not in KernelSpecManager().find_kernel_specs(),
-    reason="the analyst kernelspec is not installed in this environment",
-)
 
 
 def width(picture: str) -> int:
@@ -37,7 +31,6 @@ def width(picture: str) -> int:
     return found
 
 
-@installed
 async def test_a_figure_run_by_nbclient_holds_picture_and_data(tmp_path: Path) -> None:
     from nbclient import NotebookClient
 
@@ -59,7 +52,6 @@ async def test_a_figure_run_by_nbclient_holds_picture_and_data(tmp_path: Path) -
     NBFORMAT.validate(runner.nb)
 
 
-@installed
 async def test_a_session_over_the_analyst_kernel_doubles_nothing(
     make_session: MakeSession,
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -54,8 +53,6 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_figure_carries_its_data(case: Case, outputs: dict[str, Any]) -> None:
-    if case.name.startswith("sns_") and not importlib.util.find_spec("seaborn"):
-        pytest.skip("seaborn is not installed")
     found = outputs[case.name]
     errors = [output for output in found if isinstance(output, ErrorOutput)]
     assert not errors, errors[0].evalue

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -280,31 +279,3 @@ async def test_the_zygote_holds_nothing_of_anybodys(
             for t in zygote.threads()
             if t.id != zygote.pid
         } <= set(warm.HARMLESS_THREADS)
-
-
-async def test_thirty_kernels_leave_nothing_behind(start: Start) -> None:
-    host = the_host()
-
-    def state() -> tuple[int, int, int]:
-        outer = psutil.Process(host.rooms().pid)
-        open_here = len(os.listdir("/proc/self/fd"))
-        inside = sum(p.num_fds() for p in outer.children(recursive=True)[:3])
-        return open_here, inside, len(outer.children(recursive=True))
-
-    async def round_trip(number: int) -> None:
-        async with start("zygote") as kernel:
-            assert await kernel.value(f"print({number})") == number
-
-    for number in range(3):
-        await round_trip(number)
-    assert host.stock.spare_ready(DEADLINE)
-    before = state()
-    for number in range(30):
-        await round_trip(number)
-    assert host.stock.spare_ready(DEADLINE)
-    deadline = time.monotonic() + DEADLINE
-    while any(a > b for a, b in zip(state(), before, strict=True)) and time.monotonic() < deadline:
-        await asyncio.sleep(0.05)
-    assert state()[0] <= before[0]
-    assert state()[1] <= before[1]
-    assert state()[2] <= before[2]

@@ -30,7 +30,8 @@ async def test_data_can_be_attached_before_the_first_question_and_taken_back(
     analysis = await browser.begin()
     tab = await browser.tab(analysis)
     await tab.do("attach_data", analysis, paths=[FILE, str(root / "data" / "prices.csv")])
-    assert {e["profile"]["dataset"]["name"] for e in tab.of("dataset_profiled")} >= {"penguins_raw"}
+    for name in ("penguins_raw", "prices"):
+        await tab.frame(lambda frame, name=name: profiled(frame) == name)
     assert (await browser.summary(analysis))["notebook"] is None
     names = [p["dataset"]["name"] for p in await datasets(browser, analysis)]
     assert names == ["penguins_raw", "prices"]
@@ -48,6 +49,13 @@ async def test_data_can_be_attached_before_the_first_question_and_taken_back(
     granted = await asyncio.to_thread(lambda: GrantStore().for_notebook(notebook))
     assert [os.path.basename(grant.path) for grant in granted] == ["penguins_raw.csv"]
     assert [p["dataset"]["name"] for p in await datasets(browser, analysis)] == ["penguins_raw"]
+
+
+def profiled(frame: dict[str, Any]) -> str | None:
+    event = frame.get("event", {})
+    if event.get("type") != "dataset_profiled":
+        return None
+    return str(event["profile"]["dataset"]["name"])
 
 
 async def datasets(browser: Browser, analysis: str) -> list[dict[str, Any]]:

@@ -135,6 +135,17 @@ def test_charts_of_a_cell() -> None:
                 {"label": "a", "median": 3}]}]},
             ["pie", "box 'a': median 3"],
         ),
+        (
+            {"type": "heatmap", "matrix": {"values": [[1, 0.5, None], [0.5, 1, -0.25]]}},
+            ["heatmap", "matrix of 2 rows by 3 columns, values -0.25 to 1"],
+        ),
+        (
+            {"type": "bar", "elements": [{"label": "a", "value": 1}], "layers": [
+                {"type": "bar", "elements": [{"label": "a", "value": 1}]},
+                {"type": "line", "elements": [{"label": "trend", "points": [[0, 1], [1, 3]]}]}]},
+            ["1 bars: a 1", "over it, line:", "series 'trend': 2 points"],
+        ),
+        ({"type": "heatmap", "matrix": "broken", "layers": [3]}, ["heatmap"]),
         ({"elements": "broken"}, ["chart ''"]),
     ],
 )  # fmt: skip
