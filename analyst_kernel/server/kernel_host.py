@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 import uuid
@@ -18,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 from analyst_kernel.agent.errors import KernelError
 from analyst_kernel.kernel.host import told
 
+_log = logging.getLogger(__name__)
 _ENDING_SECONDS = 20.0
 Condition: TypeAlias = Literal["none", "living", "replaced", "dead", "gone"]
 """``replaced``: restarted by somebody else; ``gone``: shut down by somebody else."""
@@ -250,6 +252,12 @@ class ServerHost:
         path = self._notebook() if self._notebook is not None else None
         if path is None:
             return
+        try:
+            await self._have_session(kernel, path)
+        except Exception:  # noqa: BLE001 - the analysis goes on; a tab would get its own kernel
+            _log.exception("%s got no session for its kernel", path)
+
+    async def _have_session(self, kernel: ServedKernel, path: str) -> None:
         for session in await self._sessions.list_sessions():
             if session["path"] == path and session["kernel"]["name"] == kernel.name:
                 before = session["kernel"]["id"]

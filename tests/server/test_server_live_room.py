@@ -27,6 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 async def scene(start_server: StartServer, root: Path, tmp_path: Path) -> Scene:
+    (tmp_path / "data").mkdir()  # where file ids are kept
     server = await start_server(extensions=("jupyter_server_fileid", FOUND[0]))
     return await Scene(server, root, tmp_path).begin()
 
