@@ -2,6 +2,7 @@
  * Reads and changes the model of an open notebook as data, touching only what differs: the cursor,
  * the scroll position, running cells and what can be undone stay as they are.
  */
+import type { ICellModel } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { PartialJSONObject } from '@lumino/coreutils';
@@ -55,30 +56,26 @@ export function perform(
   steps: readonly Step[],
   metadata: (id: string, there: JsonObject, put: JsonObject) => JsonObject
 ): void {
-  const { sharedModel } = model;
   const running = runningCells(model);
   const undoable = steps.some(step => step.do === 'insert' || step.do === 'remove');
-  apart(model, undoable, () => {
+  apart(model, undoable, cells => {
     for (const step of steps) {
       switch (step.do) {
         case 'insert':
-          sharedModel.insertCell(step.at, shared(step.cell));
+          cells.insert(step.at, step.cell);
           break;
         case 'update': {
-          const there = sharedModel.getCell(step.at);
           const { id } = step.cell;
-          const put = {
-            ...step.cell,
-            metadata: metadata(id, asJson(there.getMetadata()), step.cell.metadata)
-          };
-          update(model, step.at, put, running.has(id));
+          const there = asJson(cells.at(step.at).getMetadata());
+          const put = { ...step.cell, metadata: metadata(id, there, step.cell.metadata) };
+          cells.update(step.at, put, running.has(id));
           break;
         }
         case 'remove':
-          sharedModel.deleteCell(step.at);
+          cells.remove(step.at);
           break;
         case 'note':
-          setNotebook(model, noted(asJson(sharedModel.metadata), step));
+          setNotebook(model, noted(asJson(model.sharedModel.metadata), step));
           break;
         default: {
           const rest: never = step;
@@ -91,34 +88,110 @@ export function perform(
 
 /** Make the model hold `target`; nothing of it can be undone, what could be before still can. */
 export function become(model: INotebookModel, target: NotebookDocument): void {
-  const { sharedModel } = model;
-  apart(model, false, () => {
+  apart(model, false, cells => {
     const wanted = new Set(target.cells.map(cell => cell.id));
-    for (let at = sharedModel.cells.length - 1; at >= 0; at -= 1) {
-      if (!wanted.has(sharedModel.getCell(at).getId())) {
-        sharedModel.deleteCell(at);
+    for (let at = cells.length - 1; at >= 0; at -= 1) {
+      if (!wanted.has(cells.at(at).getId())) {
+        cells.remove(at);
       }
     }
     target.cells.forEach((cell, at) => {
-      const found = sharedModel.cells.findIndex(one => one.getId() === cell.id);
-      if (found < 0) {
-        sharedModel.insertCell(at, shared(cell));
+      const found = cells.find(cell.id);
+      if (found === at) {
+        cells.update(at, cell, false);
         return;
       }
-      if (found !== at) {
-        sharedModel.moveCell(found, at);
+      if (found >= 0) {
+        cells.remove(found);
       }
-      update(model, at, cell, false);
+      cells.insert(at, cell);
     });
     if (target.cells.length === 0) {
-      sharedModel.insertCell(0, { cell_type: 'code', source: '', metadata: {} });
+      cells.insert(0, readCell({ cell_type: 'code' }));
     }
     setNotebook(model, target.metadata);
   });
 }
 
+/**
+ * The cells during one transaction. The shared model's own list is behind until that ends, so a
+ * list is kept here.
+ */
+class Cells {
+  private readonly now: SharedCell[];
+  private readonly models: ReadonlyMap<string, ICellModel>;
+
+  constructor(private readonly model: INotebookModel) {
+    this.now = [...model.sharedModel.cells];
+    this.models = new Map([...model.cells].map(cell => [cell.id, cell]));
+  }
+
+  get length(): number {
+    return this.now.length;
+  }
+
+  at(place: number): SharedCell {
+    const found = this.now[place];
+    if (found === undefined) {
+      throw new RangeError(`There is no cell ${String(place)}.`);
+    }
+    return found;
+  }
+
+  /** The place of a cell; -1 where it is not there. */
+  find(id: string): number {
+    return this.now.findIndex(cell => cell.getId() === id);
+  }
+
+  insert(at: number, cell: CellDocument): void {
+    const made = this.model.sharedModel.insertCell(at, copy(cell) as never);
+    this.now.splice(at, 0, made);
+  }
+
+  remove(at: number): void {
+    this.model.sharedModel.deleteCell(at);
+    this.now.splice(at, 1);
+  }
+
+  /** Change the cell at a place to what `cell` says, part by part. */
+  update(at: number, cell: CellDocument, keepOutputs: boolean): void {
+    const there = this.at(at);
+    if (there.cell_type !== cell.cell_type) {
+      this.remove(at);
+      this.insert(at, cell);
+      return;
+    }
+    if (there.getSource() !== cell.source) {
+      setText(there, cell.source);
+    }
+    const now = readCell(asJson(there.toJSON()));
+    if (isCode(there) && !keepOutputs) {
+      if (!same(now.outputs, cell.outputs ?? [])) {
+        this.trust(there, cell.metadata.trusted === true);
+        there.setOutputs(copy(cell.outputs ?? []) as unknown as nbformat.IOutput[]);
+      }
+      there.execution_count = cell.execution_count ?? null;
+    }
+    if ('setAttachments' in there && !same(now.attachments, cell.attachments)) {
+      there.setAttachments(cell.attachments as unknown as nbformat.IAttachments | undefined);
+    }
+    setCellMetadata(there, withoutTrust(cell.metadata));
+  }
+
+  /** What another wrote is as trusted as the file says, not as what stood here before. */
+  private trust(cell: SharedCodeCell, trusted: boolean): void {
+    const model = this.models.get(cell.getId());
+    if (model !== undefined) {
+      model.trusted = trusted;
+    }
+    if (!trusted) {
+      cell.deleteMetadata('trusted');
+    }
+  }
+}
+
 /** Make one change, as an undo step of its own or as none. */
-function apart(model: INotebookModel, undoable: boolean, change: () => void): void {
+function apart(model: INotebookModel, undoable: boolean, change: (cells: Cells) => void): void {
   const { sharedModel } = model;
   // The undo manager joins what happens within half a second, the person's own doing too.
   const manager = 'undoManager' in sharedModel ? sharedModel.undoManager : null;
@@ -128,44 +201,10 @@ function apart(model: INotebookModel, undoable: boolean, change: () => void): vo
     }
   };
   cut();
-  sharedModel.transact(change, undoable);
+  sharedModel.transact(() => {
+    change(new Cells(model));
+  }, undoable);
   cut();
-}
-
-/** Change the cell at a place to what `cell` says, part by part. */
-function update(model: INotebookModel, at: number, cell: CellDocument, keepOutputs: boolean): void {
-  const { sharedModel } = model;
-  const there = sharedModel.getCell(at);
-  if (there.cell_type !== cell.cell_type) {
-    sharedModel.deleteCell(at);
-    sharedModel.insertCell(at, shared(cell));
-    return;
-  }
-  if (there.getSource() !== cell.source) {
-    setText(there, cell.source);
-  }
-  const { trusted } = cell.metadata;
-  if (isCode(there) && !keepOutputs) {
-    const now = readCell(asJson(there.toJSON()));
-    if (!same(now.outputs, cell.outputs ?? [])) {
-      // What another wrote is as trusted as the file says, not as what stood here before.
-      const widget = model.cells.get(at);
-      widget.trusted = trusted === true;
-      if (trusted !== true) {
-        there.deleteMetadata('trusted');
-      }
-      there.setOutputs(copy(cell.outputs ?? []) as unknown as nbformat.IOutput[]);
-    }
-    there.execution_count = cell.execution_count ?? null;
-  }
-  if ('setAttachments' in there) {
-    const attachments = readCell(asJson(there.toJSON())).attachments;
-    if (!same(attachments, cell.attachments)) {
-      const set = cell.attachments as unknown as nbformat.IAttachments | undefined;
-      there.setAttachments(set);
-    }
-  }
-  setCellMetadata(there, withoutTrust(cell.metadata));
 }
 
 /** Replace only the part of a text that differs, so that a cursor elsewhere stays where it is. */
@@ -210,11 +249,6 @@ function setNotebook({ sharedModel }: INotebookModel, metadata: JsonObject): voi
       sharedModel.setMetadata(key, copy(value));
     }
   }
-}
-
-/** A cell as the shared model takes it. */
-function shared(cell: CellDocument): never {
-  return copy(cell) as never;
 }
 
 function isCode(cell: SharedCell): cell is SharedCodeCell {

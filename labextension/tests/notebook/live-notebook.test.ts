@@ -128,6 +128,21 @@ describe('a write of the server', () => {
     expect(sources(opened.tab())).toEqual(['mine']);
   });
 
+  it('may change what it put itself, and remove it', async () => {
+    const opened = await open(cell('a', '1'), cell('z', '9'));
+    const drop = { change: 'remove_cell', cell: 'c', expects: '3' } as const;
+    await opened.write(
+      1,
+      put('b', '2', 'a', null),
+      put('c', '3', 'b', null),
+      put('b', '22', 'a', '2'),
+      drop,
+      put('z', '99', null, '9')
+    );
+    expect(sources(opened.disk())).toEqual(['1', '22', '99']);
+    expect(opened.tab()).toEqual(opened.disk());
+  });
+
   it('that comes twice changes nothing', async () => {
     const opened = await open(cell('a', '1'));
     await opened.write(1, put('b', '2', 'a', null));
@@ -243,6 +258,24 @@ describe('a save', () => {
 });
 
 describe('a file that changed', () => {
+  it('in every way at once is what the tab becomes', async () => {
+    const opened = await open(...['a', 'b', 'c', 'd'].map(id => cell(id, id)));
+    const text = {
+      id: 'd',
+      cell_type: 'markdown',
+      source: 'now a text',
+      metadata: { tags: ['x'] }
+    };
+    const shown = cell('b', 'b', { outputs: [stdout('b')], execution_count: 4 });
+    opened.files.write(PATH, book(cell('n', 'new'), text, shown, cell('e', 'end'), cell('a', 'A')));
+    await opened.live.changedOnDisk();
+    expect(opened.tab()).toEqual(opened.disk());
+    expect(opened.context.model.dirty).toBe(false);
+    opened.files.write(PATH, book());
+    await opened.live.changedOnDisk();
+    expect(sources(opened.tab())).toEqual(['']);
+  });
+
   it('is taken over at once by a tab that has nothing of its own', async () => {
     const opened = await open(cell('a', '1'));
     opened.files.write(PATH, book(cell('a', '1'), cell('b', '2')));

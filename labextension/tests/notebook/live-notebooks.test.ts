@@ -12,7 +12,10 @@ import type { AnalystStore } from '../../src/session/store';
 import { FakeContents } from '../fakes/contents';
 import { FakeServer } from '../fakes/server';
 
-const LANGUAGE = { kernelspec: { name: 'x', display_name: 'X' }, language_info: { name: 'python' } };
+const LANGUAGE = {
+  kernelspec: { name: 'x', display_name: 'X' },
+  language_info: { name: 'python' }
+};
 const NOTES = { ...LANGUAGE, analyst_kernel: { version: 1, analysis: 'a' } };
 
 function book(metadata: object): object {
