@@ -54,9 +54,9 @@ class DiskWriter:
         stamp = base.stamp if base is not None else None
         if stamp is not None and not isinstance(stamp, disk.Stamp):
             raise Overtaken
-        text = self._renderer.render(document)
+        parts = self._renderer.parts(document)
         try:
-            return Written(disk.replace(self._target(), text, stamp), saved=True)
+            return Written(disk.replace(self._target(), parts, stamp), saved=True)
         except disk.FileChanged:
             raise Overtaken from None
 

@@ -163,7 +163,9 @@ class Keeper:
     async def hand_over(self) -> None:
         """Let go of the notebook, since the analysis opens it itself now."""
         self._book = None
-        if self._tick is not None:
+        if self._tick is not None and not self._tick.done():
+            # It may be waiting to open the notebook itself; what it began to write is written.
+            self._tick.cancel()
             await asyncio.wait([self._tick])
 
     async def close(self) -> None:
