@@ -153,7 +153,7 @@ class ChosenWriter:
                 case Browser(lease):
                     written = await self._by_browser(lease, document, base)
                 case Contents(path):
-                    written = await self._contents.write(path, document, base)
+                    written = await self._contents.write(path, self.path, document, base)
                     stamp = written.stamp
                     if isinstance(stamp, ContentsStamp):
                         self._leases.tell_changed(stamp.hash or None)
