@@ -46,6 +46,9 @@ export interface Rebase {
   readonly foreign: boolean;
 }
 
+/** A look at the file that took longer than this may be out of date (milliseconds). */
+const LONG = 5000;
+
 interface Original {
   readonly save: () => Promise<void>;
   readonly fromJSON: INotebookModel['fromJSON'];
@@ -220,7 +223,7 @@ export class LiveNotebook {
   private save(): Promise<void> {
     return alone(this.context.path, async () => {
       try {
-        await this.rebase();
+        await this.rebaseNow();
       } catch {
         // Then JupyterLab itself finds what is wrong with the file, and says so.
       }
@@ -235,7 +238,7 @@ export class LiveNotebook {
         return false;
       }
       try {
-        await this.rebase();
+        await this.rebaseNow();
         if (this.isOver()) {
           return false;
         }
@@ -267,6 +270,15 @@ export class LiveNotebook {
       this.unsaved.delete(write);
       this.tell(write, 'saved');
     }
+  }
+
+  /** Rebase, and again where so much time went by (the computer slept) that more may have changed. */
+  private async rebaseNow(): Promise<void> {
+    let begun: number;
+    do {
+      begun = Date.now();
+      await this.rebase();
+    } while (Date.now() - begun > LONG && !this.isOver());
   }
 
   /**

@@ -67,11 +67,9 @@ export class LiveNotebooks {
     store.notebookAsked.connect((_, frame) => {
       this.answer(frame);
     });
+    // Also heals what nobody told: a page that slept may have missed the word of the server.
     setInterval(() => {
-      for (const [context, open] of this.open) {
-        open.told = '';
-        this.plan(context);
-      }
+      this.wake();
     }, HEARTBEAT);
   }
 

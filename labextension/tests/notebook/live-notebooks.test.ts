@@ -141,6 +141,14 @@ describe('the notebooks that a page has open', () => {
     expect(reports().at(-1)).toEqual(REPORT);
   });
 
+  it('take over what their files hold after the computer slept', async () => {
+    const context = await open('a.ipynb');
+    files.write('a.ipynb', book({ ...NOTES, more: 1 }));
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await vi.advanceTimersByTimeAsync(HEARTBEAT);
+    expect(context.model.getMetadata('more')).toBe(1);
+  });
+
   it('answer what the server asks, and only the one that is meant', async () => {
     await open('a.ipynb');
     await open('copy.ipynb');
