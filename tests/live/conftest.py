@@ -78,8 +78,8 @@ def open_page(browser: Browser, live_lab: Lab) -> Iterator[OpenPage]:
     """Open pages in browsers of their own: ``open_page()``."""
     opened: list[Panel] = []
 
-    def open_one(**options: int | bool) -> Panel:
-        opened.append(open_panel(browser, live_lab, f"live{next(_workspaces)}", **options))
+    def open_one(*, show: bool = True) -> Panel:
+        opened.append(open_panel(browser, live_lab, f"live{next(_workspaces)}", show=show))
         return opened[-1]
 
     yield open_one

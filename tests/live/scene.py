@@ -97,7 +97,7 @@ class Scene:
             # Jupyter's contents manager empties a file before it writes it.
             until(self.panel.page, self._whole, "the file is written to its end")
             text = self.file.read_text(encoding="utf-8")
-        notebook = nbformat.reads(text, as_version=4)
+        notebook: Any = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
         nbformat.validate(notebook)
         found: dict[str, Any] = json.loads(json.dumps(notebook))
         return found

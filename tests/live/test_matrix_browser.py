@@ -8,6 +8,7 @@ plain, with jupyter-collaboration and with jupyter-server-documents, each in an 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -269,7 +270,7 @@ def test_a_dialog_would_have_been_seen(panel: Panel) -> None:
 def _with_cell(scene: Scene, source: str) -> str:
     """Return the file's text as another program would write it, with a cell more at its top."""
     notebook = json.loads(scene.file.read_text(encoding="utf-8"))
-    cell = {
+    cell: dict[str, Any] = {
         "id": "from-elsewhere",
         "cell_type": "code",
         "source": [source],
