@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 
 from tests.live.crash_server import DEADLINE, CrashServer
-from tests.server.browser import Browser
+from tests.server.browser import Browser, Tab
 from tests.server.scripts import python, say, script
 
 KILLS = 50
@@ -37,8 +37,9 @@ async def test_a_server_that_is_killed_anywhere_leaves_each_iteration_in_one_cel
             browser = await server.ready()
             servers.append(CrashServer(root, place, number))
             analysis = analysis or await browser.begin(title="Crashes")
-            await _run_until(browser, analysis, model, moments)
+            tab = await _run_until(browser, analysis, model, moments)
             server.kill()
+            await tab.close()
         browser = await servers[-1].ready()
         journal = place / "data" / "analyst-kernel" / "journal.sqlite3"
         summary = await browser.summary(analysis)
@@ -70,8 +71,8 @@ async def test_a_server_that_is_killed_anywhere_leaves_each_iteration_in_one_cel
     assert len({cell for _, cell in notes}) == len(notes)
 
 
-async def _run_until(browser: Browser, analysis: str, model: str, moments: random.Random) -> None:
-    """Ask, and return at a random moment of the run."""
+async def _run_until(browser: Browser, analysis: str, model: str, moments: random.Random) -> Tab:
+    """Ask, and return the tab at a random moment of the run."""
     tab = await browser.tab(analysis)
     await tab.frame(lambda frame: frame["type"] == "caught_up")
     before = len(tab.frames)
@@ -82,6 +83,7 @@ async def _run_until(browser: Browser, analysis: str, model: str, moments: rando
             lambda: len(tab.frames) >= wanted or any(_ended(frame) for frame in tab.frames[before:])
         )
     await asyncio.sleep(moments.uniform(0, 0.02))
+    return tab
 
 
 def _ended(frame: dict[str, Any]) -> bool:

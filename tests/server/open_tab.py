@@ -143,18 +143,19 @@ class OpenTab:
                     self._load()
 
     async def _write(self, tab: Tab, frame: dict[str, Any]) -> None:
-        number, given = frame["write"], {"document": None, "hash": None}
+        number = frame["write"]
+        given: dict[str, Any] = {"document": None, "hash": None}
         async with self._lock:
             after = with_changes(self.model, WriteNotebookFrame.model_validate(frame).changes)
             if after is None:
-                outcome, given["document"] = "refused", self.model  # type: ignore[assignment] # JSON
+                outcome, given["document"] = "refused", self.model
             else:
                 self.model = after
                 self.writes += 1
                 outcome = "unsaved" if self.dirty else "saved"
                 if outcome == "saved":
                     self._save()
-                    given["hash"] = self._hash  # type: ignore[assignment] # JSON
+                    given["hash"] = self._hash
                 else:
                     self._unsaved.append(number)
         await tab.send("report_write", self.analysis, write=number, outcome=outcome, **given)

@@ -26,7 +26,10 @@ pytestmark = [
 
 
 @pytest.fixture
-async def scene(start_server: StartServer, root: Path, tmp_path: Path) -> Scene:
+async def scene(
+    start_server: StartServer, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Scene:
+    monkeypatch.chdir(tmp_path)  # where a provider keeps its own store
     (tmp_path / "data").mkdir()  # where file ids are kept
     server = await start_server(extensions=("jupyter_server_fileid", FOUND[0]))
     return await Scene(server, root, tmp_path).begin()
