@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test test-ui lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-ui test-live lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,24 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, then the fro
 
 test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pictures: build/ui-pictures)
 	pytest -q tests/ui $(ARGS)
+
+# One environment for each provider of live rooms; the plain one is .venv.
+LIVE := collaboration server-documents
+LIVE_VENVS := $(LIVE:%=build/venvs/%/.installed)
+
+build/venvs/%/.installed: $(INSTALLED)
+	@echo "Installing the environment with $*"
+	@python=$$(.ci/find-python); mkdir -p build/venvs; "$$python" -m venv --clear build/venvs/$*
+	@build/venvs/$*/bin/python -m pip install --quiet -r $(TOOLS).txt
+	@PATH="$(CURDIR)/build/venvs/$*/bin:$$PATH" build/venvs/$*/bin/python -m pip install --quiet --no-build-isolation --editable '.[dev,$*]'
+	@touch $@
+
+test-live: system-deps $(INSTALLED) $(LIVE_VENVS) ## Notebooks that are open meanwhile, with and without live rooms
+	pytest -q tests/live $(ARGS)
+	@for name in $(LIVE); do \
+	  echo "With $$name:"; \
+	  PATH="$(CURDIR)/build/venvs/$$name/bin:$$PATH" build/venvs/$$name/bin/python -m pytest -q tests/live $(ARGS) || exit 1; \
+	done
 
 RESULTS := build/test-results
 # Outputs must be what they were; pictures are not compared byte by byte (nbval leaves them out).

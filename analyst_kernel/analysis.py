@@ -35,6 +35,7 @@ from analyst_kernel.models.registry import open_model
 from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.notebook.naming import default_path, free_path, notebook_path
 from analyst_kernel.notebook.verify import CellCheck
+from analyst_kernel.notebook.writer import OperationStore, Writer
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.events import Event, NoticeRaised, RunFinished, RunUndone
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_analysis_id
@@ -77,6 +78,8 @@ class Embedding:
         env: Environment variables, with keys that the server keeps; the process's own by default.
         catalog: Holds datasets that were granted before there was a notebook.
         sleep: Waits between two tries of the model.
+        writer: Makes who writes the notebook at a path; the file's own writer by default.
+        store: Keeps what is to be written into the notebook until it was seen there.
     """
 
     analysis: AnalysisId | None = None
@@ -84,6 +87,8 @@ class Embedding:
     env: Mapping[str, str] | None = None
     catalog: LocalCatalog | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    writer: Callable[[Path], Writer] | None = None
+    store: OperationStore | None = None
 
 
 class Analysis:
@@ -113,6 +118,7 @@ class Analysis:
         self._model = model
         self._grants = grants
         self._lock = asyncio.Lock()
+        self._moved = False
         self._to_tell: list[tuple[str, str]] = []
         self._told_problems: set[tuple[str, str]] = set()
         kernel.foreign.listener = self._overhear
@@ -159,7 +165,7 @@ class Analysis:
         model = await open_model(settings.model, env=own.env)
         try:
             book = await (
-                NotebookFile.open(path, analysis=own.analysis)
+                NotebookFile.open(path, analysis=own.analysis, writer=own.writer, store=own.store)
                 if exists
                 else _create(path, model.name, own)
             )
@@ -249,6 +255,16 @@ class Analysis:
     def exclusive(self) -> asyncio.Lock:
         """Held by whoever works in the kernel: a run, a cell of the person's, a restart."""
         return self._lock
+
+    def moved(self, notebook: str) -> None:
+        """Go on at the notebook's new path; in another folder the next run starts a new kernel."""
+        elsewhere = os.path.dirname(notebook) != os.path.dirname(self._kernel.notebook)
+        self._kernel.notebook = notebook
+        if elsewhere:
+            self._catalog.move(notebook)
+            for setup in self._memory.setups:
+                setup.code = self._catalog.setup_code(setup.names)
+            self._moved = True
 
     async def choose_model(self, model: Model) -> None:
         """Ask ``model`` from the next question on; a run at work keeps its own to its end."""
@@ -396,7 +412,10 @@ class Analysis:
             names = ", ".join(changed)
             self._to_tell.append(("data-changed", f"{names} changed on disk and is loaded again."))
         self._tell_of_problems()
-        if self._kernel.outdated():
+        with suppress(NotebookError):  # the run itself tells of a notebook it cannot use
+            await self.notebook.refresh()
+        if self._kernel.outdated() or self._moved:
+            self._moved = False
             await self._kernel.stop()
             self._memory.forget_kernel()
         for code, message in self._to_tell:
@@ -442,6 +461,8 @@ async def _create(path: str, model: str, own: Embedding) -> NotebookFile:
         model=model,
         # JupyterLab would add it on opening, and call the notebook changed for it.
         python=platform.python_version(),
+        writer=own.writer,
+        store=own.store,
     )
 
 

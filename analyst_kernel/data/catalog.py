@@ -142,6 +142,10 @@ class LocalCatalog:
         found = inspect(source, name, max_frame_bytes=self._max_frame_bytes, stop=stop)
         return _Granted(found, stamp)
 
+    def move(self, notebook: str) -> None:
+        """Write setup code for the notebook's new place from now on."""
+        self._folder = os.path.dirname(os.path.abspath(notebook))
+
     async def refresh(self) -> tuple[str, ...]:
         """Read again the files that changed since they were read.
 

@@ -11,11 +11,13 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from analyst_kernel.agent.errors import NotebookError
 
+_MOST_BUFFERED = 16 << 20
 _STALE_SECONDS = 600.0
 
 
@@ -80,12 +82,12 @@ def create(path: Path, text: str) -> Stamp:
     return _place(path, text, None, exclusive=True)
 
 
-def replace(path: Path, text: str, expected: Stamp | None) -> Stamp:
+def replace(path: Path, text: str | Sequence[bytes], expected: Stamp | None) -> Stamp:
     """Replace the file, keeping its permissions and, where allowed, its owner.
 
     Args:
         path: The file itself, not a link to it.
-        text: The whole new content.
+        text: The whole new content, or its pieces as UTF-8.
         expected: The stamp of the version that ``text`` builds on; ``None``: no file.
 
     Raises:
@@ -103,7 +105,9 @@ def sweep(path: Path) -> None:
                 leftover.unlink()
 
 
-def _place(path: Path, text: str, expected: Stamp | None, *, exclusive: bool) -> Stamp:
+def _place(
+    path: Path, text: str | Sequence[bytes], expected: Stamp | None, *, exclusive: bool
+) -> Stamp:
     """Write beside the file, force it to the disk, then give it the name in one step."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -141,13 +145,15 @@ def _checked(path: Path) -> os.stat_result | None:
     return facts
 
 
-def _write(path: Path, text: str, like: os.stat_result | None) -> Stamp:
+def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None) -> Stamp:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o666)
-    with os.fdopen(handle, "wb") as file:
+    pieces = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
+    room = min(sum(map(len, pieces)) + 1, _MOST_BUFFERED)
+    with os.fdopen(handle, "wb", buffering=room) as file:
         if like is not None:
             _make_like(file.fileno(), like)
-        file.write(text.encode("utf-8", "replace"))
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
         facts = os.fstat(file.fileno())

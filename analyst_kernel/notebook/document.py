@@ -160,9 +160,7 @@ def apply(document: Document, operation: Operation) -> Document:
         case RemoveRun():
             return _remove_run(document, operation.run)
         case NoteRun():
-            noted = notes(document).get("runs", {})
-            runs = {**noted, operation.run: {**noted.get(operation.run, {}), **operation.values}}
-            return document if runs == noted else _with_notes(document, {"runs": runs})
+            return _note_run(document, operation)
         case _:
             assert_never(operation)
 
@@ -318,6 +316,15 @@ def _remove_run(document: Document, run: RunId) -> Document:
     ]
     # The marks stay, so that a write of these cells that comes late does not bring them back.
     return _with_notes({**document, "cells": cells}, {"runs": runs})
+
+
+def _note_run(document: Document, operation: NoteRun) -> Document:
+    noted = notes(document).get("runs", {})
+    before = noted.get(operation.run, {})
+    after = {**before, **operation.values}
+    if after == before or before.get("undone") is True:
+        return document
+    return _with_notes(document, {"runs": {**noted, operation.run: after}})
 
 
 def _set_notebook(document: Document, operation: SetNotebook) -> Document:

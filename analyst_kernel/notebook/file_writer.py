@@ -1,14 +1,15 @@
-"""The notebook of an analysis as a file that this process writes: the headless ``Notebook``.
+"""The notebook of an analysis: its document, what is still to be written, and its writer.
 
-Each record is on disk before it returns, whole or not at all. Edits that others save meanwhile are
-taken over, never overwritten. It is not for a notebook that is open in a browser.
+Each record is kept durably before it is tried, and saved whole or not at all. What others save
+meanwhile is taken over, never overwritten: ours is put on top of it by cell id. Without a writer of
+another kind it is a file that this process writes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,9 +19,9 @@ from analyst_kernel.agent.hand_changes import CellChange, RemovedRun
 from analyst_kernel.agent.ports import Entry, IterationEntry, ReplayCell
 from analyst_kernel.notebook import disk, history
 from analyst_kernel.notebook.by_hand import HandWatch
+from analyst_kernel.notebook.disk_writer import DiskWriter
 from analyst_kernel.notebook.document import (
     Document,
-    NoteRun,
     Operation,
     RemoveRun,
     SetNotebook,
@@ -28,13 +29,22 @@ from analyst_kernel.notebook.document import (
     adoption,
     apply,
     is_edited,
+    landed,
     new_document,
     notes,
     operations_for,
     run_cells,
 )
 from analyst_kernel.notebook.naming import free_path, notebook_path
-from analyst_kernel.notebook.notebook_json import Renderer, parse, validate_cell
+from analyst_kernel.notebook.notebook_json import validate_cell
+from analyst_kernel.notebook.outstanding import Outstanding
+from analyst_kernel.notebook.writer import (
+    NobodyThere,
+    OperationStore,
+    Overtaken,
+    Reading,
+    Writer,
+)
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_analysis_id
 
 _T = TypeVar("_T")
@@ -42,22 +52,30 @@ _ATTEMPTS = 5
 
 
 class NotebookFile:
-    """One notebook file. Implements :class:`analyst_kernel.agent.ports.Notebook`."""
+    """One notebook. Implements :class:`analyst_kernel.agent.ports.Notebook`."""
 
     def __init__(
-        self, path: Path, document: Document, stamp: disk.Stamp | None, operations: list[Operation]
+        self,
+        document: Document,
+        base: Reading,
+        operations: Sequence[Operation],
+        writer: Writer,
+        store: OperationStore | None = None,
     ) -> None:
         """Hold what was read or created; use :meth:`create` or :meth:`open`."""
-        self._path = path
         self._document = document
-        self._stamp = stamp
-        self._operations = operations
-        self._saved_cells = len(document["cells"])
-        self._dirty = bool(operations) and stamp is not None
+        self._base: Reading | None = base
+        self._writer = writer
+        self._store = store
+        self._ours = Outstanding(operations)  # of this life, to put on top of an older version
+        self._outstanding = Outstanding()  # not yet seen in the saved notebook
+        self._saved_cells = len(base.document["cells"])
+        self._version = 0 if document is base.document else 1
+        self._written = 0
         self._created_here = False
-        self._renderer = Renderer()
         self._hand = HandWatch.of(document)
-        self._lock = asyncio.Lock()
+        self._memory = asyncio.Lock()
+        self._landing: asyncio.Task[None] | None = None
 
     @classmethod
     async def create(
@@ -67,6 +85,8 @@ class NotebookFile:
         analysis: AnalysisId | None = None,
         model: str = "",
         python: str = "",
+        writer: Callable[[Path], Writer] | None = None,
+        store: OperationStore | None = None,
     ) -> NotebookFile:
         """Create a notebook and save it empty; a name that is taken gets a number.
 
@@ -75,6 +95,8 @@ class NotebookFile:
             analysis: The analysis's id; a fresh one by default.
             model: ``provider:name``, noted in the notebook.
             python: The kernel's Python version, noted in the notebook.
+            writer: Makes who writes it after that; the file's own by default.
+            store: Keeps what is to be written.
 
         Raises:
             NotebookError: It cannot be written there.
@@ -88,15 +110,17 @@ class NotebookFile:
             while True:
                 free = free_path(path)
                 disk.sweep(free)
-                notebook = cls(free, document, None, list(ours))
+                first = DiskWriter(free)
                 try:
-                    notebook._stamp = disk.create(free, notebook._renderer.render(document))
+                    base = first.create(document)
                 except FileExistsError:
                     continue
+                later = first if writer is None else writer(free)
+                notebook = cls(document, base, ours, later, store)
                 notebook._created_here = True
                 return notebook
 
-        return await _finish(work)
+        return await _finish(asyncio.to_thread(work))
 
     @classmethod
     async def open(
@@ -106,22 +130,29 @@ class NotebookFile:
         analysis: AnalysisId | None = None,
         model: str = "",
         python: str = "",
+        writer: Callable[[Path], Writer] | None = None,
+        store: OperationStore | None = None,
     ) -> NotebookFile:
         """Open a notebook to extend it: one of ours, or any valid Python notebook of version 4.
 
         A notebook that has no analysis yet becomes that of ``analysis`` (default: a fresh id) with
-        the first record; its kernelspec, cells and metadata stay. Nothing is written here.
+        the first record; its kernelspec, cells and metadata stay. Nothing is written here; what
+        ``store`` kept of an earlier life is written with the first record or :meth:`settle`.
 
         Raises:
             NotebookError: It is not there, not valid, not Python, or not writable; it is untouched.
         """
+        kept = await store.outstanding() if store is not None else ()
 
         def work() -> NotebookFile:
             link = notebook_path(path)
             target = Path(os.path.realpath(link))
-            text, stamp = disk.read_text(target)
+            first = DiskWriter(link)
+            base = first.read_now(None)
+            if base is None:
+                raise NotebookError(f"There is no notebook {link}.", "Check the path.")
             disk.sweep(target)
-            document = parse(text, link.name)
+            document = base.document
             _require_python(document, link.name)
             ours: list[Operation] = []
             if history.analysis_of(document) is None:
@@ -129,16 +160,19 @@ class NotebookFile:
                 ours.append(adoption(chosen, created=_now(), model=model, python=python))
             elif model:
                 ours.append(SetNotebook({"model": model}))
-            for operation in ours:
+            for operation in (*ours, *kept):
                 document = apply(document, operation)
-            return cls(link, document, stamp, ours)
+            later = first if writer is None else writer(link)
+            notebook = cls(document, base, (*ours, *kept), later, store)
+            notebook._outstanding.add(kept)
+            return notebook
 
-        return await _finish(work)
+        return await _finish(asyncio.to_thread(work))
 
     @property
     def path(self) -> str:
         """Absolute path, as named (a link stays a link)."""
-        return str(self._path)
+        return str(self._writer.path)
 
     @property
     def cell_count(self) -> int:
@@ -150,7 +184,9 @@ class NotebookFile:
         """The analysis that this notebook belongs to."""
         found = history.analysis_of(self._document)
         if found is None:
-            raise NotebookError(f"{self._path.name} does not belong to an analysis any more.")
+            raise NotebookError(
+                f"{self._writer.path.name} does not belong to an analysis any more."
+            )
         return found
 
     @property
@@ -190,10 +226,6 @@ class NotebookFile:
             if isinstance(operation, UpsertCell) and not of_person:
                 self._hand.write(operation.cell)
 
-    async def refresh(self) -> None:
-        """Take over what others saved since; see :class:`analyst_kernel.agent.ports.Notebook`."""
-        await _finish(self._refresh, self._lock)
-
     def changes_by_hand(self) -> tuple[CellChange, ...]:
         """Return what a person did to code cells since the last call."""
         return self._hand.take(self._document)
@@ -222,16 +254,20 @@ class NotebookFile:
     async def describe(
         self, *, model: str | None = None, python: str = "", packages: dict[str, str] | None = None
     ) -> None:
-        """Note the model, the kernel's Python, its package versions and what was seen; save."""
+        """Note the model, the kernel's Python, its package versions and what was seen; save.
+
+        With a store it is saved a moment later.
+        """
         facts: dict[str, Any] = {"model": model, "python": python or None, "packages": packages}
         facts["seen"] = self._hand.to_notes()
-        await self.apply(SetNotebook({k: v for k, v in facts.items() if v is not None}))
+        await _finish(self._take((SetNotebook({k: v for k, v in facts.items() if v is not None}),)))
+        await self._land(wait=self._store is None)
 
     async def apply(self, *operations: Operation) -> None:
         """Apply operations and save, unless they were there already.
 
-        Cancelling waits for the write under way. What could not be written is tried again with the
-        next call.
+        Cancelling waits until they are kept, and without a store until they are written. What
+        could not be written is tried again with the next call.
 
         Raises:
             NotebookError: It could not be written; what was there stays.
@@ -239,93 +275,153 @@ class NotebookFile:
         for operation in operations:
             if isinstance(operation, UpsertCell):
                 validate_cell(operation.cell)
-        await _finish(lambda: self._apply(operations), self._lock)
+        await _finish(self._take(operations))
+        await self._land()
+
+    @property
+    def outstanding(self) -> int:
+        """How many operations were not yet seen in the saved notebook; 0 without a store."""
+        return len(self._outstanding)
+
+    async def refresh(self) -> None:
+        """Take over what others did to the notebook, saved or (where a browser has it) not.
+
+        Raises:
+            NotebookError: It cannot be read, or what is outstanding cannot be written.
+        """
+        try:
+            reading = await self._writer.read(self._base)
+        except NobodyThere:
+            return
+        if reading is not None and reading is not self._base:
+            await self._take_over(reading)
+        await self._land()
+
+    async def settle(self) -> None:
+        """Look whether what is outstanding was saved; write what nobody is about to save.
+
+        Raises:
+            NotebookError: It cannot be read or written.
+        """
+        if not self._outstanding or (self._landing is not None and not self._landing.done()):
+            return
+        saved = await self._writer.saved()
+        if saved is not None:
+            await self._saw(saved)
+        if self._outstanding and not await self._writer.in_hand(self._base):
+            self._version += 1
+            self._base = None if self._base is None else Reading(self._base.document, None)
+            await self._land()
 
     async def discard_if_empty(self) -> None:
         """Remove the file if it was created here and still holds no cell."""
+        if self._created_here and not self._document["cells"]:
+            await _finish(self._writer.discard(self._base))
 
-        def work() -> None:
-            empty = not self._document["cells"] and self._created_here
-            if empty and disk.stamp_of(self._path) == self._stamp:
-                self._path.unlink(missing_ok=True)
+    async def _take(self, operations: tuple[Operation, ...]) -> None:
+        """Apply operations here, and keep them before anything of them is written."""
 
-        await _finish(work, self._lock)
+        def work() -> Document:
+            document = self._document
+            for operation in operations:
+                document = apply(document, operation)
+            return document
 
-    def _apply(self, operations: tuple[Operation, ...]) -> None:
-        for operation in operations:
-            self._remember(operation)
-            after = apply(self._document, operation)
-            self._dirty |= after is not self._document
-            self._document = after
-        if self._dirty:
-            self._save()
+        async with self._memory:
+            document = await asyncio.to_thread(work)
+            self._ours.add(operations)
+            if document is self._document:
+                return
+            if self._store is not None:
+                self._outstanding.add(operations)
+                await self._store.keep(operations)
+            self._document = document
+            self._version += 1
 
-    def _refresh(self) -> None:
-        target = Path(os.path.realpath(self._path))
-        now = disk.stamp_of(target)
-        if now is not None and now != self._stamp:
-            self._dirty |= self._take_over(target)
-
-    def _remember(self, operation: Operation) -> None:
-        """Keep the newest version of what we wrote, to put it on top of somebody else's edit."""
-        key = _key(operation)
-        if isinstance(operation, UpsertCell | NoteRun | SetNotebook | RemoveRun):
-            self._operations = [o for o in self._operations if _key(o) != key]
-        self._operations.append(operation)
-
-    def _save(self) -> None:
-        target = Path(os.path.realpath(self._path))
-        for _ in range(_ATTEMPTS):
-            now = disk.stamp_of(target)
-            if now is not None and now != self._stamp:
-                self._take_over(target)
-            elif now is None:
-                self._stamp = None  # somebody moved or deleted it: what we hold is put back
-            text = self._renderer.render(self._document)
-            try:
-                self._stamp = disk.replace(target, text, self._stamp)
-            except disk.FileChanged:
-                continue
-            self._dirty = False
-            self._saved_cells = len(self._document["cells"])
+    async def _land(self, *, wait: bool = True) -> None:
+        if self._landing is None or self._landing.done():
+            if self._written == self._version:
+                return
+            self._landing = asyncio.ensure_future(self._write())
+            # Whoever waits gets it; where nobody does, the next call tries again.
+            self._landing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task, patience = self._landing, self._writer.patience
+        if not wait:
             return
-        raise NotebookError(
-            f"{self._path} is being changed by another program all the time, so it was not saved.",
-            "Stop the other program, then ask again.",
-        )
+        if patience is None:
+            await _finish(task)
+        elif (await asyncio.wait([task], timeout=patience))[0]:
+            task.result()
 
-    def _take_over(self, target: Path) -> bool:
-        """Build on what somebody else saved: theirs, with our cells put on top by id.
+    async def _write(self) -> None:
+        """Write until nothing is unwritten, or nobody is there who could."""
+        attempts = 0
+        while self._written != self._version:
+            attempts += 1
+            if attempts > _ATTEMPTS:
+                raise NotebookError(
+                    f"{self.path} is being changed by another program all the time, so it was not "
+                    "saved.",
+                    "Stop the other program, then ask again.",
+                )
+            document, version, base = self._document, self._version, self._base
+            try:
+                written = await self._writer.write(document, base)
+            except Overtaken as overtaken:
+                try:
+                    reading = overtaken.reading or await self._writer.read(base)
+                except NobodyThere:
+                    return
+                if reading is None:
+                    self._base = None  # somebody moved or deleted it: what we hold is put back
+                elif reading is not base:
+                    await self._take_over(reading)
+                continue
+            except NobodyThere:
+                return
+            attempts = 0
+            self._base, self._written = Reading(document, written.stamp), version
+            self._saved_cells = len(document["cells"])
+            if written.saved:
+                await self._saw(document)
 
-        Says whether anything of ours was missing there.
-        """
-        text, stamp = disk.read_text(target)
-        document = parse(text, self._path.name)
-        if history.analysis_of(document) not in (None, self.analysis):
-            raise NotebookError(
-                f"{self._path.name} was replaced by the notebook of another analysis.",
-                "Nothing was written. Move it away, then ask again.",
-            )
-        theirs = document
-        if history.analysis_of(document) is None:
-            ours = {k: v for k, v in notes(self._document).items() if k != "cells"}
-            document = apply(document, SetNotebook(ours))
-        for operation in self._operations:
-            document = apply(document, operation)
-        self._document, self._stamp = document, stamp
-        return document is not theirs
+    async def _saw(self, saved: Document) -> None:
+        """Let go of what the saved notebook holds."""
+        if not self._outstanding:
+            return
+        operations = tuple(self._outstanding)
+        seen = await asyncio.to_thread(lambda: [o for o in operations if landed(saved, o)])
+        self._outstanding.drop(seen)
+        if self._store is not None and seen:
+            await self._store.forget(seen)
+
+    async def _take_over(self, reading: Reading) -> None:
+        """Build on what somebody else did: theirs, with our cells put on top by id."""
+
+        def work() -> Document:
+            document, name = reading.document, self._writer.path.name
+            if history.analysis_of(document) not in (None, self.analysis):
+                raise NotebookError(
+                    f"{name} was replaced by the notebook of another analysis.",
+                    "Nothing was written. Move it away, then ask again.",
+                )
+            if history.analysis_of(document) is None:
+                ours = {k: v for k, v in notes(self._document).items() if k != "cells"}
+                document = apply(document, SetNotebook(ours))
+            for operation in self._ours:
+                document = apply(document, operation)
+            return document
+
+        async with self._memory:
+            self._document, self._base = await asyncio.to_thread(work), reading
+            self._version += 1
+            if self._document is reading.document:
+                self._written = self._version
 
 
-async def _finish(work: Callable[[], _T], lock: asyncio.Lock | None = None) -> _T:
-    """Run ``work`` in a thread to its end, even when cancelled meanwhile."""
-
-    async def guarded() -> _T:
-        if lock is None:
-            return await asyncio.to_thread(work)
-        async with lock:
-            return await asyncio.to_thread(work)
-
-    task = asyncio.ensure_future(guarded())
+async def _finish(work: Coroutine[Any, Any, _T] | asyncio.Task[_T]) -> _T:
+    """Run ``work`` to its end, even when cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -337,20 +433,6 @@ async def _finish(work: Callable[[], _T], lock: asyncio.Lock | None = None) -> _
             task.exception()  # seen: the cancellation counts for more
         raise cancelled
     return task.result()
-
-
-def _key(operation: Operation) -> tuple[str, str]:
-    match operation:
-        case UpsertCell():
-            return "cell", operation.cell["id"]
-        case NoteRun():
-            return "run", f"{operation.run} {sorted(operation.values)}"
-        case SetNotebook():
-            return "notebook", f"{sorted(operation.values)}"
-        case RemoveRun():
-            return "undone", operation.run
-        case _:
-            return "other", str(id(operation))
 
 
 def _require_python(document: Document, name: str) -> None:

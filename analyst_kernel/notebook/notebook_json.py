@@ -17,6 +17,9 @@ from analyst_kernel.notebook.document import Document
 
 _JSON_MIME = re.compile(r"application/(?:.*\+)?json")
 _SPLIT_MIMES = ("application/javascript", "image/svg+xml")
+_PLACE = "\x00"
+"""Where the cells go; no JSON text holds it as it is."""
+_PLACE_BYTES = _PLACE.encode()
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
@@ -42,6 +45,12 @@ def parse(text: str, name: str) -> Document:
             f"{name} is not a notebook: its content is not valid JSON.",
             f"Name another notebook. {untouched}",
         ) from error
+    return from_json(document, name)
+
+
+def from_json(document: Any, name: str) -> Document:
+    """Return the document in parsed JSON; see :func:`parse`. The JSON is not changed, but used."""
+    untouched = "The file was not changed."
     version = document.get("nbformat") if isinstance(document, dict) else None
     if not isinstance(version, int):
         raise NotebookError(
@@ -65,7 +74,8 @@ def parse(text: str, name: str) -> Document:
         raise NotebookError(
             f"{name} is not a valid notebook: {reason}.", f"Repair it first. {untouched}"
         ) from error
-    return document
+    found: Document = document
+    return found
 
 
 def validate(document: Document) -> None:
@@ -87,20 +97,30 @@ class Renderer:
 
     def __init__(self) -> None:
         """Start with nothing remembered."""
-        self._texts: dict[str, tuple[Cell, str]] = {}
+        self._texts: dict[str, tuple[Cell, bytes]] = {}
 
     def render(self, document: Document) -> str:
         """Return the document as ``nbformat.writes`` would (sorted keys, indent 1, split lines)."""
-        texts: dict[str, tuple[Cell, str]] = {}
+        return b"".join(self.parts(document)).decode()
+
+    def parts(self, document: Document) -> list[bytes]:
+        """Return the same as UTF-8, in pieces: joining a long notebook costs more than its news."""
+        texts: dict[str, tuple[Cell, bytes]] = {}
+        pieces: list[bytes] = []
         for cell in document["cells"]:
             known = self._texts.get(cell["id"])
-            fresh = known is not None and known[0] is cell
-            texts[cell["id"]] = known if known and fresh else (cell, _dumps(_split(cell), 2))
+            if known is None or known[0] is not cell:
+                known = cell, _dumps(_split(cell), 2).encode("utf-8", "replace")
+            texts[cell["id"]] = known
+            pieces += (b",\n  ", known[1])
         self._texts = texts
-        head = "[]" if not texts else "[\n  " + ",\n  ".join(t for _, t in texts.values()) + "\n ]"
+        if pieces:
+            pieces[0] = b"[\n  "
         pairs = {k: _dumps(v, 1) for k, v in document.items() if k not in ("cells", "metadata")}
-        pairs |= {"cells": head, "metadata": _metadata(document["metadata"])}
-        return _object(pairs, 0) + "\n"
+        pairs |= {"cells": _PLACE, "metadata": _metadata(document["metadata"])}
+        before, after = (_object(pairs, 0) + "\n").encode("utf-8", "replace").split(_PLACE_BYTES, 1)
+        pieces.append(b"\n ]" if pieces else b"[]")
+        return [before, *pieces, after]
 
 
 def _metadata(metadata: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
+from analyst_kernel.protocol.live import NotebookJson
 from analyst_kernel.protocol.records import ApprovalMode, Limits
 
 
@@ -150,6 +151,59 @@ class UnsubscribeAnalysis(CommandBase):
     type: Literal["unsubscribe_analysis"]
 
 
+class ReportNotebook(CommandBase):
+    """Say how this tab has the notebook open: its lease, which makes it the notebook's writer.
+
+    Sent when the notebook is opened, closed or renamed, when ``dirty`` or ``busy`` changes, on
+    focus, every 20 seconds, and at once after a reconnect.
+
+    Attributes:
+        tab: The tab's own random id; the same after a reconnect and a reload of its page.
+        path: The file browser's path of the notebook.
+        open: False: this tab has it open no more.
+        dirty: Whether the tab holds what is not saved.
+        busy: Whether a cell that the person started is at work.
+        collaborative: Whether a live room synchronises it.
+        active: Whether it is the tab's current document and the page has the focus.
+    """
+
+    type: Literal["report_notebook"]
+    tab: str = Field(min_length=1, max_length=64)
+    path: str
+    open: bool
+    dirty: bool
+    busy: bool
+    collaborative: bool
+    active: bool
+
+
+class ReportWrite(CommandBase):
+    """Say what became of a ``write_notebook``; ``unsaved`` is followed by ``saved`` once it is.
+
+    Attributes:
+        write: Its number.
+        outcome: ``saved``: in the file; ``unsaved``: in the model, and lands with the next save;
+            ``refused``: something was not as expected, nothing was changed.
+        hash: Of the file after the save, where the contents service gives one.
+        document: Where it was refused: the notebook as it stands in the tab.
+    """
+
+    type: Literal["report_write"]
+    write: int
+    outcome: Literal["saved", "unsaved", "refused"]
+    hash: str | None = None
+    document: NotebookJson | None = None
+
+
+class ReportDocument(CommandBase):
+    """Answer a ``read_notebook``: the notebook as it stands in the tab, saved or not."""
+
+    type: Literal["report_document"]
+    read: int
+    document: NotebookJson
+    dirty: bool
+
+
 Command = Annotated[
     AskQuestion
     | CancelRun
@@ -168,7 +222,10 @@ Command = Annotated[
     | VerifyAnalysis
     | UndoRun
     | SubscribeAnalysis
-    | UnsubscribeAnalysis,
+    | UnsubscribeAnalysis
+    | ReportNotebook
+    | ReportWrite
+    | ReportDocument,
     Field(discriminator="type"),
 ]
 

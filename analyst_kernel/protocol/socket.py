@@ -10,6 +10,11 @@ from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.commands import Command
 from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId
+from analyst_kernel.protocol.live import (
+    NotebookChangedFrame,
+    ReadNotebookFrame,
+    WriteNotebookFrame,
+)
 
 
 class AnalysisSummary(Record):
@@ -102,7 +107,10 @@ ServerFrame = Annotated[
     | RefusedFrame
     | CaughtUpFrame
     | AnalysisChangedFrame
-    | AnalysisRemovedFrame,
+    | AnalysisRemovedFrame
+    | WriteNotebookFrame
+    | ReadNotebookFrame
+    | NotebookChangedFrame,
     Field(discriminator="type"),
 ]
 

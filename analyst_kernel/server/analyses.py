@@ -33,6 +33,7 @@ from analyst_kernel.protocol.socket import (
     AnalysisRemovedFrame,
     AnalysisSummary,
 )
+from analyst_kernel.server.bootstrap import Managers
 from analyst_kernel.server.branching import parent_of, rows_of
 from analyst_kernel.server.cut_off import endings
 from analyst_kernel.server.earlier import events_of, title_of
@@ -67,7 +68,7 @@ class Analyses:
         around.deliver = self._deliver
 
     @classmethod
-    async def open(cls, settings: ServerSettings, *, kernels: Any, sessions: Any) -> Analyses:
+    async def open(cls, settings: ServerSettings, managers: Managers) -> Analyses:
         """Read the journal, close what an earlier server left open, and begin to watch.
 
         Raises:
@@ -87,8 +88,10 @@ class Analyses:
             keys=keys,
             models=ModelChoice(keys, settings),
             grants=grants,
-            kernels=kernels,
-            sessions=sessions,
+            kernels=managers.kernels,
+            sessions=managers.sessions,
+            contents=managers.contents,
+            server_settings=managers.settings,
             announce=lambda _living: None,
             deliver=lambda _analysis, _told: None,
         )
@@ -97,6 +100,8 @@ class Analyses:
         for record, last in await asyncio.to_thread(journal.analyses):
             closed = await asyncio.to_thread(_close_open_ends, journal, record.id, last)
             self._living[record.id] = LivingAnalysis(record, closed, around)
+        for unsettled in await asyncio.to_thread(journal.unsettled):
+            self._living[unsettled].keeper.expect(settings.reconnect_seconds)
         newest = await asyncio.to_thread(journal.newest_kernel)
         if newest is not None:
             event = EVENT.validate_json(newest)
@@ -108,6 +113,9 @@ class Analyses:
         )
         self._keep(watch.run())
         self._keep(_warm())
+        managers.events.add_listener(
+            schema_id=managers.contents.event_schema_id, listener=self._heard_of_files
+        )
         return self
 
     # --- the list ------------------------------------------------------------------------------
@@ -249,9 +257,11 @@ class Analyses:
         """Tell a tab from now on."""
         self._tabs.add(tab)
 
-    def leave(self, tab: Tab) -> None:
-        """The tab is gone; nothing else stops because of that."""
+    def leave(self, tab: Tab, *, closed: bool = False) -> None:
+        """The tab's socket is gone (``closed``: its page too); nothing else stops by that."""
         self._tabs.discard(tab)
+        for living in self._living.values():
+            living.keeper.left(tab, closed=closed)
         tab.stop()
 
     def subscribe(self, tab: Tab, living: LivingAnalysis, after: int) -> None:
@@ -286,6 +296,15 @@ class Analyses:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _heard_of_files(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        """Follow notebooks that are renamed through Jupyter."""
+        if data.get("action") == "rename" and data.get("source_path"):
+            root = self.around.places.root
+            old = os.path.normpath(os.path.join(root, data["source_path"].strip("/")))
+            new = os.path.normpath(os.path.join(root, data["path"].strip("/")))
+            for living in list(self._living.values()):
+                living.keeper.renamed(old, new)
 
     def _announce(self, living: LivingAnalysis) -> None:
         if self._living.get(living.id) is living:

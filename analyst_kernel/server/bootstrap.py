@@ -6,7 +6,8 @@ It imports next to nothing itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +23,30 @@ _MODULES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Managers:
+    """What the Jupyter server has.
+
+    Attributes:
+        kernels, sessions, contents: Its managers.
+        settings: Its web application's settings, where other extensions are found.
+        events: Its event logger, which tells of renamed files.
+    """
+
+    kernels: Any
+    sessions: Any
+    contents: Any
+    settings: Mapping[str, Any]
+    events: Any
+
+
 class Bootstrap:
     """Gives the server's :class:`~analyst_kernel.server.analyses.Analyses`, made once."""
 
-    def __init__(
-        self, settings: Callable[[], ServerSettings], *, kernels: Any, sessions: Any
-    ) -> None:
+    def __init__(self, settings: Callable[[], ServerSettings], managers: Managers) -> None:
         """Make the analyses with what ``settings`` returns, when they are first wanted."""
         self._settings = settings
-        self._kernels = kernels
-        self._sessions = sessions
+        self._managers = managers
         self._made: asyncio.Task[Analyses] | None = None
         self._closed = False
 
@@ -69,7 +84,7 @@ class Bootstrap:
             await asyncio.to_thread(import_module, module)
         from analyst_kernel.server.analyses import Analyses
 
-        return await Analyses.open(self._settings(), kernels=self._kernels, sessions=self._sessions)
+        return await Analyses.open(self._settings(), self._managers)
 
     @staticmethod
     def _failed(made: asyncio.Task[Analyses]) -> bool:

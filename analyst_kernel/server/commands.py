@@ -19,6 +19,9 @@ from analyst_kernel.protocol.commands import (
     DecideApproval,
     DecidePlan,
     DetachData,
+    ReportDocument,
+    ReportNotebook,
+    ReportWrite,
     RetryModel,
     RunAgain,
     RunCode,
@@ -50,6 +53,10 @@ async def perform(analyses: Analyses, tab: Tab, command: Command) -> None:
             analyses.subscribe(tab, living, command.after)
         case UnsubscribeAnalysis():
             tab.unsubscribe(living.id)
+        case ReportNotebook():
+            await living.keeper.report(tab, command)
+        case ReportWrite() | ReportDocument():
+            living.keeper.answered(command)
         case CancelRun():
             cancel(living)
         case AnswerQuestion():

@@ -13,7 +13,7 @@ from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Dict, Enum, Float, Integer, Unicode, Union
 
-from analyst_kernel.server.bootstrap import Bootstrap
+from analyst_kernel.server.bootstrap import Bootstrap, Managers
 from analyst_kernel.server.handler import BOOTSTRAP
 from analyst_kernel.server.routes import ROUTES
 
@@ -54,6 +54,20 @@ class AnalystKernelApp(ExtensionApp):
     idle_check_seconds = Float(60.0, help="Seconds between two looks for unused kernels.").tag(
         config=True
     )
+    grace_seconds = Float(
+        600.0,
+        help=(
+            "Seconds to wait for a browser that had a notebook open and vanished, before the "
+            "notebook is written without it."
+        ),
+    ).tag(config=True)
+    reconnect_seconds = Float(
+        5.0,
+        help=(
+            "Seconds that browsers have to come back after the server starts, before what was not "
+            "written yet is written into notebooks."
+        ),
+    ).tag(config=True)
     journal_path = Unicode(
         help="File that keeps the analyses; empty: in Jupyter's data folder."
     ).tag(config=True)
@@ -70,8 +84,13 @@ class AnalystKernelApp(ExtensionApp):
         assert server is not None
         self.bootstrap = Bootstrap(
             self.server_settings,
-            kernels=server.kernel_manager,
-            sessions=server.session_manager,
+            Managers(
+                kernels=server.kernel_manager,
+                sessions=server.session_manager,
+                contents=server.contents_manager,
+                settings=server.web_app.settings,
+                events=server.event_logger,
+            ),
         )
         self.settings[BOOTSTRAP] = self.bootstrap
 
@@ -103,6 +122,8 @@ class AnalystKernelApp(ExtensionApp):
             limits=Limits(iterations=self.max_iterations, cell_seconds=self.cell_timeout),
             idle_seconds=self.idle_minutes * 60,
             idle_check_seconds=self.idle_check_seconds,
+            grace_seconds=self.grace_seconds,
+            reconnect_seconds=self.reconnect_seconds,
             locked=dict(self.locked),
         )
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from analyst_kernel.notebook.document import Operation
+from analyst_kernel.notebook.outstanding import from_json, key_of, made_void_by, to_json
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.errors import JournalError
 from analyst_kernel.server.stored import StoredAnalysis
@@ -36,6 +38,15 @@ _MIGRATIONS = (
         PRIMARY KEY (analysis, number)
     );
     CREATE INDEX events_by_type ON events (type, analysis, number);
+    """,
+    """
+    CREATE TABLE operations (
+        analysis TEXT NOT NULL REFERENCES analyses (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (analysis, key)
+    );
     """,
 )
 """Statement groups; the n-th leads from schema version n to n + 1."""
@@ -172,6 +183,50 @@ class Journal:
             (analysis,),
         )
 
+    # --- operations on notebooks -----------------------------------------------------------------
+
+    def keep(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
+        """Keep operations until they are forgotten; on the disk before this returns.
+
+        A newer version of an operation stands in the place of the older one.
+        """
+        with self._writing(durable=True) as connection:
+            for operation in operations:
+                void = made_void_by(operation)
+                if void is not None:
+                    connection.execute(
+                        "DELETE FROM operations WHERE analysis = ? AND substr(key, 1, ?) = ?",
+                        (analysis, len(void), void),
+                    )
+                connection.execute(
+                    "INSERT INTO operations (analysis, key, place, body) VALUES (?1, ?2, (SELECT "
+                    "coalesce(max(place), 0) + 1 FROM operations WHERE analysis = ?1), ?3) "
+                    "ON CONFLICT (analysis, key) DO UPDATE SET body = excluded.body",
+                    (analysis, key_of(operation), to_json(operation)),
+                )
+
+    def forget(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
+        """Forget exactly these; where a newer version stands, that one stays."""
+        with self._writing() as connection:
+            connection.executemany(
+                "DELETE FROM operations WHERE analysis = ? AND key = ? AND body = ?",
+                [(analysis, key_of(o), to_json(o)) for o in operations],
+            )
+
+    def outstanding(self, analysis: AnalysisId) -> tuple[Operation, ...]:
+        """Return the operations that were kept, in the order to apply."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT body FROM operations WHERE analysis = ? ORDER BY place", (analysis,)
+            ).fetchall()
+        return tuple(from_json(body) for (body,) in rows)
+
+    def unsettled(self) -> frozenset[AnalysisId]:
+        """Return the analyses of which operations are kept."""
+        with self._lock:
+            rows = self._connection.execute("SELECT DISTINCT analysis FROM operations").fetchall()
+        return frozenset(AnalysisId(analysis) for (analysis,) in rows)
+
     # --- the file ------------------------------------------------------------------------------
 
     def _rows(self, condition: str, values: tuple[object, ...]) -> tuple[Row, ...]:
@@ -182,15 +237,22 @@ class Journal:
         return tuple(Row(*row) for row in found)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write in one step; ``durable``: it outlives a power cut too, not only this process."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+            if durable:
+                self._connection.execute("PRAGMA synchronous = FULL")
             try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            finally:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -251,6 +313,11 @@ def _check(connection: sqlite3.Connection) -> None:
             StoredAnalysis.model_validate_json(record)
         except ValueError as error:
             raise sqlite3.DatabaseError("a record cannot be read") from error
+    for (body,) in connection.execute("SELECT body FROM operations").fetchall():
+        try:
+            from_json(body)
+        except ValueError as error:
+            raise sqlite3.DatabaseError("an operation cannot be read") from error
 
 
 def _is_damage(error: sqlite3.OperationalError) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 import uuid
@@ -18,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 from analyst_kernel.agent.errors import KernelError
 from analyst_kernel.kernel.host import told
 
+_log = logging.getLogger(__name__)
 _ENDING_SECONDS = 20.0
 Condition: TypeAlias = Literal["none", "living", "replaced", "dead", "gone"]
 """``replaced``: restarted by somebody else; ``gone``: shut down by somebody else."""
@@ -36,6 +38,7 @@ class ServedKernel:
         self.launch = launch
         self.name = str(launch["kernel_name"])
         self.process = _process(manager)
+        self.is_moved = False
 
     def __getattr__(self, name: str) -> Any:
         """Be the manager."""
@@ -86,15 +89,15 @@ class ServerHost:
         """Kill the kernel and start it again; where it was shut down meanwhile, start another."""
         kernel: ServedKernel = km
         try:
-            if await self._left_alone(kernel):
+            if await self._left_alone(kernel) and not kernel.is_moved:
                 await self._restart(kernel)
+            elif kernel.is_moved:  # Jupyter would start it for the notebook's old path
+                await self.shutdown(kernel)
+                await self._relaunch(kernel)
             elif self._is_served(kernel):
                 pass  # somebody else has just restarted it
             else:
-                fresh = await self._launch(kernel.launch)
-                kernel.kernel_id, kernel.manager = fresh.kernel_id, fresh.manager
-                self._kernel = kernel
-                await self._attach(kernel)
+                await self._relaunch(kernel)
             kernel.process = _process(kernel.manager)
         except BaseException as error:
             if (known := told(error, kernel.name)) is not None:
@@ -159,6 +162,20 @@ class ServerHost:
         if kernel is not None:
             await self.shutdown(kernel)
 
+    async def moved(self, notebook: str) -> None:
+        """Go on at the notebook's new absolute path: its tab keeps the kernel, a restart too."""
+        kernel = self._kernel
+        if kernel is None:
+            return
+        kernel.launch["env"] = {**kernel.launch["env"], "JPY_SESSION_NAME": notebook}
+        kernel.launch["cwd"] = os.path.dirname(notebook)
+        kernel.is_moved = True
+        path = self._notebook() if self._notebook is not None else None
+        for session in await self._sessions.list_sessions():
+            if path is not None and session["kernel"]["id"] == kernel.kernel_id:
+                name = os.path.basename(path)
+                await self._sessions.update_session(session["id"], path=path, name=name)
+
     def touch(self) -> None:
         """Count as activity, so that Jupyter's own culling spares the kernel."""
         if self._kernel is not None:
@@ -202,6 +219,14 @@ class ServerHost:
         manager.autorestart = False
         return ServedKernel(kernel_id, manager, launch)
 
+    async def _relaunch(self, kernel: ServedKernel) -> None:
+        """Start another kernel in its place."""
+        fresh = await self._launch(kernel.launch)
+        kernel.kernel_id, kernel.manager = fresh.kernel_id, fresh.manager
+        kernel.is_moved = False
+        self._kernel = kernel
+        await self._attach(kernel)
+
     async def _left_alone(self, kernel: ServedKernel) -> bool:
         """Wait while somebody else shuts the kernel down or restarts it; say if nobody does."""
         if not self._is_served(kernel) or not _is_ending(kernel.manager):
@@ -240,6 +265,12 @@ class ServerHost:
         path = self._notebook() if self._notebook is not None else None
         if path is None:
             return
+        try:
+            await self._have_session(kernel, path)
+        except Exception:  # noqa: BLE001 - the analysis goes on; a tab would get its own kernel
+            _log.exception("%s got no session for its kernel", path)
+
+    async def _have_session(self, kernel: ServedKernel, path: str) -> None:
         for session in await self._sessions.list_sessions():
             if session["path"] == path and session["kernel"]["name"] == kernel.name:
                 before = session["kernel"]["id"]

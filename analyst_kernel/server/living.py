@@ -33,6 +33,7 @@ from analyst_kernel.protocol.sandbox import meets
 from analyst_kernel.protocol.socket import AnalysisSummary
 from analyst_kernel.server import deeds
 from analyst_kernel.server.jobs import Job, JobLine
+from analyst_kernel.server.keeper import Keeper
 from analyst_kernel.server.kernel_host import ServerHost
 from analyst_kernel.server.patience import Patience
 from analyst_kernel.server.person import BrowserPerson
@@ -54,6 +55,7 @@ class LivingAnalysis:
         person: Whoever sits before the browser.
         line: Its jobs.
         host: Its kernel on this server.
+        keeper: Who looks after its notebook.
         patience: The wait between two tries of the model.
         last_work: When a job last began or ended, seconds since the epoch.
         key_version: Of the keys when its model was opened.
@@ -70,6 +72,7 @@ class LivingAnalysis:
         self.host = ServerHost(
             around.kernels, around.sessions, lambda: around.places.served(self.record.notebook)
         )
+        self.keeper = Keeper(self)
         self.line = JobLine(self._do, self.changed)
         self.recorder = Recorder(
             around.journal,
@@ -110,6 +113,11 @@ class LivingAnalysis:
     def deciding(self) -> asyncio.Lock:
         """Held while a command is judged, so that commands are taken in the order sent."""
         return self._deciding
+
+    @property
+    def opening(self) -> asyncio.Lock:
+        """Held while the analysis or its notebook is opened."""
+        return self._opening
 
     @property
     def state(self) -> Literal["idle", "running", "waiting", "failed"]:
@@ -234,6 +242,7 @@ class LivingAnalysis:
         path = record.notebook or str(
             free_path(default_path(question or record.title, self._folder(granted)))
         )
+        await self.keeper.hand_over()
         env = await self.around.models.look()
         limits = {"limits": dict(settings.kernel_limits)} if settings.kernel_limits else {}
         analysis = await Analysis.open(
@@ -255,6 +264,8 @@ class LivingAnalysis:
                 env=env,
                 catalog=self._early,
                 sleep=self.patience.sleep,
+                writer=self.keeper.writer,
+                store=self.keeper.store,
             ),
         )
         if self._early is not None:  # described already, so the run need not do it again
@@ -328,6 +339,7 @@ class LivingAnalysis:
     async def close(self) -> None:
         """Stop what is at work, end the kernel, write down what is left."""
         await self.line.close()
+        await self.keeper.close()
         analysis, self._analysis = self._analysis, None
         if analysis is not None:
             await analysis.close()

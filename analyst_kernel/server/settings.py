@@ -33,6 +33,8 @@ class ServerSettings:
     limits: Limits = field(default_factory=Limits)
     idle_seconds: float = 900.0
     idle_check_seconds: float = 60.0
+    grace_seconds: float = 600.0
+    reconnect_seconds: float = 5.0
     locked: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from analyst_kernel.server.bootstrap import Bootstrap
     from analyst_kernel.server.tab import Tab
 
+_GOING_AWAY = 1001
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +33,7 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     """One per tab."""
 
     auth_resource = AUTH_RESOURCE
+    max_message_size = 256 << 20  # a whole notebook with its charts
     _analyses: Analyses
     _tab: Tab
     _tasks: set[asyncio.Task[None]]
@@ -71,7 +73,8 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     def on_close(self) -> None:
         """Leave; what the analyses do goes on."""
         if hasattr(self, "_tab"):
-            self._analyses.leave(self._tab)
+            # A page that goes away says so; one that falls asleep or off the network does not.
+            self._analyses.leave(self._tab, closed=self.close_code == _GOING_AWAY)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ class Surroundings:
 
     Attributes:
         settings, places, journal, keys, models, grants: One of each.
-        kernels, sessions: The Jupyter server's managers.
+        kernels, sessions, contents: The Jupyter server's managers.
+        server_settings: Its web application's settings, where other extensions are found.
         announce: Told of an analysis whose line in the list changed.
         deliver: Gets what happened in an analysis, once it is journalled.
         newest_report: Isolation of the kernel that was started last.
@@ -40,6 +41,8 @@ class Surroundings:
     grants: GrantStore
     kernels: Any
     sessions: Any
+    contents: Any
+    server_settings: Mapping[str, Any]
     announce: Callable[[LivingAnalysis], None]
     deliver: Callable[[AnalysisId, Sequence[Told]], None]
     newest_report: SandboxReport | None = None

@@ -48,6 +48,7 @@ class Watch:
             if idle_too:
                 looked = self._clock()
             for one in list(self._living()):
+                one.keeper.look()
                 try:
                     await self.look(one, idle_too=idle_too)
                 except AnalystError as error:

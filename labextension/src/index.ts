@@ -3,6 +3,7 @@ import { branchCommandPlugin } from './plugins/branch-command';
 import { cellCommandsPlugin } from './plugins/cell-commands';
 import { commandsPlugin } from './plugins/commands';
 import { launcherPlugin } from './plugins/launcher';
+import { liveNotebooksPlugin } from './plugins/live-notebooks';
 import { notificationsPlugin } from './plugins/notifications';
 import { panelPlugin } from './plugins/panel';
 import { settingsPlugin } from './plugins/settings';
@@ -21,6 +22,7 @@ const plugins = [
   commandsPlugin,
   cellCommandsPlugin,
   branchCommandPlugin,
+  liveNotebooksPlugin,
   launcherPlugin,
   statusbarPlugin,
   notificationsPlugin

@@ -12,8 +12,8 @@ from tests.contracts.repository import ROOT, files, sources, text
 DRAWER = re.compile(r"(^|[_-])(utils?|helpers?|common|misc|stuff|tools_?misc)($|[_-])")
 """Names that say nothing, so that anything may be put there."""
 
-WITHOUT_TESTS = {"benchmarks", "fakes"}
-"""Folders of tests/ that `make test` does not collect: one measures, one is used by the others."""
+WITHOUT_TESTS = {"benchmarks", "fakes", "live", "ui"}
+"""Folders of tests/ that `make test` does not collect: measured, used by others, or run by themselves."""
 
 
 def test_no_file_is_a_drawer() -> None:

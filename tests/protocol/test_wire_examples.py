@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from analyst_kernel.protocol.commands import COMMAND, Command
 from analyst_kernel.protocol.events import EVENT, Event
+from analyst_kernel.protocol.socket import SERVER_FRAME
 from tests.protocol.examples import COMMANDS, EVENTS, FOLDER, example, members, tag
 
 
@@ -70,3 +72,11 @@ def test_an_unknown_field_is_refused(name: str) -> None:
 def test_numbers_that_json_does_not_have_become_null() -> None:
     finished = EVENT.validate_python({**example("iteration_finished"), "seconds": float("nan")})
     assert json.loads(EVENT.dump_json(finished))["seconds"] is None
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "frames").glob("*.json")), ids=lambda p: p.stem)
+def test_a_frame_of_the_open_notebook_comes_back_as_it_was_written(path: Path) -> None:
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert written["type"] == path.stem
+    frame = SERVER_FRAME.validate_python(written)
+    assert SERVER_FRAME.dump_python(frame, mode="json") == written

@@ -74,7 +74,7 @@ async def start_server(
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
     servers: list[Server] = []
 
-    async def start(**traits: Any) -> Server:
+    async def start(*, extensions: tuple[str, ...] = (), **traits: Any) -> Server:
         await asyncio.gather(*(server.stop() for server in servers))
         plain = {
             "kernel_name": "python3",
@@ -84,7 +84,9 @@ async def start_server(
         }
         config = Config(
             {
-                "ServerApp": {"jpserver_extensions": {"analyst_kernel": True}},
+                "ServerApp": {
+                    "jpserver_extensions": dict.fromkeys(["analyst_kernel", *extensions], True)
+                },
                 "IdentityProvider": {"token": TOKEN},
                 "AnalystKernelApp": plain,
             }

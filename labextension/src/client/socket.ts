@@ -211,6 +211,9 @@ export class AnalystSocket {
         break;
       case 'caught_up':
       case 'analysis_changed':
+      case 'write_notebook':
+      case 'read_notebook':
+      case 'notebook_changed':
         this.listener.news(frame);
         break;
       default: {

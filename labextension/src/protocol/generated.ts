@@ -60,14 +60,20 @@ export type Command =
   | VerifyAnalysis
   | UndoRun
   | SubscribeAnalysis
-  | UnsubscribeAnalysis;
+  | UnsubscribeAnalysis
+  | ReportNotebook
+  | ReportWrite
+  | ReportDocument;
 export type ServerFrame =
   | EventFrame
   | AcceptedFrame
   | RefusedFrame
   | CaughtUpFrame
   | AnalysisChangedFrame
-  | AnalysisRemovedFrame;
+  | AnalysisRemovedFrame
+  | WriteNotebookFrame
+  | ReadNotebookFrame
+  | NotebookChangedFrame;
 
 export interface Wire {
   event?: Event;
@@ -1130,6 +1136,64 @@ export interface UnsubscribeAnalysis {
   type: 'unsubscribe_analysis';
 }
 /**
+ * Say how this tab has the notebook open: its lease, which makes it the notebook's writer.
+ *
+ * Sent when the notebook is opened, closed or renamed, when ``dirty`` or ``busy`` changes, on
+ * focus, every 20 seconds, and at once after a reconnect.
+ *
+ * Attributes:
+ *     tab: The tab's own random id; the same after a reconnect and a reload of its page.
+ *     path: The file browser's path of the notebook.
+ *     open: False: this tab has it open no more.
+ *     dirty: Whether the tab holds what is not saved.
+ *     busy: Whether a cell that the person started is at work.
+ *     collaborative: Whether a live room synchronises it.
+ *     active: Whether it is the tab's current document and the page has the focus.
+ */
+export interface ReportNotebook {
+  analysis: string;
+  type: 'report_notebook';
+  tab: string;
+  path: string;
+  open: boolean;
+  dirty: boolean;
+  busy: boolean;
+  collaborative: boolean;
+  active: boolean;
+}
+/**
+ * Say what became of a ``write_notebook``; ``unsaved`` is followed by ``saved`` once it is.
+ *
+ * Attributes:
+ *     write: Its number.
+ *     outcome: ``saved``: in the file; ``unsaved``: in the model, and lands with the next save;
+ *         ``refused``: something was not as expected, nothing was changed.
+ *     hash: Of the file after the save, where the contents service gives one.
+ *     document: Where it was refused: the notebook as it stands in the tab.
+ */
+export interface ReportWrite {
+  analysis: string;
+  type: 'report_write';
+  write: number;
+  outcome: 'saved' | 'unsaved' | 'refused';
+  hash?: string | null;
+  document?: {
+    [k: string]: JsonValue;
+  } | null;
+}
+/**
+ * Answer a ``read_notebook``: the notebook as it stands in the tab, saved or not.
+ */
+export interface ReportDocument {
+  analysis: string;
+  type: 'report_document';
+  read: number;
+  document: {
+    [k: string]: JsonValue;
+  };
+  dirty: boolean;
+}
+/**
  * An event of an analysis that the tab subscribed to.
  */
 export interface EventFrame {
@@ -1244,6 +1308,91 @@ export interface AnalysisRemovedFrame {
   analysis: string;
 }
 /**
+ * Put these changes into the open notebook, all or none, as one undo step.
+ *
+ * Where anything is not as expected (a source, a cell that is there or not, the cell ``after``),
+ * nothing is changed and the answer is ``refused`` with the whole document. Else the tab saves if
+ * its notebook was clean before, and leaves it dirty otherwise. ``after`` may name a cell that an
+ * earlier change of the same frame put.
+ *
+ * Attributes:
+ *     analysis: Which one's notebook.
+ *     path: As the tab reported it.
+ *     write: Number of this write, to be answered by ``report_write``.
+ *     changes: To be made in this order.
+ */
+export interface WriteNotebookFrame {
+  type: 'write_notebook';
+  analysis: string;
+  path: string;
+  write: number;
+  changes: (PutCell | DropCell | PutMetadata)[];
+}
+/**
+ * Put a cell: a new one, or in the place of the one with its id.
+ *
+ * Attributes:
+ *     cell: The whole nbformat cell with id, metadata and outputs; never trusted.
+ *     after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
+ *         there already keeps its place.
+ *     expects: The source that the cell has now; null: it is not there yet.
+ */
+export interface PutCell {
+  change: 'put_cell';
+  cell: {
+    [k: string]: JsonValue;
+  };
+  after: string | null;
+  expects: string | null;
+}
+/**
+ * Remove a cell; ``expects`` is the source that it has now.
+ */
+export interface DropCell {
+  change: 'remove_cell';
+  cell: string;
+  expects: string;
+}
+/**
+ * Replace the notebook's ``metadata.analyst_kernel``.
+ *
+ * Attributes:
+ *     values: All of it.
+ *     defaults: Other notebook metadata (kernelspec...), to set where the key is missing.
+ */
+export interface PutMetadata {
+  change: 'set_metadata';
+  values: {
+    [k: string]: JsonValue;
+  };
+  defaults: {
+    [k: string]: JsonValue;
+  };
+}
+/**
+ * Answer with the notebook as it stands in the tab, by ``report_document``.
+ */
+export interface ReadNotebookFrame {
+  type: 'read_notebook';
+  analysis: string;
+  path: string;
+  read: number;
+}
+/**
+ * The file was written by another way; a tab that has it open rebases before it saves.
+ *
+ * Attributes:
+ *     analysis: Which one's notebook.
+ *     path: The file browser's path.
+ *     hash: Of the file now, as the contents service gives it; null where that is not known.
+ */
+export interface NotebookChangedFrame {
+  type: 'notebook_changed';
+  analysis: string;
+  path: string;
+  hash: string | null;
+}
+/**
  * A command from a browser tab; ``id`` is the tab's own count, echoed in the reply.
  */
 export interface ClientFrame {
@@ -1266,7 +1415,10 @@ export interface ClientFrame {
     | VerifyAnalysis
     | UndoRun
     | SubscribeAnalysis
-    | UnsubscribeAnalysis;
+    | UnsubscribeAnalysis
+    | ReportNotebook
+    | ReportWrite
+    | ReportDocument;
 }
 
 /** The tag of every event there is. */
@@ -1323,6 +1475,9 @@ export const COMMAND_TYPES = [
   'decide_approval',
   'decide_plan',
   'detach_data',
+  'report_document',
+  'report_notebook',
+  'report_write',
   'retry_model',
   'run_again',
   'run_code',
@@ -1340,5 +1495,8 @@ export const SERVER_FRAME_TYPES = [
   'analysis_removed',
   'caught_up',
   'event',
-  'refused'
+  'notebook_changed',
+  'read_notebook',
+  'refused',
+  'write_notebook'
 ] as const satisfies readonly ServerFrame['type'][];

@@ -7,7 +7,13 @@ import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
 import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
-import type { Command, Event } from '../protocol/generated';
+import type {
+  Command,
+  Event,
+  NotebookChangedFrame,
+  ReadNotebookFrame,
+  WriteNotebookFrame
+} from '../protocol/generated';
 import { NextFrame } from './frames';
 import { reduceAll } from './reducer';
 import { emptyAnalysis, type AnalysisState } from './state';
@@ -17,6 +23,9 @@ export interface Turn {
   readonly before: AnalysisSummary;
   readonly after: AnalysisSummary;
 }
+
+/** What the server asks of the tab that has a notebook open. */
+export type NotebookFrame = WriteNotebookFrame | ReadNotebookFrame | NotebookChangedFrame;
 
 /** What the panel draws from. Every change is announced at most once per frame. */
 export class AnalystStore implements SocketListener {
@@ -31,6 +40,8 @@ export class AnalystStore implements SocketListener {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _turned = new Signal<this, Turn>(this);
   private readonly _removed = new Signal<this, string>(this);
+  private readonly _connected = new Signal<this, void>(this);
+  private readonly _notebookAsked = new Signal<this, NotebookFrame>(this);
   private socket: AnalystSocket | null = null;
 
   /** Whether commands can be sent, and when it is tried again (milliseconds since the epoch). */
@@ -58,6 +69,16 @@ export class AnalystStore implements SocketListener {
   /** An analysis was deleted, here or elsewhere. */
   get removed(): ISignal<this, string> {
     return this._removed;
+  }
+
+  /** Commands can be sent, for the first time or again. */
+  get connected(): ISignal<this, void> {
+    return this._connected;
+  }
+
+  /** The server asks something of a notebook that this tab has open. */
+  get notebookAsked(): ISignal<this, NotebookFrame> {
+    return this._notebookAsked;
   }
 
   /** Every analysis, the newest first. */
@@ -199,6 +220,11 @@ export class AnalystStore implements SocketListener {
         this.fold();
         this.caughtUp.add(frame.analysis);
         break;
+      case 'write_notebook':
+      case 'read_notebook':
+      case 'notebook_changed':
+        this._notebookAsked.emit(frame);
+        return;
       default: {
         const rest: never = frame;
         throw new Error(`Unknown frame ${JSON.stringify(rest)}`);
@@ -217,6 +243,9 @@ export class AnalystStore implements SocketListener {
     }
     if (back) {
       void this.refresh();
+    }
+    if (state === 'open') {
+      this._connected.emit();
     }
     this.announce();
   }

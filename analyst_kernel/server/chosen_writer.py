@@ -1,0 +1,292 @@
+"""Who writes a notebook, chosen anew at each write: the live room, else the browser, else Jupyter.
+
+Never by what is installed: by whether there is a room now, and whether a tab has the notebook open
+now. While a tab that had it open is expected back, nobody writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, assert_never
+
+from analyst_kernel.agent.errors import NotebookError
+from analyst_kernel.notebook.changes import changes_between
+from analyst_kernel.notebook.disk_writer import DiskWriter
+from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.notebook_json import from_json
+from analyst_kernel.notebook.writer import NobodyThere, Overtaken, Reading, Written
+from analyst_kernel.server.contents_writer import ContentsStamp, ContentsWriter
+from analyst_kernel.server.leases import Lease, Leases
+from analyst_kernel.server.paths import Places
+from analyst_kernel.server.room import find_room, read_room, write_room
+
+PATIENCE = 2.0
+"""How long a run waits for a write, seconds; what is not written then is kept and goes on."""
+_TOLD_SECONDS = 0.2
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The live room's shared document; for this moment only."""
+
+    shared: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A tab that holds a lease."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Jupyter's contents manager, under the file browser's path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The file itself, which the file browser does not show."""
+
+
+Way: TypeAlias = Room | Browser | Contents | Disk
+
+
+@dataclass(frozen=True, slots=True)
+class _InRoom:
+    room: weakref.ref[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _InBrowser:
+    lease: Lease
+
+
+class ChosenWriter:
+    """Implements :class:`analyst_kernel.notebook.writer.Writer` for one analysis on a server.
+
+    Attributes:
+        path: Absolute path of the notebook; changed when the notebook is moved.
+        waiting: Whether the last attempt found nobody who could write.
+    """
+
+    patience: float | None = PATIENCE
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        places: Places,
+        leases: Leases,
+        contents: Any,
+        server_settings: Mapping[str, Any],
+        found_again: Callable[[Path], Path | None],
+        moved: Callable[[Path], None],
+        waits: Callable[[], None],
+    ) -> None:
+        """Write the notebook at ``path``.
+
+        Args:
+            path: Absolute path.
+            places: Between paths here and those of the file browser.
+            leases: Of the analysis.
+            contents: The server's contents manager.
+            server_settings: The web application's, where a collaboration provider is found.
+            found_again: Says where a notebook went that is not at its path any more; blocking.
+            moved: Called with the new path then; it calls :meth:`moved`.
+            waits: Called when nobody can write it now.
+        """
+        self.path = path
+        self.waiting = False
+        self._places = places
+        self._leases = leases
+        self._contents = ContentsWriter(contents)
+        self._settings = server_settings
+        self._found_again = found_again
+        self._moved = moved
+        self._waits = waits
+        self._disk = DiskWriter(path)
+        self._seen: object = None
+        self._lock = asyncio.Lock()
+
+    # --- the port --------------------------------------------------------------------------------
+
+    async def read(self, base: Reading | None) -> Reading | None:
+        """Return the notebook as whoever has it now sees it."""
+        async with self._lock:
+            await self._follow()
+            way = await self._way()
+            match way:
+                case Room(shared):
+                    document = await self._normal(read_room(shared))
+                    return Reading(document, _InRoom(weakref.ref(shared)))
+                case Browser(lease):
+                    answer = await self._leases.read(lease)
+                    if answer is None:
+                        raise self._nobody()
+                    return Reading(await self._normal(answer.document), _InBrowser(lease))
+                case Contents(path):
+                    return await self._contents.read(path, base)
+                case Disk():
+                    return await self._disk.read(base)
+                case _:
+                    assert_never(way)
+
+    async def write(self, document: Document, base: Reading | None) -> Written:
+        """Write by whoever has it now; see :class:`analyst_kernel.notebook.writer.Writer`."""
+        async with self._lock:
+            await self._follow()
+            way = await self._way()
+            match way:
+                case Room(shared):
+                    written = self._into_room(shared, document, base)
+                case Browser(lease):
+                    written = await self._by_browser(lease, document, base)
+                case Contents(path):
+                    written = await self._contents.write(path, self.path, document, base)
+                    stamp = written.stamp
+                    if isinstance(stamp, ContentsStamp):
+                        self._leases.tell_changed(stamp.hash or None)
+                case Disk():
+                    written = await self._disk.write(document, base)
+                case _:
+                    assert_never(way)
+            self.waiting = False
+            return written
+
+    async def saved(self) -> Document | None:
+        """Return the saved notebook where it changed since the last look."""
+        path = self._places.served(str(self.path))
+        if path is None:
+            return await self._disk.saved()
+        now = await self._contents.stamp(path)
+        if now is None or now == self._seen:
+            return None
+        reading = await self._contents.read(path, None)
+        self._seen = now
+        return None if reading is None else reading.document
+
+    async def in_hand(self, base: Reading | None) -> bool:
+        """Say whether a tab or room that has what was written is still there to save it."""
+        match base.stamp if base is not None else None:
+            case _InBrowser(lease):
+                return self._leases.holds(lease)
+            case _InRoom(room):
+                way = await self._way_or_none()
+                return isinstance(way, Room) and way.shared is room()
+            case _:
+                return False
+
+    async def discard(self, base: Reading | None) -> None:
+        """Remove the file if it is still ``base`` and no tab has it open."""
+        if self._leases.living() or self._leases.awaited:
+            return
+        await self._disk.discard(base)
+
+    def moved(self, path: Path) -> None:
+        """Write the notebook at its new place from now on."""
+        self.path = path
+        self._disk = DiskWriter(path)
+        self._seen = None
+
+    # --- the choice ------------------------------------------------------------------------------
+
+    async def _way(self) -> Way:
+        """Choose. Raises ``NobodyThere`` while one who had it open is expected back."""
+        path = self._places.served(str(self.path))
+        if path is None:
+            return Disk()
+        if await self._contents.stamp(path) is not None:
+            try:
+                room = await find_room(self._settings, path)
+            except Exception as error:
+                _log.warning("It is not known whether %s has a live room: %s", path, error)
+                if not self._leases.living():
+                    raise self._nobody() from error
+                room = None
+            if room is not None:
+                return Room(room)
+        for lease in self._leases.living():
+            return Browser(lease)
+        if self._leases.awaited:
+            raise self._nobody()
+        return Contents(path)
+
+    async def _way_or_none(self) -> Way | None:
+        try:
+            return await self._way()
+        except NobodyThere:
+            return None
+
+    def _nobody(self) -> NobodyThere:
+        if not self.waiting:
+            self.waiting = True
+            self._waits()
+        return NobodyThere()
+
+    async def _follow(self) -> None:
+        """Go after a notebook that was moved by other means than Jupyter's."""
+        if os.path.lexists(self.path) or self._places.served(str(self.path)) is None:
+            return
+        # Jupyter tells of its own renames just after they are done.
+        await asyncio.sleep(_TOLD_SECONDS)
+        if os.path.lexists(self.path):
+            return
+        found = await asyncio.to_thread(self._found_again, self.path)
+        if found is not None:
+            self._moved(found)
+
+    # --- the ways --------------------------------------------------------------------------------
+
+    def _into_room(self, shared: Any, document: Document, base: Reading | None) -> Written:
+        stamp = base.stamp if base is not None else None
+        if base is None or not isinstance(stamp, _InRoom) or stamp.room() is not shared:
+            raise Overtaken
+        # No await from here on: nothing can come between the look and the write.
+        if not write_room(shared, changes_between(base.document, document)):
+            raise Overtaken
+        return Written(stamp, saved=False)
+
+    async def _by_browser(self, lease: Lease, document: Document, base: Reading | None) -> Written:
+        stamp = base.stamp if base is not None else None
+        if base is None or not isinstance(stamp, _InBrowser) or not self._leases.holds(stamp.lease):
+            raise Overtaken
+        if stamp.lease.name != lease.name:
+            raise Overtaken
+        changes = changes_between(base.document, document)
+        if not changes:
+            return Written(_InBrowser(lease), saved=False)
+        answer = await self._leases.write(lease, changes)
+        if answer is None:
+            raise self._nobody()
+        if answer.outcome == "refused":
+            if answer.document is None:
+                raise Overtaken
+            raise Overtaken(Reading(await self._normal(answer.document), _InBrowser(lease)))
+        if answer.outcome == "saved":
+            self._leases.tell_changed(answer.hash, but=lease.name)
+        return Written(_InBrowser(lease), saved=False)
+
+    async def _normal(self, document: Mapping[str, Any]) -> Document:
+        def work() -> Document:
+            content = json.loads(json.dumps(document))
+            for cell in content.get("cells", []):
+                cell.get("metadata", {}).pop("trusted", None)
+            return from_json(content, self.path.name)
+
+        try:
+            return await asyncio.to_thread(work)
+        except (TypeError, AttributeError) as error:
+            raise NotebookError(
+                f"{self.path.name} is not a valid notebook where it is open."
+            ) from (error)

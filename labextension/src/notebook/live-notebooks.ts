@@ -1,0 +1,283 @@
+/**
+ * The notebooks of analyses that this tab has open: reports each to the server (its lease), and
+ * gives what the server asks to the one that is meant.
+ */
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
+import { Signal, type ISignal } from '@lumino/signaling';
+import type { Command, ReportNotebook } from '../protocol/generated';
+import type { AnalystStore, NotebookFrame } from '../session/store';
+import { isObject, KEY } from './document';
+import { LiveNotebook, type NotebookContext, type Rebase } from './live-notebook';
+
+/** How often a notebook that is open is reported anew (milliseconds). */
+export const HEARTBEAT = 20_000;
+
+/** What the set works with. */
+export interface LiveOptions {
+  readonly store: AnalystStore;
+  readonly notebooks: INotebookTracker;
+  readonly contents: Contents.IManager;
+  /** This tab's name; the same after a reload. */
+  readonly tab: string;
+  /** Whether a panel is the current document of a page that has the focus. */
+  readonly isActive: (panel: NotebookPanel) => boolean;
+}
+
+/** A notebook was joined with its changed file. */
+export interface Joined extends Rebase {
+  readonly path: string;
+}
+
+/** One context with its panels; `live` while it is the notebook of an analysis. */
+interface Open {
+  readonly panels: Set<NotebookPanel>;
+  live: { readonly analysis: string; readonly notebook: LiveNotebook } | null;
+  /** What the server was told last, as text; empty: nothing since it was connected. */
+  told: string;
+  last: ReportNotebook | null;
+  planned: boolean;
+}
+
+/** Made once per page. */
+export class LiveNotebooks {
+  private readonly open = new Map<NotebookContext, Open>();
+  private readonly _joined = new Signal<this, Joined>(this);
+
+  constructor(private readonly options: LiveOptions) {
+    const { store, notebooks } = options;
+    notebooks.forEach(panel => {
+      this.follow(panel);
+    });
+    notebooks.widgetAdded.connect((_, panel) => {
+      this.follow(panel);
+    });
+    notebooks.currentChanged.connect(() => {
+      this.reportAll();
+    });
+    // A notebook becomes that of an analysis when a question is asked about it.
+    store.changed.connect(() => {
+      for (const context of this.open.keys()) {
+        this.judge(context);
+      }
+    });
+    store.connected.connect(() => {
+      this.wake();
+    });
+    store.notebookAsked.connect((_, frame) => {
+      this.answer(frame);
+    });
+    // Also heals what nobody told: a page that slept may have missed the word of the server.
+    setInterval(() => {
+      this.wake();
+    }, HEARTBEAT);
+  }
+
+  /** A notebook was joined with its changed file. */
+  get joined(): ISignal<this, Joined> {
+    return this._joined;
+  }
+
+  /** Report every notebook whose state is another than the server knows. */
+  reportAll(): void {
+    for (const context of this.open.keys()) {
+      this.plan(context);
+    }
+  }
+
+  /** The page or the connection is back from a pause: report, and see what the files hold now. */
+  wake(): void {
+    for (const [context, open] of this.open) {
+      open.told = '';
+      this.report(context);
+      void open.live?.notebook.changedOnDisk();
+    }
+  }
+
+  private follow(panel: NotebookPanel): void {
+    const { context } = panel;
+    void context.ready.then(() => {
+      if (context.isDisposed || panel.isDisposed) {
+        return;
+      }
+      const known = this.open.get(context);
+      if (known === undefined) {
+        this.begin(context, panel);
+      } else {
+        known.panels.add(panel);
+      }
+      panel.disposed.connect(() => {
+        this.open.get(context)?.panels.delete(panel);
+      });
+    });
+  }
+
+  private begin(context: NotebookContext, panel: NotebookPanel): void {
+    this.open.set(context, {
+      panels: new Set([panel]),
+      live: null,
+      told: '',
+      last: null,
+      planned: false
+    });
+    const judge = (): void => {
+      this.judge(context);
+    };
+    const plan = (): void => {
+      this.plan(context);
+    };
+    context.model.metadataChanged.connect(judge);
+    context.pathChanged.connect(judge);
+    context.model.stateChanged.connect(plan);
+    // Cells begin and end to run.
+    context.sessionContext.statusChanged.connect(plan);
+    context.model.contentChanged.connect(plan);
+    context.disposed.connect(() => {
+      this.close(context);
+      this.open.delete(context);
+    });
+    this.judge(context);
+  }
+
+  /** See whether a notebook is one of an analysis, and of which. */
+  private judge(context: NotebookContext): void {
+    const open = this.open.get(context);
+    if (open === undefined || context.isDisposed) {
+      return;
+    }
+    const analysis = this.analysisOf(context);
+    if (analysis !== (open.live?.analysis ?? null)) {
+      this.close(context);
+      if (analysis !== null) {
+        const notebook = new LiveNotebook(context, this.options.contents);
+        open.live = { analysis, notebook };
+        this.listen(analysis, notebook);
+      }
+    }
+    this.plan(context);
+  }
+
+  private analysisOf(context: NotebookContext): string | null {
+    const path = context.localPath;
+    const { store } = this.options;
+    const known = store.analyses.find(summary => summary.notebook === path);
+    if (known !== undefined) {
+      return known.id;
+    }
+    const notes = context.model.getMetadata(KEY) as unknown;
+    return isObject(notes) && typeof notes.analysis === 'string' ? notes.analysis : null;
+  }
+
+  private listen(analysis: string, notebook: LiveNotebook): void {
+    notebook.landed.connect((_, landing) => {
+      this.send({
+        type: 'report_write',
+        analysis,
+        write: landing.write,
+        outcome: landing.outcome,
+        hash: landing.hash,
+        document: landing.document as never
+      });
+    });
+    notebook.rebased.connect((_, rebase) => {
+      this._joined.emit({ ...rebase, path: notebook.context.path });
+    });
+  }
+
+  private close(context: NotebookContext): void {
+    const open = this.open.get(context);
+    if (open === undefined || open.live === null) {
+      return;
+    }
+    open.live.notebook.dispose();
+    open.live = null;
+    const { last } = open;
+    open.last = null;
+    open.told = '';
+    if (last !== null) {
+      this.send({ ...last, open: false, active: false });
+    }
+  }
+
+  private answer(frame: NotebookFrame): void {
+    for (const [context, { live }] of this.open) {
+      if (live?.analysis !== frame.analysis || context.localPath !== frame.path) {
+        continue;
+      }
+      const { notebook } = live;
+      switch (frame.type) {
+        case 'write_notebook':
+          void notebook.write(frame);
+          return;
+        case 'notebook_changed':
+          void notebook.changedOnDisk(frame.hash);
+          return;
+        case 'read_notebook':
+          this.send({
+            type: 'report_document',
+            analysis: frame.analysis,
+            read: frame.read,
+            document: notebook.document() as never,
+            dirty: notebook.dirty
+          });
+          return;
+        default: {
+          const rest: never = frame;
+          throw new Error(`Unknown frame ${JSON.stringify(rest)}`);
+        }
+      }
+    }
+    // It was closed or renamed since: what is open is reported, so that the server asks elsewhere.
+    for (const [context, open] of this.open) {
+      open.told = '';
+      this.plan(context);
+    }
+  }
+
+  /** Report soon; what changes at once is reported at once. */
+  private plan(context: NotebookContext): void {
+    const open = this.open.get(context);
+    if (open === undefined || open.planned || open.live === null) {
+      return;
+    }
+    open.planned = true;
+    queueMicrotask(() => {
+      open.planned = false;
+      this.report(context);
+    });
+  }
+
+  private report(context: NotebookContext): void {
+    const open = this.open.get(context);
+    if (open === undefined || open.live === null || context.isDisposed) {
+      return;
+    }
+    const { analysis, notebook } = open.live;
+    const report: ReportNotebook = {
+      type: 'report_notebook',
+      analysis,
+      tab: this.options.tab,
+      path: context.localPath,
+      open: true,
+      dirty: notebook.dirty,
+      busy: notebook.busy,
+      collaborative: notebook.collaborative,
+      active: [...open.panels].some(panel => this.options.isActive(panel))
+    };
+    const text = JSON.stringify(report);
+    if (text === open.told) {
+      return;
+    }
+    open.told = text;
+    open.last = report;
+    this.send(report);
+    if (!report.busy && !report.dirty) {
+      void notebook.catchUp();
+    }
+  }
+
+  /** Send; where nobody listens now, everything is reported again at the next connection. */
+  private send(command: Command): void {
+    this.options.store.send(command).catch(() => undefined);
+  }
+}

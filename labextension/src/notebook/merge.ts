@@ -1,0 +1,262 @@
+/**
+ * Joins what a person has in a tab with what another writer put into the file meanwhile, cell by
+ * cell (by id), against the notebook that both began with. Pure; nothing of either side is lost:
+ *
+ * - A cell that one side changed is taken from that side; its text, its outputs and each key of its
+ *   metadata count on their own.
+ * - A text that both changed stays as the person has it; the file's version follows in a new cell.
+ * - A cell that one side deleted goes, unless the other side changed its text.
+ */
+import {
+  isObject,
+  KEY,
+  notesOf,
+  same,
+  withoutTrust,
+  type CellDocument,
+  type Json,
+  type JsonObject,
+  type NotebookDocument
+} from './document';
+
+/** What became of two versions of a notebook. */
+export interface Merge {
+  readonly document: NotebookDocument;
+  /** Cells whose text both sides changed. */
+  readonly conflicts: readonly string[];
+}
+
+type Prefer = 'mine' | 'theirs';
+
+/**
+ * Join two versions of a notebook.
+ *
+ * @param base - The file as the person's tab last read or wrote it; `null` where that is not known.
+ * @param mine - What the person has in the tab.
+ * @param theirs - What the file holds now.
+ * @param running - Cells that the person is running: their outputs are the tab's.
+ */
+export function mergeNotebooks(
+  base: NotebookDocument | null,
+  mine: NotebookDocument,
+  theirs: NotebookDocument,
+  running: ReadonlySet<string> = new Set()
+): Merge {
+  const [was, here, there] = [byId(base?.cells ?? []), byId(mine.cells), byId(theirs.cells)];
+  const kept = new Map<string, CellDocument>();
+  const copies = new Map<string, CellDocument>();
+  for (const id of new Set([...here.keys(), ...there.keys()])) {
+    const [old, my, their] = [was.get(id), here.get(id), there.get(id)];
+    if (my !== undefined && their !== undefined) {
+      const both = mergeCell(old, my, their, running.has(id));
+      kept.set(id, both.cell);
+      if (both.copy !== null) {
+        copies.set(id, both.copy);
+      }
+    } else if (my !== undefined) {
+      if (old === undefined || !sameText(old, my) || running.has(id)) {
+        kept.set(id, my);
+      }
+    } else if (their !== undefined && (old === undefined || !sameText(old, their))) {
+      kept.set(id, their);
+    }
+  }
+  const names = new Set([...was.keys(), ...kept.keys()]);
+  const cells: CellDocument[] = [];
+  for (const id of order(base, mine, theirs)) {
+    const cell = kept.get(id);
+    if (cell === undefined) {
+      continue;
+    }
+    cells.push(cell);
+    const copy = copies.get(id);
+    if (copy !== undefined) {
+      const name = nextVersion(id, names);
+      names.add(name);
+      cells.push({ ...copy, id: name });
+    }
+  }
+  return {
+    document: {
+      cells,
+      metadata: mergeObject(base?.metadata, mine.metadata, theirs.metadata, 'mine'),
+      nbformat: Math.max(mine.nbformat, theirs.nbformat),
+      nbformat_minor: Math.max(mine.nbformat_minor, theirs.nbformat_minor)
+    },
+    conflicts: [...copies.keys()]
+  };
+}
+
+/** Every id of both sides, in the order in which their cells are to stand. */
+function order(
+  base: NotebookDocument | null,
+  mine: NotebookDocument,
+  theirs: NotebookDocument
+): readonly string[] {
+  const [here, there] = [ids(mine), ids(theirs)];
+  const old = base === null ? [] : ids(base);
+  // The file leads, unless it was the person who moved cells.
+  const lead = !sameOrder(old, here) && sameOrder(old, there) ? here : there;
+  const rest = lead === here ? there : here;
+  const placed = [...lead];
+  const known = new Set(lead);
+  let after = -1;
+  for (const id of rest) {
+    if (known.has(id)) {
+      after = placed.indexOf(id);
+    } else {
+      after += 1;
+      placed.splice(after, 0, id);
+      known.add(id);
+    }
+  }
+  return placed;
+}
+
+/** Whether the cells that both lists have stand in the same order. */
+function sameOrder(one: readonly string[], other: readonly string[]): boolean {
+  const common = new Set(other);
+  const places = new Set(one);
+  const [a, b] = [one.filter(id => common.has(id)), other.filter(id => places.has(id))];
+  return a.every((id, index) => id === b[index]);
+}
+
+/** One cell that both sides have; `copy` is the file's version where both changed its text. */
+function mergeCell(
+  base: CellDocument | undefined,
+  mine: CellDocument,
+  theirs: CellDocument,
+  runs: boolean
+): { cell: CellDocument; copy: CellDocument | null } {
+  const iChanged = base === undefined || !sameText(base, mine);
+  const theyChanged = base === undefined || !sameText(base, theirs);
+  if (iChanged && theyChanged && !sameText(mine, theirs)) {
+    // One cell stands for one iteration: the version that was not edited here.
+    const cell = 'role' in notesOf(theirs) ? givenAway(mine) : mine;
+    return { cell, copy: theirs };
+  }
+  const text = sameText(mine, theirs) || !theyChanged ? mine : theirs;
+  const prefer = outputsOf(base, mine, theirs, runs);
+  const given = prefer === 'mine' ? mine : theirs;
+  const { trusted } = given.metadata;
+  const metadata = mergeMetadata(base?.metadata, mine.metadata, theirs.metadata);
+  const { outputs: _outputs, execution_count: _count, ...shell } = text;
+  const cell = { ...shell, metadata: trusted === undefined ? metadata : { ...metadata, trusted } };
+  if (text.cell_type !== 'code') {
+    return { cell, copy: null };
+  }
+  return {
+    cell: {
+      ...cell,
+      outputs: given.outputs ?? [],
+      execution_count: given.execution_count ?? null
+    },
+    copy: null
+  };
+}
+
+/** Whose outputs a cell shows whose text is settled. */
+function outputsOf(
+  base: CellDocument | undefined,
+  mine: CellDocument,
+  theirs: CellDocument,
+  runs: boolean
+): Prefer {
+  if (runs || (base !== undefined && sameOutputs(base, theirs))) {
+    return 'mine';
+  }
+  if (base !== undefined && sameOutputs(base, mine)) {
+    return 'theirs';
+  }
+  if (base !== undefined && !sameText(mine, theirs)) {
+    return sameText(base, theirs) ? 'mine' : 'theirs';
+  }
+  // Both ran the same text: the later run counts.
+  return (theirs.execution_count ?? 0) > (mine.execution_count ?? 0) ? 'theirs' : 'mine';
+}
+
+/** Join two versions of a cell's metadata, trust aside; of what both changed, ours is the file's. */
+export function mergeMetadata(
+  base: JsonObject | undefined,
+  mine: JsonObject,
+  theirs: JsonObject
+): JsonObject {
+  return mergeObject(base && withoutTrust(base), withoutTrust(mine), withoutTrust(theirs), 'mine');
+}
+
+/** Join two objects key by key; where both sides changed a value, `prefer` says whose counts. */
+function mergeObject(
+  base: JsonObject | undefined,
+  mine: JsonObject,
+  theirs: JsonObject,
+  prefer: Prefer
+): JsonObject {
+  const merged: Record<string, Json | undefined> = {};
+  for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
+    // What we note is the server's to say.
+    const value = mergeValue(base?.[key], mine[key], theirs[key], key === KEY ? 'theirs' : prefer);
+    if (value !== undefined) {
+      merged[key] = value;
+    }
+  }
+  return merged;
+}
+
+function mergeValue(
+  base: Json | undefined,
+  mine: Json | undefined,
+  theirs: Json | undefined,
+  prefer: Prefer
+): Json | undefined {
+  if (same(mine, theirs) || same(base, theirs)) {
+    return mine;
+  }
+  if (same(base, mine)) {
+    return theirs;
+  }
+  if (isObject(mine) && isObject(theirs)) {
+    return mergeObject(isObject(base) ? base : undefined, mine, theirs, prefer);
+  }
+  if (mine === undefined || theirs === undefined) {
+    return mine ?? theirs;
+  }
+  return prefer === 'mine' ? mine : theirs;
+}
+
+/** The cell as the person's own: its iteration now stands elsewhere. */
+function givenAway(cell: CellDocument): CellDocument {
+  return { ...cell, metadata: { ...cell.metadata, [KEY]: { origin: 'user' } } };
+}
+
+/** The id under which a further version of a cell is kept, as the server names it too. */
+function nextVersion(id: string, taken: ReadonlySet<string>): string {
+  for (let number = 2; ; number += 1) {
+    const name = `${id.slice(0, 56)}-v${String(number)}`;
+    if (!taken.has(name)) {
+      return name;
+    }
+  }
+}
+
+function sameText(one: CellDocument, other: CellDocument): boolean {
+  return (
+    one.cell_type === other.cell_type &&
+    one.source === other.source &&
+    same(one.attachments, other.attachments)
+  );
+}
+
+function sameOutputs(one: CellDocument, other: CellDocument): boolean {
+  return (
+    same(one.outputs ?? [], other.outputs ?? []) &&
+    (one.execution_count ?? null) === (other.execution_count ?? null)
+  );
+}
+
+function byId(cells: readonly CellDocument[]): Map<string, CellDocument> {
+  return new Map(cells.map(cell => [cell.id, cell]));
+}
+
+function ids(document: NotebookDocument): string[] {
+  return document.cells.map(cell => cell.id);
+}

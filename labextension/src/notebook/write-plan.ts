@@ -1,0 +1,113 @@
+/**
+ * Decides what a write of the server does to the notebook of this tab: all of its changes, or none
+ * because the person has changed what it was made for. Pure.
+ */
+import type { WriteNotebookFrame } from '../protocol/generated';
+import { KEY, readCell, withoutTrust, type CellDocument, type JsonObject } from './document';
+
+/** One change of the wire. */
+export type Change = WriteNotebookFrame['changes'][number];
+
+/** What is looked at of a cell of the tab. */
+export interface CellView {
+  readonly id: string;
+  readonly cell_type: string;
+  readonly source: string;
+}
+
+/** What is to be done, in this order; each `at` counts after the steps before it. */
+export type Step =
+  | { readonly do: 'insert'; readonly at: number; readonly cell: CellDocument }
+  | { readonly do: 'update'; readonly at: number; readonly cell: CellDocument }
+  | { readonly do: 'remove'; readonly at: number }
+  | { readonly do: 'note'; readonly values: JsonObject; readonly defaults: JsonObject };
+
+/**
+ * Plan a write.
+ *
+ * @param cells - The notebook's cells now.
+ * @returns The steps, or `null` where anything is not as the write expects it.
+ */
+export function planWrite(
+  cells: readonly CellView[],
+  changes: readonly Change[]
+): readonly Step[] | null {
+  const now = [...cells];
+  const steps: Step[] = [];
+  for (const change of changes) {
+    const step = plan(now, change);
+    if (step === null) {
+      return null;
+    }
+    if (step !== 'done') {
+      follow(now, step);
+      steps.push(step);
+    }
+  }
+  return steps;
+}
+
+function plan(now: readonly CellView[], change: Change): Step | 'done' | null {
+  switch (change.change) {
+    case 'put_cell': {
+      const given = readCell(change.cell);
+      const cell = { ...given, metadata: withoutTrust(given.metadata) };
+      const at = now.findIndex(one => one.id === cell.id);
+      const there = now[at];
+      if (there !== undefined) {
+        const same = there.source === cell.source && there.cell_type === cell.cell_type;
+        return same || there.source === change.expects ? { do: 'update', at, cell } : null;
+      }
+      if (change.expects !== null) {
+        return null;
+      }
+      if (change.after === null) {
+        return { do: 'insert', at: 0, cell };
+      }
+      const before = now.findIndex(one => one.id === change.after);
+      return before < 0 ? null : { do: 'insert', at: before + 1, cell };
+    }
+    case 'remove_cell': {
+      const at = now.findIndex(one => one.id === change.cell);
+      if (at < 0) {
+        return 'done';
+      }
+      return now[at]?.source === change.expects ? { do: 'remove', at } : null;
+    }
+    case 'set_metadata':
+      return { do: 'note', values: change.values, defaults: change.defaults };
+    default: {
+      const rest: never = change;
+      throw new Error(`Unknown change ${JSON.stringify(rest)}`);
+    }
+  }
+}
+
+/** Keep the list of cells as it will be after a step. */
+function follow(now: CellView[], step: Step): void {
+  switch (step.do) {
+    case 'insert':
+      now.splice(step.at, 0, step.cell);
+      break;
+    case 'update':
+      now[step.at] = step.cell;
+      break;
+    case 'remove':
+      now.splice(step.at, 1);
+      break;
+    case 'note':
+      break;
+    default: {
+      const rest: never = step;
+      throw new Error(`Unknown step ${JSON.stringify(rest)}`);
+    }
+  }
+}
+
+/** The notebook's metadata after a note was set. */
+export function noted(
+  metadata: JsonObject,
+  { values, defaults }: { readonly values: JsonObject; readonly defaults: JsonObject }
+): JsonObject {
+  return { ...defaults, ...metadata, [KEY]: values };
+}

@@ -1,0 +1,74 @@
+/** Keeps the notebooks of analyses that are open in step with what the server writes. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { LiveNotebooks, type Joined } from '../notebook/live-notebooks';
+import { tabName } from '../notebook/tab-name';
+import { IAnalystStore, PACKAGE } from '../tokens';
+
+/** Watches every notebook, whether or not a panel is shown. */
+export const liveNotebooksPlugin: JupyterFrontEndPlugin<void> = {
+  id: `${PACKAGE}:live-notebooks`,
+  description: 'Writes what an analysis does into notebooks that are open.',
+  autoStart: true,
+  requires: [IAnalystStore],
+  optional: [INotebookTracker, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    store: IAnalystStore,
+    notebooks: INotebookTracker | null,
+    translator: ITranslator | null
+  ): void => {
+    if (notebooks === null) {
+      return;
+    }
+    const trans = (translator ?? nullTranslator).load('analyst_kernel');
+    const live = new LiveNotebooks({
+      store,
+      notebooks,
+      contents: app.serviceManager.contents,
+      tab: tabName(window.sessionStorage),
+      isActive: panel => document.hasFocus() && app.shell.currentWidget === panel
+    });
+    const back = (): void => {
+      if (document.visibilityState === 'visible') {
+        live.wake();
+      }
+    };
+    document.addEventListener('visibilitychange', back);
+    document.addEventListener('resume', back);
+    for (const name of ['focus', 'blur']) {
+      window.addEventListener(name, () => {
+        live.reportAll();
+      });
+    }
+    live.joined.connect((_, joined) => {
+      const notice = joinedNotice(joined, trans);
+      if (notice !== null) {
+        Notification.emit(notice, joined.conflicts.length > 0 ? 'warning' : 'info', {
+          autoClose: joined.conflicts.length > 0 ? false : 8000
+        });
+      }
+    });
+  }
+};
+
+/** What to say when a notebook took over what its file held; `null` where it is nothing new. */
+export function joinedNotice(joined: Joined, trans: TranslationBundle): string | null {
+  const name = PathExt.basename(joined.path);
+  const count = joined.conflicts.length;
+  if (count > 0) {
+    return trans._n(
+      '“%2” changed on disk while you edited the same cell. Your text stays; the other version is in the cell below it.',
+      '“%2” changed on disk while you edited the same %1 cells. Your text stays; the other versions are in the cells below them.',
+      count,
+      name
+    );
+  }
+  if (joined.hadEdits) {
+    return trans.__('“%1” changed on disk. Those changes and your edits are now both in it.', name);
+  }
+  return joined.foreign ? trans.__('“%1” changed on disk and was loaded again.', name) : null;
+}

@@ -1,0 +1,337 @@
+// @vitest-environment happy-dom
+import type { Context } from '@jupyterlab/docregistry';
+import type { INotebookModel } from '@jupyterlab/notebook';
+import { describe, expect, it } from 'vitest';
+import { notesOf, readDocument, type NotebookDocument } from '../../src/notebook/document';
+import { LiveNotebook, type Landing, type Rebase } from '../../src/notebook/live-notebook';
+import type { Change } from '../../src/notebook/write-plan';
+import { FakeContents } from '../fakes/contents';
+
+const PATH = 'a.ipynb';
+
+function cell(id: string, source: string, more: Record<string, unknown> = {}): object {
+  return {
+    id,
+    cell_type: 'code',
+    source,
+    metadata: {},
+    outputs: [],
+    execution_count: null,
+    ...more
+  };
+}
+
+function book(...cells: object[]): object {
+  const kernelspec = { name: 'analyst', display_name: 'Analyst' };
+  const metadata = { kernelspec, language_info: { name: 'python' } };
+  return { cells, metadata, nbformat: 4, nbformat_minor: 5 };
+}
+
+function put(id: string, source: string, after: string | null, expects: string | null): Change {
+  return { change: 'put_cell', cell: cell(id, source) as never, after, expects };
+}
+
+const stdout = (text: string): object => ({ output_type: 'stream', name: 'stdout', text });
+
+interface Opened {
+  readonly files: FakeContents;
+  readonly context: Context<INotebookModel>;
+  readonly live: LiveNotebook;
+  readonly landed: Landing[];
+  readonly rebased: Rebase[];
+  write(number: number, ...changes: Change[]): Promise<void>;
+  /** The person types into a cell. */
+  type(at: number, text: string): void;
+  disk(): NotebookDocument;
+  tab(): NotebookDocument;
+}
+
+async function open(...cells: object[]): Promise<Opened> {
+  const files = new FakeContents();
+  files.write(PATH, book(...cells));
+  return openAgain(files);
+}
+
+async function openAgain(files: FakeContents): Promise<Opened> {
+  const context = await files.open(PATH);
+  const live = new LiveNotebook(context, files.manager);
+  const [landed, rebased]: [Landing[], Rebase[]] = [[], []];
+  live.landed.connect((_, one) => landed.push(one));
+  live.rebased.connect((_, one) => rebased.push(one));
+  return {
+    files,
+    context,
+    live,
+    landed,
+    rebased,
+    write: (write, ...changes) =>
+      live.write({ type: 'write_notebook', analysis: 'x', path: PATH, write, changes }),
+    type: (at, text) => {
+      context.model.sharedModel.getCell(at).setSource(text);
+    },
+    disk: () => readDocument(files.files.get(PATH)?.content),
+    tab: () => live.document()
+  };
+}
+
+const sources = (document: NotebookDocument): string[] => document.cells.map(one => one.source);
+const outcomes = (opened: Opened): (string | number)[][] =>
+  opened.landed.map(({ write, outcome }) => [write, outcome]);
+
+describe('a write of the server', () => {
+  it('is saved at once where nothing else waits, and is never dirty on the way', async () => {
+    const opened = await open(cell('a', '1'));
+    const dirty: boolean[] = [];
+    opened.files.onSave = () => dirty.push(opened.context.model.dirty);
+    await opened.write(1, put('b', '2', 'a', null), put('c', '3', 'b', null));
+    expect(sources(opened.disk())).toEqual(['1', '2', '3']);
+    expect(dirty).toEqual([false]);
+    expect(outcomes(opened)).toEqual([[1, 'saved']]);
+    expect(opened.landed[0]?.hash).toBe(opened.files.files.get(PATH)?.hash);
+    expect(opened.tab()).toEqual(opened.disk());
+  });
+
+  it('is one step that can be undone, apart from what the person did before', async () => {
+    const opened = await open(cell('a', '1'));
+    const { sharedModel } = opened.context.model;
+    sharedModel.insertCell(1, { cell_type: 'code', source: 'mine', metadata: {} });
+    await opened.write(1, put('b', '2', 'a', null), put('c', '3', 'b', null));
+    sharedModel.undo();
+    expect(sources(opened.tab())).toEqual(['1', 'mine']);
+    sharedModel.undo();
+    expect(sources(opened.tab())).toEqual(['1']);
+  });
+
+  it('waits for the save of a person who is in the middle of something', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.type(0, 'half a tho');
+    await opened.write(1, put('b', '2', 'a', null));
+    expect(outcomes(opened)).toEqual([[1, 'unsaved']]);
+    expect(sources(opened.disk())).toEqual(['1']);
+    expect(opened.context.model.dirty).toBe(true);
+    opened.type(0, 'half a thought');
+    await opened.context.save();
+    expect(outcomes(opened)).toEqual([
+      [1, 'unsaved'],
+      [1, 'saved']
+    ]);
+    expect(sources(opened.disk())).toEqual(['half a thought', '2']);
+    expect(opened.context.model.dirty).toBe(false);
+  });
+
+  it('is refused whole where the person edited the cell, with what stands there', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.type(0, 'mine');
+    await opened.write(7, put('b', '2', 'a', null), put('a', 'theirs', null, '1'));
+    expect(outcomes(opened)).toEqual([[7, 'refused']]);
+    expect(sources(opened.landed[0]?.document ?? opened.disk())).toEqual(['mine']);
+    expect(sources(opened.tab())).toEqual(['mine']);
+  });
+
+  it('may change what it put itself, and remove it', async () => {
+    const opened = await open(cell('a', '1'), cell('z', '9'));
+    const drop = { change: 'remove_cell', cell: 'c', expects: '3' } as const;
+    await opened.write(
+      1,
+      put('b', '2', 'a', null),
+      put('c', '3', 'b', null),
+      put('b', '22', 'a', '2'),
+      drop,
+      put('z', '99', null, '9')
+    );
+    expect(sources(opened.disk())).toEqual(['1', '22', '99']);
+    expect(opened.tab()).toEqual(opened.disk());
+  });
+
+  it('that comes twice changes nothing', async () => {
+    const opened = await open(cell('a', '1'));
+    await opened.write(1, put('b', '2', 'a', null));
+    await opened.write(1, put('b', '2', 'a', null));
+    expect(sources(opened.disk())).toEqual(['1', '2']);
+    expect(outcomes(opened)).toEqual([
+      [1, 'saved'],
+      [1, 'saved']
+    ]);
+  });
+
+  it('brings outputs without trust, and nothing to undo', async () => {
+    const trusted = { metadata: { trusted: true }, outputs: [stdout('old')] };
+    const opened = await open(cell('a', '1', trusted));
+    const model = opened.context.model.cells.get(0);
+    expect(model.trusted).toBe(true);
+    const html = { output_type: 'display_data', data: { 'text/html': '<script>' }, metadata: {} };
+    const change = { ...put('a', '1', null, '1'), cell: cell('a', '1', { outputs: [html] }) };
+    await opened.write(1, change as Change);
+    expect(model.trusted).toBe(false);
+    expect(opened.tab().cells[0]?.metadata).toEqual({});
+    expect(opened.tab().cells[0]?.outputs).toEqual([html]);
+    expect(opened.context.model.sharedModel.canUndo()).toBe(false);
+  });
+
+  it('leaves the outputs of a cell alone that the person is running', async () => {
+    const opened = await open(cell('a', '1', { outputs: [stdout('so far')] }));
+    const shared = opened.context.model.sharedModel.getCell(0);
+    (shared as unknown as { executionState: string }).executionState = 'running';
+    expect(opened.live.busy).toBe(true);
+    await opened.write(1, put('a', '1', null, '1'));
+    expect(opened.tab().cells[0]?.outputs).toEqual([stdout('so far')]);
+  });
+
+  it('keeps how the person folded a cell, and unfolds what the server unfolds', async () => {
+    const opened = await open(
+      cell('a', '1', { metadata: { tags: ['raises-exception'], analyst_kernel: { step: 1 } } })
+    );
+    opened.context.model.sharedModel.getCell(0).setMetadata('slideshow', { slide_type: 'skip' });
+    const done = cell('a', '1', { metadata: { analyst_kernel: { step: 1, outcome: 'ok' } } });
+    await opened.write(1, { change: 'put_cell', cell: done as never, after: null, expects: '1' });
+    expect(opened.tab().cells[0]?.metadata).toEqual({
+      slideshow: { slide_type: 'skip' },
+      analyst_kernel: { step: 1, outcome: 'ok' }
+    });
+  });
+
+  it('stays unsaved where the server cannot be reached, without a word', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.files.files.set(PATH, { content: '<<<<<<< HEAD', hash: 'broken' });
+    await opened.write(1, put('b', '2', 'a', null));
+    expect(outcomes(opened)).toEqual([[1, 'unsaved']]);
+    expect(opened.context.model.dirty).toBe(true);
+    expect(document.querySelector('.jp-Dialog')).toBeNull();
+  });
+});
+
+describe('a save', () => {
+  it('joins what another wrote with what the person typed, and asks nothing', async () => {
+    const opened = await open(cell('a', '1'), cell('b', '2'));
+    const kept = opened.context.model.cells.get(0);
+    opened.type(0, 'mine');
+    opened.files.write(PATH, book(cell('a', '1'), cell('b', 'theirs'), cell('c', 'new')));
+    await opened.context.save();
+    expect(sources(opened.disk())).toEqual(['mine', 'theirs', 'new']);
+    expect(opened.tab()).toEqual(opened.disk());
+    expect(opened.rebased).toEqual([{ hadEdits: true, conflicts: [], foreign: true }]);
+    expect(document.querySelector('.jp-Dialog')).toBeNull();
+    // The cells were not made anew: the cursor and the widgets stay.
+    expect(opened.context.model.cells.get(0)).toBe(kept);
+    // The next save is a plain one.
+    opened.type(0, 'more');
+    await opened.context.save();
+    expect(opened.rebased).toHaveLength(1);
+  });
+
+  it('during which the person types leaves the notebook dirty', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.type(0, 'x');
+    opened.files.onSave = () => {
+      opened.type(0, 'xy');
+    };
+    await opened.context.save();
+    expect(sources(opened.disk())).toEqual(['x']);
+    expect(opened.context.model.dirty).toBe(true);
+    opened.files.onSave = () => undefined;
+    await opened.context.save();
+    expect(sources(opened.disk())).toEqual(['xy']);
+    expect(opened.context.model.dirty).toBe(false);
+  });
+
+  it('of two tabs at once loses nothing of either', async () => {
+    const one = await open(cell('a', '1'), cell('b', '2'));
+    const other = await openAgain(one.files);
+    one.type(0, 'one');
+    other.type(1, 'other');
+    await one.context.save();
+    await other.context.save();
+    expect(sources(one.disk())).toEqual(['one', 'other']);
+    await one.live.changedOnDisk();
+    expect(one.tab()).toEqual(one.disk());
+    expect(one.context.model.dirty).toBe(false);
+  });
+
+  it('is JupyterLab’s own again when the notebook is no analysis’s any more', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.live.dispose();
+    opened.type(0, 'x');
+    await opened.context.save();
+    expect(sources(opened.disk())).toEqual(['x']);
+    expect(opened.landed).toEqual([]);
+  });
+});
+
+describe('a file that changed', () => {
+  it('in every way at once is what the tab becomes', async () => {
+    const opened = await open(...['a', 'b', 'c', 'd'].map(id => cell(id, id)));
+    const text = {
+      id: 'd',
+      cell_type: 'markdown',
+      source: 'now a text',
+      metadata: { tags: ['x'] }
+    };
+    const shown = cell('b', 'b', { outputs: [stdout('b')], execution_count: 4 });
+    opened.files.write(PATH, book(cell('n', 'new'), text, shown, cell('e', 'end'), cell('a', 'A')));
+    await opened.live.changedOnDisk();
+    expect(opened.tab()).toEqual(opened.disk());
+    expect(opened.context.model.dirty).toBe(false);
+    opened.files.write(PATH, book());
+    await opened.live.changedOnDisk();
+    expect(sources(opened.tab())).toEqual(['']);
+  });
+
+  it('is taken over at once by a tab that has nothing of its own', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.files.write(PATH, book(cell('a', '1'), cell('b', '2')));
+    await opened.live.changedOnDisk('h2');
+    expect(sources(opened.tab())).toEqual(['1', '2']);
+    expect(opened.context.model.dirty).toBe(false);
+    expect(opened.files.saves).toBe(0);
+  });
+
+  it('waits where the person has edits or runs a cell, until that is over', async () => {
+    const opened = await open(cell('a', '1'));
+    const shared = opened.context.model.sharedModel.getCell(0) as unknown as {
+      executionState: string;
+    };
+    shared.executionState = 'running';
+    opened.files.write(PATH, book(cell('a', '1'), cell('b', '2')));
+    await opened.live.changedOnDisk();
+    expect(sources(opened.tab())).toEqual(['1']);
+    shared.executionState = 'idle';
+    await opened.live.catchUp();
+    expect(sources(opened.tab())).toEqual(['1', '2']);
+  });
+
+  it('with the person’s cell edited there too shows both', async () => {
+    const mine = { metadata: { analyst_kernel: { role: 'iteration' } } };
+    const opened = await open(cell('a', '1', mine));
+    opened.type(0, 'mine');
+    opened.files.write(PATH, book(cell('a', 'theirs', mine)));
+    await opened.context.save();
+    expect(sources(opened.disk())).toEqual(['mine', 'theirs']);
+    expect(opened.disk().cells.filter(one => notesOf(one).role === 'iteration')).toHaveLength(1);
+    expect(opened.rebased[0]?.conflicts).toEqual(['a']);
+  });
+
+  it('is what the person gets back who asks for it, and our writes go with the rest', async () => {
+    const opened = await open(cell('a', '1'));
+    opened.type(0, 'x');
+    await opened.write(3, put('b', '2', 'a', null));
+    await opened.context.revert();
+    expect(sources(opened.tab())).toEqual(['1']);
+    expect(outcomes(opened)).toEqual([
+      [3, 'unsaved'],
+      [3, 'refused']
+    ]);
+  });
+
+  it('loses nothing of a tab that was dirty before it was an analysis’s', async () => {
+    const files = new FakeContents();
+    files.write(PATH, book(cell('a', '1'), cell('b', '2')));
+    const context = await files.open(PATH);
+    context.model.sharedModel.getCell(0).setSource('mine');
+    context.model.sharedModel.deleteCell(1);
+    const live = new LiveNotebook(context, files.manager);
+    await live.catchUp();
+    files.write(PATH, book(cell('a', '1'), cell('b', '2'), cell('c', '3')));
+    await context.save();
+    expect(sources(live.document())).toEqual(['mine', '3']);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { noted, planWrite, type Change } from '../../src/notebook/write-plan';
+
+const cells = [
+  { id: 'a', cell_type: 'code', source: '1' },
+  { id: 'b', cell_type: 'code', source: '2' }
+];
+
+function put(id: string, source: string, after: string | null, expects: string | null): Change {
+  const cell = { id, cell_type: 'code', source, metadata: { trusted: true }, outputs: [] };
+  return { change: 'put_cell', cell, after, expects };
+}
+
+describe('a write of the server', () => {
+  it('puts cells where it says, also below cells that it put itself', () => {
+    const steps = planWrite(cells, [
+      put('c', '3', 'a', null),
+      put('d', '4', 'c', null),
+      put('e', '5', null, null)
+    ]);
+    expect(steps?.map(step => [step.do, 'at' in step ? step.at : null])).toEqual([
+      ['insert', 1],
+      ['insert', 2],
+      ['insert', 0]
+    ]);
+  });
+
+  it('never brings trust', () => {
+    const [step] = planWrite(cells, [put('c', '3', 'a', null)]) ?? [];
+    expect(step?.do === 'insert' && step.cell.metadata).toEqual({});
+  });
+
+  it('may come twice', () => {
+    expect(planWrite(cells, [put('a', '1', null, null)])?.map(step => step.do)).toEqual(['update']);
+    expect(planWrite(cells, [put('a', '1', null, 'old')])?.map(step => step.do)).toEqual([
+      'update'
+    ]);
+    expect(planWrite(cells, [{ change: 'remove_cell', cell: 'x', expects: '' }])).toEqual([]);
+  });
+
+  it.each<[string, Change]>([
+    ['a text that was edited', put('a', 'new', null, 'old')],
+    ['a cell that is there with another text', put('a', 'new', null, null)],
+    ['a cell that was deleted', put('x', 'new', 'a', 'old')],
+    ['a neighbour that was deleted', put('x', 'new', 'gone', null)],
+    ['a removal of what was edited', { change: 'remove_cell', cell: 'a', expects: 'old' }]
+  ])('does nothing at all at %s', (_, change) => {
+    expect(planWrite(cells, [put('c', '3', 'b', null), change])).toBeNull();
+  });
+
+  it('sets our notes whole, and the rest only where it is missing', () => {
+    const metadata = { analyst_kernel: { version: 1, old: true }, kernelspec: { name: 'mine' } };
+    const note = { values: { version: 2 }, defaults: { kernelspec: { name: 'x' }, more: {} } };
+    expect(noted(metadata, note)).toEqual({
+      analyst_kernel: { version: 2 },
+      kernelspec: { name: 'mine' },
+      more: {}
+    });
+  });
+});

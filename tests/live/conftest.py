@@ -1,0 +1,99 @@
+"""One JupyterLab with a scripted model for each module; pages are the test's own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+
+from tests.fakes.fixtures import FAKE_KEY
+from tests.fakes.wire_server import WireServer
+from tests.live.provider import PROVIDER
+from tests.ui.browser_flags import CHROMIUM, FLAGS
+from tests.ui.lab import Lab
+from tests.ui.panel_page import QUICK, SLOW, Panel, open_panel
+from tests.ui.scripted_model import ScriptedModel
+
+GRACE_SECONDS = 3
+_workspaces = itertools.count(1)
+
+OpenPage = Callable[..., Panel]
+
+
+def pytest_report_header() -> str:
+    """Say with what the notebooks are shared."""
+    return f"live notebooks: {PROVIDER}"
+
+
+@pytest.fixture(scope="session")
+def model_server() -> Iterator[tuple[ScriptedModel, WireServer]]:
+    """Run the fake provider."""
+    model = ScriptedModel()
+    with WireServer([model], repeat=True) as wire:
+        yield model, wire
+
+
+@pytest.fixture
+def model(model_server: tuple[ScriptedModel, WireServer]) -> ScriptedModel:
+    """Return the scripted model, with an empty script."""
+    script, wire = model_server
+    script.reset(wire)
+    return script
+
+
+@pytest.fixture(scope="session")
+def live_lab(model_server: tuple[ScriptedModel, WireServer]) -> Iterator[Lab]:
+    """Run a server that waits only a moment for a browser that vanished."""
+    server = Lab(
+        environment={"ANTHROPIC_BASE_URL": model_server[1].url, "ANTHROPIC_API_KEY": FAKE_KEY},
+        arguments=(f"--AnalystKernelApp.grace_seconds={GRACE_SECONDS}",),
+    )
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """Drive browsers; ends with the module, as it holds this thread's event loop."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Run Debian's Chromium."""
+    expect.set_options(timeout=QUICK)
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_lab: Lab) -> Iterator[OpenPage]:
+    """Open pages in browsers of their own: ``open_page()``."""
+    opened: list[Panel] = []
+
+    def open_one(*, show: bool = True) -> Panel:
+        opened.append(open_panel(browser, live_lab, f"live{next(_workspaces)}", show=show))
+        return opened[-1]
+
+    yield open_one
+    trouble = [text for panel in opened for text in panel.trouble]
+    for panel in opened:
+        panel.page.context.close()
+    assert trouble == []
+
+
+@pytest.fixture
+def panel(open_page: OpenPage) -> Panel:
+    """Return the page where the questions are asked, its panel empty."""
+    found = open_page()
+    found.new()
+    # The page knows its server by now.
+    expect(found.button(re.compile("^Model: anthropic"))).to_be_visible(timeout=SLOW)
+    return found
