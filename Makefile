@@ -71,10 +71,12 @@ check: $(INSTALLED) ## Lint, types, arrows, front end, generated files
 	  || { echo "The wire changed: run \`make codegen\`."; exit 1; }
 	$(JLPM) codegen:check && jlpm check
 
-test: system-deps $(INSTALLED) ## Every test, with branch coverage, then the front end's, then the notebooks
+test: system-deps $(INSTALLED) ## Every test, with branch coverage, in the browser too; then the front end's, then the notebooks
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS) build/coverage
 	@failed=0; \
-	pytest -q --cov --cov-report=term:skip-covered --junit-xml=$(RESULTS)/python.xml || failed=1; \
+	pytest -q -n 2 --dist loadfile --ignore=tests/ui --cov --cov-report=term:skip-covered \
+	  --junit-xml=$(RESULTS)/python.xml || failed=1; \
+	pytest -q tests/ui --junit-xml=$(RESULTS)/browser.xml || failed=1; \
 	($(JLPM) test --reporter=default --reporter=junit --outputFile.junit=../$(RESULTS)/front-end.xml) || failed=1; \
 	if compgen -G 'notebooks/*.ipynb' > /dev/null; then \
 	  echo "The notebooks of notebooks/, run again and compared:"; \

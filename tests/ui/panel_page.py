@@ -28,6 +28,7 @@ _THEMES = {
 _OTHERS_TROUBLE = re.compile(
     r"Failed to load resource|WebSocket connection|ERR_|Failed to fetch|NetworkError"
     r"|Kernel:|Connection lost|jupyterlab/|Invalid response|\[LSP|ServiceWorker"
+    r"|Disposed\n[^\n]*\n[^\n]*_handleNewSession"  # a notebook that was closed while it opened
 )
 
 

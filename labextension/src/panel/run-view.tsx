@@ -113,8 +113,9 @@ function Result({ run, isLast }: Props): React.JSX.Element {
   return (
     <>
       <RunCharts run={run} />
-      {/* Where nothing ran, the card below says all that there is to say. */}
-      {run.status === 'answered' || (run.answer !== '' && iterations.length > 0) ? (
+      {/* Where a failure kept everything from running, the card below says all there is to say. */}
+      {run.status === 'answered' ||
+      (run.answer !== '' && (iterations.length > 0 || run.status === 'incomplete')) ? (
         <AnswerView run={run} isLast={isLast} />
       ) : null}
       {run.status !== 'answered' && <FailureCard run={run} isLast={isLast} />}

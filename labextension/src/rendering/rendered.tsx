@@ -67,5 +67,26 @@ export function Rendered(props: Props): React.JSX.Element {
     };
   }, [rendermime, mime, data, metadata, onRendered]);
 
-  return <div ref={host} className={className} />;
+  // What does not fit is scrolled, which the keyboard must be able to do too.
+  const [scrolls, setScrolls] = React.useState(false);
+  React.useEffect(() => {
+    const place = host.current;
+    if (place === null || typeof ResizeObserver === 'undefined') {
+      return;
+    }
+    const observer = new ResizeObserver(() => {
+      setScrolls(
+        place.scrollWidth > place.clientWidth + 1 || place.scrollHeight > place.clientHeight + 1
+      );
+    });
+    observer.observe(place);
+    for (const part of place.children) {
+      observer.observe(part);
+    }
+    return () => {
+      observer.disconnect();
+    };
+  }, [rendermime, mime, data]);
+
+  return <div ref={host} className={className} tabIndex={scrolls ? 0 : undefined} />;
 }
