@@ -98,6 +98,7 @@ class Renderer:
     def __init__(self) -> None:
         """Start with nothing remembered."""
         self._texts: dict[str, tuple[Cell, bytes]] = {}
+        self._notes: dict[str, tuple[Any, str]] = {}
 
     def render(self, document: Document) -> str:
         """Return the document as ``nbformat.writes`` would (sorted keys, indent 1, split lines)."""
@@ -117,27 +118,33 @@ class Renderer:
         if pieces:
             pieces[0] = b"[\n  "
         pairs = {k: _dumps(v, 1) for k, v in document.items() if k not in ("cells", "metadata")}
-        pairs |= {"cells": _PLACE, "metadata": _metadata(document["metadata"])}
+        pairs |= {"cells": _PLACE, "metadata": self._metadata(document["metadata"])}
         before, after = (_object(pairs, 0) + "\n").encode("utf-8", "replace").split(_PLACE_BYTES, 1)
         pieces.append(b"\n ]" if pieces else b"[]")
         return [before, *pieces, after]
 
+    def _metadata(self, metadata: dict[str, Any]) -> str:
+        """Render the notebook's metadata; our marks, one per cell, by the fast encoder."""
+        found = metadata.get(KEY)
+        ours: dict[str, Any] = found if isinstance(found, dict) else {}
+        marks = ours.get("cells")
+        if not isinstance(marks, dict) or not all(isinstance(m, str) for m in marks.values()):
+            return _dumps(metadata, 1)
+        pairs = {k: _dumps(v, 2) for k, v in metadata.items() if k != KEY}
+        inner = {k: self._note(k, v) for k, v in ours.items() if k != "cells"}
+        # With an indent json falls back to pure Python; a separator that holds it does not.
+        pad = (",\n" + " " * 4, ": ")
+        flat = json.dumps(marks, ensure_ascii=False, sort_keys=True, separators=pad)
+        inner["cells"] = f"{{\n    {flat[1:-1]}\n   }}" if marks else "{}"
+        pairs[KEY] = _object(inner, 2)
+        return _object(pairs, 1)
 
-def _metadata(metadata: dict[str, Any]) -> str:
-    """Render the notebook's metadata; our marks, one per cell, by the fast encoder."""
-    found = metadata.get(KEY)
-    ours: dict[str, Any] = found if isinstance(found, dict) else {}
-    marks = ours.get("cells")
-    if not isinstance(marks, dict) or not all(isinstance(m, str) for m in marks.values()):
-        return _dumps(metadata, 1)
-    pairs = {k: _dumps(v, 2) for k, v in metadata.items() if k != KEY}
-    inner = {k: _dumps(v, 3) for k, v in ours.items() if k != "cells"}
-    # With an indent, json falls back to pure Python; a separator with the indent in it does not.
-    pad = (",\n" + " " * 4, ": ")
-    flat = json.dumps(marks, ensure_ascii=False, sort_keys=True, separators=pad)
-    inner["cells"] = f"{{\n    {flat[1:-1]}\n   }}" if marks else "{}"
-    pairs[KEY] = _object(inner, 2)
-    return _object(pairs, 1)
+    def _note(self, key: str, value: Any) -> str:
+        """Render one of our notes; documents share what did not change, so that is known again."""
+        known = self._notes.get(key)
+        if known is None or known[0] is not value:
+            known = self._notes[key] = value, _dumps(value, 3)
+        return known[1]
 
 
 def _object(pairs: dict[str, str], depth: int) -> str:

@@ -194,7 +194,7 @@ def test_verify_reproduces_until_an_output_is_changed(place: Path, asked: Ended)
     good = analyst("verify", NAME, "--json", cwd=place)
     assert good.code == 0, good.err
     report = json.loads(good.out)
-    assert (report["reproduced"], report["of"]) == (4, 4)
+    assert (report["reproduced"], report["total"]) == (4, 4)
     text = (place / NAME).read_text(encoding="utf-8")
     saved = f"{mileage_by_year()[2015]:.4f}"
     assert saved in text

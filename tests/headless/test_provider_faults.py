@@ -146,7 +146,7 @@ async def test_a_reply_that_breaks_inside_a_call_runs_nothing_and_is_retried(
     assert await runs_of(analysis, f"{kind}, broken") == 0
     assert await runs_of(analysis, kind) == 1
     # Nothing of the broken reply is in the conversation.
-    assert "broken" not in str(story.bodies[-1]["messages"])
+    assert f"{kind}, broken" not in str(story.bodies[-1]["messages"])
 
 
 async def test_input_that_is_no_json_is_answered_not_run(analysis: Analysis, server: WireServer):

@@ -30,6 +30,7 @@ export type NotebookFrame = WriteNotebookFrame | ReadNotebookFrame | NotebookCha
 /** What the panel draws from. Every change is announced at most once per frame. */
 export class AnalystStore implements SocketListener {
   private summaries = new Map<string, AnalysisSummary>();
+  private readonly newer = new Set<Map<string, AnalysisSummary | null>>();
   private readonly states = new Map<string, AnalysisState>();
   private readonly watchers = new Map<string, number>();
   private readonly arrived = new Map<string, Event[]>();
@@ -114,14 +115,26 @@ export class AnalystStore implements SocketListener {
 
   /** Ask again for the list, the status and the models. */
   async refresh(): Promise<void> {
+    // What is told while the list is on its way is newer than the list.
+    const newer = new Map<string, AnalysisSummary | null>();
+    this.newer.add(newer);
     try {
       const [status, analyses] = await Promise.all([this.rest.status(), this.rest.analyses()]);
       this.status = status;
       this.summaries = new Map(analyses.map(summary => [summary.id, summary]));
+      for (const [id, summary] of newer) {
+        if (summary === null) {
+          this.summaries.delete(id);
+        } else {
+          this.summaries.set(id, summary);
+        }
+      }
       this.listed = true;
       this.trouble = null;
     } catch (reason) {
       this.trouble = faultOf(reason);
+    } finally {
+      this.newer.delete(newer);
     }
     this.announce();
     await this.refreshModels();
@@ -171,7 +184,7 @@ export class AnalystStore implements SocketListener {
   /** Start an analysis. */
   async create(options: NewAnalysis = {}): Promise<AnalysisSummary> {
     const summary = await this.rest.create(options);
-    this.summaries.set(summary.id, summary);
+    this.note(summary.id, summary);
     this.announce();
     return summary;
   }
@@ -179,7 +192,7 @@ export class AnalystStore implements SocketListener {
   /** Start an analysis from a cell of another one. */
   async branch(analysis: string, from: BranchPoint): Promise<AnalysisSummary> {
     const summary = await this.rest.branch(analysis, from);
-    this.summaries.set(summary.id, summary);
+    this.note(summary.id, summary);
     this.announce();
     return summary;
   }
@@ -207,7 +220,7 @@ export class AnalystStore implements SocketListener {
     switch (frame.type) {
       case 'analysis_changed': {
         const before = this.summaries.get(frame.summary.id);
-        this.summaries.set(frame.summary.id, frame.summary);
+        this.note(frame.summary.id, frame.summary);
         if (before !== undefined && before.state !== frame.summary.state) {
           this._turned.emit({ before, after: frame.summary });
         }
@@ -258,11 +271,22 @@ export class AnalystStore implements SocketListener {
 
   /** Take an analysis out of the list, as when it was deleted. */
   forget(analysis: string): void {
-    this.summaries.delete(analysis);
+    this.note(analysis, null);
     this.states.delete(analysis);
     this.arrived.delete(analysis);
     this._removed.emit(analysis);
     this.announce();
+  }
+
+  private note(analysis: string, summary: AnalysisSummary | null): void {
+    if (summary === null) {
+      this.summaries.delete(analysis);
+    } else {
+      this.summaries.set(analysis, summary);
+    }
+    for (const newer of this.newer) {
+      newer.set(analysis, summary);
+    }
   }
 
   private announce(): void {

@@ -36,6 +36,28 @@ describe('AnalystStore', () => {
     expect(store.state(id)?.last).toBe(events.at(-1)?.number);
   });
 
+  it('keeps an analysis that was made while an older list was on its way', async () => {
+    const server = new FakeServer();
+    server.add(id);
+    const store = server.connect();
+    await vi.waitFor(() => {
+      expect(store.listed).toBe(true);
+    });
+    let answer: (list: readonly []) => void = () => undefined;
+    vi.spyOn(store.rest, 'analyses').mockReturnValueOnce(
+      new Promise(resolve => {
+        answer = resolve;
+      })
+    );
+    const refreshed = store.refresh();
+    const made = await store.create();
+    store.forget(id);
+    answer([]);
+    await refreshed;
+    expect(store.summary(made.id)).not.toBeNull();
+    expect(store.summary(id)).toBeNull();
+  });
+
   it('follows what was shown before there was a connection', async () => {
     const server = new FakeServer();
     server.add(id, events);
