@@ -25,7 +25,7 @@ from tests.sandbox.conftest import DEADLINE, Start
 PROGRAM = shutil.which("bwrap")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not installed")
 
-LIVES = int(os.environ.get("ANALYST_LIVES", "150"))
+LIVES = int(os.environ.get("ANALYST_LIVES", "60"))
 ASKED = 50
 """One life in so many is also asked something over the wire."""
 
