@@ -202,8 +202,7 @@ def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int
             try:
                 _make(inside, here, name, folder=as_folder)
                 following = _step(here, name)
-                private = f"/{'/'.join(parts[:depth])}" in PRIVATE
-                if private and (cover or not last):
+                if (cover or not last) and _is_writable(here, f"/{'/'.join(parts[:depth])}"):
                     following = _cover(inside, here, name, following)
             except OSError:
                 os.close(here)
@@ -216,6 +215,12 @@ def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int
             os.close(here)
             raise OSError(f"something else stands in the way of {path}")
     return here
+
+
+def _is_writable(here: int, path: str) -> bool:
+    """Say whether the kernel may write in this folder of a room: in its /tmp and the like."""
+    private = any(path == top or path.startswith(f"{top}/") for top in PRIVATE)
+    return private and not os.fstatvfs(here).f_flag & os.ST_RDONLY
 
 
 def _step(here: int, name: str) -> int:
