@@ -42,9 +42,11 @@ def run_as_user(*forms: str) -> dict[str, Any]:
         "ANTHROPIC_API_KEY": "SECRET-MARKER",
     }
     if os.getuid() == 0:
-        os.chown(place, UID, UID)
+        # A user for each process of tests: the kernel counts processes by user.
+        user = UID + os.getpid() % 10_000
+        os.chown(place, user, user)
         script = f"{_opened()}cd {shlex.quote(str(place))}\n"
-        script += f"exec setpriv --reuid={UID} --regid={UID} --clear-groups {shlex.join(command)}"
+        script += f"exec setpriv --reuid={user} --regid={user} --clear-groups {shlex.join(command)}"
         command = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", script]
     try:
         done = subprocess.run(

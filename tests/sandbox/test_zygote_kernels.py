@@ -289,5 +289,8 @@ async def test_what_was_said_to_a_dead_kernel_does_not_reach_the_next(start: Sta
                 while await kernel.provisioner.poll() is None:
                     await asyncio.sleep(0.01)
             await kernel.manager.interrupt_kernel()
+            control = kernel.manager._control_socket
+            await kernel.provisioner.kill(restart=True)
+            assert control.linger == 0, "it would still be sent when the socket is closed"
             await kernel.manager.restart_kernel(now=True)
             assert not (await kernel.run("import time; time.sleep(0.3)")).name
