@@ -19,9 +19,13 @@ class NotebookPage:
         self.root = panel.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         expect(self.root).to_be_visible(timeout=SLOW)
         expect(self.root.locator(".jp-Cell").first).to_be_visible(timeout=SLOW)
-        # Attached to its kernel, and that kernel has nothing to do.
-        idle = self.root.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-        expect(idle).to_have_count(1, timeout=SLOW)
+        # Attached to its kernel, and that kernel has nothing to do. The indicator in the toolbar
+        # says "idle" before there is a kernel too; a cell run then gets a dialog of JupyterLab.
+        panel.page.wait_for_function(
+            "() => window.jupyterapp.shell.currentWidget?.sessionContext?.kernelDisplayStatus"
+            " === 'idle'",
+            timeout=SLOW,
+        )
 
     @property
     def kernel(self) -> Locator:
