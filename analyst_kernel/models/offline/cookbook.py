@@ -9,9 +9,11 @@ from analyst_kernel.models.offline.column_roles import is_number
 from analyst_kernel.models.offline.recipe import Recipe
 from analyst_kernel.models.offline.recipes_counts import count, distinct, top_rows, top_values
 from analyst_kernel.models.offline.recipes_groups import best_per_group, groups
+from analyst_kernel.models.offline.recipes_join import join
+from analyst_kernel.models.offline.recipes_missing import missing
+from analyst_kernel.models.offline.recipes_overview import profile
 from analyst_kernel.models.offline.recipes_relation import compare, correlation
 from analyst_kernel.models.offline.recipes_single import distribution, outliers, scalar
-from analyst_kernel.models.offline.recipes_tables import join, missing, profile
 from analyst_kernel.models.offline.recipes_time import trend
 from analyst_kernel.models.offline.task import Intent, Task
 

@@ -59,13 +59,23 @@ def _best(question: str, profiles: Sequence[DatasetProfile], known: Known) -> Re
     reading = equal[0][1]
     if len(equal) == 1 or not isinstance(reading, Ready):
         return reading
-    if reading.task.intent in ("profile", "missing", "join"):
+    if reading.task.intent == "join":
         return reading
     for candidate, candidate_reading in equal:
         if candidate.dataset.name in known.choices:
             return candidate_reading
+    if _of_whole_tables(reading.task):
+        also = tuple(candidate for candidate, _ in equal[1:])
+        return replace(reading, task=replace(reading.task, also=also))
     options = tuple(candidate.dataset.name for candidate, _ in equal[:4])
     return AskWhich("Which dataset do you mean?", options, options[0], reading.weight)
+
+
+def _of_whole_tables(task: Task) -> bool:
+    """Whether a question that names no dataset can be answered for each of them."""
+    if task.intent not in ("profile", "missing", "count"):
+        return False
+    return not (task.measures or task.groups or task.filters or task.members or task.part)
 
 
 def _rank(reading: Reading) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from analyst_kernel.models.offline.reader import FoundValue
 from analyst_kernel.models.offline.recipe import Cell
-from analyst_kernel.models.offline.rows import quoted, sql_name
+from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import LookUp
 from analyst_kernel.models.offline.words import stem
 
@@ -26,19 +26,11 @@ def lookup_cell(reading: LookUp) -> Cell:
     columns = ", ".join(quoted(column) for column in reading.columns)
     phrases = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
     values = f"{name}[column]"
-    imports = ["import re", ""]
     if reading.profile.dataset.load == "view":
-        listing = ", ".join(map(sql_name, reading.columns))
-        imports = [
-            "import re",
-            "",
-            "import duckdb",
-            "",
-            f"text_columns = duckdb.sql({quoted(f'SELECT {listing} FROM {name}')}).df()",
-        ]
-        values = "text_columns[column]"
+        return Cell("lookup", lookup_goal(reading)[:90], _search_on_disk(reading), 1)
     code = [
-        *imports,
+        "import re",
+        "",
         "found = []",
         f"for column in [{columns}]:",
         f"    counts = {values}.dropna().astype(str).value_counts()",
@@ -52,6 +44,43 @@ def lookup_cell(reading: LookUp) -> Cell:
         '{"found": found}',
     ]
     return Cell("lookup", lookup_goal(reading)[:90], "\n".join(code), 1)
+
+
+def _search_on_disk(reading: LookUp) -> str:
+    """Write the search of a dataset on disk: a query per column, which brings the hits alone."""
+    table = reading.profile.dataset.name
+    words = " OR ".join(
+        f"contains(lower(value), {_sql_text(_bare(phrase).lower())})" for phrase in reading.phrases
+    )
+    columns = ", ".join(quoted(column) for column in reading.columns)
+    phrases = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
+    query = (
+        "SELECT value, count(*) AS n "
+        f"FROM (SELECT CAST({{name}} AS VARCHAR) AS value FROM {table}) "
+        f"WHERE {words} "
+        "GROUP BY value ORDER BY n DESC"
+    )
+    code = [
+        "import re",
+        "",
+        "import duckdb",
+        "",
+        "found = []",
+        f"for column in [{columns}]:",
+        "    name = '\"' + column.replace('\"', '\"\"') + '\"'",
+        f"    counts = duckdb.sql(f{quoted(query)}).fetchall()",
+        f"    for phrase, word in {{{phrases}}}.items():",
+        '        pattern = re.compile(rf"(?<!\\w){re.escape(word)}s?(?!\\w)", re.IGNORECASE)',
+        "        hits = [(value, n) for value, n in counts if pattern.search(value)]",
+        "        found += [(phrase, column, value, n) for value, n in hits[:5]]",
+        '{"found": found}',
+    ]
+    return "\n".join(code)
+
+
+def _sql_text(text: str) -> str:
+    """Return an SQL string, inside an f-string of Python."""
+    return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
 
 
 def _hits(shown: dict[str, Any]) -> list[tuple[str, str, str, int]]:

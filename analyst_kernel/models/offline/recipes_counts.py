@@ -20,6 +20,7 @@ from analyst_kernel.models.offline.prose import (
     unit_notes,
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
+from analyst_kernel.models.offline.recipes_overview import row_count
 from analyst_kernel.models.offline.recipes_single import label_columns
 from analyst_kernel.models.offline.rows import basis, dropped, prepare, quoted
 from analyst_kernel.models.offline.task import Task
@@ -27,6 +28,8 @@ from analyst_kernel.models.offline.task import Task
 
 def count(task: Task) -> Recipe:
     """How many rows there are, or how many meet the conditions."""
+    if not task.filters:
+        return row_count(task)
     columns = tuple(dict.fromkeys(found.column for found in task.filters))
     rows = prepare(task, ())
     source = task.profile.dataset.name
@@ -43,7 +46,7 @@ def count(task: Task) -> Recipe:
         "}",
     ]
     goals = (
-        "Select the rows that meet the condition" if task.filters else "Look at the rows",
+        "Select the rows that meet the condition",
         "Count them",
         "State the count and its share",
     )
@@ -55,12 +58,6 @@ def _tell_count(task: Task, results: Results) -> Draft:
     shown = results["count"]
     name = task.profile.dataset.name
     n, whole = figure(shown["rows that match"]), figure(shown["rows"])
-    if not task.filters:
-        return Draft(
-            (f"`{name}` has {whole} rows.", "Every row counts once, repeated rows included."),
-            (KeyValue("Rows", shown["rows"]),),
-            task.assumptions,
-        )
     part = share(shown["share in percent"])
     head = f"In {n} of {whole} rows of `{name}` ({part}), {condition(task.filters)}."
     gaps = [

@@ -59,14 +59,14 @@ def groups(task: Task) -> Recipe:
         measure = quoted(SHARE if task.part else task.measures[0].name)
         method = AGGREGATE[task.statistic]
         compute = [
-            f"grouped = {rows.frame}.groupby([{by}])[{measure}]",
+            f"grouped = {rows.frame}.groupby([{by}]{rows.observed})[{measure}]",
             f'{table} = grouped.agg(value="{method}", rows="size")',
             f'{table} = {table}.sort_values("value", ascending={ascending})',
         ]
         overall = f'"overall": round(float({rows.frame}[{measure}].{method}()), 4),'
     else:
         compute = [
-            f'{table} = {rows.frame}.groupby([{by}]).size().to_frame("value")',
+            f'{table} = {rows.frame}.groupby([{by}]{rows.observed}).size().to_frame("value")',
             f'{table}["rows"] = {table}["value"]',
             f'{table} = {table}.sort_values("value", ascending={ascending})',
         ]
@@ -228,7 +228,7 @@ def best_per_group(task: Task) -> Recipe:
         f"{table} = shown_rows.pivot_table(",
         (
             f"    index={quoted(entity_name)}, columns={quoted(part_name)}, "
-            f'values={quoted(measure.name)}, aggfunc="{method}"'
+            f'values={quoted(measure.name)}, aggfunc="{method}"{rows.observed}'
         ),
         ")",
         f"display({table}.round(2))",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
+from analyst_kernel.models.offline.on_disk import stays
 from analyst_kernel.models.offline.prose import (
     axis_label,
     called,
@@ -29,6 +30,9 @@ from analyst_kernel.models.offline.rows import (
     variable,
 )
 from analyst_kernel.models.offline.task import Task
+
+_POINTS = 5_000
+"""Points of one scatter plot of a dataset that stays on disk."""
 
 
 def correlation(task: Task) -> Recipe:
@@ -59,15 +63,24 @@ def correlation(task: Task) -> Recipe:
         '    "rows of lower half": int((~upper_half).sum()),',
         "}",
     ]
+    points, drawn = f"{a}, {b}", ""
+    sample: list[str] = []
+    if stays(task.profile) and (task.profile.dataset.rows or 0) > _POINTS:
+        shown = f"{rows.frame}_drawn"
+        few = f"min(len({rows.frame}), {_POINTS})"
+        sample = [f"{shown} = {rows.frame}.sample({few}, random_state=1)"]
+        points = f"{shown}[{quoted(x.name)}], {shown}[{quoted(y.name)}]"
+        drawn = f" ({_POINTS:,} rows drawn at random)"
     chart = chart_cell(
         [
-            f"ax.scatter({a}, {b}, s=14, alpha=0.5)",
+            *sample,
+            f"ax.scatter({points}, s=14, alpha=0.5)",
             "if varied:",
             f"    ends = np.array([{a}.min(), {a}.max()])",
             '    ax.plot(ends, intercept + slope * ends, color="black", label="linear fit")',
             "    ax.legend()",
         ],
-        title=f"{axis_label(y, task.profile)} against {axis_label(x, task.profile)}",
+        title=f"{axis_label(y, task.profile)} against {axis_label(x, task.profile)}{drawn}",
         x=axis_label(x, task.profile),
         y=axis_label(y, task.profile),
         step=3,
@@ -154,9 +167,10 @@ def compare(task: Task) -> Recipe:
     rows = prepare(task, (group, measure), numeric=(measure,))
     key, value = quoted(group.name), quoted(measure.name)
     side, lines = _sides(task, rows)
+    fliers = ", showfliers=False" if stays(task.profile) else ""
     compute = [
         *lines,
-        f"grouped = {rows.frame}.groupby({side})[{value}]",
+        f"grouped = {rows.frame}.groupby({side}{rows.observed})[{value}]",
         'summary = grouped.agg(["mean", "median", "std", "size"])',
         'summary = summary.rename(columns={"size": "rows"}).sort_values("mean", ascending=False)',
         "display(summary.round(2))",
@@ -185,13 +199,14 @@ def compare(task: Task) -> Recipe:
     chart = chart_cell(
         [
             "names = list(summary.index[:8])",
-            "ax.boxplot([grouped.get_group(name) for name in names])",
+            f"ax.boxplot([grouped.get_group(name) for name in names]{fliers})",
             "labels = [str(name)[:22] for name in names]",
             "turn = 20 if len(labels) * max(map(len, labels)) > 70 else 0",
             "ax.set_xticks(range(1, len(labels) + 1), labels, rotation=turn)",
             *grouped_digits("y", task),
         ],
-        title=f"{axis_label(measure, task.profile)} by {group.name}",
+        title=f"{axis_label(measure, task.profile)} by {group.name}"
+        + (" (outliers not drawn)" if fliers else ""),
         x=group.name,
         y=axis_label(measure, task.profile),
         step=3,

@@ -9,6 +9,7 @@ from typing import Any
 
 from analyst_kernel.models.offline.charts import chart_cell
 from analyst_kernel.models.offline.column_roles import is_id, is_number
+from analyst_kernel.models.offline.on_disk import categories, stays
 from analyst_kernel.models.offline.prose import (
     axis_label,
     called,
@@ -18,6 +19,7 @@ from analyst_kernel.models.offline.prose import (
     item,
     listed,
     of_measure,
+    rows_of,
     share,
     unit,
     unit_notes,
@@ -119,12 +121,10 @@ def outliers(task: Task) -> Recipe:
     """Values far outside the middle half of a column (the rule of the box plot)."""
     column = task.measures[0]
     labels = label_columns(task, 3)
-    rows = prepare(task, (column,), numeric=(column,))
+    rows = prepare(task, (column,), numeric=(column,), labels=labels)
     values = variable(column, task)
     # The index still names the row of the source, so labels are looked up there.
     names = ", ".join(quoted(label.name) for label in labels)
-    if task.profile.dataset.load == "view":
-        names = ""
     show = f"{rows.selected}.loc[outliers.index, [{names}]]"
     compute = [
         f"{values} = {rows.frame}[{quoted(column.name)}]",
@@ -210,6 +210,9 @@ def label_columns(task: Task, count: int) -> list[ColumnProfile]:
     """Return columns that tell a reader which row is which."""
     rows = task.profile.dataset.rows
     skip = {column.name for column in task.measures}
+    if stays(task.profile):  # names that differ in every row would not fit into memory
+        texts = {column.name for column in task.profile.columns if column.kind == "text"}
+        skip |= texts - {column.name for column in categories(task.profile, list(texts))}
     good = [
         column
         for column in task.profile.columns
@@ -232,7 +235,7 @@ def scalar(task: Task) -> Recipe:
     column = task.measures[0]
     extreme = task.statistic in ("max", "min")
     labels = label_columns(task, 3) if extreme else []
-    rows = prepare(task, (column,), numeric=(column,))
+    rows = prepare(task, (column,), numeric=(column,), labels=labels)
     values = variable(column, task)
     method = AGGREGATE[task.statistic]
     compute = [
@@ -243,7 +246,7 @@ def scalar(task: Task) -> Recipe:
         compute += [
             f"rows_with_it = {values}.index[{values} == result]",
             f"display({rows.selected}.loc[rows_with_it].head(10))"
-            if not labels or task.profile.dataset.load == "view"
+            if not labels
             else f"display({rows.selected}.loc[rows_with_it, "
             f"[{', '.join(quoted(c.name) for c in (*labels, column))}]].head(10))",
         ]
@@ -256,7 +259,7 @@ def scalar(task: Task) -> Recipe:
     ]
     if extreme:
         compute.append('    "rows with it": len(rows_with_it),')
-        if labels and task.profile.dataset.load == "frame":
+        if labels:
             names = ", ".join(quoted(label.name) for label in labels)
             compute.append(
                 f'    "example": {rows.selected}.loc[rows_with_it[0], [{names}]]'
@@ -293,7 +296,7 @@ def _tell_scalar(task: Task, results: Results) -> Draft:
     where = f" where {condition(task.filters)}" if task.filters else ""
     head = (
         f"{capital('the ' + of_measure(task))} is {figure(shown['result'], of)}{where}, "
-        f"over {figure(rows['rows used'])} rows."
+        f"over {rows_of(rows['rows used'])}."
     )
     sentences = [head]
     example: dict[str, Any] = shown.get("example", {})

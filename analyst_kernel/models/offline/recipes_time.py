@@ -78,7 +78,7 @@ def _one_line(task: Task) -> Recipe:
     )
     time = rows.time or ""
     method = AGGREGATE[task.statistic]
-    by = f"{rows.frame}.groupby({quoted(time)})"
+    by = f"{rows.frame}.groupby({quoted(time)}{rows.observed})"
     if task.part or task.measures:
         measure = SHARE if task.part else task.measures[0].name
         series = identifier(task.statistic, "" if task.part else measure, "by", time)
@@ -220,7 +220,7 @@ def _by_group(task: Task) -> Recipe:
     rows = prepare(task, (group, *task.measures), numeric=task.measures)
     time, key = rows.time or "", quoted(group.name)
     compute = _chosen_groups(task, rows)
-    by = f"{rows.frame}.groupby([{quoted(time)}, {key}])"
+    by = f"{rows.frame}.groupby([{quoted(time)}, {key}]{rows.observed})"
     table = identifier(task.statistic, "by", time)
     method = AGGREGATE[task.statistic]
     measure = SHARE if task.part else task.measures[0].name if task.measures else ""

@@ -13,6 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyst_kernel.models.offline.column_roles import is_date, number_as_text
+from analyst_kernel.models.offline.on_disk import (
+    categories,
+    cut_period,
+    load_cell,
+    stays,
+    without_unused,
+)
 from analyst_kernel.models.offline.prose import condition, figure, listed, rows_of
 from analyst_kernel.models.offline.recipe import Cell, Shown
 from analyst_kernel.models.offline.sentinels import sentinels, totals
@@ -61,11 +68,6 @@ _IN_USE = frozenset(
 )
 
 
-def sql_name(name: str) -> str:
-    """Return an SQL identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """The cells that prepare the rows, and what the next cells can use.
@@ -75,16 +77,22 @@ class Prepared:
         frame: Variable with the rows used.
         selected: Variable with the rows that meet the conditions, incomplete ones included.
         time: Column of ``frame`` with the periods, if any.
+        observed: Argument of a group-by whose keys may be categories; empty where none are.
     """
 
     cells: tuple[Cell, ...]
     frame: str
     selected: str
     time: str = ""
+    observed: str = ""
 
 
 def prepare(
-    task: Task, columns: Sequence[ColumnProfile], *, numeric: Sequence[ColumnProfile] = ()
+    task: Task,
+    columns: Sequence[ColumnProfile],
+    *,
+    numeric: Sequence[ColumnProfile] = (),
+    labels: Sequence[ColumnProfile] = (),
 ) -> Prepared:
     """Write the cell that selects rows, keeps the columns needed and counts what is missing.
 
@@ -92,22 +100,24 @@ def prepare(
         task: The task.
         columns: Columns that the computation needs; rows without one of them are left out.
         numeric: Those of them that have to be numbers.
+        labels: Columns that ``selected`` also has to have.
     """
     name = task.profile.dataset.name
     columns = (*columns, *(found.column for found in task.part))
     needed = list(dict.fromkeys(column.name for column in columns))
     if task.time is not None and task.time.column.name not in needed:
         needed.insert(0, task.time.column.name)
+    axis = task.time
     cells: list[Cell] = []
     source = name
-    if task.profile.dataset.load == "view":
+    few: list[ColumnProfile] = []
+    if stays(task.profile):
         source = f"{name}_rows"
         loaded = [*needed, *(found.column.name for found in task.filters)]
-        loaded = list(dict.fromkeys([*loaded, *(label for label, _ in totals(task.profile))]))
-        fields = ", ".join(map(sql_name, loaded)) or "*"
-        cells.append(
-            Cell("load", "Load the columns needed", f"SELECT {fields}\nFROM {name}", 1, source)
-        )
+        loaded += [*(label for label, _ in totals(task.profile)), *(one.name for one in labels)]
+        cells.append(load_cell(task.profile, list(dict.fromkeys(loaded)), source))
+        changed = (*numeric, *((axis.column,) if axis is not None else ()))
+        few = [one for one in categories(task.profile, needed) if one not in changed]
     frame = f"{name}_used"
     summed = totals(task.profile) if numeric else ()
     selected = f"{name}_selected" if task.filters or summed else source
@@ -116,30 +126,24 @@ def prepare(
     lines.append(f"{frame} = {selected}[[{listing}]].copy()" if needed else f"{frame} = {selected}")
     masked, cleaning = _numbers(frame, task, numeric)
     lines += cleaning
-    axis = task.time
     if axis is not None and axis.grain != "value":
         lines.append(f"{frame}[{quoted(axis.column.name)}] = {_as_date(frame, axis.column)}")
     if needed:
-        copy = ".copy()" if axis is not None or task.part else ""
+        copy = ".copy()" if axis is not None or task.part or few else ""
         lines += [f"missing = {frame}.isna().sum().to_dict()", f"{frame} = {frame}.dropna(){copy}"]
+        lines += without_unused(frame, few)
     if task.part:
         met = " & ".join(_tests(frame, task.part))
         lines.append(f"{frame}[{quoted(SHARE)}] = 100.0 * {met}")
-    time = axis.column.name if axis is not None else ""
-    if axis is not None:
-        if axis.grain != "value":
-            time = axis.word if axis.word not in needed else f"{axis.word} of {axis.column.name}"
-            dates = f"{frame}[{quoted(axis.column.name)}]"
-            lines.append(f"{frame}[{quoted(time)}] = {dates}{CUTS[axis.grain].format(dates)}")
-        elif axis.column.nulls:
-            lines.append(f"{frame}[{quoted(time)}] = {frame}[{quoted(time)}].astype(int)")
+    time, cutting = _periods(frame, task, needed)
+    lines += cutting
     lines += ["", "{", f'    "rows": len({source}),']
     if task.filters:
         lines.append(f'    "condition": {quoted(condition(task.filters))},')
         lines.append(f'    "rows selected": len({selected}),')
     if summed:
-        labels = {label: list(texts) for label, texts in summed}
-        lines.append(f'    "rows with totals": int({source}.isin({labels!r}).any(axis=1).sum()),')
+        marked = {label: list(texts) for label, texts in summed}
+        lines.append(f'    "rows with totals": int({source}.isin({marked!r}).any(axis=1).sum()),')
     if masked:
         lines.append('    "taken as missing": taken_as_missing,')
     if needed:
@@ -149,7 +153,25 @@ def prepare(
     if "pd." in code:
         code = "import pandas as pd\n\n" + code
     cells.append(Cell("rows", "Check the rows used and what is missing", code, 1))
-    return Prepared(tuple(cells), frame, selected, time)
+    # Without it, an older pandas makes a group of every category that could be.
+    observed = ", observed=True" if stays(task.profile) else ""
+    return Prepared(tuple(cells), frame, selected, time, observed)
+
+
+def _periods(frame: str, task: Task, needed: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the column with the periods, and the lines that make it."""
+    axis = task.time
+    if axis is None:
+        return "", []
+    time = axis.column.name
+    if axis.grain == "value":
+        cell = f"{frame}[{quoted(time)}]"
+        return time, [f"{cell} = {cell}.astype(int)"] if axis.column.nulls else []
+    dates = f"{frame}[{quoted(time)}]"
+    time = axis.word if axis.word not in needed else f"{axis.word} of {time}"
+    small = cut_period(frame, dates, axis.grain, quoted(time)) if stays(task.profile) else []
+    plain = f"{frame}[{quoted(time)}] = {dates}{CUTS[axis.grain].format(dates)}"
+    return time, small or [plain]
 
 
 def _selection(

@@ -115,6 +115,7 @@ class Task:
         wants_chart: Whether the words ask for a picture.
         assumptions: How doubtful words were read.
         others: More datasets that the task covers.
+        also: More datasets that the question means just as well; what is asked is told of all.
         part: Conditions whose share of the rows is asked, per period or group.
         alike: Names of datasets with the same columns, which the task leaves out.
     """
@@ -132,6 +133,7 @@ class Task:
     wants_chart: bool = False
     assumptions: tuple[str, ...] = ()
     others: tuple[DatasetProfile, ...] = ()
+    also: tuple[DatasetProfile, ...] = ()
     part: tuple[Filter, ...] = ()
     alike: tuple[str, ...] = ()
 
