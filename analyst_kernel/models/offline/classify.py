@@ -15,7 +15,7 @@ from analyst_kernel.models.offline.column_roles import (
     is_time,
     time_axes,
 )
-from analyst_kernel.models.offline.match import ValueMention
+from analyst_kernel.models.offline.match import Mention, ValueMention
 from analyst_kernel.models.offline.roles import Roles, claimed_direction, comparatives
 from analyst_kernel.models.offline.row_words import row_nouns, row_words
 from analyst_kernel.models.offline.task import Filter, Intent, Member, Statistic, Task, TimeAxis
@@ -43,6 +43,7 @@ class Parts:
     notes: tuple[str, ...] = ()
     ties: bool = False
     alike: tuple[str, ...] = ()
+    mentions: tuple[Mention, ...] = ()
     assumed: bool = False
 
 
@@ -83,13 +84,27 @@ def _whole_table(parts: Parts) -> Task | str | None:
     return None
 
 
+_AGAINST = ("against", "versus", "vs")
+
+
+def _numbers(parts: Parts) -> list[ColumnProfile]:
+    """Return the columns of numbers, also those that would be groups, as they were named."""
+    named = [*parts.roles.measures, *filter(is_number, parts.roles.groups)]
+    return sorted(named, key=lambda column: _place(parts, column))
+
+
+def _place(parts: Parts, column: ColumnProfile) -> int:
+    return min((one.first for one in parts.mentions if one.column == column), default=0)
+
+
 def _one_column(parts: Parts) -> Task | str | None:
     roles, tags = parts.roles, parts.tags
     first = (*roles.measures, *roles.groups, *([roles.time] if roles.time else []))
     if "outliers" in tags:
-        if not roles.measures:
+        numbers = _numbers(parts)
+        if not numbers:
             return "Outliers need a column of numbers, and the question names none."
-        return _task(parts, "outliers", measures=tuple(roles.measures[:1]))
+        return _task(parts, "outliers", measures=tuple(numbers[:1]))
     describes = "profile" in tags and len(first) == 1
     if (("distribution" in tags and "correlation" not in tags) or describes) and first:
         if len(first) == 1:
@@ -103,14 +118,14 @@ def _one_column(parts: Parts) -> Task | str | None:
 
 def _two_columns(parts: Parts) -> Task | str | None:
     roles, tags = parts.roles, parts.tags
-    numbers = list(roles.measures)
     explicit = "correlation" in tags
+    against = any(word.stem in _AGAINST for word in parts.words)
+    numbers = _numbers(parts) if explicit or against else list(roles.measures)
+    groups = [column for column in roles.groups if column not in numbers]
     if explicit and roles.time is not None and len(numbers) == 1 and is_number(roles.time):
         numbers.append(roles.time)
     twice = comparatives(parts.words) >= 2 and not parts.members
-    pair = len(numbers) >= 2 and (
-        explicit or twice or bool(tags & {"compare"}) or "against" in parts.text
-    )
+    pair = len(numbers) >= 2 and (explicit or twice or bool(tags & {"compare"}) or against)
     if pair and _PREDICTS.search(parts.text):
         numbers = numbers[1::-1]
     if pair:
@@ -118,12 +133,12 @@ def _two_columns(parts: Parts) -> Task | str | None:
             parts,
             "correlation",
             measures=tuple(numbers[:2]),
-            groups=tuple(roles.groups[:1]),
+            groups=tuple(groups[:1]),
             direction=claimed_direction(parts.words) if twice else 0,
         )
     if explicit:
-        if len(numbers) == 1 and roles.groups:
-            return _compare(parts, numbers[0], roles.groups[0])
+        if len(numbers) == 1 and groups:
+            return _compare(parts, numbers[0], groups[0])
         if len(numbers) == 1 and roles.time is not None:
             return None
         return "A relation needs two columns of numbers, and the question names fewer."

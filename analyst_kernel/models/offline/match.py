@@ -134,9 +134,17 @@ _INTRODUCES = frozenset("of by per each column which mean".split())
 _NEVER_A_COLUMN = frozenset("the each all row data it a an how in dataset which".split())
 
 
-def _may_name(word: Word, words: Sequence[Word], guarded: frozenset[str]) -> bool:
+_THINGS = frozenset("unit group case result".split())
+"""Words of little meaning which nobody says without need where a column is called so."""
+
+
+def _may_name(
+    word: Word, words: Sequence[Word], guarded: frozenset[str], column: ColumnProfile
+) -> bool:
     """Whether a word may name a column all by itself."""
     if word.quoted:
+        return True
+    if word.stem in _THINGS and word.text.casefold() == column.name.casefold():
         return True
     if word.stem in guarded or (word.stem in STOP and word.stem != "make"):
         before = words[word.index - 1].stem if word.index else ""
@@ -193,7 +201,7 @@ def _candidate(
         cluster = _closest(places)
         if cluster is not None:
             own = [words[i] for i in cluster]
-            if len(tokens) == 1 and not _may_name(own[0], words, guarded):
+            if len(tokens) == 1 and not _may_name(own[0], words, guarded, column):
                 return None
             exact = all(words[i].stem == token for i, token in zip(cluster, tokens, strict=True))
             full = _with_companions(frozenset(cluster), tokens, words, used)
@@ -218,7 +226,7 @@ def _partial(
         for token, spots in zip(tokens, places, strict=True)
         for place in spots[:1]
         if len(token) > 1 and token not in GENERIC and not token.isdigit()
-        if _may_name(words[place], words, guarded)
+        if _may_name(words[place], words, guarded, column)
     ]
     if telling:
         full = _with_companions(frozenset(telling), tokens, words, used)

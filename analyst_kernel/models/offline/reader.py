@@ -117,6 +117,7 @@ def read_dataset(
         notes=tuple(matches.notes),
         alike=_alike(profile, others),
         ties=bool(matches.ties),
+        mentions=tuple(matches.columns),
     )
     if _FUTURE.search(text):
         return Unclear("I describe what the data hold; I do not forecast.", (), weight)

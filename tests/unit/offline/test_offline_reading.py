@@ -285,3 +285,28 @@ def test_any_text_has_a_reading_and_a_recipe(question):
         assert 3 <= len(recipe.goals) <= 7
     else:
         assert isinstance(reading, AskWhich | LookUp | Unclear)
+
+
+FEW = pd.DataFrame(
+    {
+        "price": [round(n * 1.37 % 90, 2) for n in range(300)],
+        "units": [n % 13 for n in range(300)],
+        "region": ["North", "South", "West"] * 100,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("correlation between price and units", ["price", "units"]),
+        ("Is price related to units?", ["price", "units"]),
+        ("units vs price", ["units", "price"]),
+        ("Are there outliers in units?", ["units"]),
+    ],
+)
+def test_a_number_of_few_values_is_a_number_where_one_is_asked_for(question, expected):
+    reading = interpret(question, [profile_frame("sales", FEW)])
+    assert isinstance(reading, Ready), reading
+    assert {m.name for m in reading.task.measures} == set(expected)
+    assert reading.task.groups == ()
