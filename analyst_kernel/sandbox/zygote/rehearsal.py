@@ -71,9 +71,9 @@ def from_outside(connection: Mapping[str, Any], timeout: float) -> bool:
             sent = session.send(shell, kind, content)
             while True:
                 left = deadline - time.monotonic()
-                if left <= 0 or not shell.poll(left * 1000):
+                if left <= 0 or not shell.poll(int(left * 1000) + 1):
                     return False
                 _identities, reply = session.recv(shell)
-                if reply is not None and reply["parent_header"].get("msg_id") == sent["msg_id"]:
+                if sent and reply and reply["parent_header"].get("msg_id") == sent["msg_id"]:
                     break
     return True
