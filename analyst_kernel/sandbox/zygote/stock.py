@@ -215,7 +215,7 @@ class Stock:
             return
         spare = Spare(rooms, room, folder, connection, system)
         with self._change:
-            kept = not self._closed and self._spare is None
+            kept = self.spares and not self._closed and self._spare is None
             if kept:
                 self._spare = spare
             self._change.notify_all()
