@@ -13,6 +13,7 @@ import types
 from typing import Any
 
 SETUP = "_analyst_setup"
+STREAMS = "_analyst_streams"
 CHARTS = "analyst_kernel.kernel.inside_charts"
 """How the chart readers name their package; inside a kernel it is :data:`CHARTS_INSIDE`."""
 
@@ -21,6 +22,7 @@ CHARTS_INSIDE = "_analyst_charts"
 FILES = {
     SETUP: "inside_setup.py",
     "_analyst_frames": "inside_frames.py",
+    STREAMS: "inside_streams.py",
     "_analyst_chart_capture": "chart_capture.py",
     CHARTS_INSIDE: "inside_charts/__init__.py",
     **{

@@ -24,6 +24,7 @@ from typing import Any
 FACTS_MIME = "application/vnd.analyst-kernel.facts+json"
 PICTURE_DPI = 125
 CAPTURE = "_analyst_chart_capture"
+STREAMS = "_analyst_streams"
 PACKAGED_CHARTS = "analyst_kernel.kernel.inside_charts"
 LIBRARIES = {
     "pandas": "pandas",
@@ -209,6 +210,8 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
     sys.meta_path.insert(0, _finder)
     sys.meta_path.append(_text)
     importlib.import_module("_analyst_frames")
+    if sent.get(STREAMS):
+        importlib.import_module(STREAMS).install(shell)
     when_imported("pandas", _on_pandas)
     when_imported("altair", _on_altair)
     if "plotly.io" in sys.modules:
@@ -223,6 +226,8 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
 
 def retire() -> None:
     """Take back what a second set-up from other texts would double."""
+    if STREAMS in sys.modules:
+        sys.modules[STREAMS].retire()
     for finder in (_finder, _text):
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)

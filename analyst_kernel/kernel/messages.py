@@ -19,10 +19,17 @@ class StatusMsg:
 
 @dataclass(frozen=True, slots=True)
 class StreamMsg:
-    """Text written to a stream."""
+    """Text written to a stream.
+
+    Attributes:
+        name: Which.
+        text: The text.
+        omitted: Lines and characters that the kernel left out here; ``text`` only says so.
+    """
 
     name: Literal["stdout", "stderr"]
     text: str
+    omitted: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ def parse(raw: Mapping[str, Any]) -> IopubMsg:
         case "stream":
             name = content.get("name")
             if name == "stdout" or name == "stderr":
-                return StreamMsg(name, _text(content.get("text")))
+                return StreamMsg(name, _text(content.get("text")), _omitted(raw))
         case "display_data":
             return DisplayMsg(
                 _mapping(content.get("data")),
@@ -168,6 +175,16 @@ def type_of(raw: Mapping[str, Any]) -> str:
 def content_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a raw message's content, empty where it is not a mapping."""
     return _mapping(raw.get("content"))
+
+
+def _omitted(raw: Mapping[str, Any]) -> tuple[int, int]:
+    """Read what ``inside_streams`` says it left out; nonsense is nothing."""
+    told = _mapping(_mapping(raw.get("metadata")).get("analyst_kernel_omitted"))
+    lines, chars = told.get("lines"), told.get("chars")
+    for number in (lines, chars):
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
+            return 0, 0
+    return (lines, chars) if isinstance(lines, int) and isinstance(chars, int) else (0, 0)
 
 
 def _display_id(content: Mapping[str, Any]) -> str | None:

@@ -172,7 +172,10 @@ def _stream(state: OutputState, message: StreamMsg, limits: OutputLimits) -> Ste
         index, buffer = len(state.entries), TextBuffer(limits.stream_chars)
     else:
         return _left_out(state, message.name), ()
-    after, appended = buffer.feed(text)
+    if buffer.cut and message.omitted[1]:
+        after, appended = buffer.skip(*message.omitted), True
+    else:
+        after, appended = buffer.feed(text)
     entry = StreamEntry(message.name, after)
     state = replace(state, entries=(*state.entries[:index], entry))
     if buffer.cut:

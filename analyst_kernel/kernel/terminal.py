@@ -73,6 +73,11 @@ class TextBuffer:
                         line, column = "", 0
         return self._close("".join(closed), line, column), False
 
+    def skip(self, lines: int, chars: int) -> TextBuffer:
+        """Return the buffer of a text that is cut already, after so much that never came."""
+        whole = self._close(self.line, "", 0)
+        return replace(whole, lines=whole.lines + lines, chars=whole.chars + chars)
+
     def _close(self, text: str, line: str, column: int) -> TextBuffer:
         if not text:
             return replace(self, line=line, column=column)

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from analyst_kernel.sandbox.policy import ResourceLimits
 
@@ -18,13 +19,64 @@ PREFIX = "analyst-kernel-"
 _numbers = itertools.count(1)
 
 
+@dataclass(frozen=True)
+class Controls:
+    """Where a group's limits are written.
+
+    Attributes:
+        folders: Its folder for each controller; one for version 2.
+        version: Of the control groups, 1 or 2.
+    """
+
+    folders: tuple[str, ...]
+    version: int
+
+    def needed(self, limits: ResourceLimits) -> dict[str, str]:
+        """Files and values without which it is no limit."""
+        memory, pids = self.folders[0], self.folders[-1]
+        name = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
+        return {
+            f"{memory}/{name}": str(limits.memory_bytes),
+            f"{pids}/pids.max": str(limits.processes),
+        }
+
+    def wished(self, limits: ResourceLimits) -> dict[str, str]:
+        """Files and values that not every system takes."""
+        folder = self.folders[0]
+        if self.version == 1:
+            return {f"{folder}/memory.memsw.limit_in_bytes": str(limits.memory_bytes)}
+        quota = str(limits.cpus * 100_000) if limits.cpus else "max"
+        return {
+            f"{folder}/memory.swap.max": "0",
+            f"{folder}/memory.oom.group": "0",
+            f"{folder}/cpu.max": f"{quota} 100000",
+        }
+
+
 class Cgroup:
     """One group: the folders of its controllers (one for version 2)."""
 
-    def __init__(self, folders: tuple[str, ...], version: int) -> None:
-        """Own ``folders``, which exist and are limited."""
-        self._folders = folders
-        self._version = version
+    def __init__(self, controls: Controls) -> None:
+        """Own the folders, which exist."""
+        self._controls = controls
+        self._folders = controls.folders
+        self._version = controls.version
+
+    def limit(self, limits: ResourceLimits) -> None:
+        """Set its limits, also of a group that has others; raises ``OSError``."""
+        wished = self._controls.wished(limits)
+        # Version 1 wants memory with swap to be the larger of the two at every moment.
+        for values, must in (
+            (wished, False),
+            (self._controls.needed(limits), True),
+            (wished, False),
+        ):
+            for path, value in values.items():
+                try:
+                    _write(path, value)
+                except OSError:
+                    if must:
+                        raise
 
     def add(self, pid: int) -> None:
         """Move a process in, with what it starts from now on; raises ``OSError``."""
@@ -72,11 +124,13 @@ def create(limits: ResourceLimits) -> Cgroup | None:
     own = dict(_own_groups())
     if "" in own:
         for parent in dict.fromkeys((os.path.dirname(own[""]), own[""])):
-            group = _create_2(f"{parent}/{name}", limits)
+            if not f"{parent}/".startswith(f"{ROOT}/"):
+                continue
+            group = _made(Controls((f"{parent}/{name}",), 2), limits)
             if group:
                 return group
     if "memory" in own and "pids" in own:
-        return _create_1(f"{own['memory']}/{name}", f"{own['pids']}/{name}", limits)
+        return _made(Controls((f"{own['memory']}/{name}", f"{own['pids']}/{name}"), 1), limits)
     return None
 
 
@@ -110,52 +164,16 @@ def _own_groups() -> Iterator[tuple[str, str]]:
                 yield controller, f"{ROOT}/{controller}{path}"
 
 
-def _create_2(folder: str, limits: ResourceLimits) -> Cgroup | None:
-    if not folder.startswith(ROOT + "/"):
-        return None
-    return _limited(
-        Cgroup((folder,), 2),
-        (folder,),
-        {
-            f"{folder}/memory.max": str(limits.memory_bytes),
-            f"{folder}/pids.max": str(limits.processes),
-        },
-        {f"{folder}/memory.swap.max": "0", f"{folder}/memory.oom.group": "0"}
-        | _cpu_limit(folder, limits),
-    )
-
-
-def _cpu_limit(folder: str, limits: ResourceLimits) -> dict[str, str]:
-    return {f"{folder}/cpu.max": f"{limits.cpus * 100_000} 100000"} if limits.cpus else {}
-
-
-def _create_1(memory: str, pids: str, limits: ResourceLimits) -> Cgroup | None:
-    return _limited(
-        Cgroup((memory, pids), 1),
-        (memory, pids),
-        {
-            f"{memory}/memory.limit_in_bytes": str(limits.memory_bytes),
-            f"{pids}/pids.max": str(limits.processes),
-        },
-        {f"{memory}/memory.memsw.limit_in_bytes": str(limits.memory_bytes)},
-    )
-
-
-def _limited(
-    group: Cgroup, folders: tuple[str, ...], needed: dict[str, str], wished: dict[str, str]
-) -> Cgroup | None:
+def _made(controls: Controls, limits: ResourceLimits) -> Cgroup | None:
     """Make the folders and write the limits; undo everything when a needed one is refused."""
+    group = Cgroup(controls)
     try:
-        for folder in folders:
+        for folder in controls.folders:
             os.mkdir(folder)
-        for path, value in needed.items():
-            _write(path, value)
+        group.limit(limits)
     except OSError:
         group.remove()
         return None
-    for path, value in wished.items():
-        with contextlib.suppress(OSError):
-            _write(path, value)
     return group
 
 

@@ -238,3 +238,34 @@ TYPES = st.sampled_from(
 def test_no_message_breaks_the_fold(msg_type: str, content: Any) -> None:
     state, _ = run(parse({"header": {"msg_type": msg_type}, "content": content}))
     finish(state)
+
+
+def left_out(lines: Any, chars: Any, text: str = "\n… 7 lines omitted …\n") -> IopubMsg:
+    return parse(
+        {
+            "header": {"msg_type": "stream"},
+            "metadata": {"analyst_kernel_omitted": {"lines": lines, "chars": chars}},
+            "content": {"name": "stdout", "text": text},
+        }
+    )
+
+
+def test_what_the_kernel_left_out_is_counted_with_what_is_cut_here() -> None:
+    before, after = "head\n" * 20, "tail\n" * 20
+    (stream,) = outputs(StreamMsg("stdout", before), left_out(7, 700), StreamMsg("stdout", after))
+    assert isinstance(stream, StreamOutput)
+    kept = stream.text.count("head\n") + stream.text.count("tail\n")
+    assert stream.text.count("omitted") == 1
+    assert f"… {47 - kept} lines omitted …" in stream.text
+
+
+def test_what_the_kernel_left_out_is_said_where_nothing_is_cut_here() -> None:
+    (stream,) = outputs(StreamMsg("stdout", "a\n"), left_out(7, 700), StreamMsg("stdout", "b\n"))
+    assert stream == StreamOutput(name="stdout", text="a\n\n… 7 lines omitted …\nb\n")
+
+
+@given(*[st.none() | st.booleans() | st.text() | st.floats() | st.integers() for _ in range(2)])
+def test_a_hostile_count_is_no_count(lines: Any, chars: Any) -> None:
+    message = left_out(lines, chars)
+    assert isinstance(message, StreamMsg)
+    assert all(type(count) is int and 0 <= count < 2**53 for count in message.omitted)

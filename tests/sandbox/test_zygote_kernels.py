@@ -161,8 +161,9 @@ async def test_the_key_of_the_connection_lies_in_no_file(way: str, start: Start)
             "print(json.dumps(seen))".replace("F", repr(folder))
         )
     assert key
-    # The package is shown to its kernels; a checkout may lie under /tmp.
-    assert [path for path in found if not path.startswith(f"{REPOSITORY}/")] == []
+    # Package and environment are shown to kernels; a checkout or a venv may lie under /tmp.
+    shown = (f"{REPOSITORY}/", f"{sys.prefix}/")
+    assert [path for path in found if not path.startswith(shown)] == []
 
 
 async def test_an_exit_code_is_the_real_one_and_nothing_is_left(way: str, start: Start) -> None:

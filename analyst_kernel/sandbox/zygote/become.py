@@ -24,7 +24,7 @@ from analyst_kernel.sandbox import foreign, landlock, launcher, probe, rlimits, 
 from analyst_kernel.sandbox.entry import furnish, start_up
 from analyst_kernel.sandbox.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.policy import Policy, ResourceLimits
-from analyst_kernel.sandbox.zygote import blas, messages, room
+from analyst_kernel.sandbox.zygote import blas, messages, rehearsal, room
 
 _CLOSE_WAIT = 0.2  # seconds to send the last messages
 _PATIENCE = 60.0  # seconds for the server's next word
@@ -39,12 +39,25 @@ def app_class() -> Any:
 
         _between: Callable[[], None] | None = None
 
-        def start_serving(self) -> None:
-            """Register the handlers and serve; returns when the kernel was shut down."""
+        def get_ready(self) -> None:
+            """Register the handlers; no client knows the sockets before that is done.
+
+            Registering and receiving at once is a race over the socket, which loses requests.
+            """
             from tornado.ioloop import IOLoop
 
             self.kernel.start()
             self.io_loop = IOLoop.current()
+
+        def serve_until(self, end: socket.socket) -> None:
+            """Answer requests until something can be read from ``end``."""
+            loop = self.io_loop
+            loop.add_handler(end.fileno(), lambda *_: loop.stop(), loop.READ)
+            loop.start()
+            loop.remove_handler(end.fileno())
+
+        def serve(self) -> None:
+            """Answer requests; returns when the kernel was shut down."""
             while True:
                 with contextlib.suppress(KeyboardInterrupt):
                     self.io_loop.start()
@@ -89,37 +102,52 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
         OSError: A layer of the sandbox was refused.
     """
     policy = order["policy"]
-    spare = order.get("spare")
-    if "whole" in policy:
+    whole = "whole" in policy
+    if whole:
         launcher.apply_landlock(Policy.from_json(policy["whole"]))
     else:
-        _enclose(policy, spare=spare is not None)
-    if spare is None:
-        take = order["take"]
-        _place(take)
-        messages.send(channel, {"results": probe.run(take["plan"])})
-        _bind(app, take["connection"])
+        _enclose(policy, spare="spare" in order)
+    spare = order.get("spare")
+    if spare is not None:
+        taken = _wait_as_spare(channel, spare, app)
     else:
-        os.chdir("/")
-        _make_home()
-        _bind(app, spare)
-        messages.send(channel, {"bound": True})
-        take, _fds = messages.receive(channel)
-        _place(take)
-        messages.send(channel, {"results": probe.run(take["plan"])})
-        _rename(app, take["connection"])
-    _furnish(app, take["output_dir"])
-    _use_processors(int(take["environment"].get("OPENBLAS_NUM_THREADS", "1")))
+        taken = order["take"]
+        _place(taken)
+        _seed()
+    results = probe.run(taken["plan"])
+    if spare is not None:
+        # Theirs before the sockets are: a request that comes at once is not to be refused.
+        app.session.key = taken["connection"]["key"].encode()
+    else:
+        _bind(app, taken["connection"])
+        app.get_ready()
+    _furnish(app, taken["output_dir"])
+    blas.use(int(taken["environment"].get("OPENBLAS_NUM_THREADS", "1")))
     # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
-    rlimits.apply(ResourceLimits(**take["limits"]), base_tasks=None if "whole" in policy else 0)
-    messages.send(channel, {"built": True})
+    rlimits.apply(ResourceLimits(**taken["limits"]), base_tasks=None if whole else 0)
+    messages.send(channel, {"built": True, "results": results})
+    _forget_package()
     if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
         return 0
     channel.close()
-    _forget_package()
-    app.start_serving()
+    app.serve()
     _finish(app)
     return 0
+
+
+def _wait_as_spare(channel: socket.socket, bound: dict[str, Any], app: Any) -> dict[str, Any]:
+    """Bind under a name and a key that only the server has, rehearse, and wait to be taken."""
+    os.chdir("/")
+    _make_home()
+    _seed()
+    _bind(app, bound)
+    app.get_ready()
+    rehearsal.inside(app)
+    messages.send(channel, {"bound": True})
+    app.serve_until(channel)
+    taken, _fds = messages.receive(channel)
+    _place(taken)
+    return taken
 
 
 def _finish(app: Any) -> None:
@@ -158,6 +186,10 @@ def _place(take: dict[str, Any]) -> None:
     time.tzset()
     os.chdir(take["workdir"])
     _make_home()
+
+
+def _seed() -> None:
+    """Give this kernel random numbers of its own."""
     random.seed()
     numpy = sys.modules.get("numpy")
     if numpy is not None:
@@ -200,11 +232,6 @@ def _bind(app: Any, connection: dict[str, Any]) -> None:
     sys.stderr.flush()
 
 
-def _rename(app: Any, connection: dict[str, Any]) -> None:
-    """Take another key; the server moves the sockets to the names that clients know."""
-    app.session.key = connection["key"].encode()
-
-
 def _furnish(app: Any, output_dir: str) -> None:
     app.shell.init_environment()
     app.shell.user_ns.pop("__session__", None)
@@ -219,12 +246,6 @@ def _launcher() -> str:
     """What the first argument of a kernel is when it was started the ordinary way."""
     found = find_spec("ipykernel_launcher")
     return found.origin if found and found.origin else "ipykernel_launcher"
-
-
-def _use_processors(count: int) -> None:
-    """Let BLAS, which was loaded with one thread for the sake of forking, use more."""
-    if count > 1:
-        blas.set_threads(count)
 
 
 def _forget_package() -> None:

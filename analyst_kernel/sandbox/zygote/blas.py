@@ -27,6 +27,16 @@ def libraries() -> tuple[str, ...]:
     return tuple(found)
 
 
+_in_use = [1]
+
+
+def use(count: int) -> None:
+    """Let BLAS, which was loaded with one thread for the sake of forking, use this many."""
+    if count != _in_use[0]:
+        _in_use[0] = count
+        set_threads(count)
+
+
 def set_threads(count: int) -> None:
     """Tell each loaded OpenBLAS; harmless where there is none."""
     for path in libraries():

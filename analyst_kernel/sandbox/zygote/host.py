@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +22,7 @@ from analyst_kernel.sandbox.zygote import boot, messages
 from analyst_kernel.sandbox.zygote.growing import GrowingKernel
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, end_room
-from analyst_kernel.sandbox.zygote.spare import Spare
+from analyst_kernel.sandbox.zygote.spare import Spare, hand_over, withheld
 from analyst_kernel.sandbox.zygote.stock import ROOM_WAIT, Stock
 
 BOOT_WAIT = 30.0
@@ -182,25 +183,28 @@ class ZygoteHost:
             except messages.Broken as error:
                 raise NoRoom(str(error)) from error
         try:
+            bound = withheld(launch.connection)
             self._show(rooms, room, launch.policy, runtime=True)
-            order = {"policy": self._policy(launch.policy, rooms), "take": _take(launch)}
+            take = _take(launch) | {"connection": bound}
+            order = {"policy": self._policy(launch.policy, rooms), "take": take}
             messages.send(room.channel, order)
             results = self._await_built(room, launch.timeout)
         except BaseException:
             end_room(rooms, room)
             raise
-        return self._keep(rooms, room, launch, results, None)
+        return self._keep(rooms, room, launch, results, bound)
 
     def _from_spare(self, spare: Spare, launch: Launch) -> ZygoteKernel:
         try:
+            withheld(launch.connection)
             self._show(spare.rooms, spare.room, launch.policy, runtime=False)
-            spare.rename(launch.connection)
             messages.send(spare.room.channel, _take(launch))
             results = self._await_built(spare.room, launch.timeout)
         except BaseException:
             spare.discard()
             raise
-        return self._keep(spare.rooms, spare.room, launch, results, spare.folder)
+        bound, folder = spare.connection, spare.folder
+        return self._keep(spare.rooms, spare.room, launch, results, bound, folder)
 
     def _show(self, rooms: Rooms, room: Room, policy: Policy, *, runtime: bool) -> None:
         paths = [(path, False) for path in policy.grants]
@@ -217,17 +221,11 @@ class ZygoteHost:
 
     def _await_built(self, room: Room, timeout: float) -> Any:
         """The probe's results, when the kernel waits with everything but the verdict."""
-        deadline = time.monotonic() + timeout
-        results: Any = None
-        while True:
-            record, fds = messages.receive(room.channel, max(0.0, deadline - time.monotonic()))
-            messages.close_all(fds)
-            if "results" in record:
-                results = record["results"]
-            elif record.get("built") is True:
-                return results
-            else:
-                raise messages.Broken(f"the kernel failed: {str(record)[-2000:]}")
+        record, fds = messages.receive(room.channel, timeout)
+        messages.close_all(fds)
+        if record.get("built") is not True:
+            raise messages.Broken(f"the kernel failed: {str(record)[-2000:]}")
+        return record.get("results")
 
     def _policy(self, policy: Policy, rooms: Rooms) -> dict[str, Any]:
         if self._bare:
@@ -241,7 +239,13 @@ class ZygoteHost:
         }
 
     def _keep(
-        self, rooms: Rooms, room: Room, launch: Launch, results: Any, folder: str | None
+        self,
+        rooms: Rooms,
+        room: Room,
+        launch: Launch,
+        results: Any,
+        bound: Mapping[str, Any],
+        folder: str | None = None,
     ) -> ZygoteKernel:
         kernel = (ZygoteKernel if self._bare else GrowingKernel)(
             rooms,
@@ -249,6 +253,7 @@ class ZygoteHost:
             launch.policy,
             results,
             spare_folder=folder,
+            admit=lambda: hand_over(bound, launch.connection),
             forget=self.stock.unwatch,
         )
         self.stock.watch(kernel)

@@ -38,14 +38,26 @@ class ZygoteKernel:
         results: Any,
         *,
         spare_folder: str | None,
+        admit: Callable[[], None],
         forget: Callable[[ZygoteKernel], None],
     ) -> None:
-        """Own the room; ``forget`` is called once, when it was closed."""
+        """Own the room.
+
+        Args:
+            rooms: The zygote that made it.
+            room: Where the kernel is.
+            policy: What it may reach.
+            results: What the probe said, unchecked.
+            spare_folder: Its runtime folder, if it was a spare.
+            admit: Lets clients reach its sockets; raises ``OSError``.
+            forget: Called once, when it was closed.
+        """
         self._rooms = rooms
         self._room = room
         self._policy = policy
         self._results = results
         self._spare_folder = spare_folder
+        self._admit = admit
         self._forget = forget
         self._code: int | None = None
         self._closed = False
@@ -68,10 +80,11 @@ class ZygoteKernel:
         return self._spare_folder is not None
 
     async def release(self) -> None:
-        """Say go; its sockets are bound already. Raises :class:`LaunchFailed`."""
+        """Say go and let clients in. Raises :class:`LaunchFailed`."""
         try:
             messages.send(self._room.channel, {"go": True}, timeout=1.0)
-        except messages.Broken as error:
+            self._admit()
+        except OSError as error:
             self.kill()
             raise LaunchFailed(f"The kernel ended at its start: {error}") from error
 

@@ -30,10 +30,17 @@ class Room:
     Attributes:
         fd: The namespace.
         own: Devices of the file systems that belong to the room and may get mount points.
+        copies: Of mounts that are no longer needed; see :meth:`release`.
     """
 
     fd: int
     own: set[int] = field(default_factory=set)
+    copies: list[int] = field(default_factory=list)
+
+    def release(self) -> None:
+        """Close the copies: the system ends each after a wait of its own, up to milliseconds."""
+        messages.close_all(self.copies)
+        self.copies.clear()
 
 
 class Mounter:
@@ -61,6 +68,8 @@ class Mounter:
             finally:
                 messages.close_all(fds)
             messages.send(self._end, answer)
+            for held in self._rooms.values():
+                held.release()
 
     def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
         number = int(order["room"])
@@ -75,6 +84,7 @@ class Mounter:
                 found = self._rooms.pop(number, None)
                 if found is not None:
                     os.close(found.fd)
+                    found.release()
             case other:
                 raise ValueError(f"unknown order {other!r}")
 
@@ -232,15 +242,13 @@ def _make(inside: Room, here: int, name: str, *, folder: bool) -> None:
     if os.fstat(here).st_dev not in inside.own:
         raise OSError(f"{name} does not exist there")
     copy = ns.clone_tree(here, recursive=False)
-    try:
-        ns.set_attributes(copy, clear=ns.ATTR_RDONLY, recursive=False)
-        if folder:
-            os.mkdir(name, 0o755, dir_fd=copy)
-        else:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            os.close(os.open(name, flags, 0o444, dir_fd=copy))
-    finally:
-        os.close(copy)
+    inside.copies.append(copy)
+    ns.set_attributes(copy, clear=ns.ATTR_RDONLY, recursive=False)
+    if folder:
+        os.mkdir(name, 0o755, dir_fd=copy)
+    else:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        os.close(os.open(name, flags, 0o444, dir_fd=copy))
 
 
 def _cover(inside: Room, here: int, name: str, made: int) -> int:

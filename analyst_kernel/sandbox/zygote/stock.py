@@ -19,6 +19,7 @@ from analyst_kernel.sandbox.policy import ResourceLimits
 from analyst_kernel.sandbox.zygote import messages
 from analyst_kernel.sandbox.zygote.growing import GrowingKernel
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
+from analyst_kernel.sandbox.zygote.rehearsal import from_outside
 from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, enclose, end_room
 from analyst_kernel.sandbox.zygote.spare import Spare
 
@@ -28,7 +29,7 @@ LOOK = 0.5
 ROOM_WAIT = 10.0
 """Seconds for a room."""
 
-_BIND_WAIT = 30.0  # seconds for a spare to be bound
+_BIND_WAIT = 30.0  # seconds for a spare to be bound, and again to answer
 _REFILL_AFTER = 0.15  # seconds that a kernel has the processor for itself before the next spare
 
 
@@ -90,8 +91,18 @@ class Stock:
     # --- taking -----------------------------------------------------------------------------------
 
     def _fits(self, room: Room, launch: Launch) -> bool:
-        """Whether a prepared room has the limits that a launch wants."""
-        return room.group is None or (launch.cgroup and room.limits == launch.policy.limits)
+        """Whether a prepared room has the limits that a launch wants, or could be given them."""
+        wanted = launch.policy.limits
+        if room.group is None or (launch.cgroup and room.limits == wanted):
+            return True
+        if not launch.cgroup:
+            return False
+        try:
+            room.group.limit(wanted)
+        except OSError:
+            return False
+        room.limits = wanted
+        return True
 
     def take_spare(self, launch: Launch) -> Spare | None:
         """The spare, if it is ready and fits."""
@@ -194,7 +205,7 @@ class Stock:
             messages.send(room.channel, {"policy": policy, "spare": connection})
             record, fds = messages.receive(room.channel, _BIND_WAIT)
             messages.close_all(fds)
-            bound = record.get("bound") is True
+            bound = record.get("bound") is True and from_outside(connection, _BIND_WAIT)
         except (messages.Broken, OSError):
             bound = False
         if room is None or not bound:
@@ -204,7 +215,7 @@ class Stock:
             return
         spare = Spare(rooms, room, folder, connection, system)
         with self._change:
-            kept = not self._closed and self._spare is None
+            kept = self.spares and not self._closed and self._spare is None
             if kept:
                 self._spare = spare
             self._change.notify_all()
