@@ -1,5 +1,6 @@
 /** The sidebar, and tabs of the main area; both come back after a reload. */
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
@@ -31,7 +32,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     IStateDB,
     IDocumentManager,
     INotebookTracker,
-    IDefaultFileBrowser
+    IDefaultFileBrowser,
+    ILabShell
   ],
   provides: IAnalystPanels,
   activate: (
@@ -43,7 +45,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     stateDb: IStateDB | null,
     documents: IDocumentManager | null,
     notebooks: INotebookTracker | null,
-    browser: IDefaultFileBrowser | null
+    browser: IDefaultFileBrowser | null,
+    lab: ILabShell | null
   ): IAnalystPanels => {
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
     const openSettings = (): void => {
@@ -56,6 +59,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
       trans,
       documents,
       notebooks,
+      // Notebook 7 shows one document in a page: it has no room for tabs.
+      hasTabs: lab !== null,
       folder: () => (browser === null ? null : withoutDrive(browser.model.path)),
       openSettings: app.hasPlugin('@jupyterlab/settingeditor-extension:form-ui')
         ? openSettings
