@@ -50,6 +50,19 @@ class NotebookPage:
         expect(prompt).to_have_text(_EXECUTED, timeout=SLOW)
         return self.active.locator(".jp-OutputArea")
 
+    def cell(self, text: str) -> Locator:
+        """Bring the cell with this text into view; what is far away need not be on the page."""
+        self.panel.page.evaluate(
+            """async text => {
+              const {content} = window.jupyterapp.shell.currentWidget;
+              const sources = content.widgets.map(one => one.model.sharedModel.getSource());
+              const index = sources.findIndex(source => source.includes(text));
+              if (index >= 0) await content.scrollToItem(index, 'center');
+            }""",
+            text,
+        )
+        return self.root.locator(".jp-Cell").filter(has_text=text)
+
     def _cell_at_the_end(self) -> None:
         self.panel.page.evaluate(
             """() => {

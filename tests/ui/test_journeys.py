@@ -117,15 +117,13 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
     # The agent is told what the person made, and can use it.
     again = panel.answered(panel.ask("And twice that?"))
     # Its cell comes into the tab that is open, with its output; what was typed stays.
-    cell = notebook.root.locator(".jp-CodeCell").filter(has_text="print('by hand:'")
-    cell.scroll_into_view_if_needed()
+    cell = notebook.cell("print('by hand:'")
     expect(cell).to_have_count(1)
     expect(cell.locator(".jp-OutputArea")).to_contain_text("by hand: 8403.6")
     expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"^\[\d+\]:$"))
-    notebook.root.get_by_text("Twice the mean is 8,403.6 g.").scroll_into_view_if_needed()
+    expect(notebook.cell("Twice the mean is")).to_contain_text("8,403.6 g.")
     panel.page_picture("journey-3-joined")
-    typed = notebook.root.locator(".jp-CodeCell").filter(has_text="a thought that is not finished")
-    expect(typed).to_have_count(1)
+    expect(notebook.cell("a thought that is not finished")).to_have_count(1)
     # Saving keeps both; nothing is asked.
     notebook.save()
     panel.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")

@@ -54,7 +54,7 @@ def test_notebook_7_answers_in_its_sidebar(open_own: OpenPanel, lab: Lab) -> Non
     expect(beside.heading).to_have_text(EXAMPLE)
     again = beside.run(EXAMPLE)
     again.get_by_text(re.compile(r"\d iteration")).click()
-    notebook.root.locator(".jp-CodeCell").nth(1).locator(".cm-content").click()
+    notebook.cell("Step 1: Check the rows used").locator(".cm-content").click()
     beside.page.keyboard.press("Control+Enter")
     expect(again.get_by_role("article").first).to_contain_text("re-run by hand")
     beside.page_picture("notebook-7-notebook")

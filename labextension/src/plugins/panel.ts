@@ -19,6 +19,9 @@ import { PanelSet } from './panel-set';
 import { SETTINGS_ID } from './settings-id';
 
 const KEY = `${PACKAGE}:sidebar`;
+const SEEN = `${PACKAGE}:seen`;
+/** Pixels of a page that has room for both sidebars and what is between them. */
+const ROOMY = 1000;
 
 /** Provides the panels. */
 export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
@@ -77,6 +80,9 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     }
     if (stateDb !== null) {
       void keepCurrent(panels, stateDb);
+      if (lab !== null) {
+        void openOnce(app, panels, stateDb);
+      }
     }
     // An analysis that is gone leaves its panels empty, not waiting.
     store.changed.connect(() => {
@@ -90,6 +96,23 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     return panels;
   }
 };
+
+/** Open the sidebar where nobody has seen it yet; from then on the layout is the person's own. */
+async function openOnce(
+  app: JupyterFrontEnd,
+  panels: PanelSet,
+  stateDb: IStateDB
+): Promise<void> {
+  const seen = await stateDb.fetch(SEEN).catch(() => true);
+  if (seen !== undefined) {
+    return;
+  }
+  await app.restored;
+  if (window.innerWidth >= ROOMY) {
+    panels.activate();
+  }
+  await stateDb.save(SEEN, true);
+}
 
 /** Show the analysis of last time, then remember which one is shown. */
 async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
