@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test test-ui test-live lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-ui test-live test-labs lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -104,6 +104,26 @@ test-live: system-deps $(INSTALLED) $(LIVE_VENVS) ## Notebooks that are open mea
 	@for name in $(LIVE); do \
 	  echo "With $$name:"; \
 	  PATH="$(CURDIR)/build/venvs/$$name/bin:$$PATH" build/venvs/$$name/bin/python -m pytest -q tests/live $(ARGS) || exit 1; \
+	done
+
+# The oldest JupyterLab that is supported and those since, each with the Notebook 7 of its time; the
+# newest is in .venv. The journeys, the conversation, the notebook and the looks are tried in each.
+LABS := 4.4 4.5
+LAB_VENVS := $(LABS:%=build/venvs/lab-%/.installed)
+LAB_TESTS := $(addprefix tests/ui/test_,journeys.py conversation.py notebook_side.py sidebar_looks.py \
+  ecosystem.py notebook_app.py)
+
+build/venvs/lab-%/.installed: $(INSTALLED)
+	@echo "Installing the environment with JupyterLab $*"
+	@python=$$(.ci/find-python); mkdir -p build/venvs; "$$python" -m venv --clear build/venvs/lab-$*
+	@build/venvs/lab-$*/bin/python -m pip install --quiet -r $(TOOLS).txt
+	@PATH="$(CURDIR)/build/venvs/lab-$*/bin:$$PATH" build/venvs/lab-$*/bin/python -m pip install --quiet --no-build-isolation --editable '.[dev]' 'jupyterlab==$*.*'
+	@touch $@
+
+test-labs: system-deps $(INSTALLED) $(LAB_VENVS) ## The sidebar in every JupyterLab and Notebook that is supported
+	@for version in $(LABS); do \
+	  echo "With JupyterLab $$version:"; \
+	  PATH="$(CURDIR)/build/venvs/lab-$$version/bin:$$PATH" build/venvs/lab-$$version/bin/python -m pytest -q $(LAB_TESTS) $(ARGS) || exit 1; \
 	done
 
 RESULTS := build/test-results

@@ -4,6 +4,7 @@ import { cellCommandsPlugin } from './plugins/cell-commands';
 import { commandsPlugin } from './plugins/commands';
 import { launcherPlugin } from './plugins/launcher';
 import { liveNotebooksPlugin } from './plugins/live-notebooks';
+import { notebookAppPlugin } from './plugins/notebook-app';
 import { notificationsPlugin } from './plugins/notifications';
 import { panelPlugin } from './plugins/panel';
 import { settingsPlugin } from './plugins/settings';
@@ -24,6 +25,7 @@ const plugins = [
   branchCommandPlugin,
   liveNotebooksPlugin,
   launcherPlugin,
+  notebookAppPlugin,
   statusbarPlugin,
   notificationsPlugin
 ] as JupyterFrontEndPlugin<unknown>[];

@@ -23,6 +23,8 @@ export interface IAnalystPanels {
   activate(): void;
   /** The panel that a command means: the tab in front, else the sidebar. */
   current(): PanelModel;
+  /** Whether this application has room for tabs beside the sidebar. */
+  readonly hasTabs: boolean;
   /** Open an analysis in a tab of the main area. */
   openBeside(analysis: string): void;
   /** Whether the person can see this analysis now. */

@@ -6,7 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { cellQuestion, repairQuestion } from '../src/notebook/cell-facts';
 import { withoutDrive } from '../src/panel/panel-widget';
 import { questionParts } from '../src/panel/question-text';
-import { bytes, count, dollars, duration, errorMessage, tokens } from '../src/panel/wording';
+import {
+  bytes,
+  count,
+  dollars,
+  duration,
+  errorMessage,
+  tokens,
+  warningText
+} from '../src/panel/wording';
 import { CommandIds } from '../src/plugins/command-ids';
 import { noticeOf } from '../src/plugins/notifications';
 import { readDefaults } from '../src/plugins/settings';
@@ -111,6 +119,12 @@ describe('wording', () => {
     const error = { name: 'KeyError', message: "'city'", line: 2, hint: 'Nearest: `cty`.' };
     expect(errorMessage(error)).toBe('city. Nearest: `cty`.');
     expect(errorMessage({ ...error, hint: '', message: 'a\nb' })).toBe('a.');
+  });
+
+  it('tell of which column a warning speaks', () => {
+    const warning = { code: 'c', message: '46 % of its values are missing.', column: 'sex' };
+    expect(warningText(warning)).toBe('sex: 46 % of its values are missing.');
+    expect(warningText({ ...warning, column: null })).toBe('46 % of its values are missing.');
   });
 });
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
@@ -131,7 +132,7 @@ def open_own(browser: Browser) -> Iterator[OpenPanel]:
     """Open pages of the test's own: ``open_own(lab)``."""
     opened: list[Panel] = []
 
-    def open_one(server: Lab, **options: int | bool) -> Panel:
+    def open_one(server: Lab, **options: Any) -> Panel:
         opened.append(open_panel(browser, server, f"w{next(_workspaces)}", **options))
         return opened[-1]
 

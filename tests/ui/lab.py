@@ -94,7 +94,11 @@ class Lab:
             f"--port={self._port}", "--port-retries=0", f"--IdentityProvider.token={TOKEN}",
             f"--notebook-dir={self.root}", f"--ServerApp.base_url={self.base_url}",
             "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
-            f"--LabApp.extra_labextensions_path={self.place / 'labextensions'}", *self._arguments,
+            f"--LabApp.extra_labextensions_path={self.place / 'labextensions'}",
+            # The same server serves Notebook 7, below /tree and /notebooks.
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+            f"--JupyterNotebookApp.extra_labextensions_path={self.place / 'labextensions'}",
+            *self._arguments,
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command, env=self.environment(), text=True, start_new_session=True, cwd=self.root,

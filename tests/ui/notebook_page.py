@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import Locator, expect
 
@@ -46,7 +47,28 @@ class NotebookPage:
     def run_by_hand(self, code: str) -> Locator:
         """Add a cell at the end, run it, and return its output."""
         page = self.panel.page
-        page.evaluate(
+        self._cell_at_the_end()
+        page.keyboard.insert_text(code)
+        page.keyboard.press("Control+Enter")
+        prompt = self.active.locator(".jp-InputPrompt")
+        expect(prompt).to_have_text(_EXECUTED, timeout=SLOW)
+        return self.active.locator(".jp-OutputArea")
+
+    def cell(self, text: str) -> Locator:
+        """Bring the cell with this text into view; what is far away need not be on the page."""
+        self.panel.page.evaluate(
+            """async text => {
+              const {content} = window.jupyterapp.shell.currentWidget;
+              const sources = content.widgets.map(one => one.model.sharedModel.getSource());
+              const index = sources.findIndex(source => source.includes(text));
+              if (index >= 0) await content.scrollToItem(index, 'center');
+            }""",
+            text,
+        )
+        return self.root.locator(".jp-Cell").filter(has_text=text)
+
+    def _cell_at_the_end(self) -> None:
+        self.panel.page.evaluate(
             """() => {
               const panel = window.jupyterapp.shell.currentWidget;
               panel.content.activeCellIndex = panel.content.widgets.length - 1;
@@ -54,11 +76,27 @@ class NotebookPage:
         )
         self.panel.command("notebook:insert-cell-below")
         self.active.locator(".cm-content").click()
-        page.keyboard.insert_text(code)
-        page.keyboard.press("Control+Enter")
-        prompt = self.active.locator(".jp-InputPrompt")
-        expect(prompt).to_have_text(_EXECUTED, timeout=SLOW)
-        return self.active.locator(".jp-OutputArea")
+
+    def type_below(self, code: str) -> None:
+        """Add a cell at the end and type into it; it is neither run nor saved."""
+        self._cell_at_the_end()
+        self.panel.page.keyboard.insert_text(code)
+        expect(self.active.locator(".cm-content")).to_have_text(code)
+
+    def count_dialogs(self) -> Callable[[], int]:
+        """Return a function that tells how many dialogs JupyterLab has opened since now."""
+        page = self.panel.page
+        page.evaluate(
+            """() => {
+              window.dialogsOpened = 0;
+              new MutationObserver(records => {
+                for (const record of records)
+                  for (const node of record.addedNodes)
+                    if (node.classList?.contains('jp-Dialog')) window.dialogsOpened += 1;
+              }).observe(document.body, {childList: true});
+            }"""
+        )
+        return lambda: int(page.evaluate("() => window.dialogsOpened"))
 
     def save(self) -> None:
         """Save, as with Ctrl+S."""

@@ -27,16 +27,33 @@ COMMANDS = (
 
 def test_the_sidebar_stands_in_a_fresh_jupyterlab(open_own: OpenPanel, lab: Lab) -> None:
     panel = open_own(lab, show=False)
-    tab = panel.page.get_by_role("tab", name="Analyst", exact=True)
-    expect(tab).to_be_visible()
-    if tab.get_attribute("aria-selected") != "true":
-        tab.click()
+    # Open where nobody has seen it yet.
     expect(panel.box).to_be_visible()
     expect(panel.root.get_by_role("group", name="Examples").get_by_role("button")).to_have_count(
         len(list(DATA.glob("*.csv")))
     )
     # The launcher's card leads here too.
     expect(panel.page.locator(".jp-LauncherCard").filter(has_text="Analy").last).to_be_visible()
+    # Who closes it finds it closed.
+    panel.page.get_by_role("tab", name="Analyst", exact=True).click()
+    expect(panel.root).to_be_hidden()
+    panel.page.evaluate(
+        """() => new Promise(resolve => {
+          const {serviceManager} = window.jupyterapp;
+          const name = window.location.pathname.split('/workspaces/')[1];
+          const look = async () => {
+            const saved = await serviceManager.workspaces.fetch(name).catch(() => null);
+            const closed = saved?.data?.['layout-restorer:data']?.right?.collapsed === true;
+            if (closed && JSON.stringify(saved).includes('analyst-kernel:seen')) resolve(null);
+            else setTimeout(look, 100);
+          };
+          void look();
+        })"""
+    )
+    panel.page.reload()
+    ready(panel)
+    expect(panel.page.get_by_role("tab", name="Analyst", exact=True)).to_be_visible()
+    expect(panel.root).to_be_hidden()
 
 
 def test_every_command_has_a_label_and_a_place_in_the_palette(panel: Panel) -> None:

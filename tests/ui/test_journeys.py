@@ -111,8 +111,23 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
     panel.page_picture("journey-3")
 
     notebook.save()
+    # Typed, and neither run nor saved.
+    notebook.type_below("# a thought that is not finished")
+    dialogs = notebook.count_dialogs()
     # The agent is told what the person made, and can use it.
     again = panel.answered(panel.ask("And twice that?"))
+    # Its cell comes into the tab that is open, with its output; what was typed stays.
+    cell = notebook.cell("print('by hand:'")
+    expect(cell).to_have_count(1)
+    expect(cell.locator(".jp-OutputArea")).to_contain_text("by hand: 8403.6")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"^\[\d+\]:$"))
+    expect(notebook.cell("Twice the mean is")).to_contain_text("8,403.6 g.")
+    panel.page_picture("journey-3-joined")
+    expect(notebook.cell("a thought that is not finished")).to_have_count(1)
+    # Saving keeps both; nothing is asked.
+    notebook.save()
+    panel.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    assert dialogs() == 0
     assert "doubled_by_hand" in str(model.bodies[3]["messages"])
     expect(again.locator(".ak-Answer")).to_contain_text("8,403.6")
     # The notebook holds the person's cells and the agent's, and no dialog asked anything.
@@ -120,5 +135,7 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
     nbformat.validate(book)
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert any("doubled_by_hand = mean_mass * 2" in cell.source for cell in code)
-    assert "by hand: 8403.6" in str(code[-1].outputs)
+    assert any("a thought that is not finished" in cell.source for cell in code)
+    (joined,) = [cell for cell in code if "by hand:" in cell.source]
+    assert "by hand: 8403.6" in str(joined.outputs)
     expect(panel.page.locator(".jp-Dialog")).to_have_count(0)

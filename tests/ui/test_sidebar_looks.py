@@ -12,33 +12,9 @@ from playwright.sync_api import expect
 
 from tests.fakes.turns import call, fail, turn
 from tests.ui.accessibility import findings
-from tests.ui.panel_page import SLOW, Panel, Theme
+from tests.ui.looks import look
+from tests.ui.panel_page import SLOW, Panel
 from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
-
-SHOTS: tuple[tuple[Theme, tuple[int, ...]], ...] = (
-    ("light", (250, 340, 900)),
-    ("dark", (250, 340)),
-    ("high contrast", (250,)),
-)
-"""Themes, and widths of the sidebar in pixels."""
-
-
-def look(panel: Panel, state: str) -> None:
-    """Keep pictures of a state in every theme and width; nothing may be cut off or unreadable."""
-    found: list[str] = []
-    for theme, widths in SHOTS:
-        panel.theme(theme)
-        for width in widths:
-            panel.width(width)
-            panel.picture(f"look-{state}-{theme.replace(' ', '-')}-{width}")
-            too_wide = panel.root.evaluate(
-                """root => [...root.querySelectorAll('main, footer, header, .ak-Data, .ak-Status')]
-                  .filter(part => part.scrollWidth > part.clientWidth + 1)
-                  .map(part => `${part.className}: ${part.scrollWidth} in ${part.clientWidth}`)"""
-            )
-            found += [f"{state}, {theme}, {width} px: {part}" for part in too_wide]
-        found += [f"{state}, {theme}: {line}" for line in findings(panel.page, "#analyst-panel")]
-    assert found == []
 
 
 def test_the_first_run_looks_right(panel: Panel) -> None:

@@ -61,6 +61,10 @@ function AnswerText({ run }: { readonly run: RunState }): React.JSX.Element {
 
   const mark = React.useCallback(
     (host: HTMLElement) => {
+      // A wide table scrolls, so the keyboard must reach it.
+      for (const table of host.querySelectorAll('table')) {
+        table.tabIndex = 0;
+      }
       const cells = known.current;
       const nameOf = (id: string): string => {
         const cell = cells.find(candidate => candidate.cell === id);

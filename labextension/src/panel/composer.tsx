@@ -94,8 +94,10 @@ export function Composer(): React.JSX.Element {
         onKeyDown={onKeyDown}
       />
       <div className="ak-Composer-bar">
-        <ModelMenu />
-        <ApprovalMenu />
+        <span className="ak-Composer-pickers">
+          <ModelMenu />
+          <ApprovalMenu />
+        </span>
         <span className="ak-Composer-buttons">
           {running && (
             <button

@@ -5,7 +5,7 @@ import { AttachDialog } from './attach-dialog';
 import { DatasetDialog } from './dataset-dialog';
 import { Menu } from './menu';
 import { usePanel, useServices } from './services';
-import { datasetLabel, datasetShape } from './wording';
+import { datasetLabel, datasetShape, warningText } from './wording';
 
 const NONE: readonly DatasetProfile[] = [];
 
@@ -23,7 +23,7 @@ export function DataStrip(): React.JSX.Element {
           type="button"
           className="ak-Chip"
           aria-haspopup="dialog"
-          title={`${dataset.path}\n${warnings.map(warning => warning.message).join('\n')}`.trim()}
+          title={`${dataset.path}\n${warnings.map(warningText).join('\n')}`.trim()}
           onClick={() => {
             setShown(dataset.name);
           }}

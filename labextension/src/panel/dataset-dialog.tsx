@@ -36,7 +36,14 @@ export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
       {profile.warnings.map(warning => (
         <div key={`${warning.code}-${warning.column ?? ''}`} className="ak-Notice ak-mod-warning">
           <span aria-hidden="true">⚠</span>
-          <span>{warning.message}</span>
+          <span>
+            {warning.column !== null && (
+              <>
+                <b>{warning.column}</b>:{' '}
+              </>
+            )}
+            {warning.message}
+          </span>
         </div>
       ))}
       <h3>{trans.__('Columns')}</h3>
@@ -71,7 +78,7 @@ export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
               <thead>
                 <tr>
                   {dataset.columns.map(name => (
-                    <th key={name} scope="col">
+                    <th key={name} scope="col" title={name}>
                       {name}
                     </th>
                   ))}
@@ -81,7 +88,9 @@ export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
                 {profile.head.map((row, index) => (
                   <tr key={index}>
                     {row.map((value, place) => (
-                      <td key={place}>{value ?? <i className="ak-Quiet">{trans.__('none')}</i>}</td>
+                      <td key={place} title={value ?? undefined}>
+                        {value ?? <i className="ak-Quiet">{trans.__('none')}</i>}
+                      </td>
                     ))}
                   </tr>
                 ))}
@@ -128,7 +137,9 @@ function ColumnRow(props: {
         {column.distinct_is_estimate ? '≈ ' : ''}
         {count(column.distinct)}
       </td>
-      <td className="ak-mod-text">{valuesOf(column)}</td>
+      <td className="ak-mod-text" title={valuesOf(column)}>
+        {valuesOf(column)}
+      </td>
     </tr>
   );
 }

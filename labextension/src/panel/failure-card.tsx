@@ -24,10 +24,11 @@ export const FailureCard = React.memo(function FailureCard(props: Props): React.
     cancelled: trans.__('Stopped.')
   };
   const quiet = run.status === 'cancelled';
+  const kind = run.status === 'incomplete' ? 'ak-Failure ak-mod-incomplete' : 'ak-Failure';
   const errors = iterationsOf(run).filter(failed);
   const unfinished = run.details?.unfinished ?? [];
   return (
-    <div className={quiet ? 'ak-Card' : 'ak-Failure'} role={quiet ? undefined : 'alert'}>
+    <div className={quiet ? 'ak-Card' : kind} role={quiet ? undefined : 'alert'}>
       <b>{titles[run.status]}</b>
       {run.reason !== '' && <div>{run.reason}</div>}
       {unfinished.length > 0 && (

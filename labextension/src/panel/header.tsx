@@ -99,11 +99,14 @@ function MoreMenu(props: {
       disabled: actions.openNotebook === null,
       run: () => actions.openNotebook?.(analysis)
     },
-    {
-      label: trans.__('Open beside'),
-      disabled: actions.openBeside === null,
-      run: () => actions.openBeside?.(analysis)
-    },
+    ...(actions.openBeside === null
+      ? []
+      : [
+          {
+            label: trans.__('Open beside'),
+            run: () => actions.openBeside?.(analysis)
+          }
+        ]),
     {
       label: trans._n('%1 chart', '%1 charts', charts),
       disabled: charts === 0,

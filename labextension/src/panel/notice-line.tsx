@@ -13,7 +13,9 @@ export const NoticeLine = React.memo(function NoticeLine({
   const warning = notice.level === 'warning';
   return (
     <div className={`ak-Notice ak-mod-${notice.level}`} data-code={notice.code}>
-      <span aria-hidden="true">{warning ? '⚠' : 'ⓘ'}</span>
+      <span aria-hidden="true" className={warning ? undefined : 'ak-Info'}>
+        {warning ? '⚠' : 'i'}
+      </span>
       <span className="ak-Hidden">{warning ? trans.__('Warning:') : trans.__('Note:')} </span>
       <span>{notice.message}</span>
     </div>

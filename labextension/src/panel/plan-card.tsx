@@ -44,7 +44,7 @@ export const PlanCard = React.memo(function PlanCard(props: Props): React.JSX.El
   return (
     <div className="ak-Card ak-mod-attention" role="group" aria-labelledby={title}>
       <b id={title}>{trans.__('Is this the plan?')}</b>
-      <ol className="ak-Goals">
+      <ol className="ak-Goals" aria-label={trans.__('Plan')}>
         {goals.map((goal, index) => (
           <li key={goal.id}>
             <input

@@ -56,7 +56,10 @@ export function ErrorSentence({ cell }: { readonly cell: IterationState }): Reac
     <span>
       <b>{error.name}:</b> {errorMessage(error)}
       {error.line !== null && (
-        <span className="ak-Quiet"> {trans.__('line %1', error.line)}</span>
+        <>
+          {' '}
+          <span className="ak-Quiet ak-mod-whole">{trans.__('line %1', error.line)}</span>
+        </>
       )}
     </span>
   );

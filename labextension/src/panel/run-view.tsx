@@ -1,6 +1,6 @@
 /** One question with all that happens until its answer. */
 import * as React from 'react';
-import { failed, isWriting, iterationsOf, repairCount } from '../session/progress';
+import { failed, isWriting, iterationsOf, repairCount, waitingFor } from '../session/progress';
 import type { Entry, IterationState, RunState, VerificationState } from '../session/state';
 import { Activity } from './activity';
 import { AnswerView } from './answer-view';
@@ -48,7 +48,8 @@ export const RunView = React.memo(function RunView({ run, isLast }: Props): Reac
 function AtWork({ run }: { readonly run: RunState }): React.JSX.Element {
   return (
     <>
-      <PlanList run={run} />
+      {/* Its card shows a plan that waits. */}
+      {waitingFor(run)?.kind !== 'plan' && <PlanList run={run} />}
       <Entries run={run} />
       {run.retry !== null && <RetryBanner run={run} retry={run.retry} />}
       <Activity run={run} />

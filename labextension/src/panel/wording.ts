@@ -1,6 +1,6 @@
 /** Numbers, sizes, times and names as a person reads them. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { CellError, Dataset } from '../protocol/generated';
+import type { CellError, DataWarning, Dataset } from '../protocol/generated';
 import type { ApprovalMode } from '../session/state';
 
 const WHOLE = new Intl.NumberFormat('en-US');
@@ -67,6 +67,11 @@ export function datasetLabel(dataset: Dataset): string {
 export function datasetShape(dataset: Dataset): string {
   const columns = WHOLE.format(dataset.columns.length);
   return dataset.rows === null ? `? × ${columns}` : `${count(dataset.rows)} × ${columns}`;
+}
+
+/** A warning with the column that it is about. */
+export function warningText({ column, message }: DataWarning): string {
+  return column === null ? message : `${column}: ${message}`;
 }
 
 /** A model's name without its provider, where that is clear. */

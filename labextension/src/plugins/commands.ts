@@ -116,7 +116,8 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Open the Analysis in a Tab'),
       icon: analystIcon,
       describedBy: { args: describe({ analysis: 'Which analysis' }) },
-      isEnabled: args => analysis(args) !== null,
+      isVisible: () => panels.hasTabs,
+      isEnabled: args => panels.hasTabs && analysis(args) !== null,
       execute: args => {
         const id = analysis(args);
         if (id !== null && id !== '') {

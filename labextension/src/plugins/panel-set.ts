@@ -24,6 +24,8 @@ export interface PanelSetOptions {
   readonly trans: TranslationBundle;
   readonly documents: IDocumentManager | null;
   readonly notebooks: INotebookTracker | null;
+  /** Whether the main area holds several tabs. */
+  readonly hasTabs: boolean;
   readonly openSettings: (() => void) | null;
   /** The folder that the file browser shows. */
   readonly folder: () => string | null;
@@ -46,6 +48,10 @@ export class PanelSet implements IAnalystPanels {
     this.widget.title.icon = analystIcon;
     this.widget.title.caption = trans.__('Analyst');
     this.widget.node.setAttribute('aria-label', trans.__('Analyst'));
+  }
+
+  get hasTabs(): boolean {
+    return this.options.hasTabs;
   }
 
   get sidebar(): PanelModel {
@@ -180,9 +186,11 @@ export class PanelSet implements IAnalystPanels {
               shown(this.openNotebook(analysis, cell));
             },
       chooseFiles: this.chooseFiles,
-      openBeside: analysis => {
-        this.openBeside(analysis);
-      },
+      openBeside: this.hasTabs
+        ? analysis => {
+            this.openBeside(analysis);
+          }
+        : null,
       openSettings,
       exportAnalysis: (analysis, to, clean) => {
         shown(this.exportAnalysis(analysis, to, clean));

@@ -1,5 +1,6 @@
 /** The sidebar, and tabs of the main area; both come back after a reload. */
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
@@ -18,6 +19,9 @@ import { PanelSet } from './panel-set';
 import { SETTINGS_ID } from './settings-id';
 
 const KEY = `${PACKAGE}:sidebar`;
+const SEEN = `${PACKAGE}:seen`;
+/** Pixels of a page that has room for both sidebars and what is between them. */
+const ROOMY = 1000;
 
 /** Provides the panels. */
 export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
@@ -31,7 +35,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     IStateDB,
     IDocumentManager,
     INotebookTracker,
-    IDefaultFileBrowser
+    IDefaultFileBrowser,
+    ILabShell
   ],
   provides: IAnalystPanels,
   activate: (
@@ -43,7 +48,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     stateDb: IStateDB | null,
     documents: IDocumentManager | null,
     notebooks: INotebookTracker | null,
-    browser: IDefaultFileBrowser | null
+    browser: IDefaultFileBrowser | null,
+    lab: ILabShell | null
   ): IAnalystPanels => {
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
     const openSettings = (): void => {
@@ -56,6 +62,8 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
       trans,
       documents,
       notebooks,
+      // Notebook 7 shows one document in a page: it has no room for tabs.
+      hasTabs: lab !== null,
       folder: () => (browser === null ? null : withoutDrive(browser.model.path)),
       openSettings: app.hasPlugin('@jupyterlab/settingeditor-extension:form-ui')
         ? openSettings
@@ -72,6 +80,9 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     }
     if (stateDb !== null) {
       void keepCurrent(panels, stateDb);
+      if (lab !== null) {
+        void openOnce(app, panels, stateDb);
+      }
     }
     // An analysis that is gone leaves its panels empty, not waiting.
     store.changed.connect(() => {
@@ -85,6 +96,23 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
     return panels;
   }
 };
+
+/** Open the sidebar where nobody has seen it yet; from then on the layout is the person's own. */
+async function openOnce(
+  app: JupyterFrontEnd,
+  panels: PanelSet,
+  stateDb: IStateDB
+): Promise<void> {
+  const seen = await stateDb.fetch(SEEN).catch(() => true);
+  if (seen !== undefined) {
+    return;
+  }
+  await app.restored;
+  if (window.innerWidth >= ROOMY) {
+    panels.activate();
+  }
+  await stateDb.save(SEEN, true);
+}
 
 /** Show the analysis of last time, then remember which one is shown. */
 async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
