@@ -74,7 +74,7 @@ check: $(INSTALLED) ## Lint, types, arrows, front end, generated files
 test: system-deps $(INSTALLED) ## Every test, with branch coverage, in the browser too; then the front end's, then the notebooks
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS) build/coverage
 	@failed=0; \
-	pytest -q -n 2 --dist loadfile --cov --cov-report=term:skip-covered \
+	pytest -q -n 3 --dist loadfile --cov --cov-report=term:skip-covered \
 	  --junit-xml=$(RESULTS)/python.xml || failed=1; \
 	($(JLPM) test --reporter=default --reporter=junit --outputFile.junit=../$(RESULTS)/front-end.xml) || failed=1; \
 	if compgen -G 'notebooks/*.ipynb' > /dev/null; then \
