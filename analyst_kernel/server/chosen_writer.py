@@ -19,13 +19,13 @@ from typing import Any, TypeAlias, assert_never
 from analyst_kernel.agent.errors import NotebookError
 from analyst_kernel.notebook.changes import changes_between
 from analyst_kernel.notebook.disk_writer import DiskWriter
-from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.document import Document, notes
 from analyst_kernel.notebook.notebook_json import from_json
 from analyst_kernel.notebook.writer import NobodyThere, Overtaken, Reading, Written
 from analyst_kernel.server.contents_writer import ContentsStamp, ContentsWriter
 from analyst_kernel.server.leases import Lease, Leases
 from analyst_kernel.server.paths import Places
-from analyst_kernel.server.room import find_room, read_room, write_room
+from analyst_kernel.server.room import find_room, holds_notes, read_room, write_room
 
 PATIENCE = 2.0
 """How long a run waits for a write, seconds; what is not written then is kept and goes on."""
@@ -183,7 +183,9 @@ class ChosenWriter:
                 return self._leases.holds(lease)
             case _InRoom(room):
                 way = await self._way_or_none()
-                return isinstance(way, Room) and way.shared is room()
+                if base is None or not isinstance(way, Room) or way.shared is not room():
+                    return False
+                return holds_notes(way.shared, notes(base.document))
             case _:
                 return False
 

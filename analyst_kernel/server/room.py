@@ -41,6 +41,19 @@ def read_room(room: Any) -> dict[str, Any]:
     return dict(found)
 
 
+def holds_notes(room: Any, wanted: dict[str, Any]) -> bool:
+    """Say whether the notes of ours in a room are still these.
+
+    They are not where the room took over a file that another program wrote: then what was in the
+    room and not yet saved is gone from it.
+    """
+    from pycrdt import Map
+
+    metadata = room.ydoc.get("meta", type=Map).get("metadata")
+    found = metadata.get(KEY) if metadata is not None else None
+    return (found.to_py() if isinstance(found, Map) else found) == wanted
+
+
 def write_room(room: Any, changes: tuple[Change, ...]) -> bool:
     """Make all changes in one transaction; ``False``: one was not as expected, none was made."""
     cells = room.ycells

@@ -87,3 +87,17 @@ async def test_a_cell_of_ours_that_the_person_edits_in_the_room_is_theirs(scene:
     await scene.settled()
     assert [cell["source"] for cell in scene.cells()].count("mine = 'now'") == 1
     assert scene.code() == ["x = 1", "y = 2"]
+
+
+async def test_what_a_room_lost_before_it_saved_is_written_into_it_again(scene: Scene) -> None:
+    room = await room_of(scene, **PROVIDERS[FOUND[0]])
+    before = room.get()
+    await scene.ask("y = 2")
+    # So a room takes over a file that another program wrote in this very second.
+    room.set(before)
+    assert "y = 2" not in sources(room)
+    await scene.settled()
+    assert scene.code() == ["x = 1", "y = 2"]
+    assert scene.cells()[-1]["metadata"]["analyst_kernel"]["role"] == "answer"
+    found = await room_of(scene)
+    assert len(sources(found)) == len(scene.cells())
