@@ -308,10 +308,12 @@ class NotebookFile:
         saved = await self._writer.saved()
         if saved is not None:
             await self._saw(saved)
-        if self._outstanding and not await self._writer.in_hand(self._base):
+        if not self._outstanding:
+            return
+        if not await self._writer.in_hand(self._base):
             self._version += 1
             self._base = None if self._base is None else Reading(self._base.document, None)
-            await self._land()
+        await self._land()
 
     async def discard_if_empty(self) -> None:
         """Remove the file if it was created here and still holds no cell."""

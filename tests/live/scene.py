@@ -124,8 +124,10 @@ class Scene:
 
         def same() -> bool:
             disk = self.disk()
-            return iterations(disk) == everything and all(
-                comparable(tab.model()) == comparable(disk) for tab in tabs
+            return (
+                iterations(disk) == everything
+                and all(f"iteration {number} is done" in _printed(disk) for number in everything)
+                and all(comparable(tab.model()) == comparable(disk) for tab in tabs)
             )
 
         everything = dict.fromkeys(range(1, ITERATIONS + 1), 1)
@@ -167,6 +169,10 @@ def comparable(notebook: dict[str, Any]) -> list[tuple[Any, ...]]:
         (cell["id"], cell["cell_type"], cell["source"], _texts(cell.get("outputs", [])))
         for cell in notebook["cells"]
     ]
+
+
+def _printed(notebook: dict[str, Any]) -> str:
+    return str([cell.get("outputs", []) for cell in notebook["cells"]])
 
 
 def _texts(outputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
