@@ -142,7 +142,7 @@ class ChosenWriter:
             match way:
                 case Room(shared):
                     with self._of_room():
-                        found = read_room(shared)
+                        found = read_room(shared, is_empty=not self._leases.living())
                     return Reading(await self._normal(found), _InRoom(weakref.ref(shared)))
                 case Browser(lease):
                     answer = await self._leases.read(lease)
@@ -306,7 +306,7 @@ class ChosenWriter:
         changes = changes_between(base.document, document)
         # No await from here on: nothing can come between the look and the write.
         with self._of_room():
-            if not write_room(shared, changes):
+            if not write_room(shared, changes, is_empty=not self._leases.living()):
                 raise Overtaken
         return Written(stamp, saved=False)
 

@@ -147,6 +147,7 @@ class Scene:
         for text in texts:
             assert sum(cell["source"] == text for cell in disk["cells"]) == 1, text
         assert all("trusted" not in cell["metadata"] for cell in disk["cells"])
+        assert all(cell["source"] for cell in disk["cells"])  # no blank one that nobody made
         for tab in tabs:
             assert not tab.dirty
             shown = tab.dialogs()

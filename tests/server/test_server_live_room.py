@@ -69,6 +69,13 @@ async def test_the_room_is_the_writer_and_the_persons_typing_stays(scene: Scene)
     assert "trusted" not in last["metadata"]
 
 
+async def test_a_new_notebook_begins_with_its_title(scene: Scene) -> None:
+    await scene.settled()
+    # A room that is made for a notebook without cells puts a blank one into it.
+    assert all(cell["source"] for cell in scene.cells())
+    assert scene.cells()[0]["metadata"]["analyst_kernel"]["role"] == "title"
+
+
 async def test_a_cell_of_ours_that_the_person_edits_in_the_room_is_theirs(scene: Scene) -> None:
     room = await room_of(scene, **PROVIDERS[FOUND[0]])
     gate = scene.folder / "gate"

@@ -28,7 +28,7 @@ function book(...cells: object[]): object {
 }
 
 function put(id: string, source: string, after: string | null, expects: string | null): Change {
-  return { change: 'put_cell', cell: cell(id, source) as never, after, expects };
+  return { change: 'put_cell', cell: cell(id, source) as never, after, at_end: false, expects };
 }
 
 const stdout = (text: string): object => ({ output_type: 'stream', name: 'stdout', text });
@@ -183,7 +183,7 @@ describe('a write of the server', () => {
     );
     opened.context.model.sharedModel.getCell(0).setMetadata('slideshow', { slide_type: 'skip' });
     const done = cell('a', '1', { metadata: { analyst_kernel: { step: 1, outcome: 'ok' } } });
-    await opened.write(1, { change: 'put_cell', cell: done as never, after: null, expects: '1' });
+    await opened.write(1, { ...put('a', '1', null, '1'), cell: done } as Change);
     expect(opened.tab().cells[0]?.metadata).toEqual({
       slideshow: { slide_type: 'skip' },
       analyst_kernel: { step: 1, outcome: 'ok' }
