@@ -335,8 +335,10 @@ class NotebookFile:
             if document is self._document:
                 return
             if self._store is not None:
-                self._outstanding.add(operations)
+                # First kept, then looked for in the saved notebook: what was forgotten before it is
+                # kept would be kept for good.
                 await self._store.keep(operations)
+                self._outstanding.add(operations)
             self._document = document
             self._version += 1
 

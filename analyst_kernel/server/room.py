@@ -68,7 +68,7 @@ def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False
     Args:
         room: The shared document.
         changes: What to do.
-        is_empty: Whether no page is in it; then the blank cell goes that :func:`read_room` left out.
+        is_empty: Whether no page is in it; then the blank cell that was left out of it goes.
     """
     cells = room.ycells
     blank = _blank(room) if is_empty else None
