@@ -90,6 +90,7 @@ test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pict
 
 # One environment for each provider of live rooms; the plain one is .venv.
 LIVE := collaboration server-documents
+LIVE_ROOMS := tests/server/test_server_live_room.py
 LIVE_VENVS := $(LIVE:%=build/venvs/%/.installed)
 
 build/venvs/%/.installed: $(INSTALLED)
@@ -103,7 +104,7 @@ test-live: system-deps $(INSTALLED) $(LIVE_VENVS) ## Notebooks that are open mea
 	pytest -q tests/live $(ARGS)
 	@for name in $(LIVE); do \
 	  echo "With $$name:"; \
-	  PATH="$(CURDIR)/build/venvs/$$name/bin:$$PATH" build/venvs/$$name/bin/python -m pytest -q tests/live $(ARGS) || exit 1; \
+	  PATH="$(CURDIR)/build/venvs/$$name/bin:$$PATH" build/venvs/$$name/bin/python -m pytest -q tests/live $(LIVE_ROOMS) $(ARGS) || exit 1; \
 	done
 
 # The oldest JupyterLab that is supported and those since, each with the Notebook 7 of its time; the

@@ -26,6 +26,7 @@ from analyst_kernel.notebook.document import Document
 from analyst_kernel.notebook.export import read
 from analyst_kernel.notebook.history import cells_to_replay
 from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.output_folder import files_of
 from analyst_kernel.notebook.verify import CellCheck
 from analyst_kernel.protocol.ids import AnalysisId, CellId, new_analysis_id
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -135,7 +136,7 @@ async def discard(branch: Branch, grants: GrantStore | None = None) -> None:
         with contextlib.suppress(FileNotFoundError):
             branch.path.unlink()
         # Its name was only chosen because no such folder was there.
-        shutil.rmtree(cutting.files_of(branch.path), ignore_errors=True)
+        shutil.rmtree(files_of(branch.path), ignore_errors=True)
         with contextlib.suppress(GrantStoreError):
             (grants if grants is not None else GrantStore()).forget(str(branch.path))
 

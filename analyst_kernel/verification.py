@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from analyst_kernel.agent.errors import DataError
 from analyst_kernel.agent.ports import Execution, KernelFacts
@@ -17,6 +18,7 @@ from analyst_kernel.notebook.document import Document, SetNotebook
 from analyst_kernel.notebook.export import clean_checked, read
 from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.notebook.naming import notebook_path
+from analyst_kernel.notebook.output_folder import folders_of
 from analyst_kernel.notebook.verify import (
     CellCheck,
     VerifyReport,
@@ -96,7 +98,9 @@ async def verify_notebook(
         # A file that cannot be read should not cost a kernel.
         document = await asyncio.to_thread(read, path)
     async with _fresh_kernel(str(path), str(path), sandbox, host, data) as (execute, facts):
-        report = await verify_document(document, execute=execute, on_check=on_check)
+        report = await verify_document(
+            document, execute=execute, on_check=on_check, folders=folders_of(document, path)
+        )
     report = replace(report, python=facts.python, packages=facts.versions)
     if book is not None:
         await book.refresh()
@@ -123,9 +127,11 @@ async def clean_notebook(
     """
     source = notebook_path(notebook)
     place = os.path.abspath(destination)
+    saved = await asyncio.to_thread(read, source)
+    folders = folders_of(saved, source, Path(place))
 
     async def check(document: Document) -> VerifyReport:
         async with _fresh_kernel(place, str(source), sandbox, host, data) as (execute, _):
-            return await verify_document(document, execute=execute)
+            return await verify_document(document, execute=execute, folders=folders)
 
     return await clean_checked(source, check, destination=place)

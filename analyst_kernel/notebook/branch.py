@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from analyst_kernel.agent.errors import InputError
 from analyst_kernel.agent.ports import AnswerEntry, Execution, IterationEntry, PlanEntry
 from analyst_kernel.notebook import disk, history
@@ -31,13 +29,12 @@ from analyst_kernel.notebook.document import (
 )
 from analyst_kernel.notebook.naming import notebook_path
 from analyst_kernel.notebook.notebook_json import Renderer
+from analyst_kernel.notebook.output_folder import ancestors_from, files_of, folders_of
 from analyst_kernel.notebook.source_code import relocated
 from analyst_kernel.notebook.verify import CellCheck, verify_document
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
-from analyst_kernel.protocol.outputs import Output
 
 _KEPT = ("model", "python", "packages")
-_OUTPUTS: TypeAdapter[tuple[Output, ...]] = TypeAdapter(tuple[Output, ...])
 _MOST_NAMED = 40
 
 
@@ -61,7 +58,12 @@ def branched(
         raise InputError(f"There is no cell {cell!r} in this notebook.", _instead(document, cell))
     kept = document["cells"][: places[0] + 1]
     ours = notes(document)
-    parent = {"analysis": history.analysis_of(document), "notebook": notebook, "cell": cell}
+    parent = {
+        "analysis": history.analysis_of(document),
+        "notebook": notebook,
+        "cell": cell,
+        "older": ancestors_from(document, notebook),
+    }
     names = {one["id"] for one in kept}
     values: dict[str, Any] = {
         **{key: ours[key] for key in _KEPT if key in ours},
@@ -113,12 +115,11 @@ async def judged(
     Files go to another ``OUTPUT_DIR`` than the parent's; that its name shows is no difference.
     """
     one = {**document, "cells": [c for c in document["cells"] if c["id"] == cell]}
-    seen = _as_in_parent(document, execution, path)
 
     async def again(_: str) -> Execution:
-        return seen
+        return execution
 
-    report = await verify_document(one, execute=again)
+    report = await verify_document(one, execute=again, folders=folders_of(document, path))
     return report.checks[0]
 
 
@@ -141,11 +142,6 @@ def write(document: Document, wanted: str | os.PathLike[str]) -> Path:
             continue
         return name
     raise AssertionError("unreachable: the names do not end")
-
-
-def files_of(notebook: Path) -> Path:
-    """Return the folder that the notebook's code writes to."""
-    return notebook.with_name(f"{notebook.stem}_files")
 
 
 def branch_name(parent: Path) -> Path:
@@ -207,29 +203,6 @@ def _with_open_plans(document: Document) -> Document:
             fresh = cell_for(PlanEntry(entry.cell, entry.run, steps))
             document = apply(document, UpsertCell(fresh))
     return document
-
-
-def _as_in_parent(document: Document, execution: Execution, path: Path) -> Execution:
-    parent = notes(document).get("parent")
-    named = parent.get("notebook") if isinstance(parent, dict) else None
-    if not isinstance(named, str) or not named.endswith(".ipynb"):
-        return execution
-    own, before = files_of(path), files_of(Path(os.path.normpath(path.parent / named)))
-    text = _OUTPUTS.dump_json(execution.outputs).decode()
-    for new, old in ((str(own), str(before)), (own.name, before.name)):
-        text = text.replace(_inside_json(new), _inside_json(old))
-    return Execution(
-        outcome=execution.outcome,
-        outputs=_OUTPUTS.validate_json(text),
-        error=execution.error,
-        seconds=execution.seconds,
-        execution_count=execution.execution_count,
-        kernel_died=execution.kernel_died,
-    )
-
-
-def _inside_json(text: str) -> str:
-    return TypeAdapter(str).dump_json(text).decode()[1:-1]
 
 
 def _instead(document: Document, wanted: str) -> str:

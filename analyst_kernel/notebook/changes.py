@@ -16,12 +16,15 @@ def changes_between(before: Document, after: Document) -> tuple[Change, ...]:
     found: list[Change] = []
     known = {cell["id"]: cell for cell in before["cells"]}
     above: CellId | None = None
-    for cell in after["cells"]:
+    places = [place for place, cell in enumerate(after["cells"]) if cell["id"] in known]
+    last = places[-1] if places else -1
+    for place, cell in enumerate(after["cells"]):
         name = CellId(cell["id"])
         old = known.pop(name, None)
         if old is not cell and old != cell:
             expects = None if old is None else old["source"]
-            found.append(PutCell(cell=cell, after=above, expects=expects))
+            at_end = place > last and bool(places)
+            found.append(PutCell(cell=cell, after=above, at_end=at_end, expects=expects))
         above = name
     found += [DropCell(cell=CellId(n), expects=c["source"]) for n, c in known.items()]
     if before["metadata"] != after["metadata"]:

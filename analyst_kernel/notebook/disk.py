@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from analyst_kernel.agent.errors import NotebookError
 
-_MOST_BUFFERED = 16 << 20
+_MOST_PIECES = 512
 _STALE_SECONDS = 600.0
 
 
@@ -149,15 +149,30 @@ def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o666)
     pieces = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
-    room = min(sum(map(len, pieces)) + 1, _MOST_BUFFERED)
-    with os.fdopen(handle, "wb", buffering=room) as file:
+    with os.fdopen(handle, "wb", buffering=0) as file:
         if like is not None:
             _make_like(file.fileno(), like)
-        file.writelines(pieces)
-        file.flush()
+        _write_all(file.fileno(), pieces)
         os.fsync(file.fileno())
         facts = os.fstat(file.fileno())
     return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def _write_all(handle: int, pieces: Sequence[bytes]) -> None:
+    """Write the pieces without joining them first, where the system can."""
+    if not hasattr(os, "writev"):
+        pieces = [b"".join(pieces)]
+    left = [memoryview(piece) for piece in pieces if piece]
+    while left:
+        some = left[:_MOST_PIECES]
+        done = os.writev(handle, some) if hasattr(os, "writev") else os.write(handle, some[0])
+        at = 0
+        while at < len(some) and done >= len(some[at]):
+            done -= len(some[at])
+            at += 1
+        left = left[at:]
+        if done:
+            left[0] = left[0][done:]
 
 
 def _make_like(handle: int, like: os.stat_result) -> None:

@@ -308,10 +308,12 @@ class NotebookFile:
         saved = await self._writer.saved()
         if saved is not None:
             await self._saw(saved)
-        if self._outstanding and not await self._writer.in_hand(self._base):
+        if not self._outstanding:
+            return
+        if not await self._writer.in_hand(self._base):
             self._version += 1
             self._base = None if self._base is None else Reading(self._base.document, None)
-            await self._land()
+        await self._land()
 
     async def discard_if_empty(self) -> None:
         """Remove the file if it was created here and still holds no cell."""
@@ -333,8 +335,10 @@ class NotebookFile:
             if document is self._document:
                 return
             if self._store is not None:
-                self._outstanding.add(operations)
+                # First kept, then looked for in the saved notebook: what was forgotten before it is
+                # kept would be kept for good.
                 await self._store.keep(operations)
+                self._outstanding.add(operations)
             self._document = document
             self._version += 1
 

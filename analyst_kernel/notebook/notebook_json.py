@@ -5,8 +5,10 @@ Pure. Reading refuses what is not a valid notebook, with a sentence; it repairs 
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
+import operator
 import re
 import warnings
 from typing import Any
@@ -20,6 +22,9 @@ _SPLIT_MIMES = ("application/javascript", "image/svg+xml")
 _PLACE = "\x00"
 """Where the cells go; no JSON text holds it as it is."""
 _PLACE_BYTES = _PLACE.encode()
+_BETWEEN = b",\n  "
+_BLOCK = 32
+"""Cells that are joined once for all, as long as they stay."""
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
@@ -93,12 +98,14 @@ def validate_cell(cell: Cell) -> None:
 
 
 class Renderer:
-    """Writes documents; remembers each cell's text, so that one new cell costs one cell."""
+    """Writes documents; remembers what it rendered, so that one new cell costs one cell."""
 
     def __init__(self) -> None:
         """Start with nothing remembered."""
         self._texts: dict[str, tuple[Cell, bytes]] = {}
+        self._blocks: list[tuple[list[Cell], bytes]] = []
         self._notes: dict[str, tuple[Any, str]] = {}
+        self._marks = _Marks()
 
     def render(self, document: Document) -> str:
         """Return the document as ``nbformat.writes`` would (sorted keys, indent 1, split lines)."""
@@ -106,36 +113,50 @@ class Renderer:
 
     def parts(self, document: Document) -> list[bytes]:
         """Return the same as UTF-8, in pieces: joining a long notebook costs more than its news."""
-        texts: dict[str, tuple[Cell, bytes]] = {}
-        pieces: list[bytes] = []
-        for cell in document["cells"]:
-            known = self._texts.get(cell["id"])
-            if known is None or known[0] is not cell:
-                known = cell, _dumps(_split(cell), 2).encode("utf-8", "replace")
-            texts[cell["id"]] = known
-            pieces += (b",\n  ", known[1])
-        self._texts = texts
-        if pieces:
-            pieces[0] = b"[\n  "
+        cells: list[Cell] = document["cells"]
+        blocks = [
+            self._block(number, cells[at : at + _BLOCK])
+            for number, at in enumerate(range(0, len(cells), _BLOCK))
+        ]
+        self._blocks = blocks
+        if len(self._texts) > 2 * len(cells) + _BLOCK:
+            here = {cell["id"] for cell in cells}
+            self._texts = {name: text for name, text in self._texts.items() if name in here}
         pairs = {k: _dumps(v, 1) for k, v in document.items() if k not in ("cells", "metadata")}
         pairs |= {"cells": _PLACE, "metadata": self._metadata(document["metadata"])}
         before, after = (_object(pairs, 0) + "\n").encode("utf-8", "replace").split(_PLACE_BYTES, 1)
-        pieces.append(b"\n ]" if pieces else b"[]")
-        return [before, *pieces, after]
+        if not blocks:
+            return [before, b"[]", after]
+        pieces = [before, b"[\n  "]
+        for _, text in blocks:
+            pieces += (text, _BETWEEN)
+        return [*pieces[:-1], b"\n ]", after]
+
+    def _block(self, number: int, cells: list[Cell]) -> tuple[list[Cell], bytes]:
+        """Render a run of cells, unless it is the one that stood there the last time."""
+        if number < len(self._blocks):
+            known = self._blocks[number]
+            if len(known[0]) == len(cells) and all(map(operator.is_, known[0], cells)):
+                return known
+        return cells, _BETWEEN.join([self._text(cell) for cell in cells])
+
+    def _text(self, cell: Cell) -> bytes:
+        known = self._texts.get(cell["id"])
+        if known is None or known[0] is not cell:
+            known = cell, _dumps(_split(cell), 2).encode("utf-8", "replace")
+            self._texts[cell["id"]] = known
+        return known[1]
 
     def _metadata(self, metadata: dict[str, Any]) -> str:
-        """Render the notebook's metadata; our marks, one per cell, by the fast encoder."""
+        """Render the notebook's metadata; of our marks, one per cell, only those that are new."""
         found = metadata.get(KEY)
         ours: dict[str, Any] = found if isinstance(found, dict) else {}
-        marks = ours.get("cells")
-        if not isinstance(marks, dict) or not all(isinstance(m, str) for m in marks.values()):
+        marks = self._marks.render(ours.get("cells"))
+        if marks is None:
             return _dumps(metadata, 1)
         pairs = {k: _dumps(v, 2) for k, v in metadata.items() if k != KEY}
         inner = {k: self._note(k, v) for k, v in ours.items() if k != "cells"}
-        # With an indent json falls back to pure Python; a separator that holds it does not.
-        pad = (",\n" + " " * 4, ": ")
-        flat = json.dumps(marks, ensure_ascii=False, sort_keys=True, separators=pad)
-        inner["cells"] = f"{{\n    {flat[1:-1]}\n   }}" if marks else "{}"
+        inner["cells"] = marks
         pairs[KEY] = _object(inner, 2)
         return _object(pairs, 1)
 
@@ -145,6 +166,44 @@ class Renderer:
         if known is None or known[0] is not value:
             known = self._notes[key] = value, _dumps(value, 3)
         return known[1]
+
+
+class _Marks:
+    """The marks of cells as lines in order; of those that are as they were, nothing is rendered."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, str] = {}
+        self._names: list[str] = []
+        self._lines: list[str] = []
+
+    def render(self, marks: Any) -> str | None:
+        """Return the object as it stands in our notes; ``None`` where these are no marks."""
+        if not isinstance(marks, dict):
+            return None
+        gone = self._held.keys() - marks.keys()
+        news = marks.items() - self._held.items() if _plain(marks) else None
+        if news is None:
+            return None
+        for name in gone:
+            at = bisect.bisect_left(self._names, name)
+            del self._names[at], self._lines[at]
+        for name, mark in news:
+            line = f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(mark, ensure_ascii=False)}"
+            at = bisect.bisect_left(self._names, name)
+            if name in self._held:
+                self._lines[at] = line
+            else:
+                self._names.insert(at, name)
+                self._lines.insert(at, line)
+        self._held = marks
+        if not marks:
+            return "{}"
+        return "{\n    " + ",\n    ".join(self._lines) + "\n   }"
+
+
+def _plain(marks: dict[Any, Any]) -> bool:
+    """Say whether every mark is a text; asked of each kind of value, not of each mark."""
+    return {*map(type, marks.values()), *map(type, marks)} <= {str}
 
 
 def _object(pairs: dict[str, str], depth: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from analyst_kernel.notebook.document import Document, SetNotebook, apply, notes
 from analyst_kernel.notebook.history import outputs_of
 from analyst_kernel.notebook.naming import notebook_path
 from analyst_kernel.notebook.notebook_json import Renderer, parse
+from analyst_kernel.notebook.output_folder import folders_of, one_folder
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import ErrorOutput
 
@@ -93,8 +94,10 @@ async def verify(
     Raises:
         NotebookError: The notebook cannot be read.
     """
-    document, _ = await asyncio.to_thread(_read, notebook_path(path))
-    return await verify_document(document, execute=execute, on_check=on_check)
+    place = notebook_path(path)
+    document, _ = await asyncio.to_thread(_read, place)
+    folders = folders_of(document, place)
+    return await verify_document(document, execute=execute, on_check=on_check, folders=folders)
 
 
 async def verify_document(
@@ -102,8 +105,17 @@ async def verify_document(
     *,
     execute: Execute,
     on_check: Callable[[CellCheck], None] | None = None,
+    folders: Sequence[Path] = (),
 ) -> VerifyReport:
-    """Do as :func:`verify` with a notebook in memory."""
+    """Do as :func:`verify` with a notebook in memory.
+
+    Args:
+        document: The notebook; not changed.
+        execute: Runs one cell in a fresh kernel.
+        on_check: Told of each cell as it is done.
+        folders: What its cells may have known as ``OUTPUT_DIR``; which of them an output names is
+            no difference.
+    """
     since = _created(document)
     checks: list[CellCheck] = []
     died = False
@@ -118,7 +130,7 @@ async def verify_document(
         else:
             execution = await execute(cell["source"])
             died = execution.kernel_died
-            check = _judged(cell, execution, since)
+            check = _judged(cell, execution, since, folders)
         checks.append(check)
         if on_check is not None:
             on_check(check)
@@ -214,7 +226,9 @@ def _skip_reason(cell: Cell) -> str:
     return ""
 
 
-def _judged(cell: Cell, execution: Execution, since: date | None) -> CellCheck:
+def _judged(
+    cell: Cell, execution: Execution, since: date | None, folders: Sequence[Path]
+) -> CellCheck:
     name = CellId(cell["id"])
     saved = outputs_of(cell)
     before = next((o.ename for o in saved if isinstance(o, ErrorOutput)), None)
@@ -235,6 +249,9 @@ def _judged(cell: Cell, execution: Execution, since: date | None) -> CellCheck:
     if cell["execution_count"] is None and not saved:
         return CellCheck(name, "skipped", "ran now, but never before: nothing to compare")
     found = difference(saved, execution.outputs, since=since)
+    if found and len(folders) > 1:
+        left, right = one_folder(saved, folders), one_folder(execution.outputs, folders)
+        found = difference(left, right, since=since)
     return CellCheck(name, "differs", found) if found else CellCheck(name, "reproduced")
 
 

@@ -25,12 +25,15 @@ class PutCell(Record):
         cell: The whole nbformat cell with id, metadata and outputs; never trusted.
         after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
             there already keeps its place.
+        at_end: It stood at the end when the write was made: when it is new it goes to the end,
+            below what a person has put there meanwhile, so that what they type into stays in place.
         expects: The source that the cell has now; null: it is not there yet.
     """
 
     change: Literal["put_cell"] = "put_cell"
     cell: dict[str, Json]
     after: CellId | None
+    at_end: bool = False
     expects: str | None
 
 

@@ -1,36 +1,48 @@
 """Who writes a notebook, chosen anew at each write: the live room, else the browser, else Jupyter.
 
 Never by what is installed: by whether there is a room now, and whether a tab has the notebook open
-now. While a tab that had it open is expected back, nobody writes.
+now. While a tab that had it open is expected back, nobody writes. Nor does anybody while a room
+fails and a tab is in it, for a file that changes below a room takes the person's last words from
+them; they are told to close the notebook. Where nobody has it open, a room that goes on failing is
+passed over after a while.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Literal, TypeAlias, assert_never
 
 from analyst_kernel.agent.errors import NotebookError
 from analyst_kernel.notebook.changes import changes_between
 from analyst_kernel.notebook.disk_writer import DiskWriter
-from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.document import Document, notes
 from analyst_kernel.notebook.notebook_json import from_json
 from analyst_kernel.notebook.writer import NobodyThere, Overtaken, Reading, Written
 from analyst_kernel.server.contents_writer import ContentsStamp, ContentsWriter
 from analyst_kernel.server.leases import Lease, Leases
 from analyst_kernel.server.paths import Places
-from analyst_kernel.server.room import find_room, read_room, write_room
+from analyst_kernel.server.room import find_room, holds_notes, read_room, write_room
 
 PATIENCE = 2.0
 """How long a run waits for a write, seconds; what is not written then is kept and goes on."""
+ROOM_SECONDS = 20.0
+"""How long a room that fails is tried again before the notebook is written without it."""
+_ANSWER_SECONDS = 10.0
 _TOLD_SECONDS = 0.2
 _log = logging.getLogger(__name__)
+
+
+Awaited: TypeAlias = Literal["tab", "room"]
+"""Whom the writes wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ class ChosenWriter:
 
     Attributes:
         path: Absolute path of the notebook; changed when the notebook is moved.
-        waiting: Whether the last attempt found nobody who could write.
+        waiting: For whom, where the last attempt found nobody who could write.
     """
 
     patience: float | None = PATIENCE
@@ -92,7 +104,7 @@ class ChosenWriter:
         server_settings: Mapping[str, Any],
         found_again: Callable[[Path], Path | None],
         moved: Callable[[Path], None],
-        waits: Callable[[], None],
+        waits: Callable[[Awaited], None],
     ) -> None:
         """Write the notebook at ``path``.
 
@@ -104,10 +116,11 @@ class ChosenWriter:
             server_settings: The web application's, where a collaboration provider is found.
             found_again: Says where a notebook went that is not at its path any more; blocking.
             moved: Called with the new path then; it calls :meth:`moved`.
-            waits: Called when nobody can write it now.
+            waits: Called when nobody can write it now, with whom that is waited for.
         """
         self.path = path
-        self.waiting = False
+        self.waiting: Awaited | None = None
+        self._room_fails_since: float | None = None
         self._places = places
         self._leases = leases
         self._contents = ContentsWriter(contents)
@@ -128,8 +141,9 @@ class ChosenWriter:
             way = await self._way()
             match way:
                 case Room(shared):
-                    document = await self._normal(read_room(shared))
-                    return Reading(document, _InRoom(weakref.ref(shared)))
+                    with self._of_room():
+                        found = read_room(shared, is_empty=not self._leases.living())
+                    return Reading(await self._normal(found), _InRoom(weakref.ref(shared)))
                 case Browser(lease):
                     answer = await self._leases.read(lease)
                     if answer is None:
@@ -161,7 +175,7 @@ class ChosenWriter:
                     written = await self._disk.write(document, base)
                 case _:
                     assert_never(way)
-            self.waiting = False
+            self.waiting = None
             return written
 
     async def saved(self) -> Document | None:
@@ -183,7 +197,13 @@ class ChosenWriter:
                 return self._leases.holds(lease)
             case _InRoom(room):
                 way = await self._way_or_none()
-                return isinstance(way, Room) and way.shared is room()
+                if base is None or not isinstance(way, Room) or way.shared is not room():
+                    return False
+                try:
+                    return holds_notes(way.shared, notes(base.document))
+                except Exception as error:  # noqa: BLE001 - whatever a provider raises
+                    self._room_failed(error)
+                    return False
             case _:
                 return False
 
@@ -206,20 +226,28 @@ class ChosenWriter:
         path = self._places.served(str(self.path))
         if path is None:
             return Disk()
+        living = self._leases.living()
         if await self._contents.stamp(path) is not None:
+            together = any(lease.report.collaborative for lease in living)
             try:
-                room = await find_room(self._settings, path)
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    room = await find_room(self._settings, path)
             except Exception as error:
-                _log.warning("It is not known whether %s has a live room: %s", path, error)
-                if not self._leases.living():
-                    raise self._nobody() from error
-                room = None
-            if room is not None:
-                return Room(room)
-        for lease in self._leases.living():
+                self._room_failed(error)
+                if together:
+                    raise self._nobody("room") from error
+            else:
+                if room is None:
+                    self._room_fails_since = None
+                elif together or not self._is_passed_over:
+                    return Room(room)
+            failing = self._room_fails_since is not None and not self._is_passed_over
+            if failing and not living and not self._leases.awaited:
+                raise self._nobody("room")
+        for lease in living:
             return Browser(lease)
         if self._leases.awaited:
-            raise self._nobody()
+            raise self._nobody("tab")
         return Contents(path)
 
     async def _way_or_none(self) -> Way | None:
@@ -228,11 +256,34 @@ class ChosenWriter:
         except NobodyThere:
             return None
 
-    def _nobody(self) -> NobodyThere:
-        if not self.waiting:
-            self.waiting = True
-            self._waits()
+    def _nobody(self, awaited: Awaited = "tab") -> NobodyThere:
+        if self.waiting != awaited:
+            self.waiting = awaited
+            self._waits(awaited)
         return NobodyThere()
+
+    @property
+    def _is_passed_over(self) -> bool:
+        """Whether the room has failed for so long that it is not waited for any more."""
+        since = self._room_fails_since
+        return since is not None and time.monotonic() - since >= ROOM_SECONDS
+
+    def _room_failed(self, error: BaseException) -> None:
+        if self._room_fails_since is None:
+            self._room_fails_since = time.monotonic()
+            _log.warning("The live room of %s fails: %s", self.path, error)
+
+    @contextlib.contextmanager
+    def _of_room(self) -> Iterator[None]:
+        """Do something with a room; whatever its provider raises is a failure of the room."""
+        try:
+            yield
+        except Overtaken:
+            raise
+        except Exception as error:
+            self._room_failed(error)
+            raise self._nobody("room") from error
+        self._room_fails_since = None
 
     async def _follow(self) -> None:
         """Go after a notebook that was moved by other means than Jupyter's."""
@@ -252,9 +303,11 @@ class ChosenWriter:
         stamp = base.stamp if base is not None else None
         if base is None or not isinstance(stamp, _InRoom) or stamp.room() is not shared:
             raise Overtaken
+        changes = changes_between(base.document, document)
         # No await from here on: nothing can come between the look and the write.
-        if not write_room(shared, changes_between(base.document, document)):
-            raise Overtaken
+        with self._of_room():
+            if not write_room(shared, changes, is_empty=not self._leases.living()):
+                raise Overtaken
         return Written(stamp, saved=False)
 
     async def _by_browser(self, lease: Lease, document: Document, base: Reading | None) -> Written:

@@ -18,7 +18,7 @@ from analyst_kernel.notebook.cells import KEY
 from analyst_kernel.notebook.file_writer import NotebookFile
 from analyst_kernel.protocol.commands import ReportDocument, ReportNotebook, ReportWrite
 from analyst_kernel.protocol.events import NoticeRaised
-from analyst_kernel.server.chosen_writer import ChosenWriter
+from analyst_kernel.server.chosen_writer import Awaited, ChosenWriter
 from analyst_kernel.server.kept import KeptOperations
 from analyst_kernel.server.leases import Leases
 
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from analyst_kernel.server.tab import Tab
 
 _log = logging.getLogger(__name__)
-_WAITING = (
-    "What happens now is waiting to be written into the notebook until the browser that has the "
-    "notebook open comes back. Nothing is lost: it is kept, and shown here."
-)
+_WAITING: dict[Awaited, str] = {
+    "tab": "What happens now is waiting to be written into the notebook until the browser that has "
+    "the notebook open comes back. Nothing is lost: it is kept, and shown here.",
+    "room": "The notebook is edited together in a live room, and the room does not take what is "
+    "written now. Nothing is lost: it is kept, shown here, and tried again. If it stays like this, "
+    "close the notebook in every browser; everything is then written into the file.",
+}
 _WRITTEN = "The notebook holds everything again."
 
 
@@ -51,7 +54,7 @@ class Keeper:
         self._writer: ChosenWriter | None = None
         self._book: NotebookFile | None = None
         self._recovering = False
-        self._told_waiting = False
+        self._told_waiting: Awaited | None = None
         self._tick: asyncio.Task[None] | None = None
         self._again = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,7 +134,7 @@ class Keeper:
             if not book.outstanding:
                 self._recovering = False
                 if self._told_waiting and self._writer is not None and not self._writer.waiting:
-                    self._told_waiting = False
+                    self._told_waiting = None
                     self._tell("info", "notebook-written", _WRITTEN)
                 if book is self._book:
                     self._book = None
@@ -220,10 +223,10 @@ class Keeper:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _waits(self) -> None:
-        if not self._told_waiting:
-            self._told_waiting = True
-            self._tell("warning", "notebook-waiting", _WAITING)
+    def _waits(self, awaited: Awaited) -> None:
+        if self._told_waiting != awaited:
+            self._told_waiting = awaited
+            self._tell("warning", "notebook-waiting", _WAITING[awaited])
 
     def _tell(self, level: Any, code: str, message: str) -> None:
         living = self._living

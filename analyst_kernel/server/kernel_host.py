@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from analyst_kernel.agent.errors import KernelError
 from analyst_kernel.kernel.host import told
+from analyst_kernel.server.greeting import greet
 
 _log = logging.getLogger(__name__)
 _ENDING_SECONDS = 20.0
@@ -39,6 +40,8 @@ class ServedKernel:
         self.name = str(launch["kernel_name"])
         self.process = _process(manager)
         self.is_moved = False
+        self.let_be: Callable[[], None] = lambda: None
+        """Ends what still waits for the kernel's first answer."""
 
     def __getattr__(self, name: str) -> Any:
         """Be the manager."""
@@ -110,6 +113,7 @@ class ServerHost:
         if self._spared:
             self._released = kernel
             return
+        kernel.let_be()
         if self._kernel is kernel:
             self._kernel = None
         if kernel is self._released or not self._is_served(kernel):
@@ -217,12 +221,16 @@ class ServerHost:
         # A kernel that dies is restarted by its analysis, which then loads the data again.
         manager.stop_restarter()
         manager.autorestart = False
-        return ServedKernel(kernel_id, manager, launch)
+        fresh = ServedKernel(kernel_id, manager, launch)
+        fresh.let_be = greet(self._kernels, kernel_id)
+        return fresh
 
     async def _relaunch(self, kernel: ServedKernel) -> None:
         """Start another kernel in its place."""
         fresh = await self._launch(kernel.launch)
+        kernel.let_be()
         kernel.kernel_id, kernel.manager = fresh.kernel_id, fresh.manager
+        kernel.let_be = fresh.let_be
         kernel.is_moved = False
         self._kernel = kernel
         await self._attach(kernel)

@@ -66,6 +66,7 @@ class Leases:
         self._ack = ack
         self._clock = clock
         self._leases: dict[str, Lease] = {}
+        self._former: dict[str, Lease] = {}  # let go of, and not known to have closed the notebook
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
 
@@ -75,6 +76,7 @@ class Leases:
         """Take a tab's report; says whether it is news for what waits to be written."""
         now = self._clock()
         before = self._leases.get(report.tab)
+        self._former.pop(report.tab, None)
         if not report.open:
             return self._leases.pop(report.tab, None) is not None
         lease = Lease(
@@ -100,6 +102,7 @@ class Leases:
 
     def left(self, tab: Tab, *, closed: bool) -> bool:
         """A socket is gone; ``closed``: its page is, too. Says whether a lease was concerned."""
+        self._former = {k: lease for k, lease in self._former.items() if lease.tab is not tab}
         mine = [lease for lease in self._leases.values() if lease.tab is tab]
         for lease in mine:
             if closed:
@@ -127,6 +130,8 @@ class Leases:
         for lease in list(self._leases.values()):
             if lease.lost is not None and now - lease.lost >= self._grace:
                 del self._leases[lease.name]
+                if lease.tab is not None:
+                    self._former[lease.name] = lease
         return any(lease.lost is not None for lease in self._leases.values())
 
     def holds(self, lease: Lease) -> bool:
@@ -151,8 +156,11 @@ class Leases:
         return answer
 
     def tell_changed(self, hash_: str | None, *, but: str = "") -> None:
-        """Tell the tabs that the file is another one now, all but the one that wrote it."""
-        for lease in self._leases.values():
+        """Tell the tabs that the file is another one now, all but the one that wrote it.
+
+        A page that sleeps is told too, whatever became of its lease: it hears it as it wakes.
+        """
+        for lease in (*self._leases.values(), *self._former.values()):
             if lease.tab is not None and lease.name != but:
                 lease.tab.say(
                     NotebookChangedFrame(

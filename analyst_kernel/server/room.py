@@ -35,15 +35,43 @@ async def find_room(settings: Mapping[str, Any], path: str) -> Any | None:
     return document if hasattr(document, "ycells") and hasattr(document, "create_ycell") else None
 
 
-def read_room(room: Any) -> dict[str, Any]:
-    """Return the notebook in a room as JSON."""
-    found = room.get()
-    return dict(found)
+def read_room(room: Any, *, is_empty: bool = False) -> dict[str, Any]:
+    """Return the notebook in a room as JSON.
+
+    Args:
+        room: The shared document.
+        is_empty: Whether no page is in it. Rooms put a blank cell into a notebook without cells;
+            where nobody can be about to type into it, it is none.
+    """
+    found = dict(room.get())
+    if is_empty and _blank(room) is not None:
+        found["cells"] = []
+    return found
 
 
-def write_room(room: Any, changes: tuple[Change, ...]) -> bool:
-    """Make all changes in one transaction; ``False``: one was not as expected, none was made."""
+def holds_notes(room: Any, wanted: dict[str, Any]) -> bool:
+    """Say whether the notes of ours in a room are still these.
+
+    They are not where the room took over a file that another program wrote: then what was in the
+    room and not yet saved is gone from it.
+    """
+    from pycrdt import Map
+
+    metadata = room.ydoc.get("meta", type=Map).get("metadata")
+    found = metadata.get(KEY) if metadata is not None else None
+    return (found.to_py() if isinstance(found, Map) else found) == wanted
+
+
+def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False) -> bool:
+    """Make all changes in one transaction; ``False``: one was not as expected, none was made.
+
+    Args:
+        room: The shared document.
+        changes: What to do.
+        is_empty: Whether no page is in it; then the blank cell that was left out of it goes.
+    """
     cells = room.ycells
+    blank = _blank(room) if is_empty else None
     sources = {cell["id"]: str(cell["source"]) for cell in cells}
     if not _expected(sources, changes):
         return False
@@ -57,6 +85,11 @@ def write_room(room: Any, changes: tuple[Change, ...]) -> bool:
                         _renew(room, cells[order.index(name)], change.cell)
                         continue
                     at = 0 if change.after is None else order.index(change.after) + 1
+                    at = len(order) if change.at_end else at
+                    if blank is not None:
+                        del cells[order.index(blank)]
+                        order.remove(blank)
+                        blank = None
                     cells.insert(at, room.create_ycell(_untrusted(change.cell)))
                     order.insert(at, name)
                 case DropCell():
@@ -66,6 +99,15 @@ def write_room(room: Any, changes: tuple[Change, ...]) -> bool:
                 case PutMetadata():
                     _put_metadata(room, change)
     return True
+
+
+def _blank(room: Any) -> str | None:
+    """Return the id of the one cell of a room, where that is a code cell with nothing in it."""
+    if len(room.ycells) != 1:
+        return None
+    cell = room.ycells[0]
+    blank = cell["cell_type"] == "code" and not str(cell["source"]) and not len(cell["outputs"])
+    return str(cell["id"]) if blank and KEY not in cell["metadata"] else None
 
 
 def _expected(sources: dict[str, str], changes: tuple[Change, ...]) -> bool:

@@ -124,8 +124,10 @@ class Scene:
 
         def same() -> bool:
             disk = self.disk()
-            return iterations(disk) == everything and all(
-                comparable(tab.model()) == comparable(disk) for tab in tabs
+            return (
+                iterations(disk) == everything
+                and all(f"iteration {number} is done" in _printed(disk) for number in everything)
+                and all(comparable(tab.model()) == comparable(disk) for tab in tabs)
             )
 
         everything = dict.fromkeys(range(1, ITERATIONS + 1), 1)
@@ -145,6 +147,7 @@ class Scene:
         for text in texts:
             assert sum(cell["source"] == text for cell in disk["cells"]) == 1, text
         assert all("trusted" not in cell["metadata"] for cell in disk["cells"])
+        assert all(cell["source"] for cell in disk["cells"])  # no blank one that nobody made
         for tab in tabs:
             assert not tab.dirty
             shown = tab.dialogs()
@@ -167,6 +170,10 @@ def comparable(notebook: dict[str, Any]) -> list[tuple[Any, ...]]:
         (cell["id"], cell["cell_type"], cell["source"], _texts(cell.get("outputs", [])))
         for cell in notebook["cells"]
     ]
+
+
+def _printed(notebook: dict[str, Any]) -> str:
+    return str([cell.get("outputs", []) for cell in notebook["cells"]])
 
 
 def _texts(outputs: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ class OpenTab:
         dirty: Whether it holds what is not saved.
         conflicts: How often a save met another file than the one known: never by us.
         answers: Whether it answers the server at all.
+        collaborative: Whether it is in a live room.
     """
 
     def __init__(self, browser: Browser, root: Path, analysis: str, path: str, name: str) -> None:
@@ -38,6 +39,7 @@ class OpenTab:
         self.conflicts = 0
         self.writes = 0
         self.answers = True
+        self.collaborative = False
         self.tab: Tab
         self.model: dict[str, Any]
         self._hash = ""
@@ -60,7 +62,7 @@ class OpenTab:
     async def report(self, *, is_open: bool = True, active: bool = True) -> None:
         await self.tab.do(
             "report_notebook", self.analysis, tab=self.name, path=self.path, open=is_open,
-            dirty=self.dirty, busy=False, collaborative=False, active=active,
+            dirty=self.dirty, busy=False, collaborative=self.collaborative, active=active,
         )  # fmt: skip
 
     async def vanish(self) -> None:

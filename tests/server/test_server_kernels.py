@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.websocket import websocket_connect
 
-from tests.server.browser import DEADLINE, Browser, Tab
+from tests.server.browser import DEADLINE, TOKEN, Browser, Tab
 from tests.server.conftest import StartServer
 from tests.server.scripts import python, say, script, valid_notebook
 
@@ -54,6 +55,27 @@ async def test_the_kernel_is_jupyters_own_and_the_notebooks_tab_attaches_to_it(
     assert session["path"] == summary["notebook"]
     assert session["type"] == "notebook"
     assert session["kernel"]["id"] == kernels[0]["id"]
+
+
+async def test_a_tab_connects_to_the_kernel_while_a_cell_runs(
+    browser: Browser, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    model = script(tmp_path, python(wait), say("Done."))
+    analysis = await browser.begin()
+    tab = await browser.tab(analysis)
+    await tab.do("ask_question", analysis, question="First", model=model)
+    await tab.event("iteration_started")
+    (kernel,) = (await browser.fetch("GET", "api/kernels")).json
+    address = f"ws://{browser.base}api/kernels/{kernel['id']}/channels?token={TOKEN}"
+    # Jupyter itself would wait for the cell, and give up after a minute.
+    async with asyncio.timeout(30):
+        connected = await websocket_connect(address)
+    connected.close()
+    assert tab.of("iteration_finished") == []
+    gate.touch()
+    assert (await tab.event("run_finished"))["status"] == "answered"
 
 
 async def test_a_kernel_that_is_shut_down_from_outside_is_noticed_and_started_again(

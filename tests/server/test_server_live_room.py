@@ -69,6 +69,13 @@ async def test_the_room_is_the_writer_and_the_persons_typing_stays(scene: Scene)
     assert "trusted" not in last["metadata"]
 
 
+async def test_a_new_notebook_begins_with_its_title(scene: Scene) -> None:
+    await scene.settled()
+    # A room that is made for a notebook without cells puts a blank one into it.
+    assert all(cell["source"] for cell in scene.cells())
+    assert scene.cells()[0]["metadata"]["analyst_kernel"]["role"] == "title"
+
+
 async def test_a_cell_of_ours_that_the_person_edits_in_the_room_is_theirs(scene: Scene) -> None:
     room = await room_of(scene, **PROVIDERS[FOUND[0]])
     gate = scene.folder / "gate"
@@ -87,3 +94,26 @@ async def test_a_cell_of_ours_that_the_person_edits_in_the_room_is_theirs(scene:
     await scene.settled()
     assert [cell["source"] for cell in scene.cells()].count("mine = 'now'") == 1
     assert scene.code() == ["x = 1", "y = 2"]
+
+
+async def test_what_a_room_lost_before_it_saved_is_written_into_it_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room_of(scene, **PROVIDERS[FOUND[0]])
+    await scene.settled()
+    file = scene.root / scene.path
+    before = file.read_bytes()
+    keeper = (await scene.server.analyses()).find(scene.analysis).keeper
+    with monkeypatch.context() as unseen:
+        unseen.setattr(keeper, "look", lambda: None)
+        await scene.ask("y = 2")
+        # Another program writes the file in this very second, and the room takes that over.
+        file.write_bytes(before)
+        async with asyncio.timeout(60):
+            while any("y = 2" in source for source in sources(await room_of(scene))):
+                await asyncio.sleep(0.05)
+    await scene.settled()
+    assert scene.code() == ["x = 1", "y = 2"]
+    assert scene.cells()[-1]["metadata"]["analyst_kernel"]["role"] == "answer"
+    found = await room_of(scene)
+    assert len(sources(found)) == len(scene.cells())

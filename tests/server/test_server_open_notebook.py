@@ -68,6 +68,26 @@ async def test_what_the_person_typed_stays_and_the_cells_land_with_their_save(sc
     assert scene.code() == ["x = 1", "y = 2"]
 
 
+async def test_a_cell_that_the_person_is_in_at_the_end_keeps_its_place(scene: Scene) -> None:
+    tab = await scene.open()
+    gate = scene.folder / "gate"
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)"
+    run = await scene.start(f"{wait}\ny = 2", "z = 3")
+    started = await scene.panel.event("iteration_started", run=run)
+    async with asyncio.timeout(60):
+        while started["cell"] not in [cell["id"] for cell in tab.model["cells"]]:
+            await asyncio.sleep(0.05)
+    await tab.type_cell("My own thoughts", "mine")
+    at = len(tab.sources()) - 1
+    gate.touch()
+    await scene.panel.event("run_finished", run=run)
+    assert tab.sources()[at] == "My own thoughts"
+    await tab.save()
+    await scene.settled()
+    assert scene.cells()[at]["source"] == "My own thoughts"
+    assert scene.code() == ["x = 1", "y = 2", "z = 3"]
+
+
 async def test_a_cell_of_ours_that_the_person_edits_meanwhile_is_theirs(scene: Scene) -> None:
     tab = await scene.open()
     gate = scene.folder / "gate"

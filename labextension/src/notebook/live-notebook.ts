@@ -2,7 +2,8 @@
  * One open notebook of an analysis: takes what the server writes, and guards every save, so that
  * the file and the tab grow together and nobody is asked which of the two to throw away.
  *
- * With a live room (`model.collaborative`) the room is the writer: nothing is touched here then.
+ * With a live room (`model.collaborative`) the room is the writer: here only the person's own save
+ * is kept from comparing the file (`room-save.ts`).
  *
  * The guard stands in two methods of the instances: `context.save`, which the Save command, Save
  * All and the autosave call, and `model.fromJSON`, through which a file's content comes in. Before
@@ -21,6 +22,7 @@ import {
   type NotebookDocument
 } from './document';
 import { mergeMetadata, mergeNotebooks } from './merge';
+import { saveThroughRoom } from './room-save';
 import { alone } from './save-lock';
 import { become, documentOf, perform, runningCells, viewOf } from './shared-document';
 import { planWrite } from './write-plan';
@@ -67,6 +69,7 @@ export class LiveNotebook {
   /** The metadata of cells as the server last put it, since the last save. */
   private readonly put = new Map<string, JsonObject>();
   private readonly original: Original | null = null;
+  private readonly leaveRoom: () => void = () => undefined;
   private readonly _landed = new Signal<this, Landing>(this);
   private readonly _rebased = new Signal<this, Rebase>(this);
 
@@ -80,6 +83,7 @@ export class LiveNotebook {
   ) {
     const { model } = context;
     if (this.collaborative) {
+      this.leaveRoom = saveThroughRoom(context);
       return;
     }
     this.original = {
@@ -135,6 +139,7 @@ export class LiveNotebook {
     }
     this.ended = true;
     const { context, original } = this;
+    this.leaveRoom();
     if (original !== null && !context.isDisposed) {
       context.save = original.save;
       context.model.fromJSON = original.fromJSON;

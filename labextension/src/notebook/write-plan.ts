@@ -65,7 +65,10 @@ function plan(now: readonly CellView[], change: Change): Step | 'done' | null {
         return { do: 'insert', at: 0, cell };
       }
       const before = now.findIndex(one => one.id === change.after);
-      return before < 0 ? null : { do: 'insert', at: before + 1, cell };
+      if (before < 0) {
+        return null;
+      }
+      return { do: 'insert', at: change.at_end ? now.length : before + 1, cell };
     }
     case 'remove_cell': {
       const at = now.findIndex(one => one.id === change.cell);

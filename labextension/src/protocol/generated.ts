@@ -1335,6 +1335,8 @@ export interface WriteNotebookFrame {
  *     cell: The whole nbformat cell with id, metadata and outputs; never trusted.
  *     after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
  *         there already keeps its place.
+ *     at_end: It stood at the end when the write was made: when it is new it goes to the end,
+ *         below what a person has put there meanwhile, so that what they type into stays in place.
  *     expects: The source that the cell has now; null: it is not there yet.
  */
 export interface PutCell {
@@ -1343,6 +1345,7 @@ export interface PutCell {
     [k: string]: JsonValue;
   };
   after: string | null;
+  at_end: boolean;
   expects: string | null;
 }
 /**

@@ -28,7 +28,7 @@ function book(...cells: object[]): object {
 }
 
 function put(id: string, source: string, after: string | null, expects: string | null): Change {
-  return { change: 'put_cell', cell: cell(id, source) as never, after, expects };
+  return { change: 'put_cell', cell: cell(id, source) as never, after, at_end: false, expects };
 }
 
 const stdout = (text: string): object => ({ output_type: 'stream', name: 'stdout', text });
@@ -183,7 +183,7 @@ describe('a write of the server', () => {
     );
     opened.context.model.sharedModel.getCell(0).setMetadata('slideshow', { slide_type: 'skip' });
     const done = cell('a', '1', { metadata: { analyst_kernel: { step: 1, outcome: 'ok' } } });
-    await opened.write(1, { change: 'put_cell', cell: done as never, after: null, expects: '1' });
+    await opened.write(1, { ...put('a', '1', null, '1'), cell: done } as Change);
     expect(opened.tab().cells[0]?.metadata).toEqual({
       slideshow: { slide_type: 'skip' },
       analyst_kernel: { step: 1, outcome: 'ok' }
@@ -333,5 +333,53 @@ describe('a file that changed', () => {
     files.write(PATH, book(cell('a', '1'), cell('b', '2'), cell('c', '3')));
     await context.save();
     expect(sources(live.document())).toEqual(['mine', '3']);
+  });
+});
+
+describe('a notebook in a live room', () => {
+  async function shared(): Promise<Opened> {
+    const files = new FakeContents();
+    files.write(PATH, book(cell('a', 'a = 1')));
+    const context = await files.open(PATH);
+    Object.defineProperty(context.model, 'collaborative', { value: true });
+    const live = new LiveNotebook(context, files.manager);
+    return { files, context, live } as Opened;
+  }
+
+  it('is saved without a question when the room saved a moment ago', async () => {
+    const { files, context, live } = await shared();
+    files.write(PATH, book(cell('a', 'a = 2')));
+    const seen: (string | undefined)[] = [];
+    const times: (string | undefined)[] = [];
+    files.onSave = () => {
+      seen.push(context.contentsModel?.hash);
+      expect(context.contentsModel?.writable).toBe(true);
+    };
+    context.fileChanged.connect(() => times.push(context.contentsModel?.last_modified));
+    // A second save while the first one is on its way.
+    await Promise.all([context.save(), context.save()]);
+    expect(document.querySelector('.jp-Dialog')).toBeNull();
+    expect(files.saves).toBe(2);
+    expect(seen).toEqual([undefined, undefined]);
+    // What is told of the file to whoever shows it is true.
+    expect(new Set(times)).toEqual(new Set(['2026-01-01T00:00:00Z']));
+    // Between saves JupyterLab knows the file as before.
+    expect(context.contentsModel?.hash).toBe(files.files.get(PATH)?.hash);
+    expect(Object.hasOwn(context, 'contentsModel')).toBe(false);
+    live.dispose();
+    await context.save();
+    expect(seen[2]).toBe('h4');
+  });
+
+  it('is left as it is when a save fails', async () => {
+    const { files, context } = await shared();
+    files.onSave = () => {
+      throw new Error('full');
+    };
+    await expect(context.save()).rejects.toThrow();
+    expect(context.contentsModel?.hash).toBe('h1');
+    document.querySelectorAll<HTMLElement>('.jp-Dialog .jp-mod-accept').forEach(button => {
+      button.click();
+    });
   });
 });

@@ -157,7 +157,8 @@ describe('the notebooks that a page has open', () => {
     await settle();
     expect(reports().at(-1)).toMatchObject({ type: 'report_document', read: 4, dirty: false });
     const cell = { id: 'y', cell_type: 'code', source: '2', metadata: {}, outputs: [] };
-    const change = { change: 'put_cell', cell, after: 'x', expects: null } as const;
+    const place = { after: 'x', at_end: false, expects: null };
+    const change = { change: 'put_cell', cell, ...place } as const;
     server.wire.push({ type: 'write_notebook', ...frame, write: 5, changes: [change] });
     await settle();
     expect(reports()).toContainEqual({

@@ -8,7 +8,7 @@ const cells = [
 
 function put(id: string, source: string, after: string | null, expects: string | null): Change {
   const cell = { id, cell_type: 'code', source, metadata: { trusted: true }, outputs: [] };
-  return { change: 'put_cell', cell, after, expects };
+  return { change: 'put_cell', cell, after, at_end: false, expects };
 }
 
 describe('a write of the server', () => {
@@ -23,6 +23,14 @@ describe('a write of the server', () => {
       ['insert', 2],
       ['insert', 0]
     ]);
+  });
+
+  it('puts what stood at the end below what the person has put there meanwhile', () => {
+    const steps = planWrite(cells, [
+      { ...put('c', '3', 'a', null), at_end: true } as Change,
+      { ...put('d', '4', 'c', null), at_end: true } as Change
+    ]);
+    expect(steps?.map(step => 'at' in step && step.at)).toEqual([2, 3]);
   });
 
   it('never brings trust', () => {

@@ -23,7 +23,7 @@ def with_changes(document: Document, changes: tuple[Change, ...]) -> Document | 
                 if at is not None:
                     cells[at] = change.cell
                 elif above is not None:
-                    cells.insert(above + 1, change.cell)
+                    cells.insert(len(cells) if change.at_end else above + 1, change.cell)
             case DropCell():
                 at = places.get(change.cell)
                 if at is None or cells[at]["source"] != change.expects:

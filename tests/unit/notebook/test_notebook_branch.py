@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.errors import InputError
-from analyst_kernel.agent.ports import AnswerEntry, PlanEntry, SetupEntry
+from analyst_kernel.agent.ports import AnswerEntry, Execution, PlanEntry, SetupEntry
 from analyst_kernel.notebook.branch import branch_name, branched, judged, moved, only_run, write
 from analyst_kernel.notebook.document import Document, new_document, operations_for
 from analyst_kernel.notebook.document import apply as applied
 from analyst_kernel.notebook.history import analysis_of, cells_to_replay, entries_of, runs_of
 from analyst_kernel.notebook.notebook_json import Renderer, parse, validate
+from analyst_kernel.notebook.output_folder import folders_of
+from analyst_kernel.notebook.verify import verify_document
 from analyst_kernel.protocol.ids import AnalysisId, CellId
 from tests.unit.notebook.entry_makers import (
     iteration,
@@ -157,6 +160,35 @@ async def test_another_output_folder_is_no_difference(tmp_path: Path) -> None:
     assert (await judged(made, CellId("it1"), again, path=path)).verdict == "reproduced"
     other = await judged(made, CellId("it1"), ran(printed("wrote 3 files\n")), path=path)
     assert (other.verdict, "3 files" in other.detail) == ("differs", True)
+
+
+async def test_verifying_a_branch_takes_its_folders_for_one() -> None:
+    folder = Path("/home/someone")
+    saved = iteration(1, "save()", ran(printed("in /home/someone/p_files\np_files, my-p_files\n")))
+    document = recorded(new_document(AnalysisId("a1"), created=CREATED), saved)
+    child = cut(document, "it1")
+    grandchild = branched(
+        child, CellId("it1"), analysis=AnalysisId("c3"), notebook="../b.ipynb", created=CREATED
+    )
+    own = iteration(2, "print(OUTPUT_DIR)", ran(printed("/home/someone/sub/c_files\n")))
+    grandchild = recorded(grandchild, own)
+    place = folder / "sub" / "c.ipynb"
+    folders = folders_of(grandchild, place)
+    assert set(folders) == {folder / "sub/c_files", folder / "b_files", folder / "p_files"}
+
+    def again(last: str) -> Callable[[str], Awaitable[Execution]]:
+        async def execute(code: str) -> Execution:
+            if code == "save()":
+                return ran(printed(f"in /home/someone/sub/c_files\nc_files, {last}\n"))
+            return ran(printed("/home/someone/sub/c_files\n"))
+
+        return execute
+
+    report = await verify_document(grandchild, execute=again("my-p_files"), folders=folders)
+    assert report.summary == "reproduced 2 of 2"
+    # Only the folder's own name is no difference.
+    report = await verify_document(grandchild, execute=again("my-c_files"), folders=folders)
+    assert report.summary == "reproduced 1 of 2"
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:

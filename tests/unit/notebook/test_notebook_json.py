@@ -10,6 +10,8 @@ from typing import Any
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analyst_kernel.agent.errors import NotebookError
 from analyst_kernel.notebook.document import new_document
@@ -42,6 +44,37 @@ def test_a_remembered_cell_is_written_anew_when_it_changes() -> None:
     later = recorded(document, iteration(1, "x", ran(result("5"))))
     assert renderer.render(later) == Renderer().render(later)
     assert renderer.render(blank()) == Renderer().render(blank())
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 80), st.sampled_from(["put", "mark", "drop"])), max_size=12)
+)
+def test_what_is_remembered_is_what_would_be_written_afresh(changes: list[tuple[int, str]]) -> None:
+    """Documents of a few blocks of cells, each made from the one before."""
+    renderer = Renderer()
+    cells = [iteration(n, f"x = {n}") for n in range(1, 71)]
+    document = recorded(blank(), *cells)
+    for place, kind in changes:
+        held = list(document["cells"])
+        notes = document["metadata"]["analyst_kernel"]
+        marks = dict(notes["cells"])
+        name = sorted(marks)[place % len(marks)]
+        match kind:
+            case "put":
+                new = {**held[place % len(held)], "id": f"n{place}{kind}", "source": kind}
+                held.insert(place % len(held), new)
+                marks[new["id"]] = "0" * 12
+            case "mark":
+                marks[name] = f"é{place}"
+            case _:
+                del held[place % len(held)], marks[name]
+        ids = [cell["id"] for cell in held]
+        held = [cell for at, cell in enumerate(held) if cell["id"] not in ids[:at]]
+        notes = {**notes, "cells": marks}
+        metadata = {**document["metadata"], "analyst_kernel": notes}
+        document = {**document, "cells": held, "metadata": metadata}
+        assert renderer.render(document) == Renderer().render(document)
 
 
 def test_numbers_that_json_does_not_have_become_null() -> None:

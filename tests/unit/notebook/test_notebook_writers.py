@@ -189,10 +189,14 @@ class Writers(RuleBasedStateMachine):
     @rule(data=st.data(), crash_in=steps)
     def end_iteration(self, data: st.DataObject, crash_in: int | None) -> None:
         at = data.draw(st.integers(0, len(self.entries) - 1))
+        self.surviving(self.notebook.record(self.ended(at)), crash_in)
+
+    def ended(self, at: int) -> IterationEntry:
+        """Return an iteration with a result that none had before."""
         self.count += 1
         entry = replace(self.entries[at], execution=ran(result(str(self.count))), outcome="ok")
         self.entries[at] = entry
-        self.surviving(self.notebook.record(entry), crash_in)
+        return entry
 
     @rule(crash_in=steps)
     def look(self, crash_in: int | None) -> None:
@@ -250,13 +254,31 @@ class Writers(RuleBasedStateMachine):
     @precondition(lambda self: self.ours())
     @rule(data=st.data())
     def edit_our_cell(self, data: st.DataObject) -> None:
+        self.edit(data.draw(st.sampled_from(self.ours())))
+
+    def edit(self, name: str) -> None:
+        """Have the person change the text of one of our cells."""
         document = self.seen()
-        name = data.draw(st.sampled_from(self.ours()))
         self.count += 1
         text = f"mine_{self.count}"
         cells = [{**c, "source": text} if c["id"] == name else c for c in document["cells"]]
         self.change(document, cells)
         self.texts[text] = 1
+
+    @precondition(lambda self: self.ours() and not self.world.asleep)
+    @rule(data=st.data(), crash_in=steps)
+    def edit_our_cell_just_before_it_ends(self, data: st.DataObject, crash_in: int | None) -> None:
+        """Edit in a tab, unseen by the server, what it is about to write."""
+        if self.world.tab is None:
+            self.open_tab()
+        at = data.draw(st.integers(0, len(self.entries) - 1))
+        # What the server knows of the tab it knows from this write.
+        self.run(self.notebook.record(self.ended(at)))
+        ours = {c["id"]: cell_notes(c).get("iteration") for c in self.seen()["cells"]}
+        name = next((n for n in self.ours() if ours[n] == at + 1), None)
+        if name is not None:
+            self.edit(name)
+        self.surviving(self.notebook.record(self.ended(at)), crash_in)
 
     @precondition(lambda self: self.texts)
     @rule(data=st.data())
