@@ -101,8 +101,9 @@ def test_the_plan_stands_there_while_a_step_is_at_work(folder: Path):
 
 def test_each_cell_waits_for_the_person(folder: Path):
     terminal = Terminal(
-        "ask", ROWS, "--data", "vehicles.csv", "--approve", "--notebook", "asked.ipynb", cwd=folder
-    )
+        "ask", "What is the average city mileage?", "--data", "vehicles.csv", "--approve",
+        "--notebook", "asked.ipynb", cwd=folder,
+    )  # fmt: skip
     assert "vehicles_used = vehicles" in terminal.read(PROMPT), "what would run is shown"
     terminal.type("y\r")
     terminal.read(PROMPT)

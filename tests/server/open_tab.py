@@ -14,7 +14,7 @@ from typing import Any
 
 from analyst_kernel.notebook.notebook_json import from_json
 from analyst_kernel.protocol.live import WriteNotebookFrame
-from tests.server.browser import Browser, Tab
+from tests.server.browser import DEADLINE, Browser, Tab
 from tests.unit.notebook.browser_model import with_changes
 
 
@@ -98,6 +98,12 @@ class OpenTab:
             )
         self._unsaved.clear()
         await self.report()
+
+    async def caught_up(self) -> None:
+        """Wait until the tab, which has nothing of its own, shows what the file holds."""
+        async with asyncio.timeout(DEADLINE):
+            while hashlib.sha256((self.root / self.path).read_bytes()).hexdigest() != self._hash:
+                await asyncio.sleep(0.02)
 
     def sources(self) -> list[str]:
         return [cell["source"] for cell in self.model["cells"]]

@@ -160,6 +160,7 @@ async def test_of_two_tabs_one_writes_and_the_other_hears_of_it(scene: Scene) ->
     assert first.writes == 0
     assert second.writes > 0
     await first.tab.frame(lambda f: f["type"] == "notebook_changed")
+    await first.caught_up()
     await first.type_cell("After all", "late")
     await first.save()
     assert (first.conflicts, second.conflicts) == (0, 0)
