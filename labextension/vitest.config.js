@@ -7,6 +7,7 @@ export default defineConfig({
     environment: 'node',
     // A file that draws something says so: `// @vitest-environment happy-dom`.
     maxWorkers: 2,
+    silent: 'passed-only',
     restoreMocks: true,
     setupFiles: ['tests/page.ts'],
     // JupyterLab's packages import style sheets and each other in ways that Node alone cannot.

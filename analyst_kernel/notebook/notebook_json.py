@@ -180,10 +180,12 @@ class _Marks:
         """Return the object as it stands in our notes; ``None`` where these are no marks."""
         if not isinstance(marks, dict):
             return None
-        gone = self._held.keys() - marks.keys()
-        news = marks.items() - self._held.items() if _plain(marks) else None
-        if news is None:
+        held = self._held.get
+        news = [(name, mark) for name, mark in marks.items() if held(name) is not mark]
+        if any(type(name) is not str or type(mark) is not str for name, mark in news):
             return None
+        added = sum(name not in self._held for name, _ in news)
+        gone = self._held.keys() - marks.keys() if len(self._held) + added > len(marks) else ()
         for name in gone:
             at = bisect.bisect_left(self._names, name)
             del self._names[at], self._lines[at]
@@ -199,11 +201,6 @@ class _Marks:
         if not marks:
             return "{}"
         return "{\n    " + ",\n    ".join(self._lines) + "\n   }"
-
-
-def _plain(marks: dict[Any, Any]) -> bool:
-    """Say whether every mark is a text; asked of each kind of value, not of each mark."""
-    return {*map(type, marks.values()), *map(type, marks)} <= {str}
 
 
 def _object(pairs: dict[str, str], depth: int) -> str:

@@ -66,6 +66,7 @@ class Outstanding:
     def __init__(self, operations: Iterable[Operation] = ()) -> None:
         """Hold ``operations``."""
         self._held: dict[str, Operation] = {}
+        self._parts: dict[str, set[str]] = {}  # a cell's key: the keys of changes to parts of it
         self.add(operations)
 
     def __iter__(self) -> Any:
@@ -79,11 +80,13 @@ class Outstanding:
     def add(self, operations: Iterable[Operation]) -> None:
         """Take in newer ones."""
         for operation in operations:
-            void = made_void_by(operation)
-            if void is not None:
-                for key in [k for k in self._held if k.startswith(void)]:
-                    del self._held[key]
-            self._held[key_of(operation)] = operation
+            key = key_of(operation)
+            if made_void_by(operation) is not None:
+                for part in self._parts.pop(key, ()):
+                    self._held.pop(part, None)
+            elif isinstance(operation, SetOutputs | SetMetadata):
+                self._parts.setdefault(f"cell {operation.cell}", set()).add(key)
+            self._held[key] = operation
 
     def drop(self, operations: Iterable[Operation]) -> None:
         """Let go of exactly these."""

@@ -49,7 +49,7 @@ async def measure(folder: Path) -> tuple[float, float]:
     return small, large
 
 
-async def bench_append(tmp_path: Path) -> None:
+async def test_appending_to_a_long_notebook_stays_cheap(tmp_path: Path) -> None:
     """Measure and hold the budget."""
     small, large = await measure(tmp_path)
     print(
@@ -62,4 +62,4 @@ if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
-        asyncio.run(bench_append(Path(place)))
+        asyncio.run(test_appending_to_a_long_notebook_stays_cheap(Path(place)))

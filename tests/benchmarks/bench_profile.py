@@ -65,8 +65,8 @@ def measured(code: str, path: Path) -> tuple[float, float]:
     return min(runs)
 
 
-def main() -> None:
-    """Print both sides and the ratio; exit with 1 over budget."""
+def within_budget() -> bool:
+    """Print both sides and the ratio; a smaller file than a gigabyte is only shown."""
     megabytes = int(os.environ.get("ANALYST_BENCH_PROFILE_MB", "100"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.csv"
@@ -77,9 +77,13 @@ def main() -> None:
     print(f"profile of {megabytes} MB: {ours:.2f} s, {our_memory:.0f} MB resident")
     print(f"duckdb SUMMARIZE:      {theirs:.2f} s, {their_memory:.0f} MB resident")
     print(f"ratio {ratio:.2f} (budget {BUDGET_RATIO} at 1000 MB, {BUDGET_MB} MB resident)")
-    if megabytes >= 1000:
-        sys.exit(int(ratio > BUDGET_RATIO or our_memory > BUDGET_MB))
+    return megabytes < 1000 or (ratio <= BUDGET_RATIO and our_memory <= BUDGET_MB)
+
+
+def test_profiling_a_file_costs_little_more_than_summarising_it() -> None:
+    """Hold the budget."""
+    assert within_budget()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(int(not within_budget()))
