@@ -12,7 +12,8 @@ from pathlib import Path
 
 from analyst_kernel.notebook import disk
 from analyst_kernel.notebook.document import Document
-from analyst_kernel.notebook.notebook_json import Renderer, parse
+from analyst_kernel.notebook.half_saved import read_document
+from analyst_kernel.notebook.notebook_json import Renderer
 from analyst_kernel.notebook.writer import Overtaken, Reading, Written
 
 
@@ -39,8 +40,7 @@ class DiskWriter:
             return None
         if base is not None and now == base.stamp:
             return base
-        text, stamp = disk.read_text(target)
-        return Reading(parse(text, self.path.name), stamp)
+        return Reading(*read_document(target, self.path.name))
 
     async def write(self, document: Document, base: Reading | None) -> Written:
         """Replace the file, if it is still the version that ``base`` was."""
@@ -68,8 +68,8 @@ class DiskWriter:
             now = disk.stamp_of(target)
             if now is None or now == self._seen:
                 return None
-            text, self._seen = disk.read_text(target)
-            return parse(text, self.path.name)
+            document, self._seen = read_document(target, self.path.name)
+            return document
 
         return await asyncio.to_thread(look)
 

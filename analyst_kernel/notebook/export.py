@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from analyst_kernel.notebook.cells import Cell
 from analyst_kernel.notebook.clean import cleaned, failed_with_effect, likely_needed
-from analyst_kernel.notebook.disk import read_text
 from analyst_kernel.notebook.document import Document
+from analyst_kernel.notebook.half_saved import read_document
 from analyst_kernel.notebook.naming import notebook_path
-from analyst_kernel.notebook.notebook_json import Renderer, parse
+from analyst_kernel.notebook.notebook_json import Renderer
 from analyst_kernel.notebook.script import script
 from analyst_kernel.notebook.verify import VerifyReport
 
@@ -110,7 +110,7 @@ async def clean_checked(
 
 def read(path: Path) -> Document:
     """Return the document in a file; raises ``NotebookError``."""
-    return parse(read_text(Path(os.path.realpath(path)))[0], path.name)
+    return read_document(Path(os.path.realpath(path)), path.name)[0]
 
 
 def render(document: Document) -> str:

@@ -19,9 +19,10 @@ from analyst_kernel.notebook import disk
 from analyst_kernel.notebook.cells import DORMANT_TAGS, RAISES, Cell
 from analyst_kernel.notebook.compare import difference
 from analyst_kernel.notebook.document import Document, SetNotebook, apply, notes, source_mark
+from analyst_kernel.notebook.half_saved import read_document
 from analyst_kernel.notebook.history import outputs_of
 from analyst_kernel.notebook.naming import notebook_path
-from analyst_kernel.notebook.notebook_json import Renderer, parse
+from analyst_kernel.notebook.notebook_json import Renderer
 from analyst_kernel.notebook.output_folder import folders_of, one_folder
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import ErrorOutput
@@ -213,8 +214,7 @@ def _store(path: Path, report: VerifyReport) -> None:
 
 
 def _read(path: Path) -> tuple[Document, disk.Stamp]:
-    text, stamp = disk.read_text(Path(os.path.realpath(path)))
-    return parse(text, path.name), stamp
+    return read_document(Path(os.path.realpath(path)), path.name)
 
 
 def _skip_reason(cell: Cell) -> str:
