@@ -173,11 +173,11 @@ async def main(forms: list[str]) -> None:
     before = _processes()
     seen = {}
     for form in forms:
-        seen[form] = await observe(form, home / form / "work")
         # A limit on a user's processes comes on top of those that the user has at that moment.
         async with asyncio.timeout(60):
             while _processes() > before:
                 await asyncio.sleep(0.05)
+        seen[form] = await observe(form, home / form / "work")
     print(json.dumps(seen))
 
 
