@@ -93,9 +93,10 @@ class ContentsWriter:
         before_check = disk.stamp_of(target)
         if await self.stamp(path) != stamp:
             raise Overtaken
+        written: disk.Stamp | None = None
         try:
             if self._keeps_plain_files:
-                await self._save_file(path, target, before_check, document, model)
+                written = await self._save_file(path, target, before_check, document, model)
             else:
                 await ensure_async(self._contents.save(model, path))
         except (HTTPError, OSError) as error:
@@ -103,6 +104,8 @@ class ContentsWriter:
         now = await self.stamp(path)
         if now is None:
             raise NotebookError(f"{path} was removed while it was saved.", "Ask again.")
+        if written is not None and disk.stamp_of(target) != written:
+            raise Overtaken  # somebody wrote since, and ``now`` may be of their version
         kept = {id(cell) for cell in document["cells"]}
         still = frozenset(name for name, cell in same.items() if id(cell) in kept)
         return Written(ContentsStamp(now.mark, still, now.hash), saved=True)
@@ -119,7 +122,7 @@ class ContentsWriter:
         expected: disk.Stamp | None,
         document: Document,
         model: dict[str, Any],
-    ) -> None:
+    ) -> disk.Stamp:
         """Do what Jupyter does at a save, but replace the file in one step.
 
         Jupyter writes over the file: a server that is killed meanwhile leaves half a notebook.
@@ -131,18 +134,19 @@ class ContentsWriter:
         hooked = model["content"] is not content or bool(manager.pre_save_hook)
         manager.check_and_sign(nbformat.from_dict(model["content"]), path)  # type: ignore[no-untyped-call] # untyped there
 
-        def work() -> None:
+        def work() -> disk.Stamp:
             final = _unflagged(model["content"]) if hooked else document
             try:
-                disk.replace(target, self._renderer.parts(final), expected)
+                return disk.replace(target, self._renderer.parts(final), expected)
             except disk.FileChanged:
                 raise Overtaken from None
 
-        await asyncio.to_thread(work)
+        written = await asyncio.to_thread(work)
         after = await self._get(path, content=False)
         if after is not None:
             manager.run_post_save_hooks(model=after, os_path=str(target))
         manager.emit(data={"action": "save", "path": path})
+        return written
 
     async def stamp(self, path: str) -> ContentsStamp | None:
         """Return the version that is saved, or ``None`` where there is none."""
