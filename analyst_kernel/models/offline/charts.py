@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.recipe import Cell
-from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import Task, TimeAxis
 from analyst_kernel.models.offline.words import name_tokens
 

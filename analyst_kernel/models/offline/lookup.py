@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from analyst_kernel.models.offline.code_text import quoted
+from analyst_kernel.models.offline.on_disk import stays
 from analyst_kernel.models.offline.reader import FoundValue
 from analyst_kernel.models.offline.recipe import Cell
-from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import LookUp
 from analyst_kernel.models.offline.words import stem
 
@@ -26,7 +27,7 @@ def lookup_cell(reading: LookUp) -> Cell:
     columns = ", ".join(quoted(column) for column in reading.columns)
     phrases = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
     values = f"{name}[column]"
-    if reading.profile.dataset.load == "view":
+    if stays(reading.profile):
         return Cell("lookup", lookup_goal(reading)[:90], _search_on_disk(reading), 1)
     code = [
         "import re",

@@ -5,10 +5,9 @@ Writes SQL and Python; runs nothing.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 
+from analyst_kernel.models.offline.code_text import identifier, quoted, sql_name
 from analyst_kernel.models.offline.recipe import Cell
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
@@ -29,11 +28,6 @@ def stays(profile: DatasetProfile) -> bool:
     return profile.dataset.load == "view"
 
 
-def sql_name(name: str) -> str:
-    """Return an SQL identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def categories(profile: DatasetProfile, names: Sequence[str]) -> list[ColumnProfile]:
     """Return those of the columns that are read as categories."""
     return [
@@ -49,31 +43,27 @@ def load_cell(profile: DatasetProfile, names: Sequence[str], target: str) -> Cel
     fields, types = [], []
     few = {column.name for column in categories(profile, names)}
     for number, name in enumerate(names, 1):
-        quoted = sql_name(name)
+        column = sql_name(name)
         if name not in few:
-            fields.append(quoted)
+            fields.append(column)
             continue
-        kind = _type_name(table, name, number)
+        # Two names may read the same once they are plain.
+        kind = identifier(table, name, "values", str(number))
         types.append(
             f"CREATE OR REPLACE TYPE {kind} AS ENUM (\n"
-            f"    SELECT DISTINCT {quoted} FROM {table} WHERE {quoted} IS NOT NULL ORDER BY 1\n"
+            f"    SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1\n"
             ");"
         )
-        fields.append(f"CAST({quoted} AS {kind}) AS {quoted}")
+        fields.append(f"CAST({column} AS {kind}) AS {column}")
     if types:
         types.insert(0, "-- Texts of few values become categories: a byte or two a row.")
     query = "\n".join([*types, f"SELECT {', '.join(fields)}", f"FROM {table}"])
     return Cell("load", "Load the columns needed", query, 1, target)
 
 
-def _type_name(table: str, column: str, number: int) -> str:
-    plain = re.sub(r"\W+", "_", column.lower(), flags=re.ASCII).strip("_")[:30]
-    return f"{table}_{plain or number}_values"
-
-
 def without_unused(frame: str, columns: Sequence[ColumnProfile]) -> list[str]:
     """Return lines that forget the categories that no row of ``frame`` has any more."""
-    cells = [f"{frame}[{json.dumps(column.name, ensure_ascii=False)}]" for column in columns]
+    cells = [f"{frame}[{quoted(column.name)}]" for column in columns]
     return [f"{cell} = {cell}.cat.remove_unused_categories()" for cell in cells]
 
 

@@ -5,9 +5,10 @@ Writes code and sentences; runs nothing.
 
 from __future__ import annotations
 
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.prose import listed
 from analyst_kernel.models.offline.recipe import Shown
-from analyst_kernel.models.offline.rows import Prepared, quoted
+from analyst_kernel.models.offline.rows import Prepared
 from analyst_kernel.models.offline.task import Grain, Task
 
 _NAMES: dict[Grain, str] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.prose import (
     called,
     condition,
@@ -22,7 +23,7 @@ from analyst_kernel.models.offline.prose import (
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
 from analyst_kernel.models.offline.recipes_overview import row_count
 from analyst_kernel.models.offline.recipes_single import label_columns
-from analyst_kernel.models.offline.rows import basis, dropped, prepare, quoted
+from analyst_kernel.models.offline.rows import basis, dropped, prepare
 from analyst_kernel.models.offline.task import Task
 
 

@@ -16,6 +16,7 @@ from analyst_kernel.models.offline.charts import (
     is_month,
     time_ticks,
 )
+from analyst_kernel.models.offline.code_text import identifier, quoted
 from analyst_kernel.models.offline.prose import (
     axis_label,
     called,
@@ -33,14 +34,7 @@ from analyst_kernel.models.offline.prose import (
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
 from analyst_kernel.models.offline.recipes_time import AGGREGATE
-from analyst_kernel.models.offline.rows import (
-    SHARE,
-    basis,
-    dropped,
-    identifier,
-    prepare,
-    quoted,
-)
+from analyst_kernel.models.offline.rows import SHARE, basis, dropped, prepare
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.protocol.datasets import ColumnProfile
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.column_roles import is_id, is_time
 from analyst_kernel.models.offline.on_disk import load_cell, stays
 from analyst_kernel.models.offline.prose import figure, listed, share
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
-from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 

@@ -6,14 +6,13 @@ there. Pure; each takes a task and returns cells and an answer to be.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from analyst_kernel.models.offline.charts import chart_cell
-from analyst_kernel.models.offline.on_disk import sql_name, stays
+from analyst_kernel.models.offline.code_text import quoted, quoted_list, sql_name
+from analyst_kernel.models.offline.on_disk import stays
 from analyst_kernel.models.offline.prose import figure, listed, rows_of, share
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
-from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.models.offline.whole_tables import imports, left_out, one_row, tables_of
 from analyst_kernel.protocol.datasets import DatasetProfile
@@ -89,7 +88,7 @@ def _gaps(table: DatasetProfile, chosen: Sequence[str]) -> list[str]:
     name = table.dataset.name
     names = list(chosen) or [column.name for column in table.columns]
     if not stays(table):
-        part = f"{name}[{json.dumps(names, ensure_ascii=False)}]" if chosen else name
+        part = f"{name}[{quoted_list(names)}]" if chosen else name
         return [
             f"gaps[{quoted(name)}] = {{",
             f'    "rows": len({name}),',
@@ -100,7 +99,7 @@ def _gaps(table: DatasetProfile, chosen: Sequence[str]) -> list[str]:
     whole = " AND ".join(f"{sql_name(column)} IS NOT NULL" for column in names)
     fields = ["count(*)", f"count(*) FILTER (WHERE {whole})"]
     fields += [f"count(*) - count({sql_name(column)})" for column in names]
-    listing = json.dumps(names, ensure_ascii=False)
+    listing = quoted_list(names)
     return [
         f"{name}_counted = {one_row(table, fields)}",
         f"gaps[{quoted(name)}] = {{",
@@ -122,7 +121,7 @@ def _tell_missing(task: Task, results: Results) -> Draft:
         gaps = facts["missing"]
         if not gaps:
             continue
-        of = f"{name}: " if several else ""
+        label = f"{name}: missing" if several else "Missing"
         sentences.append(
             f"{figure(facts['missing values'])} values are missing in `{name}`, in "
             f"{figure(facts['columns with gaps'])} of {figure(facts['columns'])} columns."
@@ -131,13 +130,12 @@ def _tell_missing(task: Task, results: Results) -> Draft:
             f"`{column}` {figure(gap['missing'])} ({share(gap['percent'])})"
             for column, gap in list(gaps.items())[: 4 if several else 8]
         )
-        sentences.append(f"By column: {said}." if not several else f"Most of them: {said}.")
+        sentences.append(f"Most of them: {said}." if several else f"By column: {said}.")
         sentences.append(
             f"{figure(facts['complete rows'])} of {figure(facts['rows'])} rows are complete."
         )
         values += [
-            KeyValue(f"{of}Missing {column}" if not several else f"{of}missing {column}", n)
-            for column, n in [(c, g["missing"]) for c, g in list(gaps.items())[:6]]
+            KeyValue(f"{label} {column}", gap["missing"]) for column, gap in list(gaps.items())[:6]
         ]
         heavy += [f"`{column}`" for column, gap in gaps.items() if gap["percent"] > 50]
     if whole:

@@ -6,16 +6,15 @@ there. Pure; each takes a task and returns cells and an answer to be.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
 from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.code_text import quoted, quoted_list, sql_name
 from analyst_kernel.models.offline.column_roles import role
-from analyst_kernel.models.offline.on_disk import sql_name, stays
+from analyst_kernel.models.offline.on_disk import stays
 from analyst_kernel.models.offline.prose import figure, listed, rows_of, share
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
-from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.models.offline.whole_tables import imports, left_out, one_row, tables_of
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
@@ -112,7 +111,7 @@ def _overview_on_disk(table: DatasetProfile) -> list[str]:
                for column in names]  # fmt: skip
     columns = f"{name}_columns"
     return [
-        f"{columns} = {json.dumps(names, ensure_ascii=False)}",
+        f"{columns} = {quoted_list(names)}",
         f"{name}_counted = {one_row(table, fields)}",
         f"{name}_empty = dict(zip({columns}, {name}_counted[1:]))",
         f"{name}_constant = dict(zip({columns}, {name}_counted[1 + len({columns}) :]))",
@@ -196,7 +195,7 @@ def _numbers_on_disk(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> 
     for column in columns:
         cell = sql_name(column.name)
         fields += [f"avg({cell})", f"min({cell})", f"max({cell})"]
-    names = json.dumps([column.name for column in columns], ensure_ascii=False)
+    names = quoted_list(column.name for column in columns)
     figures = f"{main.dataset.name}_figures"
     return "\n".join(
         [
@@ -238,10 +237,7 @@ def _texts_on_disk(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> st
             f"SELECT CAST({cell} AS VARCHAR), count(*), count(*) OVER () FROM {main.dataset.name} "
             f"WHERE {cell} IS NOT NULL GROUP BY {cell} ORDER BY 2 DESC LIMIT 3"
         )
-        queries.append(
-            f"    {quoted(column.name)}: duckdb.sql({json.dumps(sql, ensure_ascii=False)})"
-            ".fetchall(),"
-        )
+        queries.append(f"    {quoted(column.name)}: duckdb.sql({quoted(sql)}).fetchall(),")
     commonest = f"{main.dataset.name}_commonest"
     return "\n".join(
         [

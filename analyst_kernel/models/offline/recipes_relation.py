@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.on_disk import stays
 from analyst_kernel.models.offline.prose import (
     axis_label,
@@ -21,14 +22,7 @@ from analyst_kernel.models.offline.prose import (
     unit_notes,
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
-from analyst_kernel.models.offline.rows import (
-    Prepared,
-    basis,
-    dropped,
-    prepare,
-    quoted,
-    variable,
-)
+from analyst_kernel.models.offline.rows import Prepared, basis, dropped, prepare, variable
 from analyst_kernel.models.offline.task import Task
 
 _POINTS = 5_000

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from analyst_kernel.models.offline.charts import chart_cell
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.column_roles import is_id, is_number
 from analyst_kernel.models.offline.on_disk import categories, stays
 from analyst_kernel.models.offline.prose import (
@@ -26,13 +27,7 @@ from analyst_kernel.models.offline.prose import (
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
 from analyst_kernel.models.offline.recipes_time import AGGREGATE
-from analyst_kernel.models.offline.rows import (
-    basis,
-    dropped,
-    prepare,
-    quoted,
-    variable,
-)
+from analyst_kernel.models.offline.rows import basis, dropped, prepare, variable
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.protocol.datasets import ColumnProfile
 

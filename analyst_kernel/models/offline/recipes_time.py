@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analyst_kernel.models.offline.charts import chart_cell, grouped_digits, time_ticks
+from analyst_kernel.models.offline.code_text import identifier, quoted
 from analyst_kernel.models.offline.column_roles import is_year
 from analyst_kernel.models.offline.periods import SPAN, adds_up, incomplete, whole_periods
 from analyst_kernel.models.offline.prose import (
@@ -24,15 +25,7 @@ from analyst_kernel.models.offline.prose import (
     unit_notes,
 )
 from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, Results
-from analyst_kernel.models.offline.rows import (
-    SHARE,
-    Prepared,
-    basis,
-    dropped,
-    identifier,
-    prepare,
-    quoted,
-)
+from analyst_kernel.models.offline.rows import SHARE, Prepared, basis, dropped, prepare
 from analyst_kernel.models.offline.task import Task
 
 _MANY = 6

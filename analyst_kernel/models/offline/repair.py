@@ -9,9 +9,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.observed import error_of
 from analyst_kernel.models.offline.recipe import Cell
-from analyst_kernel.models.offline.rows import quoted
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.protocol.outputs import Frame, Output
 

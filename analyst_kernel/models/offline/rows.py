@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import builtins
 import json
-import keyword
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analyst_kernel.models.offline.code_text import identifier, quoted, quoted_list
 from analyst_kernel.models.offline.column_roles import is_date, number_as_text
 from analyst_kernel.models.offline.on_disk import (
     categories,
@@ -39,19 +38,6 @@ CUTS = {
     "day": '.dt.strftime("%Y-%m-%d")',
     "hour of day": ".dt.hour",
 }
-
-
-def quoted(text: str) -> str:
-    """Return a Python string literal of any text."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def identifier(*parts: str) -> str:
-    """Return a readable Python name made of the parts."""
-    name = re.sub(r"\W+", "_", "_".join(parts).lower(), flags=re.ASCII).strip("_")[:40].rstrip("_")
-    if not name or name[0].isdigit() or keyword.iskeyword(name):
-        name = f"values_{name}".rstrip("_")
-    return name
 
 
 def variable(column: ColumnProfile, task: Task) -> str:
@@ -180,7 +166,7 @@ def _selection(
     """Return lines that keep the rows that meet the conditions and are no totals of others."""
     tests = _tests(source, task.filters)
     tests += [
-        f"(~{source}[{quoted(label)}].isin([{', '.join(map(quoted, texts))}]))"
+        f"(~{source}[{quoted(label)}].isin({quoted_list(texts)}))"
         for label, texts in summed
     ]
     return [f"{selected} = {source}[", *_joined(tests), "]"] if tests else []

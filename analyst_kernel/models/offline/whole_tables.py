@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from analyst_kernel.models.offline.code_text import quoted
 from analyst_kernel.models.offline.on_disk import stays
 from analyst_kernel.models.offline.prose import listed
 from analyst_kernel.models.offline.task import Task
@@ -30,7 +30,7 @@ def left_out(task: Task) -> tuple[str, ...]:
 def one_row(profile: DatasetProfile, fields: Sequence[str]) -> str:
     """Return the expression of one row of figures of a dataset on disk."""
     sql = f"SELECT {', '.join(fields)} FROM {profile.dataset.name}"
-    return f"duckdb.sql({json.dumps(sql, ensure_ascii=False)}).fetchall()[0]"
+    return f"duckdb.sql({quoted(sql)}).fetchall()[0]"
 
 
 def imports(tables: Sequence[DatasetProfile], *more: str) -> list[str]:

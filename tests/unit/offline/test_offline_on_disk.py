@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 
+from analyst_kernel.agent.sql_cell import sql_cell
 from analyst_kernel.models.offline.on_disk import load_cell
 from tests.unit.offline.player import Player
 from tests.unit.offline.profiles import DATA, profile_frame
@@ -152,3 +153,16 @@ async def test_more_datasets_than_an_answer_tells_of_are_named():
     played = await player.ask("How many rows are there?")
     assert len(played.figures) == 12
     assert played.finish["caveats"] == ["Not looked at: `part_m` and `part_n`."]
+
+
+def test_names_that_read_alike_are_kept_apart(path: str):
+    frame = pd.DataFrame({"a b": ["x", "y", "z"] * 20, "a_b": ["p", "q", "p"] * 20})
+    file = path.replace("sales.csv", "alike.csv")
+    frame.to_csv(file, index=False)
+    profile = profile_frame("alike", frame, load="view", path=file)
+    player = Player(profile)
+    code = load_cell(profile, ["a b", "a_b"], "loaded").code
+    player.execute(sql_cell(code, "loaded", import_duckdb=True))
+    pd.testing.assert_frame_equal(
+        player.space["loaded"].astype(str), frame.astype(str), check_dtype=False
+    )
