@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -65,10 +66,18 @@ def _is_json(text: str) -> bool:
 
 def _put_back(path: Path, copy: Path, name: str, seen: disk.Stamp) -> tuple[Document, disk.Stamp]:
     document = parse(disk.read_text(copy)[0], name)  # first: it may be no better
-    if disk.stamp_of(path) != seen:
-        raise NotebookError(f"{name} is being written by another program.", "Try again.")
-    os.replace(path, path.with_name(f"{path.name}.invalid"))
-    os.replace(copy, path)
+    try:
+        if disk.stamp_of(path) != seen:
+            raise NotebookError(f"{name} is being written by another program.", "Try again.")
+        # A copy, so that there is a notebook of this name at every moment.
+        shutil.copy2(path, path.with_name(f"{path.name}.invalid"))
+        os.replace(copy, path)
+    except OSError as error:
+        raise NotebookError(
+            f"A save of {name} was cut off, and the version before it, {copy.name}, cannot be put "
+            f"in its place ({error.strerror}).",
+            "Copy it there yourself. Nothing was changed.",
+        ) from error
     stamp = disk.stamp_of(path)
     assert stamp is not None
     return document, stamp

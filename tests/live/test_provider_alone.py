@@ -28,7 +28,6 @@ def test_its_own_outputs_trouble_the_page(open_page: OpenPage) -> None:
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, panel.lab.root / "alone.ipynb")  # type: ignore[no-untyped-call]  # nbformat has no types
     tab = OpenNotebook(panel.page, "alone.ipynb")
-    print(tab.sources())
     tab.add_cell("")
     panel.page.keyboard.insert_text(
         "import time\nfor part in range(5):\n    print('part', part, flush=True)\n    time.sleep(0.3)"
@@ -36,6 +35,5 @@ def test_its_own_outputs_trouble_the_page(open_page: OpenPage) -> None:
     tab.run_active()
     until(panel.page, lambda: "part 4" in str(tab.model()), "the cell is done")
     until(panel.page, lambda: panel.trouble != [], "an error is logged")
-    print(tab.sources())
     assert all(re.search(PROVIDERS_OWN_TROUBLE, text) for text in panel.trouble)
     panel.trouble.clear()

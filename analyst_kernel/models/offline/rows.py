@@ -165,10 +165,7 @@ def _selection(
 ) -> list[str]:
     """Return lines that keep the rows that meet the conditions and are no totals of others."""
     tests = _tests(source, task.filters)
-    tests += [
-        f"(~{source}[{quoted(label)}].isin({quoted_list(texts)}))"
-        for label, texts in summed
-    ]
+    tests += [f"(~{source}[{quoted(label)}].isin({quoted_list(texts)}))" for label, texts in summed]
     return [f"{selected} = {source}[", *_joined(tests), "]"] if tests else []
 
 

@@ -66,3 +66,16 @@ def test_what_is_json_but_no_notebook_is_not_exchanged(tmp_path: Path):
     with pytest.raises(NotebookError):
         read_document(path, "n.ipynb", seconds=0)
     assert path.read_text(encoding="utf-8") == "[1, 2]"
+
+
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path):
+    path, copy = tmp_path / "n.ipynb", tmp_path / ".~n.ipynb"
+    path.write_text(HALF, encoding="utf-8")
+    copy.write_text(WHOLE, encoding="utf-8")
+    # In the way of what is kept of the half; permissions would not stop root.
+    (tmp_path / "n.ipynb.invalid").mkdir()
+    (tmp_path / "n.ipynb.invalid" / "n.ipynb").mkdir()
+    with pytest.raises(NotebookError, match="cannot be put in its place"):
+        read_document(path, "n.ipynb", seconds=0)
+    assert path.read_text(encoding="utf-8") == HALF
+    assert copy.read_text(encoding="utf-8") == WHOLE
