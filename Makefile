@@ -135,7 +135,12 @@ bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks), and a thousand ke
 	pytest -s tests/benchmarks $(ARGS)
 	ANALYST_LIVES=1000 pytest -q tests/sandbox/test_zygote_lives.py
 
+# JupyterLab's own question about its news would lie on the question box at the first start.
+LAB_DEFAULTS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
+
 lab: $(INSTALLED) ## Open JupyterLab on notebooks/ (options: ARGS="--no-browser --port 8890")
+	@mkdir -p $(dir $(LAB_DEFAULTS))
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' > $(LAB_DEFAULTS)
 	@python notebooks/make.py --grant
 	@analyst lab --notebook-dir=notebooks $(ALLOW_ROOT) $(ARGS)
 

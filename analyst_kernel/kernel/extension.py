@@ -14,6 +14,7 @@ from typing import Any
 
 SETUP = "_analyst_setup"
 STREAMS = "_analyst_streams"
+INTERRUPT = "_analyst_interrupt"
 CHARTS = "analyst_kernel.kernel.inside_charts"
 """How the chart readers name their package; inside a kernel it is :data:`CHARTS_INSIDE`."""
 
@@ -23,6 +24,7 @@ FILES = {
     SETUP: "inside_setup.py",
     "_analyst_frames": "inside_frames.py",
     STREAMS: "inside_streams.py",
+    INTERRUPT: "inside_interrupt.py",
     "_analyst_chart_capture": "chart_capture.py",
     CHARTS_INSIDE: "inside_charts/__init__.py",
     **{

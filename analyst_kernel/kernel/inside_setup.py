@@ -25,6 +25,7 @@ FACTS_MIME = "application/vnd.analyst-kernel.facts+json"
 PICTURE_DPI = 125
 CAPTURE = "_analyst_chart_capture"
 STREAMS = "_analyst_streams"
+INTERRUPT = "_analyst_interrupt"
 PACKAGED_CHARTS = "analyst_kernel.kernel.inside_charts"
 LIBRARIES = {
     "pandas": "pandas",
@@ -212,6 +213,8 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
     importlib.import_module("_analyst_frames")
     if sent.get(STREAMS):
         importlib.import_module(STREAMS).install(shell)
+    if sent.get(INTERRUPT):
+        importlib.import_module(INTERRUPT).install()
     when_imported("pandas", _on_pandas)
     when_imported("altair", _on_altair)
     if "plotly.io" in sys.modules:
@@ -226,8 +229,9 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
 
 def retire() -> None:
     """Take back what a second set-up from other texts would double."""
-    if STREAMS in sys.modules:
-        sys.modules[STREAMS].retire()
+    for name in (STREAMS, INTERRUPT):
+        if name in sys.modules:
+            sys.modules[name].retire()
     for finder in (_finder, _text):
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)

@@ -61,8 +61,7 @@ class ExecForm:
             argv = self.argv(launch, *keep)
             try:
                 process = await asyncio.wrap_future(
-                    spawn.spawner().submit(
-                        spawn.start,
+                    spawn.start(
                         argv,
                         environment=launch.environment,
                         cwd=launch.policy.workdir,

@@ -36,8 +36,7 @@ class TcpForm:
         argv = [launch.python, "-m", "ipykernel_launcher", "-f", file]
         argv += ["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"]
         argv += [f"--IPKernelApp.exec_lines={_OUTPUT_DIR}", "--ext=analyst_kernel.kernel.extension"]
-        start = spawn.spawner().submit(
-            spawn.start,
+        start = spawn.start(
             argv,
             environment=launch.environment,
             cwd=launch.policy.workdir,

@@ -242,6 +242,25 @@ async def test_interrupt_and_restart(way: str, start: Start) -> None:
         assert not family.is_running()
 
 
+async def test_an_interrupt_reaches_a_cell_whose_signal_another_thread_took(
+    way: str, start: Start
+) -> None:
+    async with begin(start, way) as kernel:
+        printed = asyncio.Event()
+        code = """
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+print('on', flush=True)
+time.sleep(600)
+"""
+        running = asyncio.ensure_future(kernel.run(code, printed=printed))
+        await asyncio.wait_for(printed.wait(), DEADLINE)
+        await kernel.manager.interrupt_kernel()
+        assert (await running).name == "KeyboardInterrupt"
+        # What it is woken by afterwards means nothing.
+        assert (await kernel.run("time.sleep(0.5); print('whole')")).text == "whole\n"
+
+
 async def test_the_loop_can_be_left_between_two_cells(way: str, start: Start) -> None:
     async with begin(start, way) as kernel:
         await kernel.run(

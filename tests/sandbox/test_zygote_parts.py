@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import threading
 
@@ -117,3 +118,40 @@ def test_a_server_can_prepare_before_the_first_kernel() -> None:
     assert host.stock.spare_ready(DEADLINE)
     assert host.rooms().alive()
     assert "analyst-zygote" in {thread.name for thread in threading.enumerate()}
+
+
+def ended(program: str) -> tuple[str, str]:
+    """Run a program that ends well, and return what it printed and what it complained about."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True, capture_output=True, text=True, timeout=DEADLINE,
+    )  # fmt: skip
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2])
+def test_a_process_that_ends_while_it_prepares_says_nothing(seconds: float) -> None:
+    program = f"""
+import time
+from analyst_kernel.sandbox.provisioner import AnalystProvisioner
+AnalystProvisioner.warm_up()
+time.sleep({seconds})
+"""
+    assert ended(program) == ("", "")
+
+
+def test_a_process_that_ends_starts_nothing_more() -> None:
+    program = """
+import os, threading
+from analyst_kernel.sandbox import spawn
+
+def late():
+    threading.main_thread().join()
+    begun = spawn.start(["true"], environment={}, cwd="/", keep=(), log=os.devnull)
+    print(begun.exception(10))
+
+threading.Thread(target=late).start()
+"""
+    printed, complaints = ended(program)
+    assert "this process is ending" in printed
+    assert complaints == ""

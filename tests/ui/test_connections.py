@@ -14,6 +14,7 @@ from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import call, turn
 from tests.fakes.wire_server import WireServer
 from tests.ui.conftest import OpenPanel
+from tests.ui.connection import Connection
 from tests.ui.lab import Lab
 from tests.ui.panel_page import SLOW, Panel, ready
 from tests.ui.scripted_model import WAIT, ScriptedModel, finish, plan, python
@@ -97,24 +98,10 @@ def test_a_connection_cut_for_ten_seconds_loses_nothing(
     open_own: OpenPanel, ai_lab: Lab, model: ScriptedModel
 ) -> None:
     panel = open_own(ai_lab)
-    cut = False
-    live = []
-
-    def route(socket) -> None:
-        if cut:
-            socket.close(code=1011, reason="cut")
-            return
-        live.append(socket)
-        socket.connect_to_server()
-
-    panel.page.route_web_socket(re.compile("analyst-kernel/socket"), route)
-    panel.page.reload()
-    ready(panel)
+    connection = Connection(panel)
     panel.command("analyst:new")
     _waiting(panel, model)
-    cut = True
-    for socket in live:
-        socket.close(code=1011, reason="cut")
+    connection.cut()
     banner = panel.root.get_by_role("status").filter(has_text="Not connected.")
     expect(banner).to_contain_text("Your analyses go on without this page.")
     # Meanwhile the run ends on the server.
@@ -124,7 +111,7 @@ def test_a_connection_cut_for_ten_seconds_loses_nothing(
     panel.page.wait_for_timeout(10_000)
     expect(banner).to_be_visible()
     panel.picture("connection-cut")
-    cut = False
+    connection.give_back()
     banner.get_by_role("button", name="Try now").click()
     expect(banner).to_have_count(0)
     run = panel.answered(panel.run(QUESTION))

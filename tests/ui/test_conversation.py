@@ -10,6 +10,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.fakes.turns import Turn, call, fail, think, turn
 from tests.ui.conftest import OpenPanel
+from tests.ui.connection import SOCKET
 from tests.ui.lab import Lab
 from tests.ui.panel_page import QUICK, SLOW, Panel, ready
 from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
@@ -171,7 +172,7 @@ def test_a_question_can_be_stopped_while_its_data_is_read(open_own: OpenPanel, l
 
     # Until both were sent: then the server reads the data when it hears of Stop.
     stopped: list[bool] = []
-    panel.page.route_web_socket(re.compile("analyst-kernel/socket"), route)
+    panel.page.route_web_socket(SOCKET, route)
     panel.page.reload()
     ready(panel)
     panel.show()

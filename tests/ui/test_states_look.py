@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import expect
 
 from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
+from tests.ui.connection import Connection
 from tests.ui.lab import Lab
 from tests.ui.looks import FEW, look
-from tests.ui.panel_page import SLOW, Panel, ready
+from tests.ui.panel_page import SLOW, Panel
 from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
 
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
@@ -93,19 +94,7 @@ def test_a_lost_connection_and_a_queue_look_right(
     open_own: OpenPanel, ai_lab: Lab, model: ScriptedModel
 ) -> None:
     panel = open_own(ai_lab)
-    cut: list[bool] = []
-    live: list[WebSocketRoute] = []
-
-    def route(socket: WebSocketRoute) -> None:
-        if cut:
-            socket.close(code=1011, reason="cut")
-            return
-        live.append(socket)
-        socket.connect_to_server()
-
-    panel.page.route_web_socket(re.compile("analyst-kernel/socket"), route)
-    panel.page.reload()
-    ready(panel)
+    connection = Connection(panel)
     panel.show()
     panel.command("analyst:new")
     model.says(
@@ -119,12 +108,10 @@ def test_a_lost_connection_and_a_queue_look_right(
     expect(panel.root.get_by_role("list", name="Waiting questions")).to_be_visible()
     panel.box.fill("One more, which is not sent yet")
     look(panel, "queued", FEW)
-    cut.append(True)
-    for socket in live:
-        socket.close(code=1011, reason="cut")
+    connection.cut()
     expect(panel.root.get_by_text("Not connected.", exact=False)).to_be_visible()
     look(panel, "lost", FEW)
-    cut.clear()
+    connection.give_back()
     panel.button("Try now").click()
     expect(panel.root.get_by_text("Not connected.", exact=False)).to_have_count(0)
     panel.release()

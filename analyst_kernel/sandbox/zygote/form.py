@@ -136,7 +136,8 @@ def warm_up(python: str, bwrap: str) -> None:
     host = zygote_host(python, program)
 
     def boot() -> None:
-        with contextlib.suppress(NotHere):
+        # ``NotHere``, or a process that ends meanwhile and takes no more threads.
+        with contextlib.suppress(RuntimeError):
             host.rooms()
 
     threading.Thread(target=boot, name="analyst-warm-up", daemon=True).start()

@@ -103,9 +103,7 @@ class ZygoteHost:
             else:
                 keep.append(mounter_end.fileno())
                 line = boot.argv(self.python, system, links, (keep[0], keep[1]), bwrap=self._bwrap)
-            starting = spawn.spawner().submit(
-                spawn.start, line, environment=environment, cwd="/", keep=keep, log=log
-            )
+            starting = spawn.start(line, environment=environment, cwd="/", keep=keep, log=log)
             try:
                 process = starting.result(BOOT_WAIT)
             except OSError as error:
