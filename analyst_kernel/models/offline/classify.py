@@ -6,8 +6,8 @@ Pure; returns a task, or one sentence that says what is lacking.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from analyst_kernel.models.offline.absence import absence
 from analyst_kernel.models.offline.column_roles import (
     default_grain,
     is_date,
@@ -15,36 +15,13 @@ from analyst_kernel.models.offline.column_roles import (
     is_time,
     time_axes,
 )
-from analyst_kernel.models.offline.match import Mention, ValueMention
-from analyst_kernel.models.offline.roles import Roles, claimed_direction, comparatives
+from analyst_kernel.models.offline.parts import Parts, new_task
+from analyst_kernel.models.offline.roles import claimed_direction, comparatives
 from analyst_kernel.models.offline.row_words import row_nouns, row_words
-from analyst_kernel.models.offline.task import Filter, Intent, Member, Statistic, Task, TimeAxis
+from analyst_kernel.models.offline.task import Filter, Member, Statistic, Task, TimeAxis
 from analyst_kernel.models.offline.vocabulary import statistic_of
-from analyst_kernel.models.offline.words import Word, stem
-from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a question, as found by the reader.
-
-    ``assumed`` asks what the intent would be if the unknown words were values.
-    """
-
-    text: str
-    words: tuple[Word, ...]
-    tags: frozenset[str]
-    roles: Roles
-    filters: tuple[Filter, ...]
-    members: tuple[ValueMention, ...]
-    top: int | None
-    profile: DatasetProfile
-    others: tuple[DatasetProfile, ...] = ()
-    notes: tuple[str, ...] = ()
-    ties: bool = False
-    alike: tuple[str, ...] = ()
-    mentions: tuple[Mention, ...] = ()
-    assumed: bool = False
+from analyst_kernel.models.offline.words import stem
+from analyst_kernel.protocol.datasets import ColumnProfile
 
 
 def classify(parts: Parts) -> Task | str:
@@ -56,31 +33,17 @@ def classify(parts: Parts) -> Task | str:
     return _last_resort(parts)
 
 
-def _task(parts: Parts, intent: Intent, **more: object) -> Task:
-    tags = parts.tags
-    fields: dict[str, object] = {
-        "filters": parts.filters,
-        "top": parts.top,
-        "direction": parts.roles.direction,
-        "statistic": statistic_of(tags) or "mean",
-        "wants_chart": "chart" in tags,
-        "alike": parts.alike,
-        **more,
-    }
-    return Task(intent, parts.profile, **fields)  # type: ignore[arg-type] # each was checked where it was read
-
-
 def _whole_table(parts: Parts) -> Task | str | None:
     roles, tags = parts.roles, parts.tags
     named = roles.measures + roles.groups + ([roles.time] if roles.time else [])
     if "missing" in tags and not parts.members:
-        return _task(parts, "missing", measures=tuple(named), others=parts.others)
+        return new_task(parts, "missing", measures=tuple(named), others=parts.others)
     if "join" in tags and not roles.measures:
         if not parts.others:
             return "A join needs two datasets, and only one is attached."
-        return _task(parts, "join", groups=tuple(roles.groups), others=parts.others)
+        return new_task(parts, "join", groups=tuple(roles.groups), others=parts.others)
     if "profile" in tags and not named and not parts.members and not parts.ties:
-        return _task(parts, "profile", others=parts.others)
+        return new_task(parts, "profile", others=parts.others)
     return None
 
 
@@ -104,11 +67,11 @@ def _one_column(parts: Parts) -> Task | str | None:
         numbers = _numbers(parts)
         if not numbers:
             return "Outliers need a column of numbers, and the question names none."
-        return _task(parts, "outliers", measures=tuple(numbers[:1]))
+        return new_task(parts, "outliers", measures=tuple(numbers[:1]))
     describes = "profile" in tags and len(first) == 1
     if (("distribution" in tags and "correlation" not in tags) or describes) and first:
         if len(first) == 1:
-            return _task(parts, "distribution", measures=first[:1])
+            return new_task(parts, "distribution", measures=first[:1])
         if roles.measures and roles.groups:
             return _compare(parts, roles.measures[0], roles.groups[0])
     if "distribution" in tags and not first:
@@ -126,10 +89,12 @@ def _two_columns(parts: Parts) -> Task | str | None:
         numbers.append(roles.time)
     twice = comparatives(parts.words) >= 2 and not parts.members
     pair = len(numbers) >= 2 and (explicit or twice or bool(tags & {"compare"}) or against)
+    if pair and _DIFFERENCE.search(parts.text) and not explicit:
+        return "I can relate two columns, but compute no difference or ratio of them."
     if pair and _PREDICTS.search(parts.text):
         numbers = numbers[1::-1]
     if pair:
-        return _task(
+        return new_task(
             parts,
             "correlation",
             measures=tuple(numbers[:2]),
@@ -167,13 +132,13 @@ def _shares(parts: Parts) -> Task | str | None:
         kept = tuple(f for f in parts.filters if f.column == axis.column)
         part = tuple(f for f in parts.filters if f.column != axis.column)
         if part:
-            return _task(parts, "trend", time=axis, statistic="share", filters=kept, part=part)
+            return new_task(parts, "trend", time=axis, statistic="share", filters=kept, part=part)
     if group is not None and axis is None:
         kept = tuple(f for f in parts.filters if f.column == group)
         part = tuple(f for f in parts.filters if f.column != group)
         if part:
             fields = {"groups": (group,), "statistic": "share", "filters": kept, "part": part}
-            return _task(parts, "groups", **fields)
+            return new_task(parts, "groups", **fields)
     return None
 
 
@@ -194,13 +159,15 @@ def _over_time(parts: Parts) -> Task | str | None:
     )
     if ranks and (measure or "count" in tags or roles.direction):
         if roles.direction and group and measure:
-            return _task(parts, "best_per_group", measures=measure, groups=group, time=axis)
+            return new_task(parts, "best_per_group", measures=measure, groups=group, time=axis)
         if roles.direction and measure:
-            return _task(parts, "groups", measures=measure, time=axis)
+            return new_task(parts, "groups", measures=measure, time=axis)
+        if roles.direction and group:
+            return new_task(parts, "groups", measures=group, time=axis, statistic="distinct")
         if roles.direction:
-            return _task(parts, "groups", measures=(), time=axis, statistic="rows")
+            return new_task(parts, "groups", measures=(), time=axis, statistic="rows")
     if roles.entity is not None and roles.direction and measure:
-        return _task(
+        return new_task(
             parts,
             "best_per_group",
             measures=measure,
@@ -216,7 +183,7 @@ def _over_time(parts: Parts) -> Task | str | None:
             return None
         if group and not members and tags & {"count", "distinct"}:
             if group[0].name not in roles.marked:
-                return _task(
+                return new_task(
                     parts,
                     "trend",
                     measures=group,
@@ -224,7 +191,7 @@ def _over_time(parts: Parts) -> Task | str | None:
                     statistic="distinct",
                     assumptions=notes,
                 )
-        return _task(
+        return new_task(
             parts,
             "trend",
             time=axis,
@@ -233,7 +200,7 @@ def _over_time(parts: Parts) -> Task | str | None:
             members=members,
             assumptions=notes,
         )
-    return _task(
+    return new_task(
         parts,
         "trend",
         measures=measure,
@@ -249,8 +216,8 @@ def _over_time(parts: Parts) -> Task | str | None:
 def _statistic(parts: Parts) -> Statistic:
     """Read "highest X by Y" as the maximum, where nothing is ranked."""
     named = statistic_of(parts.tags)
-    if named is not None:
-        return named
+    if named is not None or _ORDER.search(parts.text):
+        return named or "mean"
     most = _MOST.search(parts.text)
     if most is not None and stem(most[1]) in _ADDS_UP:
         return "sum"
@@ -270,7 +237,13 @@ def _members(parts: Parts) -> tuple[Member, ...]:
 
 
 def _compare(parts: Parts, measure: ColumnProfile, group: ColumnProfile) -> Task:
-    return _task(
+    named = statistic_of(parts.tags)
+    if named not in (None, "mean") and all(member.whole for member in parts.members):
+        values = tuple(value for member in parts.members for value in member.values)
+        sides = (Filter(group, "is", values),) if values else ()
+        filters = (*parts.filters, *sides)
+        return new_task(parts, "groups", measures=(measure,), groups=(group,), filters=filters)
+    return new_task(
         parts,
         "compare",
         measures=(measure,),
@@ -284,7 +257,7 @@ def _compare_within(parts: Parts, measure: ColumnProfile, within: ColumnProfile)
     """Compare the sides inside each group: "do males weigh more than females, by species"."""
     sides = parts.members[0].column
     values = tuple(value for member in parts.members for value in member.values)
-    return _task(
+    return new_task(
         parts,
         "best_per_group",
         measures=(measure,),
@@ -316,9 +289,12 @@ def _groups(parts: Parts) -> Task | str | None:
     if not roles.groups:
         return None
     if len(roles.groups) >= 2 and roles.direction and roles.entity is not None:
-        return _task(parts, "best_per_group", measures=(measure,), groups=tuple(roles.groups[:2]))
-    direction = roles.direction if roles.entity is not None else 0
-    return _task(
+        return new_task(
+            parts, "best_per_group", measures=(measure,), groups=tuple(roles.groups[:2])
+        )
+    ranked = roles.entity is not None or _ORDER.search(parts.text)
+    direction = roles.direction if ranked else 0
+    return new_task(
         parts,
         "groups",
         measures=(measure,),
@@ -339,24 +315,26 @@ def _ranking(parts: Parts) -> Task | str | None:
             if len(roles.groups) > 1:
                 return "Counting two columns at once is not among the things I can do."
             direction = -1 if "rare" in tags else (roles.direction or 1)
-            return _task(
+            return new_task(
                 parts, "top_values", groups=(column,), direction=direction, statistic="rows"
             )
-        return None
+        if column is None or not roles.direction or not is_number(column) or roles.groups[1:]:
+            return None
+        return new_task(parts, "top_rows", measures=(column,), groups=())  # "the largest by seats"
     measure = roles.measures[0]
     if not roles.direction or statistic_of(tags) in ("mean", "median", "sum", "std"):
         return None
     if parts.top is not None or (
         "which" in tags and not tags & {"max", "min"} and _asks_rows(parts)
     ):
-        return _task(parts, "top_rows", measures=(measure,))
+        return new_task(parts, "top_rows", measures=(measure,))
     statistic: Statistic = "max" if roles.direction > 0 else "min"
-    return _task(parts, "scalar", measures=(measure,), statistic=statistic)
+    return new_task(parts, "scalar", measures=(measure,), statistic=statistic)
 
 
 def _distinct_per_group(parts: Parts, counted: ColumnProfile, group: ColumnProfile) -> Task:
     """Count the different values of one column per value of another: models per make."""
-    return _task(
+    return new_task(
         parts,
         "groups",
         measures=(counted,),
@@ -379,27 +357,32 @@ def _counting(parts: Parts) -> Task | str | None:
     if roles.measures and (named or not (counted and parts.filters)):
         return _single(parts)
     if "distinct" in tags and roles.groups:
-        return _task(parts, "distinct", groups=(roles.groups[0],))
+        return new_task(parts, "distinct", groups=(roles.groups[0],))
     if roles.groups and (counted or "chart" in tags or roles.marked):
         column = roles.groups[0]
         if parts.filters and column.name not in roles.marked and not parts.assumed:
-            return _task(parts, "distinct", groups=(column,))
+            return new_task(parts, "distinct", groups=(column,))
+        if len(roles.groups) == 2 and roles.marked and "distinct" not in tags:
+            both = tuple(roles.groups)
+            return new_task(
+                parts, "groups", measures=(), groups=both, statistic="rows", direction=0
+            )
         if column.name in roles.marked or "chart" in tags or "share" in tags:
-            return _task(parts, "top_values", groups=(column,), direction=1, statistic="rows")
-        return _task(parts, "distinct", groups=(column,))
+            return new_task(parts, "top_values", groups=(column,), direction=1, statistic="rows")
+        return new_task(parts, "distinct", groups=(column,))
     if roles.time is not None and roles.time.name not in roles.marked and not parts.filters:
         countable = counted and not is_date(roles.time)
-        return _task(parts, "distinct", groups=(roles.time,)) if countable else None
+        return new_task(parts, "distinct", groups=(roles.time,)) if countable else None
     if (
         counted
         and not roles.groups
         and roles.time is None
         and (parts.filters or parts.assumed or "count" in tags)
     ):
-        return _task(parts, "count")
+        return new_task(parts, "count")
     if "compare" in tags and len(parts.members) >= 2:
         column = parts.members[0].column
-        return _task(
+        return new_task(
             parts,
             "top_values",
             groups=(column,),
@@ -413,20 +396,23 @@ def _counting(parts: Parts) -> Task | str | None:
 def _single(parts: Parts) -> Task | str | None:
     roles, tags = parts.roles, parts.tags
     measure = (roles.measures[0],)
+    if len(tags & {"mean", "median", "std"}) > 1:
+        return new_task(parts, "distribution", measures=measure)  # it tells all of them
     if statistic_of(tags) is not None:
-        return _task(parts, "scalar", measures=measure)
+        return new_task(parts, "scalar", measures=measure)
     if "chart" in tags:
-        return _task(parts, "distribution", measures=measure)
+        return new_task(parts, "distribution", measures=measure)
     low = parts.text.casefold()
     asks_value = any(
         start in low for start in ("what is", "what's", "what was", "how much", "how ")
     )
     if asks_value or parts.filters:
-        return _task(parts, "scalar", measures=measure)
+        return new_task(parts, "scalar", measures=measure)
     return None
 
 
 _RULES = (
+    absence,
     _whole_table,
     _one_column,
     _two_columns,
@@ -439,19 +425,21 @@ _RULES = (
 """In order: the first that gives a task, or says what is lacking, decides."""
 
 
+_ORDER = re.compile(r"\b(?:highest|largest|biggest|lowest|smallest) first\b", re.IGNORECASE)
 _MOST = re.compile(r"\b(?:most|fewest|least) ([^\W\d_]+)", re.IGNORECASE)
 _ADDS_UP = frozenset(
     "sale revenue turnover amount quantity profit income cost expense umsatz rain rainfall "
     "precipitation passenger seat".split()
 )
 """Who has "the most" of these has the highest total, not the highest average."""
+_DIFFERENCE = re.compile(r"\b(?:difference|gap|ratio)s? (?:between|of)\b", re.IGNORECASE)
 _PREDICTS = re.compile(r"\bpredict\w*\b.*\b(?:from|by|with|using)\b", re.IGNORECASE)
 
 
 def _last_resort(parts: Parts) -> Task | str:
     if parts.filters and not parts.roles.groups and not parts.roles.measures:
         if row_words(parts.words, parts.profile, row_nouns(parts.profile)):
-            return _task(parts, "count")  # "cars with more than 8 cylinders"
+            return new_task(parts, "count")  # "cars with more than 8 cylinders"
     named = [f"`{column.name}`" for column in (*parts.roles.measures, *parts.roles.groups)]
     time = parts.roles.time
     if time is not None and (is_date(time) or is_time(time)):

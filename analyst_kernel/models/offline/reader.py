@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from analyst_kernel.models.offline.classify import Parts, classify
+from analyst_kernel.models.offline.classify import classify
+from analyst_kernel.models.offline.coverage import left_out
 from analyst_kernel.models.offline.filters import find_filters, flag_filters
 from analyst_kernel.models.offline.match import (
     Matches,
@@ -19,6 +20,7 @@ from analyst_kernel.models.offline.match import (
     complete_values,
     match,
 )
+from analyst_kernel.models.offline.parts import Parts
 from analyst_kernel.models.offline.roles import asked_number, assign_roles, is_stop
 from analyst_kernel.models.offline.row_words import foreign_rows, row_nouns
 from analyst_kernel.models.offline.task import (
@@ -126,8 +128,9 @@ def read_dataset(
     if matches.ties and not tags & {"profile", "missing"}:
         return _ask(matches.ties[0], weight)
     task = classify(parts)
-    if isinstance(task, str):
-        return Unclear(task, (), weight)
+    lost = task if isinstance(task, str) else left_out(parts, task)
+    if isinstance(task, str) or lost:
+        return Unclear(lost, (), weight)
     return Ready(_with_assumptions(task, parts, matches), weight)
 
 

@@ -5,6 +5,7 @@ Pure; each takes a task and returns cells and an answer to be.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from analyst_kernel.models.offline.charts import chart_cell, grouped_digits
@@ -25,6 +26,9 @@ from analyst_kernel.models.offline.recipe import Cell, Draft, KeyValue, Recipe, 
 from analyst_kernel.models.offline.rows import Prepared, basis, dropped, prepare, variable
 from analyst_kernel.models.offline.task import Task
 
+_GROUPS = 8
+"""Groups within which a relation is looked at, too."""
+
 _POINTS = 5_000
 """Points of one scatter plot of a dataset that stays on disk."""
 
@@ -32,7 +36,7 @@ _POINTS = 5_000
 def correlation(task: Task) -> Recipe:
     """Whether two columns of numbers move together."""
     x, y = task.measures[:2]
-    rows = prepare(task, (x, y), numeric=(x, y))
+    rows = prepare(task, (x, y, *task.groups), numeric=(x, y))
     a, b = variable(x, task), variable(y, task)
     if a == b:
         b += "_2"
@@ -44,6 +48,7 @@ def correlation(task: Task) -> Recipe:
         f"varied = {a}.nunique() > 1 and {b}.nunique() > 1",
         f"slope, intercept = np.polyfit({a}, {b}, 1) if varied else (np.nan, np.nan)",
         f"upper_half = {a} > {a}.median()",
+        *_within(task, rows),
         "{",
         f'    "r": round(float({a}.corr({b})), 4) if varied else None,',
         f'    "rank correlation": round(float({a}.rank().corr({b}.rank())), 4)',
@@ -55,20 +60,20 @@ def correlation(task: Task) -> Recipe:
         '    "rows of upper half": int(upper_half.sum()),',
         f'    "mean of lower half": round(float({b}[~upper_half].mean()), 4),',
         '    "rows of lower half": int((~upper_half).sum()),',
+        *(['    "within": within,'] if task.groups else []),
         "}",
     ]
-    points, drawn = f"{a}, {b}", ""
+    frame, drawn = rows.frame, ""
     sample: list[str] = []
     if stays(task.profile) and (task.profile.dataset.rows or 0) > _POINTS:
-        shown = f"{rows.frame}_drawn"
+        frame = f"{rows.frame}_drawn"
         few = f"min(len({rows.frame}), {_POINTS})"
-        sample = [f"{shown} = {rows.frame}.sample({few}, random_state=1)"]
-        points = f"{shown}[{quoted(x.name)}], {shown}[{quoted(y.name)}]"
+        sample = [f"{frame} = {rows.frame}.sample({few}, random_state=1)"]
         drawn = f" ({_POINTS:,} rows drawn at random)"
     chart = chart_cell(
         [
             *sample,
-            f"ax.scatter({points}, s=14, alpha=0.5)",
+            *_points(task, frame),
             "if varied:",
             f"    ends = np.array([{a}.min(), {a}.max()])",
             '    ax.plot(ends, intercept + slope * ends, color="black", label="linear fit")',
@@ -92,6 +97,34 @@ def correlation(task: Task) -> Recipe:
         chart,
     )
     return Recipe(goals, cells, lambda shown: _tell_relation(task, shown))
+
+
+def _within(task: Task, rows: Prepared) -> list[str]:
+    """Return lines that correlate inside each of the largest groups, where groups are asked for."""
+    if not task.groups:
+        return []
+    x, y = (quoted(column.name) for column in task.measures[:2])
+    key = quoted(task.groups[0].name)
+    return [
+        f"largest = {rows.frame}[{key}].value_counts().head({_GROUPS}).index",
+        "within = {}",
+        "for name in largest:",
+        f"    part = {rows.frame}[{rows.frame}[{key}] == name]",
+        f"    if part[{x}].nunique() > 1 and part[{y}].nunique() > 1:",
+        f"        r = round(float(part[{x}].corr(part[{y}])), 4)",
+        '        within[name] = {"r": r, "rows": len(part)}',
+    ]
+
+
+def _points(task: Task, frame: str) -> list[str]:
+    """Return lines that draw the rows, in a colour for each group where there are few of them."""
+    x, y = (quoted(column.name) for column in task.measures[:2])
+    if not task.groups or task.groups[0].distinct > _GROUPS:
+        return [f"ax.scatter({frame}[{x}], {frame}[{y}], s=14, alpha=0.5)"]
+    return [
+        f"for name, part in {frame}.groupby({quoted(task.groups[0].name)}):",
+        f"    ax.scatter(part[{x}], part[{y}], s=14, alpha=0.5, label=str(name)[:48])",
+    ]
 
 
 def _tell_relation(task: Task, results: Results) -> Draft:
@@ -130,6 +163,7 @@ def _tell_relation(task: Task, results: Results) -> Draft:
             f"A straight line through the points has a slope of {figure(shown['slope'], uy)} "
             f"{per}; the rank correlation is {figure(shown['rank correlation'])}."
         ),
+        *_told_within(task, shown),
         basis(task, rows),
     ]
     caveats = (
@@ -143,9 +177,22 @@ def _tell_relation(task: Task, results: Results) -> Draft:
         KeyValue(f"Mean {y.name}, lower half", shown["mean of lower half"], uy),
     )
     notes = ["r is Pearson's correlation."]
-    if task.groups:
-        notes.append(f"All groups of {called(task.groups[0])} are taken together.")
     return Draft(tuple(sentences), values, (*notes, *unit_notes(task), *task.assumptions), caveats)
+
+
+def _told_within(task: Task, shown: Mapping[str, Any]) -> list[str]:
+    if not task.groups:
+        return []
+    key = task.groups[0]
+    inside: dict[Any, dict[str, Any]] = shown["within"]
+    if not inside:
+        return [f"Within no group of {called(key)} do both columns vary."]
+    told = (
+        f"r = {figure(found['r'])} for {item(name, key)} (n = {figure(found['rows'])})"
+        for name, found in inside.items()
+    )
+    most = f"the {_GROUPS} largest groups" if key.distinct > _GROUPS else "each group"
+    return [f"Within {most} of {called(key)}: {listed(told)}."]
 
 
 def _verdict(task: Task, r: float) -> str:

@@ -53,6 +53,7 @@ def assign_roles(
 ) -> Roles:
     """Give every named column its part; ``spent`` ones only serve conditions."""
     roles = Roles()
+    _leave_days_to_dates(words, matches, profile)
     mentions = sorted(matches.columns, key=lambda mention: mention.first)
     for mention in mentions:
         column = mention.column
@@ -77,6 +78,24 @@ def assign_roles(
     _read_grain(roles, words, matches, profile)
     roles.direction = _direction(words)
     return roles
+
+
+def _leave_days_to_dates(words: Sequence[Word], matches: Matches, profile: DatasetProfile) -> None:
+    """Take "day" as the day of a date where there is one, not as a column of numbers up to 31.
+
+    "The windiest day" is one day, not all the twelfths of their months together.
+    """
+    if not any(is_date(column) for column in profile.columns):
+        return
+    for mention in [m for m in matches.columns if name_tokens(m.column.name) == ("day",)]:
+        said = words[mention.first]
+        after = words[mention.first + 1 : mention.first + 4]
+        of_month = any(word.stem == "month" for word in after) and after[0].stem == "of"
+        numbered = bool(after) and after[0].number is not None
+        if is_date(mention.column) or said.stem != "day" or said.quoted or of_month or numbered:
+            continue
+        matches.columns.remove(mention)
+        matches.used -= mention.words
 
 
 def _names_rows_only(mention: Mention, profile: DatasetProfile) -> bool:

@@ -16,7 +16,8 @@ _TAGS: dict[str, str] = {
     "profile": "describe description overview summary summarise summarize profile quality "
     "duplicate "
     "content contain structure schema explore analyse analyze problem clean dirty trust",
-    "missing": "missing null na nan empty blank incomplete complete completeness gap absent",
+    "missing": "missing null na nan empty blank incomplete complete completeness gap absent "
+    "without lack lacking",
     "distribution": "distribution distributed distribute histogram spread range skewed skew "
     "shape vary "
     "variation",

@@ -229,6 +229,10 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"\btwo[- ]wheel\b", "2-wheel"),
     (r"\bmost (?:common|frequent|popular)\b", "commonest"),
     (r"\bleast (?:common|frequent|popular)\b", "rarest"),
+    (r"\b(?:appears?|occurs?) (?:the )?most(?: (?:often|frequently))?\b", "commonest"),
+    (r"\b(?:appears?|occurs?) (?:the )?least(?: (?:often|frequently))?\b", "rarest"),
+    (r"\b(?:in |sorted |ordered )*ascending(?: order)?\b", "lowest first"),
+    (r"\b(?:in |sorted |ordered )*descending(?: order)?\b", "highest first"),
     (r"\bleast (?=expensive|powerful)", "lowest "),
     (r"\bmost (?=expensive|powerful)", "highest "),
 )

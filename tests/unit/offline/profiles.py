@@ -71,6 +71,12 @@ def _column(name: str, values: pd.Series) -> ColumnProfile:
             name=name, dtype="DATE", kind="date", nulls=nulls, distinct=distinct,
             minimum=text.min(), maximum=text.max(),
         )  # fmt: skip
+    german = pd.to_datetime(text, format="%d.%m.%Y", errors="coerce")
+    if len(text) and german.notna().all():
+        return ColumnProfile(
+            name=name, dtype="DATE", kind="date", nulls=nulls, distinct=distinct,
+            minimum=f"{german.min():%Y-%m-%d}", maximum=f"{german.max():%Y-%m-%d}",
+        )  # fmt: skip
     numeric = text.str.fullmatch(r"[-$€ ]*[\d.,]+\s*%?").mean() if len(text) else 0.0
     return ColumnProfile(
         name=name,

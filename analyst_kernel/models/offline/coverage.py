@@ -1,0 +1,168 @@
+"""Whether a task holds all that its question asked for: what it leaves out is another question.
+
+Pure. Rules that read a question may each be right about the words that they look at and miss one
+that they don't; this looks at all of them once more, and says what would be lost.
+"""
+
+from __future__ import annotations
+
+import re
+
+from analyst_kernel.models.offline.column_roles import is_date
+from analyst_kernel.models.offline.parts import Parts
+from analyst_kernel.models.offline.task import Task
+from analyst_kernel.models.offline.vocabulary import statistic_of
+from analyst_kernel.protocol.datasets import ColumnProfile
+
+_WHOLE = ("missing", "profile", "join")
+"""Intents that look at whole datasets, and at no selection of rows."""
+
+_RANKED = ("mean", "median", "sum", "std")
+_SIDES = ("compare", "correlation", "best_per_group", "groups")
+
+_NOT = re.compile(
+    r"\b(?:not(?! (?:only|just))|\w+n['’]t|non|neither|nor|except|excluding|exclude|without"
+    r"|other than|no(?! (?:more|less|fewer|longer|matter)\b))\b",
+    re.IGNORECASE,
+)
+_COUNTED_PERIODS = re.compile(
+    r"\b(?:how many|number of)(?: \w+)? (hours|days|weeks|months|quarters|years)\b"
+    r"(?! of (?:data|records?|history)\b)",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(r"^\W*when\b", re.IGNORECASE)
+_THAN = re.compile(
+    r"\bthan (?!\d|or\b|equal\b|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
+    re.IGNORECASE,
+)
+_SPREAD = re.compile(r"\b(?:range|spread|histogram|skew\w*)\b", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"\b(?:chang|improv|grow|grew|increas|decreas|declin|develop|evolv|rose|fell)\w*", re.IGNORECASE
+)
+_SIZE_ONLY = frozenset({"larger", "bigger", "greater", "smaller", "higher", "lower"})
+
+
+def left_out(parts: Parts, task: Task) -> str:
+    """Return one sentence that says what of the question the task leaves out; empty: nothing."""
+    for check in (_negation, _periods, _rows, _size, _time, _ranking, _sides, _spread, _columns):
+        said = check(parts, task)
+        if said:
+            return said
+    return ""
+
+
+def _negation(parts: Parts, task: Task) -> str:
+    word = _NOT.search(parts.text)
+    conditions = [
+        found
+        for found in (*task.filters, *task.part)
+        if found.column.kind != "bool" and found.values != (0.0,)  # "no rain" is read
+    ]
+    if word is None or not (conditions or task.members):
+        return ""
+    return (
+        f"I read “{word[0]}”, but the conditions that I can set only say what rows are, not what "
+        "they are not."
+    )
+
+
+def _periods(parts: Parts, task: Task) -> str:
+    found = _COUNTED_PERIODS.search(parts.text)
+    if found is None or not (task.measures or task.filters) or task.intent == "distinct":
+        return ""
+    if statistic_of(parts.tags) is not None or task.statistic == "distinct":
+        return ""
+    return (
+        f"I can count the rows that meet a condition, but not the {found[1].casefold()} that they "
+        "make up."
+    )
+
+
+def _rows(parts: Parts, task: Task) -> str:
+    """Say that a selection of rows, or a grouping, is not among what the intent looks at."""
+    if task.intent not in _WHOLE:
+        return ""
+    what = {"missing": "missing values", "profile": "what a table holds", "join": "a join"}
+    if task.filters:
+        column = task.filters[0].column.name
+        return f"I can tell {what[task.intent]} of whole tables only, not of a part by `{column}`."
+    roles = parts.roles
+    grouped = [c.name for c in (*roles.groups, *_named(roles.time)) if c.name in roles.marked]
+    if roles.entity is not None:
+        grouped.append(roles.entity.name)
+    if task.intent == "missing" and grouped:
+        return f"I can tell missing values per column, but not per `{grouped[0]}`."
+    return ""
+
+
+def _size(parts: Parts, task: Task) -> str:
+    """Say that "larger" needs something that is measured, where only rows would be counted."""
+    if task.measures or task.statistic != "rows" or not task.members:
+        return ""
+    word = next((w.text for w in parts.words if w.text.casefold() in _SIZE_ONLY), None)
+    if word is None:
+        return ""
+    return f"“{word}” needs a column of numbers: say which one is compared."
+
+
+def _time(parts: Parts, task: Task) -> str:
+    if task.time is not None or task.intent in _WHOLE:
+        return ""
+    roles = parts.roles
+    if _WHEN.search(parts.text) and not any(map(is_date, task.measures)):
+        return "“When” asks for a time, and I found no ranking of times in the question."
+    asked = roles.time is not None and (roles.time_is_entity or roles.time.name in roles.marked)
+    used = {column.name for column in (*task.measures, *task.groups)}
+    if roles.time is None or not asked or roles.time.name in used:
+        return ""
+    return _lost(roles.time)
+
+
+def _ranking(parts: Parts, task: Task) -> str:
+    """Say what "best" or "most" would rank, where the task ranks nothing."""
+    roles = parts.roles
+    if not roles.direction:
+        return ""
+    if task.intent == "scalar" and task.statistic in _RANKED:
+        return f"I can rank the {task.statistic}s of groups: say of which column."
+    if task.intent == "trend" and roles.entity is not None and _CHANGED.search(parts.text):
+        name = roles.entity.name
+        return f"I can show how each `{name}` changed, but not rank them by their change."
+    return ""
+
+
+def _sides(parts: Parts, task: Task) -> str:
+    """Say that "colder than February" compares, where the task would only describe."""
+    if task.intent in _SIDES or task.members or not _THAN.search(parts.text):
+        return ""
+    return "I read “than”, and found no two groups of one column to compare."
+
+
+def _spread(parts: Parts, task: Task) -> str:
+    found = _SPREAD.search(parts.text)
+    if found is None or task.intent != "trend" or task.statistic == "rows":
+        return ""
+    return f"I can show the {found[0].casefold()} of a column and of its groups, but not over time."
+
+
+def _lost(column: ColumnProfile) -> str:
+    return (
+        f"I recognised `{column.name}` too, but cannot bring it into one answer with the rest; "
+        "without it, this would be another question."
+    )
+
+
+def _columns(parts: Parts, task: Task) -> str:
+    """Say which column was named and is not in the task."""
+    if task.intent in _WHOLE:
+        return ""
+    used = {column.name for column in (*task.measures, *task.groups)}
+    used |= {found.column.name for found in (*task.filters, *task.part)}
+    used |= {task.time.column.name} if task.time is not None else set()
+    named = (*parts.roles.measures, *parts.roles.groups)
+    lost = next((column for column in named if column.name not in used), None)
+    return "" if lost is None else _lost(lost)
+
+
+def _named(column: ColumnProfile | None) -> tuple[ColumnProfile, ...]:
+    return () if column is None else (column,)

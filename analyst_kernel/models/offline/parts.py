@@ -1,0 +1,50 @@
+"""The parts of a question that were found, before anybody decided what it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analyst_kernel.models.offline.match import Mention, ValueMention
+from analyst_kernel.models.offline.roles import Roles
+from analyst_kernel.models.offline.task import Filter, Intent, Task
+from analyst_kernel.models.offline.vocabulary import statistic_of
+from analyst_kernel.models.offline.words import Word
+from analyst_kernel.protocol.datasets import DatasetProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a question, as found by the reader.
+
+    ``assumed`` asks what the intent would be if the unknown words were values.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    tags: frozenset[str]
+    roles: Roles
+    filters: tuple[Filter, ...]
+    members: tuple[ValueMention, ...]
+    top: int | None
+    profile: DatasetProfile
+    others: tuple[DatasetProfile, ...] = ()
+    notes: tuple[str, ...] = ()
+    ties: bool = False
+    alike: tuple[str, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    assumed: bool = False
+
+
+def new_task(parts: Parts, intent: Intent, **more: object) -> Task:
+    """Return a task with what the parts say in any case, and ``more``."""
+    tags = parts.tags
+    fields: dict[str, object] = {
+        "filters": parts.filters,
+        "top": parts.top,
+        "direction": parts.roles.direction,
+        "statistic": statistic_of(tags) or "mean",
+        "wants_chart": "chart" in tags,
+        "alike": parts.alike,
+        **more,
+    }
+    return Task(intent, parts.profile, **fields)  # type: ignore[arg-type] # each was checked where it was read

@@ -1,0 +1,93 @@
+"""Nothing of a question is left out: a word that the task has no place for makes it unclear."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analyst_kernel.models.offline.interpret import interpret
+from analyst_kernel.models.offline.task import Ready, Unclear
+from tests.unit.offline.player import Player
+from tests.unit.offline.profiles import profile_frame, real
+from tests.unit.offline.test_offline_plain_words import read
+
+
+@pytest.mark.parametrize(
+    ("dataset", "question", "expected"),
+    [
+        ("vehicles", "How many rows have no cyl?", "missing, mean, cyl"),
+        ("nyc_planes", "how many planes without year", "missing, mean, year"),
+        ("nyc_weather", "How many readings have no rain?", "count, mean, where precip is 0"),
+        ("vehicles", "Which year had the most models?", "groups, distinct, model, over year/value"),
+        ("vehicles", "Which model appears most often?", "top_values, rows, model"),
+        ("vehicles", "mean, median and std of cty", "distribution, median, cty"),
+        ("nyc_planes", "What is the largest plane by seats?", "top_rows, mean, seats"),
+        ("nyc_planes", "median seats for Boeing vs Airbus", "groups, median, seats, manufacturer, where manufacturer is BOEING or AIRBUS"),
+        ("penguins_raw", "How many penguins of each species on each island?", "groups, rows, Species, Island"),
+        ("nyc_weather", "windiest day at JFK", "groups, mean, wind_speed, over time_hour/day, where origin is JFK"),
+        ("nyc_weather", "daily average temperature", "trend, mean, temp, over time_hour/day"),
+        ("nyc_weather", "average temp by day of the month", "trend, mean, temp, over day/value"),
+        ("nyc_weather", "average temp on day 5", "scalar, mean, temp, where day is 5"),
+    ],
+)  # fmt: skip
+def test_every_word_has_its_place(dataset, question, expected):
+    assert read(question, dataset) == expected
+
+
+@pytest.mark.parametrize(
+    ("dataset", "question", "said"),
+    [
+        ("vehicles", "How many vehicles are not automatic?", "“not”"),
+        ("vehicles", "average city mileage of cars that aren't diesel", "“aren't”"),
+        ("vehicles", "Which years have no electric cars?", "“no”"),
+        ("nyc_weather", "average temp without EWR", "“without”"),
+        ("nyc_weather", "How many days had rain?", "not the days"),
+        ("nyc_weather", "Which origin has the most missing wind gust values?", "not per `origin`"),
+        ("penguins_raw", "How many values are missing for Gentoo penguins?", "not of a part by `Species`"),
+        ("penguins_raw", "Are males larger than females?", "“larger” needs a column"),
+        ("vehicles", "cty and hwy by class", "`hwy` too"),
+        ("vehicles", "difference between hwy and cty", "no difference"),
+        ("vehicles", "Which class improved the most since 1984?", "not rank them by their change"),
+        ("vehicles", "When did Toyota have the best average city mileage?", "“When”"),
+        ("nyc_weather", "Was January colder than February?", "“than”"),
+        ("nyc_weather", "temperature range per month", "not over time"),
+    ],
+)  # fmt: skip
+def test_what_has_no_place_is_said(dataset, question, said):
+    reading = interpret(question, [real(dataset)])
+    assert isinstance(reading, Unclear), reading
+    assert said in reading.reason
+
+
+def test_no_rain_is_zero_only_where_nothing_is_missing():
+    gaps = pd.DataFrame({"rain": [0.0, 1.5, None, 2.0] * 20, "place": ["Bern", "Basel"] * 40})
+    reading = interpret("How many rows have no rain?", [profile_frame("gaps", gaps)])
+    assert isinstance(reading, Unclear)
+    assert "has both" in reading.reason
+
+
+@pytest.mark.parametrize(
+    ("words", "direction"),
+    [("lowest first", -1), ("in descending order", 1), ("sorted ascending", -1)],
+)
+def test_an_order_is_kept(words, direction):
+    reading = interpret(f"average hwy by class, {words}", [real("vehicles")])
+    assert isinstance(reading, Ready)
+    assert (reading.task.statistic, reading.task.direction) == ("mean", direction)
+
+
+async def test_a_relation_is_told_within_each_group():
+    frame = pd.DataFrame(
+        {
+            "height": [1.0, 2, 3, 4, 5, 6] * 10,
+            "weight": [2.0, 4, 6, 7, 6, 5] * 10,
+            "kind": ["up", "up", "up", "down", "down", "down"] * 10,
+        }
+    )
+    played = await Player(profile_frame("plants", frame), frames={"plants": frame}).ask(
+        "How is height related to weight by kind?"
+    )
+    assert "r = 1 for up (n = 30)" in played.answer
+    assert "r = -1 for down (n = 30)" in played.answer
+    assert played.unproven("How is height related to weight by kind?") == []
+    assert len(played.charts) == 1
