@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from analyst_kernel.models.offline.column_roles import is_date
+from analyst_kernel.models.offline.negation import unread
 from analyst_kernel.models.offline.parts import Parts
 from analyst_kernel.models.offline.task import Task
 from analyst_kernel.models.offline.vocabulary import statistic_of
@@ -20,11 +21,6 @@ _WHOLE = ("missing", "profile", "join")
 _RANKED = ("mean", "median", "sum", "std")
 _SIDES = ("compare", "correlation", "best_per_group", "groups")
 
-_NOT = re.compile(
-    r"\b(?:not(?! (?:only|just))|\w+n['’]t|non|neither|nor|except|excluding|exclude|without"
-    r"|other than|no(?! (?:more|less|fewer|longer|matter)\b))\b",
-    re.IGNORECASE,
-)
 _COUNTED_PERIODS = re.compile(
     r"\b(?:how many|number of)(?: \w+)? (hours|days|weeks|months|quarters|years)\b"
     r"(?! of (?:data|records?|history)\b)",
@@ -32,7 +28,7 @@ _COUNTED_PERIODS = re.compile(
 )
 _WHEN = re.compile(r"^\W*when\b", re.IGNORECASE)
 _THAN = re.compile(
-    r"\bthan (?!\d|or\b|equal\b|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
+    r"(?<!other )\bthan (?!\d|or\b|equal\b|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
     re.IGNORECASE,
 )
 _SPREAD = re.compile(r"\b(?:range|spread|histogram|skew\w*)\b", re.IGNORECASE)
@@ -52,18 +48,15 @@ def left_out(parts: Parts, task: Task) -> str:
 
 
 def _negation(parts: Parts, task: Task) -> str:
-    word = _NOT.search(parts.text)
     conditions = [
         found
         for found in (*task.filters, *task.part)
         if found.column.kind != "bool" and found.values != (0.0,)  # "no rain" is read
     ]
-    if word is None or not (conditions or task.members):
+    word = unread(parts.words, parts.denials) if conditions or task.members else ""
+    if not word:
         return ""
-    return (
-        f"I read “{word[0]}”, but the conditions that I can set only say what rows are, not what "
-        "they are not."
-    )
+    return f"I read “{word}”, and could not tell which rows it leaves out."
 
 
 def _periods(parts: Parts, task: Task) -> str:

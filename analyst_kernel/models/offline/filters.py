@@ -72,14 +72,7 @@ def find_filters(
         profile: The dataset.
         values: The value mentions that are conditions (not members of a comparison).
     """
-    filters = [
-        Filter(
-            value.column,
-            "is" if value.whole else "contains",
-            tuple(value.values),
-        )
-        for value in _merge(values)
-    ]
+    filters = [condition_of(value) for value in _merge(values)]
     spent: set[str] = set()
     skip: set[int] = set()
     for word in words:
@@ -96,6 +89,12 @@ def find_filters(
             spent.add(mention.column.name)
     filters += _month_filters(words, matches, profile)
     return filters, spent
+
+
+def condition_of(value: ValueMention) -> Filter:
+    """Return the rows that a question means by a value."""
+    operator: Operator = "is" if value.whole else "contains"
+    return Filter(value.column, operator, value.values, negated=value.denied)
 
 
 def flag_filters(
@@ -120,9 +119,9 @@ _GROUPS = frozenset({"by", "per", "each", "every", "across", "which"})
 
 def _merge(values: Sequence[ValueMention]) -> list[ValueMention]:
     """Join mentions of one column into one condition ("Ford or Toyota")."""
-    merged: dict[tuple[str, bool], ValueMention] = {}
+    merged: dict[tuple[str, bool, bool], ValueMention] = {}
     for value in values:
-        key = (value.column.name, value.whole)
+        key = (value.column.name, value.whole, value.denied)
         before = merged.get(key)
         merged[key] = (
             value
@@ -132,6 +131,7 @@ def _merge(values: Sequence[ValueMention]) -> list[ValueMention]:
                 before.words | value.words,
                 tuple(dict.fromkeys((*before.values, *value.values))),
                 value.whole,
+                value.denied,
             )
         )
     return list(merged.values())

@@ -57,12 +57,14 @@ class ValueMention:
         words: Indices of the words.
         values: Exact values; with ``whole`` false, one piece of text that the values contain.
         whole: Whether cells equal the values, or only contain the piece of text.
+        denied: Whether the question rules them out.
     """
 
     column: ColumnProfile
     words: frozenset[int]
     values: tuple[str, ...]
     whole: bool = True
+    denied: bool = False
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ class Parts:
     alike: tuple[str, ...] = ()
     mentions: tuple[Mention, ...] = ()
     assumed: bool = False
+    denials: frozenset[int] = frozenset()
 
 
 def new_task(parts: Parts, intent: Intent, **more: object) -> Task:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from analyst_kernel.models.offline.classify import classify
 from analyst_kernel.models.offline.coverage import left_out
-from analyst_kernel.models.offline.filters import find_filters, flag_filters
+from analyst_kernel.models.offline.filters import condition_of, find_filters, flag_filters
 from analyst_kernel.models.offline.match import (
     Matches,
     Tie,
@@ -20,12 +20,12 @@ from analyst_kernel.models.offline.match import (
     complete_values,
     match,
 )
+from analyst_kernel.models.offline.negation import DENY, deny
 from analyst_kernel.models.offline.parts import Parts
 from analyst_kernel.models.offline.roles import asked_number, assign_roles, is_stop
 from analyst_kernel.models.offline.row_words import foreign_rows, row_nouns
 from analyst_kernel.models.offline.task import (
     AskWhich,
-    Filter,
     LookUp,
     Reading,
     Ready,
@@ -86,6 +86,8 @@ def read_dataset(
     nouns = row_nouns(profile)
     matches = match(words, profile, guarded=GUARDED, nouns=nouns, choices=known.choices)
     _apply_found(words, matches, profile, known)
+    matches.values, denials = deny(words, matches.values)
+    matches.used |= denials
     named = _use_row_nouns(words, matches, (profile, *others))
     number = asked_number(words, matches)
     tags = tags_of(text, words, matches.used)
@@ -120,6 +122,7 @@ def read_dataset(
         alike=_alike(profile, others),
         ties=bool(matches.ties),
         mentions=tuple(matches.columns),
+        denials=denials,
     )
     if _FUTURE.search(text):
         return Unclear("I describe what the data hold; I do not forecast.", (), weight)
@@ -190,12 +193,15 @@ def _split_values(
     """Tell values that are compared with each other from values that restrict the rows."""
     by_column: dict[str, list[ValueMention]] = {}
     for value in matches.values:
+        if value.denied:
+            continue
         by_column.setdefault(value.column.name, []).append(value)
     if "count" in tags and "compare" not in tags:
         return (), matches.values
     for values in by_column.values():
         if len(values) >= 2:
-            return tuple(values), [v for v in matches.values if v.column != values[0].column]
+            rest = [v for v in matches.values if v.column != values[0].column or v.denied]
+            return tuple(values), rest
     return (), matches.values
 
 
@@ -210,7 +216,7 @@ def _explained(word: Word, tags: frozenset[str]) -> bool:
         return False
     if word.stem in _GRAVITY and tags & {"missing", "profile"}:
         return True
-    return bool(word.direction) or word.stem in GUARDED or is_stop(word)
+    return bool(word.direction) or word.stem in GUARDED or word.stem in DENY or is_stop(word)
 
 
 def _phrases(unknown: Sequence[Word], words: Sequence[Word]) -> tuple[str, ...]:
@@ -292,8 +298,8 @@ def _with_assumptions(task: Task, parts: Parts, matches: Matches) -> Task:
     notes = list(task.assumptions) + list(parts.notes)
     for value in matches.values:
         said = " ".join(parts.words[i].text for i in sorted(value.words))
-        plain = Filter(value.column, "is" if value.whole else "contains", value.values).describe()
-        exact = len(value.values) == 1 and stem(said) == stem(value.values[0])
+        plain = condition_of(value).describe()
+        exact = len(value.values) == 1 and not value.denied and stem(said) == stem(value.values[0])
         if not exact:
             notes.append(f"“{said}” was read as: {plain}.")
     return replace(task, assumptions=tuple(dict.fromkeys(notes)))

@@ -206,19 +206,21 @@ def top_rows(task: Task) -> Recipe:
     column = task.measures[0]
     show = task.top or 5
     labels = label_columns(task, 4)
-    rows = prepare(task, (*labels, column), numeric=(column,))
+    rows = prepare(task, (column,), numeric=(column,), labels=labels)
     largest = "nsmallest" if task.direction < 0 else "nlargest"
     key = quoted(column.name)
     names = ", ".join(quoted(c.name) for c in labels)
     compute = [
-        f"top = {rows.frame}.{largest}({show}, {key})",
+        f"first = {rows.frame}.{largest}({show}, {key})",
+        f"names = {rows.selected}.loc[first.index, [{names}]].convert_dtypes()",
+        "top = names.join(first)",
         "display(top)",
         "",
         f"edge = top[{key}].iloc[-1]",
         f"best = top[{key}].iloc[0]",
         "{",
         f'    "shown": {show},',
-        f'    "names": top[[{names}]].astype(str).values.tolist(),',
+        '    "names": names.astype("string").fillna("").values.tolist(),',
         f'    "values": top[{key}].round(4).tolist(),',
         f'    "rows with the best value": int(({rows.frame}[{key}] == best).sum()),',
         f'    "rows with the last value shown": int(({rows.frame}[{key}] == edge).sum()),',
@@ -240,7 +242,7 @@ def top_rows(task: Task) -> Recipe:
 def _tell_rows(task: Task, results: Results) -> Draft:
     column, shown, rows = task.measures[0], results["top"], results["rows"]
     of = unit(column, task.profile)
-    named = [" ".join(map(str, names)) or "one row" for names in shown["names"]]
+    named = [" ".join(filter(None, names)) or "one row" for names in shown["names"]]
     values = shown["values"]
     word = "lowest" if task.direction < 0 else "highest"
     head = (

@@ -207,7 +207,12 @@ def _as_date(frame: str, column: ColumnProfile) -> str:
 
 
 def _tests(source: str, filters: Sequence[Filter]) -> list[str]:
-    return [f"({_condition(source, found)})" for found in filters]
+    tests = []
+    for found in filters:
+        if found.negated:
+            tests.append(f"{source}[{quoted(found.column.name)}].notna()")
+        tests.append(f"{'~' if found.negated else ''}({_condition(source, found)})")
+    return tests
 
 
 def _joined(tests: Sequence[str]) -> list[str]:

@@ -39,6 +39,9 @@ DatePart = Literal["", "year", "month"]
 Operator = Literal["is", "contains", "<", "<=", ">", ">=", "between"]
 
 
+_DENIED: dict[Operator, str] = {"is": "is not", "contains": "does not contain"}
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A condition on one column.
@@ -48,12 +51,15 @@ class Filter:
         operator: ``is`` holds for any of the values; ``between`` includes both ends.
         values: Text or numbers.
         part: For date columns, which part is compared.
+        negated: Whether it holds for the rows whose value meets the rest not; a missing value
+            meets neither.
     """
 
     column: ColumnProfile
     operator: Operator
     values: tuple[str | float, ...]
     part: DatePart = ""
+    negated: bool = False
 
     def describe(self) -> str:
         """Say the condition: ``make is Toyota``."""
@@ -61,7 +67,8 @@ class Filter:
         said = [value if isinstance(value, str) else f"{value:g}" for value in self.values]
         if self.operator == "between":
             return f"{name} from {said[0]} to {said[1]}"
-        return f"{name} {self.operator} {' or '.join(said)}"
+        verb = _DENIED[self.operator] if self.negated else self.operator
+        return f"{name} {verb} {' or '.join(said)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,12 @@ from tests.unit.offline.test_offline_plain_words import read
         ("nyc_planes", "What is the largest plane by seats?", "top_rows, mean, seats"),
         ("nyc_planes", "median seats for Boeing vs Airbus", "groups, median, seats, manufacturer, where manufacturer is BOEING or AIRBUS"),
         ("penguins_raw", "How many penguins of each species on each island?", "groups, rows, Species, Island"),
+        ("vehicles", "How many vehicles are not automatic?", "count, mean, where trans does not contain Automatic"),
+        ("vehicles", "average city mileage of cars that aren't diesel", "scalar, mean, cty, where fuel is not Diesel"),
+        ("vehicles", "average cty per make except Ford and Chevrolet", "groups, mean, cty, make, where make is not Ford or Chevrolet"),
+        ("vehicles", "average cty of cars other than Ford", "scalar, mean, cty, where make is not Ford"),
+        ("vehicles", "share of cars that are not automatic by year", "trend, share, over year/value, part trans does not contain Automatic"),
+        ("penguins_raw", "average body mass by species, not on Dream", "groups, mean, Body Mass (g), Species, where Island is not Dream"),
         ("nyc_weather", "windiest day at JFK", "groups, mean, wind_speed, over time_hour/day, where origin is JFK"),
         ("nyc_weather", "daily average temperature", "trend, mean, temp, over time_hour/day"),
         ("nyc_weather", "average temp by day of the month", "trend, mean, temp, over day/value"),
@@ -37,8 +43,8 @@ def test_every_word_has_its_place(dataset, question, expected):
 @pytest.mark.parametrize(
     ("dataset", "question", "said"),
     [
-        ("vehicles", "How many vehicles are not automatic?", "“not”"),
-        ("vehicles", "average city mileage of cars that aren't diesel", "“aren't”"),
+        ("vehicles", "How many cars do not have 4 cylinders?", "“not”"),
+        ("vehicles", "Which makes do not have electric cars, on average city mileage?", "“not”"),
         ("vehicles", "Which years have no electric cars?", "“no”"),
         ("nyc_weather", "average temp without EWR", "“without”"),
         ("nyc_weather", "How many days had rain?", "not the days"),
@@ -76,6 +82,15 @@ def test_an_order_is_kept(words, direction):
     assert (reading.task.statistic, reading.task.direction) == ("mean", direction)
 
 
+async def test_what_is_ruled_out_has_a_value_and_another_one():
+    frame = pd.DataFrame({"kind": ["red", "blue", None, "green"] * 10, "size": range(40)})
+    player = Player(profile_frame("balls", frame), frames={"balls": frame})
+    played = await player.ask("How many balls are not red?")
+    assert "In 20 of 40 rows" in played.answer
+    assert "kind is not red" in played.answer
+    assert "10 rows have no `kind`" in str(played.finish["caveats"])
+
+
 async def test_a_relation_is_told_within_each_group():
     frame = pd.DataFrame(
         {
@@ -91,3 +106,14 @@ async def test_a_relation_is_told_within_each_group():
     assert "r = -1 for down (n = 30)" in played.answer
     assert played.unproven("How is height related to weight by kind?") == []
     assert len(played.charts) == 1
+
+
+async def test_a_row_without_a_name_is_ranked_too():
+    names = [None if n == 39 else f"ball {n:02}" for n in range(40)]
+    frame = pd.DataFrame(
+        {"name": names, "year": [None, 1990.0, None, 1991.0] * 10, "size": range(40)}
+    )
+    player = Player(profile_frame("balls", frame), frames={"balls": frame})
+    played = await player.ask("top 3 balls by size")
+    assert "The highest `size` is 39: 1991 (of 40 rows)" in played.answer
+    assert "ball 38 (38) and ball 37 1990 (37)" in played.answer

@@ -57,6 +57,10 @@ QUESTIONS = [
     "average price of line 3",
     "average revenue by region",
     "How did average price change by month of signed?",
+    "average price by product line, not in the South",
+    "How many rows are there for each region and product line?",
+    "How is price related to weight by region?",
+    "Which day has the highest total units?",
 ]
 
 
