@@ -18,7 +18,7 @@ from analyst_kernel.models.offline.column_roles import (
 from analyst_kernel.models.offline.parts import Parts, new_task
 from analyst_kernel.models.offline.roles import claimed_direction, comparatives
 from analyst_kernel.models.offline.row_words import row_nouns, row_words
-from analyst_kernel.models.offline.task import Filter, Member, Statistic, Task, TimeAxis
+from analyst_kernel.models.offline.task import Filter, Grain, Member, Statistic, Task, TimeAxis
 from analyst_kernel.models.offline.vocabulary import statistic_of
 from analyst_kernel.models.offline.words import stem
 from analyst_kernel.protocol.datasets import ColumnProfile
@@ -113,12 +113,18 @@ def _two_columns(parts: Parts) -> Task | str | None:
 def _axis(parts: Parts) -> TimeAxis | None:
     roles = parts.roles
     if roles.time is not None:
-        return TimeAxis(roles.time, default_grain(roles.time, roles.grain))
+        return TimeAxis(roles.time, default_grain(roles.time, roles.grain or _from_years(parts)))
     if "trend" in parts.tags:
         axes = time_axes(parts.profile)
         if axes:
-            return TimeAxis(axes[0], default_grain(axes[0], roles.grain))
+            return TimeAxis(axes[0], default_grain(axes[0], roles.grain or _from_years(parts)))
     return None
+
+
+def _from_years(parts: Parts) -> Grain | None:
+    """Cut time by years where the question says "from 2023 to 2024"."""
+    years = (found.part == "year" and found.operator == "between" for found in parts.filters)
+    return "year" if any(years) else None
 
 
 def _shares(parts: Parts) -> Task | str | None:
@@ -362,8 +368,12 @@ def _counting(parts: Parts) -> Task | str | None:
         column = roles.groups[0]
         if parts.filters and column.name not in roles.marked and not parts.assumed:
             return new_task(parts, "distinct", groups=(column,))
-        if len(roles.groups) == 2 and roles.marked and "distinct" not in tags:
-            both = tuple(roles.groups)
+        both = tuple(roles.groups)
+        if (
+            len(both) == 2
+            and {one.name for one in both} <= roles.marked
+            and not tags & {"distinct"}
+        ):
             return new_task(
                 parts, "groups", measures=(), groups=both, statistic="rows", direction=0
             )

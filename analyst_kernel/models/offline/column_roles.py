@@ -62,6 +62,20 @@ def is_time(column: ColumnProfile) -> bool:
     )
 
 
+_TOTALS = frozenset(
+    "sale revenue turnover profit umsatz amount quantity qty spend spending earning".split()
+)
+_PER_ONE = frozenset(
+    "average avg mean median rate ratio per unit price margin growth percent pct share id".split()
+)
+
+
+def adds_up(column: ColumnProfile) -> bool:
+    """Whether "the revenue of a month" means the total of its rows."""
+    tokens = set(name_tokens(column.name))
+    return is_number(column) and bool(tokens & _TOTALS) and not tokens & _PER_ONE
+
+
 def is_id(column: ColumnProfile, rows: int | None) -> bool:
     """Whether the column only names rows."""
     tokens = set(name_tokens(column.name))

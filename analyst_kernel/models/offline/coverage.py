@@ -26,6 +26,11 @@ _COUNTED_PERIODS = re.compile(
     r"(?! of (?:data|records?|history)\b)",
     re.IGNORECASE,
 )
+_RELATIVE = re.compile(
+    r"\b(?:last|previous|past|this|current) (?:\d+ |two |three |few )?"
+    r"(?:year|quarter|month|week|day)s?\b",
+    re.IGNORECASE,
+)
 _WHEN = re.compile(r"^\W*when\b", re.IGNORECASE)
 _THAN = re.compile(
     r"(?<!other )\bthan (?!\d|or\b|equal\b|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
@@ -40,7 +45,18 @@ _SIZE_ONLY = frozenset({"larger", "bigger", "greater", "smaller", "higher", "low
 
 def left_out(parts: Parts, task: Task) -> str:
     """Return one sentence that says what of the question the task leaves out; empty: nothing."""
-    for check in (_negation, _periods, _rows, _size, _time, _ranking, _sides, _spread, _columns):
+    for check in (
+        _negation,
+        _relative,
+        _periods,
+        _rows,
+        _size,
+        _time,
+        _ranking,
+        _sides,
+        _spread,
+        _columns,
+    ):
         said = check(parts, task)
         if said:
             return said
@@ -57,6 +73,13 @@ def _negation(parts: Parts, task: Task) -> str:
     if not word:
         return ""
     return f"I read “{word}”, and could not tell which rows it leaves out."
+
+
+def _relative(parts: Parts, task: Task) -> str:
+    found = _RELATIVE.search(parts.text)
+    if found is None:
+        return ""
+    return f"I do not know which time “{found[0]}” means in these data: name the year or the month."
 
 
 def _periods(parts: Parts, task: Task) -> str:
@@ -159,3 +182,8 @@ def _columns(parts: Parts, task: Task) -> str:
 
 def _named(column: ColumnProfile | None) -> tuple[ColumnProfile, ...]:
     return () if column is None else (column,)
+
+
+_CHECKS = (
+    _negation, _relative, _periods, _rows, _size, _time, _ranking, _sides, _spread, _columns,
+)  # fmt: skip

@@ -87,8 +87,26 @@ def find_filters(
         skip |= indices
         if mention is not None:
             spent.add(mention.column.name)
+    for sign in _sign_filters(words, matches):
+        filters.append(sign)
+        spent.add(sign.column.name)
     filters += _month_filters(words, matches, profile)
     return filters, spent
+
+
+_SIGNS: dict[str, Operator] = {"negative": "<", "positive": ">", "zero": "is"}
+
+
+def _sign_filters(words: Sequence[Word], matches: Matches) -> list[Filter]:
+    """Read "orders with a negative profit"."""
+    found = []
+    for mention in matches.columns:
+        before = words[mention.first - 1] if mention.first else None
+        operator = _SIGNS.get(before.stem) if before is not None else None
+        if before is not None and operator is not None and is_number(mention.column):
+            matches.used.add(before.index)
+            found.append(Filter(mention.column, operator, (0.0,)))
+    return found
 
 
 def condition_of(value: ValueMention) -> Filter:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from analyst_kernel.models.offline.column_roles import adds_up
 from analyst_kernel.models.offline.match import Mention, ValueMention
 from analyst_kernel.models.offline.roles import Roles
 from analyst_kernel.models.offline.task import Filter, Intent, Task
 from analyst_kernel.models.offline.vocabulary import statistic_of
 from analyst_kernel.models.offline.words import Word
 from analyst_kernel.protocol.datasets import DatasetProfile
+
+_SUMMARISE = ("groups", "trend", "scalar", "best_per_group")
+"""Intents that tell one statistic of a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +52,10 @@ def new_task(parts: Parts, intent: Intent, **more: object) -> Task:
         "alike": parts.alike,
         **more,
     }
-    return Task(intent, parts.profile, **fields)  # type: ignore[arg-type] # each was checked where it was read
+    task = Task(intent, parts.profile, **fields)  # type: ignore[arg-type] # each was checked where it was read
+    totals = intent in _SUMMARISE and task.statistic == "mean" and "mean" not in tags
+    if not (totals and task.measures and adds_up(task.measures[0])):
+        return task
+    name = task.measures[0].name
+    note = f"`{name}` adds up, so its total is meant; ask for the average to get that."
+    return replace(task, statistic="sum", assumptions=(*task.assumptions, note))

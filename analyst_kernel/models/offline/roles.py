@@ -9,11 +9,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analyst_kernel.models.offline.column_roles import is_date, is_id, is_number, is_time, time_axes
+from analyst_kernel.models.offline.column_roles import (
+    adds_up,
+    is_date,
+    is_id,
+    is_number,
+    is_time,
+    time_axes,
+)
 from analyst_kernel.models.offline.match import Matches, Mention, ValueMention
 from analyst_kernel.models.offline.task import Grain
 from analyst_kernel.models.offline.vocabulary import GRAIN_WORDS
-from analyst_kernel.models.offline.words import NUMBER_WORDS, STOP, Word, name_tokens
+from analyst_kernel.models.offline.words import NUMBER_WORDS, STOP, YEAR_ROUND, Word, name_tokens
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 _MARKS = frozenset({"by", "per", "each", "every", "across", "among"})
@@ -164,7 +171,10 @@ def _read_grain(
         if word.index in matches.used or word.stem not in GRAIN_WORDS:
             continue
         before = words[word.index - 1].stem if word.index else ""
-        wanted = _grain(word.stem, entity=before in ("which", "what"))
+        entity = before in ("which", "what")
+        recurs = any(other.stem == YEAR_ROUND for other in words)
+        single = not recurs and all(map(adds_up, roles.measures))
+        wanted = _grain(word.stem, of_year=recurs or (entity and not single))
         axis = roles.time if roles.time is not None and is_date(roles.time) else None
         axis = axis or (dates[0] if dates else None)
         if wanted is not None and axis is not None:
@@ -177,8 +187,8 @@ def _read_grain(
             matches.used.add(word.index)
 
 
-def _grain(word: str, *, entity: bool) -> Grain | None:
-    if word == "month" and entity:
+def _grain(word: str, *, of_year: bool) -> Grain | None:
+    if word == "month" and of_year:
         return "month of year"
     if word == "hour":
         return "hour of day"
@@ -205,6 +215,9 @@ def _of_comparison(word: Word, words: Sequence[Word]) -> bool:
     return word.index > 0 and words[word.index - 1].stem == "at"
 
 
+_BEFORE_COUNT = frozenset("top bottom first best worst highest lowest largest smallest".split())
+
+
 def asked_number(words: Sequence[Word], matches: Matches) -> int | None:
     """Return N of "top N", "N most", "first N"; the words are marked as used."""
     for word in words:
@@ -214,7 +227,7 @@ def asked_number(words: Sequence[Word], matches: Matches) -> int | None:
         i = word.index
         before = words[i - 1] if i else None
         after = words[i + 1] if i + 1 < len(words) else None
-        near = (before is not None and before.text.casefold() in ("top", "bottom", "first")) or (
+        near = (before is not None and before.text.casefold() in _BEFORE_COUNT) or (
             after is not None
             and (
                 after.text.casefold() in ("most", "least", "best", "worst", "commonest", "rarest")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from analyst_kernel.models.offline.column_roles import (
+    adds_up,
     categories,
     is_date,
     is_year,
@@ -54,10 +55,11 @@ def questions_about(profile: DatasetProfile) -> Iterator[str]:
     groups = [column for column in categories(profile) if column.kind != "bool"]
     times = time_axes(profile)
     first = numbers[0] if numbers else None
+    usual = "total" if first is not None and adds_up(first) else "average"
     if first is not None and times:
-        yield f"How did average {said(first)} change by {_time_word(times[0])}?"
+        yield f"How did {usual} {said(first)} change by {_time_word(times[0])}?"
     if first is not None and groups:
-        yield f"Which {said(groups[0])} has the highest average {said(first)}?"
+        yield f"Which {said(groups[0])} has the highest {usual} {said(first)}?"
     if len(numbers) >= 2:
         yield f"Is {said(numbers[0])} related to {said(numbers[1])}?"
     if groups:

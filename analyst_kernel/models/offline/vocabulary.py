@@ -32,7 +32,7 @@ _TAGS: dict[str, str] = {
     "compare": "compare compared comparing comparison difference differ differs than versus vs",
     "count": "count number often frequency how-many frequent occur occurrence",
     "distinct": "different distinct unique",
-    "share": "percent percentage share proportion fraction",
+    "share": "percent percentage share proportion fraction rate",
     "common": "commonest common frequent popular",
     "rare": "rarest rare",
     "join": "join joined merge match matched matching key link linked connect combine unmatched "

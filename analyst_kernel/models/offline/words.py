@@ -190,6 +190,7 @@ _adjective("old older oldest", "age", 1)
 _adjective("young younger youngest", "age", -1)
 _adjective("weigh", "mass weight", 1)
 _adjective("powerful", "horsepower power", 1)
+_adjective("profitable", "profit", 1)
 
 DIRECTIONS = {
     **dict.fromkeys(
@@ -205,6 +206,9 @@ MORE_OR_LESS = {
 }
 """Comparatives without a noun of their own."""
 
+YEAR_ROUND = "yearround"
+"""Stands for "of the year": the same month of every year."""
+
 PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bmiles[ -]per[ -](?:us )?gallon\b", "mileage"),
     (r"\b(?:fuel|gas) (?:economy|efficiency|mileage)\b", "mileage"),
@@ -216,7 +220,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bnumber of cylinders\b", "cylinders"),
     (r"\bdew point\b", "dewpoint"),
     (r"\bhours? of (?:the )?day\b|\btime of (?:the )?day\b", "hour"),
-    (r"\bmonths? of (?:the )?year\b", "month"),
+    (r"\bmonths? of (?:the )?year\b", f"month {YEAR_ROUND}"),
     (r"\bdays? of (?:the )?week\b", "weekday"),
     (r"\bwind(?:iest)\b", "highest wind speed"),
     (r"\bwindier\b", "higher wind speed"),
@@ -233,8 +237,8 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"\b(?:appears?|occurs?) (?:the )?least(?: (?:often|frequently))?\b", "rarest"),
     (r"\b(?:in |sorted |ordered )*ascending(?: order)?\b", "lowest first"),
     (r"\b(?:in |sorted |ordered )*descending(?: order)?\b", "highest first"),
-    (r"\bleast (?=expensive|powerful)", "lowest "),
-    (r"\bmost (?=expensive|powerful)", "highest "),
+    (r"\bleast (?=expensive|powerful|profitable)", "lowest "),
+    (r"\bmost (?=expensive|powerful|profitable)", "highest "),
 )
 """Ways of saying one thing, replaced before words are looked at."""
 
@@ -288,7 +292,7 @@ STOP = _stems(
     "good looking thing still together got shown your our she he his her unit number result mostly "
     "usual "
     "observed ask according since name i'd i'm what's how's who's dont isn't aren't doesn't "
-    "each other"
+    f"each other {YEAR_ROUND}"
 )
 
 NUMBER_WORDS = {

@@ -82,6 +82,49 @@ def test_an_order_is_kept(words, direction):
     assert (reading.task.statistic, reading.task.direction) == ("mean", direction)
 
 
+SHOP = pd.DataFrame(
+    {
+        "Order Date": pd.date_range("2023-01-01", periods=400, freq="44h").strftime("%Y-%m-%d"),
+        "country": ["Spain", "Italy", "France", "Italy"] * 100,
+        "returned": [n % 10 == 0 for n in range(400)],
+        "revenue": [float(n % 50) for n in range(400)],
+        "profit": [float(n % 30) - 10 for n in range(400)],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Which country has the highest revenue?", "groups sum revenue country"),
+        ("average revenue by country", "groups mean revenue country"),
+        ("What was the revenue in 2023?", "scalar sum revenue"),
+        ("Which month had the highest revenue?", "groups sum revenue by month"),
+        ("Which month of the year has the highest revenue?", "groups sum revenue by month of year"),
+        ("Which month had the most orders?", "groups rows by month"),
+        ("How did revenue change from 2023 to 2024?", "trend sum revenue by year"),
+        ("return rate by country", "groups share country"),
+        ("How many orders have a negative profit?", "count mean where profit < 0"),
+        ("Which country is the least profitable?", "groups sum profit country"),
+        ("worst 5 orders by profit", "top_rows mean profit"),
+        ("What is the revenue in the last quarter?", "“last quarter”"),
+    ],
+)
+def test_the_words_of_a_shop(question, expected):
+    reading = interpret(question, [profile_frame("orders", SHOP)])
+    if isinstance(reading, Unclear):
+        assert expected in reading.reason
+        return
+    assert isinstance(reading, Ready)
+    task = reading.task
+    said = [task.intent, task.statistic, *(c.name for c in (*task.measures, *task.groups))]
+    said += [f"by {task.time.grain}"] if task.time else []
+    said += [f"where {found.describe()}" for found in task.filters if not found.part]
+    assert " ".join(said) == expected
+    meant = any("adds up" in note for note in task.assumptions)
+    assert meant == (task.statistic == "sum")
+
+
 async def test_what_is_ruled_out_has_a_value_and_another_one():
     frame = pd.DataFrame({"kind": ["red", "blue", None, "green"] * 10, "size": range(40)})
     player = Player(profile_frame("balls", frame), frames={"balls": frame})

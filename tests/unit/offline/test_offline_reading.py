@@ -185,8 +185,8 @@ def awkward():
     ("question", "expected"),
     [
         ("average unit net price by shop name", 'groups, unit "net" price (EUR), by  shop name '),
-        ("which shop has the highest revenue", "groups, Revenue USD, by  shop name , high"),
-        ("revenue by month", "trend, Revenue USD, over OrderDate (month)"),
+        ("which shop has the highest revenue", "groups, Revenue USD, by  shop name , sum, high"),
+        ("revenue by month", "trend, Revenue USD, over OrderDate (month), sum"),
         ("total revenue per shop", "groups, Revenue USD, by  shop name , sum"),
         ("How many rows are from South?", "count, where  shop name  is South"),
         ("distribution of Größe", "distribution, Größe"),
