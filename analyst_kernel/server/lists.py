@@ -123,7 +123,7 @@ _SHIPPED = (
         "Which months are windiest at each airport?",
     ),
     _Shipped("nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"),
-    _Shipped("nyc_airports.csv", "faa,name", 1_458, "Which tzone has the most airports?"),
+    _Shipped("nyc_airports.csv", "faa,name", 1_458, "How is airport altitude distributed?"),
     _Shipped("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
 )
 

@@ -103,5 +103,12 @@ def test_wrong_and_missing_files_are_told_in_a_sentence(panel: Panel) -> None:
 def test_a_question_without_data_says_what_is_missing(panel: Panel) -> None:
     run = panel.ask("How did average city mileage change by model year?")
     expect(run).to_have_attribute("data-status", "incomplete", timeout=SLOW)
-    expect(run).to_contain_text("No dataset is attached to this analysis")
+    expect(run).to_contain_text("no dataset is attached to this analysis")
     expect(run).to_contain_text("Attach a data file first")
+    panel.menu(run.get_by_role("button", name="Choose data"), "By path")
+    dialog = panel.page.get_by_role("dialog", name="Attach data")
+    dialog.get_by_role("textbox").fill("data/vehicles.csv")
+    dialog.get_by_role("button", name="Attach", exact=True).click()
+    expect(run.get_by_role("button", name="Choose data")).to_have_count(0)
+    run.get_by_role("button", name="Retry").click()
+    panel.answered(panel.log.locator("section[data-status]").last)

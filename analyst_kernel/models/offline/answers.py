@@ -121,29 +121,33 @@ def next_questions(profile: DatasetProfile, question: str) -> list[str]:
 
 def unclear(reading: Unclear, datasets: Sequence[DatasetProfile]) -> dict[str, Any]:
     """Return the input of ``finish`` for a question that was not understood."""
+    if not datasets:
+        text = f"I could not answer this: {reading.reason[:1].lower()}{reading.reason[1:]}"
+        more = "Attach a data file first; then I can describe it and compute with it."
+        return _unanswered([text, more])
     parts = [
         (
             "I could not answer this: I am a set of built-in rules, not an AI model, and I did not "
-            "fully "
-            f"understand the question. {reading.reason}"
+            f"fully understand the question. {reading.reason}"
         )
     ]
-    questions = list(suggest_questions(datasets))
-    if datasets:
-        profile = richest(datasets)
-        columns = ", ".join(f"`{column.name}`" for column in profile.columns[:12])
-        more = " and more" if len(profile.columns) > 12 else ""
-        parts.append(f"The columns of `{profile.dataset.name}` are {columns}{more}.")
-        parts.append("I can answer questions like:")
-        parts.append("\n".join(f"- {question}" for question in questions))
-    else:
-        parts.append("Attach a data file first; then I can describe it and compute with it.")
+    profile = richest(datasets)
+    columns = ", ".join(f"`{column.name}`" for column in profile.columns[:12])
+    more = " and more" if len(profile.columns) > 12 else ""
+    parts.append(f"The columns of `{profile.dataset.name}` are {columns}{more}.")
+    questions = suggest_questions(datasets)
+    parts.append("I can answer questions like:")
+    parts.append("\n".join(f"- {question}" for question in questions))
+    return _unanswered(parts, questions)
+
+
+def _unanswered(parts: Sequence[str], questions: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "answer": "\n\n".join([*parts, CLOSING]),
         "key_values": [],
         "assumptions": [],
         "caveats": [],
-        "next_questions": questions if datasets else [],
+        "next_questions": list(questions),
         "answered": False,
     }
 

@@ -1,9 +1,8 @@
 /** The granted datasets as chips, and the ways to attach more. */
 import * as React from 'react';
 import type { DatasetProfile } from '../protocol/generated';
-import { AttachDialog } from './attach-dialog';
+import { AttachMenu } from './attach-menu';
 import { DatasetDialog } from './dataset-dialog';
-import { Menu } from './menu';
 import { usePanel, useServices } from './services';
 import { datasetLabel, datasetShape, warningText } from './wording';
 
@@ -40,7 +39,9 @@ export function DataStrip(): React.JSX.Element {
           )}
         </button>
       ))}
-      <AttachMenu short={datasets.length > 0} />
+      <AttachMenu label={trans.__('Attach data')} className="ak-Chip ak-mod-add">
+        {datasets.length > 0 ? '+' : trans.__('+ Attach data')}
+      </AttachMenu>
       {profile !== undefined && (
         <DatasetDialog
           profile={profile}
@@ -50,67 +51,5 @@ export function DataStrip(): React.JSX.Element {
         />
       )}
     </div>
-  );
-}
-
-function AttachMenu({ short }: { readonly short: boolean }): React.JSX.Element {
-  const { trans, model, actions } = useServices();
-  const [byPath, setByPath] = React.useState(false);
-  const file = React.useRef<HTMLInputElement>(null);
-  const attach = (paths: readonly string[]): void => {
-    void model.attach(paths);
-  };
-  return (
-    <>
-      <Menu
-        label={trans.__('Attach data')}
-        className="ak-Chip ak-mod-add"
-        items={[
-          {
-            label: trans.__('From this server …'),
-            disabled: actions.chooseFiles === null,
-            run: () => {
-              void actions.chooseFiles?.().then(attach);
-            }
-          },
-          {
-            label: trans.__('Upload …'),
-            detail: trans.__('Stored beside the notebook'),
-            run: () => {
-              file.current?.click();
-            }
-          },
-          {
-            label: trans.__('By path …'),
-            detail: trans.__('A file, a folder or an address'),
-            run: () => {
-              setByPath(true);
-            }
-          }
-        ]}
-      >
-        {short ? '+' : trans.__('+ Attach data')}
-      </Menu>
-      <input
-        ref={file}
-        type="file"
-        multiple
-        hidden
-        aria-label={trans.__('Files to upload')}
-        onChange={event => {
-          const files = [...(event.target.files ?? [])];
-          event.target.value = '';
-          void model.upload(files);
-        }}
-      />
-      {byPath && (
-        <AttachDialog
-          onAttach={attach}
-          onClose={() => {
-            setByPath(false);
-          }}
-        />
-      )}
-    </>
   );
 }

@@ -2,8 +2,9 @@
 import * as React from 'react';
 import { failed, iterationsOf } from '../session/progress';
 import type { RunState } from '../session/state';
+import { AttachMenu } from './attach-menu';
 import { ModelMenu } from './model-menu';
-import { useServices } from './services';
+import { usePanel, useServices } from './services';
 import { errorMessage } from './wording';
 
 interface Props {
@@ -23,6 +24,7 @@ export const FailureCard = React.memo(function FailureCard(props: Props): React.
     failed: trans.__('This did not work.'),
     cancelled: trans.__('Stopped.')
   };
+  const nothing = usePanel(panel => panel.state?.datasets.length === 0);
   const quiet = run.status === 'cancelled';
   const kind = run.status === 'incomplete' ? 'ak-Failure ak-mod-incomplete' : 'ak-Failure';
   const errors = iterationsOf(run).filter(failed);
@@ -39,6 +41,11 @@ export const FailureCard = React.memo(function FailureCard(props: Props): React.
       <div className="ak-Row">
         {isLast && (
           <>
+            {run.status === 'incomplete' && nothing && (
+              <AttachMenu label={trans.__('Choose data')} className="ak-Link">
+                {trans.__('Choose data')}
+              </AttachMenu>
+            )}
             <button
               type="button"
               className="ak-Link"
