@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analyst_kernel.protocol.commands import ReportDocument, ReportNotebook, ReportWrite
@@ -38,6 +38,7 @@ class Lease:
         report: What it told last.
         seen: When it last told anything.
         fronted: When it was last told to be active.
+        term: Which of its openings this is; one that let go of what it had not saved begins anew.
         lost: When it stopped to answer; ``None`` while it answers.
     """
 
@@ -46,6 +47,7 @@ class Lease:
     report: ReportNotebook
     seen: float
     fronted: float
+    term: int
     lost: float | None = None
 
 
@@ -67,7 +69,9 @@ class Leases:
         self._clock = clock
         self._leases: dict[str, Lease] = {}
         self._former: dict[str, Lease] = {}  # let go of, and not known to have closed the notebook
+        self._open: dict[int, str] = {}  # writes that are not saved yet, and the tab that has them
         self._numbers = itertools.count(1)
+        self._terms = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
 
     # --- what tabs tell --------------------------------------------------------------------------
@@ -85,6 +89,7 @@ class Leases:
             report,
             seen=now,
             fronted=now if report.active or before is None else before.fronted,
+            term=next(self._terms) if before is None else before.term,
         )
         self._leases[report.tab] = lease
         if before is None or before.lost is not None or before.tab is not tab:
@@ -95,10 +100,21 @@ class Leases:
         """Take a tab's answer; says whether nobody waits for it any more."""
         number = report.write if isinstance(report, ReportWrite) else report.read
         waiting = self._answers.pop(number, None)
+        late = waiting is None or waiting.done()
+        if isinstance(report, ReportWrite) and report.outcome != "unsaved":
+            name = self._open.pop(number, "")
+            if late and report.outcome == "refused":
+                self._let_go(name)
         if waiting is None or waiting.done():
             return True
         waiting.set_result(report)
         return False
+
+    def _let_go(self, name: str) -> None:
+        """A tab threw away what it had taken: it loaded the file again."""
+        lease = self._leases.get(name)
+        if lease is not None:
+            self._leases[name] = replace(lease, term=next(self._terms))
 
     def left(self, tab: Tab, *, closed: bool) -> bool:
         """A socket is gone; ``closed``: its page is, too. Says whether a lease was concerned."""
@@ -135,9 +151,11 @@ class Leases:
         return any(lease.lost is not None for lease in self._leases.values())
 
     def holds(self, lease: Lease) -> bool:
-        """Say whether this very connection of the tab still has the notebook."""
+        """Say whether this very connection of the tab still has what was written into it."""
         now = self._leases.get(lease.name)
-        return now is not None and now.tab is lease.tab and now.lost is None
+        if now is None or now.lost is not None:
+            return False
+        return now.tab is lease.tab and now.term == lease.term
 
     async def write(self, lease: Lease, changes: tuple[Change, ...]) -> ReportWrite | None:
         """Have a tab make changes; ``None``: it did not answer, and is lost until it does."""
@@ -145,6 +163,7 @@ class Leases:
         frame = WriteNotebookFrame(
             analysis=self._analysis, path=lease.report.path, write=number, changes=changes
         )
+        self._open[number] = lease.name
         answer: ReportWrite | None = await self._ask(lease, number, frame)
         return answer
 

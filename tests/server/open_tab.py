@@ -99,6 +99,29 @@ class OpenTab:
         self._unsaved.clear()
         await self.report()
 
+    async def load_again(self) -> None:
+        """Have the person reload the notebook from disk: what was not saved is thrown away."""
+        async with self._lock:
+            gone, self._unsaved = self._unsaved, []
+            self._load()
+        for write in gone:
+            await self.tab.do(
+                "report_write", self.analysis, write=write, outcome="refused", hash=None,
+                document=self.model,
+            )  # fmt: skip
+        await self.report()
+
+    async def open_anew(self) -> None:
+        """Have the person close the notebook and open it again, faster than anybody answers."""
+        async with self._lock:
+            self._unsaved.clear()
+            self._load()
+        for is_open in (False, True):
+            await self.tab.send(
+                "report_notebook", self.analysis, tab=self.name, path=self.path, open=is_open,
+                dirty=False, busy=False, collaborative=self.collaborative, active=True,
+            )  # fmt: skip
+
     async def caught_up(self) -> None:
         """Wait until the tab, which has nothing of its own, shows what the file holds."""
         async with asyncio.timeout(DEADLINE):

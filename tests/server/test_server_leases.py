@@ -78,6 +78,25 @@ async def test_what_a_page_took_before_it_was_loaded_anew_is_written_again(scene
     assert tab.conflicts == 0
 
 
+async def test_what_a_tab_took_before_it_loaded_the_file_again_is_written_again(
+    scene: Scene,
+) -> None:
+    tab = await with_unsaved(scene)
+    await tab.load_again()
+    await scene.settled()
+    assert scene.code() == ["x = 1", "y = 2"]
+    assert any(source.endswith("y = 2") for source in tab.sources())
+
+
+async def test_what_a_tab_took_that_closed_and_opened_at_once_is_written_again(
+    scene: Scene,
+) -> None:
+    tab = await with_unsaved(scene)
+    await tab.open_anew()
+    await scene.settled()
+    assert scene.code() == ["x = 1", "y = 2"]
+
+
 async def test_what_a_tab_took_that_vanished_is_said_to_wait_and_then_written(
     start_server: StartServer, root: Path, tmp_path: Path
 ) -> None:
