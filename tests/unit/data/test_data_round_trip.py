@@ -56,7 +56,7 @@ def written(columns, delimiter, decimal, missing):
     return target.getvalue()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(tables())
 def test_any_small_table_reads_back(table):
     columns, delimiter, decimal, encoding, missing = table

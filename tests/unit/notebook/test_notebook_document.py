@@ -253,4 +253,4 @@ class EditedDocument(RuleBasedStateMachine):
 
 
 TestEditedDocument = EditedDocument.TestCase
-TestEditedDocument.settings = settings(deadline=None, max_examples=60, stateful_step_count=25)
+TestEditedDocument.settings = settings(max_examples=60, stateful_step_count=25)

@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.errors import NotebookError
@@ -46,7 +46,6 @@ def test_a_remembered_cell_is_written_anew_when_it_changes() -> None:
     assert renderer.render(blank()) == Renderer().render(blank())
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 80), st.sampled_from(["put", "mark", "drop"])), max_size=12)
 )

@@ -353,4 +353,4 @@ def _wanted(entry: IterationEntry) -> list[str]:
 
 
 TestWriters = Writers.TestCase
-TestWriters.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestWriters.settings = settings(max_examples=40, stateful_step_count=30)

@@ -248,7 +248,7 @@ OUTPUTS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     QUESTIONS,
     st.lists(
@@ -280,7 +280,7 @@ def test_every_conversation_ends(question, results):
     raise AssertionError("no end")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_any_question_is_finished_asked_or_answered_in_the_stream(question):
     request = ModelRequest(

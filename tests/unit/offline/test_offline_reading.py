@@ -275,7 +275,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=12).map(" ".join)))
 def test_any_text_has_a_reading_and_a_recipe(question):
     profiles = [real("vehicles"), real("nyc_airlines"), awkward()]
