@@ -362,21 +362,15 @@ def _counting(parts: Parts) -> Task | str | None:
     named = statistic_of(tags) is not None
     if roles.measures and (named or not (counted and parts.filters)):
         return _single(parts)
+    both = _by_two(parts)
+    if both is not None:
+        return both
     if "distinct" in tags and roles.groups:
         return new_task(parts, "distinct", groups=(roles.groups[0],))
     if roles.groups and (counted or "chart" in tags or roles.marked):
         column = roles.groups[0]
         if parts.filters and column.name not in roles.marked and not parts.assumed:
             return new_task(parts, "distinct", groups=(column,))
-        both = tuple(roles.groups)
-        if (
-            len(both) == 2
-            and {one.name for one in both} <= roles.marked
-            and not tags & {"distinct"}
-        ):
-            return new_task(
-                parts, "groups", measures=(), groups=both, statistic="rows", direction=0
-            )
         if column.name in roles.marked or "chart" in tags or "share" in tags:
             return new_task(parts, "top_values", groups=(column,), direction=1, statistic="rows")
         return new_task(parts, "distinct", groups=(column,))
@@ -400,6 +394,20 @@ def _counting(parts: Parts) -> Task | str | None:
             statistic="rows",
             members=_members(parts),
         )
+    return None
+
+
+def _by_two(parts: Parts) -> Task | None:
+    """Count rows by two columns, or the different values of one for each value of the other."""
+    groups, tags = tuple(parts.roles.groups), parts.tags
+    if len(groups) != 2:
+        return None
+    marked = [column for column in groups if column.name in parts.roles.marked]
+    if len(marked) == 2 and "distinct" not in tags:
+        return new_task(parts, "groups", measures=(), groups=groups, statistic="rows", direction=0)
+    if len(marked) == 1 and "count" in tags and "share" not in tags:
+        counted = next(column for column in groups if column not in marked)
+        return _distinct_per_group(parts, counted, marked[0])
     return None
 
 

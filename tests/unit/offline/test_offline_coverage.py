@@ -24,6 +24,8 @@ from tests.unit.offline.test_offline_plain_words import read
         ("nyc_planes", "What is the largest plane by seats?", "top_rows, mean, seats"),
         ("nyc_planes", "median seats for Boeing vs Airbus", "groups, median, seats, manufacturer, where manufacturer is BOEING or AIRBUS"),
         ("penguins_raw", "How many penguins of each species on each island?", "groups, rows, Species, Island"),
+        ("vehicles", "number of models per make", "groups, distinct, model, make"),
+        ("vehicles", "How many different models does each make have?", "groups, distinct, model, make"),
         ("vehicles", "How many vehicles are not automatic?", "count, mean, where trans does not contain Automatic"),
         ("vehicles", "average city mileage of cars that aren't diesel", "scalar, mean, cty, where fuel is not Diesel"),
         ("vehicles", "average cty per make except Ford and Chevrolet", "groups, mean, cty, make, where make is not Ford or Chevrolet"),
