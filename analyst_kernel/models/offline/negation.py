@@ -11,10 +11,10 @@ from dataclasses import replace
 from analyst_kernel.models.offline.match import ValueMention
 from analyst_kernel.models.offline.words import Word
 
-DENY = frozenset({"not", "non", "except", "excluding", "exclude"})
+DENY = frozenset({"not", "non", "except", "excluding", "exclude", "neither", "nor"})
 """Words that rule out the value after them."""
 
-_OTHERS = frozenset({"no", "without", "neither", "nor"})
+_OTHERS = frozenset({"no", "without"})
 """Words that deny in ways that no condition on rows can say."""
 
 _BETWEEN = frozenset("a an the for of from in on at by made being".split())

@@ -120,7 +120,7 @@ def prepare(
         lines += without_unused(frame, few)
     if task.part:
         met = " & ".join(_tests(frame, task.part))
-        lines.append(f"{frame}[{quoted(SHARE)}] = 100.0 * {met}")
+        lines.append(f"{frame}[{quoted(SHARE)}] = 100.0 * ({met})")
     time, cutting = _periods(frame, task, needed)
     lines += cutting
     lines += ["", "{", f'    "rows": len({source}),']

@@ -338,7 +338,7 @@ _GLUED = re.compile(
 """A number with its unit, written as one word: "32F", "4000g"."""
 
 _TOKEN = re.compile(
-    r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+|\d+(?![^\W\d_])|[^\W_]+(?:['’][a-z]+)?|[<>]=?|="
+    r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+|\d++(?![^\W\d_])|[^\W_]+(?:['’][a-z]+)?|[<>]=?|="
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKET = re.compile(r"[\(\[\{]([^)\]}]*)[\)\]}]")

@@ -9,6 +9,7 @@ from analyst_kernel.models.offline.interpret import interpret
 from analyst_kernel.models.offline.task import Ready, Unclear
 from tests.unit.offline.player import Player
 from tests.unit.offline.profiles import profile_frame, real
+from tests.unit.offline.test_offline_answers import play
 from tests.unit.offline.test_offline_plain_words import read
 
 
@@ -28,6 +29,7 @@ from tests.unit.offline.test_offline_plain_words import read
         ("vehicles", "How many different models does each make have?", "groups, distinct, model, make"),
         ("vehicles", "How many vehicles are not automatic?", "count, mean, where trans does not contain Automatic"),
         ("vehicles", "average city mileage of cars that aren't diesel", "scalar, mean, cty, where fuel is not Diesel"),
+        ("vehicles", "How many cars are neither diesel nor electric?", "count, mean, where fuel is not Diesel or Electricity"),
         ("vehicles", "average cty per make except Ford and Chevrolet", "groups, mean, cty, make, where make is not Ford or Chevrolet"),
         ("vehicles", "average cty of cars other than Ford", "scalar, mean, cty, where make is not Ford"),
         ("vehicles", "share of cars that are not automatic by year", "trend, share, over year/value, part trans does not contain Automatic"),
@@ -38,8 +40,9 @@ from tests.unit.offline.test_offline_plain_words import read
         ("nyc_weather", "average temp on day 5", "scalar, mean, temp, where day is 5"),
     ],
 )  # fmt: skip
-def test_every_word_has_its_place(dataset, question, expected):
+async def test_every_word_has_its_place(dataset, question, expected):
     assert read(question, dataset) == expected
+    await play(dataset, question)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ SHOP = pd.DataFrame(
         ("What is the revenue in the last quarter?", "“last quarter”"),
     ],
 )
-def test_the_words_of_a_shop(question, expected):
+async def test_the_words_of_a_shop(question, expected):
     reading = interpret(question, [profile_frame("orders", SHOP)])
     if isinstance(reading, Unclear):
         assert expected in reading.reason
@@ -125,6 +128,9 @@ def test_the_words_of_a_shop(question, expected):
     assert " ".join(said) == expected
     meant = any("adds up" in note for note in task.assumptions)
     assert meant == (task.statistic == "sum")
+    played = await Player(profile_frame("orders", SHOP), frames={"orders": SHOP}).ask(question)
+    assert set(played.outcomes) == {"ok"}, played.outputs
+    assert played.unproven(question) == []
 
 
 async def test_what_is_ruled_out_has_a_value_and_another_one():
@@ -134,6 +140,24 @@ async def test_what_is_ruled_out_has_a_value_and_another_one():
     assert "In 20 of 40 rows" in played.answer
     assert "kind is not red" in played.answer
     assert "10 rows have no `kind`" in str(played.finish["caveats"])
+
+
+@pytest.mark.parametrize(
+    ("question", "percent"),
+    [("share of balls that are not red by size", 50.0), ("share of new red balls by size", 25.0)],
+)
+async def test_a_share_has_any_conditions(question, percent):
+    frame = pd.DataFrame(
+        {
+            "kind": ["red", "blue", "red", "green"] * 10,
+            "age": ["new", "new", "old", "old"] * 10,
+            "size": ["small"] * 20 + ["large"] * 20,
+        }
+    )
+    player = Player(profile_frame("balls", frame), frames={"balls": frame})
+    played = await player.ask(question)
+    assert set(played.outcomes) == {"ok"}, played.outputs
+    assert played.figures["large"] == percent
 
 
 async def test_a_relation_is_told_within_each_group():
