@@ -27,10 +27,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test test-ui test-live test-labs lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## Install everything into .venv (quick when nothing changed)
 	@echo "Installed in $(VENV)."
@@ -125,6 +125,22 @@ test-labs: system-deps $(INSTALLED) $(LAB_VENVS) ## The sidebar in every Jupyter
 	@for version in $(LABS); do \
 	  echo "With JupyterLab $$version:"; \
 	  PATH="$(CURDIR)/build/venvs/lab-$$version/bin:$$PATH" build/venvs/lab-$$version/bin/python -m pytest -q $(LAB_TESTS) $(ARGS) || exit 1; \
+	done
+
+# Every newer Python that is installed here, by name or path.
+PYTHONS := python3.12 python3.13 python3.14
+PYTHON_TESTS := tests/kernel tests/sandbox tests/unit tests/headless tests/server
+
+test-pythons: system-deps $(INSTALLED) ## All but the browser's tests, in every newer Python that is installed
+	@for python in $(PYTHONS); do \
+	  path=$$(command -v "$$python") && "$$path" -c "" 2> /dev/null || { echo "$$python is not installed here."; continue; }; \
+	  venv=build/venvs/$$("$$path" -c 'import sys; print("python-%d.%d" % sys.version_info[:2])'); \
+	  echo "With $$("$$path" --version):"; \
+	  test -e "$$venv/.installed" || { "$$path" -m venv --clear "$$venv" \
+	    && "$$venv/bin/python" -m pip install --quiet -r $(TOOLS).txt \
+	    && PATH="$(CURDIR)/$$venv/bin:$$PATH" "$$venv/bin/python" -m pip install --quiet --no-build-isolation --editable '.[dev]' \
+	    && touch "$$venv/.installed"; } || exit 1; \
+	  PATH="$(CURDIR)/$$venv/bin:$$PATH" "$$venv/bin/python" -m pytest -q -n 2 --dist loadfile $(PYTHON_TESTS) $(ARGS) || exit 1; \
 	done
 
 RESULTS := build/test-results

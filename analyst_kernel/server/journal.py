@@ -175,12 +175,12 @@ class Journal:
     def open_run(self, analysis: AnalysisId) -> tuple[Row, ...]:
         """Return the events of a run that never ended, from its start; empty where all ended."""
         return self._rows(
-            "analysis = ?1 AND number >= (SELECT max(number) FROM events WHERE analysis = ?1 "
+            "analysis = ? AND number >= (SELECT max(number) FROM events WHERE analysis = ? "
             "AND type = 'run_started') AND NOT EXISTS (SELECT 1 FROM events AS later WHERE "
-            "later.analysis = ?1 AND later.type = 'run_finished' AND later.number > (SELECT "
-            "max(number) FROM events WHERE analysis = ?1 AND type = 'run_started')) "
+            "later.analysis = ? AND later.type = 'run_finished' AND later.number > (SELECT "
+            "max(number) FROM events WHERE analysis = ? AND type = 'run_started')) "
             "ORDER BY number",
-            (analysis,),
+            (analysis,) * 4,
         )
 
     # --- operations on notebooks -----------------------------------------------------------------
@@ -199,10 +199,10 @@ class Journal:
                         (analysis, len(void), void),
                     )
                 connection.execute(
-                    "INSERT INTO operations (analysis, key, place, body) VALUES (?1, ?2, (SELECT "
-                    "coalesce(max(place), 0) + 1 FROM operations WHERE analysis = ?1), ?3) "
+                    "INSERT INTO operations (analysis, key, place, body) VALUES (?, ?, (SELECT "
+                    "coalesce(max(place), 0) + 1 FROM operations WHERE analysis = ?), ?) "
                     "ON CONFLICT (analysis, key) DO UPDATE SET body = excluded.body",
-                    (analysis, key_of(operation), to_json(operation)),
+                    (analysis, key_of(operation), analysis, to_json(operation)),
                 )
 
     def forget(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
