@@ -45,18 +45,7 @@ _SIZE_ONLY = frozenset({"larger", "bigger", "greater", "smaller", "higher", "low
 
 def left_out(parts: Parts, task: Task) -> str:
     """Return one sentence that says what of the question the task leaves out; empty: nothing."""
-    for check in (
-        _negation,
-        _relative,
-        _periods,
-        _rows,
-        _size,
-        _time,
-        _ranking,
-        _sides,
-        _spread,
-        _columns,
-    ):
+    for check in _CHECKS:
         said = check(parts, task)
         if said:
             return said
