@@ -141,6 +141,10 @@ class OpenNotebook:
             """
         )
 
+    def load_again(self) -> None:
+        """Load the file again, as with "Reload Notebook from Disk": what is unsaved is thrown away."""
+        self._js("await context.revert(); return null;")
+
     def undo(self) -> None:
         """Take back the last step of the notebook."""
         self._js("context.model.sharedModel.undo(); return null;")

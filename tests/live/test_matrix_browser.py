@@ -60,6 +60,20 @@ def test_it_is_open_with_unsaved_edits(scene: Scene, panel: Panel) -> None:
     scene.agree(tab, texts=(MINE,))
 
 
+@plain_only
+def test_it_is_loaded_from_disk_again(scene: Scene, panel: Panel) -> None:
+    tab = OpenNotebook(panel.page, scene.path)
+    tab.add_cell(MINE)
+    scene.rest()
+    until(panel.page, lambda: iterations(tab.model()).get(ITERATIONS) == 1, "all is in the page")
+    assert tab.dirty
+    tab.load_again()
+    assert not tab.has(MINE)
+    # What the page had taken of ours went with it, and comes again.
+    until(panel.page, lambda: iterations(tab.model()).get(ITERATIONS) == 1, "all is there again")
+    scene.agree(tab)
+
+
 def test_the_person_types_while_it_is_written(scene: Scene, panel: Panel) -> None:
     tab = OpenNotebook(panel.page, scene.path)
     tab.add_cell("")
