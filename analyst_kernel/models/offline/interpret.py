@@ -19,6 +19,11 @@ _FOLLOW_UP = re.compile(
     r"(?:for|in|with|of|at|on|by|from)?\b",
     re.IGNORECASE,
 )
+_WITHOUT = re.compile(
+    r"^\s*(?:(?:and|but|now|then|the same)\b[\s,:]*)*(?:without|not|except|excluding)\b"
+    r"(?:\s+(?:for|in|of|on|at|the|any)\b)*",
+    re.IGNORECASE,
+)
 
 
 def interpret(
@@ -32,9 +37,10 @@ def interpret(
     if not profiles:
         return Unclear("No dataset is attached to this analysis.")
     reading = _best(question, profiles, known)
-    if isinstance(reading, Ready) and not _FOLLOW_UP.match(question):
+    follows = _FOLLOW_UP.match(question) or _WITHOUT.match(question)
+    if isinstance(reading, Ready) and not follows:
         return reading
-    if earlier and _FOLLOW_UP.match(question):
+    if earlier and follows:
         before = interpret(earlier[-1], profiles, known, earlier=earlier[:-1])
         follow = _follow_up(question, before, profiles, known)
         if follow is not None:
@@ -94,10 +100,14 @@ def _follow_up(
     question: str, before: Reading, profiles: Sequence[DatasetProfile], known: Known
 ) -> Reading | None:
     """Apply a follow-up that only has conditions ("only for Toyota") to the question before."""
+    if isinstance(before, LookUp | AskWhich):
+        return before  # what it needed is needed again
     if not isinstance(before, Ready):
         return None
     task = before.task
     rest = _FOLLOW_UP.sub("", question)
+    if _WITHOUT.match(question):
+        rest = f"that are not {_WITHOUT.sub('', question)}"
     count = read_dataset(f"How many rows {rest}", task.profile, known)
     if isinstance(count, LookUp):
         return count

@@ -243,7 +243,8 @@ PHRASES: tuple[tuple[str, str], ...] = (
 """Ways of saying one thing, replaced before words are looked at."""
 
 _MAKE = re.compile(
-    r"(?:^|(?<=[,.;] )|(?<=and )|(?<=please ))make (?=(?:me|an?|the)\b)", re.IGNORECASE
+    r"(?:^|(?<=[,.;] )|(?<=and )|(?<=please ))make (?=(?:me|an?|the|it|this|that|them)\b)",
+    re.IGNORECASE,
 )
 
 VALUE_WORDS: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analyst_kernel.models.offline.cookbook import RECIPES
 from analyst_kernel.models.offline.interpret import interpret
+from analyst_kernel.models.offline.reader import FoundValue, Known
 from analyst_kernel.models.offline.task import (
     AskWhich,
     Intent,
@@ -238,6 +239,16 @@ def test_equal_datasets_are_asked_about():
             "the same for highway mileage",
             "groups, hwy, by class",
         ),
+        (
+            "average city mileage by class",
+            "but without diesel",
+            "groups, cty, by class, where fuel is not Diesel",
+        ),
+        (
+            "average city mileage by class",
+            "not for Ford",
+            "groups, cty, by class, where make is not Ford",
+        ),
     ],
 )
 def test_follow_ups_continue_the_question_before(earlier, question, expected):
@@ -246,6 +257,21 @@ def test_follow_ups_continue_the_question_before(earlier, question, expected):
 
 def test_follow_up_without_a_question_before_is_unclear():
     assert brief(interpret("Only for Toyota", [real("vehicles")])).startswith("unclear")
+
+
+def test_a_follow_up_of_a_question_that_needed_a_look_looks_again():
+    earlier = ["average city mileage by class", "and for Honda?"]
+    vehicles = real("vehicles")
+    reading = interpret("what about 2010?", [vehicles], earlier=earlier)
+    assert isinstance(reading, LookUp)
+    known = Known(found=(FoundValue("Honda", "make", "Honda"),), searched=("Honda",))
+    assert brief(interpret("what about 2010?", [vehicles], known, earlier=earlier)) == (
+        "groups, cty, by class, where make is Honda and year is 2010"
+    )
+
+
+def test_it_is_no_make():
+    assert brief(interpret("make it a bar chart", [real("vehicles")])).startswith("unclear")
 
 
 def test_every_intent_has_a_recipe():
