@@ -68,6 +68,7 @@ class ServerHost:
         self._kernel: ServedKernel | None = None
         self._released: ServedKernel | None = None
         self._spared = False
+        self._unwanted: set[asyncio.Future[None]] = set()
 
     # --- the port ------------------------------------------------------------------------------
 
@@ -85,7 +86,11 @@ class ServerHost:
             options = {}
         launch = {"kernel_name": kernel_name, "cwd": cwd, "env": env, **options}
         kernel = self._kernel = await self._launch(launch)
-        await self._attach(kernel)
+        try:
+            await self._attach(kernel)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.shutdown(kernel))
+            raise
         return kernel
 
     async def restart(self, km: Any) -> None:
@@ -208,8 +213,17 @@ class ServerHost:
 
     async def _launch(self, launch: dict[str, Any]) -> ServedKernel:
         kernel_id = str(uuid.uuid4())
+        # Jupyter forgets a kernel whose start is cancelled, and its process stays for ever.
+        starting = asyncio.ensure_future(
+            _awaited(self._kernels.start_kernel(kernel_id=kernel_id, **launch))
+        )
         try:
-            await _awaited(self._kernels.start_kernel(kernel_id=kernel_id, **launch))
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            unwanted = asyncio.ensure_future(self._end_unwanted(kernel_id, starting))
+            self._unwanted.add(unwanted)
+            unwanted.add_done_callback(self._unwanted.discard)
+            raise
         except BaseException as error:
             if kernel_id in self._kernels:
                 with contextlib.suppress(Exception):
@@ -224,6 +238,14 @@ class ServerHost:
         fresh = ServedKernel(kernel_id, manager, launch)
         fresh.let_be = greet(self._kernels, kernel_id)
         return fresh
+
+    async def _end_unwanted(self, kernel_id: str, starting: asyncio.Future[Any]) -> None:
+        """End a kernel that comes after whoever wanted it has gone."""
+        with contextlib.suppress(Exception):
+            await starting
+        if kernel_id in self._kernels:
+            with contextlib.suppress(Exception):  # somebody else may be shutting it down too
+                await _awaited(self._kernels.shutdown_kernel(kernel_id, now=True))
 
     async def _relaunch(self, kernel: ServedKernel) -> None:
         """Start another kernel in its place."""
