@@ -225,9 +225,7 @@ class ServerHost:
             unwanted.add_done_callback(self._unwanted.discard)
             raise
         except BaseException as error:
-            if kernel_id in self._kernels:
-                with contextlib.suppress(Exception):
-                    await asyncio.shield(_awaited(self._kernels.shutdown_kernel(kernel_id)))
+            await asyncio.shield(self._end_unwanted(kernel_id, starting))
             if (known := told(error, str(launch["kernel_name"]))) is not None:
                 raise known from error
             raise

@@ -82,6 +82,7 @@ class Leases:
         before = self._leases.get(report.tab)
         self._former.pop(report.tab, None)
         if not report.open:
+            self._open = {n: name for n, name in self._open.items() if name != report.tab}
             return self._leases.pop(report.tab, None) is not None
         lease = Lease(
             report.tab,

@@ -8,16 +8,16 @@ import psutil
 import pytest
 
 from analyst_kernel.agent.errors import KernelError, SandboxError
-from analyst_kernel.kernel import LocalHost
 from analyst_kernel.kernel.death import check_isolation, report_of
 from analyst_kernel.kernel.startup import SETUP_MODULE
 from analyst_kernel.protocol.sandbox import LEVELS, SandboxLevel, SandboxReport
 from tests.kernel.conftest import MakeSession
+from tests.kernel.watched import Watched
 
 SECONDS = 60.0
 
 
-class Witness(LocalHost):
+class Witness(Watched):
     """A real host that asks every kernel, before it is ended, whether anything ran in it.
 
     Attributes:
@@ -26,26 +26,21 @@ class Witness(LocalHost):
             that a session sends; an ``analyst`` kernel brings it along.
     """
 
-    def __init__(self, claimed: SandboxReport | None = None) -> None:
+    def __init__(self, report: SandboxReport | None = None) -> None:
         """Have a kernel claim an isolation, until it is started anew."""
-        super().__init__()
+        super().__init__(report)
         self.processes: list[psutil.Process] = []
         self.set_up: list[bool] = []
-        self.claimed = claimed
 
-    async def start(
-        self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
-    ) -> Any:
-        km = await super().start(kernel_name, cwd=cwd, env=env, **options)
-        if self.claimed is not None:
-            km.provisioner.sandbox_report = self.claimed
+    async def start(self, *names: str, **options: Any) -> Any:
+        km = await super().start(*names, **options)
         self.processes.append(psutil.Process(km.provisioner.pid))
         return km
 
     async def restart(self, km: Any) -> None:
         await super().restart(km)
         self.processes.append(psutil.Process(km.provisioner.pid))
-        if self.claimed is not None:
+        if self.report is not None:
             km.provisioner.sandbox_report = None
 
     async def shutdown(self, km: Any) -> None:

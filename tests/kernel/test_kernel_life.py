@@ -15,32 +15,15 @@ import psutil
 import pytest
 
 from analyst_kernel.agent.errors import KernelError, SandboxError
-from analyst_kernel.kernel import KernelSession, LocalHost
+from analyst_kernel.kernel import KernelSession
 from analyst_kernel.kernel.limits import OutputLimits
 from analyst_kernel.kernel.run import CellRun
 from analyst_kernel.protocol.outputs import StreamOutput
 from analyst_kernel.protocol.sandbox import SandboxReport
 from tests.kernel.conftest import MakeSession
+from tests.kernel.watched import Watched
 
 SECONDS = 60.0
-
-
-class Watched(LocalHost):
-    """A real host that remembers its managers, and may claim an isolation."""
-
-    def __init__(self, report: SandboxReport | None = None) -> None:
-        super().__init__()
-        self.managers: list[Any] = []
-        self.report = report
-
-    async def start(
-        self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
-    ) -> Any:
-        km = await super().start(kernel_name, cwd=cwd, env=env, **options)
-        if self.report is not None:
-            km.provisioner.sandbox_report = self.report
-        self.managers.append(km)
-        return km
 
 
 async def test_too_little_isolation_is_refused_before_any_code(make_session: MakeSession) -> None:

@@ -445,11 +445,8 @@ _RULES = (
 
 _ORDER = re.compile(r"\b(?:highest|largest|biggest|lowest|smallest) first\b", re.IGNORECASE)
 _MOST = re.compile(r"\b(?:most|fewest|least) ([^\W\d_]+)", re.IGNORECASE)
-_ADDS_UP = frozenset(
-    "sale revenue turnover amount quantity profit income cost expense umsatz rain rainfall "
-    "precipitation passenger seat".split()
-)
-"""Who has "the most" of these has the highest total, not the highest average."""
+_ADDS_UP = frozenset("income cost expense rain rainfall precipitation passenger seat".split())
+"""Who has "the most" of these has the highest total, although their average is meant elsewhere."""
 _DIFFERENCE = re.compile(r"\b(?:difference|gap|ratio)s? (?:between|of)\b", re.IGNORECASE)
 _PREDICTS = re.compile(r"\bpredict\w*\b.*\b(?:from|by|with|using)\b", re.IGNORECASE)
 

@@ -41,6 +41,7 @@ _CHANGED = re.compile(
     r"\b(?:chang|improv|grow|grew|increas|decreas|declin|develop|evolv|rose|fell)\w*", re.IGNORECASE
 )
 _SIZE_ONLY = frozenset({"larger", "bigger", "greater", "smaller", "higher", "lower"})
+_LEVEL = frozenset({"highest", "lowest", "largest", "smallest", "biggest", "greatest"})
 
 
 def left_out(parts: Parts, task: Task) -> str:
@@ -102,9 +103,10 @@ def _rows(parts: Parts, task: Task) -> str:
 
 def _size(parts: Parts, task: Task) -> str:
     """Say that "larger" needs something that is measured, where only rows would be counted."""
-    if task.measures or task.statistic != "rows" or not task.members:
+    if task.measures or task.statistic != "rows" or parts.tags & {"count", "share"}:
         return ""
-    word = next((w.text for w in parts.words if w.text.casefold() in _SIZE_ONLY), None)
+    sizes = _SIZE_ONLY if task.members else _LEVEL
+    word = next((w.text for w in parts.words if w.text.casefold() in sizes), None)
     if word is None:
         return ""
     return f"“{word}” needs a column of numbers: say which one is compared."

@@ -90,7 +90,7 @@ def assign_roles(
 def _leave_days_to_dates(words: Sequence[Word], matches: Matches, profile: DatasetProfile) -> None:
     """Take "day" as the day of a date where there is one, not as a column of numbers up to 31.
 
-    "The windiest day" is one day, not all the twelfths of their months together.
+    "The windiest day" is one day, not the twelfth of every month.
     """
     if not any(is_date(column) for column in profile.columns):
         return

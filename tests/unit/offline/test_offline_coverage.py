@@ -177,6 +177,19 @@ async def test_a_relation_is_told_within_each_group():
     assert len(played.charts) == 1
 
 
+def test_the_highest_of_the_rows_is_no_count():
+    frame = pd.DataFrame({"region": ["North", "South"] * 20, "paid": [float(n) for n in range(40)]})
+    profile = profile_frame("sales", frame)
+    reading = interpret("Which region has the highest sales?", [profile])
+    assert isinstance(reading, Unclear)
+    assert "“highest” needs a column of numbers" in reading.reason
+    for counted in (
+        "Which region has the most sales?",
+        "Which region has the highest number of sales?",
+    ):
+        assert isinstance(interpret(counted, [profile]), Ready)
+
+
 async def test_a_row_without_a_name_is_ranked_too():
     names = [None if n == 39 else f"ball {n:02}" for n in range(40)]
     frame = pd.DataFrame(
