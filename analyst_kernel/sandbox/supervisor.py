@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 
 from analyst_kernel.sandbox import privileges
 
@@ -39,7 +38,7 @@ def supervise() -> None:
             privileges.die_with_parent(parent)
         return
     _close_all_but_standard()
-    signal.signal(signal.SIGTERM, _ender(kernel))
+    end_when_told(kernel)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     status = _status_of(kernel, server if not linux else None)
     end_descendants()
@@ -70,11 +69,17 @@ def _status_of(kernel: int, server: int | None) -> int:
                 time.sleep(0.5)
 
 
-def _ender(kernel: int) -> Callable[[int, object], None]:
-    def end(_signum: int, _frame: object) -> None:
-        os.kill(kernel, signal.SIGKILL)
+def end_when_told(kernel: int) -> None:
+    """Have SIGTERM kill ``kernel``, however often it comes.
 
-    return end
+    A server that is killed sends one for each of its threads that dies, and the later ones may come
+    when the kernel is gone and its descendants are being ended: they must not end that.
+    """
+
+    def end(_signum: int, _frame: object) -> None:
+        _signal(kernel, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _no_core() -> None:
@@ -89,7 +94,10 @@ def _close_all_but_standard() -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Direct children of a process, from /proc (Linux); empty elsewhere."""
+    """Direct children of a process, dead ones that nobody waited for included, from /proc (Linux).
+
+    Elsewhere empty.
+    """
     found: list[int] = []
     try:
         entries = os.listdir("/proc")
@@ -103,28 +111,26 @@ def children_of(pid: int) -> list[int]:
                 fields = source.read().rpartition(b")")[2].split()
         except OSError:
             continue
-        if int(fields[1]) == pid and fields[0] != b"Z":
+        if int(fields[1]) == pid:
             found.append(int(entry))
     return found
 
 
 def end_descendants() -> None:
-    """Kill all descendants until none is left; orphans come here because we are the subreaper."""
-    own = os.getpid()
-    while True:
-        children = children_of(own)
+    """Kill all descendants until none is left; orphans come here because we are the subreaper.
+
+    Called when the kernel has been waited for: from then on SIGTERM means nothing any more.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while children := children_of(os.getpid()):
         for child in children:
             # Stopped first, so that a process that forks without end cannot outrun us.
             _signal(child, signal.SIGSTOP)
         for child in children:
             _signal(child, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, 0 if children else os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        if not children:
-            return
+        for child in children:
+            # Only these: theirs come to us when they end, and would be waited for in vain.
+            os.waitpid(child, 0)
 
 
 def _signal(pid: int, signum: signal.Signals) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -17,13 +19,21 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from analyst_kernel.sandbox import runtime
 from analyst_kernel.sandbox.host import host
-from tests.sandbox.conftest import DEADLINE, Start
+from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
 
 FORMS = ["bubblewrap", "landlock"]
 OUTLIVER = (
     "import subprocess, sys\n"
     "sleeper = subprocess.Popen(['sleep', '7200'], start_new_session=True)\n"
     "print(sleeper.pid)"
+)
+
+
+GENERATIONS = (
+    "import subprocess, time\n"
+    "line = 'sleep 7200 & (sleep 7200 & sleep 7200) & wait'\n"
+    "many = [subprocess.Popen(['sh', '-c', line], start_new_session=True) for _ in range(20)]\n"
+    "time.sleep(0.3)"
 )
 
 
@@ -66,6 +76,27 @@ async def test_a_polite_shutdown_ends_outlivers_too(form: str, start: Start) -> 
         await kernel.manager.shutdown_kernel()
     assert still_alive(family) == []
     assert (output / "kept.txt").exists()
+
+
+async def tell_to_end(kernel: RunningKernel) -> list[psutil.Process]:
+    """Start generations of processes; tell their supervisor to end until it has; who still lives.
+
+    The threads of a server that is killed tell it one after the other.
+    """
+    assert not (await kernel.run(GENERATIONS)).error
+    family = family_of(kernel.provisioner.pid)
+    assert len(family) > 60
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while family[0].status() != psutil.STATUS_ZOMBIE:
+            family[0].terminate()
+            await asyncio.sleep(0)
+    return still_alive(family[1:])
+
+
+@pytest.mark.parametrize("form", ["landlock", "limits"])
+async def test_told_to_end_many_times_it_ends_all_generations(form: str, start: Start) -> None:
+    async with start(form, require="limits") as kernel:
+        assert await tell_to_end(kernel) == []
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -157,7 +188,8 @@ def test_a_killed_server_leaves_no_process_and_its_folder_is_swept(
     ) as server:
         assert server.stdout is not None
         told = json.loads(server.stdout.readline())
-        family = [psutil.Process(pid) for pid in told["family"]]
+        # Helpers of the start may have ended since they were told.
+        family = [psutil.Process(pid) for pid in told["family"] if psutil.pid_exists(pid)]
         assert "sleep" in {process.name() for process in family}
         server.send_signal(signal.SIGKILL)
     assert still_alive(family) == []

@@ -23,7 +23,7 @@ from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from tests.sandbox import attacks
 from tests.sandbox.conftest import DEADLINE, Start
 from tests.sandbox.test_sandbox_escapes import targets
-from tests.sandbox.test_sandbox_lifecycle import OUTLIVER, still_alive
+from tests.sandbox.test_sandbox_lifecycle import OUTLIVER, still_alive, tell_to_end
 
 __all__ = ["targets"]
 
@@ -109,6 +109,11 @@ async def test_nothing_outlives_a_kernel(config: Config, start: Start) -> None:
         await kernel.client.wait_for_ready(timeout=DEADLINE)
         chart = await kernel.run("import matplotlib.pyplot as plt; plt.plot([1]); plt.show()")
         assert "image/png" in chart.data[0]
+
+
+async def test_told_to_end_many_times_it_ends_all_generations(config: Config, start: Start) -> None:
+    async with start("", config=config) as kernel:
+        assert await tell_to_end(kernel) == []
 
 
 async def test_data_cannot_be_added(config: Config, start: Start, work: Path) -> None:

@@ -42,6 +42,11 @@ def role(cell: Any) -> str:
     return str(cell.metadata.get("analyst_kernel", {}).get("role", ""))
 
 
+def visible(folder: Path) -> list[str]:
+    """Names in a folder, but for the copy that Jupyter keeps beside a notebook while it saves."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
 async def branch(browser: Browser, analysis: str, **body: str) -> Answer:
     return await browser.call("POST", f"api/analyses/{analysis}/branch", body)
 
@@ -232,14 +237,14 @@ async def test_what_cannot_be_branched(browser: Browser, tmp_path: Path, root: P
         answer = await branch(browser, empty, **body)
         assert (answer.status, said in answer.json["message"]) == (400, True)
     parent, _ = await asked(browser, tmp_path)
-    files = sorted(path.name for path in (root / "data").iterdir())
+    files = visible(root / "data")
     answer = await branch(browser, parent, cell="no-such-cell")
     assert answer.status == 400
     assert "no-such-cell" in answer.json["message"]
     assert "iteration 1 of r1" in answer.json["remedy"]
     assert (await branch(browser, parent, run="r9")).status == 400
     assert (await branch(browser, "0123")).status == 404
-    assert sorted(path.name for path in (root / "data").iterdir()) == files
+    assert visible(root / "data") == files
     assert len((await browser.call("GET", "api/analyses")).json) == 2
 
 

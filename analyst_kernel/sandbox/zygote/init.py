@@ -114,10 +114,12 @@ def _say_why(channel: socket.socket) -> None:
 
 def _watch(kernel: int, *, bare: bool) -> int:
     """Reap orphans until the kernel ends; returns its exit code, negative for a signal."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     if bare:
-        signal.signal(signal.SIGTERM, lambda _signum, _frame: os.kill(kernel, signal.SIGKILL))
+        supervisor.end_when_told(kernel)
+    else:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == kernel:
