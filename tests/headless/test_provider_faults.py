@@ -26,7 +26,8 @@ from tests.headless.saved import VEHICLES, cells, notebook_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-STALL_SECONDS = 1.0
+STALL_SECONDS = 5.0
+"""More than a busy machine takes for a reply of the fake; only the stall itself waits so long."""
 
 
 @pytest.fixture(scope="module")
