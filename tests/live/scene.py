@@ -16,6 +16,7 @@ from tests.live.open_notebook import OpenNotebook, until
 from tests.ui.lab import Lab
 from tests.ui.panel_page import Panel
 from tests.ui.scripted_model import ScriptedModel, finish, plan, python
+from tests.whole import whole_text
 
 ITERATIONS = 3
 
@@ -92,22 +93,10 @@ class Scene:
 
     def disk(self) -> dict[str, Any]:
         """Return the notebook as the file holds it, valid."""
-        text = ""
-        while not text:
-            # Jupyter's contents manager empties a file before it writes it.
-            until(self.panel.page, self._whole, "the file is written to its end")
-            text = self.file.read_text(encoding="utf-8")
-        notebook: Any = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
+        notebook: Any = nbformat.reads(whole_text(self.file), as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
         nbformat.validate(notebook)
         found: dict[str, Any] = json.loads(json.dumps(notebook))
         return found
-
-    def _whole(self) -> bool:
-        try:
-            json.loads(self.file.read_text(encoding="utf-8"))
-        except ValueError:
-            return False
-        return True
 
     def on_disk(self, text: str) -> bool:
         """Say whether a cell of the file has this text."""

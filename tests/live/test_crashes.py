@@ -15,6 +15,7 @@ import nbformat
 from tests.live.crash_server import DEADLINE, CrashServer
 from tests.server.browser import Browser, Tab
 from tests.server.scripts import python, say, script
+from tests.whole import whole_text
 
 KILLS = 50
 FRAMES = 45
@@ -55,7 +56,7 @@ async def test_a_server_that_is_killed_anywhere_leaves_each_iteration_in_one_cel
         for (body,) in _rows(journal, "SELECT body FROM events WHERE type = 'iteration_started'")
         for event in [json.loads(body)]
     ]
-    notebook = nbformat.read(summary["notebook_path"], as_version=4)
+    notebook = nbformat.reads(whole_text(summary["notebook_path"]), as_version=4)
     nbformat.validate(notebook)
     notes = [(cell["metadata"].get("analyst_kernel", {}), cell["id"]) for cell in notebook.cells]
     there = Counter(

@@ -19,6 +19,7 @@ from tests.live.provider import LIVE
 from tests.live.scene import ITERATIONS, Scene, iterations
 from tests.ui.panel_page import ARTEFACTS, Panel, ready
 from tests.ui.scripted_model import ScriptedModel
+from tests.whole import whole_text
 
 MINE = "mine = 'typed by hand'"
 plain_only = pytest.mark.skipif(LIVE, reason="With a live room the room saves; nothing is guarded.")
@@ -285,7 +286,7 @@ def test_a_dialog_would_have_been_seen(panel: Panel) -> None:
 
 def _with_cell(scene: Scene, source: str) -> str:
     """Return the file's text as another program would write it, with a cell more at its top."""
-    notebook = json.loads(scene.file.read_text(encoding="utf-8"))
+    notebook = json.loads(whole_text(scene.file))
     cell: dict[str, Any] = {
         "id": "from-elsewhere",
         "cell_type": "code",

@@ -11,6 +11,7 @@ from tests.server.browser import Tab
 from tests.server.conftest import Server
 from tests.server.open_tab import OpenTab
 from tests.server.scripts import python, say, script, valid_notebook
+from tests.whole import whole_text
 
 
 class Scene:
@@ -53,7 +54,7 @@ class Scene:
         return await OpenTab(self.browser, self.root, self.analysis, self.path, name).open()
 
     def cells(self) -> list[dict[str, Any]]:
-        return list(valid_notebook((self.root / self.path).read_text()).cells)
+        return list(valid_notebook(whole_text(self.root / self.path)).cells)
 
     def code(self) -> list[str]:
         """Return the last line of each iteration in the file."""

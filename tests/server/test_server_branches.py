@@ -14,6 +14,7 @@ from tests.server.browser import Answer, Browser, Tab
 from tests.server.conftest import Server, StartServer
 from tests.server.scripts import plan, python, say, script, valid_notebook
 from tests.server.test_server_questions import FILE
+from tests.whole import whole_text
 
 TWICE = "total = len(penguins_raw)\ntotal"
 ADDED = "total = total + 1\ntotal"
@@ -34,7 +35,7 @@ async def asked(browser: Browser, folder: Path, question: str = "How many?") -> 
 
 
 def cells_of(summary: dict[str, Any]) -> list[Any]:
-    found: list[Any] = valid_notebook(Path(summary["notebook_path"]).read_text()).cells
+    found: list[Any] = valid_notebook(whole_text(summary["notebook_path"])).cells
     return found
 
 
@@ -154,7 +155,7 @@ async def test_from_every_kind_of_cell(browser: Browser, tmp_path: Path, which: 
     if which == "answer":
         (ending,) = tab.of("run_finished")
         assert ending["answer"] == "It is 345."
-    valid_notebook(Path(made["notebook_path"]).read_text())
+    valid_notebook(whole_text(made["notebook_path"]))
 
 
 async def test_the_end_of_a_question_and_a_branch_of_a_branch(
@@ -273,7 +274,7 @@ async def test_a_notebook_grants_nothing_by_what_it_says_of_its_parent(
     parent, _ = await asked(browser, tmp_path)
     path = Path((await browser.summary(parent))["notebook_path"])
     stranger = path.with_name("stranger.ipynb")
-    book = json.loads(path.read_text())
+    book = json.loads(whole_text(path))
     book["metadata"]["analyst_kernel"] |= {
         "analysis": "feedfeedfeed",
         "parent": {"analysis": parent, "notebook": path.name, "cell": "x"},

@@ -17,6 +17,7 @@ from tests.server.browser import DEADLINE, Browser, Tab
 from tests.server.conftest import Server, StartServer
 from tests.server.scripts import python, script, valid_notebook
 from tests.server.scripts import say as plain
+from tests.whole import whole_text
 
 CODE = "x = 41\nprint('x is', x)"
 
@@ -63,7 +64,7 @@ async def path_of(server: Server, browser: Browser, analysis: str) -> Path:
 
 
 def iteration_cell(path: Path) -> dict[str, Any]:
-    cells = json.loads(path.read_text())["cells"]
+    cells = json.loads(whole_text(path))["cells"]
     role = [c["metadata"].get("analyst_kernel", {}).get("role") for c in cells]
     found: dict[str, Any] = cells[role.index("iteration")]
     return found
@@ -74,7 +75,7 @@ def source_of(cell: dict[str, Any]) -> str:
 
 
 def change(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
-    book = json.loads(path.read_text())
+    book = json.loads(whole_text(path))
     edit(book)
     path.write_text(json.dumps(book))
 
@@ -140,7 +141,7 @@ async def test_edits_of_the_saved_notebook_are_told_as_a_diff(
     ran = await tab.event("iteration_finished", cell=cell, start=start)
     assert ran["outputs"][0]["text"] == "x is 42\n"
     assert "as you edited it" in (await tab.event("notice_raised", start=start))["message"]
-    book = valid_notebook(path.read_text())
+    book = valid_notebook(whole_text(path))
     same = [c for c in book.cells if c.id == cell]
     assert [c.source.split("\n")[1] for c in same] == ["x = 42"]
     assert sum("print('x is', x)" in c.source for c in book.cells) == 1
@@ -195,7 +196,7 @@ async def test_undo_takes_a_run_out_and_rolls_the_kernel_back(
     assert undone["rolled_back"] is True
     assert len(undone["removed"]) == 3
     await tab.event("kernel_changed", state="ready", start=start)
-    left = valid_notebook(path.read_text())
+    left = valid_notebook(whole_text(path))
     assert not {c.id for c in left.cells} & set(undone["removed"])
     assert not any("y = x + 1" in c.source for c in left.cells)
     start = len(tab.frames)
@@ -238,7 +239,7 @@ async def test_a_check_is_noted_in_the_notebook_with_versions_and_told_when_it_i
     await tab.do("verify_analysis", analysis)
     ended = await tab.event("verification_finished")
     path = await path_of(server, browser, analysis)
-    noted = valid_notebook(path.read_text()).metadata["analyst_kernel"]["verified"]
+    noted = valid_notebook(whole_text(path)).metadata["analyst_kernel"]["verified"]
     assert (noted["reproduced"], noted["total"]) == (ended["reproduced"], ended["total"])
     assert noted["python"].count(".") == 2
     assert "pandas" in noted["packages"]

@@ -19,6 +19,7 @@ from tests.fakes.wire_server import WireServer
 from tests.server.browser import Browser
 from tests.server.conftest import Server, StartServer
 from tests.server.scripts import python, say, script, valid_notebook
+from tests.whole import whole_text
 
 FILE = "data/penguins_raw.csv"
 
@@ -209,7 +210,7 @@ async def test_a_key_is_kept_for_its_owner_alone_and_never_comes_out(
     places = [
         json.dumps(tab.frames), models.body.decode(), kept.body.decode(), spoilt.body.decode(),
         (await browser.call("GET", "api/status")).body.decode(), caplog.text,
-        Path(summary["notebook_path"]).read_text(),
+        whole_text(summary["notebook_path"]),
     ]  # fmt: skip
     places += [
         path.read_bytes().decode("utf-8", "replace")

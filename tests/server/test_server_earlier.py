@@ -16,6 +16,7 @@ from analyst_kernel.server.earlier import events_of, title_of
 from tests.server.browser import Browser, Tab
 from tests.server.conftest import StartServer
 from tests.server.scripts import plan, python, say, script
+from tests.whole import whole_text
 
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2], [3, 4])\nplt.title({title!r})\nplt.show()"
 
@@ -88,7 +89,7 @@ async def test_a_notebook_begun_elsewhere_shows_its_conversation_and_goes_on(
     assert again["status"] == "answered"
     first, second = tab.of("chart_captured")
     assert first["chart"]["id"] != second["chart"]["id"]
-    book = nbformat.read(notebook, as_version=4)
+    book = nbformat.reads(whole_text(notebook), as_version=4)
     asked = [c.source for c in book.cells if c.metadata.analyst_kernel.get("role") == "question"]
     assert asked == ["## What is drawn?", "## And now?"]
 

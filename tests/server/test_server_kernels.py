@@ -14,6 +14,7 @@ from tornado.websocket import websocket_connect
 from tests.server.browser import DEADLINE, TOKEN, Browser, Tab
 from tests.server.conftest import StartServer
 from tests.server.scripts import python, say, script, valid_notebook
+from tests.whole import whole_text
 
 
 async def asked(browser: Browser, tmp_path: Path, code: str = "x = 41") -> tuple[str, Tab]:
@@ -138,7 +139,7 @@ async def test_cells_that_the_person_runs_see_what_the_agent_made_and_run_again_
     again = await tab.event("iteration_finished", start=start)
     assert (again["cell"], text_of(again)) == (cell, "['2\\n']")
     path = (await browser.summary(analysis))["notebook_path"]
-    book = valid_notebook(Path(path).read_text())
+    book = valid_notebook(whole_text(path))
     (saved,) = [c for c in book.cells if c.id == cell]
     assert saved.outputs[0]["text"] == "2\n"
 

@@ -13,6 +13,7 @@ import pytest
 from tests.server.conftest import Server, StartServer
 from tests.server.numbers_scene import Scene
 from tests.server.open_tab import OpenTab
+from tests.whole import whole_text
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ async def test_a_closed_notebook_is_written_by_jupyter_and_nothing_of_it_is_trus
     model = (await scene.browser.fetch("GET", f"api/contents/{scene.path}")).json
     flags = [cell["metadata"].get("trusted") for cell in model["content"]["cells"]]
     assert True not in flags
-    assert "trusted" not in (scene.root / scene.path).read_text()
+    assert "trusted" not in whole_text(scene.root / scene.path)
 
 
 async def test_an_edit_that_git_brings_between_two_questions_stays(scene: Scene) -> None:
-    document = json.loads((scene.root / scene.path).read_text())
+    document = json.loads(whole_text(scene.root / scene.path))
     note = {"cell_type": "markdown", "id": "theirs", "metadata": {}, "source": ["From a pull"]}
     document["cells"].insert(1, note)
     (scene.root / scene.path).write_text(json.dumps(document))

@@ -13,6 +13,7 @@ from tests.server.browser import Browser
 from tests.server.conftest import StartServer
 from tests.server.scripts import python, say, script, valid_notebook
 from tests.server.test_server_questions import FILE, QUESTION, finals
+from tests.whole import whole_text
 
 
 async def test_after_a_restart_everything_is_shown_and_the_analysis_goes_on(
@@ -74,7 +75,7 @@ async def test_a_run_that_a_crash_cut_off_is_closed_and_its_notebook_stays_valid
     assert done["number"] > seen  # no number is given out twice, streamed ones included
     summary = await browser.summary(analysis)
     assert summary["state"] == "idle"
-    valid_notebook(Path(summary["notebook_path"]).read_text())
+    valid_notebook(whole_text(summary["notebook_path"]))
     await later.do("ask_question", analysis, question="Again", model=script(tmp_path, say("Yes.")))
     await later.event("run_finished", run="r2")
 

@@ -84,15 +84,21 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def rules_page(browser: Browser, lab: Lab) -> Panel:
+def rules_page(browser: Browser, lab: Lab) -> Iterator[Panel]:
     """Open the page that the tests of a module share."""
-    return open_panel(browser, lab, f"w{next(_workspaces)}")
+    yield from _shared(browser, lab)
 
 
 @pytest.fixture(scope="module")
-def ai_page(browser: Browser, ai_lab: Lab) -> Panel:
+def ai_page(browser: Browser, ai_lab: Lab) -> Iterator[Panel]:
     """Open the page that the tests of a module share."""
-    return open_panel(browser, ai_lab, f"w{next(_workspaces)}")
+    yield from _shared(browser, ai_lab)
+
+
+def _shared(browser: Browser, server: Lab) -> Iterator[Panel]:
+    panel = open_panel(browser, server, f"w{next(_workspaces)}")
+    yield panel
+    panel.page.context.close()
 
 
 def _fresh(panel: Panel) -> Iterator[Panel]:

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.ui.notebook_page import NotebookPage
 from tests.ui.panel_page import SLOW, Panel
+from tests.whole import whole_text
 
 QUESTION = "How did average city mileage change over the years?"
 CHART = "Show the average highway mileage per year as a line chart"
@@ -47,7 +48,7 @@ def test_an_analysis_of_the_command_line_goes_on_in_the_panel(panel: Panel) -> N
     again = panel.answered(panel.ask(CHART))
     expect(again.get_by_role("list", name="Charts").get_by_role("img").first).to_be_visible()
     assert panel.log.get_by_role("list", name="Charts").get_by_role("img").count() >= 2
-    book = nbformat.read(path, as_version=4)
+    book = nbformat.reads(whole_text(path), as_version=4)
     nbformat.validate(book)
     asked_for = [c.source for c in book.cells if c.metadata.analyst_kernel.role == "question"]
     assert len(asked_for) == 2

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, expect
 from tests.ui.notebook_page import NotebookPage
 from tests.ui.panel_page import SLOW, Panel, Theme
 from tests.ui.scripted_model import ScriptedModel, finish, plan, python
+from tests.whole import whole_text
 
 FILE = "data/penguins_raw.csv"
 CODE = "islands = penguins_raw['Island'].nunique()\nprint('islands:', islands)"
@@ -52,7 +53,7 @@ def _told(model: ScriptedModel, after: int) -> str:
 def _saved(panel: Panel) -> tuple[Path, dict[str, Any]]:
     title = panel.heading.text_content()
     (path,) = {a["notebook_path"] for a in panel.lab.get("analyses") if a["title"] == title}
-    return Path(path), json.loads(Path(path).read_text(encoding="utf-8"))
+    return Path(path), json.loads(whole_text(path))
 
 
 def test_what_a_person_does_in_the_notebook_reaches_panel_and_model(
@@ -130,7 +131,7 @@ def test_a_run_is_undone_and_the_rest_is_verified(
     dialog.get_by_role("button", name="Undo", exact=True).click()
     expect(second).to_contain_text("Its cells are no longer in the notebook.", timeout=SLOW)
     expect(second.get_by_text("There are 3 species.")).to_have_count(0)
-    left = json.loads(path.read_text(encoding="utf-8"))
+    left = json.loads(whole_text(path))
     assert "species = " not in json.dumps(left["cells"])
     assert "islands = " in json.dumps(left["cells"])
     expect(panel.stop_button).to_have_count(0, timeout=SLOW)
@@ -138,7 +139,7 @@ def test_a_run_is_undone_and_the_rest_is_verified(
     panel.menu(panel.button("More"), "Verify")
     head = panel.root.locator(".ak-Header").get_by_role("status")
     expect(head).to_have_text(re.compile(r"✓ reproduced (\d) of \1$"), timeout=SLOW)
-    noted = json.loads(path.read_text(encoding="utf-8"))["metadata"]["analyst_kernel"]["verified"]
+    noted = json.loads(whole_text(path))["metadata"]["analyst_kernel"]["verified"]
     assert noted["reproduced"] == noted["total"] == 2
     panel.picture(f"undone-and-verified-{theme}")
 

@@ -15,6 +15,7 @@ from tests.ui.lab import DATA
 from tests.ui.notebook_page import NotebookPage
 from tests.ui.panel_page import SLOW, Panel
 from tests.ui.scripted_model import ScriptedModel, finish, plan, python
+from tests.whole import whole_text
 
 EXAMPLE = "How did average city mileage change over the years?"
 
@@ -131,7 +132,7 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
     assert "doubled_by_hand" in str(model.bodies[3]["messages"])
     expect(again.locator(".ak-Answer")).to_contain_text("8,403.6")
     # The notebook holds the person's cells and the agent's, and no dialog asked anything.
-    book = nbformat.read(panel.lab.root / "how-heavy-is-a-penguin.ipynb", as_version=4)
+    book = nbformat.reads(whole_text(panel.lab.root / "how-heavy-is-a-penguin.ipynb"), as_version=4)
     nbformat.validate(book)
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert any("doubled_by_hand = mean_mass * 2" in cell.source for cell in code)
