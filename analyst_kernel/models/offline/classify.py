@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from analyst_kernel.models.offline.absence import absence
+from analyst_kernel.models.offline.claims import claim
 from analyst_kernel.models.offline.column_roles import (
     default_grain,
     is_date,
@@ -255,7 +256,7 @@ def _compare(parts: Parts, measure: ColumnProfile, group: ColumnProfile) -> Task
         measures=(measure,),
         groups=(group,),
         members=_members(parts),
-        direction=0,
+        direction=claim(parts, measure),
     )
 
 

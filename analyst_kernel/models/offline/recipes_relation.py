@@ -289,6 +289,24 @@ def _sides(task: Task, rows: Prepared) -> tuple[str, list[str]]:
     return "side", ["import pandas as pd", "", *lines]
 
 
+def _judged(task: Task, shown: Mapping[str, Any]) -> str:
+    """Say whether what the question claims of its two sides holds; empty where it claims nothing.
+
+    A difference whose 95 % interval holds zero is not clear.
+    """
+    means = {str(name): mean for name, mean in shown["mean"].items()}
+    sides = [member.label for member in task.members]
+    if not task.direction or set(sides) != set(means):
+        return ""
+    low, high = shown["95 % interval"]
+    if not (isinstance(low, int | float) and isinstance(high, int | float)):
+        return ""  # a side of one row has no spread
+    if not low > 0:
+        return "Not clearly"
+    holds = (means[sides[0]] - means[sides[1]]) * task.direction > 0
+    return "Yes" if holds else "No"
+
+
 def _tell_comparison(task: Task, results: Results) -> Draft:
     shown, rows = results["compare"], results["rows"]
     measure, group = task.measures[0], task.groups[0]
@@ -304,12 +322,16 @@ def _tell_comparison(task: Task, results: Results) -> Draft:
     percent = shown["difference in percent"]
     relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
     by = f", {share(percent)}" if relative else ""
+    rank, after = ("higher", "than for") if len(names) == 2 else ("highest", "and lowest for")
     head = (
-        f"Average {called(measure)} is highest for {item(high)} at {figure(means[high], of)} "
-        f"(n = {figure(shown['rows'][high])}) and lowest for {item(low)} at "
+        f"Average {called(measure)} is {rank} for {item(high)} at {figure(means[high], of)} "
+        f"(n = {figure(shown['rows'][high])}) {after} {item(low)} at "
         f"{figure(shown['lowest'][low], of)}, a difference of "
         f"{change_of(shown['difference'], of)}{by}."
     )
+    verdict = _judged(task, shown)
+    if verdict:
+        head = f"{verdict}: {head[0].lower()}{head[1:]}"
     medians = listed(
         f"{item(name)} {figure(shown['median'][name], of)} (n = {figure(shown['rows'][name])})"
         for name in names[:5]

@@ -245,16 +245,17 @@ def asked_number(words: Sequence[Word], matches: Matches) -> int | None:
 
 def comparatives(words: Sequence[Word]) -> int:
     """Count comparative forms ("heavier", "longer", "higher", "more")."""
-    return sum(1 for word in words if _is_comparative(word))
+    return sum(1 for word in words if is_comparative(word))
 
 
 def claimed_direction(words: Sequence[Word]) -> int:
     """Return 1 where two comparatives point the same way ("heavier ... longer"), else -1."""
-    found = [word.direction for word in words if _is_comparative(word)]
+    found = [word.direction for word in words if is_comparative(word)]
     return found[0] * found[1] if len(found) >= 2 else 0
 
 
-def _is_comparative(word: Word) -> bool:
+def is_comparative(word: Word) -> bool:
+    """Whether the word is a comparative form with a direction."""
     return bool(word.direction) and bool(_COMPARATIVE.search(word.text.casefold()))
 
 

@@ -117,7 +117,8 @@ class Task:
         filters: Conditions that all hold.
         members: What of ``groups[0]`` is compared; empty means all.
         statistic: What is computed of a measure.
-        direction: 1 asks for the highest first, -1 for the lowest, 0 for neither.
+        direction: 1 asks for the highest first, -1 for the lowest, 0 for neither; of a comparison
+            whether the first member is said to have more (1) or less (-1).
         top: How many items are asked for.
         wants_chart: Whether the words ask for a picture.
         assumptions: How doubtful words were read.

@@ -155,6 +155,39 @@ async def test_compare_two_values():
     assert f"MALE {groups.median()['MALE']:,.0f} g (n = 168)" in played.answer
 
 
+@pytest.mark.parametrize(
+    ("dataset", "question", "begins"),
+    [
+        (
+            "penguins_raw",
+            "Are males heavier than females?",
+            "Yes: average body mass is higher for MALE",
+        ),
+        ("penguins_raw", "Do males weigh less than females?", "No: average"),
+        ("penguins_raw", "Are females lighter than males?", "Yes: average"),
+        ("penguins_raw", "Is body mass higher for females than for males?", "No: average"),
+        ("penguins_raw", "Do females have a higher body mass than males?", "No: average"),
+        ("penguins_raw", "Do Gentoo penguins have longer flippers than Adelie?", "Yes: average"),
+        (
+            "penguins_raw",
+            "Do Biscoe penguins have longer culmens than Dream?",
+            "Not clearly: average",
+        ),
+        ("vehicles", "Do diesel cars have better highway mileage than premium?", "Average"),
+        ("vehicles", "Is city mileage lower for diesel than for premium?", "No: average"),
+        ("vehicles", "Do petrol cars have a higher city mileage than diesel?", "No: average"),
+        ("penguins_raw", "Are Gentoo or Adelie penguins heavier than Chinstrap?", "Average"),
+        ("penguins_raw", "Who is heavier, males or females?", "Average"),
+    ],
+)
+async def test_what_a_question_claims_of_two_sides_is_judged(
+    dataset: str, question: str, begins: str
+):
+    played = await play(dataset, question)
+    assert played.answer.startswith(begins), played.answer
+    assert played.unproven(question) == []
+
+
 async def test_compare_words_that_stand_for_several_values():
     played = await play("vehicles", "Is city mileage higher for petrol or diesel?")
     petrol = VEHICLES[VEHICLES["fuel"].isin(["Regular", "Premium", "Midgrade"])]["cty"]

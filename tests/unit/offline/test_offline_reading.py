@@ -116,7 +116,7 @@ Do lighter penguins have longer flippers? -> correlation, Body Mass (g) & Flippe
 Is culmen length related to culmen depth? -> correlation, Culmen Length (mm) & Culmen Depth (mm)
 Which species is heaviest? -> groups, Body Mass (g), by Species, high
 average body mass by species and sex -> groups, Body Mass (g), by Species & Sex
-Are males heavier than females? -> compare, Body Mass (g), by Sex, of MALE / FEMALE
+Are males heavier than females? -> compare, Body Mass (g), by Sex, of MALE / FEMALE, high
 Compare body mass between species -> compare, Body Mass (g), by Species
 What is the mean bill length of Chinstraps? -> scalar, Culmen Length (mm), where Species is Chinstrap penguin (Pygoscelis antarctica)
 How many penguins are on each island? -> top_values, by Island, rows, high
