@@ -24,6 +24,7 @@ sandbox_level = click.Choice(["isolated", "restricted", "limits", "none"])
 def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
     """Run a command's coroutine to its exit code, turning failures into one clear line."""
     debug = bool(click.get_current_context().obj)
+    _leave_out_slow_imports()
     try:
         code = asyncio.run(_stoppable(work()))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -48,6 +49,15 @@ def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
         )
         sys.exit(1)
     sys.exit(code)
+
+
+def _leave_out_slow_imports() -> None:
+    """Let jsonschema find no checker of international addresses: it takes a second to import.
+
+    The schema of notebooks has no such addresses. Only here, where the process is the command's.
+    """
+    if "jsonschema" not in sys.modules:
+        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # "not found"
 
 
 def nobody_reads() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests.fakes.fixtures import FAKE_KEY
@@ -128,3 +131,19 @@ def test_notebooks_that_cannot_be_read(tmp_path: Path, command: list[str], name:
     assert ended.code == 2
     assert said in ended.error
     assert [path.name for path in tmp_path.iterdir()] == ["bad.ipynb"]
+
+
+def test_a_command_that_reads_a_notebook_waits_for_no_import_that_it_does_not_need(
+    tmp_path: Path,
+):
+    notebook = tmp_path / "plain.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), notebook)
+    code = (
+        "import sys\nfrom analyst_kernel.cli import main\n"
+        f"try: main(['undo', {str(notebook)!r}])\n"
+        "except SystemExit as end: print(end.code)\n"
+        "print('jsonschema' in sys.modules, 'lark' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["2", "True", "False"], done.stderr
