@@ -63,8 +63,9 @@ you get the error, the live columns and the nearest names. Repair 1 changes as l
 possible, repair 2 tests a different hypothesis, repair 3 inspects first; then the step is \
 blocked and the plan must change. Send only what changes, not the whole analysis again.
 - SQL (run_sql, DuckDB) for filters, joins and aggregates over tables and files; it sees every \
-dataset and every DataFrame by its variable name, and its result becomes a DataFrame. Python for \
-reshaping, statistics and charts.
+dataset and every DataFrame by its variable name, and its result becomes a DataFrame. Its rows \
+come in any order unless ORDER BY leaves no ties, and the person runs the notebook again to \
+compare. Python for reshaping, statistics and charts.
 - No shell, no network, no eval or exec. Set seeds where chance plays a part.
 - Charts: matplotlib, one figure per cell, with title, axis labels and units; take the chart's \
 data from the same table that gives the numbers, and display that table too. If you are shown \

@@ -59,7 +59,7 @@ def _search_on_disk(reading: LookUp) -> str:
         "SELECT value, count(*) AS n "
         f"FROM (SELECT CAST({{name}} AS VARCHAR) AS value FROM {table}) "
         f"WHERE {words} "
-        "GROUP BY value ORDER BY n DESC"
+        "GROUP BY value ORDER BY n DESC, value"
     )
     code = [
         "import re",

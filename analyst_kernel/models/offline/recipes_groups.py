@@ -115,7 +115,11 @@ def _drawn(task: Task) -> int:
 
 def _bar_names(task: Task, keys: int) -> list[str]:
     if keys > 1:
-        return ['names = [", ".join(map(str, names)) for names in shown.index]']
+        joined = '", ".join(map(str, names))'
+        if _drawn(task) > 10:  # no room for a second line
+            return [f"names = [{joined} for names in shown.index]"]
+        wrapped = f"textwrap.fill({joined}, 36)"
+        return ["import textwrap", "", f"names = [{wrapped} for names in shown.index]"]
     if task.time is not None and not task.groups and is_month(task.time):
         names = "[calendar.month_name[int(number)] for number in shown.index]"
         return ["import calendar", f"names = {names}"]

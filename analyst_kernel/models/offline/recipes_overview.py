@@ -235,7 +235,7 @@ def _texts_on_disk(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> st
         cell = sql_name(column.name)
         sql = (
             f"SELECT CAST({cell} AS VARCHAR), count(*), count(*) OVER () FROM {main.dataset.name} "
-            f"WHERE {cell} IS NOT NULL GROUP BY {cell} ORDER BY 2 DESC LIMIT 3"
+            f"WHERE {cell} IS NOT NULL GROUP BY {cell} ORDER BY 2 DESC, 1 LIMIT 3"
         )
         queries.append(f"    {quoted(column.name)}: duckdb.sql({quoted(sql)}).fetchall(),")
     commonest = f"{main.dataset.name}_commonest"

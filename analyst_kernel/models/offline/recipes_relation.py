@@ -239,10 +239,12 @@ def compare(task: Task) -> Recipe:
     ]
     chart = chart_cell(
         [
+            "import textwrap",
+            "",
             "names = list(summary.index[:8])",
             f"ax.boxplot([grouped.get_group(name) for name in names]{fliers})",
-            "labels = [str(name)[:22] for name in names]",
-            "turn = 20 if len(labels) * max(map(len, labels)) > 70 else 0",
+            "labels = [textwrap.fill(str(name)[:44], 22) for name in names]",
+            "turn = 20 if len(labels) * min(max(map(len, labels)), 22) > 70 else 0",
             "ax.set_xticks(range(1, len(labels) + 1), labels, rotation=turn)",
             *grouped_digits("y", task),
         ],

@@ -39,7 +39,34 @@ export function markPlaces(
     const number = node.splitText(place.start - start);
     number.splitText(place.end - place.start);
     const said = SAID.test(number.nextSibling?.textContent ?? '');
-    number.replaceWith(wrapped(number.data, place, links, said));
+    const link = wrapped(number.data, place, links, said);
+    number.replaceWith(link);
+    keepTogether(link);
+  }
+}
+
+const OPENS = /[([{"'“‘±$€£]+$/;
+const CLOSES = /^[)\]}"'”’%.,;:!?]+/;
+
+/** A line may break before and after a link; keep it on one line with the signs that touch it. */
+function keepTogether(link: HTMLElement): void {
+  const before = link.previousSibling;
+  const after = link.nextSibling;
+  const opening = before instanceof Text ? (OPENS.exec(before.data)?.[0].length ?? 0) : 0;
+  const closing = after instanceof Text ? (CLOSES.exec(after.data)?.[0].length ?? 0) : 0;
+  if (opening + closing === 0) {
+    return;
+  }
+  const group = document.createElement('span');
+  group.className = 'ak-Together';
+  link.replaceWith(group);
+  if (before instanceof Text && opening > 0) {
+    group.append(before.splitText(before.length - opening));
+  }
+  group.append(link);
+  if (after instanceof Text && closing > 0) {
+    after.splitText(closing);
+    group.append(after);
   }
 }
 

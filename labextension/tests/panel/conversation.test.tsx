@@ -42,6 +42,16 @@ describe('an answered run', () => {
     );
   });
 
+  it('breaks no line between a number and the signs that touch it', async () => {
+    const page = await draw(<Conversation />, serve(mileage));
+    await page.until(() => page.all('button.ak-Number').length >= 12);
+    const together = page.all('.ak-Together').map(group => group.textContent);
+    expect(together).toContain('2015,');
+    expect(together).toContain('(33.81 %),');
+    expect(together).toContain('2].');
+    expect(page.one('.ak-Answer').textContent).toContain('a change of 5.26 mpg (33.81 %), over');
+  });
+
   it('links references to cells and marks what nothing proves', async () => {
     const page = await draw(<Conversation />, serve(repair));
     await page.until(() => page.all('.ak-mod-unproven').length > 0);
