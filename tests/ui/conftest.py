@@ -17,7 +17,7 @@ from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
 from tests.ui.browser_flags import CHROMIUM, FLAGS
 from tests.ui.lab import Lab
-from tests.ui.panel_page import QUICK, Panel, open_panel
+from tests.ui.panel_page import QUICK, Panel, main_area_filled, open_panel
 from tests.ui.scripted_model import ScriptedModel
 
 _workspaces = itertools.count(1)
@@ -112,6 +112,7 @@ def _fresh(panel: Panel) -> Iterator[Panel]:
     panel.page.evaluate(
         "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
     )
+    main_area_filled(panel)
     panel.theme("light")
     panel.width(340)
     panel.new()

@@ -223,6 +223,13 @@ def open_panel(
 
 
 def ready(panel: Panel) -> None:
-    """Wait until JupyterLab has started and brought its layout back."""
+    """Wait until JupyterLab has started, brought its layout back and opened what it opens."""
     panel.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=SLOW)
     panel.page.evaluate("() => window.jupyterapp.restored.then(() => null)")
+    main_area_filled(panel)
+
+
+def main_area_filled(panel: Panel) -> None:
+    """Wait for the launcher, which comes by itself into an empty main area and takes the focus."""
+    panel.page.wait_for_function("() => window.jupyterapp.shell.currentWidget !== null")
+    panel.page.evaluate("() => new Promise(done => setTimeout(done, 50))")
