@@ -89,6 +89,12 @@ class OpenNotebook:
         found: bool = self._js("return context.model.dirty;")
         return found
 
+    def is_running(self) -> bool:
+        """Whether a cell waits for the kernel's reply, which is a change of the notebook too."""
+        cells = "[...context.model.sharedModel.cells]"
+        found: bool = self._js(f"return {cells}.some(cell => cell.executionState === 'running');")
+        return found
+
     @property
     def collaborative(self) -> bool:
         found: bool = self._js("return context.model.collaborative === true;")

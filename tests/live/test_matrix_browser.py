@@ -211,7 +211,7 @@ def test_the_kernel_is_busy_with_a_cell_of_the_person(
         scene.file.write_text(_with_cell(scene, "by_git = 1"), encoding="utf-8")
         tab.save()
     until(panel.page, lambda: "part 19" in str(tab.model()), "the cell is done")
-    until(panel.page, lambda: '"execution_state": "busy"' not in str(tab.model()), "idle")
+    until(panel.page, lambda: not tab.is_running(), "the kernel's reply is noted in the cell")
     tab.save()
     texts = (mine,) if LIVE else (mine, "by_git = 1")
     scene.agree(tab, texts=texts)
