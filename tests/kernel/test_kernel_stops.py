@@ -102,7 +102,7 @@ async def test_cancelling_leaves_an_idle_kernel_with_its_variables(session: Kern
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - began < 10  # a second is promised; on a busy machine, not 600
+    assert time.monotonic() - began < 1.5
     assert await value(session, "kept") == "7"
 
 
@@ -112,8 +112,7 @@ async def test_cancelling_a_deaf_cell_leaves_at_once_and_restarts(session: Kerne
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    # It does not wait as long as a cell out of time may take to hear an interrupt.
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 2
     assert await value(session, "'lost' in globals()") == "False"
 
 

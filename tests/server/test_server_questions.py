@@ -118,7 +118,7 @@ async def test_stop_ends_a_run_within_a_second_and_what_waits_goes_on(
     await tab.do("cancel_run", analysis)
     done = await tab.event("run_finished")
     assert done["status"] == "cancelled"
-    assert time.monotonic() - asked < 10  # a second is promised; on a busy machine, not 120
+    assert time.monotonic() - asked < 3  # a second, and the slowness of a machine under test
     second = await tab.event("run_started", question=QUESTION)
     ended = await tab.event("run_finished", run=second["run"])
     assert ended["run"] != done["run"]

@@ -42,6 +42,8 @@ def test_journey_1_ask_inside_jupyterlab(panel: Panel) -> None:
     expect(run.locator(".ak-Answer")).to_contain_text("20.81")
     expect(run.locator(".ak-Answer")).to_be_in_viewport()
     panel.picture("journey-1")
+    bracketed = run.locator(".ak-Answer .ak-Together").filter(has_text="(33.81 %)")
+    expect(bracketed).to_have_css("white-space", "nowrap")
     link = run.locator(".ak-Answer").get_by_role("button", name="20.81")
     expect(link).to_have_attribute("title", re.compile("From cell"))
     link.click()

@@ -151,6 +151,8 @@ class Player:
                     "title": axes.get_title(),
                     "x": axes.get_xlabel(),
                     "y": axes.get_ylabel(),
+                    "x names": "|".join(text.get_text() for text in axes.get_xticklabels()),
+                    "y names": "|".join(text.get_text() for text in axes.get_yticklabels()),
                     "lines": str(len(axes.lines)),
                     "marks": str(len(axes.patches) + len(axes.collections)),
                 }

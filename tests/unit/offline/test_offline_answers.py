@@ -188,6 +188,18 @@ async def test_what_a_question_claims_of_two_sides_is_judged(
     assert played.unproven(question) == []
 
 
+@pytest.mark.parametrize(
+    ("question", "axis"),
+    [("Compare body mass between species", "x"), ("Body mass by species and sex", "y")],
+)
+async def test_long_names_of_groups_are_wrapped_in_the_chart_not_cut(question: str, axis: str):
+    played = await play("penguins_raw", question)
+    names = played.charts[0][f"{axis} names"]
+    for species in PENGUINS["Species"].unique():
+        assert species in " ".join(names.split())
+    assert max(map(len, names.replace("|", "\n").splitlines())) <= 36
+
+
 async def test_compare_words_that_stand_for_several_values():
     played = await play("vehicles", "Is city mileage higher for petrol or diesel?")
     petrol = VEHICLES[VEHICLES["fuel"].isin(["Regular", "Premium", "Midgrade"])]["cty"]
