@@ -34,12 +34,12 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
     entry = opened.entry
     purpose = " ".join([entry.purpose, *concerns]).strip()
     ask = new_ask_id()
-    run.tell(
+    run.emit(
         ApprovalRequested(**run.stamp, ask=ask, cell=entry.cell, code=entry.code, purpose=purpose)
     )
     with run.meter.waiting_for_user():
         approval = await user.approve(entry.code, purpose)
-    run.tell(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
+    run.emit(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
     match approval.decision:
         case "run":
             return True
@@ -75,7 +75,7 @@ async def ask_plan(run: Run) -> bool:
         return False
     before = tuple(step.goal for step in run.plan.steps)
     ask = new_ask_id()
-    run.tell(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
+    run.emit(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
     with run.meter.waiting_for_user():
         goals = await reader.approve_plan(run.plan.steps)
     run.plan_approved = True
@@ -85,7 +85,7 @@ async def ask_plan(run: Run) -> bool:
             run.move_plan(run.plan.revised(goals), "edited by the user")
         except PlanRefused:
             edited = False
-    run.tell(PlanApproved(**run.stamp, ask=ask, edited=edited))
+    run.emit(PlanApproved(**run.stamp, ask=ask, edited=edited))
     return edited
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from analyst_kernel.protocol.records import Limits, Usage
 
 
-class Meter:
+class BudgetMeter:
     """Measures one run against its limits."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:

@@ -13,7 +13,7 @@ from analyst_kernel.agent.evidence.answer import settle_answer
 from analyst_kernel.agent.iteration import settle
 from analyst_kernel.agent.ports import AnswerEntry
 from analyst_kernel.agent.prompts import findings_text
-from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.agent.start import write_heading, write_question
 from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.protocol.events import RunFinished
@@ -22,21 +22,21 @@ from analyst_kernel.protocol.records import Answer
 Result = TypeVar("Result")
 
 
-def composed(run: Run, opening: str) -> Draft:
+def composed(run: Run, opening: str) -> AnswerDraft:
     """Write an answer without the model: what was recorded as established, and nothing else."""
     if run.settled is not None:
         kept = run.settled
-        return Draft(
+        return AnswerDraft(
             f"{opening}\n\n{kept.text}",
             kept.key_values, kept.assumptions, kept.caveats, kept.next_questions,
         )  # fmt: skip
     if run.findings:
-        return Draft(f"{opening}\n\nEstablished so far:\n\n{findings_text(run.findings)}")
+        return AnswerDraft(f"{opening}\n\nEstablished so far:\n\n{findings_text(run.findings)}")
     if any(record.outcome == "ok" for record in run.iterations):
-        return Draft(
+        return AnswerDraft(
             f"{opening}\n\nNo finding was recorded; the cells above hold what was computed."
         )
-    return Draft(f"{opening}\n\nNothing was established.")
+    return AnswerDraft(f"{opening}\n\nNothing was established.")
 
 
 async def close(run: Run, ending: Ending) -> RunFinished:
@@ -80,6 +80,6 @@ def finish(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
         usage=run.usage,
         seconds=run.meter.seconds,
     )
-    run.memory.left = run.memory.frames
-    run.tell(finished)
+    run.memory.frames_at_run_end = run.memory.frames
+    run.emit(finished)
     return finished

@@ -33,7 +33,7 @@ from analyst_kernel.protocol.records import IterationRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class CellRequest:
     """A piece of code to run: plain Python, whatever language it was asked in."""
 
     code: str
@@ -43,7 +43,7 @@ class Task:
     origin: str = "agent"
 
 
-async def iterate(run: Run, task: Task) -> Reply:
+async def iterate(run: Run, task: CellRequest) -> Reply:
     """Run one piece of code as the run's next iteration and say what came of it."""
     refusal = _may_not_run(run)
     if refusal:
@@ -169,7 +169,7 @@ def _as_error(findings: list[PreflightFinding]) -> CellError:
 def _announce(run: Run, opened: OpenCell) -> None:
     entry = opened.entry
     opened.announced = True
-    run.tell(
+    run.emit(
         IterationStarted(
             **run.stamp, iteration=entry.iteration, cell=entry.cell, step=entry.step,
             attempt=entry.attempt, language=entry.language, purpose=entry.purpose, code=entry.code,
@@ -184,9 +184,9 @@ async def _execute(run: Run, opened: OpenCell) -> None:
     def changed(change: OutputChange) -> None:
         opened.live.apply(change)
         if change.output is None:
-            run.tell(OutputsCleared(**run.stamp, cell=cell))
+            run.emit(OutputsCleared(**run.stamp, cell=cell))
             return
-        run.tell(
+        run.emit(
             OutputProduced(
                 **run.stamp, cell=cell, index=change.index, output=change.output,
                 append=change.append,
@@ -229,7 +229,7 @@ def _remember(
         cell_numbers(entry.cell, execution.outputs, before=memory.frames, after=execution.frames)
     )
     memory.frames = execution.frames
-    run.tell(
+    run.emit(
         IterationFinished(
             **run.stamp, iteration=entry.iteration, cell=entry.cell, outcome=outcome,
             seconds=execution.seconds, execution_count=execution.execution_count,
@@ -244,6 +244,6 @@ def _remember(
         bare = chart.model_copy(update={"png": None})
         run.charts.append(chart)
         memory.charts.append(bare)
-        run.tell(ChartCaptured(**run.stamp, chart=bare))
+        run.emit(ChartCaptured(**run.stamp, chart=bare))
     for code, message in execution.notices:
         run.notice(code, message)

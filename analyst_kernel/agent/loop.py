@@ -16,7 +16,7 @@ from analyst_kernel.agent import end, prompts
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.evidence.answer import propose
 from analyst_kernel.agent.prompts import SYSTEM_PROMPT
-from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.agent.start import open_run
 from analyst_kernel.agent.tools.dispatch import answer_calls, cut_off_results
 from analyst_kernel.agent.tools.handlers import TOOLS
@@ -57,8 +57,8 @@ async def run_question(
             failed. Later failures of model, kernel or notebook end the run and are told in its
             reason.
     """
-    run = Run.take_up(deps, memory, question, limits, approve=approve)
-    run.tell(
+    run = Run.begin(deps, memory, question, limits, approve=approve)
+    run.emit(
         RunStarted(
             **run.stamp, question=run.question, model=deps.model.name, is_ai=deps.model.is_ai,
             limits=limits,
@@ -75,7 +75,7 @@ async def carry_out(run: Run) -> RunFinished:
         except (InputError, SandboxError, KernelError) as error:
             if isinstance(error, KernelError):
                 run.memory.forget_kernel()
-            end.finish(run, Ending("failed", Draft(""), str(error)), None)
+            end.finish(run, Ending("failed", AnswerDraft(""), str(error)), None)
             raise
         try:
             ending = await converse(run, notes)
@@ -186,7 +186,7 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
     text = turn.message.text.strip()
     if not text:
         return UserMessage(text=(Text(prompts.EMPTY_REPLY),))
-    draft = Draft(text)
+    draft = AnswerDraft(text)
     if turn.reason == "max_tokens":
         draft = replace(draft, caveats=("The model's answer was cut off at its length limit.",))
     doubts = propose(run, draft)
@@ -247,7 +247,7 @@ async def _last_turn(run: Run) -> Turn | None:
         return None
 
 
-def _draft(turn: Turn) -> Draft | None:
+def _draft(turn: Turn) -> AnswerDraft | None:
     """Take the text, or a ``finish`` that was sent although no tool was to be called."""
     for call in turn.message.calls:
         if call.tool == "finish" and call.call_id not in turn.broken:
@@ -255,7 +255,7 @@ def _draft(turn: Turn) -> Draft | None:
                 sent = Finish.model_validate(parsed_object(call.raw_input))
             except ValidationError:
                 continue
-            return Draft(
+            return AnswerDraft(
                 sent.answer.strip(),
                 tuple(figure.record() for figure in sent.key_values),
                 texts(sent.assumptions),
@@ -263,4 +263,4 @@ def _draft(turn: Turn) -> Draft | None:
                 texts(sent.next_questions)[:3],
             )
     text = turn.message.text.strip()
-    return Draft(text) if text and turn.reason != "refusal" else None
+    return AnswerDraft(text) if text and turn.reason != "refusal" else None

@@ -335,7 +335,7 @@ class Notebook(Protocol):
         """
         ...
 
-    def changes_by_hand(self) -> Sequence[CellChange]:
+    def manual_changes(self) -> Sequence[CellChange]:
         """Code cells that are not as the analysis last saw them; from then on they are seen."""
         ...
 

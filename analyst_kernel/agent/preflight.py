@@ -43,7 +43,7 @@ _BLOCKED_MAGIC = re.compile(r"^%%?(?:bash|sh|script|system|sx|pip|conda|run|cmd)
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PreflightPolicy:
     """What the preflight lets through.
 
     Attributes:
@@ -63,7 +63,7 @@ class Policy:
     )
 
 
-DEFAULT_POLICY = Policy()
+DEFAULT_POLICY = PreflightPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class PreflightFinding:
 
 def check_code(
     code: str,
-    policy: Policy = DEFAULT_POLICY,
+    policy: PreflightPolicy = DEFAULT_POLICY,
     *,
     installed: frozenset[str] | None = None,
     datasets: frozenset[str] = frozenset(),
@@ -131,7 +131,7 @@ def _without_magics(code: str) -> tuple[str, list[PreflightFinding]]:
 
 
 def _imports(
-    node: ast.AST, policy: Policy, installed: frozenset[str] | None
+    node: ast.AST, policy: PreflightPolicy, installed: frozenset[str] | None
 ) -> Iterator[PreflightFinding]:
     if isinstance(node, ast.Import):
         modules = [alias.name for alias in node.names]
@@ -147,7 +147,7 @@ def _imports(
 
 
 def _import(
-    module: str, line: int, policy: Policy, installed: frozenset[str] | None
+    module: str, line: int, policy: PreflightPolicy, installed: frozenset[str] | None
 ) -> PreflightFinding | None:
     top = module.partition(".")[0]
     if module in policy.block or top in policy.block:

@@ -7,6 +7,7 @@ same records.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -31,6 +32,8 @@ from analyst_kernel.protocol.records import (
     Value,
 )
 from analyst_kernel.protocol.sandbox import SandboxReport
+
+NoticeLevel = Literal["info", "warning"]
 
 
 class EventBase(Record):
@@ -204,7 +207,7 @@ class NoticeRaised(EventBase):
     """Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the user."""
 
     type: Literal["notice_raised"] = "notice_raised"
-    level: Literal["info", "warning"]
+    level: NoticeLevel
     code: str
     message: str
 
@@ -469,3 +472,25 @@ Event = Annotated[
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event."""
+
+
+def emit_notice(
+    emit: Callable[[Event], None],
+    *,
+    analysis: AnalysisId,
+    code: str,
+    message: str,
+    level: NoticeLevel = "warning",
+    run: RunId | None = None,
+) -> None:
+    """Emit a notice: what was cut, dropped, downgraded or is doubtful, in a sentence for the user.
+
+    Args:
+        emit: Receives the event.
+        analysis: The analysis that it is about.
+        code: Stable kebab-case name of the kind of notice.
+        message: What happened, what it means and what to do next.
+        level: Whether the user should act on it.
+        run: The run that it is about, if it is about one.
+    """
+    emit(NoticeRaised(analysis=analysis, run=run, level=level, code=code, message=message))

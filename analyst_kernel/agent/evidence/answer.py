@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analyst_kernel.agent.evidence.proof import is_shown, mark_unverified, prove
-from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.protocol.events import NumbersChecked
 from analyst_kernel.protocol.records import Answer, NumberProof, Value
 
@@ -31,7 +31,7 @@ class Doubts:
         return bool(self.numbers or self.citations)
 
 
-def doubts(run: Run, draft: Draft) -> Doubts:
+def doubts(run: Run, draft: AnswerDraft) -> Doubts:
     """Look up every number of a draft: text, key values, assumptions and caveats."""
     texts = (draft.text, *draft.assumptions, *draft.caveats)
     unproven = [proof.text for text in texts for proof in _prove(run, text) if proof.cell is None]
@@ -39,7 +39,7 @@ def doubts(run: Run, draft: Draft) -> Doubts:
     return Doubts(tuple(dict.fromkeys(unproven)), _unknown_cells(run, draft.text))
 
 
-def propose(run: Run, draft: Draft) -> Doubts | None:
+def propose(run: Run, draft: AnswerDraft) -> Doubts | None:
     """Take a model's final answer: set the run's ending, or return what to correct first.
 
     There is one correction round in a run; after it what stays unproven is marked.
@@ -87,7 +87,7 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
         unfinished=() if ending.status == "answered" else run.plan.unfinished,
     )
     run.settled = answer
-    run.tell(NumbersChecked(**run.stamp, numbers=proofs, corrected=run.asked_back))
+    run.emit(NumbersChecked(**run.stamp, numbers=proofs, corrected=run.asked_back))
     unverified = sum(proof.cell is None for proof in proofs)
     if unverified:
         run.notice(

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from analyst_kernel.agent.context import CellNumbers
 from analyst_kernel.agent.evidence.numbers import (
     Number,
-    Reading,
+    NumberReading,
     find_numbers,
     shown_dates,
     shown_numbers,
@@ -101,7 +101,7 @@ def prove(
 def shows(shown: CellNumbers, number: Number) -> bool:
     """Say whether a cell's outputs prove a number, by the rules at the top of this file."""
     if number.date:
-        parts = (Reading(part.value, 0) for part in number.readings)
+        parts = (NumberReading(part.value, 0) for part in number.readings)
         return any(date.startswith(number.date) for date in shown.dates) or all(
             _has(shown.values, abs(part.value), 0.5, negative=False) for part in parts
         )
@@ -172,7 +172,7 @@ def _unit(decimals: int) -> float:
     return float(f"1e{-decimals}")
 
 
-def _coarse_half(reading: Reading) -> float | None:
+def _coarse_half(reading: NumberReading) -> float | None:
     digits = f"{abs(reading.value):.0f}"
     bare = digits.rstrip("0")
     zeros = len(digits) - len(bare)

@@ -6,11 +6,11 @@ import re
 
 from analyst_kernel.agent.approval import ask_plan
 from analyst_kernel.agent.evidence import answer as answers
-from analyst_kernel.agent.iteration import Task, iterate
+from analyst_kernel.agent.iteration import CellRequest, iterate
 from analyst_kernel.agent.observation.cell import envelope
 from analyst_kernel.agent.plan import PlanRefused, plan_text
 from analyst_kernel.agent.prompts import correction
-from analyst_kernel.agent.run import Draft, Run
+from analyst_kernel.agent.run import AnswerDraft, Run
 from analyst_kernel.agent.tools import inputs
 from analyst_kernel.agent.tools.registry import Registry, Reply, Tool
 from analyst_kernel.agent.tools.sql import is_variable, sql_cell
@@ -25,7 +25,7 @@ _PROFILE_TOKENS = {"concise": 1500, "full": 4000}
 
 async def run_python(run: Run, call: inputs.RunPython) -> Reply:
     """Run Python as the next iteration."""
-    return await iterate(run, Task(call.code, "python", call.purpose.strip(), call.step))
+    return await iterate(run, CellRequest(call.code, "python", call.purpose.strip(), call.step))
 
 
 async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
@@ -39,7 +39,7 @@ async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
         return Reply.refuse(f"Not run: {name!r} holds the user's data. Send another `name`.")
     setup = "\n".join(setup.code for setup in run.memory.setups if setup.ran)
     code = sql_cell(call.sql, name, import_duckdb=not _IMPORTS_DUCKDB.search(setup))
-    return await iterate(run, Task(code, "sql", call.purpose.strip(), call.step))
+    return await iterate(run, CellRequest(code, "sql", call.purpose.strip(), call.step))
 
 
 async def profile_dataset(run: Run, call: inputs.ProfileDataset) -> Reply:
@@ -108,7 +108,7 @@ async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     run.findings.append(finding)
     run.memory.findings.append(finding)
     run.memory.finding_runs[finding.id] = run.id
-    run.tell(FindingRecorded(**run.stamp, finding=finding))
+    run.emit(FindingRecorded(**run.stamp, finding=finding))
     if unproven:
         return Reply.say(
             f"Recorded as {finding.id}, but no executed output shows {', '.join(unproven)}. "
@@ -122,14 +122,14 @@ async def ask_user(run: Run, call: inputs.AskUser) -> Reply:
     default = call.default or call.options[0]
     options = tuple(call.options)
     ask = new_ask_id()
-    run.tell(
+    run.emit(
         UserAsked(**run.stamp, ask=ask, question=call.question, options=options, default=default)
     )
     answer, by_user = default, False
     if run.deps.user is not None:
         with run.meter.waiting_for_user():
             answer, by_user = await run.deps.user.answer(call.question, options, default)
-    run.tell(
+    run.emit(
         UserAnswered(**run.stamp, ask=ask, answer=answer, by="person" if by_user else "default")
     )
     if by_user:
@@ -142,7 +142,7 @@ async def ask_user(run: Run, call: inputs.AskUser) -> Reply:
 
 async def finish(run: Run, call: inputs.Finish) -> Reply:
     """End the run with an answer, after its numbers were looked up."""
-    draft = Draft(
+    draft = AnswerDraft(
         text=call.answer.strip(),
         key_values=tuple(figure.record() for figure in call.key_values),
         assumptions=inputs.texts(call.assumptions),

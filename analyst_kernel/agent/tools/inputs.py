@@ -40,7 +40,7 @@ class Goal(ToolInput):
     goal: Filled
 
 
-class Figure(ToolInput):
+class ValueInput(ToolInput):
     """A value with its label, as findings and answers name it."""
 
     label: str
@@ -93,7 +93,7 @@ class RecordFinding(ToolInput):
     """Input of ``record_finding``."""
 
     statement: Filled
-    values: list[Figure] = []
+    values: list[ValueInput] = []
     cells: Annotated[
         list[int | str], Field(description="iteration numbers or cell ids that prove it")
     ] = []
@@ -120,7 +120,7 @@ class Finish(ToolInput):
     """Input of ``finish``."""
 
     answer: Annotated[Filled, Field(description="Markdown, cites cells as [cell 3]")]
-    key_values: list[Figure] = []
+    key_values: list[ValueInput] = []
     assumptions: Texts = []
     caveats: Texts = []
     next_questions: Annotated[Texts, Field(description="at most 3")] = []

@@ -1,7 +1,7 @@
 """The registry of tools: name, description, schema, handler, origin. It knows no loop, no model.
 
 Other callers (a model, MCP, a script) use the same registry, so that every call is validated the
-same way and gets exactly one reply. ``Desk`` is whatever the handlers work on.
+same way and gets exactly one reply. ``Context`` is whatever the handlers work on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from analyst_kernel.agent.transcript import Image, Observation, Text, ToolSpec
 from analyst_kernel.protocol.base import Json, WireSchema
 
-Desk = TypeVar("Desk")
+Context = TypeVar("Context")
 _NOISE = ("title", "default")
 
 
@@ -39,7 +39,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Tool(Generic[Desk]):
+class Tool(Generic[Context]):
     """One tool.
 
     Attributes:
@@ -53,7 +53,7 @@ class Tool(Generic[Desk]):
     name: str
     description: str
     inputs: type[BaseModel]
-    handler: Callable[[Desk, Any], Awaitable[Reply]]
+    handler: Callable[[Context, Any], Awaitable[Reply]]
     origin: str = "agent"
 
     def spec(self) -> ToolSpec:
@@ -66,12 +66,12 @@ class Tool(Generic[Desk]):
         return ToolSpec(self.name, self.description, clean)
 
 
-class Registry(Generic[Desk]):
+class Registry(Generic[Context]):
     """Tools by name, in the order they are offered."""
 
-    def __init__(self, tools: Iterable[Tool[Desk]]) -> None:
+    def __init__(self, tools: Iterable[Tool[Context]]) -> None:
         """Take the tools; a name may stand only once."""
-        self._tools: dict[str, Tool[Desk]] = {}
+        self._tools: dict[str, Tool[Context]] = {}
         for tool in tools:
             if tool.name in self._tools:
                 raise ValueError(f"two tools are named {tool.name}")
@@ -86,7 +86,7 @@ class Registry(Generic[Desk]):
         """Describe all tools, always in the same order and words."""
         return tuple(tool.spec() for tool in self._tools.values())
 
-    async def call(self, name: str, arguments: dict[str, Json], desk: Desk) -> Reply:
+    async def call(self, name: str, arguments: dict[str, Json], desk: Context) -> Reply:
         """Validate and run one call; a bad one is answered with what to send instead."""
         tool = self._tools.get(name)
         if tool is None:
