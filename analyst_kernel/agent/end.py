@@ -1,12 +1,11 @@
-"""How a run ends: the last cell settled, the answer checked and written, the end told.
+"""How a run ends: the last cell is settled, the answer checked and written, the end emitted.
 
-The only place that emits ``RunFinished``, as the very last thing.
+Only this module emits ``RunFinished``, as the last event of a run.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
 
 from analyst_kernel.agent.context import Earlier
 from analyst_kernel.agent.evidence.answer import settle_answer
@@ -19,11 +18,9 @@ from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.protocol.events import RunFinished
 from analyst_kernel.protocol.records import Answer
 
-Result = TypeVar("Result")
-
 
 def composed(run: Run, opening: str) -> AnswerDraft:
-    """Write an answer without the model: what was recorded as established, and nothing else."""
+    """Return an answer without the model: the recorded findings, and nothing else."""
     if run.settled is not None:
         kept = run.settled
         return AnswerDraft(
@@ -40,9 +37,10 @@ def composed(run: Run, opening: str) -> AnswerDraft:
 
 
 async def close(run: Run, ending: Ending) -> RunFinished:
-    """Settle, write and tell the end of a run. May be called again after it was interrupted.
+    """Settle the open cell, write the answer and emit the end of a run.
 
-    Raises nothing but ``CancelledError``: what cannot be written is told as a notice.
+    May be called again after it was interrupted. Raises nothing but ``CancelledError``: if the
+    answer cannot be written, a notice is emitted.
     """
     run.ending = ending
     answer: Answer | None = None
@@ -53,16 +51,17 @@ async def close(run: Run, ending: Ending) -> RunFinished:
         await write_question(run)
         await run.write_plan()
         await run.record(AnswerEntry(run.answer_cell, run.id, answer, ending.status))
-    except Exception as error:  # noqa: BLE001 - the end of the run must be told, whatever it was
+    except Exception as error:  # noqa: BLE001 - the end of the run must be emitted, whatever it was
         what = str(error) if isinstance(error, NotebookError) else repr(error)
         run.notice("not-saved", f"The answer is not in the notebook. {what}")
-    # A stop that came during the last event is taken here: what leaves and what is told agree.
+    # A cancellation during the last event is raised here, so that the emitted status agrees with
+    # how this coroutine ends: nothing is awaited after it.
     await asyncio.sleep(0)
     return finish(run, ending, answer)
 
 
 def finish(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
-    """Remember the run and emit its last event; nothing may be awaited after this."""
+    """Keep the run in the memory and emit its last event; nothing may be awaited after this."""
     text = answer.text if answer is not None else ""
     if answer is not None:
         run.memory.earlier.append(Earlier(run.id, run.question, text, ending.status))

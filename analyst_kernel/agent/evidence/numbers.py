@@ -1,6 +1,6 @@
-"""Finds numbers in prose and in outputs, and says how each may be read.
+"""Finds numbers in prose and in outputs, with the ways in which each can be read. Pure.
 
-Pure text work; whether a number is proven is decided in :mod:`analyst_kernel.agent.evidence.proof`.
+:mod:`analyst_kernel.agent.evidence.proof` decides whether a number is proven.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ class Number:
     Attributes:
         text: As written, with its percent sign or scale.
         start, end: Character offsets, end exclusive.
-        readings: What it may mean; the first is the plain one.
-        negative: Written with a minus sign.
-        bound: Stands after ``<`` and the like.
-        rough: Stands after "about" and the like.
-        date: The ISO date it is (then ``readings`` holds year, month, day).
+        readings: What the number may mean; the first is the plain reading.
+        negative: Whether it has a minus sign.
+        bound: Whether it stands after ``<`` and the like.
+        rough: Whether it stands after "about" and the like.
+        date: The ISO date, if it is one; then ``readings`` holds year, month and day.
     """
 
     text: str
@@ -178,7 +178,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
 
 
 def _readings(core: str) -> list[NumberReading]:
-    """Read the digits in the ways that separators allow, the most usual first."""
+    """Return the readings that the separators of a number allow, the most usual first."""
     mantissa, _, exponent = core.lower().partition("e")
     power = int(exponent) if exponent else 0
     mantissa = re.sub(f"[{_GAP}]", "", mantissa)
