@@ -1,4 +1,4 @@
-"""Text work that every layer needs in the same way."""
+"""Operations on text that every layer needs in the same way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from collections.abc import Iterable
 
 _CUTOFF = 0.6
 _CONTAINED = 0.75
+_TITLE_LENGTH = 80
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` characters; a longer one ends in an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def title_of(question: str) -> str:
+    """Return a question as a title: on one line, and cut between words if it is long."""
+    title = " ".join(question.split())
+    if len(title) > _TITLE_LENGTH:
+        title = title[:_TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + " …"
+    return title
 
 
 def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:

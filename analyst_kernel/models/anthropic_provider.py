@@ -1,7 +1,7 @@
-"""The provider ``anthropic``: Claude over Anthropic's own API, or over the gateway the user set.
+"""The provider ``anthropic``: Claude over Anthropic's API, or over a gateway that the user set.
 
-``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
-there; it goes nowhere else.
+The user sets ``ANTHROPIC_BASE_URL`` and the key for the same provider, so the key is sent to that
+address and to no other.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ MODELS = (
     "claude-sonnet-4-6",
     "claude-haiku-4-5",
 )
-"""Names to offer; others of the same form are accepted too."""
+"""Names to offer; other names of the same form are accepted too."""
 
 
 class AnthropicProvider:
-    """Claude."""
+    """The provider of Claude."""
 
     name = "anthropic"
 
     def describe(self, env: Env) -> ProviderInfo:
-        """Say whether credentials were found, and where."""
+        """Return whether credentials were found, and where."""
         source = find_source(env)
         note = "" if source else f"Set {KEY} to use it."
         gateway = env.get(_BASE_URL, "").strip()
@@ -59,7 +59,7 @@ class AnthropicProvider:
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
-        """Make the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
+        """Return the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
         name = model or DEFAULT_MODEL
         gateway = _gateway(env)
         if not gateway and not could_be_claude(name):
@@ -79,7 +79,7 @@ class AnthropicProvider:
         token = env.get(BEARER, "").strip() if source == BEARER else ""
         static = bool(key or token)
         connection = Connection(
-            # Without a static credential a profile may bring its own address.
+            # Without a static credential a profile may set its own address.
             base_url=gateway or (_HOST if static or env.get(_BASE_URL) is not None else None),
             api_key=key or None,
             auth_token=token or None,
@@ -97,7 +97,7 @@ class AnthropicProvider:
 
 
 def _gateway(env: Env) -> str:
-    """Return the user's own address, if it is not Anthropic's; refuse one that is no address."""
+    """Return the address that the user set, unless it is Anthropic's own; check that it is one."""
     url = env.get(_BASE_URL, "").strip().rstrip("/")
     if not url or url == _HOST:
         return ""
@@ -106,7 +106,7 @@ def _gateway(env: Env) -> str:
 
 
 def check_url(url: str, variable: str) -> None:
-    """Raise ``ModelChoiceError`` where a variable does not hold an http(s) address."""
+    """Raise ``ModelChoiceError`` if a variable's value is not an http(s) address."""
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname)
