@@ -4,9 +4,8 @@
  * It connects again by itself, and asks for every event it missed. It keeps no state of an
  * analysis but the number of the last event that it handed on.
  */
-import { decodeServerFrame, DecodeError } from '../protocol/decode';
+import { DecodeError, decodeServerFrame } from '../protocol/decode';
 import type { ClientFrame, Command, Event, ServerFrame } from '../protocol/generated';
-import { reconnectDelay } from './backoff';
 import { CommandRefused, ConnectionLost } from './errors';
 
 /** Whether commands can be sent. */
@@ -240,4 +239,18 @@ export class AnalystSocket {
     this.state = state;
     this.listener.connection(state, retryAt);
   }
+}
+
+const FIRST = 500;
+const LONGEST = 15_000;
+
+/**
+ * Milliseconds to wait before try number `attempt` (from 1): doubling up to 15 s, then spread by
+ * a quarter each way, so that many tabs do not knock at once.
+ *
+ * @param random - In [0, 1).
+ */
+export function reconnectDelay(attempt: number, random: number): number {
+  const delay = Math.min(LONGEST, FIRST * 2 ** (attempt - 1));
+  return Math.round(delay * (0.75 + random / 2));
 }

@@ -1,6 +1,5 @@
 /** What a question says about a cell of a notebook. Pure but for reading the cell. */
-import type { Cell } from '@jupyterlab/cells';
-import { isCodeCellModel } from '@jupyterlab/cells';
+import { isCodeCellModel, type Cell } from '@jupyterlab/cells';
 import { isError } from '@jupyterlab/nbformat';
 
 /** A cell as a question names it. */

@@ -22,8 +22,7 @@ import {
   type NotebookDocument
 } from './document';
 import { mergeMetadata, mergeNotebooks } from './merge';
-import { saveThroughRoom } from './room-save';
-import { alone } from './save-lock';
+import { alone, saveThroughRoom } from './saving';
 import { become, documentOf, perform, runningCells, viewOf } from './shared-document';
 import { planWrite } from './write-plan';
 

@@ -7,7 +7,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { cellFacts, cellQuestion, repairQuestion } from '../notebook/cell-facts';
 import { watchErrors } from '../notebook/error-buttons';
 import { IAnalystPanels, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
 /** Adds both commands, and a button below each error. */

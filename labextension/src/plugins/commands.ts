@@ -4,10 +4,10 @@ import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { withoutDrive } from '../panel/panel-widget';
+import { withoutDrive } from '../panel/shell/panel-widget';
 import { activeRun } from '../session/progress';
 import { IAnalystPanels, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
 /** Adds the commands. */

@@ -4,8 +4,8 @@ import { Notification } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { LiveNotebooks, type Joined } from '../notebook/live-notebooks';
-import { tabName } from '../notebook/tab-name';
+import { UUID } from '@lumino/coreutils';
+import { type Joined, LiveNotebooks } from '../notebook/live-notebooks';
 import { IAnalystStore, PACKAGE } from '../tokens';
 
 /** Watches every notebook, whether or not a panel is shown. */
@@ -71,4 +71,27 @@ export function joinedNotice(joined: Joined, trans: TranslationBundle): string |
     return trans.__('“%1” changed on disk. Those changes and your edits are now both in it.', name);
   }
   return joined.foreign ? trans.__('“%1” changed on disk and was loaded again.', name) : null;
+}
+
+const KEY = 'analyst-kernel:tab';
+
+/**
+ * Return the tab's name. It is kept only while the page is away: a tab that is duplicated copies
+ * the storage of the first, and must not take its name too.
+ */
+export function tabName(storage: Storage, page: EventTarget = window): string {
+  let name: string = UUID.uuid4();
+  try {
+    name = storage.getItem(KEY) ?? name;
+    storage.removeItem(KEY);
+    page.addEventListener('pagehide', () => {
+      storage.setItem(KEY, name);
+    });
+    page.addEventListener('pageshow', () => {
+      storage.removeItem(KEY);
+    });
+  } catch {
+    // Without a storage the name is new after each reload.
+  }
+  return name;
 }

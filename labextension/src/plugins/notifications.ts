@@ -5,7 +5,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { Turn } from '../session/store';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
-import { SETTINGS_ID } from './settings-id';
+import { SETTINGS_ID } from './ids';
 
 /** Watches every analysis. */
 export const notificationsPlugin: JupyterFrontEndPlugin<void> = {

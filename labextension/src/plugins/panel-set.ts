@@ -1,19 +1,18 @@
 /** The panels and what they ask of JupyterLab; built once by the panel's plugin. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { MainAreaWidget, Notification, WidgetTracker } from '@jupyterlab/apputils';
+import { Dialog, MainAreaWidget, Notification, showDialog, WidgetTracker } from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
-import type { INotebookTracker } from '@jupyterlab/notebook';
+import { FileDialog } from '@jupyterlab/filebrowser';
+import { type INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { AnalystFault } from '../client/errors';
 import type { BranchPoint } from '../client/rest';
-import { openNotebookAt } from '../notebook/open-notebook';
-import { PanelWidget } from '../panel/panel-widget';
-import { download } from '../panel/save-chart';
+import { download } from '../panel/charts/save-chart';
 import type { PanelActions } from '../panel/services';
+import { PanelWidget } from '../panel/shell/panel-widget';
 import { PanelModel } from '../session/panel-model';
 import type { IAnalystPanels, IAnalystStore } from '../tokens';
-import { chooseFiles } from './choose-files';
 import { analystIcon } from './icon';
 
 /** What the set is made of. Absent services leave out what needs them. */
@@ -203,4 +202,74 @@ export class PanelSet implements IAnalystPanels {
       }
     };
   }
+}
+
+/** Paths below the server's root; empty where nothing was chosen. */
+export async function chooseFiles(
+  documents: IDocumentManager,
+  trans: TranslationBundle
+): Promise<readonly string[]> {
+  const result = await FileDialog.getOpenFiles({
+    manager: documents,
+    title: trans.__('Attach data'),
+    label: trans.__('The analysis may read what you choose, and nothing else.')
+  });
+  const chosen = result.button.accept ? (result.value ?? []) : [];
+  const folder = chosen.find(item => item.type === 'directory');
+  // The dialog names the folder it shows when nothing was chosen: a grant needs a clear word.
+  if (folder !== undefined && !(await confirmFolder(folder.path, trans))) {
+    return [];
+  }
+  const contents = documents.services.contents;
+  return chosen.map(item => contents.localPath(item.path));
+}
+
+async function confirmFolder(path: string, trans: TranslationBundle): Promise<boolean> {
+  const name = path === '' ? trans.__('the root folder') : path;
+  const { button } = await showDialog({
+    title: trans.__('Attach a whole folder?'),
+    body: trans.__('The analysis may then read every file in %1.', name),
+    buttons: [
+      Dialog.cancelButton({ label: trans.__('Cancel') }),
+      Dialog.okButton({ label: trans.__('Attach folder') })
+    ]
+  });
+  return button.accept;
+}
+
+/**
+ * Open a notebook, or bring its tab to the front. The server has made its session before, so the
+ * tab attaches to the live kernel.
+ *
+ * @param path - Below the server's root.
+ * @param cell - Id of the cell to show, or `null`.
+ */
+export async function openNotebookAt(
+  documents: IDocumentManager,
+  notebooks: INotebookTracker | null,
+  path: string,
+  cell: string | null
+): Promise<void> {
+  const known = notebooks?.find(panel => panel.context.localPath === path);
+  const widget = documents.openOrReveal(known?.context.path ?? path);
+  if (!(widget instanceof NotebookPanel)) {
+    return;
+  }
+  await widget.context.ready;
+  await widget.revealed;
+  if (cell !== null) {
+    await showCell(widget, cell);
+  }
+}
+
+/** Make a cell the active one and bring it into view; nothing where it is not in the notebook. */
+export async function showCell(panel: NotebookPanel, cell: string): Promise<void> {
+  const { content } = panel;
+  const index = content.widgets.findIndex(widget => widget.model.id === cell);
+  if (index < 0) {
+    return;
+  }
+  content.deselectAll();
+  content.activeCellIndex = index;
+  await content.scrollToItem(index, 'center');
 }

@@ -12,11 +12,10 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { withoutDrive } from '../panel/panel-widget';
+import { withoutDrive } from '../panel/shell/panel-widget';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds, SETTINGS_ID } from './ids';
 import { PanelSet } from './panel-set';
-import { SETTINGS_ID } from './settings-id';
 
 const KEY = `${PACKAGE}:sidebar`;
 const SEEN = `${PACKAGE}:seen`;

@@ -4,7 +4,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import type { AskDefaults } from '../session/panel-model';
 import { IAnalystPanels } from '../tokens';
 import { PanelSet } from './panel-set';
-import { SETTINGS_ID } from './settings-id';
+import { SETTINGS_ID } from './ids';
 
 /** Reads the settings, now and at each change. */
 export const settingsPlugin: JupyterFrontEndPlugin<void> = {

@@ -1,6 +1,6 @@
 /** Two analyses side by side: which questions, cells and lines differ. Pure. */
 import { chartGroups, type ChartVersion } from './charts';
-import { changedRows, type ChangedRow } from './line-rows';
+import { changedRows, type ChangedRow } from './line-diff';
 import { iterationsOf } from './progress';
 import type { AnalysisState, IterationState, RunState } from './state';
 

@@ -3,8 +3,7 @@
  * Several panels share one store.
  */
 import { Signal, type ISignal } from '@lumino/signaling';
-import type { AnalystFault} from '../client/errors';
-import { faultOf } from '../client/errors';
+import { faultOf, type AnalystFault } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
 import type { AnalystStore } from './store';

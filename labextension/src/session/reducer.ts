@@ -3,12 +3,11 @@
  *
  * Runs and cells have files of their own: here stands only which part an event changes.
  */
-import type { ChartRecord, Event, IterationFinished } from '../protocol/generated';
-import { reduceBranch } from './branch-reducer';
-import { reduceCells, type CellEvent } from './cell-reducer';
-import { outdatedBy, reduceHand, verifying } from './hand-reducer';
-import { reduceRun, startRun, type RunEvent } from './run-reducer';
-import type { AnalysisState, NoticeState, RunState } from './state';
+import type { BranchAdvanced, BranchFinished, BranchStarted, ChartRecord, Event, IterationFinished } from '../protocol/generated';
+import { type CellEvent, reduceCells } from './cell-reducer';
+import { outdatedBy, reduceHand, verifying } from './manual-reducer';
+import { reduceRun, type RunEvent, startRun } from './run-reducer';
+import type { AnalysisState, BranchState, NoticeState, RunState } from './state';
 
 /** The state after `event`; the same object where the event was already in it. */
 export function reduce(state: AnalysisState, event: Event): AnalysisState {
@@ -191,4 +190,46 @@ function changed(
 function noticeOf(event: Event & { type: 'notice_raised' }): NoticeState {
   const { number, level, code, message } = event;
   return { kind: 'notice', number, level, code, message };
+}
+
+/** The events that a branch has beside those of every analysis. */
+export type BranchEvent = BranchStarted | BranchAdvanced | BranchFinished;
+
+/** The branch after `event`; `null` where its beginning was never told. */
+export function reduceBranch(state: AnalysisState, event: BranchEvent): BranchState | null {
+  const { branch } = state;
+  switch (event.type) {
+    case 'branch_started':
+      return {
+        parent: event.parent,
+        parentTitle: event.parent_title,
+        cell: event.cell,
+        runs: state.runs.length,
+        cells: event.cells,
+        place: 0,
+        troubles: [],
+        reproduced: null,
+        total: event.cells,
+        reason: ''
+      };
+    case 'branch_advanced': {
+      const { cell, detail, place, verdict } = event;
+      const troubled = verdict === 'differs' || verdict === 'error';
+      return (
+        branch && {
+          ...branch,
+          place,
+          troubles: troubled ? [...branch.troubles, { cell, detail }] : branch.troubles
+        }
+      );
+    }
+    case 'branch_finished': {
+      const { reproduced, total, reason } = event;
+      return branch && { ...branch, reproduced, total, reason };
+    }
+    default: {
+      const rest: never = event;
+      throw new Error(`Unknown event ${JSON.stringify(rest)}`);
+    }
+  }
 }

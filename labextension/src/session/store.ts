@@ -2,21 +2,14 @@
  * All that this tab knows of the server: the analyses, the state of those that are watched, what
  * can be used, whether the server answers. It draws nothing and knows no widget.
  */
-import { Signal, type ISignal } from '@lumino/signaling';
+import { type ISignal, Signal } from '@lumino/signaling';
 import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
 import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
-import type {
-  Command,
-  Event,
-  NotebookChangedFrame,
-  ReadNotebookFrame,
-  WriteNotebookFrame
-} from '../protocol/generated';
-import { NextFrame } from './frames';
+import type { Command, Event, NotebookChangedFrame, ReadNotebookFrame, WriteNotebookFrame } from '../protocol/generated';
 import { reduceAll } from './reducer';
-import { emptyAnalysis, type AnalysisState } from './state';
+import { type AnalysisState, emptyAnalysis } from './state';
 
 /** An analysis of the list that changed, and how it was before. */
 export interface Turn {
@@ -302,4 +295,48 @@ export class AnalystStore implements SocketListener {
     this.arrived.clear();
     this._changed.emit();
   }
+}
+
+/** How long a hidden tab, which draws no frames, may put a task off (milliseconds). */
+const HIDDEN = 250;
+
+/** Joins many wishes for the same task into one. */
+export class NextFrame {
+  private frame: number | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly task: () => void) {}
+
+  /** Wish that the task runs soon. */
+  request(): void {
+    if (this.timer !== undefined) {
+      return;
+    }
+    this.timer = setTimeout(this.run, HIDDEN);
+    if (typeof requestAnimationFrame === 'function') {
+      this.frame = requestAnimationFrame(this.run);
+    }
+  }
+
+  /** Run it now, if it was wished for. */
+  flush(): void {
+    if (this.timer !== undefined) {
+      this.run();
+    }
+  }
+
+  /** Forget the wish. */
+  cancel(): void {
+    clearTimeout(this.timer);
+    if (this.frame !== undefined) {
+      cancelAnimationFrame(this.frame);
+    }
+    this.timer = undefined;
+    this.frame = undefined;
+  }
+
+  private readonly run = (): void => {
+    this.cancel();
+    this.task();
+  };
 }

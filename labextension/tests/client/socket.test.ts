@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { reconnectDelay } from '../../src/client/backoff';
+import { reconnectDelay } from '../../src/client/socket';
 import { CommandRefused, ConnectionLost } from '../../src/client/errors';
 import { AnalystSocket, type SocketListener } from '../../src/client/socket';
 import type { Event } from '../../src/protocol/generated';

@@ -5,7 +5,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HEARTBEAT, LiveNotebooks } from '../../src/notebook/live-notebooks';
-import { tabName } from '../../src/notebook/tab-name';
+import { tabName } from '../../src/plugins/live-notebooks';
 import { joinedNotice } from '../../src/plugins/live-notebooks';
 import type { Command } from '../../src/protocol/generated';
 import type { AnalystStore } from '../../src/session/store';

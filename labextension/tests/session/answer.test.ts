@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changedLines } from '../../src/session/code-change';
+import { changedLines } from '../../src/session/line-diff';
 import { cellReferences, mergePlaces, numberPlaces } from '../../src/session/number-places';
 import { recorded } from './recorded';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnalysisSummary } from '../../src/client/records';
 import type { Event } from '../../src/protocol/generated';
 import { compare } from '../../src/session/comparison';
-import { changedRows } from '../../src/session/line-rows';
+import { changedRows } from '../../src/session/line-diff';
 import { reduceAll } from '../../src/session/reducer';
 import { emptyAnalysis, type AnalysisState, type IterationState } from '../../src/session/state';
 import { countBelow, holds, treeOf, type TreeNode } from '../../src/session/tree';

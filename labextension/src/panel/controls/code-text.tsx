@@ -1,0 +1,13 @@
+/** Text of one line whose names stand in backticks. */
+import * as React from 'react';
+
+/** The text, names as code. */
+export function CodeText({ text }: { readonly text: string }): React.JSX.Element {
+  return (
+    <>
+      {text
+        .split('`')
+        .map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}
+    </>
+  );
+}

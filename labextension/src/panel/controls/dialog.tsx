@@ -1,0 +1,62 @@
+/** A window over the page: an enlarged chart, a dataset, a question before deleting. */
+import * as React from 'react';
+import { useServices } from '../services';
+
+interface Props {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: React.ReactNode;
+  /** `wide` for pictures and tables. */
+  readonly size?: 'narrow' | 'wide';
+}
+
+/** Opens when it is drawn; Escape, the close button and a click beside it close it. */
+export function Dialog({ title, onClose, children, size = 'narrow' }: Props): React.JSX.Element {
+  const { trans } = useServices();
+  const dialog = React.useRef<HTMLDialogElement>(null);
+  const id = React.useId();
+
+  React.useEffect(() => {
+    const element = dialog.current;
+    if (element !== null && !element.open) {
+      // The browser keeps the focus inside and gives it back afterwards.
+      element.showModal();
+    }
+  }, []);
+
+  return (
+    <dialog
+      ref={dialog}
+      className={`ak-Dialog ak-mod-${size}`}
+      aria-labelledby={id}
+      onCancel={event => {
+        event.preventDefault();
+        onClose();
+      }}
+      onKeyDown={event => {
+        event.stopPropagation();
+      }}
+      onClick={event => {
+        if (event.target === dialog.current) {
+          onClose();
+        }
+      }}
+    >
+      <div className="ak-Dialog-body">
+        <div className="ak-Dialog-head">
+          <h2 id={id}>{title}</h2>
+          <button
+            type="button"
+            className="ak-IconButton"
+            aria-label={trans.__('Close')}
+            title={trans.__('Close')}
+            onClick={onClose}
+          >
+            ✕
+          </button>
+        </div>
+        {children}
+      </div>
+    </dialog>
+  );
+}
