@@ -83,11 +83,7 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
       commands.notifyCommandChanged(CommandIds.fixError);
     });
     watchErrors(notebooks, trans.__('Fix with Analyst'), (panel, cell) => void fix(panel, cell));
-    for (const command of [
-      CommandIds.askAboutCell,
-      CommandIds.fixError,
-      CommandIds.showNotebook
-    ]) {
+    for (const command of [CommandIds.askAboutCell, CommandIds.fixError, CommandIds.showNotebook]) {
       palette?.addItem({ command, category: trans.__('Analyst') });
     }
   }

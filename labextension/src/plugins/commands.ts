@@ -110,7 +110,9 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Open the Analysis as a Notebook'),
       describedBy: { args: describe({ analysis: 'Which analysis', cell: 'Cell to show' }) },
       isEnabled: hasAnalysis,
-      execute: withAnalysis((id, args) => panels.openNotebook(id, textOf(args, 'cell') ?? undefined))
+      execute: withAnalysis((id, args) =>
+        panels.openNotebook(id, textOf(args, 'cell') ?? undefined)
+      )
     });
     commands.addCommand(CommandIds.openBeside, {
       label: trans.__('Open the Analysis in a Tab'),

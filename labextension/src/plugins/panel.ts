@@ -97,11 +97,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
 };
 
 /** Open the sidebar where nobody has seen it yet; from then on the layout is the person's own. */
-async function openOnce(
-  app: JupyterFrontEnd,
-  panels: PanelSet,
-  stateDb: IStateDB
-): Promise<void> {
+async function openOnce(app: JupyterFrontEnd, panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const seen = await stateDb.fetch(SEEN).catch(() => true);
   if (seen !== undefined) {
     return;

@@ -65,11 +65,7 @@ export function highlightLines(
   return lines;
 }
 
-function kindOf(
-  match: RegExpMatchArray,
-  next: string,
-  language: 'python' | 'sql'
-): Token['kind'] {
+function kindOf(match: RegExpMatchArray, next: string, language: 'python' | 'sql'): Token['kind'] {
   const [, comment, text, number, word] = match;
   if (comment !== undefined) {
     return 'comment';

@@ -16,11 +16,7 @@ export function shownText(host: HTMLElement): string {
 }
 
 /** Wrap the text at each place: in a button where a cell proves it, else in a mark. */
-export function markPlaces(
-  host: HTMLElement,
-  places: readonly Place[],
-  links: NumberLinks
-): void {
+export function markPlaces(host: HTMLElement, places: readonly Place[], links: NumberLinks): void {
   const nodes = textNodes(host);
   const starts: number[] = [];
   let total = 0;

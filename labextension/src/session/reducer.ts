@@ -3,7 +3,14 @@
  *
  * Runs and cells have files of their own: here stands only which part an event changes.
  */
-import type { BranchAdvanced, BranchFinished, BranchStarted, ChartRecord, Event, IterationFinished } from '../protocol/generated';
+import type {
+  BranchAdvanced,
+  BranchFinished,
+  BranchStarted,
+  ChartRecord,
+  Event,
+  IterationFinished
+} from '../protocol/generated';
 import { type CellEvent, reduceCells } from './cell-reducer';
 import { outdatedBy, reduceHand, verifying } from './manual-reducer';
 import { reduceRun, type RunEvent, startRun } from './run-reducer';

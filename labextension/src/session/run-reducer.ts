@@ -143,7 +143,10 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
     case 'approval_requested': {
       const { ask, cell, code, purpose } = event;
       const entries = withoutStreamed(run.entries, code);
-      return added({ ...run, entries }, { kind: 'approval', ask, cell, code, purpose, decision: null });
+      return added(
+        { ...run, entries },
+        { kind: 'approval', ask, cell, code, purpose, decision: null }
+      );
     }
     case 'approval_decided':
       return changeEntry(run, e =>

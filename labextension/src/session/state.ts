@@ -105,12 +105,7 @@ export interface NoticeState {
 
 /** What happened in a run, in its order. */
 export type Entry =
-  | IterationState
-  | CallState
-  | AskState
-  | ApprovalState
-  | PlanApprovalState
-  | NoticeState;
+  IterationState | CallState | AskState | ApprovalState | PlanApprovalState | NoticeState;
 
 /** The model failed and is asked again at `until` (seconds since the epoch, the server's clock). */
 export interface RetryState {

@@ -7,7 +7,13 @@ import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
 import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
-import type { Command, Event, NotebookChangedFrame, ReadNotebookFrame, WriteNotebookFrame } from '../protocol/generated';
+import type {
+  Command,
+  Event,
+  NotebookChangedFrame,
+  ReadNotebookFrame,
+  WriteNotebookFrame
+} from '../protocol/generated';
 import { reduceAll } from './reducer';
 import { type AnalysisState, emptyAnalysis } from './state';
 

@@ -25,9 +25,7 @@ export function treeOf(all: readonly AnalysisSummary[]): readonly TreeNode[] {
   }
   const node = (summary: AnalysisSummary): TreeNode => ({
     summary,
-    branches: (children.get(summary.id) ?? [])
-      .toSorted((a, b) => a.created - b.created)
-      .map(node)
+    branches: (children.get(summary.id) ?? []).toSorted((a, b) => a.created - b.created).map(node)
   });
   return tops.map(node);
 }
@@ -44,7 +42,7 @@ export function holds(node: TreeNode, analysis: string | null): boolean {
 
 function isRound(one: AnalysisSummary, known: ReadonlyMap<string, AnalysisSummary>): boolean {
   const seen = new Set<string>();
-  for (let at: AnalysisSummary | undefined = one; at !== undefined; ) {
+  for (let at: AnalysisSummary | undefined = one; at !== undefined;) {
     if (seen.has(at.id)) {
       return true;
     }

@@ -40,7 +40,11 @@ describe('settings', () => {
 
   it('are read', () => {
     const values = { defaultModel: ' a:b ', approval: 'cells', budget: 0.5 };
-    expect(readDefaults(settings(values))).toEqual({ model: 'a:b', approval: 'cells', budget: 0.5 });
+    expect(readDefaults(settings(values))).toEqual({
+      model: 'a:b',
+      approval: 'cells',
+      budget: 0.5
+    });
   });
 
   it('name only commands that exist', () => {

@@ -13,7 +13,11 @@ const cells = whole.runs.flatMap(iterationsOf);
 const drawn = cells.find(cell => whole.charts.some(chart => chart.cell === cell.cell));
 const cell = cells.at(-1)?.cell ?? '';
 
-type Body = Event extends infer E ? (E extends Event ? Omit<E, 'analysis' | 'number' | 'at'> : never) : never;
+type Body = Event extends infer E
+  ? E extends Event
+    ? Omit<E, 'analysis' | 'number' | 'at'>
+    : never
+  : never;
 
 function then(state: AnalysisState, ...bodies: Body[]): AnalysisState {
   return bodies.reduce<AnalysisState>(

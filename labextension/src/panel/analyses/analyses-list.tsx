@@ -50,7 +50,9 @@ export function AnalysesList(): React.JSX.Element {
 }
 
 function keyOf(one: AnalysisSummary): string {
-  return [one.id, one.title, one.state, one.updated, one.questions, one.model, one.parent].join('|');
+  return [one.id, one.title, one.state, one.updated, one.questions, one.model, one.parent].join(
+    '|'
+  );
 }
 
 /** From so many branches on, they are folded until they are wanted. */

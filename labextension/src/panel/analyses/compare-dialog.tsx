@@ -18,7 +18,12 @@ export function CompareDialog({ analysis, onClose }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const key = usePanel(m => m.store.analyses.map(one => `${one.id} ${one.title}`).join('\n'));
   const others = React.useMemo(
-    () => related(model.store.analyses.filter(one => one.id !== analysis), analysis, model.store.summary(analysis)?.parent ?? null),
+    () =>
+      related(
+        model.store.analyses.filter(one => one.id !== analysis),
+        analysis,
+        model.store.summary(analysis)?.parent ?? null
+      ),
     [analysis, key, model]
   );
   const [chosen, setChosen] = React.useState(others[0]?.id ?? '');
@@ -64,14 +69,23 @@ function related<T extends { readonly id: string; readonly parent: string | null
   parent: string | null
 ): readonly T[] {
   const rank = (one: T): number =>
-    one.id === parent ? 0 : one.parent === analysis ? 1 : parent !== null && one.parent === parent ? 2 : 3;
+    one.id === parent
+      ? 0
+      : one.parent === analysis
+        ? 1
+        : parent !== null && one.parent === parent
+          ? 2
+          : 3;
   return all.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** The state of an analysis, which is followed while this stands; `null` until it has arrived. */
 function useFollowed(analysis: string): AnalysisState | null {
   const { model } = useServices();
-  React.useEffect(() => (analysis === '' ? undefined : model.store.watch(analysis)), [analysis, model]);
+  React.useEffect(
+    () => (analysis === '' ? undefined : model.store.watch(analysis)),
+    [analysis, model]
+  );
   return usePanel(m => (m.store.isLoaded(analysis) ? m.store.state(analysis) : null));
 }
 
@@ -128,12 +142,7 @@ function Question(props: {
         draw={run => <h3>{run.question}</h3>}
         none={trans.__('Not asked here.')}
       />
-      <Both
-        pair={pair}
-        titles={titles}
-        draw={run => <AnswerOf run={run} />}
-        none=""
-      />
+      <Both pair={pair} titles={titles} draw={run => <AnswerOf run={run} />} none="" />
       {hasCharts && (
         <Both
           pair={pair.charts}
@@ -198,7 +207,9 @@ function AnswerOf({ run }: { readonly run: RunState }): React.JSX.Element {
       </p>
     );
   }
-  return <Rendered className="ak-Answer" rendermime={rendermime} mime="text/markdown" data={data} />;
+  return (
+    <Rendered className="ak-Answer" rendermime={rendermime} mime="text/markdown" data={data} />
+  );
 }
 
 /** A cell of both sides, line by line; what only one side has is marked by a sign. */

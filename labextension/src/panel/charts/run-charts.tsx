@@ -6,7 +6,10 @@ import { ChartCard } from './chart-card';
 import { Dialog } from '../controls/dialog';
 import { usePanel, useServices } from '../services';
 
-const cache = new WeakMap<AnalysisState['charts'], { last: number; groups: readonly ChartGroup[] }>();
+const cache = new WeakMap<
+  AnalysisState['charts'],
+  { last: number; groups: readonly ChartGroup[] }
+>();
 
 /** The groups, worked out once for each state that differs in what charts show. */
 function groupsOf(state: AnalysisState | null): readonly ChartGroup[] {

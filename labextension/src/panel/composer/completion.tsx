@@ -18,16 +18,17 @@ export interface CompletionState {
 }
 
 /** Where a word after `@` begins, if the cursor stands in one. */
-export function wordAtCursor(text: string, cursor: number): { start: number; prefix: string } | null {
+export function wordAtCursor(
+  text: string,
+  cursor: number
+): { start: number; prefix: string } | null {
   const match = /(?:^|[\s(,;])@([^\s@]{0,60})$/.exec(text.slice(0, cursor));
   const prefix = match?.[1];
   return prefix === undefined ? null : { start: cursor - prefix.length - 1, prefix };
 }
 
 /** Completion for the question box. */
-export function useCompletion(
-  box: React.RefObject<HTMLTextAreaElement>
-): CompletionState {
+export function useCompletion(box: React.RefObject<HTMLTextAreaElement>): CompletionState {
   const { model } = useServices();
   const [items, setItems] = React.useState<readonly Completion[]>([]);
   const [index, setIndex] = React.useState(0);

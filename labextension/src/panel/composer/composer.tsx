@@ -78,7 +78,9 @@ export function Composer(): React.JSX.Element {
         aria-autocomplete="list"
         aria-controls={open ? listId : undefined}
         aria-activedescendant={open ? `${listId}-${String(completion.index)}` : undefined}
-        placeholder={running ? trans.__('Ask something else: it waits its turn') : trans.__('Question')}
+        placeholder={
+          running ? trans.__('Ask something else: it waits its turn') : trans.__('Question')
+        }
         rows={2}
         value={draft}
         onChange={event => {

@@ -28,7 +28,9 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
   return (
     <>
       <AnswerText run={run} />
-      {caveats.length > 0 && <Notes title={trans.__('Keep in mind')} notes={caveats} kind="caveats" />}
+      {caveats.length > 0 && (
+        <Notes title={trans.__('Keep in mind')} notes={caveats} kind="caveats" />
+      )}
       {assumptions.length > 0 && (
         <Notes title={trans.__('Assumed')} notes={assumptions} kind="assumptions" />
       )}
@@ -183,11 +185,7 @@ function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element
   return (
     <div className="ak-Row ak-AnswerActions">
       {actions.openNotebook !== null && (
-        <button
-          type="button"
-          className="ak-Link"
-          onClick={run(id => actions.openNotebook?.(id))}
-        >
+        <button type="button" className="ak-Link" onClick={run(id => actions.openNotebook?.(id))}>
           {trans.__('Open notebook')}
         </button>
       )}

@@ -46,11 +46,7 @@ export const FailureCard = React.memo(function FailureCard(props: Props): React.
                 {trans.__('Choose data')}
               </AttachMenu>
             )}
-            <button
-              type="button"
-              className="ak-Link"
-              onClick={() => void model.ask(run.question)}
-            >
+            <button type="button" className="ak-Link" onClick={() => void model.ask(run.question)}>
               {trans.__('Retry')}
             </button>
             <ModelMenu className="ak-Link">{trans.__('Change model')}</ModelMenu>

@@ -136,7 +136,11 @@ function LocalHint(): React.JSX.Element {
           {trans.__(
             'No local model answers. Start a server with the OpenAI-compatible interface, such as Ollama, on the computer that runs Jupyter; then look again.'
           )}{' '}
-          <button type="button" className="ak-Link" onClick={() => void model.store.refreshModels()}>
+          <button
+            type="button"
+            className="ak-Link"
+            onClick={() => void model.store.refreshModels()}
+          >
             {trans.__('Look again')}
           </button>
         </div>

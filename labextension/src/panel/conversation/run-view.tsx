@@ -168,8 +168,7 @@ function EntryView(props: {
     case 'iteration': {
       const working = run.status === 'running';
       const startsOpen =
-        entry.outcome === 'running' ||
-        (working && !failed(entry) && (isLast || hasPicture(entry)));
+        entry.outcome === 'running' || (working && !failed(entry) && (isLast || hasPicture(entry)));
       const verdict = verification?.cells[entry.cell]?.verdict;
       return (
         <IterationCard

@@ -121,17 +121,11 @@ export function Undone({ run }: { readonly run: RunState }): React.JSX.Element {
   const kept = run.undone?.kept ?? 0;
   return (
     <div className="ak-Card ak-Undone">
-      <b>{trans.__('Undone.')}</b>{' '}
-      {trans.__('Its cells are no longer in the notebook.')}{' '}
-      {kept > 0 &&
-        trans._n('%1 cell of yours stayed.', '%1 cells of yours stayed.', kept)}{' '}
+      <b>{trans.__('Undone.')}</b> {trans.__('Its cells are no longer in the notebook.')}{' '}
+      {kept > 0 && trans._n('%1 cell of yours stayed.', '%1 cells of yours stayed.', kept)}{' '}
       {run.undone?.rolledBack === true && trans.__('The kernel was rolled back.')}
       <div className="ak-Row">
-        <button
-          type="button"
-          className="ak-Link"
-          onClick={() => void model.ask(run.question)}
-        >
+        <button type="button" className="ak-Link" onClick={() => void model.ask(run.question)}>
           {trans.__('Ask again')}
         </button>
       </div>

@@ -112,11 +112,7 @@ export function AttachDialog({ onAttach, onClose }: AttachDialogProps): React.JS
           )}
         </p>
         <div className="ak-Row">
-          <button
-            type="submit"
-            className="ak-Button ak-mod-primary"
-            disabled={path.trim() === ''}
-          >
+          <button type="submit" className="ak-Button ak-mod-primary" disabled={path.trim() === ''}>
             {trans.__('Attach')}
           </button>
           <button type="button" className="ak-Link" onClick={onClose}>

@@ -130,9 +130,7 @@ function ColumnRow(props: {
     <tr>
       <th scope="row">{column.name}</th>
       <td title={column.dtype}>{column.kind}</td>
-      <td>
-        {column.nulls === 0 ? trans.__('none') : `${count(column.nulls)} (${percent} %)`}
-      </td>
+      <td>{column.nulls === 0 ? trans.__('none') : `${count(column.nulls)} (${percent} %)`}</td>
       <td>
         {column.distinct_is_estimate ? '≈ ' : ''}
         {count(column.distinct)}

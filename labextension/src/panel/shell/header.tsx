@@ -13,7 +13,9 @@ export function Header(): React.JSX.Element {
   const view = usePanel(m => m.view);
   const title = usePanel(m => m.summary?.title ?? m.state?.title ?? '');
   const analysis = usePanel(m => m.analysis);
-  const verification = usePanel(m => (m.analysis === null ? null : (m.state?.verification ?? null)));
+  const verification = usePanel(m =>
+    m.analysis === null ? null : (m.state?.verification ?? null)
+  );
   const others = usePanel(
     m => m.store.analyses.filter(a => a.state === 'running' && a.id !== m.analysis).length
   );

@@ -47,6 +47,8 @@ function NoModelLabel(): React.JSX.Element | null {
     model => model.analysis !== null && (model.state?.isAi ?? model.summary?.is_ai) === false
   );
   return rules ? (
-    <div className="ak-RulesLabel">{trans.__('Built-in rules answer here. No AI model is at work.')}</div>
+    <div className="ak-RulesLabel">
+      {trans.__('Built-in rules answer here. No AI model is at work.')}
+    </div>
   ) : null;
 }

@@ -54,10 +54,10 @@ function UsageStatus({ run }: { readonly run: RunState | null }): React.JSX.Elem
       parts.push(trans.__('%1 tokens', tokens(all + usage.output_tokens)));
     } else {
       parts.push(
-      trans.__('%1 in', tokens(all)),
-      ...(usage.cached_tokens > 0 ? [trans.__('%1 cached', tokens(usage.cached_tokens))] : []),
-      trans.__('%1 out', tokens(usage.output_tokens))
-    );
+        trans.__('%1 in', tokens(all)),
+        ...(usage.cached_tokens > 0 ? [trans.__('%1 cached', tokens(usage.cached_tokens))] : []),
+        trans.__('%1 out', tokens(usage.output_tokens))
+      );
     }
   }
   const cost = used ? usage.cost_usd : null;

@@ -28,13 +28,17 @@ const started = told('branch_started', 1, {
 });
 
 function branch(server: FakeServer): string {
-  server.add('parent', events.map(event => ({ ...event, analysis: 'parent' })), { title: 'Mileage' });
+  server.add(
+    'parent',
+    events.map(event => ({ ...event, analysis: 'parent' })),
+    { title: 'Mileage' }
+  );
   server.add(id, [...events, started], { title: 'Mileage (branch 1)', parent: 'parent' });
   return id;
 }
 
 describe('a branch in the panel', () => {
-  it('shows its parent\'s history, how far its kernel is, and Stop', async () => {
+  it("shows its parent's history, how far its kernel is, and Stop", async () => {
     const page = await draw(<Whole />, branch);
     const line = page.one('[aria-label=Branch]');
     expect(page.one('[role=log]').textContent).toContain(page.model.state?.runs[0]?.question);
@@ -63,7 +67,9 @@ describe('a branch in the panel', () => {
     const page = await draw(<Whole />, branch);
     await page.click(page.button('Branch from here'));
     expect(page.actions.branch).toHaveBeenLastCalledWith(id, { run: 'r1' });
-    page.model.reveal(page.model.state?.runs[0]?.entries.find(e => e.kind === 'iteration')?.cell ?? '');
+    page.model.reveal(
+      page.model.state?.runs[0]?.entries.find(e => e.kind === 'iteration')?.cell ?? ''
+    );
     await page.until(() => page.all('.ak-Iteration-actions').length === 1);
     const links = page.all('.ak-Iteration-actions button');
     await page.click(links.find(link => link.textContent === 'Branch from here') ?? page.host);

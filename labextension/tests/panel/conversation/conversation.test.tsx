@@ -37,9 +37,7 @@ describe('an answered run', () => {
       await page.click(first);
     }
     await page.until(() => page.all('.ak-Iteration.ak-mod-revealed .ak-Code').length === 1);
-    expect(page.one('.ak-Iteration.ak-mod-revealed').dataset.cell).toBe(
-      page.model.revealed.cell
-    );
+    expect(page.one('.ak-Iteration.ak-mod-revealed').dataset.cell).toBe(page.model.revealed.cell);
   });
 
   it('breaks no line between a number and the signs that touch it', async () => {
@@ -93,7 +91,9 @@ describe('a run at work', () => {
     const cards = page.all('.ak-Iteration');
     expect(cards).toHaveLength(3);
     const fixed = cards[2];
-    expect(fixed?.querySelector('.ak-Changes')?.textContent).toContain("+             .agg(city=('cty'");
+    expect(fixed?.querySelector('.ak-Changes')?.textContent).toContain(
+      "+             .agg(city=('cty'"
+    );
     await page.until(() => fixed?.querySelector('.ak-Outputs table, .ak-Outputs pre') !== null);
   });
 

@@ -76,9 +76,7 @@ describe('undoing a run', () => {
 
 describe('what was verified', () => {
   const verified = (stale: boolean) =>
-    serve(log =>
-      log.add('verification_finished', { reproduced: 7, total: 7, reason: '', stale })
-    );
+    serve(log => log.add('verification_finished', { reproduced: 7, total: 7, reason: '', stale }));
 
   it('stands in the head of the panel', async () => {
     const page = await draw(<Header />, verified(false));

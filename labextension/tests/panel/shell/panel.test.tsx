@@ -138,7 +138,9 @@ describe('outputs', () => {
 
   it('draws HTML without its scripts', async () => {
     const table = '<table><tr><td onclick="x()">1</td></tr></table>';
-    const page = await draw(<Outputs label="Output" outputs={[html(table.replace(' onclick="x()"', ''))]} />);
+    const page = await draw(
+      <Outputs label="Output" outputs={[html(table.replace(' onclick="x()"', ''))]} />
+    );
     await page.until(() => page.all('td').length === 1);
     expect(page.all('script, iframe')).toHaveLength(0);
   });
@@ -163,7 +165,16 @@ describe('outputs', () => {
 
 describe('a chart', () => {
   const version = (name: string) => ({
-    chart: { id: name, cell: name, output: 0, iteration: 1, title: name, alt: '', data: null, png: 'AA' },
+    chart: {
+      id: name,
+      cell: name,
+      output: 0,
+      iteration: 1,
+      title: name,
+      alt: '',
+      data: null,
+      png: 'AA'
+    },
     run: 'r1',
     cell: null,
     png: 'AA',
