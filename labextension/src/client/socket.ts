@@ -24,13 +24,13 @@ export interface Wire {
 /** Whoever listens; all are called synchronously. */
 export interface SocketListener {
   /** The next event of a subscribed analysis. */
-  event(event: Event): void;
+  onEvent(event: Event): void;
   /** Any frame that is no event and no reply. */
-  news(frame: Exclude<ServerFrame, { type: 'event' | 'accepted' | 'refused' }>): void;
+  onFrame(frame: Exclude<ServerFrame, { type: 'event' | 'accepted' | 'refused' }>): void;
   /** Commands can be sent from now on, or no longer. `retryAt` is when it is tried again. */
-  connection(state: Connection, retryAt: number | null): void;
+  onConnection(state: Connection, retryAt: number | null): void;
   /** Something arrived that this version cannot read. */
-  misread(error: DecodeError): void;
+  onProtocolError(error: DecodeError): void;
 }
 
 interface Waiting {
@@ -179,7 +179,7 @@ export class AnalystSocket {
       frame = decodeServerFrame(text);
     } catch (error) {
       if (error instanceof DecodeError) {
-        this.listener.misread(error);
+        this.listener.onProtocolError(error);
         return;
       }
       throw error;
@@ -190,7 +190,7 @@ export class AnalystSocket {
         const last = this.subscribed.get(analysis);
         if (last !== undefined && number > last) {
           this.subscribed.set(analysis, number);
-          this.listener.event(frame.event);
+          this.listener.onEvent(frame.event);
         }
         break;
       }
@@ -206,14 +206,14 @@ export class AnalystSocket {
         break;
       case 'analysis_removed':
         this.subscribed.delete(frame.analysis);
-        this.listener.news(frame);
+        this.listener.onFrame(frame);
         break;
       case 'caught_up':
       case 'analysis_changed':
       case 'write_notebook':
       case 'read_notebook':
       case 'notebook_changed':
-        this.listener.news(frame);
+        this.listener.onFrame(frame);
         break;
       default: {
         const rest: never = frame;
@@ -237,7 +237,7 @@ export class AnalystSocket {
 
   private change(state: Connection, retryAt: number | null): void {
     this.state = state;
-    this.listener.connection(state, retryAt);
+    this.listener.onConnection(state, retryAt);
   }
 }
 

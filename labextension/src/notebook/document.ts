@@ -4,35 +4,11 @@
  * Texts are joined, absent keys are absent (not `undefined`), every cell has an id of its own.
  */
 import { JSONExt, UUID, type ReadonlyPartialJSONValue } from '@lumino/coreutils';
-
-/** Any JSON value. */
-export type Json = ReadonlyPartialJSONValue;
-/** A JSON object. */
-export type JsonObject = Readonly<Record<string, Json | undefined>>;
+import type { JsonValue } from '../protocol/generated';
+import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
 
 /** The key of what this package notes in the metadata of notebooks and cells. */
 export const KEY = 'analyst_kernel';
-
-/** One cell. */
-export interface CellDocument {
-  readonly id: string;
-  readonly cell_type: 'code' | 'markdown' | 'raw';
-  readonly source: string;
-  readonly metadata: JsonObject;
-  /** Only of code cells. */
-  readonly outputs?: readonly JsonObject[];
-  /** Only of code cells. */
-  readonly execution_count?: number | null;
-  readonly attachments?: JsonObject;
-}
-
-/** A whole notebook (nbformat 4). */
-export interface NotebookDocument {
-  readonly cells: readonly CellDocument[];
-  readonly metadata: JsonObject;
-  readonly nbformat: number;
-  readonly nbformat_minor: number;
-}
 
 /**
  * Bring a notebook into the form of this module.
@@ -42,7 +18,7 @@ export interface NotebookDocument {
  *   notebook lend them theirs.
  * @throws TypeError - It is no notebook.
  */
-export function readDocument(value: unknown, known?: NotebookDocument): NotebookDocument {
+export function readDocument(value: unknown, known?: NotebookJson): NotebookJson {
   if (!isObject(value) || !Array.isArray(value.cells)) {
     throw new TypeError('Expected a notebook with cells.');
   }
@@ -73,9 +49,9 @@ export function readDocument(value: unknown, known?: NotebookDocument): Notebook
 }
 
 /** Bring one cell into the form of this module; `id` is for a cell that has none. */
-export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellDocument {
+export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellJson {
   const kind = value.cell_type;
-  const cell: CellDocument = {
+  const cell: CellJson = {
     id: typeof value.id === 'string' && value.id !== '' ? value.id : id,
     cell_type: kind === 'markdown' || kind === 'raw' ? kind : 'code',
     source: joined(value.source),
@@ -97,7 +73,7 @@ export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellDocu
 }
 
 /** Whether two cells hold the same, trust aside: that is for the server to say of a file. */
-export function sameCell(one: CellDocument, other: CellDocument): boolean {
+export function sameCell(one: CellJson, other: CellJson): boolean {
   return (
     one.id === other.id &&
     one.cell_type === other.cell_type &&
@@ -110,7 +86,7 @@ export function sameCell(one: CellDocument, other: CellDocument): boolean {
 }
 
 /** Whether two notebooks hold the same, trust aside. */
-export function sameDocument(one: NotebookDocument, other: NotebookDocument): boolean {
+export function sameDocument(one: NotebookJson, other: NotebookJson): boolean {
   return (
     one.cells.length === other.cells.length &&
     one.cells.every((cell, index) => {
@@ -128,7 +104,7 @@ export function withoutTrust(metadata: JsonObject): JsonObject {
 }
 
 /** What this package noted of a cell; empty where it is not one of ours. */
-export function notesOf(cell: CellDocument): JsonObject {
+export function notesOf(cell: CellJson): JsonObject {
   const found = cell.metadata[KEY];
   return isObject(found) ? found : {};
 }
@@ -138,7 +114,7 @@ export function same(one: unknown, other: unknown): boolean {
   if (one === undefined || other === undefined) {
     return one === other;
   }
-  return JSONExt.deepEqual(one as Json, other as Json);
+  return JSONExt.deepEqual(one as ReadonlyPartialJSONValue, other as ReadonlyPartialJSONValue);
 }
 
 /** Whether a value is an object and no list. */
@@ -148,7 +124,7 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** An output with its texts joined; what is only for the moment (`transient`) is left out. */
 function readOutput(output: JsonObject): JsonObject {
-  const read: Record<string, Json | undefined> = present(output);
+  const read: Record<string, JsonValue> = present(output);
   delete read.transient;
   if ('text' in read) {
     read.text = joined(read.text);
@@ -173,6 +149,10 @@ function joined(text: unknown): string {
   return typeof text === 'string' ? text : '';
 }
 
-function present(object: JsonObject): Record<string, Json | undefined> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+function present(
+  object: Readonly<Record<string, JsonValue | undefined>>
+): Record<string, JsonValue> {
+  return Object.fromEntries(
+    Object.entries(object).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined)
+  );
 }

@@ -14,27 +14,22 @@ import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { WriteNotebookFrame } from '../protocol/generated';
-import {
-  notesOf,
-  readDocument,
-  sameDocument,
-  type JsonObject,
-  type NotebookDocument
-} from './document';
+import type { JsonObject, NotebookJson } from '../protocol/live';
+import { notesOf, readDocument, sameDocument } from './document';
 import { mergeMetadata, mergeNotebooks } from './merge';
-import { alone, saveThroughRoom } from './saving';
-import { become, documentOf, perform, runningCells, viewOf } from './shared-document';
+import { withSaveLock, saveThroughRoom } from './saving';
+import { applyDocument, documentOf, applySteps, runningCells, viewOf } from './shared-document';
 import { planWrite } from './write-plan';
 
 /** The context of a notebook. */
 export type NotebookContext = NotebookPanel['context'];
 
 /** What became of a write; with the whole notebook where it was refused. */
-export interface Landing {
+export interface WriteOutcome {
   readonly write: number;
   readonly outcome: 'saved' | 'unsaved' | 'refused';
   readonly hash: string | null;
-  readonly document: NotebookDocument | null;
+  readonly document: NotebookJson | null;
 }
 
 /** A file that had changed was joined with the tab. */
@@ -57,11 +52,11 @@ interface Original {
 
 /** Made when a notebook turns out to be one of an analysis; disposed with its context. */
 export class LiveNotebook {
-  private base: NotebookDocument | null = null;
+  private base: NotebookJson | null = null;
   private queue: Promise<unknown> = Promise.resolve();
   private changes = 0;
   private isStale = false;
-  private joins = false;
+  private isRebasing = false;
   private ended = false;
   /** Writes that are in the model and not in the file. */
   private readonly unsaved = new Set<number>();
@@ -69,7 +64,7 @@ export class LiveNotebook {
   private readonly put = new Map<string, JsonObject>();
   private readonly original: Original | null = null;
   private readonly leaveRoom: () => void = () => undefined;
-  private readonly _landed = new Signal<this, Landing>(this);
+  private readonly _writeSettled = new Signal<this, WriteOutcome>(this);
   private readonly _rebased = new Signal<this, Rebase>(this);
 
   /**
@@ -101,9 +96,9 @@ export class LiveNotebook {
     }
   }
 
-  /** A write landed, came to wait for a save, or was refused. */
-  get landed(): ISignal<this, Landing> {
-    return this._landed;
+  /** A write writeSettled, came to wait for a save, or was refused. */
+  get writeSettled(): ISignal<this, WriteOutcome> {
+    return this._writeSettled;
   }
 
   /** The file's changes were joined with the tab. */
@@ -123,11 +118,11 @@ export class LiveNotebook {
 
   /** Whether a cell that the person started is at work. */
   get busy(): boolean {
-    return !this.isOver() && runningCells(this.context.model).size > 0;
+    return !this.isEnded() && runningCells(this.context.model).size > 0;
   }
 
   /** The notebook as it stands in the tab. */
-  document(): NotebookDocument {
+  document(): NotebookJson {
     return documentOf(this.context.model);
   }
 
@@ -153,11 +148,11 @@ export class LiveNotebook {
       const { model } = this.context;
       const steps = this.collaborative ? null : planWrite(viewOf(model), changes);
       if (steps === null) {
-        this.tell(write, 'refused');
+        this.emitOutcome(write, 'refused');
         return;
       }
       const wasClean = !model.dirty;
-      perform(model, steps, (id, there, put) =>
+      applySteps(model, steps, (id, there, put) =>
         mergeMetadata(this.put.get(id) ?? this.baseMetadata(id), there, put)
       );
       for (const step of steps) {
@@ -167,14 +162,14 @@ export class LiveNotebook {
       }
       this.unsaved.add(write);
       if (!wasClean) {
-        this.tell(write, 'unsaved');
+        this.emitOutcome(write, 'unsaved');
         return;
       }
       // Nothing of the person's waits to be saved: closing the tab now need not ask.
       model.dirty = false;
-      if (!(await this.saveOurs()) && !this.isOver()) {
+      if (!(await this.saveOurs()) && !this.isEnded()) {
         model.dirty = true;
-        this.tell(write, 'unsaved');
+        this.emitOutcome(write, 'unsaved');
       }
     });
   }
@@ -204,7 +199,7 @@ export class LiveNotebook {
     });
   }
 
-  private isOver(): boolean {
+  private isEnded(): boolean {
     return this.ended || this.context.isDisposed;
   }
 
@@ -218,14 +213,14 @@ export class LiveNotebook {
 
   /** Run one task at a time: writes, saves and rebases of a notebook do not meet. */
   private inTurn(task: () => Promise<void>): Promise<void> {
-    const mine = this.queue.then(() => (this.isOver() ? undefined : task()));
+    const mine = this.queue.then(() => (this.isEnded() ? undefined : task()));
     this.queue = mine.catch(() => undefined);
     return mine;
   }
 
   /** Save as the person or the autosave wants it. */
   private save(): Promise<void> {
-    return alone(this.context.path, async () => {
+    return withSaveLock(this.context.path, async () => {
       try {
         await this.rebaseNow();
       } catch {
@@ -237,13 +232,13 @@ export class LiveNotebook {
 
   /** Save what we wrote; never with a word to the person. */
   private saveOurs(): Promise<boolean> {
-    return alone(this.context.path, async () => {
+    return withSaveLock(this.context.path, async () => {
       if (!(this.context as { canSave?: boolean }).canSave) {
         return false;
       }
       try {
         await this.rebaseNow();
-        if (this.isOver()) {
+        if (this.isEnded()) {
           return false;
         }
         await this.saveNow();
@@ -272,7 +267,7 @@ export class LiveNotebook {
     }
     for (const write of landing) {
       this.unsaved.delete(write);
-      this.tell(write, 'saved');
+      this.emitOutcome(write, 'saved');
     }
   }
 
@@ -282,7 +277,7 @@ export class LiveNotebook {
     do {
       begun = Date.now();
       await this.rebase();
-    } while (Date.now() - begun > LONG && !this.isOver());
+    } while (Date.now() - begun > LONG && !this.isEnded());
   }
 
   /**
@@ -293,24 +288,24 @@ export class LiveNotebook {
   private async rebase(): Promise<void> {
     const { context } = this;
     const disk = await this.look(false);
-    if (this.isOver()) {
+    if (this.isEnded()) {
       return;
     }
     if (disk === null || !this.moved(disk)) {
       this.isStale = false;
       return;
     }
-    // Read once more by `revert`, which alone moves the hash; a file that cannot be read as a
+    // Read once more by `revert`, which withSaveLock moves the hash; a file that cannot be read as a
     // notebook must not get that far, for it would show a dialog.
     readDocument((await this.look(true))?.content);
-    if (this.isOver()) {
+    if (this.isEnded()) {
       return;
     }
-    this.joins = true;
+    this.isRebasing = true;
     try {
       await context.revert();
     } finally {
-      this.joins = false;
+      this.isRebasing = false;
     }
     this.isStale = false;
   }
@@ -318,13 +313,13 @@ export class LiveNotebook {
   /** The content of the file came in: by a rebase, or because the person wants the file back. */
   private load(value: Parameters<INotebookModel['fromJSON']>[0]): void {
     const { model } = this.context;
-    if (!this.joins) {
+    if (!this.isRebasing) {
       this.original?.fromJSON(value);
       this.base = documentOf(model);
       this.put.clear();
       for (const write of [...this.unsaved]) {
         this.unsaved.delete(write);
-        this.tell(write, 'refused');
+        this.emitOutcome(write, 'refused');
       }
       return;
     }
@@ -333,7 +328,7 @@ export class LiveNotebook {
     const hadEdits = model.dirty;
     const merge = mergeNotebooks(this.base, mine, theirs, runningCells(model));
     const foreign = hasForeign(this.base, theirs);
-    become(model, merge.document);
+    applyDocument(model, merge.document);
     this.base = theirs;
     model.dirty = !sameDocument(documentOf(model), theirs);
     this._rebased.emit({ hadEdits, conflicts: merge.conflicts, foreign });
@@ -382,15 +377,15 @@ export class LiveNotebook {
     return this.base?.cells.find(cell => cell.id === id)?.metadata;
   }
 
-  private tell(write: number, outcome: Landing['outcome']): void {
+  private emitOutcome(write: number, outcome: WriteOutcome['outcome']): void {
     const document = outcome === 'refused' ? this.document() : null;
     const hash = outcome === 'saved' ? this.hash : null;
-    this._landed.emit({ write, outcome, hash, document });
+    this._writeSettled.emit({ write, outcome, hash, document });
   }
 }
 
 /** Whether the file has other changes since `base` than to cells of an analysis. */
-function hasForeign(base: NotebookDocument | null, theirs: NotebookDocument): boolean {
+function hasForeign(base: NotebookJson | null, theirs: NotebookJson): boolean {
   const was = new Map(base?.cells.map(cell => [cell.id, cell]));
   return theirs.cells.some(cell => {
     const old = was.get(cell.id);

@@ -6,7 +6,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { Command, ReportNotebook } from '../protocol/generated';
-import type { AnalystStore, NotebookFrame } from '../session/store';
+import type { IAnalystStore, NotebookFrame } from '../tokens';
 import { isObject, KEY } from './document';
 import { LiveNotebook, type NotebookContext, type Rebase } from './live-notebook';
 
@@ -15,7 +15,7 @@ export const HEARTBEAT = 20_000;
 
 /** What the set works with. */
 export interface LiveOptions {
-  readonly store: AnalystStore;
+  readonly store: IAnalystStore;
   readonly notebooks: INotebookTracker;
   readonly contents: Contents.IManager;
   /** This tab's name; the same after a reload. */
@@ -24,8 +24,8 @@ export interface LiveOptions {
   readonly isActive: (panel: NotebookPanel) => boolean;
 }
 
-/** A notebook was joined with its changed file. */
-export interface Joined extends Rebase {
+/** A notebook was rebased with its changed file. */
+export interface NotebookRebase extends Rebase {
   readonly path: string;
 }
 
@@ -34,7 +34,7 @@ interface Open {
   readonly panels: Set<NotebookPanel>;
   live: { readonly analysis: string; readonly notebook: LiveNotebook } | null;
   /** What the server was told last, as text; empty: nothing since it was connected. */
-  told: string;
+  reported: string;
   last: ReportNotebook | null;
   planned: boolean;
 }
@@ -42,7 +42,7 @@ interface Open {
 /** Made once per page. */
 export class LiveNotebooks {
   private readonly open = new Map<NotebookContext, Open>();
-  private readonly _joined = new Signal<this, Joined>(this);
+  private readonly _rebased = new Signal<this, NotebookRebase>(this);
 
   constructor(private readonly options: LiveOptions) {
     const { store, notebooks } = options;
@@ -58,24 +58,24 @@ export class LiveNotebooks {
     // A notebook becomes that of an analysis when a question is asked about it.
     store.changed.connect(() => {
       for (const context of this.open.keys()) {
-        this.judge(context);
+        this.identify(context);
       }
     });
     store.connected.connect(() => {
       this.wake();
     });
-    store.notebookAsked.connect((_, frame) => {
+    store.notebookRequested.connect((_, frame) => {
       this.answer(frame);
     });
-    // Also heals what nobody told: a page that slept may have missed the word of the server.
+    // Also heals what nobody reported: a page that slept may have missed the word of the server.
     setInterval(() => {
       this.wake();
     }, HEARTBEAT);
   }
 
-  /** A notebook was joined with its changed file. */
-  get joined(): ISignal<this, Joined> {
-    return this._joined;
+  /** A notebook was rebased with its changed file. */
+  get rebased(): ISignal<this, NotebookRebase> {
+    return this._rebased;
   }
 
   /** Report every notebook whose state is another than the server knows. */
@@ -88,7 +88,7 @@ export class LiveNotebooks {
   /** The page or the connection is back from a pause: report, and see what the files hold now. */
   wake(): void {
     for (const [context, open] of this.open) {
-      open.told = '';
+      open.reported = '';
       this.report(context);
       void open.live?.notebook.changedOnDisk();
     }
@@ -116,18 +116,18 @@ export class LiveNotebooks {
     this.open.set(context, {
       panels: new Set([panel]),
       live: null,
-      told: '',
+      reported: '',
       last: null,
       planned: false
     });
-    const judge = (): void => {
-      this.judge(context);
+    const identify = (): void => {
+      this.identify(context);
     };
     const plan = (): void => {
       this.plan(context);
     };
-    context.model.metadataChanged.connect(judge);
-    context.pathChanged.connect(judge);
+    context.model.metadataChanged.connect(identify);
+    context.pathChanged.connect(identify);
     context.model.stateChanged.connect(plan);
     // Cells begin and end to run.
     context.sessionContext.statusChanged.connect(plan);
@@ -136,11 +136,11 @@ export class LiveNotebooks {
       this.close(context);
       this.open.delete(context);
     });
-    this.judge(context);
+    this.identify(context);
   }
 
   /** See whether a notebook is one of an analysis, and of which. */
-  private judge(context: NotebookContext): void {
+  private identify(context: NotebookContext): void {
     const open = this.open.get(context);
     if (open === undefined || context.isDisposed) {
       return;
@@ -169,18 +169,18 @@ export class LiveNotebooks {
   }
 
   private listen(analysis: string, notebook: LiveNotebook): void {
-    notebook.landed.connect((_, landing) => {
+    notebook.writeSettled.connect((_, landing) => {
       this.send({
         type: 'report_write',
         analysis,
         write: landing.write,
         outcome: landing.outcome,
         hash: landing.hash,
-        document: landing.document as never
+        document: landing.document
       });
     });
     notebook.rebased.connect((_, rebase) => {
-      this._joined.emit({ ...rebase, path: notebook.context.path });
+      this._rebased.emit({ ...rebase, path: notebook.context.path });
     });
   }
 
@@ -193,7 +193,7 @@ export class LiveNotebooks {
     open.live = null;
     const { last } = open;
     open.last = null;
-    open.told = '';
+    open.reported = '';
     if (last !== null) {
       this.send({ ...last, open: false, active: false });
     }
@@ -217,7 +217,7 @@ export class LiveNotebooks {
             type: 'report_document',
             analysis: frame.analysis,
             read: frame.read,
-            document: notebook.document() as never,
+            document: notebook.document(),
             dirty: notebook.dirty
           });
           return;
@@ -229,7 +229,7 @@ export class LiveNotebooks {
     }
     // It was closed or renamed since: what is open is reported, so that the server asks elsewhere.
     for (const [context, open] of this.open) {
-      open.told = '';
+      open.reported = '';
       this.plan(context);
     }
   }
@@ -265,10 +265,10 @@ export class LiveNotebooks {
       active: [...open.panels].some(panel => this.options.isActive(panel))
     };
     const text = JSON.stringify(report);
-    if (text === open.told) {
+    if (text === open.reported) {
       return;
     }
-    open.told = text;
+    open.reported = text;
     open.last = report;
     this.send(report);
     if (!report.busy && !report.dirty) {

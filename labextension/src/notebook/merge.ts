@@ -7,21 +7,13 @@
  * - A text that both changed stays as the person has it; the file's version follows in a new cell.
  * - A cell that one side deleted goes, unless the other side changed its text.
  */
-import {
-  isObject,
-  KEY,
-  notesOf,
-  same,
-  withoutTrust,
-  type CellDocument,
-  type Json,
-  type JsonObject,
-  type NotebookDocument
-} from './document';
+import type { JsonValue } from '../protocol/generated';
+import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
+import { isObject, KEY, notesOf, same, withoutTrust } from './document';
 
 /** What became of two versions of a notebook. */
 export interface Merge {
-  readonly document: NotebookDocument;
+  readonly document: NotebookJson;
   /** Cells whose text both sides changed. */
   readonly conflicts: readonly string[];
 }
@@ -37,14 +29,14 @@ type Prefer = 'mine' | 'theirs';
  * @param running - Cells that the person is running: their outputs are the tab's.
  */
 export function mergeNotebooks(
-  base: NotebookDocument | null,
-  mine: NotebookDocument,
-  theirs: NotebookDocument,
+  base: NotebookJson | null,
+  mine: NotebookJson,
+  theirs: NotebookJson,
   running: ReadonlySet<string> = new Set()
 ): Merge {
   const [was, here, there] = [byId(base?.cells ?? []), byId(mine.cells), byId(theirs.cells)];
-  const kept = new Map<string, CellDocument>();
-  const copies = new Map<string, CellDocument>();
+  const kept = new Map<string, CellJson>();
+  const copies = new Map<string, CellJson>();
   for (const id of new Set([...here.keys(), ...there.keys()])) {
     const [old, my, their] = [was.get(id), here.get(id), there.get(id)];
     if (my !== undefined && their !== undefined) {
@@ -62,7 +54,7 @@ export function mergeNotebooks(
     }
   }
   const names = new Set([...was.keys(), ...kept.keys()]);
-  const cells: CellDocument[] = [];
+  const cells: CellJson[] = [];
   for (const id of order(base, mine, theirs)) {
     const cell = kept.get(id);
     if (cell === undefined) {
@@ -89,9 +81,9 @@ export function mergeNotebooks(
 
 /** Every id of both sides, in the order in which their cells are to stand. */
 function order(
-  base: NotebookDocument | null,
-  mine: NotebookDocument,
-  theirs: NotebookDocument
+  base: NotebookJson | null,
+  mine: NotebookJson,
+  theirs: NotebookJson
 ): readonly string[] {
   const [here, there] = [ids(mine), ids(theirs)];
   const old = base === null ? [] : ids(base);
@@ -123,16 +115,16 @@ function sameOrder(one: readonly string[], other: readonly string[]): boolean {
 
 /** One cell that both sides have; `copy` is the file's version where both changed its text. */
 function mergeCell(
-  base: CellDocument | undefined,
-  mine: CellDocument,
-  theirs: CellDocument,
+  base: CellJson | undefined,
+  mine: CellJson,
+  theirs: CellJson,
   runs: boolean
-): { cell: CellDocument; copy: CellDocument | null } {
+): { cell: CellJson; copy: CellJson | null } {
   const iChanged = base === undefined || !sameText(base, mine);
   const theyChanged = base === undefined || !sameText(base, theirs);
   if (iChanged && theyChanged && !sameText(mine, theirs)) {
     // One cell stands for one iteration: the version that was not edited here.
-    const cell = 'role' in notesOf(theirs) ? givenAway(mine) : mine;
+    const cell = 'role' in notesOf(theirs) ? asUserCell(mine) : mine;
     return { cell, copy: theirs };
   }
   const text = sameText(mine, theirs) || !theyChanged ? mine : theirs;
@@ -157,9 +149,9 @@ function mergeCell(
 
 /** Whose outputs a cell shows whose text is settled. */
 function outputsOf(
-  base: CellDocument | undefined,
-  mine: CellDocument,
-  theirs: CellDocument,
+  base: CellJson | undefined,
+  mine: CellJson,
+  theirs: CellJson,
   runs: boolean
 ): Prefer {
   if (runs || (base !== undefined && sameOutputs(base, theirs))) {
@@ -191,7 +183,7 @@ function mergeObject(
   theirs: JsonObject,
   prefer: Prefer
 ): JsonObject {
-  const merged: Record<string, Json | undefined> = {};
+  const merged: Record<string, JsonValue> = {};
   for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
     // What we note is the server's to say.
     const value = mergeValue(base?.[key], mine[key], theirs[key], key === KEY ? 'theirs' : prefer);
@@ -203,11 +195,11 @@ function mergeObject(
 }
 
 function mergeValue(
-  base: Json | undefined,
-  mine: Json | undefined,
-  theirs: Json | undefined,
+  base: JsonValue | undefined,
+  mine: JsonValue | undefined,
+  theirs: JsonValue | undefined,
   prefer: Prefer
-): Json | undefined {
+): JsonValue | undefined {
   if (same(mine, theirs) || same(base, theirs)) {
     return mine;
   }
@@ -224,7 +216,7 @@ function mergeValue(
 }
 
 /** The cell as the person's own: its iteration now stands elsewhere. */
-function givenAway(cell: CellDocument): CellDocument {
+function asUserCell(cell: CellJson): CellJson {
   return { ...cell, metadata: { ...cell.metadata, [KEY]: { origin: 'user' } } };
 }
 
@@ -238,7 +230,7 @@ function nextVersion(id: string, taken: ReadonlySet<string>): string {
   }
 }
 
-function sameText(one: CellDocument, other: CellDocument): boolean {
+function sameText(one: CellJson, other: CellJson): boolean {
   return (
     one.cell_type === other.cell_type &&
     one.source === other.source &&
@@ -246,17 +238,17 @@ function sameText(one: CellDocument, other: CellDocument): boolean {
   );
 }
 
-function sameOutputs(one: CellDocument, other: CellDocument): boolean {
+function sameOutputs(one: CellJson, other: CellJson): boolean {
   return (
     same(one.outputs ?? [], other.outputs ?? []) &&
     (one.execution_count ?? null) === (other.execution_count ?? null)
   );
 }
 
-function byId(cells: readonly CellDocument[]): Map<string, CellDocument> {
+function byId(cells: readonly CellJson[]): Map<string, CellJson> {
   return new Map(cells.map(cell => [cell.id, cell]));
 }
 
-function ids(document: NotebookDocument): string[] {
+function ids(document: NotebookJson): string[] {
   return document.cells.map(cell => cell.id);
 }

@@ -9,7 +9,7 @@ const A_DAY = 86_400_000;
 /**
  * Save through the room without comparing the file with what this page last heard of it.
  *
- * The room alone writes the file, and takes over what another program wrote. The page hears of the
+ * The room withSaveLock writes the file, and takes over what another program wrote. The page hears of the
  * room's saves a moment late and of such a change not at all, so JupyterLab would ask the person
  * whether to overwrite what is their own. Here it finds nothing to compare while it saves.
  *
@@ -67,18 +67,18 @@ function show(context: NotebookContext): void {
 }
 
 /** How long a tab that saves is waited for (milliseconds): it may have been put to sleep. */
-const PATIENCE = 5000;
+const LOCK_TIMEOUT = 5000;
 
 /**
  * Run `task` while no other tab of this browser runs one for the same path. Where the browser has
  * no locks (they need HTTPS or localhost), or the other tab takes too long, it runs anyway.
  */
-export async function alone<T>(path: string, task: () => Promise<T>): Promise<T> {
+export async function withSaveLock<T>(path: string, task: () => Promise<T>): Promise<T> {
   const { locks } = globalThis.navigator as { locks?: LockManager };
   if (locks === undefined) {
     return task();
   }
-  const signal = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.timeout(LOCK_TIMEOUT);
   const begun = { yet: false };
   try {
     return await locks.request(`analyst-kernel:${path}`, { signal }, () => {

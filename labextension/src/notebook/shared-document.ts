@@ -6,22 +6,15 @@ import type { ICellModel } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { PartialJSONObject } from '@lumino/coreutils';
-import {
-  readCell,
-  readDocument,
-  same,
-  withoutTrust,
-  type CellDocument,
-  type JsonObject,
-  type NotebookDocument
-} from './document';
+import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
+import { readCell, readDocument, same, withoutTrust } from './document';
 import { noted, type CellView, type Step } from './write-plan';
 
 type SharedCell = ReturnType<INotebookModel['sharedModel']['getCell']>;
 type SharedCodeCell = Extract<SharedCell, { readonly cell_type: 'code' }>;
 
 /** The notebook as it stands in the model, saved or not. */
-export function documentOf({ sharedModel }: INotebookModel): NotebookDocument {
+export function documentOf({ sharedModel }: INotebookModel): NotebookJson {
   // Not the model's own `toJSON`: that adds metadata, which makes a clean notebook dirty.
   return readDocument(sharedModel.toJSON());
 }
@@ -51,14 +44,14 @@ export function runningCells(model: INotebookModel): ReadonlySet<string> {
  *
  * @param metadata - What a cell's metadata becomes: from its id, as it is, as it was put.
  */
-export function perform(
+export function applySteps(
   model: INotebookModel,
   steps: readonly Step[],
   metadata: (id: string, there: JsonObject, put: JsonObject) => JsonObject
 ): void {
   const running = runningCells(model);
   const undoable = steps.some(step => step.do === 'insert' || step.do === 'remove');
-  apart(model, undoable, cells => {
+  transact(model, undoable, cells => {
     for (const step of steps) {
       switch (step.do) {
         case 'insert':
@@ -87,8 +80,8 @@ export function perform(
 }
 
 /** Make the model hold `target`; nothing of it can be undone, what could be before still can. */
-export function become(model: INotebookModel, target: NotebookDocument): void {
-  apart(model, false, cells => {
+export function applyDocument(model: INotebookModel, target: NotebookJson): void {
+  transact(model, false, cells => {
     const wanted = new Set(target.cells.map(cell => cell.id));
     for (let at = cells.length - 1; at >= 0; at -= 1) {
       if (!wanted.has(cells.at(at).getId())) {
@@ -143,8 +136,8 @@ class Cells {
     return this.now.findIndex(cell => cell.getId() === id);
   }
 
-  insert(at: number, cell: CellDocument): void {
-    const made = this.model.sharedModel.insertCell(at, copy(cell) as never);
+  insert(at: number, cell: CellJson): void {
+    const made = this.model.sharedModel.insertCell(at, copy(cell));
     this.now.splice(at, 0, made);
   }
 
@@ -154,7 +147,7 @@ class Cells {
   }
 
   /** Change the cell at a place to what `cell` says, part by part. */
-  update(at: number, cell: CellDocument, keepOutputs: boolean): void {
+  update(at: number, cell: CellJson, keepOutputs: boolean): void {
     const there = this.at(at);
     if (there.cell_type !== cell.cell_type) {
       this.remove(at);
@@ -191,7 +184,7 @@ class Cells {
 }
 
 /** Make one change, as an undo step of its own or as none. */
-function apart(model: INotebookModel, undoable: boolean, change: (cells: Cells) => void): void {
+function transact(model: INotebookModel, undoable: boolean, change: (cells: Cells) => void): void {
   const { sharedModel } = model;
   // The undo manager joins what happens within half a second, the person's own doing too.
   const manager = 'undoManager' in sharedModel ? sharedModel.undoManager : null;
@@ -230,7 +223,7 @@ function setCellMetadata(cell: SharedCell, metadata: JsonObject): void {
     }
   }
   for (const [key, value] of Object.entries(metadata)) {
-    if (value !== undefined && !same(now[key], value)) {
+    if (!same(now[key], value)) {
       cell.setMetadata(key, copy(value));
     }
   }
@@ -245,7 +238,7 @@ function setNotebook({ sharedModel }: INotebookModel, metadata: JsonObject): voi
     }
   }
   for (const [key, value] of Object.entries(metadata)) {
-    if (value !== undefined && !same(now[key], value)) {
+    if (!same(now[key], value)) {
       sharedModel.setMetadata(key, copy(value));
     }
   }

@@ -3,7 +3,8 @@
  * because the person has changed what it was made for. Pure.
  */
 import type { WriteNotebookFrame } from '../protocol/generated';
-import { KEY, readCell, withoutTrust, type CellDocument, type JsonObject } from './document';
+import type { CellJson, JsonObject } from '../protocol/live';
+import { KEY, readCell, withoutTrust } from './document';
 
 /** One change of the wire. */
 export type Change = WriteNotebookFrame['changes'][number];
@@ -17,8 +18,8 @@ export interface CellView {
 
 /** What is to be done, in this order; each `at` counts after the steps before it. */
 export type Step =
-  | { readonly do: 'insert'; readonly at: number; readonly cell: CellDocument }
-  | { readonly do: 'update'; readonly at: number; readonly cell: CellDocument }
+  | { readonly do: 'insert'; readonly at: number; readonly cell: CellJson }
+  | { readonly do: 'update'; readonly at: number; readonly cell: CellJson }
   | { readonly do: 'remove'; readonly at: number }
   | { readonly do: 'note'; readonly values: JsonObject; readonly defaults: JsonObject };
 

@@ -20,7 +20,7 @@ export interface PanelActions {
   /** Start an analysis from a cell or question of this one, or from its end. */
   readonly branch: (analysis: string, from?: BranchPoint) => void;
   /** Say in passing that something is done. */
-  readonly tell: (message: string) => void;
+  readonly notify: (message: string) => void;
 }
 
 /** Handed down to all leaves. */

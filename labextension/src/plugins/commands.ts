@@ -6,7 +6,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { withoutDrive } from '../panel/shell/panel-widget';
 import { activeRun } from '../session/progress';
-import { IAnalystPanels, PACKAGE } from '../tokens';
+import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
 import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
@@ -15,10 +15,11 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:commands`,
   description: 'Commands of the Analyst sidebar.',
   autoStart: true,
-  requires: [IAnalystPanels],
+  requires: [IAnalystStore, IAnalystPanels],
   optional: [ITranslator, ICommandPalette, IFileBrowserFactory],
   activate: (
     app: JupyterFrontEnd,
+    store: IAnalystStore,
     panels: IAnalystPanels,
     translator: ITranslator | null,
     palette: ICommandPalette | null,
@@ -74,7 +75,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
         const { state } = panels.current();
         return state !== null && activeRun(state) !== null;
       },
-      execute: withAnalysis(id => panels.current().store.send({ type: 'cancel_run', analysis: id }))
+      execute: withAnalysis(id => store.send({ type: 'cancel_run', analysis: id }))
     });
     commands.addCommand(CommandIds.attach, {
       label: trans.__('Attach Data to the Analysis'),
@@ -156,9 +157,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('Run all its cells in a fresh kernel and compare'),
       describedBy: { args: describe({ analysis: 'Which analysis' }) },
       isEnabled: hasAnalysis,
-      execute: withAnalysis(id =>
-        panels.current().store.send({ type: 'verify_analysis', analysis: id })
-      )
+      execute: withAnalysis(id => store.send({ type: 'verify_analysis', analysis: id }))
     });
     for (const command of [
       CommandIds.ask,

@@ -5,7 +5,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
-import { type Joined, LiveNotebooks } from '../notebook/live-notebooks';
+import { type NotebookRebase, LiveNotebooks } from '../notebook/live-notebooks';
 import { IAnalystStore, PACKAGE } from '../tokens';
 
 /** Watches every notebook, whether or not a panel is shown. */
@@ -44,11 +44,11 @@ export const liveNotebooksPlugin: JupyterFrontEndPlugin<void> = {
         live.reportAll();
       });
     }
-    live.joined.connect((_, joined) => {
-      const notice = joinedNotice(joined, trans);
+    live.rebased.connect((_, rebased) => {
+      const notice = rebaseNotice(rebased, trans);
       if (notice !== null) {
-        Notification.emit(notice, joined.conflicts.length > 0 ? 'warning' : 'info', {
-          autoClose: joined.conflicts.length > 0 ? false : 8000
+        Notification.emit(notice, rebased.conflicts.length > 0 ? 'warning' : 'info', {
+          autoClose: rebased.conflicts.length > 0 ? false : 8000
         });
       }
     });
@@ -56,9 +56,9 @@ export const liveNotebooksPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 /** What to say when a notebook took over what its file held; `null` where it is nothing new. */
-export function joinedNotice(joined: Joined, trans: TranslationBundle): string | null {
-  const name = PathExt.basename(joined.path);
-  const count = joined.conflicts.length;
+export function rebaseNotice(rebased: NotebookRebase, trans: TranslationBundle): string | null {
+  const name = PathExt.basename(rebased.path);
+  const count = rebased.conflicts.length;
   if (count > 0) {
     return trans._n(
       '“%2” changed on disk while you edited the same cell. Your text stays; the other version is in the cell below it.',
@@ -67,10 +67,10 @@ export function joinedNotice(joined: Joined, trans: TranslationBundle): string |
       name
     );
   }
-  if (joined.hadEdits) {
+  if (rebased.hadEdits) {
     return trans.__('“%1” changed on disk. Those changes and your edits are now both in it.', name);
   }
-  return joined.foreign ? trans.__('“%1” changed on disk and was loaded again.', name) : null;
+  return rebased.foreign ? trans.__('“%1” changed on disk and was loaded again.', name) : null;
 }
 
 const KEY = 'analyst-kernel:tab';

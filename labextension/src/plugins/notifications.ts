@@ -3,8 +3,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { Notification } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import type { Turn } from '../session/store';
-import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
+import { IAnalystPanels, IAnalystStore, PACKAGE, type SummaryChange } from '../tokens';
 import { SETTINGS_ID } from './ids';
 
 /** Watches every analysis. */
@@ -32,9 +31,9 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
         return true;
       }
     };
-    store.turned.connect((_store, turn) => {
-      const notice = noticeOf(turn, trans);
-      const { id } = turn.after;
+    store.summaryChanged.connect((_store, change) => {
+      const notice = noticeOf(change, trans);
+      const { id } = change.after;
       if (notice === null || panels.isShown(id)) {
         return;
       }
@@ -60,7 +59,7 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
 
 /** What to say about a change of state; `null` where it needs no word. */
 export function noticeOf(
-  { before, after }: Turn,
+  { before, after }: SummaryChange,
   trans: TranslationBundle
 ): { message: string; type: 'success' | 'warning' | 'info' } | null {
   const title = after.title || trans.__('Analysis');

@@ -18,6 +18,7 @@ import { download } from '../panel/charts/save-chart';
 import type { PanelActions } from '../panel/services';
 import { PanelWidget } from '../panel/shell/panel-widget';
 import { PanelModel } from '../session/panel-model';
+import type { AskDefaults } from '../session/state';
 import type { IAnalystPanels, IAnalystStore } from '../tokens';
 import { analystIcon } from './icon';
 
@@ -44,6 +45,7 @@ export class PanelSet implements IAnalystPanels {
   readonly widget: PanelWidget;
   readonly tabs = new WidgetTracker<AnalysisTab>({ namespace: 'analyst-analysis' });
   readonly chooseFiles: IAnalystPanels['chooseFiles'];
+  private defaults: AskDefaults | null = null;
 
   constructor(private readonly options: PanelSetOptions) {
     const { documents, trans } = options;
@@ -61,6 +63,13 @@ export class PanelSet implements IAnalystPanels {
 
   get sidebar(): PanelModel {
     return this.widget.services.model;
+  }
+
+  applyDefaults(defaults: AskDefaults): void {
+    this.defaults = defaults;
+    for (const model of this.models) {
+      model.defaults = defaults;
+    }
   }
 
   /** Every panel there is now. */
@@ -173,6 +182,7 @@ export class PanelSet implements IAnalystPanels {
     const { store, rendermime, trans } = this.options;
     const model = new PanelModel(store);
     model.folder = this.options.folder;
+    model.defaults = this.defaults ?? model.defaults;
     return new PanelWidget({ model, trans, rendermime, actions: this.actions(model) });
   }
 
@@ -203,7 +213,7 @@ export class PanelSet implements IAnalystPanels {
       branch: (analysis, from) => {
         shown(this.branch(analysis, from));
       },
-      tell: message => {
+      notify: message => {
         Notification.emit(message, 'default', { autoClose: 2500 });
       }
     };

@@ -20,7 +20,7 @@ import { PanelSet } from './panel-set';
 const KEY = `${PACKAGE}:sidebar`;
 const SEEN = `${PACKAGE}:seen`;
 /** Pixels of a page that has room for both sidebars and what is between them. */
-const ROOMY = 1000;
+const WIDE = 1000;
 
 /** Provides the panels. */
 export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
@@ -103,7 +103,7 @@ async function openOnce(app: JupyterFrontEnd, panels: PanelSet, stateDb: IStateD
     return;
   }
   await app.restored;
-  if (window.innerWidth >= ROOMY) {
+  if (window.innerWidth >= WIDE) {
     panels.activate();
   }
   await stateDb.save(SEEN, true);
@@ -113,7 +113,7 @@ async function openOnce(app: JupyterFrontEnd, panels: PanelSet, stateDb: IStateD
 async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const model = panels.sidebar;
   // JupyterLab saves its state a moment later; a reload right after a question must not miss it.
-  const saved = atHand() ?? (await stateDb.fetch(KEY).catch(() => undefined));
+  const saved = readLastShown() ?? (await stateDb.fetch(KEY).catch(() => undefined));
   if (typeof saved === 'string' && saved !== '' && model.analysis === null) {
     model.show(saved);
   }
@@ -121,14 +121,14 @@ async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   model.changed.connect(() => {
     if (model.analysis !== known) {
       known = model.analysis;
-      keepAtHand(known ?? '');
+      writeLastShown(known ?? '');
       void stateDb.save(KEY, known ?? '');
     }
   });
 }
 
 /** What this browser tab showed last, also right before a reload; `null` in a new tab. */
-function atHand(): string | null {
+function readLastShown(): string | null {
   try {
     return window.sessionStorage.getItem(`${KEY}:${PageConfig.getBaseUrl()}`);
   } catch {
@@ -136,7 +136,7 @@ function atHand(): string | null {
   }
 }
 
-function keepAtHand(analysis: string): void {
+function writeLastShown(analysis: string): void {
   try {
     window.sessionStorage.setItem(`${KEY}:${PageConfig.getBaseUrl()}`, analysis);
   } catch {

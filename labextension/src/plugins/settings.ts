@@ -1,9 +1,8 @@
 /** Applies the person's settings to every panel. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import type { AskDefaults } from '../session/panel-model';
+import type { AskDefaults } from '../session/state';
 import { IAnalystPanels } from '../tokens';
-import { PanelSet } from './panel-set';
 import { SETTINGS_ID } from './ids';
 
 /** Reads the settings, now and at each change. */
@@ -18,22 +17,15 @@ export const settingsPlugin: JupyterFrontEndPlugin<void> = {
     panels: IAnalystPanels,
     registry: ISettingRegistry | null
   ): void => {
-    if (registry === null || !(panels instanceof PanelSet)) {
+    if (registry === null) {
       return;
     }
     const load = async (): Promise<void> => {
       const settings = await registry.load(SETTINGS_ID);
-      let defaults = readDefaults(settings);
       const apply = (): void => {
-        for (const model of panels.models) {
-          model.defaults = defaults;
-        }
+        panels.applyDefaults(readDefaults(settings));
       };
-      settings.changed.connect(() => {
-        defaults = readDefaults(settings);
-        apply();
-      });
-      panels.tabs.widgetAdded.connect(apply);
+      settings.changed.connect(apply);
       apply();
     };
     // Without readable settings the server's own defaults hold.

@@ -3,7 +3,6 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import type { AnalystStore } from '../session/store';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
 
 /** Adds the item. */
@@ -53,7 +52,7 @@ export const statusbarPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-function statusText(store: AnalystStore, trans: TranslationBundle): string {
+function statusText(store: IAnalystStore, trans: TranslationBundle): string {
   const running = store.analyses.filter(analysis => analysis.state === 'running').length;
   const waiting = store.analyses.filter(analysis => analysis.state === 'waiting').length;
   const parts = [

@@ -34,8 +34,8 @@ export function markPlaces(host: HTMLElement, places: readonly Place[], links: N
     }
     const number = node.splitText(place.start - start);
     number.splitText(place.end - place.start);
-    const said = SAID.test(number.nextSibling?.textContent ?? '');
-    const link = wrapped(number.data, place, links, said);
+    const isMarked = NOT_VERIFIED.test(number.nextSibling?.textContent ?? '');
+    const link = wrapped(number.data, place, links, isMarked);
     number.replaceWith(link);
     keepTogether(link);
   }
@@ -67,16 +67,16 @@ function keepTogether(link: HTMLElement): void {
 }
 
 /** The answer itself says beside a number that nothing proves it. */
-const SAID = /^\s*\(not verified\)/;
+const NOT_VERIFIED = /^\s*\(not verified\)/;
 
-function wrapped(text: string, place: Place, links: NumberLinks, said: boolean): HTMLElement {
+function wrapped(text: string, place: Place, links: NumberLinks, isMarked: boolean): HTMLElement {
   const { cell } = place;
   if (cell === null) {
     const mark = document.createElement('span');
     mark.className = 'ak-Number ak-mod-unproven';
     mark.title = links.unproven;
     mark.textContent = text;
-    if (said) {
+    if (isMarked) {
       return mark;
     }
     const sign = document.createElement('sup');

@@ -62,8 +62,8 @@ function changeCell<T extends { readonly kind: string }>(
 /** A cell that runs again stays the iteration that it was. */
 function again(before: IterationState, started: IterationState): IterationState {
   const { iteration, step, attempt, purpose, language } = before;
-  const hand = before.hand === 'ran' ? null : before.hand;
-  return { ...started, iteration, step, attempt, purpose, language, hand };
+  const userChange = before.userChange === 'ran' ? null : before.userChange;
+  return { ...started, iteration, step, attempt, purpose, language, userChange };
 }
 
 function startedCell(event: IterationStarted): IterationState {
@@ -83,7 +83,7 @@ function startedCell(event: IterationStarted): IterationState {
     outputs: [],
     error: null,
     frames: [],
-    hand: null
+    userChange: null
   };
 }
 

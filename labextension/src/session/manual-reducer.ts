@@ -4,10 +4,10 @@ import { findCell } from './progress';
 import type { AnalysisState, IterationState, VerificationState } from './state';
 
 /** The events of this file. */
-export type HandEvent = CellRanByHand | HandChangesNoticed | RunUndone;
+export type ManualEvent = CellRanByHand | HandChangesNoticed | RunUndone;
 
 /** The analysis after `event`. */
-export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisState {
+export function reduceManual(state: AnalysisState, event: ManualEvent): AnalysisState {
   switch (event.type) {
     case 'cell_ran_by_hand': {
       const cell = findCell(state, event.cell);
@@ -18,7 +18,7 @@ export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisStat
       const next = inCell(state, event.cell, before => ({
         ...before,
         ...(other ? { code: event.code } : {}),
-        hand: other || before.hand === 'edited' ? 'edited' : 'ran',
+        userChange: other || before.userChange === 'edited' ? 'edited' : 'ran',
         outcome: event.outcome,
         seconds: event.seconds,
         executionCount: event.execution_count,
@@ -27,7 +27,7 @@ export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisStat
       }));
       // Those of the new outputs are told by events of their own.
       const charts = state.charts.filter(chart => chart.cell !== event.cell);
-      return other ? outdated({ ...next, charts }) : { ...next, charts };
+      return other ? markStale({ ...next, charts }) : { ...next, charts };
     }
     case 'hand_changes_noticed': {
       let next = state;
@@ -36,11 +36,11 @@ export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisStat
           switch (change) {
             case 'edited':
             case 'added':
-              return { ...before, code, hand: 'edited' };
+              return { ...before, code, userChange: 'edited' };
             case 'deleted':
-              return { ...before, hand: 'deleted' };
+              return { ...before, userChange: 'deleted' };
             case 'ran':
-              return { ...before, hand: before.hand ?? 'ran' };
+              return { ...before, userChange: before.userChange ?? 'ran' };
             default: {
               const rest: never = change;
               throw new Error(`Unknown change ${String(rest)}`);
@@ -48,11 +48,11 @@ export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisStat
           }
         });
       }
-      return event.changes.some(({ change }) => change !== 'ran') ? outdated(next) : next;
+      return event.changes.some(({ change }) => change !== 'ran') ? markStale(next) : next;
     }
     case 'run_undone': {
       const gone = new Set<string>(event.removed);
-      return outdated({
+      return markStale({
         ...state,
         charts: state.charts.filter(chart => !gone.has(chart.cell)),
         runs: state.runs.map(run =>
@@ -70,12 +70,12 @@ export function reduceHand(state: AnalysisState, event: HandEvent): AnalysisStat
 }
 
 /** A cell that begins: what was verified is not all of the code any more, if this is new. */
-export function outdatedBy(
+export function staleAfter(
   state: AnalysisState,
   event: Extract<Event, { type: 'iteration_started' }>
 ): AnalysisState {
   const known = findCell(state, event.cell);
-  return known !== null && isText(known, event.code) ? state : outdated(state);
+  return known !== null && isText(known, event.code) ? state : markStale(state);
 }
 
 /** A verification before its first cell. */
@@ -83,7 +83,7 @@ export function verifying(total: number): VerificationState {
   return { total, cells: {}, reproduced: null, reason: '', stale: false };
 }
 
-function outdated(state: AnalysisState): AnalysisState {
+function markStale(state: AnalysisState): AnalysisState {
   const { verification } = state;
   return verification === null || verification.stale || verification.reproduced === null
     ? state
@@ -117,6 +117,6 @@ function inCell(
           }
         : run
     ),
-    byHand: state.byHand.map(entry => (entry.cell === cell ? change(entry) : entry))
+    userCells: state.userCells.map(entry => (entry.cell === cell ? change(entry) : entry))
   };
 }

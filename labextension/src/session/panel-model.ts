@@ -6,8 +6,8 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { faultOf, type AnalystFault } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
-import type { AnalystStore } from './store';
-import type { AnalysisState } from './state';
+import type { IAnalystStore, IPanelModel } from '../tokens';
+import type { AnalysisState, AskDefaults } from './state';
 
 /** A question that was sent and is not yet in the analysis's events. */
 export interface PendingQuestion {
@@ -23,13 +23,6 @@ export interface PendingQuestion {
 /** What a panel shows: the conversation, or the list of analyses. */
 export type PanelView = 'conversation' | 'analyses';
 
-/** How a panel asks by default, from the person's settings. */
-export interface AskDefaults {
-  readonly model: string | null;
-  readonly approval: AnalysisState['approval'] | null;
-  readonly budget: number | null;
-}
-
 /** A command without the analysis that it is for. */
 export type CommandHere = Command extends infer C
   ? C extends Command
@@ -41,7 +34,7 @@ const NEW = '';
 const KEPT_QUESTIONS = 100;
 
 /** The model of one panel. */
-export class PanelModel {
+export class PanelModel implements IPanelModel {
   private readonly _changed = new Signal<this, void>(this);
   private readonly drafts = new Map<string, string>();
   private readonly asked: string[] = [];
@@ -67,7 +60,7 @@ export class PanelModel {
   folder: () => string | null = () => null;
   isDisposed = false;
 
-  constructor(readonly store: AnalystStore) {
+  constructor(readonly store: IAnalystStore) {
     store.changed.connect(this.onStoreChanged, this);
     store.removed.connect(this.onRemoved, this);
   }
@@ -306,7 +299,7 @@ export class PanelModel {
     this._changed.emit();
   };
 
-  private readonly onRemoved = (_: AnalystStore, analysis: string): void => {
+  private readonly onRemoved = (_: IAnalystStore, analysis: string): void => {
     if (analysis === this.analysis) {
       this.analysis = null;
       this.unwatch = null;

@@ -88,7 +88,7 @@ export function findCell(state: AnalysisState, cell: string): IterationState | n
       return found;
     }
   }
-  return state.byHand.find(iteration => iteration.cell === cell) ?? null;
+  return state.userCells.find(iteration => iteration.cell === cell) ?? null;
 }
 
 /** Tokens that a run took in, from the cache or not. */

@@ -12,7 +12,7 @@ import type {
   IterationFinished
 } from '../protocol/generated';
 import { type CellEvent, reduceCells } from './cell-reducer';
-import { outdatedBy, reduceHand, verifying } from './manual-reducer';
+import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, type RunEvent, startRun } from './run-reducer';
 import type { AnalysisState, BranchState, NoticeState, RunState } from './state';
 
@@ -117,11 +117,11 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         ? inRun(state, event)
         : { ...state, notices: [...state.notices, noticeOf(event)] };
     case 'iteration_started':
-      return inCells(outdatedBy(state, event), event);
+      return inCells(staleAfter(state, event), event);
     case 'cell_ran_by_hand':
     case 'hand_changes_noticed':
     case 'run_undone':
-      return reduceHand(state, event);
+      return reduceManual(state, event);
     case 'output_produced':
     case 'outputs_cleared':
       return inCells(state, event);
@@ -183,7 +183,7 @@ function inCells(state: AnalysisState, event: CellEvent): AnalysisState {
   if (owner !== undefined) {
     return { ...state, runs: changed(state.runs, owner.id, run => reduceRun(run, event)) };
   }
-  return { ...state, byHand: reduceCells(state.byHand, event) };
+  return { ...state, userCells: reduceCells(state.userCells, event) };
 }
 
 function changed(

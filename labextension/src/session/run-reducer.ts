@@ -282,6 +282,6 @@ function fromRecord(record: IterationRecord): IterationState {
     outputs: [],
     error: record.error,
     frames: [],
-    hand: null
+    userChange: null
   };
 }

@@ -23,8 +23,15 @@ import type {
 export type Output = IterationFinished['outputs'][number];
 /** How an iteration ended, or that it has not. */
 export type Outcome = IterationFinished['outcome'] | 'running';
-/** What waits for the person. */
+/** What waits for the user. */
 export type ApprovalMode = AnalysisConfigured['approval'];
+
+/** How a panel asks by default, from the user's settings; `null` leaves it to the server. */
+export interface AskDefaults {
+  readonly model: string | null;
+  readonly approval: ApprovalMode | null;
+  readonly budget: number | null;
+}
 
 /** One cell of the analysis, as it runs and after. */
 export interface IterationState {
@@ -44,7 +51,7 @@ export interface IterationState {
   readonly error: CellError | null;
   readonly frames: readonly Frame[];
   /** What the person did to it in the notebook itself, if anything. */
-  readonly hand: 'ran' | 'edited' | 'deleted' | null;
+  readonly userChange: 'ran' | 'edited' | 'deleted' | null;
 }
 
 /** A tool call whose input arrives piece by piece: raw JSON text, for display only. */
@@ -189,7 +196,7 @@ export interface AnalysisState {
   readonly datasets: readonly DatasetProfile[];
   readonly runs: readonly RunState[];
   /** Cells that the person ran, by hand or again, outside a run. */
-  readonly byHand: readonly IterationState[];
+  readonly userCells: readonly IterationState[];
   readonly notices: readonly NoticeState[];
   readonly charts: readonly ChartRecord[];
   readonly queue: readonly string[];
@@ -222,7 +229,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     sandbox: null,
     datasets: [],
     runs: [],
-    byHand: [],
+    userCells: [],
     notices: [],
     charts: [],
     queue: [],

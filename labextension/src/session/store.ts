@@ -7,27 +7,13 @@ import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
 import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
-import type {
-  Command,
-  Event,
-  NotebookChangedFrame,
-  ReadNotebookFrame,
-  WriteNotebookFrame
-} from '../protocol/generated';
+import type { Command, Event } from '../protocol/generated';
+import type { IAnalystStore, NotebookFrame, SummaryChange } from '../tokens';
 import { reduceAll } from './reducer';
 import { type AnalysisState, emptyAnalysis } from './state';
 
-/** An analysis of the list that changed, and how it was before. */
-export interface Turn {
-  readonly before: AnalysisSummary;
-  readonly after: AnalysisSummary;
-}
-
-/** What the server asks of the tab that has a notebook open. */
-export type NotebookFrame = WriteNotebookFrame | ReadNotebookFrame | NotebookChangedFrame;
-
 /** What the panel draws from. Every change is announced at most once per frame. */
-export class AnalystStore implements SocketListener {
+export class AnalystStore implements IAnalystStore, SocketListener {
   private summaries = new Map<string, AnalysisSummary>();
   private readonly newer = new Set<Map<string, AnalysisSummary | null>>();
   private readonly states = new Map<string, AnalysisState>();
@@ -38,10 +24,10 @@ export class AnalystStore implements SocketListener {
     this.fold();
   });
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _turned = new Signal<this, Turn>(this);
+  private readonly _summaryChanged = new Signal<this, SummaryChange>(this);
   private readonly _removed = new Signal<this, string>(this);
   private readonly _connected = new Signal<this, void>(this);
-  private readonly _notebookAsked = new Signal<this, NotebookFrame>(this);
+  private readonly _notebookRequested = new Signal<this, NotebookFrame>(this);
   private socket: AnalystSocket | null = null;
 
   /** Whether commands can be sent, and when it is tried again (milliseconds since the epoch). */
@@ -62,8 +48,8 @@ export class AnalystStore implements SocketListener {
   }
 
   /** An analysis went from one state to another just now, e.g. from running to idle. */
-  get turned(): ISignal<this, Turn> {
-    return this._turned;
+  get summaryChanged(): ISignal<this, SummaryChange> {
+    return this._summaryChanged;
   }
 
   /** An analysis was deleted, here or elsewhere. */
@@ -77,8 +63,8 @@ export class AnalystStore implements SocketListener {
   }
 
   /** The server asks something of a notebook that this tab has open. */
-  get notebookAsked(): ISignal<this, NotebookFrame> {
-    return this._notebookAsked;
+  get notebookRequested(): ISignal<this, NotebookFrame> {
+    return this._notebookRequested;
   }
 
   /** Every analysis, the newest first. */
@@ -204,7 +190,7 @@ export class AnalystStore implements SocketListener {
   // --- SocketListener ---------------------------------------------------------------------------
 
   /** Keep an event for the next frame. */
-  event(event: Event): void {
+  onEvent(event: Event): void {
     const waiting = this.arrived.get(event.analysis);
     if (waiting === undefined) {
       this.arrived.set(event.analysis, [event]);
@@ -215,13 +201,13 @@ export class AnalystStore implements SocketListener {
   }
 
   /** Take note of the list's changes and of the end of a replay. */
-  news(frame: Parameters<SocketListener['news']>[0]): void {
+  onFrame(frame: Parameters<SocketListener['onFrame']>[0]): void {
     switch (frame.type) {
       case 'analysis_changed': {
         const before = this.summaries.get(frame.summary.id);
         this.note(frame.summary.id, frame.summary);
         if (before !== undefined && before.state !== frame.summary.state) {
-          this._turned.emit({ before, after: frame.summary });
+          this._summaryChanged.emit({ before, after: frame.summary });
         }
         break;
       }
@@ -235,7 +221,7 @@ export class AnalystStore implements SocketListener {
       case 'write_notebook':
       case 'read_notebook':
       case 'notebook_changed':
-        this._notebookAsked.emit(frame);
+        this._notebookRequested.emit(frame);
         return;
       default: {
         const rest: never = frame;
@@ -246,7 +232,7 @@ export class AnalystStore implements SocketListener {
   }
 
   /** Take note of the connection; what was missed while it was gone is asked for again. */
-  connection(state: Connection, retryAt: number | null): void {
+  onConnection(state: Connection, retryAt: number | null): void {
     const back = state === 'open' && this.connectionState !== 'open' && this.listed;
     this.connectionState = state;
     this.retryAt = retryAt;
@@ -263,7 +249,7 @@ export class AnalystStore implements SocketListener {
   }
 
   /** Say that page and server do not fit. */
-  misread(error: Error): void {
+  onProtocolError(error: Error): void {
     this.trouble = new AnalystFault(error.message, 'Reload the page.');
     this.announce();
   }

@@ -50,7 +50,7 @@ describe('a cell run by hand', () => {
   it('shows its new outputs, and stays the iteration that it was', () => {
     const code = findCell(whole, cell)?.code ?? '';
     const after = findCell(then(whole, ran(`# Step 1: what for\n${code}`)), cell);
-    expect(after?.hand).toBe('ran');
+    expect(after?.userChange).toBe('ran');
     expect(after?.code).toBe(code);
     expect(after?.outputs).toHaveLength(1);
     expect(after?.executionCount).toBe(40);
@@ -59,7 +59,7 @@ describe('a cell run by hand', () => {
 
   it('shows the text that ran where it was edited', () => {
     const after = then(whole, ...verified, ran('x = 2'));
-    expect(findCell(after, cell)).toMatchObject({ hand: 'edited', code: 'x = 2' });
+    expect(findCell(after, cell)).toMatchObject({ userChange: 'edited', code: 'x = 2' });
     expect(after.verification?.stale).toBe(true);
     // Run from the panel, the edit is still the person's.
     const again = then(after, {
@@ -73,7 +73,7 @@ describe('a cell run by hand', () => {
       purpose: '',
       code: 'x = 2'
     });
-    expect(findCell(again, cell)?.hand).toBe('edited');
+    expect(findCell(again, cell)?.userChange).toBe('edited');
   });
 
   it('takes its old charts away', () => {
@@ -100,8 +100,11 @@ describe('changes in the saved notebook', () => {
         { cell: 'own', change: 'added', code: 'z' }
       ]
     });
-    expect(findCell(after, cell)?.hand).toBe('deleted');
-    expect(findCell(after, cells[0]?.cell ?? '')).toMatchObject({ hand: 'edited', code: 'y = 1' });
+    expect(findCell(after, cell)?.userChange).toBe('deleted');
+    expect(findCell(after, cells[0]?.cell ?? '')).toMatchObject({
+      userChange: 'edited',
+      code: 'y = 1'
+    });
     expect(after.verification).toMatchObject({ stale: true, reproduced: 4 });
   });
 
@@ -109,7 +112,7 @@ describe('changes in the saved notebook', () => {
     const changes = [{ cell, change: 'ran' as const, code: '' }];
     const after = then(whole, ...verified, { type: 'hand_changes_noticed', run: 'r1', changes });
     expect(after.verification?.stale).toBe(false);
-    expect(findCell(after, cell)?.hand).toBe('ran');
+    expect(findCell(after, cell)?.userChange).toBe('ran');
   });
 });
 

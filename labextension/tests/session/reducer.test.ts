@@ -129,7 +129,7 @@ describe('reduce', () => {
       { ...base, number: 4, type: 'outputs_cleared', cell },
       out(5, 'c', false)
     ]);
-    expect(state.byHand[0]?.outputs).toEqual([
+    expect(state.userCells[0]?.outputs).toEqual([
       { output_type: 'stream', name: 'stdout', text: 'c' }
     ]);
 

@@ -97,7 +97,7 @@ const actions: PanelActions = {
   openSettings: () => undefined,
   exportAnalysis: () => undefined,
   branch: () => undefined,
-  tell: () => undefined
+  notify: () => undefined
 };
 const rendermime = new RenderMimeRegistry({
   initialFactories: standardRendererFactories,

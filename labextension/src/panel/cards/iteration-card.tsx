@@ -17,7 +17,7 @@ interface Props {
   /** Open unless the person closed it. */
   readonly startsOpen: boolean;
   /** Nothing says yet how this failure is dealt with, so the card does. */
-  readonly tellsError?: boolean;
+  readonly showsError?: boolean;
   readonly verdict?: string | undefined;
   /** Its run was undone: it is not in the notebook any more. */
   readonly gone?: boolean;
@@ -34,7 +34,7 @@ export function cardProps(
 
 /** One card. */
 export const IterationCard = React.memo(function IterationCard(props: Props): React.JSX.Element {
-  const { cell, before, repairs, startsOpen, tellsError = false, verdict, gone = false } = props;
+  const { cell, before, repairs, startsOpen, showsError = false, verdict, gone = false } = props;
   const { trans, model, actions } = useServices();
   const revealed = usePanel(m => (m.revealed.cell === cell.cell ? m.revealed.count : 0));
   const [chosen, setChosen] = React.useState<boolean | null>(null);
@@ -84,14 +84,14 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
           )}
           <Elapsed cell={cell} />
           {verdict !== undefined && <span>{verdict}</span>}
-          {cell.hand !== null && (
+          {cell.userChange !== null && (
             <span className="ak-ByHand">
               {
                 {
                   ran: trans.__('re-run by hand'),
                   edited: trans.__('edited by you'),
                   deleted: trans.__('deleted by you')
-                }[cell.hand]
+                }[cell.userChange]
               }
             </span>
           )}
@@ -99,7 +99,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
             <button
               type="button"
               className="ak-Link"
-              disabled={actions.openNotebook === null || gone || cell.hand === 'deleted'}
+              disabled={actions.openNotebook === null || gone || cell.userChange === 'deleted'}
               title={trans.__('Show this cell in the notebook')}
               onClick={() => {
                 if (model.analysis !== null) {
@@ -113,7 +113,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
         </span>
       </div>
       {before !== null && (open || running) && <RepairNote before={before} code={cell.code} />}
-      {!open && tellsError && (
+      {!open && showsError && (
         <div className="ak-Error">
           <ErrorSentence cell={cell} />
         </div>
@@ -133,7 +133,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
               <ErrorSentence cell={cell} />
             </div>
           )}
-          {!running && cell.hand !== 'deleted' && !gone && (
+          {!running && cell.userChange !== 'deleted' && !gone && (
             <div className="ak-Row ak-Iteration-actions">
               <button
                 type="button"
@@ -147,7 +147,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
                 className="ak-Link"
                 onClick={() => {
                   void navigator.clipboard.writeText(cell.code).then(() => {
-                    actions.tell(trans.__('Code copied.'));
+                    actions.notify(trans.__('Code copied.'));
                   });
                 }}
               >

@@ -82,7 +82,7 @@ function ChartMenu(props: {
         if (png !== null) {
           void copyPicture(png).then(
             () => {
-              actions.tell(trans.__('Picture copied.'));
+              actions.notify(trans.__('Picture copied.'));
             },
             (reason: unknown) => {
               model.report(reason);

@@ -21,7 +21,7 @@ export function Composer(): React.JSX.Element {
   const focusCount = usePanel(m => m.focusCount);
   const box = React.useRef<HTMLTextAreaElement>(null);
   const [stopping, setStopping] = React.useState(false);
-  const recall = useHistory();
+  const recall = useQuestionHistory();
   const completion = useCompletion(box);
   const listId = React.useId();
 
@@ -162,7 +162,7 @@ function ApprovalMenu(): React.JSX.Element {
 }
 
 /** The arrow keys go through earlier questions, from the first and last line of the box. */
-function useHistory(): {
+function useQuestionHistory(): {
   onKeyDown: (event: React.KeyboardEvent<HTMLTextAreaElement>) => void;
   reset: () => void;
 } {

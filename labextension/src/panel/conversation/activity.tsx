@@ -40,38 +40,38 @@ type Sentences = Readonly<
 function activityOf(
   run: RunState,
   kernel: AnalysisState['kernel']['state'],
-  say: Sentences
+  sentences: Sentences
 ): string | null {
   if (run.status !== 'running' || run.retry !== null || waitingFor(run) !== null) {
     return null;
   }
   if (kernel === 'starting') {
-    return say.kernel;
+    return sentences.kernel;
   }
   if (iterationsOf(run).some(cell => cell.outcome === 'running')) {
     return null;
   }
   const call = run.entries.filter((entry): entry is CallState => entry.kind === 'call').at(-1);
   if (call === undefined) {
-    return say.data;
+    return sentences.data;
   }
   switch (call.tools.at(-1)?.name) {
     case 'update_plan':
-      return say.plan;
+      return sentences.plan;
     case 'profile_dataset':
-      return say.profile;
+      return sentences.profile;
     case 'record_finding':
-      return say.finding;
+      return sentences.finding;
     case 'run_python':
     case 'run_sql':
       return null;
     case 'finish':
-      return call.replied ? say.checking : null;
+      return call.replied ? sentences.checking : null;
     default:
       break;
   }
   if (!call.replied && call.text !== '') {
     return null;
   }
-  return underRepair(run) === null ? say.model : say.repair;
+  return underRepair(run) === null ? sentences.model : sentences.repair;
 }

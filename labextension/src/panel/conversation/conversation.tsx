@@ -19,7 +19,7 @@ export function Conversation(): React.JSX.Element {
   const { trans } = useServices();
   const analysis = usePanel(model => model.analysis);
   const runs = usePanel(model => model.state?.runs ?? NO_RUNS);
-  const byHand = usePanel(model => model.state?.byHand ?? NO_CELLS);
+  const userCells = usePanel(model => model.state?.userCells ?? NO_CELLS);
   const notices = usePanel(model => model.state?.notices ?? NO_NOTICES);
   const branch = usePanel(model => model.state?.branch ?? null);
   const pending = usePanel(model => model.pending);
@@ -27,7 +27,8 @@ export function Conversation(): React.JSX.Element {
   const last = runs.at(-1);
   const newest = runs.findLast(run => run.undone === null) ?? last;
   const finished = last !== undefined && last.status !== 'running' && pending.length === 0;
-  const empty = runs.length === 0 && byHand.length === 0 && pending.length === 0 && branch === null;
+  const empty =
+    runs.length === 0 && userCells.length === 0 && pending.length === 0 && branch === null;
   const { scroller, content, away, toEnd } = useAutoScroll(
     analysis,
     pending.length,
@@ -58,7 +59,7 @@ export function Conversation(): React.JSX.Element {
               {branch?.runs === index + 1 && <BranchLine branch={branch} />}
             </React.Fragment>
           ))}
-          {byHand.length > 0 && <ByHand cells={byHand} />}
+          {userCells.length > 0 && <UserCells cells={userCells} />}
           {notices.slice(-3).map(notice => (
             <NoticeLine key={notice.number} notice={notice} />
           ))}
@@ -77,7 +78,7 @@ export function Conversation(): React.JSX.Element {
 }
 
 /** Cells that the person ran. */
-function ByHand({ cells }: { readonly cells: readonly IterationState[] }): React.JSX.Element {
+function UserCells({ cells }: { readonly cells: readonly IterationState[] }): React.JSX.Element {
   const { trans } = useServices();
   return (
     <section className="ak-Stack" aria-label={trans.__('Run by you')}>

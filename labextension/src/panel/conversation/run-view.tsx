@@ -176,7 +176,7 @@ function EntryView(props: {
           gone={run.undone !== null}
           {...cardProps(run, iterations, entry)}
           startsOpen={startsOpen}
-          tellsError={working && isLast && failed(entry) && !isWriting(run)}
+          showsError={working && isLast && failed(entry) && !isWriting(run)}
           verdict={
             verdict === undefined
               ? undefined
