@@ -1,4 +1,5 @@
 /** All analyses as a tree: search, resume, compare, rename, delete; what runs stands beside each. */
+import { caretDownIcon, caretRightIcon, ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { AnalysisSummary } from '../../client/records';
 import { countBelow, holds, treeOf, type TreeNode } from '../../session/tree';
@@ -86,7 +87,11 @@ function AnalysisRow(props: {
               setChosen(!open);
             }}
           >
-            <span aria-hidden="true">{open ? '▾' : '▸'}</span>
+            {open ? (
+              <caretDownIcon.react tag="span" className="ak-Icon" />
+            ) : (
+              <caretRightIcon.react tag="span" className="ak-Icon" />
+            )}
           </button>
         )}
         <AnalysisLine summary={node.summary} />
@@ -192,7 +197,7 @@ function AnalysisLine({ summary }: { readonly summary: AnalysisSummary }): React
           }
         ]}
       >
-        <span aria-hidden="true">⋯</span>
+        <ellipsesIcon.react tag="span" className="ak-Icon" />
       </Menu>
       {comparing && (
         <CompareDialog

@@ -1,4 +1,5 @@
 /** A plan that waits: its goals can be edited, removed, added and moved before the run goes on. */
+import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { CodeText } from '../controls/code-text';
 import type { Step } from '../../protocol/generated';
@@ -78,7 +79,7 @@ export const PlanCard = React.memo(function PlanCard(props: Props): React.JSX.El
             />
             <IconButton
               label={trans.__('Remove step %1', index + 1)}
-              sign="✕"
+              sign={<closeIcon.react tag="span" className="ak-Icon" />}
               disabled={goals.length === 1}
               run={() => {
                 setGoals(goals.filter(other => other !== goal));
@@ -113,7 +114,7 @@ export const PlanCard = React.memo(function PlanCard(props: Props): React.JSX.El
 
 function IconButton(props: {
   readonly label: string;
-  readonly sign: string;
+  readonly sign: React.ReactNode;
   readonly disabled: boolean;
   readonly run: () => void;
 }): React.JSX.Element {

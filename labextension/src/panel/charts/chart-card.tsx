@@ -1,4 +1,5 @@
 /** A chart: its picture, its versions, and what can be done with it. */
+import { ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { chartCsv } from '../../session/chart-csv';
 import type { ChartGroup, ChartVersion } from '../../session/charts';
@@ -129,7 +130,7 @@ function ChartMenu(props: {
   ];
   return (
     <Menu label={trans.__('Chart actions')} className="ak-IconButton" align="end" items={items}>
-      ⋯
+      <ellipsesIcon.react tag="span" className="ak-Icon" />
     </Menu>
   );
 }

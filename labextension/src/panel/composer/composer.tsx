@@ -1,4 +1,5 @@
 /** The question box with what belongs to it: completion, history, queue, pickers, Ask and Stop. */
+import { caretDownIcon, closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { approvalName } from '../controls/format';
 import { Menu } from '../controls/menu';
@@ -156,7 +157,7 @@ function ApprovalMenu(): React.JSX.Element {
       }))}
     >
       <span className="ak-Picker-name">{approvalName(mode, trans)}</span>
-      <span aria-hidden="true">▾</span>
+      <caretDownIcon.react tag="span" className="ak-Icon" />
     </Menu>
   );
 }
@@ -219,7 +220,7 @@ export function Queue(): React.JSX.Element | null {
             title={trans.__('Remove')}
             onClick={() => void model.send({ type: 'unqueue_question', position })}
           >
-            ✕
+            <closeIcon.react tag="span" className="ak-Icon" />
           </button>
         </li>
       ))}

@@ -1,4 +1,5 @@
 /** The model picker: what is available, what is chosen, how to add more. */
+import { caretDownIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { Models } from '../../client/records';
 import { KeyDialog } from './key-dialog';
@@ -56,7 +57,7 @@ export function ModelMenu({ className, children }: Props): React.JSX.Element {
         {children ?? (
           <>
             <span className="ak-Picker-name">{shortModel(chosen)}</span>
-            <span aria-hidden="true">▾</span>
+            <caretDownIcon.react tag="span" className="ak-Icon" />
           </>
         )}
       </Menu>

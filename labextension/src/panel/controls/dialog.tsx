@@ -1,4 +1,5 @@
 /** A window over the page: an enlarged chart, a dataset, a question before deleting. */
+import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { useServices } from '../services';
 
@@ -52,7 +53,7 @@ export function Dialog({ title, onClose, children, size = 'narrow' }: Props): Re
             title={trans.__('Close')}
             onClick={onClose}
           >
-            ✕
+            <closeIcon.react tag="span" className="ak-Icon" />
           </button>
         </div>
         {children}

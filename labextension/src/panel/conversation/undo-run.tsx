@@ -1,4 +1,5 @@
 /** Undoing a run: its menu, the window that asks, and what is shown of it afterwards. */
+import { ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { activeRun, iterationsOf } from '../../session/progress';
 import type { RunState } from '../../session/state';
@@ -39,7 +40,7 @@ export function RunMenu({ run }: { readonly run: RunState }): React.JSX.Element 
           }
         ]}
       >
-        <span aria-hidden="true">⋯</span>
+        <ellipsesIcon.react tag="span" className="ak-Icon" />
       </Menu>
       {asking && (
         <UndoDialog

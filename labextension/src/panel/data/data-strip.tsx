@@ -1,4 +1,5 @@
 /** The granted datasets as chips, and the ways to attach more. */
+import { addIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { DatasetProfile } from '../../protocol/generated';
 import { AttachMenu } from './attach-menu';
@@ -40,7 +41,8 @@ export function DataStrip(): React.JSX.Element {
         </button>
       ))}
       <AttachMenu label={trans.__('Attach data')} className="ak-Chip ak-mod-add">
-        {datasets.length > 0 ? '+' : trans.__('+ Attach data')}
+        <addIcon.react tag="span" className="ak-Icon" />
+        {datasets.length === 0 && trans.__('Attach data')}
       </AttachMenu>
       {profile !== undefined && (
         <DatasetDialog

@@ -1,4 +1,5 @@
 /** What concerns the whole panel: the connection, trouble with the server, what just failed. */
+import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { useNow, usePanel, useServices } from '../services';
 
@@ -33,7 +34,7 @@ export function Banners(): React.JSX.Element {
               model.report(null);
             }}
           >
-            ✕
+            <closeIcon.react tag="span" className="ak-Icon" />
           </button>
         </div>
       )}

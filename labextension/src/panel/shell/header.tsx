@@ -1,4 +1,5 @@
 /** The head of the panel: which analysis this is, the list of all, a new one, and more. */
+import { addIcon, ellipsesIcon, listIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { RenameField } from '../analyses/analyses-list';
 import { DeleteDialog } from '../analyses/delete-dialog';
@@ -58,7 +59,7 @@ export function Header(): React.JSX.Element {
           model.showView(view === 'analyses' ? 'conversation' : 'analyses');
         }}
       >
-        <span aria-hidden="true">☰</span>
+        <listIcon.react tag="span" className="ak-Icon" />
         {others > 0 && <span className="ak-Dot">{others}</span>}
       </button>
       <button
@@ -71,7 +72,7 @@ export function Header(): React.JSX.Element {
           model.focusQuestion();
         }}
       >
-        <span aria-hidden="true">+</span>
+        <addIcon.react tag="span" className="ak-Icon" />
       </button>
       {analysis !== null && view === 'conversation' && (
         <MoreMenu
@@ -162,7 +163,7 @@ function MoreMenu(props: {
   return (
     <>
       <Menu label={trans.__('More')} className="ak-IconButton" align="end" items={items}>
-        <span aria-hidden="true">⋯</span>
+        <ellipsesIcon.react tag="span" className="ak-Icon" />
       </Menu>
       {deleting && (
         <DeleteDialog
