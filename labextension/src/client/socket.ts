@@ -1,17 +1,17 @@
 /**
  * The one WebSocket of this browser tab: commands out, frames in.
  *
- * It connects again by itself, and asks for every event it missed. It keeps no state of an
- * analysis but the number of the last event that it handed on.
+ * It reconnects by itself and requests every event that it missed. Of an analysis it keeps only
+ * the number of the last event that it emitted.
  */
 import { DecodeError, decodeServerFrame } from '../protocol/decode';
 import type { ClientFrame, Command, Event, ServerFrame } from '../protocol/generated';
 import { CommandRefused, ConnectionLost } from './errors';
 
-/** Whether commands can be sent. */
+/** The state of the connection; commands can be sent while it is `open`. */
 export type Connection = 'connecting' | 'open' | 'lost' | 'closed';
 
-/** What is needed of a WebSocket. */
+/** The part of a WebSocket that is used here. */
 export interface Wire {
   send(text: string): void;
   close(): void;
@@ -21,15 +21,15 @@ export interface Wire {
   onerror: ((event: never) => void) | null;
 }
 
-/** Whoever listens; all are called synchronously. */
+/** Receives what arrives. All methods are called synchronously. */
 export interface SocketListener {
-  /** The next event of a subscribed analysis. */
+  /** Called with the next event of a subscribed analysis. */
   onEvent(event: Event): void;
-  /** Any frame that is no event and no reply. */
+  /** Called with a frame that is neither an event nor a reply. */
   onFrame(frame: Exclude<ServerFrame, { type: 'event' | 'accepted' | 'refused' }>): void;
-  /** Commands can be sent from now on, or no longer. `retryAt` is when it is tried again. */
+  /** Called when the connection changes. `retryAt` is the time of the next attempt in milliseconds. */
   onConnection(state: Connection, retryAt: number | null): void;
-  /** Something arrived that this version cannot read. */
+  /** Called with a message that this version cannot read. */
   onProtocolError(error: DecodeError): void;
 }
 
@@ -49,8 +49,8 @@ export class AnalystSocket {
   private readonly subscribed = new Map<string, number>();
 
   /**
-   * @param open - Makes a new WebSocket; called at each try.
-   * @param listener - Told of everything that arrives.
+   * @param open - Opens a new WebSocket; called for each attempt.
+   * @param listener - Receives everything that arrives.
    */
   constructor(
     private readonly open: () => Wire,
@@ -64,7 +64,7 @@ export class AnalystSocket {
     }
   }
 
-  /** Close for good. Whoever waits for a reply is told that the connection is gone. */
+  /** Close for good. Commands without a reply are rejected with {@link ConnectionLost}. */
   stop(): void {
     clearTimeout(this.timer);
     const wire = this.wire;
@@ -74,7 +74,7 @@ export class AnalystSocket {
     this.change('closed', null);
   }
 
-  /** Try at once instead of waiting for the next try. */
+  /** Connect now instead of waiting for the next attempt. */
   retryNow(): void {
     if (this.state === 'lost') {
       clearTimeout(this.timer);
@@ -83,7 +83,7 @@ export class AnalystSocket {
   }
 
   /**
-   * Send a command; resolves when the server took it.
+   * Send a command; resolves when the server accepted it.
    *
    * @throws CommandRefused - With the server's sentence and remedy.
    * @throws ConnectionLost - Not connected, or the connection ended before the reply.
@@ -102,7 +102,7 @@ export class AnalystSocket {
     return reply;
   }
 
-  /** Receive the events of an analysis after number `after`, now and after each reconnect. */
+  /** Receive the events of an analysis after number `after`, now and after each reconnect. Idempotent. */
   subscribe(analysis: string, after: number): void {
     if (!this.subscribed.has(analysis)) {
       this.subscribed.set(analysis, after);
@@ -110,7 +110,7 @@ export class AnalystSocket {
     }
   }
 
-  /** Receive no more events of it. */
+  /** Receive no more events of an analysis. Idempotent. */
   unsubscribe(analysis: string): void {
     if (this.subscribed.delete(analysis) && this.state === 'open') {
       this.send({ type: 'unsubscribe_analysis', analysis }).catch(() => undefined);
@@ -123,7 +123,7 @@ export class AnalystSocket {
     }
     const after = this.subscribed.get(analysis) ?? 0;
     this.send({ type: 'subscribe_analysis', analysis, after }).catch((reason: unknown) => {
-      // An analysis that is gone is not asked for again; a lost connection asks for all anyway.
+      // A refused analysis no longer exists. A lost connection subscribes again by itself.
       if (reason instanceof CommandRefused) {
         this.subscribed.delete(analysis);
       }
@@ -229,7 +229,7 @@ export class AnalystSocket {
       reject(
         new ConnectionLost(
           'The connection ended before the server answered.',
-          'Look whether it was done before you try again.'
+          'Check whether it was done before you try again.'
         )
       );
     }
@@ -245,8 +245,8 @@ const FIRST = 500;
 const LONGEST = 15_000;
 
 /**
- * Milliseconds to wait before try number `attempt` (from 1): doubling up to 15 s, then spread by
- * a quarter each way, so that many tabs do not knock at once.
+ * Return the milliseconds to wait before attempt number `attempt` (from 1). They double up to 15 s
+ * and vary by a quarter, so that many tabs do not reconnect at the same moment.
  *
  * @param random - In [0, 1).
  */

@@ -1,5 +1,5 @@
 /**
- * A notebook as plain data, in one form wherever it came from: a file, the model of a tab, the wire.
+ * Reads notebooks into one form, whether they come from a file, a tab's model or the wire.
  *
  * Texts are joined, absent keys are absent (not `undefined`), every cell has an id of its own.
  */
@@ -7,16 +7,16 @@ import { JSONExt, UUID, type ReadonlyPartialJSONValue } from '@lumino/coreutils'
 import type { JsonValue } from '../protocol/generated';
 import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
 
-/** The key of what this package notes in the metadata of notebooks and cells. */
+/** The key of this package in the metadata of notebooks and cells. */
 export const KEY = 'analyst_kernel';
 
 /**
- * Bring a notebook into the form of this module.
+ * Return a notebook in this form.
  *
- * @param value - As the contents API or a notebook model gives it.
- * @param known - Where the cells have no ids (nbformat before 4.5), cells of the same text in this
- *   notebook lend them theirs.
- * @throws TypeError - It is no notebook.
+ * @param value - The JSON of the contents API or of a notebook model.
+ * @param known - If cells have no ids (nbformat before 4.5), they get the ids of cells with the
+ *   same text in this notebook.
+ * @throws TypeError - It is not a notebook.
  */
 export function readDocument(value: unknown, known?: NotebookJson): NotebookJson {
   if (!isObject(value) || !Array.isArray(value.cells)) {
@@ -48,7 +48,7 @@ export function readDocument(value: unknown, known?: NotebookJson): NotebookJson
   };
 }
 
-/** Bring one cell into the form of this module; `id` is for a cell that has none. */
+/** Return a cell in this form; `id` is for a cell without an id. */
 export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellJson {
   const kind = value.cell_type;
   const cell: CellJson = {
@@ -72,7 +72,7 @@ export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellJson
     : cell;
 }
 
-/** Whether two cells hold the same, trust aside: that is for the server to say of a file. */
+/** Return whether two cells are equal except for trust, which only the server can grant. */
 export function sameCell(one: CellJson, other: CellJson): boolean {
   return (
     one.id === other.id &&
@@ -85,7 +85,7 @@ export function sameCell(one: CellJson, other: CellJson): boolean {
   );
 }
 
-/** Whether two notebooks hold the same, trust aside. */
+/** Return whether two notebooks are equal except for trust. */
 export function sameDocument(one: NotebookJson, other: NotebookJson): boolean {
   return (
     one.cells.length === other.cells.length &&
@@ -97,19 +97,19 @@ export function sameDocument(one: NotebookJson, other: NotebookJson): boolean {
   );
 }
 
-/** A cell's metadata without its `trusted`. */
+/** Return a cell's metadata without `trusted`. */
 export function withoutTrust(metadata: JsonObject): JsonObject {
   const { trusted: _, ...rest } = metadata;
   return rest;
 }
 
-/** What this package noted of a cell; empty where it is not one of ours. */
+/** Return this package's metadata of a cell; empty if no analysis wrote the cell. */
 export function notesOf(cell: CellJson): JsonObject {
   const found = cell.metadata[KEY];
   return isObject(found) ? found : {};
 }
 
-/** Whether two JSON values are equal; `undefined` is a value too. */
+/** Return whether two JSON values, or absent values, are equal. */
 export function same(one: unknown, other: unknown): boolean {
   if (one === undefined || other === undefined) {
     return one === other;
@@ -117,12 +117,12 @@ export function same(one: unknown, other: unknown): boolean {
   return JSONExt.deepEqual(one as ReadonlyPartialJSONValue, other as ReadonlyPartialJSONValue);
 }
 
-/** Whether a value is an object and no list. */
+/** Return whether a value is an object and not a list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An output with its texts joined; what is only for the moment (`transient`) is left out. */
+/** Return an output with its texts joined and without `transient`, which is never saved. */
 function readOutput(output: JsonObject): JsonObject {
   const read: Record<string, JsonValue> = present(output);
   delete read.transient;

@@ -1,19 +1,19 @@
-/** Lets the person save a notebook that a live room synchronises, without a word about its file. */
+/** Saves that do not collide: through a live room, and among the tabs of one browser. */
 import type { NotebookPanel } from '@jupyterlab/notebook';
 
 type NotebookContext = NotebookPanel['context'];
 
-/** Further ahead than the clocks of a server and a browser differ (milliseconds). */
+/** More than the clocks of a server and a browser differ (milliseconds). */
 const A_DAY = 86_400_000;
 
 /**
- * Save through the room without comparing the file with what this page last heard of it.
+ * Save through the room without comparing the file with what this page last read of it.
  *
- * The room withSaveLock writes the file, and takes over what another program wrote. The page hears of the
- * room's saves a moment late and of such a change not at all, so JupyterLab would ask the person
- * whether to overwrite what is their own. Here it finds nothing to compare while it saves.
+ * Only the room writes the file, and it loads what another program wrote. The page learns of the
+ * room's saves late and of such a change not at all, so JupyterLab would ask the user whether to
+ * overwrite the user's own work. During a save, this gives JupyterLab nothing to compare.
  *
- * @returns What takes this away again.
+ * @returns A function that restores the method.
  */
 export function saveThroughRoom(context: NotebookContext): () => void {
   const save = context.save.bind(context);
@@ -25,7 +25,7 @@ export function saveThroughRoom(context: NotebookContext): () => void {
       show(context);
     }
   };
-  // One after another: what one save learns of the file must not meet what the next compares.
+  // Saves run one after another, because each changes what the next would compare.
   let last: Promise<void> = Promise.resolve();
   const mine = (): Promise<void> => {
     last = last.then(one, one);
@@ -40,8 +40,8 @@ export function saveThroughRoom(context: NotebookContext): () => void {
 }
 
 /**
- * Let `contentsModel`, a getter of the class, tell of a file that nothing on the disk is newer than,
- * until it tells of another one: JupyterLab shows its time then.
+ * Let `contentsModel`, a getter of the class, return a file that is newer than any file on disk,
+ * until the real value changes, whose time JupyterLab then shows.
  */
 function hide(context: NotebookContext): void {
   show(context);
@@ -66,11 +66,11 @@ function show(context: NotebookContext): void {
   Reflect.deleteProperty(context, 'contentsModel');
 }
 
-/** How long a tab that saves is waited for (milliseconds): it may have been put to sleep. */
+/** How long to wait for another tab that saves, which may be suspended (milliseconds). */
 const LOCK_TIMEOUT = 5000;
 
 /**
- * Run `task` while no other tab of this browser runs one for the same path. Where the browser has
+ * Run `task` while no other tab of this browser runs one for the same path. If the browser has
  * no locks (they need HTTPS or localhost), or the other tab takes too long, it runs anyway.
  */
 export async function withSaveLock<T>(path: string, task: () => Promise<T>): Promise<T> {

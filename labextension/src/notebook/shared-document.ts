@@ -1,6 +1,6 @@
 /**
- * Reads and changes the model of an open notebook as data, touching only what differs: the cursor,
- * the scroll position, running cells and what can be undone stay as they are.
+ * Reads and changes the model of an open notebook as data. Only what differs is changed, so that
+ * the cursor, the scroll position, running cells and the undo history are kept.
  */
 import type { ICellModel } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
@@ -13,13 +13,13 @@ import { noted, type CellView, type Step } from './write-plan';
 type SharedCell = ReturnType<INotebookModel['sharedModel']['getCell']>;
 type SharedCodeCell = Extract<SharedCell, { readonly cell_type: 'code' }>;
 
-/** The notebook as it stands in the model, saved or not. */
+/** Return the notebook of the model, saved or not. */
 export function documentOf({ sharedModel }: INotebookModel): NotebookJson {
-  // Not the model's own `toJSON`: that adds metadata, which makes a clean notebook dirty.
+  // The model's own `toJSON` adds metadata, which makes a clean notebook dirty.
   return readDocument(sharedModel.toJSON());
 }
 
-/** What a plan looks at; read without copying any output. */
+/** Return what a plan needs of the cells, without copying any output. */
 export function viewOf(model: INotebookModel): readonly CellView[] {
   return model.sharedModel.cells.map(cell => ({
     id: cell.getId(),
@@ -28,7 +28,7 @@ export function viewOf(model: INotebookModel): readonly CellView[] {
   }));
 }
 
-/** Cells that the person started and that are not done; a run of the server's is none of them. */
+/** Return the running cells that the user started; a run of the server is not among them. */
 export function runningCells(model: INotebookModel): ReadonlySet<string> {
   const found = new Set<string>();
   for (const cell of model.sharedModel.cells) {
@@ -40,9 +40,10 @@ export function runningCells(model: INotebookModel): ReadonlySet<string> {
 }
 
 /**
- * Do the steps of a plan as one step that can be undone; new outputs alone are nothing to undo.
+ * Apply the steps of a plan as one undo step; changed outputs alone make none.
  *
- * @param metadata - What a cell's metadata becomes: from its id, as it is, as it was put.
+ * @param metadata - Returns the new metadata of a cell, from its id, its present metadata and
+ *   the metadata of the step.
  */
 export function applySteps(
   model: INotebookModel,
@@ -79,7 +80,7 @@ export function applySteps(
   });
 }
 
-/** Make the model hold `target`; nothing of it can be undone, what could be before still can. */
+/** Make the model equal to `target`, without an undo step; earlier undo steps are kept. */
 export function applyDocument(model: INotebookModel, target: NotebookJson): void {
   transact(model, false, cells => {
     const wanted = new Set(target.cells.map(cell => cell.id));
@@ -107,8 +108,8 @@ export function applyDocument(model: INotebookModel, target: NotebookJson): void
 }
 
 /**
- * The cells during one transaction. The shared model's own list is behind until that ends, so a
- * list is kept here.
+ * The cells during one transaction, until whose end the shared model's own list is out of date.
+ * So this list is updated along with it.
  */
 class Cells {
   private readonly now: SharedCell[];
@@ -131,7 +132,7 @@ class Cells {
     return found;
   }
 
-  /** The place of a cell; -1 where it is not there. */
+  /** Return the position of a cell, or -1. */
   find(id: string): number {
     return this.now.findIndex(cell => cell.getId() === id);
   }
@@ -146,7 +147,7 @@ class Cells {
     this.now.splice(at, 1);
   }
 
-  /** Change the cell at a place to what `cell` says, part by part. */
+  /** Make a cell equal to `cell`, part by part. */
   update(at: number, cell: CellJson, keepOutputs: boolean): void {
     const there = this.at(at);
     if (there.cell_type !== cell.cell_type) {
@@ -171,7 +172,7 @@ class Cells {
     setCellMetadata(there, withoutTrust(cell.metadata));
   }
 
-  /** What another wrote is as trusted as the file says, not as what stood here before. */
+  /** Trust new outputs as the file does, not as the outputs before. */
   private trust(cell: SharedCodeCell, trusted: boolean): void {
     const model = this.models.get(cell.getId());
     if (model !== undefined) {
@@ -183,10 +184,10 @@ class Cells {
   }
 }
 
-/** Make one change, as an undo step of its own or as none. */
+/** Make one change, as an undo step of its own or without an undo step. */
 function transact(model: INotebookModel, undoable: boolean, change: (cells: Cells) => void): void {
   const { sharedModel } = model;
-  // The undo manager joins what happens within half a second, the person's own doing too.
+  // The undo manager joins changes within half a second, those of the user too.
   const manager = 'undoManager' in sharedModel ? sharedModel.undoManager : null;
   const cut = (): void => {
     if (undoable && isUndoManager(manager)) {
@@ -200,7 +201,7 @@ function transact(model: INotebookModel, undoable: boolean, change: (cells: Cell
   cut();
 }
 
-/** Replace only the part of a text that differs, so that a cursor elsewhere stays where it is. */
+/** Replace only the part of a text that differs, so that a cursor elsewhere stays. */
 function setText(cell: SharedCell, text: string): void {
   const old = cell.getSource();
   let start = 0;
@@ -232,7 +233,7 @@ function setCellMetadata(cell: SharedCell, metadata: JsonObject): void {
 function setNotebook({ sharedModel }: INotebookModel, metadata: JsonObject): void {
   const now = asJson(sharedModel.metadata);
   for (const key of Object.keys(now)) {
-    // The model itself always has these two.
+    // The model itself always sets these two.
     if (!(key in metadata) && key !== 'kernelspec' && key !== 'language_info') {
       sharedModel.deleteMetadata(key);
     }
@@ -256,7 +257,7 @@ function asJson(value: unknown): JsonObject {
   return value as JsonObject;
 }
 
-/** A copy that the model may keep. */
+/** Return a copy that the model may own. */
 function copy<T>(value: T): PartialJSONObject & T {
   return structuredClone(value) as PartialJSONObject & T;
 }

@@ -10,7 +10,6 @@ import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
 import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
-/** Adds the commands. */
 export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:commands`,
   description: 'Commands of the Analyst sidebar.',
@@ -98,7 +97,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       execute: async () => {
         const paths = selected();
         const [first] = paths;
-        // A notebook is no data: it is an analysis that goes on.
+        // A notebook is not data: its analysis is continued.
         if (paths.length === 1 && first?.toLowerCase().endsWith('.ipynb') === true) {
           await panels.sidebar.attempt(() => panels.showNotebook(first));
         } else {
@@ -177,7 +176,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** The description of a command's arguments, all of them optional texts or lists. */
+/** Return the schema of a command's arguments, all of them optional texts or lists. */
 function describe(properties: Readonly<Record<string, string>>): ReadonlyJSONObject {
   return {
     type: 'object',

@@ -1,4 +1,4 @@
-/** The commands of the extension; people and scripts rely on these names. */
+/** The ids of the commands and of the settings; users, scripts and saved settings rely on them. */
 import { PACKAGE } from '../tokens';
 
 export const CommandIds = {
@@ -17,5 +17,5 @@ export const CommandIds = {
   fixError: 'analyst:fix-error'
 } as const;
 
-/** Its id; `schema/settings.json` is named after it. */
+/** The id of the settings plugin, whose schema is `schema/settings.json`. */
 export const SETTINGS_ID = `${PACKAGE}:settings`;

@@ -1,4 +1,4 @@
-/** Keeps the notebooks of analyses that are open in step with what the server writes. */
+/** Keeps open notebooks of analyses in step with what the server writes. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
@@ -55,7 +55,7 @@ export const liveNotebooksPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** What to say when a notebook took over what its file held; `null` where it is nothing new. */
+/** Return the notice of a rebase, or `null` if it holds nothing new for the user. */
 export function rebaseNotice(rebased: NotebookRebase, trans: TranslationBundle): string | null {
   const name = PathExt.basename(rebased.path);
   const count = rebased.conflicts.length;
@@ -76,8 +76,8 @@ export function rebaseNotice(rebased: NotebookRebase, trans: TranslationBundle):
 const KEY = 'analyst-kernel:tab';
 
 /**
- * Return the tab's name. It is kept only while the page is away: a tab that is duplicated copies
- * the storage of the first, and must not take its name too.
+ * Return the name by which the server recognises this tab after a reload. It is stored only while
+ * the page is unloaded: a duplicated tab copies the storage, and must not copy the name.
  */
 export function tabName(storage: Storage, page: EventTarget = window): string {
   let name: string = UUID.uuid4();
@@ -91,7 +91,7 @@ export function tabName(storage: Storage, page: EventTarget = window): string {
       storage.removeItem(KEY);
     });
   } catch {
-    // Without a storage the name is new after each reload.
+    // Without storage the name is new after each reload.
   }
   return name;
 }

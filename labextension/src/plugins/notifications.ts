@@ -1,4 +1,4 @@
-/** Says when a run ends, or waits for the person, while its panel is hidden. */
+/** Notifies the user when a run ends, or waits for the user, while its panel is hidden. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -57,7 +57,7 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** What to say about a change of state; `null` where it needs no word. */
+/** Return the notice of a change of state, or `null` if it needs none. */
 export function noticeOf(
   { before, after }: SummaryChange,
   trans: TranslationBundle

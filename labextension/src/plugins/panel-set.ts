@@ -1,4 +1,4 @@
-/** The panels and what they ask of JupyterLab; built once by the panel's plugin. */
+/** The panels, and the actions of JupyterLab that they use; built once by the panel's plugin. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import {
   Dialog,
@@ -22,7 +22,7 @@ import type { AskDefaults } from '../session/state';
 import type { IAnalystPanels, IAnalystStore } from '../tokens';
 import { analystIcon } from './icon';
 
-/** What the set is made of. Absent services leave out what needs them. */
+/** What the panels are made of. Without an optional service, what needs it is absent. */
 export interface PanelSetOptions {
   readonly app: JupyterFrontEnd;
   readonly store: IAnalystStore;
@@ -33,7 +33,7 @@ export interface PanelSetOptions {
   /** Whether the main area holds several tabs. */
   readonly hasTabs: boolean;
   readonly openSettings: (() => void) | null;
-  /** The folder that the file browser shows. */
+  /** Return the folder that the file browser shows. */
   readonly folder: () => string | null;
 }
 
@@ -72,7 +72,7 @@ export class PanelSet implements IAnalystPanels {
     }
   }
 
-  /** Every panel there is now. */
+  /** The models of all panels. */
   get models(): readonly PanelModel[] {
     const models = [this.sidebar];
     this.tabs.forEach(tab => models.push(tab.content.services.model));
@@ -94,7 +94,7 @@ export class PanelSet implements IAnalystPanels {
     this.tab(analysis);
   }
 
-  /** The tab of an analysis, which is made where there is none. */
+  /** Return the tab of an analysis, which is opened if necessary. */
   tab(analysis: string): AnalysisTab {
     const { app, store, trans } = this.options;
     const open = this.tabs.find(tab => tab.content.services.model.analysis === analysis);
@@ -162,7 +162,7 @@ export class PanelSet implements IAnalystPanels {
     clean: boolean
   ): Promise<void> {
     const { store, trans } = this.options;
-    // A clean notebook is re-run before it is handed out, which takes as long as its cells do.
+    // A clean notebook is re-run before it is exported, which takes as long as its cells do.
     const notice = Notification.emit(trans.__('Exporting …'), 'in-progress', { autoClose: false });
     try {
       const { name, content, verified } = await store.rest.export(analysis, to, clean);
@@ -220,7 +220,7 @@ export class PanelSet implements IAnalystPanels {
   }
 }
 
-/** Paths below the server's root; empty where nothing was chosen. */
+/** Let the user choose files or a folder; returns paths below the server's root. */
 export async function chooseFiles(
   documents: IDocumentManager,
   trans: TranslationBundle
@@ -232,7 +232,7 @@ export async function chooseFiles(
   });
   const chosen = result.button.accept ? (result.value ?? []) : [];
   const folder = chosen.find(item => item.type === 'directory');
-  // The dialog names the folder it shows when nothing was chosen: a grant needs a clear word.
+  // Without a selection the dialog returns the folder that it shows, and a grant must be meant.
   if (folder !== undefined && !(await confirmFolder(folder.path, trans))) {
     return [];
   }
@@ -254,8 +254,8 @@ async function confirmFolder(path: string, trans: TranslationBundle): Promise<bo
 }
 
 /**
- * Open a notebook, or bring its tab to the front. The server has made its session before, so the
- * tab attaches to the live kernel.
+ * Open a notebook, or bring its tab to the front. The server has created its session before, so
+ * the tab connects to the running kernel.
  *
  * @param path - Below the server's root.
  * @param cell - Id of the cell to show, or `null`.
@@ -278,7 +278,7 @@ export async function openNotebookAt(
   }
 }
 
-/** Make a cell the active one and bring it into view; nothing where it is not in the notebook. */
+/** Activate a cell and bring it into view, if the notebook contains it. */
 export async function showCell(panel: NotebookPanel, cell: string): Promise<void> {
   const { content } = panel;
   const index = content.widgets.findIndex(widget => widget.model.id === cell);

@@ -1,4 +1,4 @@
-/** The sidebar, and tabs of the main area; both come back after a reload. */
+/** The sidebar, and tabs of the main area; both are restored after a reload. */
 import {
   ILabShell,
   ILayoutRestorer,
@@ -19,10 +19,9 @@ import { PanelSet } from './panel-set';
 
 const KEY = `${PACKAGE}:sidebar`;
 const SEEN = `${PACKAGE}:seen`;
-/** Pixels of a page that has room for both sidebars and what is between them. */
+/** The width in pixels from which a page has room for both sidebars and the main area. */
 const WIDE = 1000;
 
-/** Provides the panels. */
 export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
   id: `${PACKAGE}:panel`,
   description: 'The Analyst sidebar.',
@@ -61,7 +60,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
       trans,
       documents,
       notebooks,
-      // Notebook 7 shows one document in a page: it has no room for tabs.
+      // A page of Notebook 7 shows one document and has no tabs.
       hasTabs: lab !== null,
       folder: () => (browser === null ? null : withoutDrive(browser.model.path)),
       openSettings: app.hasPlugin('@jupyterlab/settingeditor-extension:form-ui')
@@ -83,7 +82,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
         void openOnce(app, panels, stateDb);
       }
     }
-    // An analysis that is gone leaves its panels empty, not waiting.
+    // The panels of a deleted analysis become empty instead of waiting for it.
     store.changed.connect(() => {
       for (const model of panels.models) {
         const { analysis } = model;
@@ -96,7 +95,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
   }
 };
 
-/** Open the sidebar where nobody has seen it yet; from then on the layout is the person's own. */
+/** Open the sidebar once for a new user; from then on the user's own layout holds. */
 async function openOnce(app: JupyterFrontEnd, panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const seen = await stateDb.fetch(SEEN).catch(() => true);
   if (seen !== undefined) {
@@ -109,10 +108,10 @@ async function openOnce(app: JupyterFrontEnd, panels: PanelSet, stateDb: IStateD
   await stateDb.save(SEEN, true);
 }
 
-/** Show the analysis of last time, then remember which one is shown. */
+/** Show the last shown analysis, then store which analysis is shown. */
 async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const model = panels.sidebar;
-  // JupyterLab saves its state a moment later; a reload right after a question must not miss it.
+  // JupyterLab saves its state with a delay, which a reload right after a question would cut off.
   const saved = readLastShown() ?? (await stateDb.fetch(KEY).catch(() => undefined));
   if (typeof saved === 'string' && saved !== '' && model.analysis === null) {
     model.show(saved);
@@ -127,12 +126,12 @@ async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   });
 }
 
-/** What this browser tab showed last, also right before a reload; `null` in a new tab. */
+/** Return the analysis that this browser tab showed last; `null` in a new tab. */
 function readLastShown(): string | null {
   try {
     return window.sessionStorage.getItem(`${KEY}:${PageConfig.getBaseUrl()}`);
   } catch {
-    return null; // the browser keeps nothing for this page
+    return null; // the browser offers no storage to this page
   }
 }
 
@@ -140,6 +139,6 @@ function writeLastShown(analysis: string): void {
   try {
     window.sessionStorage.setItem(`${KEY}:${PageConfig.getBaseUrl()}`, analysis);
   } catch {
-    // Then JupyterLab's own state is all there is.
+    // Without storage, JupyterLab's own state is used.
   }
 }

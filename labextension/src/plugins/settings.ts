@@ -1,11 +1,11 @@
-/** Applies the person's settings to every panel. */
+/** Applies the user's settings to every panel. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import type { AskDefaults } from '../session/state';
 import { IAnalystPanels } from '../tokens';
 import { SETTINGS_ID } from './ids';
 
-/** Reads the settings, now and at each change. */
+/** Reads the settings, now and after each change. */
 export const settingsPlugin: JupyterFrontEndPlugin<void> = {
   id: SETTINGS_ID,
   description: 'Settings of the Analyst sidebar.',
@@ -28,12 +28,12 @@ export const settingsPlugin: JupyterFrontEndPlugin<void> = {
       settings.changed.connect(apply);
       apply();
     };
-    // Without readable settings the server's own defaults hold.
+    // Without readable settings the server's defaults hold.
     load().catch(() => undefined);
   }
 };
 
-/** The settings that a new analysis begins with; what is unset is the server's to decide. */
+/** Return the settings of a new analysis; `null` leaves a setting to the server. */
 export function readDefaults(settings: Pick<ISettingRegistry.ISettings, 'get'>): AskDefaults {
   const model = settings.get('defaultModel').composite;
   const approval = settings.get('approval').composite;

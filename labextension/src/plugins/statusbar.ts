@@ -1,17 +1,16 @@
-/** An item of the status bar: how many analyses run, and whether one waits for the person. */
+/** An item of the status bar: how many analyses run, and how many wait for the user. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
 
-/** Adds the item. */
 export const statusbarPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:statusbar`,
   description: 'Shows running analyses in the status bar.',
   autoStart: true,
   requires: [IAnalystStore, IAnalystPanels],
-  // Notebook 7 has no status bar: then there is no item.
+  // Notebook 7 has no status bar.
   optional: [IStatusBar, ITranslator],
   activate: (
     _: JupyterFrontEnd,

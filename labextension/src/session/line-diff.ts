@@ -1,4 +1,4 @@
-/** What changed between a cell that failed and its repair, line by line. Pure. */
+/** Compares two texts line by line. Pure. */
 
 /** One line of a comparison. */
 export interface ChangedLine {
@@ -6,15 +6,15 @@ export interface ChangedLine {
   readonly text: string;
 }
 
-/** Beyond this many lines the comparison would cost more than it tells. */
+/** Texts with more lines are not compared: the table of lengths grows with their product. */
 const LONGEST = 400;
 
-/** The lines that differ, each kind in order, with nothing around them; empty where too long. */
+/** Return only the lines that differ, in order; empty if a text is too long. */
 export function changedLines(before: string, after: string): readonly ChangedLine[] {
   return alignedLines(before, after).filter(line => line.mark !== ' ');
 }
 
-/** All lines of both texts in order, those of both once; empty where too long. */
+/** Return the lines of both texts in order, common lines once; empty if a text is too long. */
 export function alignedLines(before: string, after: string): readonly ChangedLine[] {
   const old = before.split('\n');
   const fresh = after.split('\n');
@@ -50,7 +50,7 @@ function at(table: readonly (readonly number[])[], i: number, j: number): number
   return table[i]?.[j] ?? -1;
 }
 
-/** `[i][j]`: the length of the longest common run of lines from there on. */
+/** Return a table of which `[i][j]` is the length of the longest common subsequence from there on. */
 function commonLengths(old: readonly string[], fresh: readonly string[]): number[][] {
   const table = Array.from({ length: old.length + 1 }, () =>
     new Array<number>(fresh.length + 1).fill(0)
@@ -69,14 +69,14 @@ function commonLengths(old: readonly string[], fresh: readonly string[]): number
   return table;
 }
 
-/** One line of both sides; `null` where a side has no such line. */
+/** One line of both sides; `null` if a side has no such line. */
 export interface ChangedRow {
   readonly left: string | null;
   readonly right: string | null;
   readonly same: boolean;
 }
 
-/** Every line of both texts in order; lines that replace each other stand in one row. */
+/** Return every line of both texts in order; lines that replace each other share a row. */
 export function changedRows(before: string | null, after: string | null): readonly ChangedRow[] {
   const aligned = before === null || after === null ? [] : alignedLines(before, after);
   const lines = aligned.length > 0 ? aligned : [...all(before, '-'), ...all(after, '+')];

@@ -1,12 +1,12 @@
-/** Folds what a person did by hand, and what follows for a verification. Pure. */
+/** Folds what the user did in the notebook itself, and what follows for a verification. Pure. */
 import type { CellRanByHand, Event, HandChangesNoticed, RunUndone } from '../protocol/generated';
 import { findCell } from './progress';
 import type { AnalysisState, IterationState, VerificationState } from './state';
 
-/** The events of this file. */
+/** The events of the user's own changes. */
 export type ManualEvent = CellRanByHand | HandChangesNoticed | RunUndone;
 
-/** The analysis after `event`. */
+/** Return the analysis after `event`. */
 export function reduceManual(state: AnalysisState, event: ManualEvent): AnalysisState {
   switch (event.type) {
     case 'cell_ran_by_hand': {
@@ -25,7 +25,7 @@ export function reduceManual(state: AnalysisState, event: ManualEvent): Analysis
         outputs: event.outputs,
         error: event.error
       }));
-      // Those of the new outputs are told by events of their own.
+      // The charts of the new outputs follow as events of their own.
       const charts = state.charts.filter(chart => chart.cell !== event.cell);
       return other ? markStale({ ...next, charts }) : { ...next, charts };
     }
@@ -69,7 +69,7 @@ export function reduceManual(state: AnalysisState, event: ManualEvent): Analysis
   }
 }
 
-/** A cell that begins: what was verified is not all of the code any more, if this is new. */
+/** Return the analysis when a cell begins: new code makes an earlier verification stale. */
 export function staleAfter(
   state: AnalysisState,
   event: Extract<Event, { type: 'iteration_started' }>
@@ -78,7 +78,7 @@ export function staleAfter(
   return known !== null && isText(known, event.code) ? state : markStale(state);
 }
 
-/** A verification before its first cell. */
+/** Return a verification before its first cell. */
 export function verifying(total: number): VerificationState {
   return { total, cells: {}, reproduced: null, reason: '', stale: false };
 }
@@ -90,7 +90,7 @@ function markStale(state: AnalysisState): AnalysisState {
     : { ...state, verification: { ...verification, stale: true } };
 }
 
-/** Whether `source` is the cell's code, with or without the line above it that says what for. */
+/** Return whether `source` is the cell's code, with or without the comment of its purpose above. */
 function isText(cell: IterationState, source: string): boolean {
   const below = source.slice(source.indexOf('\n') + 1);
   const labelled = source.startsWith('#') && below === cell.code;

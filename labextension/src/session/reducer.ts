@@ -1,7 +1,7 @@
 /**
  * Folds the events of an analysis into its state. Pure; replaying an event changes nothing.
  *
- * Runs and cells have files of their own: here stands only which part an event changes.
+ * Runs and cells have modules of their own; this module routes each event to its part.
  */
 import type {
   BranchAdvanced,
@@ -16,7 +16,7 @@ import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, type RunEvent, startRun } from './run-reducer';
 import type { AnalysisState, BranchState, NoticeState, RunState } from './state';
 
-/** The state after `event`; the same object where the event was already in it. */
+/** Return the state after `event`; the same object if it contains the event already. */
 export function reduce(state: AnalysisState, event: Event): AnalysisState {
   if (event.analysis !== state.analysis || event.number <= state.last) {
     return state;
@@ -24,7 +24,7 @@ export function reduce(state: AnalysisState, event: Event): AnalysisState {
   return { ...apply(state, event), last: event.number };
 }
 
-/** The state after all of `events`. */
+/** Return the state after all of `events`. */
 export function reduceAll(state: AnalysisState, events: Iterable<Event>): AnalysisState {
   let next = state;
   for (const event of events) {
@@ -151,7 +151,7 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
   }
 }
 
-/** A cell that ran again and draws less than before has lost charts. */
+/** Return the charts without those that a repeated cell no longer draws. */
 function stillDrawn(
   charts: AnalysisState['charts'],
   { cell, outputs }: IterationFinished
@@ -173,8 +173,8 @@ function inRun(state: AnalysisState, event: RunEvent): AnalysisState {
 }
 
 /**
- * Change a cell where it stands: in the run that it belongs to, in whichever run made it where it
- * is run again, or among the cells by hand.
+ * Change a cell where it is: in the run that contains it (a repetition has no run of its own), in
+ * the event's run, or among the user's own cells.
  */
 function inCells(state: AnalysisState, event: CellEvent): AnalysisState {
   const has = (run: RunState): boolean =>
@@ -199,10 +199,10 @@ function noticeOf(event: Event & { type: 'notice_raised' }): NoticeState {
   return { kind: 'notice', number, level, code, message };
 }
 
-/** The events that a branch has beside those of every analysis. */
+/** The events that only a branch has. */
 export type BranchEvent = BranchStarted | BranchAdvanced | BranchFinished;
 
-/** The branch after `event`; `null` where its beginning was never told. */
+/** Return the branch after `event`; `null` if no event of its start has arrived. */
 export function reduceBranch(state: AnalysisState, event: BranchEvent): BranchState | null {
   const { branch } = state;
   switch (event.type) {

@@ -1,4 +1,4 @@
-/** All analyses as a tree: search, resume, compare, rename, delete; what runs stands beside each. */
+/** All analyses as a tree, each with its state: search, resume, compare, rename, delete. */
 import { caretDownIcon, caretRightIcon, ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { AnalysisSummary } from '../../client/records';
@@ -9,10 +9,9 @@ import { Menu } from '../controls/menu';
 import { usePanel, useServices } from '../services';
 import { moment, shortModel } from '../controls/format';
 
-/** The list. */
 export function AnalysesList(): React.JSX.Element {
   const { trans } = useServices();
-  // A new array at each announcement: the list is short and shown alone.
+  // The array is new after each change, so a key of its contents is compared instead.
   const version = usePanel(model => model.store.analyses.map(keyOf).join('\n'));
   const { model } = useServices();
   const [search, setSearch] = React.useState('');
@@ -56,7 +55,7 @@ function keyOf(one: AnalysisSummary): string {
   );
 }
 
-/** From so many branches on, they are folded until they are wanted. */
+/** With more branches than this, they start folded. */
 const MANY = 6;
 
 /** An analysis with its branches below it. */
@@ -220,7 +219,7 @@ function AnalysisLine({ summary }: { readonly summary: AnalysisSummary }): React
   );
 }
 
-/** A field in place of the title; Enter keeps, Escape gives up. */
+/** A field in place of the title; Enter keeps the text, Escape drops it. */
 export function RenameField(props: {
   readonly analysis: string;
   readonly title: string;

@@ -1,4 +1,4 @@
-/** Two analyses beside each other: answers, charts, and the code that differs. */
+/** Two analyses side by side: answers, charts, and the code that differs. */
 import * as React from 'react';
 import { compare, type CellPair, type Pair, type RunPair } from '../../session/comparison';
 import type { ChangedRow } from '../../session/line-diff';
@@ -13,7 +13,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The window; the other analysis is chosen in it. */
+/** The dialog, in which the other analysis is chosen. */
 export function CompareDialog({ analysis, onClose }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const key = usePanel(m => m.store.analyses.map(one => `${one.id} ${one.title}`).join('\n'));
@@ -62,7 +62,7 @@ export function CompareDialog({ analysis, onClose }: Props): React.JSX.Element {
   );
 }
 
-/** Its parent and its branches first, then the rest as it comes. */
+/** Return the parent, the branches and the siblings first, then the rest in its order. */
 function related<T extends { readonly id: string; readonly parent: string | null }>(
   all: readonly T[],
   analysis: string,
@@ -79,7 +79,7 @@ function related<T extends { readonly id: string; readonly parent: string | null
   return all.toSorted((a, b) => rank(a) - rank(b));
 }
 
-/** The state of an analysis, which is followed while this stands; `null` until it has arrived. */
+/** Return the state of an analysis, which is watched meanwhile; `null` until it is loaded. */
 function useFollowed(analysis: string): AnalysisState | null {
   const { model } = useServices();
   React.useEffect(
@@ -115,7 +115,7 @@ function Comparison(props: {
   );
 }
 
-/** One question of both sides; folded where there is nothing to compare. */
+/** One question of both sides; one line if both are the same. */
 function Question(props: {
   readonly pair: RunPair;
   readonly number: number;
@@ -173,7 +173,7 @@ function Question(props: {
   );
 }
 
-/** What both sides have, each in its column. */
+/** A value of both sides, each in its column. */
 function Both<T>(props: {
   readonly pair: Pair<T>;
   readonly titles: Titles;
@@ -212,7 +212,7 @@ function AnswerOf({ run }: { readonly run: RunState }): React.JSX.Element {
   );
 }
 
-/** A cell of both sides, line by line; what only one side has is marked by a sign. */
+/** A cell of both sides, line by line; a sign marks the lines of only one side. */
 function CodeOf(props: { readonly pair: CellPair; readonly titles: Titles }): React.JSX.Element {
   const { pair, titles } = props;
   const { trans } = useServices();

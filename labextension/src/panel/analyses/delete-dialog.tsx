@@ -1,4 +1,4 @@
-/** Asks before an analysis is deleted; the notebook stays unless it is chosen to go too. */
+/** Asks before an analysis is deleted; the notebook stays unless the user checks the box. */
 import * as React from 'react';
 import { Dialog } from '../controls/dialog';
 import { usePanel, useServices } from '../services';
@@ -9,7 +9,6 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The window. */
 export function DeleteDialog({ analysis, title, onClose }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const notebook = usePanel(m => m.store.summary(analysis)?.notebook_path ?? '');

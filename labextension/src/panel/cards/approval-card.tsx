@@ -1,4 +1,4 @@
-/** A cell that waits for the person's leave: run it, edit it first, skip it, or run all. */
+/** A cell that waits for approval: run it, edit it first, skip it, or run all. */
 import * as React from 'react';
 import type { DecideApproval } from '../../protocol/generated';
 import type { ApprovalState } from '../../session/state';
@@ -10,7 +10,7 @@ interface Props {
   readonly active: boolean;
 }
 
-/** The card; nothing once it is decided, for the cell then shows itself. */
+/** The card; empty once it is decided, because the cell is then shown itself. */
 export const ApprovalCard = React.memo(function ApprovalCard(
   props: Props
 ): React.JSX.Element | null {

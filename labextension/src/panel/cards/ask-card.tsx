@@ -1,4 +1,4 @@
-/** A question of the run to the person: options, one of them the default, or words of their own. */
+/** A question of the run to the user: options, one of them the default, or a free answer. */
 import * as React from 'react';
 import type { AskState } from '../../session/state';
 import { useServices } from '../services';
@@ -8,7 +8,7 @@ interface Props {
   readonly active: boolean;
 }
 
-/** The card; once answered, one line. */
+/** The card; one line once it is answered. */
 export const AskCard = React.memo(function AskCard({ ask, active }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const [sent, setSent] = React.useState(false);

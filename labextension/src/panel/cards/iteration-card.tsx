@@ -14,16 +14,16 @@ interface Props {
   /** The cell that this one repairs. */
   readonly before: IterationState | null;
   readonly repairs: number;
-  /** Open unless the person closed it. */
+  /** Open until the user closes it. */
   readonly startsOpen: boolean;
-  /** Nothing says yet how this failure is dealt with, so the card does. */
+  /** Shows the error although the card is closed, while no repair shows it. */
   readonly showsError?: boolean;
   readonly verdict?: string | undefined;
-  /** Its run was undone: it is not in the notebook any more. */
+  /** Its run was undone, so the cell is no longer in the notebook. */
   readonly gone?: boolean;
 }
 
-/** The cells of a run as cards know them: which repairs which. */
+/** Return the props that depend on the run: which cell this cell repairs, and the limit. */
 export function cardProps(
   run: RunState,
   iterations: readonly IterationState[],
@@ -32,7 +32,6 @@ export function cardProps(
   return { before: repairedBy(iterations, cell), repairs: run.limits.repairs };
 }
 
-/** One card. */
 export const IterationCard = React.memo(function IterationCard(props: Props): React.JSX.Element {
   const { cell, before, repairs, startsOpen, showsError = false, verdict, gone = false } = props;
   const { trans, model, actions } = useServices();
@@ -47,7 +46,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
   React.useEffect(() => {
     if (revealed > 0) {
       setChosen(true);
-      // After the card has opened, so that its place is known.
+      // After the card has opened, so that its position is final.
       requestAnimationFrame(() => {
         bringIntoView(root.current);
       });
@@ -172,7 +171,7 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
   );
 });
 
-/** A sign for how a cell ended; never the colour alone. */
+/** A sign for the outcome of a cell; the colour alone would not be accessible. */
 function OutcomeMark(props: {
   readonly outcome: Outcome;
   readonly repaired: boolean;
@@ -200,7 +199,7 @@ function Elapsed({ cell }: { readonly cell: IterationState }): React.JSX.Element
   const now = useNow(running);
   if (running) {
     const seconds = now - cell.startedAt;
-    // Half a second says nothing; a number that jumps is noise.
+    // A number that changes within the first second only distracts.
     return seconds < 1 ? null : <span>{duration(Math.floor(seconds))}</span>;
   }
   return cell.seconds >= 0.05 ? <span>{duration(cell.seconds)}</span> : null;

@@ -1,4 +1,4 @@
-/** The outputs of a cell, through JupyterLab's renderers, untrusted; long ones are folded. */
+/** The outputs of a cell, rendered by JupyterLab, untrusted; long outputs are folded. */
 import * as React from 'react';
 import { HtmlFrame, isActive } from '../../rendering/html-frame';
 import { Rendered } from '../../rendering/rendered';
@@ -12,7 +12,7 @@ const STREAM_MIME = {
 } as const;
 /** Height in pixels from which an output is folded. */
 const FOLD = 260;
-/** Text beyond this is only drawn on demand (characters). */
+/** Longer text is drawn in full only on demand (characters). */
 const LONG_TEXT = 40_000;
 
 interface Props {
@@ -33,7 +33,7 @@ export const Outputs = React.memo(function Outputs({ outputs, label }: Props): R
   );
 });
 
-/** Cuts what is too high, and says so with a button that shows all of it. */
+/** Cuts what is too high, with a button that shows all of it. */
 function Folded({ children }: { readonly children: React.ReactNode }): React.JSX.Element {
   const { trans } = useServices();
   const inner = React.useRef<HTMLDivElement>(null);
@@ -129,7 +129,7 @@ function OutputView({ output, label }: { output: Output; label: string }): React
   }
 }
 
-/** What a cell displays; a picture in it has the words of its chart, or else the cell's name. */
+/** A display of a cell; a picture in it is described by its chart, or else by the cell's name. */
 function Bundle(props: {
   readonly output: Extract<Output, { data: unknown }>;
   readonly mime: string;
@@ -158,7 +158,7 @@ function Bundle(props: {
   );
 }
 
-/** Terminal text: the same bundle as long as the text is the same. */
+/** Terminal text; the bundle is the same object as long as the text is the same. */
 function Text({ mime, text }: { mime: string; text: string }): React.JSX.Element {
   const { rendermime } = useServices();
   const data = React.useMemo(() => ({ [mime]: text }), [mime, text]);

@@ -1,4 +1,4 @@
-/** A plan that waits: its goals can be edited, removed, added and moved before the run goes on. */
+/** The plan of a run: as a card while it waits for approval, then as a checklist. */
 import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { CodeText } from '../controls/code-text';
@@ -20,7 +20,7 @@ interface Goal {
   readonly text: string;
 }
 
-/** The card; nothing once the plan is accepted. */
+/** The card, in which goals can be edited, moved, added and removed; empty once it is approved. */
 export const PlanCard = React.memo(function PlanCard(props: Props): React.JSX.Element | null {
   const { approval, active } = props;
   const { trans, model } = useServices();
@@ -139,7 +139,7 @@ const MARKS: Readonly<Record<Step['status'], string>> = {
   blocked: '✕'
 };
 
-/** The steps of a run; nothing where there is no plan yet. */
+/** The steps of a run with the current step; empty without a plan. */
 export const PlanList = React.memo(function PlanList({
   run
 }: {

@@ -1,4 +1,4 @@
-/** One amber line: what went wrong before, and, on demand, what the repair changes. */
+/** One amber line: the error that is repaired, and on demand what the repair changes. */
 import * as React from 'react';
 import type { CellError } from '../../protocol/generated';
 import { changedLines } from '../../session/line-diff';
@@ -9,7 +9,7 @@ import { errorMessage } from '../controls/format';
 interface Props {
   /** The cell that failed. */
   readonly before: IterationState;
-  /** The code that repairs it; absent while it is being thought of. */
+  /** The code that repairs it; absent until the model writes it. */
   readonly code?: string;
 }
 

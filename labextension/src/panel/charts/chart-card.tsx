@@ -11,11 +11,10 @@ import { copyPicture, download, fileStem, pictureBlob } from './save-chart';
 
 interface Props {
   readonly group: ChartGroup;
-  /** The version that is shown first; the newest where none is named. */
+  /** The version that is shown first; the newest by default. */
   readonly startAt?: number;
 }
 
-/** The card. */
 export const ChartCard = React.memo(function ChartCard(props: Props): React.JSX.Element | null {
   const { group } = props;
   const { trans } = useServices();

@@ -1,4 +1,4 @@
-/** A chart, large; its versions one at a time or side by side, with the code of each. */
+/** An enlarged chart; its versions one at a time or side by side, with their code. */
 import * as React from 'react';
 import type { ChartGroup, ChartVersion } from '../../session/charts';
 import { ChartPicture, Flip } from './chart-picture';
@@ -12,7 +12,6 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The window. */
 export function ChartDialog({ group, startAt, onClose }: Props): React.JSX.Element {
   const { trans } = useServices();
   const [at, setAt] = React.useState(startAt);

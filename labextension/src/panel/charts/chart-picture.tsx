@@ -1,9 +1,9 @@
-/** A chart's picture, and the buttons that go through its versions. */
+/** The picture of a chart, and the buttons that switch between its versions. */
 import * as React from 'react';
 import type { ChartGroup, ChartVersion } from '../../session/charts';
 import { useServices } from '../services';
 
-/** The picture as a button, or a word about why there is none. */
+/** The picture, as a button if it can be opened, or a sentence if the chart has no picture. */
 export function ChartPicture(props: {
   readonly version: ChartVersion;
   readonly onOpen?: () => void;
@@ -31,7 +31,7 @@ export function ChartPicture(props: {
   );
 }
 
-/** Goes through the versions. */
+/** The buttons that switch between versions. */
 export function Flip(props: {
   readonly at: number;
   readonly group: ChartGroup;

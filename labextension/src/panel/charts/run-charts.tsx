@@ -11,7 +11,7 @@ const cache = new WeakMap<
   { last: number; groups: readonly ChartGroup[] }
 >();
 
-/** The groups, worked out once for each state that differs in what charts show. */
+/** Return the groups; the same array as long as the charts show the same. */
 function groupsOf(state: AnalysisState | null): readonly ChartGroup[] {
   if (state === null || state.charts.length === 0) {
     return NONE;
@@ -38,7 +38,7 @@ function sameGroup(a: ChartGroup, b: ChartGroup | undefined): boolean {
   );
 }
 
-/** The charts that a run drew; of each the run's own newest version stands in front. */
+/** The charts that a run drew, each at the run's newest version. */
 export const RunCharts = React.memo(function RunCharts({
   run
 }: {
@@ -64,12 +64,12 @@ export const RunCharts = React.memo(function RunCharts({
   );
 });
 
-/** How many charts the analysis has. */
+/** Return the number of charts of the analysis. */
 export function useChartCount(): number {
   return usePanel(model => model.state?.charts.length ?? 0);
 }
 
-/** All charts of the analysis in one window. */
+/** All charts of the analysis in one dialog. */
 export function Gallery({ onClose }: { readonly onClose: () => void }): React.JSX.Element {
   const { trans } = useServices();
   const groups = usePanel(model => groupsOf(model.state));

@@ -1,6 +1,6 @@
-/** Hands a chart's picture or data to the person: clipboard and download. */
+/** Copies and downloads the picture or the data of a chart. */
 
-/** The picture as a file's content. */
+/** Return a base64 picture as the content of a file. */
 export function pictureBlob(base64: string): Blob {
   const binary = atob(base64);
   const content = Uint8Array.from(binary, character => character.charCodeAt(0));
@@ -21,13 +21,13 @@ export function download(content: Blob, name: string): void {
   document.body.append(link);
   link.click();
   link.remove();
-  // The browser reads the address after this task.
+  // The browser reads the address only after this task.
   setTimeout(() => {
     URL.revokeObjectURL(address);
   }, 10_000);
 }
 
-/** A title as a file name. */
+/** Return a title as a file name. */
 export function fileStem(title: string): string {
   const stem = title
     .normalize('NFKD')

@@ -1,9 +1,9 @@
-/** `@` completes datasets, columns, live variables and cells. */
+/** Completes datasets, columns, variables and cells after `@`. */
 import * as React from 'react';
 import type { Completion } from '../../client/records';
 import { useServices } from '../services';
 
-/** Enough to choose from without scrolling far. */
+/** The most items that are shown. */
 const MOST = 12;
 
 /** The state of the list. */
@@ -11,13 +11,13 @@ export interface CompletionState {
   readonly items: readonly Completion[];
   readonly index: number;
   readonly choose: (item: Completion) => void;
-  /** Whether the key was meant for the list. */
+  /** Handle a key; returns whether the list used it. */
   readonly onKeyDown: (event: React.KeyboardEvent<HTMLTextAreaElement>) => boolean;
   readonly update: (box: HTMLTextAreaElement) => void;
   readonly close: () => void;
 }
 
-/** Where a word after `@` begins, if the cursor stands in one. */
+/** Return the word after `@` that ends at the cursor, if any. */
 export function wordAtCursor(
   text: string,
   cursor: number
@@ -27,7 +27,7 @@ export function wordAtCursor(
   return prefix === undefined ? null : { start: cursor - prefix.length - 1, prefix };
 }
 
-/** Completion for the question box. */
+/** Return the completion of the question box. */
 export function useCompletion(box: React.RefObject<HTMLTextAreaElement>): CompletionState {
   const { model } = useServices();
   const [items, setItems] = React.useState<readonly Completion[]>([]);
@@ -58,7 +58,7 @@ export function useCompletion(box: React.RefObject<HTMLTextAreaElement>): Comple
           setIndex(0);
         }
       },
-      // Without an answer there is nothing to choose from; typing goes on.
+      // Without an answer the list stays empty.
       () => undefined
     );
   };
@@ -129,7 +129,7 @@ export function CompletionList(props: {
           role="option"
           aria-selected={index === completion.index}
           onPointerDown={event => {
-            // Before the box loses the focus, which would close the list.
+            // A click would come after the box lost its focus, which closes the list.
             event.preventDefault();
             completion.choose(item);
           }}

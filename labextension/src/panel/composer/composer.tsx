@@ -1,4 +1,4 @@
-/** The question box with what belongs to it: completion, history, queue, pickers, Ask and Stop. */
+/** The question box with its completion, history, queue, pickers, and the buttons Ask and Stop. */
 import { caretDownIcon, closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { approvalName } from '../controls/format';
@@ -8,7 +8,6 @@ import { activeRun } from '../../session/progress';
 import { CompletionList, useCompletion } from './completion';
 import { ModelMenu } from './model-menu';
 
-/** The foot of the panel. */
 export function Composer(): React.JSX.Element {
   const { trans, model } = useServices();
   const draft = usePanel(m => m.draft);
@@ -39,7 +38,7 @@ export function Composer(): React.JSX.Element {
   React.useLayoutEffect(() => {
     const element = box.current;
     if (element !== null) {
-      // Grows with its text, up to the height that the style sheet allows.
+      // The box grows with its text, up to the height in the style sheet.
       element.style.height = 'auto';
       element.style.height = `${String(element.scrollHeight + 2)}px`;
     }
@@ -128,7 +127,7 @@ export function Composer(): React.JSX.Element {
   );
 }
 
-/** What waits for the person's leave. */
+/** The picker of what waits for approval. */
 function ApprovalMenu(): React.JSX.Element {
   const { trans, model } = useServices();
   const mode = usePanel(m =>
@@ -162,7 +161,7 @@ function ApprovalMenu(): React.JSX.Element {
   );
 }
 
-/** The arrow keys go through earlier questions, from the first and last line of the box. */
+/** Return handlers that recall earlier questions by arrow keys on the first and last line. */
 function useQuestionHistory(): {
   onKeyDown: (event: React.KeyboardEvent<HTMLTextAreaElement>) => void;
   reset: () => void;
@@ -198,7 +197,7 @@ function useQuestionHistory(): {
 
 const NONE: readonly string[] = [];
 
-/** The lines above the question box. */
+/** The waiting questions, above the question box. */
 export function Queue(): React.JSX.Element | null {
   const { trans, model } = useServices();
   const waiting = usePanel(m => m.state?.queue ?? NONE);

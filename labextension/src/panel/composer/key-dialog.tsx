@@ -1,10 +1,9 @@
-/** Paste a provider's key; it goes to the server at once and is never shown again. */
+/** A dialog for a provider's key, which is sent to the server and never shown again. */
 import * as React from 'react';
 import { faultOf } from '../../client/errors';
 import { Dialog } from '../controls/dialog';
 import { usePanel, useServices } from '../services';
 
-/** The window. */
 export function KeyDialog({ onClose }: { readonly onClose: () => void }): React.JSX.Element {
   const { trans, model } = useServices();
   const models = usePanel(m => m.store.models);

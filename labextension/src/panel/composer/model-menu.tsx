@@ -1,4 +1,4 @@
-/** The model picker: what is available, what is chosen, how to add more. */
+/** The model picker: the available models, the chosen model, and how to add a key. */
 import { caretDownIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { Models } from '../../client/records';
@@ -7,7 +7,7 @@ import { Menu, type MenuItem } from '../controls/menu';
 import { usePanel, useServices } from '../services';
 import { shortModel } from '../controls/format';
 
-/** The name of the model that the next question goes to. */
+/** Return the name of the model for the next question. */
 export function useModelName(): string {
   return usePanel(
     model =>
@@ -24,7 +24,6 @@ interface Props {
   readonly children?: React.ReactNode;
 }
 
-/** The button with its list. */
 export function ModelMenu({ className, children }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const chosen = useModelName();
@@ -72,7 +71,7 @@ export function ModelMenu({ className, children }: Props): React.JSX.Element {
   );
 }
 
-/** Every model that can be used now, the chosen one in any case. */
+/** Return every usable model, and the chosen model in any case. */
 function offered(models: Models | null, chosen: string): readonly string[] {
   const usable = (models?.providers ?? [])
     .filter(provider => provider.is_ai && provider.has_credentials)

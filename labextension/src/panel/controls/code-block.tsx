@@ -1,16 +1,15 @@
-/** Code as it reads, coloured by JupyterLab's own editor colours. */
+/** Code, highlighted in the colours of JupyterLab's editor. */
 import * as React from 'react';
 import { highlightLines, type Token } from '../../rendering/highlight';
 
 interface Props {
   readonly code: string;
   readonly language: 'python' | 'sql';
-  /** Still being written: a cursor stands at the end, and a screen reader is left in peace. */
+  /** Whether code is still being streamed: a cursor is shown, and screen readers skip the changes. */
   readonly streaming?: boolean;
   readonly label?: string;
 }
 
-/** One block. */
 export const CodeBlock = React.memo(function CodeBlock(props: Props): React.JSX.Element {
   const { code, language, streaming = false, label } = props;
   const lines = React.useMemo(() => highlightLines(code, language), [code, language]);
@@ -40,7 +39,7 @@ interface LineProps {
   readonly tokens: readonly Token[];
 }
 
-/** One line; while code is being written only the last one is drawn again. */
+/** One line; while code is streamed only the last line is rendered again. */
 const Line = React.memo(
   function Line({ tokens }: LineProps): React.JSX.Element {
     return (

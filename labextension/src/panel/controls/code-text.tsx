@@ -1,7 +1,7 @@
-/** Text of one line whose names stand in backticks. */
+/** A line of text with names in backticks. */
 import * as React from 'react';
 
-/** The text, names as code. */
+/** The text, with names as code. */
 export function CodeText({ text }: { readonly text: string }): React.JSX.Element {
   return (
     <>

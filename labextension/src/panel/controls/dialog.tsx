@@ -1,4 +1,4 @@
-/** A window over the page: an enlarged chart, a dataset, a question before deleting. */
+/** A modal dialog: an enlarged chart, a dataset, a question before deleting. */
 import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { useServices } from '../services';
@@ -11,7 +11,7 @@ interface Props {
   readonly size?: 'narrow' | 'wide';
 }
 
-/** Opens when it is drawn; Escape, the close button and a click beside it close it. */
+/** Opens when it is mounted; Escape, the close button and a click beside it call `onClose`. */
 export function Dialog({ title, onClose, children, size = 'narrow' }: Props): React.JSX.Element {
   const { trans } = useServices();
   const dialog = React.useRef<HTMLDialogElement>(null);
@@ -20,7 +20,7 @@ export function Dialog({ title, onClose, children, size = 'narrow' }: Props): Re
   React.useEffect(() => {
     const element = dialog.current;
     if (element !== null && !element.open) {
-      // The browser keeps the focus inside and gives it back afterwards.
+      // The browser keeps the focus inside, and restores it afterwards.
       element.showModal();
     }
   }, []);

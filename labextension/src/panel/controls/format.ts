@@ -1,4 +1,4 @@
-/** Numbers, sizes, times and names as a person reads them. */
+/** Formats numbers, sizes, times and names for display. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CellError, DataWarning, Dataset } from '../../protocol/generated';
 import type { ApprovalMode } from '../../session/state';
@@ -6,12 +6,12 @@ import type { ApprovalMode } from '../../session/state';
 const WHOLE = new Intl.NumberFormat('en-US');
 const ONE_PLACE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 
-/** `33,442`; from a million on `1.2 M`. */
+/** Return a count such as `33,442`; from a million on `1.2 M`. */
 export function count(value: number): string {
   return value >= 1_000_000 ? `${ONE_PLACE.format(value / 1e6)} M` : WHOLE.format(value);
 }
 
-/** Tokens, short: `940`, `9.1k`, `1.2M`. */
+/** Return a short number of tokens: `940`, `9.1k`, `1.2M`. */
 export function tokens(value: number): string {
   if (value < 1000) {
     return String(value);
@@ -21,7 +21,7 @@ export function tokens(value: number): string {
     : `${ONE_PLACE.format(value / 1e6)}M`;
 }
 
-/** US dollars; small amounts keep the digits that say something. */
+/** Return US dollars; amounts below a cent are `<$0.01`. */
 export function dollars(value: number): string {
   if (value > 0 && value < 0.01) {
     return '<$0.01';
@@ -29,7 +29,7 @@ export function dollars(value: number): string {
   return `$${value.toFixed(2)}`;
 }
 
-/** `0.2 s`, `38 s`, `2 min 5 s`. */
+/** Return a duration such as `0.2 s`, `38 s`, `2 min 5 s`. */
 export function duration(seconds: number): string {
   if (seconds < 0.05) {
     return '<0.1 s';
@@ -44,7 +44,7 @@ export function duration(seconds: number): string {
   return `${String(Math.floor(whole / 60))} min ${String(whole % 60)} s`;
 }
 
-/** `3.5 MB`. */
+/** Return a size such as `3.5 MB`. */
 export function bytes(value: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let amount = value;
@@ -56,31 +56,31 @@ export function bytes(value: number): string {
   return `${ONE_PLACE.format(amount)} ${units[unit] ?? ''}`;
 }
 
-/** The last part of a path; of a workbook's sheet also its name. */
+/** Return the last part of a dataset's path, with the name of the sheet if it is one. */
 export function datasetLabel(dataset: Dataset): string {
   const file = dataset.path.split(/[\\/]/).at(-1) ?? '';
   const name = file === '' ? dataset.name : file;
   return dataset.table === null ? name : `${name} · ${dataset.table}`;
 }
 
-/** `33,442 × 12`, or only the columns where rows were not counted. */
+/** Return `33,442 × 12`; `? × 12` if the rows were not counted. */
 export function datasetShape(dataset: Dataset): string {
   const columns = WHOLE.format(dataset.columns.length);
   return dataset.rows === null ? `? × ${columns}` : `${count(dataset.rows)} × ${columns}`;
 }
 
-/** A warning with the column that it is about. */
+/** Return a warning with the name of its column. */
 export function warningText({ column, message }: DataWarning): string {
   return column === null ? message : `${column}: ${message}`;
 }
 
-/** A model's name without its provider, where that is clear. */
+/** Return a model's name without its provider, except for the built-in rules. */
 export function shortModel(name: string): string {
   const [provider, model] = [name.slice(0, name.indexOf(':')), name.slice(name.indexOf(':') + 1)];
   return provider === 'offline' || model === '' ? name : model;
 }
 
-/** What went wrong, without the quotes that Python puts around the message of a KeyError. */
+/** Return an error as a sentence, without Python's quotes around the message of a KeyError. */
 export function errorMessage(error: CellError): string {
   const message = error.message.trim().replace(/^(["'])([\s\S]*)\1$/, '$2');
   const first = message.split('\n', 1)[0] ?? '';
@@ -89,7 +89,7 @@ export function errorMessage(error: CellError): string {
   return error.hint === '' ? ended : `${ended} ${error.hint}`.trim();
 }
 
-/** What each approval mode is called. */
+/** Return the name of an approval mode. */
 export function approvalName(mode: ApprovalMode, trans: TranslationBundle): string {
   switch (mode) {
     case 'automatic':
@@ -105,7 +105,7 @@ export function approvalName(mode: ApprovalMode, trans: TranslationBundle): stri
   }
 }
 
-/** `today 14:05`, `12 Nov`, as this browser writes dates. */
+/** Return `14:05` for today, else `12 Nov`, in the browser's locale. */
 export function moment(seconds: number, now: Date = new Date()): string {
   const date = new Date(seconds * 1000);
   if (date.toDateString() === now.toDateString()) {

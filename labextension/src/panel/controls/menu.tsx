@@ -1,18 +1,18 @@
-/** A button that opens a small list of actions; works with keyboard and screen reader. */
+/** A button that opens a list of actions, accessible by keyboard and screen reader. */
 import * as React from 'react';
 
 /** One action. */
 export interface MenuItem {
   readonly label: string;
   readonly detail?: string;
-  /** Set where the list is a choice: whether this is the chosen one. */
+  /** Only in a list of choices: whether this item is chosen. */
   readonly checked?: boolean;
   readonly disabled?: boolean;
   readonly run: () => void;
 }
 
 interface Props {
-  /** Name of the button for a screen reader. */
+  /** The accessible name of the button. */
   readonly label: string;
   readonly items: readonly (MenuItem | 'separator')[];
   readonly children: React.ReactNode;
@@ -22,7 +22,7 @@ interface Props {
   readonly align?: 'start' | 'end';
   readonly disabled?: boolean;
   readonly title?: string;
-  /** The children name the button already. */
+  /** Whether the children are the accessible name. */
   readonly isNamed?: boolean;
 }
 
@@ -144,7 +144,7 @@ export function Menu(props: Props): React.JSX.Element {
   );
 }
 
-/** Whether the list leaves the part that is seen, and would not on the other side of its button. */
+/** Return whether the list leaves the panel, and would not on the other side of its button. */
 function isCutOff(
   root: HTMLElement | null,
   list: HTMLElement | null,
@@ -158,7 +158,7 @@ function isCutOff(
   const height = list.offsetHeight;
   const above = button.top - height >= seen.top;
   const below = button.bottom + height <= seen.bottom;
-  // What leaves at the bottom can be scrolled to; what leaves at the top is lost.
+  // The user can scroll to what is cut off at the bottom, but not to what is above the top.
   return place === 'above' ? !above : !below && above;
 }
 

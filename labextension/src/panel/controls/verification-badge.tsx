@@ -1,9 +1,8 @@
-/** How the last re-run of the whole notebook compared, in one short line. */
+/** The result of the last verification in one short line. */
 import * as React from 'react';
 import type { VerificationState } from '../../session/state';
 import { useServices } from '../services';
 
-/** The line; nothing where nothing was compared. */
 export function VerificationBadge(props: {
   readonly verification: VerificationState;
   readonly className?: string;

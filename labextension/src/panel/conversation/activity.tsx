@@ -1,10 +1,10 @@
-/** One quiet line that says what is going on while nothing else shows it. */
+/** One quiet line about what is going on, while nothing else shows it. */
 import * as React from 'react';
 import { iterationsOf, underRepair, waitingFor } from '../../session/progress';
 import type { AnalysisState, CallState, RunState } from '../../session/state';
 import { usePanel, useServices } from '../services';
 
-/** The line; nothing where a card already shows it. */
+/** The line; empty if a card shows the activity already. */
 export const Activity = React.memo(function Activity({
   run
 }: {

@@ -1,4 +1,4 @@
-/** The answer: Markdown with its numbers as links, what it assumes, what to mind, what is next. */
+/** The answer: Markdown with its numbers as links, assumptions, caveats and next questions. */
 import * as React from 'react';
 import { Rendered } from '../../rendering/rendered';
 import { markPlaces, shownText } from '../../rendering/number-links';
@@ -14,11 +14,10 @@ const MARKDOWN = 'text/markdown';
 
 interface Props {
   readonly run: RunState;
-  /** Only the last answer offers what to do next. */
+  /** Only the last answer offers next questions and actions. */
   readonly isLast: boolean;
 }
 
-/** The answer of a run. */
 export const AnswerView = React.memo(function AnswerView(props: Props): React.JSX.Element {
   const { run, isLast } = props;
   const { trans, model } = useServices();
@@ -63,7 +62,7 @@ function AnswerText({ run }: { readonly run: RunState }): React.JSX.Element {
 
   const mark = React.useCallback(
     (host: HTMLElement) => {
-      // A wide table scrolls, so the keyboard must reach it.
+      // A wide table scrolls, so it must be reachable with the keyboard.
       for (const table of host.querySelectorAll('table')) {
         table.tabIndex = 0;
       }
@@ -119,7 +118,7 @@ function Notes(props: {
   );
 }
 
-/** The findings that the answer rests on, folded, each with its cells. */
+/** The findings behind the answer, folded, each with its cells. */
 function Findings({ run }: { readonly run: RunState }): React.JSX.Element | null {
   const { trans, model } = useServices();
   if (run.findings.length === 0) {
@@ -153,7 +152,7 @@ function Findings({ run }: { readonly run: RunState }): React.JSX.Element | null
   );
 }
 
-/** Starts an analysis from the end of this question. */
+/** Starts an analysis from the end of this run. */
 function BranchButton({ run }: { readonly run: string }): React.JSX.Element {
   const { trans, model, actions } = useServices();
   return (
@@ -172,7 +171,7 @@ function BranchButton({ run }: { readonly run: string }): React.JSX.Element {
   );
 }
 
-/** What can be done with an answered analysis. */
+/** The actions of an answered analysis. */
 function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element {
   const { trans, model, actions } = useServices();
   const verification = usePanel(m => m.state?.verification ?? null);
@@ -205,7 +204,7 @@ function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element
   );
 }
 
-/** The forms of export. */
+/** The export formats. */
 export function ExportMenu(): React.JSX.Element {
   const { trans, model, actions } = useServices();
   const to = (format: 'ipynb' | 'html' | 'py', clean: boolean) => () => {

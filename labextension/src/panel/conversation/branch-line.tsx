@@ -1,4 +1,4 @@
-/** Where a branch began, and, while its kernel is brought to that state, how far it is. */
+/** Where a branch began, and how far its kernel has been brought to that state. */
 import * as React from 'react';
 import { findCell } from '../../session/progress';
 import type { BranchState } from '../../session/state';
@@ -104,7 +104,7 @@ function Arrived({ branch }: { readonly branch: BranchState }): React.JSX.Elemen
   );
 }
 
-/** A cell as the conversation names it; the setup cell, which it does not show, by its id. */
+/** The name of a cell in the conversation; the id of a cell that it does not show. */
 function CellName({ cell }: { readonly cell: string }): React.JSX.Element {
   const { trans } = useServices();
   const found = usePanel(m => (m.state === null ? null : findCell(m.state, cell)));

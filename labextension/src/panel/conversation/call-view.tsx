@@ -1,4 +1,4 @@
-/** What the model says and writes right now: thinking, prose, code that is not yet a cell. */
+/** What the model is streaming: thinking, prose, code that is not a cell yet. */
 import * as React from 'react';
 import { codeOf, textFields } from '../../session/streamed-code';
 import { underRepair } from '../../session/progress';
@@ -12,7 +12,6 @@ interface Props {
   readonly run: RunState;
 }
 
-/** One call of the model. */
 export const CallView = React.memo(function CallView({ call, run }: Props): React.JSX.Element {
   const { trans } = useServices();
   const answers = run.status !== 'running' && run.answer.trim() === call.text.trim();
@@ -79,7 +78,7 @@ function StreamedToolView(props: {
   );
 }
 
-/** A purpose that is still arriving gives way to the one of the cell that is being repaired. */
+/** Return the purpose; while it is streamed, that of the repaired cell if both begin alike. */
 function titleOf(purpose: string, before: string | undefined): string {
   return before?.startsWith(purpose) === true ? before : purpose;
 }

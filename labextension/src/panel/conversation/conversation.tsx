@@ -1,4 +1,4 @@
-/** The conversation: every run, what was just sent, and the newest at the foot of the page. */
+/** The conversation: every run, and the questions that were just sent, the newest last. */
 import * as React from 'react';
 import type { IterationState, NoticeState, RunState } from '../../session/state';
 import { BranchLine } from './branch-line';
@@ -14,7 +14,6 @@ const NO_RUNS: readonly RunState[] = [];
 const NO_CELLS: readonly IterationState[] = [];
 const NO_NOTICES: readonly NoticeState[] = [];
 
-/** The middle of the panel. */
 export function Conversation(): React.JSX.Element {
   const { trans } = useServices();
   const analysis = usePanel(model => model.analysis);
@@ -53,7 +52,7 @@ export function Conversation(): React.JSX.Element {
           )}
           {branch?.runs === 0 && <BranchLine branch={branch} />}
           {runs.map((run, index) => (
-            // A branch has runs and cells of the same names as its parent.
+            // A branch has runs with the same ids as its parent.
             <React.Fragment key={`${analysis ?? ''} ${run.id}`}>
               <RunView run={run} isLast={run === newest} />
               {branch?.runs === index + 1 && <BranchLine branch={branch} />}
@@ -77,7 +76,7 @@ export function Conversation(): React.JSX.Element {
   );
 }
 
-/** Cells that the person ran. */
+/** Cells that the user ran. */
 function UserCells({ cells }: { readonly cells: readonly IterationState[] }): React.JSX.Element {
   const { trans } = useServices();
   return (

@@ -1,4 +1,4 @@
-/** A run that ended without a full answer: why, and what to do next. */
+/** What is shown of a run without a full answer, and while the model does not answer. */
 import * as React from 'react';
 import { ModelMenu } from '../composer/model-menu';
 import { errorMessage } from '../controls/format';
@@ -12,7 +12,6 @@ interface Props {
   readonly isLast: boolean;
 }
 
-/** The card. */
 export const FailureCard = React.memo(function FailureCard(props: Props): React.JSX.Element {
   const { run, isLast } = props;
   const { trans, model } = useServices();
@@ -92,7 +91,7 @@ interface RetryProps {
   readonly retry: RetryState;
 }
 
-/** The banner with its countdown. */
+/** When a failing model is called again, and what can be done meanwhile. */
 export function RetryBanner({ run, retry }: RetryProps): React.JSX.Element {
   const { trans, model } = useServices();
   const now = useNow(true);

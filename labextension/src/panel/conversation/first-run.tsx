@@ -1,4 +1,4 @@
-/** What stands here before the first question: what this is, examples, and a model to set up. */
+/** What is shown before the first question: an introduction, examples, the set-up of a model. */
 import * as React from 'react';
 import type { Example, Models, Status } from '../../client/records';
 import { KeyDialog } from '../composer/key-dialog';
@@ -8,7 +8,6 @@ import { count } from '../controls/format';
 
 const NONE: readonly Example[] = [];
 
-/** The start. */
 export function FirstRun(): React.JSX.Element {
   const { trans, model } = useServices();
   const status = usePanel(m => m.store.status);
@@ -62,7 +61,7 @@ function hasAi(status: Status, models: Models | null): boolean {
   );
 }
 
-/** No AI model is set up: the three ways on. */
+/** The three ways to go on without an AI model. */
 function SetUpCard(): React.JSX.Element | null {
   const { trans } = useServices();
   const local = usePanel(m => m.store.models?.local.length ?? 0);
@@ -115,7 +114,7 @@ function SetUpCard(): React.JSX.Element | null {
   );
 }
 
-/** No model answers on this computer: how to get one, and a second look. */
+/** How to run a local model, with a button that looks for it again. */
 function LocalHint(): React.JSX.Element {
   const { trans, model } = useServices();
   const [open, setOpen] = React.useState(false);

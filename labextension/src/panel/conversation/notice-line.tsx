@@ -1,9 +1,8 @@
-/** One line: something was cut, dropped, downgraded or is doubtful. */
+/** One line about something that was cut, dropped, downgraded or is doubtful. */
 import * as React from 'react';
 import type { NoticeState } from '../../session/state';
 import { useServices } from '../services';
 
-/** The line. */
 export const NoticeLine = React.memo(function NoticeLine({
   notice
 }: {

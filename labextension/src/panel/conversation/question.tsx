@@ -1,10 +1,10 @@
-/** A question as it was asked; code between fences stands as code. */
+/** A question as it was asked, also before the server has accepted it. */
 import * as React from 'react';
 import { CodeBlock } from '../controls/code-block';
 import { useServices } from '../services';
 import type { PendingQuestion } from '../../session/panel-model';
 
-/** The text with its code. */
+/** The text; fenced code is shown as code. */
 export const QuestionText = React.memo(function QuestionText({
   text
 }: {
@@ -23,7 +23,7 @@ export const QuestionText = React.memo(function QuestionText({
   );
 });
 
-/** Cut a question where fences of backticks begin and end. */
+/** Split a question at its fences of backticks. */
 export function questionParts(text: string): readonly { code: boolean; text: string }[] {
   const parts: { code: boolean; text: string }[] = [];
   let end = 0;
@@ -42,7 +42,7 @@ export function questionParts(text: string): readonly { code: boolean; text: str
   return parts;
 }
 
-/** The question at once, before the server has answered. */
+/** A question that was just sent, or that the server did not accept. */
 export const Pending = React.memo(function Pending({
   pending
 }: {

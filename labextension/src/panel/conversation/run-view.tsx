@@ -1,4 +1,4 @@
-/** One question with all that happens until its answer. */
+/** One question with everything that happens until its answer. */
 import * as React from 'react';
 import { failed, isWriting, iterationsOf, repairCount, waitingFor } from '../../session/progress';
 import type { Entry, IterationState, RunState, VerificationState } from '../../session/state';
@@ -22,7 +22,6 @@ interface Props {
   readonly isLast: boolean;
 }
 
-/** One run. */
 export const RunView = React.memo(function RunView({ run, isLast }: Props): React.JSX.Element {
   const { trans } = useServices();
   return (
@@ -46,7 +45,7 @@ export const RunView = React.memo(function RunView({ run, isLast }: Props): Reac
 function AtWork({ run }: { readonly run: RunState }): React.JSX.Element {
   return (
     <>
-      {/* Its card shows a plan that waits. */}
+      {/* A plan that waits is shown by its card. */}
       {waitingFor(run)?.kind !== 'plan' && <PlanList run={run} />}
       <Entries run={run} />
       {run.retry !== null && <RetryBanner run={run} retry={run.retry} />}
@@ -112,7 +111,7 @@ function Result({ run, isLast }: Props): React.JSX.Element {
   return (
     <>
       <RunCharts run={run} />
-      {/* Where a failure kept everything from running, the card below says all there is to say. */}
+      {/* If nothing has run, the failure card below says everything. */}
       {run.status === 'answered' ||
       (run.answer !== '' && (iterations.length > 0 || run.status === 'incomplete')) ? (
         <AnswerView run={run} isLast={isLast} />

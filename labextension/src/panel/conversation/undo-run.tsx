@@ -1,4 +1,4 @@
-/** Undoing a run: its menu, the window that asks, and what is shown of it afterwards. */
+/** Undoing a run: its menu, the dialog that asks, and what is shown afterwards. */
 import { ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { activeRun, iterationsOf } from '../../session/progress';
@@ -7,7 +7,7 @@ import { Dialog } from '../controls/dialog';
 import { Menu } from '../controls/menu';
 import { usePanel, useServices } from '../services';
 
-/** What can be done with a whole run that has ended. */
+/** The actions of a run that has ended. */
 export function RunMenu({ run }: { readonly run: RunState }): React.JSX.Element {
   const { trans, model } = useServices();
   const busy = usePanel(
@@ -54,7 +54,7 @@ export function RunMenu({ run }: { readonly run: RunState }): React.JSX.Element 
   );
 }
 
-/** Asks before a run is undone, and says what stays. */
+/** Asks before a run is undone, and lists what stays. */
 export function UndoDialog(props: {
   readonly run: RunState;
   readonly onClose: () => void;

@@ -1,14 +1,14 @@
-/** Where the conversation stands while things happen in it. */
+/** Scrolls the conversation as it grows. */
 import * as React from 'react';
 
-/** Within this distance of the end (pixels), new things keep the end in view. */
+/** Within this distance of the end (pixels), the end is kept in view. */
 const NEAR = 60;
-/** So long a finished run is held in place (milliseconds) while its pictures arrive. */
+/** How long a finished run is held in place while its pictures load (milliseconds). */
 const SETTLING = 2000;
 
 /**
- * Keeps the end in view while the person is there; says when they are not. A run that is finished
- * is shown from its question on.
+ * Keep the end in view as long as the user has not scrolled away; `away` is whether the user has.
+ * A run that has just finished is shown from its question on.
  */
 export function useAutoScroll(
   analysis: string | null,
@@ -45,7 +45,7 @@ export function useAutoScroll(
     }
     let height = element.scrollHeight;
     const onScroll = (): void => {
-      // A change of height moves the end, not the person.
+      // If the height changed, the content has moved and not the user.
       if (element.scrollHeight === height) {
         const left = element.scrollHeight - element.scrollTop - element.clientHeight;
         atEnd.current = left < NEAR;
@@ -87,7 +87,7 @@ export function useAutoScroll(
     if (!empty) {
       toEnd();
     } else if (scroller.current !== null) {
-      // Where nothing was asked, there is only a beginning to read.
+      // Before the first question the introduction is read from its start.
       scroller.current.scrollTop = 0;
       atEnd.current = false;
       setAway(false);
@@ -105,10 +105,10 @@ export function useAutoScroll(
   return { scroller, content, away, toEnd };
 }
 
-/** What a person does who wants to be elsewhere. */
+/** The events by which a user takes over the scrolling. */
 const GESTURES = ['wheel', 'touchstart', 'pointerdown', 'keydown'] as const;
 
-/** Whether more lies below than fits at once. */
+/** Return whether more than one screen is below. */
 function isFar(scroller: HTMLElement): boolean {
   return scroller.scrollHeight - scroller.scrollTop > 2 * scroller.clientHeight;
 }

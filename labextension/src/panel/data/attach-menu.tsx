@@ -5,13 +5,12 @@ import { Menu } from '../controls/menu';
 import { useServices } from '../services';
 
 interface Props {
-  /** What a screen reader calls the button. */
+  /** The accessible name of the button. */
   readonly label: string;
   readonly className: string;
   readonly children: React.ReactNode;
 }
 
-/** A button that opens them. */
 export function AttachMenu({ label, className, children }: Props): React.JSX.Element {
   const { trans, model, actions } = useServices();
   const [byPath, setByPath] = React.useState(false);
@@ -79,7 +78,6 @@ interface AttachDialogProps {
   readonly onClose: () => void;
 }
 
-/** The window. */
 export function AttachDialog({ onAttach, onClose }: AttachDialogProps): React.JSX.Element {
   const { trans } = useServices();
   const [path, setPath] = React.useState('');

@@ -9,7 +9,6 @@ import { datasetLabel, datasetShape, warningText } from '../controls/format';
 
 const NONE: readonly DatasetProfile[] = [];
 
-/** The strip below the head. */
 export function DataStrip(): React.JSX.Element {
   const { trans } = useServices();
   const datasets = usePanel(model => model.state?.datasets ?? NONE);

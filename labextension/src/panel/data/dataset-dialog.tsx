@@ -10,7 +10,6 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The window. */
 export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const { dataset } = profile;
@@ -142,7 +141,7 @@ function ColumnRow(props: {
   );
 }
 
-/** The range of numbers and dates, the most frequent values of anything else. */
+/** Return the range of numbers and dates, or the most frequent values of another column. */
 function valuesOf(column: ColumnProfile): string {
   if (column.minimum !== null && column.maximum !== null) {
     const range = `${String(column.minimum)} – ${String(column.maximum)}`;

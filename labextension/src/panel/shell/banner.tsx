@@ -1,9 +1,8 @@
-/** What concerns the whole panel: the connection, trouble with the server, what just failed. */
+/** Banners about the whole panel: the connection, the server, the last failure. */
 import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { useNow, usePanel, useServices } from '../services';
 
-/** The lines below the head; mostly none. */
 export function Banners(): React.JSX.Element {
   const { trans, model } = useServices();
   const fault = usePanel(m => m.fault);

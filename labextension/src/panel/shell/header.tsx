@@ -1,4 +1,4 @@
-/** The head of the panel: which analysis this is, the list of all, a new one, and more. */
+/** The header of the panel: the title, the list of analyses, a new analysis, and more actions. */
 import { addIcon, ellipsesIcon, listIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { RenameField } from '../analyses/analyses-list';
@@ -8,7 +8,6 @@ import { Gallery, useChartCount } from '../charts/run-charts';
 import { usePanel, useServices } from '../services';
 import { VerificationBadge } from '../controls/verification-badge';
 
-/** The head. */
 export function Header(): React.JSX.Element {
   const { trans, model } = useServices();
   const view = usePanel(m => m.view);

@@ -6,10 +6,10 @@ import * as React from 'react';
 import { Panel } from './panel';
 import type { PanelServices } from '../services';
 
-/** What the file browser drags. */
+/** The MIME type of the paths that the file browser drags. */
 const CONTENTS_MIME = 'application/x-jupyter-icontents';
 
-/** Holds one panel; files that are dropped on it are attached. */
+/** One panel; files that are dropped on it are attached. */
 export class PanelWidget extends ReactWidget {
   constructor(readonly services: PanelServices) {
     super();
@@ -24,7 +24,6 @@ export class PanelWidget extends ReactWidget {
     super.dispose();
   }
 
-  /** Draw the panel. */
   protected override render(): React.JSX.Element {
     return React.createElement(Panel, { services: this.services });
   }
@@ -48,7 +47,6 @@ export class PanelWidget extends ReactWidget {
     }
   }
 
-  /** Listen for drags while attached. */
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     for (const type of DRAGS) {
@@ -56,7 +54,6 @@ export class PanelWidget extends ReactWidget {
     }
   }
 
-  /** Stop listening. */
   protected override onBeforeDetach(message: Message): void {
     for (const type of DRAGS) {
       this.node.removeEventListener(type, this);
@@ -64,7 +61,7 @@ export class PanelWidget extends ReactWidget {
     super.onBeforeDetach(message);
   }
 
-  /** The question box gets the focus. */
+  /** Give the focus to the question box. */
   protected override onActivateRequest(): void {
     this.services.model.focusQuestion();
   }
@@ -109,7 +106,7 @@ export class PanelWidget extends ReactWidget {
   }
 }
 
-/** A path as the server knows it: `RTC:data/a.csv` is `data/a.csv`. */
+/** Return a path without its drive: `RTC:data/a.csv` is `data/a.csv`. */
 export function withoutDrive(path: string): string {
   return path.replace(/^[A-Za-z][\w-]+:(?!\/\/)/, '');
 }

@@ -1,4 +1,4 @@
-/** The panel, put together. */
+/** The panel, composed of its parts. */
 import * as React from 'react';
 import { AnalysesList } from '../analyses/analyses-list';
 import { Banners } from './banner';
@@ -9,7 +9,6 @@ import { Header } from './header';
 import { ServicesProvider, usePanel, useServices, type PanelServices } from '../services';
 import { StatusLine } from './status-line';
 
-/** All of it. */
 export function Panel({ services }: { readonly services: PanelServices }): React.JSX.Element {
   return (
     <ServicesProvider value={services}>
@@ -40,7 +39,7 @@ function Layout(): React.JSX.Element {
   );
 }
 
-/** Says plainly when no AI model answers. */
+/** A line that is shown while the built-in rules answer. */
 function NoModelLabel(): React.JSX.Element | null {
   const { trans } = useServices();
   const rules = usePanel(

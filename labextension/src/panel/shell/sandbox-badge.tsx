@@ -1,10 +1,10 @@
-/** How the code is kept in, as probed: the level, the exact sentence, each attempt. */
+/** The probed isolation of the kernel: its level, its exact sentence, each probe. */
 import * as React from 'react';
 import type { SandboxReport } from '../../protocol/generated';
 import { Dialog } from '../controls/dialog';
 import { usePanel, useServices } from '../services';
 
-/** The badge; a click shows what it means. */
+/** The badge; a click shows the details. */
 export function SandboxBadge(): React.JSX.Element | null {
   const { trans } = useServices();
   const report = usePanel(model => model.state?.sandbox ?? model.store.status?.sandbox ?? null);

@@ -1,4 +1,4 @@
-/** The last line of the panel: how the code is kept in, how far the run is, what it cost. */
+/** The last line of the panel: the sandbox, the progress of the run, its usage. */
 import * as React from 'react';
 import { Dialog } from '../controls/dialog';
 import { dollars, duration, tokens } from '../controls/format';
@@ -7,7 +7,6 @@ import { activeRun, iterationsOf, tokensIn } from '../../session/progress';
 import type { RunState } from '../../session/state';
 import { SandboxBadge } from './sandbox-badge';
 
-/** The line. */
 export function StatusLine(): React.JSX.Element {
   const run = usePanel(model =>
     model.state === null ? null : (activeRun(model.state) ?? model.state.runs.at(-1) ?? null)
@@ -35,7 +34,7 @@ function Progress({ run }: { readonly run: RunState }): React.JSX.Element {
   );
 }
 
-/** Tokens and, where the price is truly known, the cost; a click sets the budget. */
+/** Tokens and, if the price is known, the cost; a click sets the budget. */
 function UsageStatus({ run }: { readonly run: RunState | null }): React.JSX.Element | null {
   const { trans } = useServices();
   const [budgeting, setBudgeting] = React.useState(false);
@@ -98,7 +97,6 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The window. */
 export function BudgetDialog({ budget, onClose }: Props): React.JSX.Element {
   const { trans, model } = useServices();
   const [text, setText] = React.useState(budget === null ? '' : String(budget));
