@@ -3,7 +3,13 @@ import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
 import type { Models, Status } from '../../src/client/records';
-import type { AnalysisSummary, ClientFrame, Command, Event, ServerFrame } from '../../src/protocol/generated';
+import type {
+  AnalysisSummary,
+  ClientFrame,
+  Command,
+  Event,
+  ServerFrame
+} from '../../src/protocol/generated';
 import { AnalystStore } from '../../src/session/store';
 
 /** A WebSocket whose other end is this test. */
@@ -194,7 +200,7 @@ export class FakeServer {
       this.add(id, [], { parent });
       return json(this.summaries.get(id), 201);
     }
-    if (path.endsWith("completions")) {
+    if (path.endsWith('completions')) {
       return json(this.completions);
     }
     if (request.method === 'DELETE' || request.method === 'PATCH' || path === 'models/key') {

@@ -2,8 +2,9 @@
 import type { Context } from '@jupyterlab/docregistry';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import { describe, expect, it } from 'vitest';
-import { notesOf, readDocument, type NotebookDocument } from '../../src/notebook/document';
-import { LiveNotebook, type Landing, type Rebase } from '../../src/notebook/live-notebook';
+import type { NotebookJson } from '../../src/protocol/live';
+import { notesOf, readDocument } from '../../src/notebook/document';
+import { LiveNotebook, type WriteOutcome, type Rebase } from '../../src/notebook/live-notebook';
 import type { Change } from '../../src/notebook/write-plan';
 import { FakeContents } from '../fakes/contents';
 
@@ -37,13 +38,13 @@ interface Opened {
   readonly files: FakeContents;
   readonly context: Context<INotebookModel>;
   readonly live: LiveNotebook;
-  readonly landed: Landing[];
+  readonly writeSettled: WriteOutcome[];
   readonly rebased: Rebase[];
   write(number: number, ...changes: Change[]): Promise<void>;
   /** The person types into a cell. */
   type(at: number, text: string): void;
-  disk(): NotebookDocument;
-  tab(): NotebookDocument;
+  disk(): NotebookJson;
+  tab(): NotebookJson;
 }
 
 async function open(...cells: object[]): Promise<Opened> {
@@ -55,14 +56,14 @@ async function open(...cells: object[]): Promise<Opened> {
 async function openAgain(files: FakeContents): Promise<Opened> {
   const context = await files.open(PATH);
   const live = new LiveNotebook(context, files.manager);
-  const [landed, rebased]: [Landing[], Rebase[]] = [[], []];
-  live.landed.connect((_, one) => landed.push(one));
+  const [writeSettled, rebased]: [WriteOutcome[], Rebase[]] = [[], []];
+  live.writeSettled.connect((_, one) => writeSettled.push(one));
   live.rebased.connect((_, one) => rebased.push(one));
   return {
     files,
     context,
     live,
-    landed,
+    writeSettled,
     rebased,
     write: (write, ...changes) =>
       live.write({ type: 'write_notebook', analysis: 'x', path: PATH, write, changes }),
@@ -74,9 +75,9 @@ async function openAgain(files: FakeContents): Promise<Opened> {
   };
 }
 
-const sources = (document: NotebookDocument): string[] => document.cells.map(one => one.source);
+const sources = (document: NotebookJson): string[] => document.cells.map(one => one.source);
 const outcomes = (opened: Opened): (string | number)[][] =>
-  opened.landed.map(({ write, outcome }) => [write, outcome]);
+  opened.writeSettled.map(({ write, outcome }) => [write, outcome]);
 
 describe('a write of the server', () => {
   it('is saved at once where nothing else waits, and is never dirty on the way', async () => {
@@ -87,7 +88,7 @@ describe('a write of the server', () => {
     expect(sources(opened.disk())).toEqual(['1', '2', '3']);
     expect(dirty).toEqual([false]);
     expect(outcomes(opened)).toEqual([[1, 'saved']]);
-    expect(opened.landed[0]?.hash).toBe(opened.files.files.get(PATH)?.hash);
+    expect(opened.writeSettled[0]?.hash).toBe(opened.files.files.get(PATH)?.hash);
     expect(opened.tab()).toEqual(opened.disk());
   });
 
@@ -124,7 +125,7 @@ describe('a write of the server', () => {
     opened.type(0, 'mine');
     await opened.write(7, put('b', '2', 'a', null), put('a', 'theirs', null, '1'));
     expect(outcomes(opened)).toEqual([[7, 'refused']]);
-    expect(sources(opened.landed[0]?.document ?? opened.disk())).toEqual(['mine']);
+    expect(sources(opened.writeSettled[0]?.document ?? opened.disk())).toEqual(['mine']);
     expect(sources(opened.tab())).toEqual(['mine']);
   });
 
@@ -253,7 +254,7 @@ describe('a save', () => {
     opened.type(0, 'x');
     await opened.context.save();
     expect(sources(opened.disk())).toEqual(['x']);
-    expect(opened.landed).toEqual([]);
+    expect(opened.writeSettled).toEqual([]);
   });
 });
 

@@ -5,8 +5,8 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HEARTBEAT, LiveNotebooks } from '../../src/notebook/live-notebooks';
-import { tabName } from '../../src/notebook/tab-name';
-import { joinedNotice } from '../../src/plugins/live-notebooks';
+import { tabName } from '../../src/plugins/live-notebooks';
+import { rebaseNotice } from '../../src/plugins/live-notebooks';
 import type { Command } from '../../src/protocol/generated';
 import type { AnalystStore } from '../../src/session/store';
 import { FakeContents } from '../fakes/contents';
@@ -194,21 +194,21 @@ describe('a tab’s name', () => {
 
 describe('the notice of a file that changed', () => {
   const trans = nullTranslator.load('analyst_kernel');
-  const joined = { path: 'RTC:a/b.ipynb', hadEdits: false, conflicts: [], foreign: false };
+  const rebased = { path: 'RTC:a/b.ipynb', hadEdits: false, conflicts: [], foreign: false };
 
   it.each([
-    [joined, null],
-    [{ ...joined, foreign: true }, '“b.ipynb” changed on disk and was loaded again.'],
+    [rebased, null],
+    [{ ...rebased, foreign: true }, '“b.ipynb” changed on disk and was loaded again.'],
     [
-      { ...joined, hadEdits: true },
+      { ...rebased, hadEdits: true },
       '“b.ipynb” changed on disk. Those changes and your edits are now both in it.'
     ]
   ])('is as long as it must be', (what, text) => {
-    expect(joinedNotice(what, trans)).toBe(text);
+    expect(rebaseNotice(what, trans)).toBe(text);
   });
 
   it('says where both versions of a cell are', () => {
-    expect(joinedNotice({ ...joined, conflicts: ['x'] }, trans)).toMatch(
+    expect(rebaseNotice({ ...rebased, conflicts: ['x'] }, trans)).toMatch(
       /^“b.ipynb” changed on disk while you edited the same cell\. Your text stays;/
     );
   });

@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  notesOf,
-  readDocument,
-  sameDocument,
-  type CellDocument,
-  type NotebookDocument
-} from '../../src/notebook/document';
+import type { CellJson, NotebookJson } from '../../src/protocol/live';
+import { notesOf, readDocument, sameDocument } from '../../src/notebook/document';
 import { mergeNotebooks } from '../../src/notebook/merge';
 
-function code(id: string, source: string, more: Partial<CellDocument> = {}): CellDocument {
+function code(id: string, source: string, more: Partial<CellJson> = {}): CellJson {
   return {
     id,
     cell_type: 'code',
@@ -20,17 +15,17 @@ function code(id: string, source: string, more: Partial<CellDocument> = {}): Cel
   };
 }
 
-function book(cells: readonly CellDocument[], metadata = {}): NotebookDocument {
+function book(cells: CellJson[], metadata = {}): NotebookJson {
   return { cells, metadata, nbformat: 4, nbformat_minor: 5 };
 }
 
-const ran = (text: string, count: number): Partial<CellDocument> => ({
+const ran = (text: string, count: number): Partial<CellJson> => ({
   outputs: [{ output_type: 'stream', name: 'stdout', text }],
   execution_count: count
 });
 const iteration = { metadata: { analyst_kernel: { role: 'iteration', iteration: 1 } } };
-const sources = (document: NotebookDocument): string[] => document.cells.map(cell => cell.source);
-const ids = (document: NotebookDocument): string[] => document.cells.map(cell => cell.id);
+const sources = (document: NotebookJson): string[] => document.cells.map(cell => cell.source);
+const ids = (document: NotebookJson): string[] => document.cells.map(cell => cell.id);
 
 describe('two versions of a notebook', () => {
   const base = book([code('a', '1'), code('b', '2'), code('c', '3')]);
@@ -152,7 +147,7 @@ describe('many random versions', () => {
   const cases = Array.from({ length: 400 }, (_, seed) => seed);
 
   /** Edit, add, remove and move cells as `next` says; each text is used once. */
-  function changed(document: NotebookDocument, next: () => number, who: string): NotebookDocument {
+  function changed(document: NotebookJson, next: () => number, who: string): NotebookJson {
     const cells = [...document.cells];
     const steps = Math.floor(next() * 5);
     for (let step = 0; step < steps; step += 1) {
@@ -176,7 +171,7 @@ describe('many random versions', () => {
     return book(cells, { [who]: steps });
   }
 
-  const triple = (seed: number): NotebookDocument[] => {
+  const triple = (seed: number): NotebookJson[] => {
     const next = random(seed);
     const size = Math.floor(next() * 6);
     const base = book(
@@ -192,11 +187,7 @@ describe('many random versions', () => {
   });
 
   function check(seed: number): void {
-    const [base, mine, theirs] = triple(seed) as [
-      NotebookDocument,
-      NotebookDocument,
-      NotebookDocument
-    ];
+    const [base, mine, theirs] = triple(seed) as [NotebookJson, NotebookJson, NotebookJson];
     const { document } = mergeNotebooks(base, mine, theirs);
     expect(new Set(ids(document)).size).toBe(document.cells.length);
     const [result, old] = [new Set(sources(document)), new Set(sources(base))];

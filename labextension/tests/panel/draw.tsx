@@ -55,7 +55,7 @@ export async function draw(
     openSettings: vi.fn(),
     exportAnalysis: vi.fn(),
     branch: vi.fn(),
-    tell: vi.fn()
+    notify: vi.fn()
   };
   const rendermime = new RenderMimeRegistry({
     initialFactories: standardRendererFactories,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changedLines } from '../../src/session/code-change';
+import { changedLines } from '../../src/session/line-diff';
 import { cellReferences, mergePlaces, numberPlaces } from '../../src/session/number-places';
 import { recorded } from './recorded';
 
@@ -8,9 +8,10 @@ const proof = (text: string, cell: string | null = 'c'): never =>
 
 describe('numberPlaces', () => {
   const found = (shown: string, texts: string[]): string[] =>
-    numberPlaces(shown, texts.map(text => proof(text))).map(
-      place => `${String(place.start)}:${shown.slice(place.start, place.end)}`
-    );
+    numberPlaces(
+      shown,
+      texts.map(text => proof(text))
+    ).map(place => `${String(place.start)}:${shown.slice(place.start, place.end)}`);
 
   it('finds each number after the one before it, whole', () => {
     expect(found('17 cars, 7 of 17, 1.7 or 7.', ['17', '7', '17', '7'])).toEqual([

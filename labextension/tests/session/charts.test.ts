@@ -50,7 +50,13 @@ describe('chartCsv', () => {
       x_label: 'year',
       y_label: 'km/l, city',
       elements: [
-        { label: 'petrol', points: [[2001, 7.5], [2002, null]] },
+        {
+          label: 'petrol',
+          points: [
+            [2001, 7.5],
+            [2002, null]
+          ]
+        },
         { label: '=SUM(A1)', points: [[2001, 9]] }
       ]
     });

@@ -129,7 +129,7 @@ describe('reduce', () => {
       { ...base, number: 4, type: 'outputs_cleared', cell },
       out(5, 'c', false)
     ]);
-    expect(state.byHand[0]?.outputs).toEqual([
+    expect(state.userCells[0]?.outputs).toEqual([
       { output_type: 'stream', name: 'stdout', text: 'c' }
     ]);
 
@@ -152,7 +152,12 @@ describe('reduce', () => {
     const two = reduceAll(before, [
       { ...finished, type: 'chart_captured', number, chart: other },
       { ...finished, number: number + 1 },
-      { ...finished, type: 'chart_captured', number: number + 2, chart: { ...chart, title: 'Anew' } }
+      {
+        ...finished,
+        type: 'chart_captured',
+        number: number + 2,
+        chart: { ...chart, title: 'Anew' }
+      }
     ]);
     expect(two.charts.map(({ id, title }) => [id, title])).toEqual([
       [chart.id, 'Anew'],

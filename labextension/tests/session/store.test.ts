@@ -3,7 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { PanelModel } from '../../src/session/panel-model';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket } from '../../src/client/socket';
-import { AnalystStore, type Turn } from '../../src/session/store';
+import { AnalystStore } from '../../src/session/store';
+import type { SummaryChange } from '../../src/tokens';
 import { FakeServer } from '../fakes/server';
 import { recorded } from './recorded';
 
@@ -90,7 +91,7 @@ describe('AnalystStore', () => {
     expect(store.isLoaded(id)).toBe(true);
   });
 
-  it('keeps the list up to date and tells of turns', async () => {
+  it('keeps the list up to date and tells of changes', async () => {
     const server = new FakeServer();
     server.add('a', [], { state: 'running', updated: 2 });
     server.add('b', [], { updated: 3 });
@@ -98,9 +99,9 @@ describe('AnalystStore', () => {
     await vi.waitFor(() => {
       expect(store.analyses.map(one => one.id)).toEqual(['b', 'a']);
     });
-    const turns: Turn[] = [];
-    store.turned.connect((_, turn) => {
-      turns.push(turn);
+    const changes: SummaryChange[] = [];
+    store.summaryChanged.connect((_, change) => {
+      changes.push(change);
     });
     const after = server.summaries.get('a');
     if (after === undefined) {
@@ -109,7 +110,9 @@ describe('AnalystStore', () => {
     const summary = { ...after, state: 'idle' as const, updated: 4 };
     server.wire.push({ type: 'analysis_changed', summary });
     server.wire.push({ type: 'analysis_removed', analysis: 'b' });
-    expect(turns.map(turn => [turn.before.state, turn.after.state])).toEqual([['running', 'idle']]);
+    expect(changes.map(turn => [turn.before.state, turn.after.state])).toEqual([
+      ['running', 'idle']
+    ]);
     expect(store.analyses.map(one => one.id)).toEqual(['a']);
   });
 
