@@ -1,11 +1,11 @@
-/** The arrows between the modules of `src`: none leads up or aside, and none closes a circle. */
+/** Checks the imports between the modules of `src`: their direction, and that they have no circle. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const SRC = join(import.meta.dirname, '..', 'src');
 
-// From the bottom up. A folder imports itself and the rows below its own, never its own row.
+// From the bottom up. A folder imports itself and the rows before its own.
 const LAYERS = [
   ['protocol'],
   ['client'],
@@ -22,7 +22,7 @@ const PANEL_LAYERS = [
   ['analyses', 'conversation'],
   ['shell']
 ];
-// The tokens describe what `session` implements and every folder above it may use.
+// The tokens describe what `session` implements and what every folder above it may use.
 const TOKENS = 'tokens.ts';
 const BELOW_TOKENS = ['protocol', 'client', 'session'];
 
@@ -44,7 +44,7 @@ function importsOf(module: string): string[] {
 
 const graph = new Map(modules.map(module => [module, importsOf(module)]));
 
-/** The imports that lead from one part of `folder` to a part of the same or a higher layer. */
+/** Return the imports from one part of `folder` to another part of the same or a higher layer. */
 function forbidden(folder: string, layers: readonly (readonly string[])[]): string[] {
   const part = (module: string): string | undefined =>
     module.startsWith(folder) ? module.slice(folder.length).split('/')[0] : undefined;

@@ -143,7 +143,7 @@ export class AnalystRest {
     } catch {
       throw new ConnectionLost(
         'The Jupyter server is not answering.',
-        'See whether it still runs, then try again.'
+        'Check whether it still runs, then try again.'
       );
     }
     if (!response.ok) {

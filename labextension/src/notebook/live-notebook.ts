@@ -254,7 +254,7 @@ export class LiveNotebook {
     const { model } = context;
     const snapshot = readDocument(model.toJSON());
     const before = this.changes;
-    const landing = [...this.unsaved];
+    const written = [...this.unsaved];
     await this.original?.save();
     if (context.isDisposed) {
       return;
@@ -265,7 +265,7 @@ export class LiveNotebook {
     if (this.changes !== before && !sameDocument(snapshot, documentOf(model))) {
       model.dirty = true;
     }
-    for (const write of landing) {
+    for (const write of written) {
       this.unsaved.delete(write);
       this.emitOutcome(write, 'saved');
     }

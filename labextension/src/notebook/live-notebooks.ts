@@ -169,14 +169,14 @@ export class LiveNotebooks {
   }
 
   private listen(analysis: string, notebook: LiveNotebook): void {
-    notebook.writeSettled.connect((_, landing) => {
+    notebook.writeSettled.connect((_, result) => {
       this.send({
         type: 'report_write',
         analysis,
-        write: landing.write,
-        outcome: landing.outcome,
-        hash: landing.hash,
-        document: landing.document
+        write: result.write,
+        outcome: result.outcome,
+        hash: result.hash,
+        document: result.document
       });
     });
     notebook.rebased.connect((_, rebase) => {

@@ -55,7 +55,7 @@ describe('AnalystSocket', () => {
     expect(recorder.frames).toEqual(['caught_up']);
   });
 
-  it('asks again from its last number after the connection broke, and hears nothing twice', async () => {
+  it('subscribes again from its last number after the connection broke, and emits nothing twice', async () => {
     socket.subscribe('a', 0);
     server.wire.drop();
     server.emit(happened(3));
@@ -68,7 +68,7 @@ describe('AnalystSocket', () => {
     expect(recorder.numbers).toEqual([1, 2, 3, 4]);
   });
 
-  it('tries again and again, less and less often', async () => {
+  it('reconnects at growing intervals', async () => {
     server.opensAtOnce = false;
     server.wire.drop();
     for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -83,7 +83,7 @@ describe('AnalystSocket', () => {
     expect(recorder.states.at(-1)).toBe('open');
   });
 
-  it('tells whether a command was taken, in any order of replies', async () => {
+  it('resolves or rejects commands, in any order of replies', async () => {
     server.refuse = command => (command.type === 'cancel_run' ? 'Nothing runs.' : null);
     await expect(socket.send({ type: 'retry_model', analysis: 'a' })).resolves.toBeUndefined();
     const refused = socket.send({ type: 'cancel_run', analysis: 'a' });
@@ -94,7 +94,7 @@ describe('AnalystSocket', () => {
     });
   });
 
-  it('gives up waiting when the connection breaks, and refuses while there is none', async () => {
+  it('rejects commands when the connection breaks, and without a connection', async () => {
     vi.spyOn(server, 'receive').mockImplementation(() => undefined);
     const lost = socket.send({ type: 'cancel_run', analysis: 'a' });
     server.wire.drop();
@@ -104,7 +104,7 @@ describe('AnalystSocket', () => {
     );
   });
 
-  it('does not ask again for an analysis that the server does not know', async () => {
+  it('does not subscribe again to an analysis that the server refused', async () => {
     server.refuse = () => 'There is no such analysis.';
     socket.subscribe('gone', 0);
     await vi.advanceTimersByTimeAsync(0);
@@ -114,7 +114,7 @@ describe('AnalystSocket', () => {
     expect(server.commands).toHaveLength(before);
   });
 
-  it('says when it cannot read what arrives, and goes on', () => {
+  it('reports a message that it cannot read, and goes on', () => {
     socket.subscribe('a', 2);
     server.wire.onmessage?.({ data: '{"type":"dance"}' });
     server.emit(happened(3));
@@ -122,7 +122,7 @@ describe('AnalystSocket', () => {
     expect(recorder.numbers).toEqual([3]);
   });
 
-  it('leaves an old connection alone when it speaks late', async () => {
+  it('ignores late messages of an old connection', async () => {
     socket.subscribe('a', 2);
     const old = server.wire;
     old.drop();

@@ -13,7 +13,7 @@ describe('questions about cells', () => {
     expect(cellQuestion({ ...facts, prompt: null }, 'a.ipynb')).toMatch(/^About this cell of/);
   });
 
-  it('are shown with their code as code, whatever stands in it', () => {
+  it('are split into text and code, whatever the code contains', () => {
     expect(questionParts(repairQuestion(facts, 'a.ipynb'))).toEqual([
       { code: false, text: expect.stringContaining('Fix it') as string },
       { code: true, text: 'x = """```"""' }

@@ -22,7 +22,7 @@ describe('settings', () => {
     })
   });
 
-  it('leave everything to the server until they are set', () => {
+  it('leave everything to the server by default', () => {
     expect(readDefaults(settings({}))).toEqual({ model: null, approval: null, budget: null });
   });
 

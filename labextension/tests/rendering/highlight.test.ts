@@ -4,14 +4,14 @@ import { highlight } from '../../src/rendering/highlight';
 describe('highlight', () => {
   const code = 'def f(x):  # "no"\n    return """a\n""" + str(1.5e3) + \'it\\\'s\'';
 
-  it('gives back the code, at every cut', () => {
+  it('returns the code, at every cut', () => {
     for (let cut = 0; cut <= code.length; cut += 1) {
       const tokens = highlight(code.slice(0, cut), 'python');
       expect(tokens.map(token => token.text).join('')).toBe(code.slice(0, cut));
     }
   });
 
-  it('knows what is what', () => {
+  it('finds keywords, texts, comments, numbers and calls', () => {
     const kinds = (text: string, language: 'python' | 'sql'): string[] =>
       highlight(text, language)
         .filter(token => token.kind !== 'plain')

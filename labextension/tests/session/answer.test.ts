@@ -50,7 +50,7 @@ describe('cellReferences', () => {
     expect(text.slice(places[0]?.start, places[0]?.end)).toBe('2');
   });
 
-  it('wins or loses against a number at the same place, but both never stand', () => {
+  it('never overlaps a number at the same place', () => {
     const number = { start: 3, end: 5, cell: null, kind: 'number' as const };
     const reference = { start: 4, end: 5, cell: 'c', kind: 'reference' as const };
     expect(mergePlaces([number], [reference])).toEqual([number]);
@@ -58,7 +58,7 @@ describe('cellReferences', () => {
 });
 
 describe('changedLines', () => {
-  it('tells what a repair changes and nothing else', () => {
+  it('returns only the lines that a repair changes', () => {
     expect(changedLines('a\nb\nc', 'a\nB\nc\nd')).toEqual([
       { mark: '-', text: 'b' },
       { mark: '+', text: 'B' },
@@ -67,7 +67,7 @@ describe('changedLines', () => {
     expect(changedLines('same', 'same')).toEqual([]);
   });
 
-  it('keeps to what it can compare', () => {
+  it('returns nothing for texts that are too long', () => {
     expect(changedLines('x\n'.repeat(500), 'y')).toEqual([]);
   });
 });

@@ -58,7 +58,7 @@ describe('a branch', () => {
     });
   });
 
-  it('is none where its beginning was never told', () => {
+  it('is null without its first event', () => {
     expect(after({ ...finished, number: last + 1 }).branch).toBeNull();
   });
 });
@@ -94,7 +94,7 @@ describe('the tree', () => {
     expect(top && holds(top, 'a')).toBe(false);
   });
 
-  it('loses nothing: an orphan and a round of parents stand at the top', () => {
+  it('keeps an orphan and a circle of parents at the top', () => {
     const all = [add('x', 'gone', 1), add('y', 'z', 2), add('z', 'y', 3), add('s', 's', 4)];
     expect(names(treeOf(all))).toEqual([
       ['x', []],
@@ -112,7 +112,7 @@ describe('lines beside each other', () => {
     ['a\nb', 'b\na'],
     ['same', 'same'],
     [Array(500).fill('x').join('\n'), 'x']
-  ])('hold both texts whole', (before, now) => {
+  ])('contain both texts', (before, now) => {
     const rows = changedRows(before, now);
     const side = (which: 'left' | 'right'): string =>
       rows
@@ -125,7 +125,7 @@ describe('lines beside each other', () => {
     );
   });
 
-  it('have nothing for a side that is not there', () => {
+  it('have no text for a missing side', () => {
     expect(changedRows(null, 'a')).toEqual([{ left: null, right: 'a', same: false }]);
   });
 });
@@ -137,7 +137,7 @@ describe('two analyses', () => {
     throw new Error('no run');
   }
 
-  it('that are the same have nothing to show', () => {
+  it('have no differences if they are equal', () => {
     expect(compare(whole, whole).map(pair => pair.same)).toEqual([true]);
   });
 

@@ -47,7 +47,7 @@ const verified: Body[] = [
 ];
 
 describe('a cell run by hand', () => {
-  it('shows its new outputs, and stays the iteration that it was', () => {
+  it('has its new outputs, and keeps its iteration', () => {
     const code = findCell(whole, cell)?.code ?? '';
     const after = findCell(then(whole, ran(`# Step 1: what for\n${code}`)), cell);
     expect(after?.userChange).toBe('ran');
@@ -57,11 +57,11 @@ describe('a cell run by hand', () => {
     expect(after?.purpose).toBe(findCell(whole, cell)?.purpose);
   });
 
-  it('shows the text that ran where it was edited', () => {
+  it('has the text that ran if it was edited', () => {
     const after = then(whole, ...verified, ran('x = 2'));
     expect(findCell(after, cell)).toMatchObject({ userChange: 'edited', code: 'x = 2' });
     expect(after.verification?.stale).toBe(true);
-    // Run from the panel, the edit is still the person's.
+    // The edit is still the user's after a run from the panel.
     const again = then(after, {
       type: 'iteration_started',
       run: null,
@@ -76,21 +76,21 @@ describe('a cell run by hand', () => {
     expect(findCell(again, cell)?.userChange).toBe('edited');
   });
 
-  it('takes its old charts away', () => {
+  it('loses its old charts', () => {
     expect(drawn).toBeDefined();
     const after = then(whole, ran(drawn?.code ?? '', drawn?.cell));
     expect(after.charts.some(chart => chart.cell === drawn?.cell)).toBe(false);
     expect(chartGroups(after)).toHaveLength(chartGroups(whole).length - 1);
   });
 
-  it('of no analysis changes nothing but the count', () => {
+  it('changes nothing if the analysis does not contain it', () => {
     const after = then(whole, ran('1', 'elsewhere'));
     expect(after).toEqual({ ...whole, last: whole.last + 1 });
   });
 });
 
 describe('changes in the saved notebook', () => {
-  it('mark the cells and make a verification old', () => {
+  it('mark the cells and make a verification stale', () => {
     const after = then(whole, ...verified, {
       type: 'hand_changes_noticed',
       run: 'r1',
@@ -108,7 +108,7 @@ describe('changes in the saved notebook', () => {
     expect(after.verification).toMatchObject({ stale: true, reproduced: 4 });
   });
 
-  it('that only ran cells again leave a verification as it is', () => {
+  it('keep a verification if cells only ran again', () => {
     const changes = [{ cell, change: 'ran' as const, code: '' }];
     const after = then(whole, ...verified, { type: 'hand_changes_noticed', run: 'r1', changes });
     expect(after.verification?.stale).toBe(false);

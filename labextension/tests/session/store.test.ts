@@ -12,7 +12,7 @@ const events = recorded('mileage');
 const id = events[0]?.analysis ?? '';
 
 describe('AnalystStore', () => {
-  it('announces many events at most once per frame, and misses none', async () => {
+  it('emits many events at most once per frame, and misses none', async () => {
     const server = new FakeServer();
     server.add(id);
     const store = server.connect();
@@ -37,7 +37,7 @@ describe('AnalystStore', () => {
     expect(store.state(id)?.last).toBe(events.at(-1)?.number);
   });
 
-  it('keeps an analysis that was made while an older list was on its way', async () => {
+  it('keeps an analysis that was created while the list was being fetched', async () => {
     const server = new FakeServer();
     server.add(id);
     const store = server.connect();
@@ -110,13 +110,13 @@ describe('AnalystStore', () => {
     const summary = { ...after, state: 'idle' as const, updated: 4 };
     server.wire.push({ type: 'analysis_changed', summary });
     server.wire.push({ type: 'analysis_removed', analysis: 'b' });
-    expect(changes.map(turn => [turn.before.state, turn.after.state])).toEqual([
+    expect(changes.map(({ before, after }) => [before.state, after.state])).toEqual([
       ['running', 'idle']
     ]);
     expect(store.analyses.map(one => one.id)).toEqual(['a']);
   });
 
-  it('stops asking for events when nobody watches, and goes on from where it was', async () => {
+  it('unsubscribes with the last watcher, and continues from the last event', async () => {
     const server = new FakeServer();
     server.add(id, events.slice(0, 10));
     const store = server.connect();
@@ -164,7 +164,7 @@ describe('PanelModel', () => {
     expect(server.summaries.size).toBe(1);
   });
 
-  it('starts one analysis, however much is asked of it before it is there', async () => {
+  it('starts only one analysis for several questions at once', async () => {
     const server = new FakeServer();
     const model = await panel(server);
     const asking = model.ask('How many?');
@@ -173,7 +173,7 @@ describe('PanelModel', () => {
     expect(new Set(server.commands.map(command => command.analysis))).toEqual(new Set(['made-1']));
   });
 
-  it('keeps the data of a question that was not taken', async () => {
+  it('keeps the data of a question that was not accepted', async () => {
     const server = new FakeServer();
     server.refuse = () => 'It was stopped before it began.';
     const model = await panel(server);
@@ -247,7 +247,7 @@ describe('PanelModel', () => {
     expect(model.fault).toBeNull();
   });
 
-  it('lets go of an analysis that is deleted', async () => {
+  it('drops an analysis that is deleted', async () => {
     const server = new FakeServer();
     server.add('a');
     const model = await panel(server);

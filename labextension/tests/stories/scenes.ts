@@ -1,7 +1,7 @@
 /** The states of the panel that the stories show, each as a list of events. */
 import type { Event } from '../../src/protocol/generated';
 
-/** One scene: what has happened, and in which analysis. */
+/** One scene: an analysis with its events. */
 export interface Scene {
   readonly events: readonly Event[];
   readonly title: string;
@@ -34,7 +34,7 @@ export class Log {
   }
 }
 
-/** Everything before the first event that `stops`. */
+/** Return the events before the first that `stops`. */
 export function until(
   events: readonly Event[],
   stops: (event: Event) => boolean

@@ -119,5 +119,5 @@ if (query.get('view') === 'analyses') {
   model.showView('analyses');
 }
 
-// For scripts that measure: what happens is sent through the fake server.
+// Scripts that measure send events through the fake server.
 Object.assign(window, { story: { server, model, analysis } });

@@ -23,7 +23,7 @@ export function DeleteDialog({ analysis, title, onClose }: Props): React.JSX.Ele
   return (
     <Dialog title={trans.__('Delete this analysis?')} onClose={onClose}>
       <p>
-        {trans.__('“%1” leaves the list, its kernel is shut down.', title)}{' '}
+        {trans.__('“%1” leaves the list, and its kernel is shut down.', title)}{' '}
         {!drop && trans.__('Its notebook stays.')}
       </p>
       {notebook !== '' && (

@@ -63,7 +63,7 @@ export const Pending = React.memo(function Pending({
         </div>
       ) : (
         <div className="ak-Failure" role="alert">
-          <b>{trans.__('Your question was not taken.')}</b>
+          <b>{trans.__('Your question was not accepted.')}</b>
           <div>
             {fault.message} {fault.remedy}
           </div>

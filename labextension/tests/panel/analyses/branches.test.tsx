@@ -16,11 +16,11 @@ function Whole() {
   return <Panel services={useServices()} />;
 }
 
-function told(type: string, number: number, more: object): Event {
+function event(type: string, number: number, more: object): Event {
   return { analysis: id, run: null, at: 0, number: last + number, type, ...more } as Event;
 }
 
-const started = told('branch_started', 1, {
+const started = event('branch_started', 1, {
   parent: 'parent',
   parent_title: 'Old title',
   cell: 'c',
@@ -44,21 +44,21 @@ describe('a branch in the panel', () => {
     expect(page.one('[role=log]').textContent).toContain(page.model.state?.runs[0]?.question);
     expect(line.textContent).toContain('Bringing the branch to cell 1 of 7 …');
     const verdict = { cell: 'x', verdict: 'differs', detail: '-1\n+2' };
-    page.server.emit(told('branch_advanced', 2, { ...verdict, place: 3 }));
+    page.server.emit(event('branch_advanced', 2, { ...verdict, place: 3 }));
     await page.until(() => line.textContent.includes('cell 4 of 7'));
     await page.click(page.button('Stop'));
     expect(page.server.commands.at(-1)).toEqual({ type: 'cancel_run', analysis: id });
-    page.server.emit(told('branch_finished', 3, { reproduced: 6, total: 7, reason: '' }));
+    page.server.emit(event('branch_finished', 3, { reproduced: 6, total: 7, reason: '' }));
     await page.until(() => line.textContent.includes('reproduced 6 of 7'));
     expect(line.textContent).toContain('Cell x');
     await page.click(page.button('Mileage'));
     expect(page.model.analysis).toBe('parent');
   });
 
-  it('says why its kernel is not there', async () => {
+  it('shows why its kernel is not in that state', async () => {
     const page = await draw(<Whole />, branch);
     const reason = 'It was stopped.';
-    page.server.emit(told('branch_finished', 2, { reproduced: 1, total: 7, reason }));
+    page.server.emit(event('branch_finished', 2, { reproduced: 1, total: 7, reason }));
     const line = page.one('[aria-label=Branch]');
     await page.until(() => line.textContent.includes('not in that state yet. It was stopped.'));
   });
@@ -79,7 +79,7 @@ describe('a branch in the panel', () => {
 });
 
 describe('branches in the list', () => {
-  it('stand below their parent and can be folded', async () => {
+  it('are below their parent and can be folded', async () => {
     const page = await draw(<AnalysesList />, branch);
     const lists = page.all('ul').map(list => list.getAttribute('aria-label'));
     expect(lists).toEqual(['Analyses', 'Branches of Mileage']);
@@ -92,7 +92,7 @@ describe('branches in the list', () => {
     expect(page.all('li')).toHaveLength(1);
   });
 
-  it('are folded from the start where there are many', async () => {
+  it('start folded if there are many', async () => {
     const page = await draw(<AnalysesList />, server => {
       server.add('top', [], { title: 'Top' });
       for (let n = 0; n < 9; n += 1) {

@@ -26,7 +26,7 @@ const asked = serve(log =>
   })
 );
 
-describe('a question to the person', () => {
+describe('a question to the user', () => {
   it('is answered by an option; the default is named', async () => {
     const page = await draw(<Conversation />, asked);
     expect(page.one('.ak-Option.ak-mod-default').textContent).toContain('default');
@@ -83,7 +83,7 @@ describe('a cell that waits', () => {
 });
 
 describe('a plan that waits', () => {
-  it('is edited, then accepted without its empty steps', async () => {
+  it('is edited, then approved without its empty steps', async () => {
     const step = { status: 'todo' as const };
     const page = await draw(
       <Conversation />,
@@ -109,7 +109,7 @@ describe('a plan that waits', () => {
 });
 
 describe('a model that does not answer', () => {
-  it('says why and when it is asked again, and lets the person try now', async () => {
+  it('shows the reason and the next attempt, which the user can start now', async () => {
     const page = await draw(
       <Conversation />,
       serve(log =>
@@ -138,7 +138,7 @@ describe('a run that failed', () => {
     })
   );
 
-  it('says why, shows details, and asks again', async () => {
+  it('shows the reason and details, and can be asked again', async () => {
     const page = await draw(<Conversation />, failed);
     expect(page.one('[role=alert]').textContent).toContain('The key was refused.');
     await page.click(page.button('Details'));

@@ -70,7 +70,7 @@ describe('the question box', () => {
   });
 });
 
-describe('while a run works', () => {
+describe('during a run', () => {
   it('stops it', async () => {
     const page = await draw(<Composer />, atWork);
     await page.click(page.button('Stop'));
@@ -78,7 +78,7 @@ describe('while a run works', () => {
     expect(page.button('Stopping …').disabled).toBe(true);
   });
 
-  it('takes another question, which waits and can be taken back', async () => {
+  it('accepts another question, which waits and can be removed', async () => {
     const page = await draw(<Composer />, atWork);
     await page.type(box(page), 'And then?');
     await page.click(page.button('Ask'));
@@ -123,7 +123,7 @@ describe('the pickers', () => {
     expect(page.server.commands.at(-1)).toMatchObject({ model: 'anthropic:m2' });
   });
 
-  it('choose what waits for the person', async () => {
+  it('choose what waits for the user', async () => {
     const page = await draw(<Composer />, answered);
     await page.click(page.one('button[aria-label^="Approval:"]'));
     const [, cells] = page.all('[role=menuitemradio]');

@@ -50,7 +50,7 @@ describe('an answered run', () => {
     expect(page.one('.ak-Answer').textContent).toContain('a change of 5.26 mpg (33.81 %), over');
   });
 
-  it('links references to cells and marks what nothing proves', async () => {
+  it('links references to cells and marks unproven numbers', async () => {
     const page = await draw(<Conversation />, serve(repair));
     await page.until(() => page.all('.ak-mod-unproven').length > 0);
     expect(page.all('.ak-mod-unproven').map(mark => mark.textContent)).toContain('17');
@@ -70,7 +70,7 @@ describe('an answered run', () => {
   });
 });
 
-describe('a run at work', () => {
+describe('a running run', () => {
   it('shows the plan with the current step, and code as it is written', async () => {
     const events = before(repair, e => e.type === 'iteration_started' && e.attempt === 2);
     const page = await draw(<Conversation />, serve(events.slice(0, -5)));
@@ -97,7 +97,7 @@ describe('a run at work', () => {
     await page.until(() => fixed?.querySelector('.ak-Outputs table, .ak-Outputs pre') !== null);
   });
 
-  it('says what it waits for while nothing else does', async () => {
+  it('shows what it waits for while nothing else does', async () => {
     const events = before(repair, e => e.type === 'thinking_streamed');
     const page = await draw(<Conversation />, serve(events));
     expect(page.one('.ak-Activity').textContent).toBe('Asking the model …');

@@ -19,7 +19,7 @@ function serve(fill: (log: Log) => Log = log => log) {
 }
 
 describe('undoing a run', () => {
-  it('asks, says what stays, and sends the choice', async () => {
+  it('asks, lists what stays, and sends the choice', async () => {
     const page = await draw(<Conversation />, serve());
     await page.click(page.button('More about this question'));
     await page.click(page.one('.ak-Menu-item:last-child'));
@@ -35,7 +35,7 @@ describe('undoing a run', () => {
     expect(page.all('dialog')).toHaveLength(0);
   });
 
-  it('can leave the kernel as it is, or be given up', async () => {
+  it('can keep the kernel as it is, or be cancelled', async () => {
     const page = await draw(<Conversation />, serve());
     const before = page.server.commands.length;
     await page.click(page.button('More about this question'));
@@ -78,22 +78,22 @@ describe('what was verified', () => {
   const verified = (stale: boolean) =>
     serve(log => log.add('verification_finished', { reproduced: 7, total: 7, reason: '', stale }));
 
-  it('stands in the head of the panel', async () => {
+  it('is shown in the header of the panel', async () => {
     const page = await draw(<Header />, verified(false));
     expect(page.one('.ak-Verified').textContent).toBe('✓ reproduced 7 of 7');
     expect(page.one('.ak-Verified').getAttribute('role')).toBe('status');
   });
 
-  it('says so where the code changed since', async () => {
+  it('shows that the code has changed since', async () => {
     const page = await draw(<Header />, verified(true));
     expect(page.one('.ak-Verified').textContent).toBe('✓ reproduced 7 of 7 · changed since');
   });
 });
 
-describe('a cell that a person worked on', () => {
+describe('a cell that the user changed', () => {
   const cell = repair.find(event => event.type === 'iteration_finished')?.cell ?? '';
 
-  it('says what was done to it', async () => {
+  it('shows the change', async () => {
     const page = await draw(
       <Conversation />,
       serve(log =>

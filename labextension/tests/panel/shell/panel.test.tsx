@@ -22,7 +22,7 @@ function answered(server: FakeServer): string {
 }
 
 describe('the panel', () => {
-  it('has the names that a screen reader meets', async () => {
+  it('has its accessible names', async () => {
     const page = await draw(<Whole />, answered);
     for (const selector of [
       '[role=log][aria-label=Conversation]',
@@ -46,7 +46,7 @@ describe('the panel', () => {
     );
   });
 
-  it('shows the sandbox: its level, its sentence, what was tried', async () => {
+  it('shows the sandbox: its level, its sentence, its probes', async () => {
     const page = await draw(<Whole />, answered);
     await page.click(page.one('.ak-Badge'));
     expect(page.one('dialog').textContent).toContain('No network.');
@@ -73,7 +73,7 @@ describe('the panel', () => {
     expect(page.server.commands.at(-1)).toMatchObject({ paths: ['data/a.csv'] });
   });
 
-  it('says when the connection is gone, and that the analyses go on', async () => {
+  it('shows a lost connection, and that the analyses go on', async () => {
     const page = await draw(<Whole />, answered);
     page.server.opensAtOnce = false;
     page.server.wire.drop();
@@ -81,7 +81,7 @@ describe('the panel', () => {
     expect(page.host.textContent).toContain('Your analyses go on without this page.');
   });
 
-  it('says so where no AI model is at work', async () => {
+  it('shows that no AI model is at work', async () => {
     const page = await draw(<Whole />, server => {
       const log = recorded('mileage');
       server.add(log[0]?.analysis ?? '', log);
@@ -107,7 +107,7 @@ describe('the list of analyses', () => {
     expect(page.all('li')).toHaveLength(1);
   });
 
-  it('asks before it deletes, and keeps the notebook unless that is chosen', async () => {
+  it('asks before it deletes, and keeps the notebook unless the box is checked', async () => {
     const page = await draw(<AnalysesList />, three);
     await page.click(page.button('Actions for Penguins'));
     await page.click(page.button('Delete …'));
