@@ -1,4 +1,5 @@
 """The core: how a question becomes a checked answer.
 
-Pure and async; it touches the world only through :mod:`analyst_kernel.agent.ports`.
+Async, without side effects of its own: it reaches the world through
+:mod:`analyst_kernel.agent.ports` only.
 """

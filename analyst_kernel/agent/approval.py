@@ -1,4 +1,4 @@
-"""Asks the user for leave: to run a cell, to follow a plan."""
+"""Asks the user for approval: of a cell before it runs, of a plan before it is followed."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
     """Wait for the user's decision about the open cell; an edit replaces its code.
 
     Args:
-        run: With a user at the bench.
+        run: A run whose ``deps`` have a user.
         opened: The cell, already recorded.
-        concerns: What the preflight holds against it, told with the purpose.
+        concerns: Findings of the preflight, which are shown with the purpose.
 
     Returns:
-        Whether it may run.
+        Whether the cell may run.
     """
     user = run.deps.user
     assert user is not None
     entry = opened.entry
     purpose = " ".join([entry.purpose, *concerns]).strip()
     ask = new_ask_id()
-    run.tell(
+    run.emit(
         ApprovalRequested(**run.stamp, ask=ask, cell=entry.cell, code=entry.code, purpose=purpose)
     )
     with run.meter.waiting_for_user():
         approval = await user.approve(entry.code, purpose)
-    run.tell(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
+    run.emit(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
     match approval.decision:
         case "run":
             return True
@@ -58,24 +58,24 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
 
 
 def plan_is_awaited(run: Run) -> bool:
-    """Say whether the user wants to see this run's plan and has not yet."""
+    """Return whether the user wants to see this run's plan and has not seen it yet."""
     return _plan_reader(run) is not None
 
 
 async def ask_plan(run: Run) -> bool:
-    """Wait until the user accepted the plan, where they want to; an edit replaces its goals.
+    """Wait until the user accepts the plan, if they want to see it; an edit replaces its goals.
 
-    Asked once per run: later revisions are told, not asked.
+    The user is asked once per run. Later revisions are only shown.
 
     Returns:
-        Whether they changed it.
+        Whether the user changed the plan.
     """
     reader = _plan_reader(run)
     if reader is None:
         return False
     before = tuple(step.goal for step in run.plan.steps)
     ask = new_ask_id()
-    run.tell(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
+    run.emit(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
     with run.meter.waiting_for_user():
         goals = await reader.approve_plan(run.plan.steps)
     run.plan_approved = True
@@ -85,7 +85,7 @@ async def ask_plan(run: Run) -> bool:
             run.move_plan(run.plan.revised(goals), "edited by the user")
         except PlanRefused:
             edited = False
-    run.tell(PlanApproved(**run.stamp, ask=ask, edited=edited))
+    run.emit(PlanApproved(**run.stamp, ask=ask, edited=edited))
     return edited
 
 

@@ -1,6 +1,6 @@
-"""The meter of a run's budgets: iterations, seconds, tokens, cost.
+"""Measures a run's budgets: iterations, seconds, tokens, cost. The loop ends the run.
 
-Time in which the run waits for the user is not counted. Ending a run is the loop's business.
+Time in which the run waits for the user is not counted.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from analyst_kernel.protocol.records import Limits, Usage
 
 
-class Meter:
+class BudgetMeter:
     """Measures one run against its limits."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        """Start the clock."""
         self.limits = limits
         self._clock = clock
         self._started = clock()
@@ -28,7 +27,7 @@ class Meter:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the time limit, or ``None`` where there is none; may be negative."""
+        """Seconds until the time limit, negative after it; None without a limit."""
         if self.limits.seconds is None:
             return None
         return self.limits.seconds - (self.seconds - self._waited)
@@ -53,7 +52,7 @@ class Meter:
             self._waited += self._clock() - began
 
     def ended(self, usage: Usage) -> str:
-        """Say which of the time, token and cost limits has ended, or return an empty text."""
+        """Return which of the time, token and cost limits was reached, or an empty text."""
         left = self.seconds_left
         if left is not None and left <= 0:
             return f"The time limit of {self.limits.seconds:,.0f} s was reached."
@@ -66,7 +65,7 @@ class Meter:
         return ""
 
     def iterations_ended(self, done: int) -> str:
-        """Say that no iteration is left, or return an empty text."""
+        """Return a sentence if no iteration is left, else an empty text."""
         if done < self.limits.iterations:
             return ""
         plural = "s" if self.limits.iterations != 1 else ""
@@ -74,12 +73,12 @@ class Meter:
 
 
 def total_tokens(usage: Usage) -> int:
-    """Count every token of a run, cached ones too."""
+    """Return the number of tokens of a run, including cached ones."""
     return usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens + usage.output_tokens
 
 
 def add_usage(one: Usage, other: Usage) -> Usage:
-    """Add two usages; a cost that is not known makes the sum unknown."""
+    """Return the sum of two usages; its cost is unknown if one of them is."""
     known = one.cost_usd is not None and other.cost_usd is not None
     return Usage(
         input_tokens=one.input_tokens + other.input_tokens,

@@ -1,48 +1,46 @@
-"""How a run ends: the last cell settled, the answer checked and written, the end told.
+"""How a run ends: the last cell is settled, the answer checked and written, the end emitted.
 
-The only place that emits ``RunFinished``, as the very last thing.
+Only this module emits ``RunFinished``, as the last event of a run.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
 
 from analyst_kernel.agent.context import Earlier
 from analyst_kernel.agent.evidence.answer import settle_answer
 from analyst_kernel.agent.iteration import settle
 from analyst_kernel.agent.ports import AnswerEntry
 from analyst_kernel.agent.prompts import findings_text
-from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.agent.start import write_heading, write_question
 from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.protocol.events import RunFinished
 from analyst_kernel.protocol.records import Answer
 
-Result = TypeVar("Result")
 
-
-def composed(run: Run, opening: str) -> Draft:
-    """Write an answer without the model: what was recorded as established, and nothing else."""
+def composed(run: Run, opening: str) -> AnswerDraft:
+    """Return an answer without the model: the recorded findings, and nothing else."""
     if run.settled is not None:
         kept = run.settled
-        return Draft(
+        return AnswerDraft(
             f"{opening}\n\n{kept.text}",
             kept.key_values, kept.assumptions, kept.caveats, kept.next_questions,
         )  # fmt: skip
     if run.findings:
-        return Draft(f"{opening}\n\nEstablished so far:\n\n{findings_text(run.findings)}")
+        return AnswerDraft(f"{opening}\n\nEstablished so far:\n\n{findings_text(run.findings)}")
     if any(record.outcome == "ok" for record in run.iterations):
-        return Draft(
+        return AnswerDraft(
             f"{opening}\n\nNo finding was recorded; the cells above hold what was computed."
         )
-    return Draft(f"{opening}\n\nNothing was established.")
+    return AnswerDraft(f"{opening}\n\nNothing was established.")
 
 
 async def close(run: Run, ending: Ending) -> RunFinished:
-    """Settle, write and tell the end of a run. May be called again after it was interrupted.
+    """Settle the open cell, write the answer and emit the end of a run.
 
-    Raises nothing but ``CancelledError``: what cannot be written is told as a notice.
+    May be called again after it was interrupted. Raises nothing but ``CancelledError``: if the
+    answer cannot be written, a notice is emitted.
     """
     run.ending = ending
     answer: Answer | None = None
@@ -53,16 +51,17 @@ async def close(run: Run, ending: Ending) -> RunFinished:
         await write_question(run)
         await run.write_plan()
         await run.record(AnswerEntry(run.answer_cell, run.id, answer, ending.status))
-    except Exception as error:  # noqa: BLE001 - the end of the run must be told, whatever it was
+    except Exception as error:  # noqa: BLE001 - the end of the run must be emitted, whatever it was
         what = str(error) if isinstance(error, NotebookError) else repr(error)
         run.notice("not-saved", f"The answer is not in the notebook. {what}")
-    # A stop that came during the last event is taken here: what leaves and what is told agree.
+    # A cancellation during the last event is raised here, so that the emitted status agrees with
+    # how this coroutine ends: nothing is awaited after it.
     await asyncio.sleep(0)
     return finish(run, ending, answer)
 
 
 def finish(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
-    """Remember the run and emit its last event; nothing may be awaited after this."""
+    """Keep the run in the memory and emit its last event; nothing may be awaited after this."""
     text = answer.text if answer is not None else ""
     if answer is not None:
         run.memory.earlier.append(Earlier(run.id, run.question, text, ending.status))
@@ -80,6 +79,6 @@ def finish(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
         usage=run.usage,
         seconds=run.meter.seconds,
     )
-    run.memory.left = run.memory.frames
-    run.tell(finished)
+    run.memory.frames_at_run_end = run.memory.frames
+    run.emit(finished)
     return finished

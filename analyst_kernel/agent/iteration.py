@@ -1,6 +1,6 @@
 """One iteration: exactly one cell, recorded before it runs and again after, whatever happens.
 
-Called for ``run_python`` and ``run_sql``. What the model reads of it is composed in
+The tools ``run_python`` and ``run_sql`` lead here. The result that the model reads is composed in
 :mod:`analyst_kernel.agent.observation.reply`.
 """
 
@@ -33,8 +33,8 @@ from analyst_kernel.protocol.records import IterationRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A piece of code to run: plain Python, whatever language it was asked in."""
+class CellRequest:
+    """Code to run as a cell: plain Python, also if the model wrote it in SQL."""
 
     code: str
     language: Literal["python", "sql"]
@@ -43,14 +43,14 @@ class Task:
     origin: str = "agent"
 
 
-async def iterate(run: Run, task: Task) -> Reply:
-    """Run one piece of code as the run's next iteration and say what came of it."""
+async def iterate(run: Run, request: CellRequest) -> Reply:
+    """Run code as the run's next iteration, and return the result for the model."""
     refusal = _may_not_run(run)
     if refusal:
         return Reply.refuse(refusal)
     if not run.plan.steps:
         run.move_plan(Plan.of([run.question[:200]], implicit=True), "straight to the first cell")
-    plan, step = run.plan.begin(task.step)
+    plan, step = run.plan.begin(request.step)
     run.move_plan(plan)
     entry = IterationEntry(
         cell=new_cell_id(),
@@ -58,10 +58,10 @@ async def iterate(run: Run, task: Task) -> Reply:
         iteration=len(run.iterations) + 1,
         step=step,
         attempt=plan.attempt(step),
-        language=task.language,
-        purpose=task.purpose or run.goal_of(step),
-        code=task.code,
-        origin=task.origin,
+        language=request.language,
+        purpose=request.purpose or run.goal_of(step),
+        code=request.code,
+        origin=request.origin,
     )
     before = run.memory.frames
     opened = await _open(run, entry)
@@ -76,7 +76,7 @@ async def iterate(run: Run, task: Task) -> Reply:
 
 
 async def run_entry(run: Run, entry: IterationEntry) -> Execution:
-    """Run the user's own cell: recorded, executed and settled as the agent's are, unchecked."""
+    """Run the user's own cell: as one of the agent, but without checks and approval."""
     opened = await _open(run, entry)
     await _execute(run, opened)
     await settle(run)
@@ -84,42 +84,8 @@ async def run_entry(run: Run, entry: IterationEntry) -> Execution:
     return opened.execution
 
 
-async def _open(run: Run, entry: IterationEntry) -> OpenCell:
-    opened = run.open_cell = OpenCell(entry, LiveOutputs())
-    await run.record(entry)
-    return opened
-
-
-async def settle(run: Run, *, closing: bool = False) -> None:
-    """Record how the open cell ended, and tell it; harmless where no cell is open.
-
-    A write that is cancelled or fails leaves the cell open, so that the run's closing tries once
-    more. With ``closing`` a cell that did not end counts as cancelled, and a notebook that cannot
-    be written is told as a notice.
-    """
-    opened = run.open_cell
-    if opened is None:
-        return
-    execution = opened.execution or Execution(
-        "cancelled",
-        opened.live.outputs,
-        CellError(name="Cancelled", message="The run was stopped before this cell ended."),
-        0.0,
-        frames=run.memory.frames,
-    )
-    outcome: Outcome = opened.outcome or execution.outcome
-    entry = opened.entry = replace(opened.entry, execution=execution, outcome=outcome)
-    try:
-        await run.record(entry)
-    except NotebookError as error:
-        if not closing:
-            raise
-        run.notice("not-saved", f"The cell of iteration {entry.iteration} is not saved. {error}")
-    run.open_cell = None
-    _remember(run, opened, entry, execution, outcome)
-
-
 def _may_not_run(run: Run) -> str:
+    """Return the answer to a call if no cell may run now, else an empty text."""
     ended = run.meter.iterations_ended(len(run.iterations))
     if ended:
         run.exhausted = ended
@@ -135,8 +101,14 @@ def _may_not_run(run: Run) -> str:
     return ""
 
 
+async def _open(run: Run, entry: IterationEntry) -> OpenCell:
+    opened = run.open_cell = OpenCell(entry, LiveOutputs())
+    await run.record(entry)
+    return opened
+
+
 async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
-    """Check the code, then ask the user where that is wanted; return why it must not run."""
+    """Check the code and ask the user if they approve cells; return why it must not run."""
     entry, deps = opened.entry, run.deps
     facts = run.memory.facts
     findings = check_code(
@@ -169,7 +141,7 @@ def _as_error(findings: list[PreflightFinding]) -> CellError:
 def _announce(run: Run, opened: OpenCell) -> None:
     entry = opened.entry
     opened.announced = True
-    run.tell(
+    run.emit(
         IterationStarted(
             **run.stamp, iteration=entry.iteration, cell=entry.cell, step=entry.step,
             attempt=entry.attempt, language=entry.language, purpose=entry.purpose, code=entry.code,
@@ -184,9 +156,9 @@ async def _execute(run: Run, opened: OpenCell) -> None:
     def changed(change: OutputChange) -> None:
         opened.live.apply(change)
         if change.output is None:
-            run.tell(OutputsCleared(**run.stamp, cell=cell))
+            run.emit(OutputsCleared(**run.stamp, cell=cell))
             return
-        run.tell(
+        run.emit(
             OutputProduced(
                 **run.stamp, cell=cell, index=change.index, output=change.output,
                 append=change.append,
@@ -211,10 +183,39 @@ async def _execute(run: Run, opened: OpenCell) -> None:
     opened.execution, opened.outcome = execution, execution.outcome
 
 
+async def settle(run: Run, *, closing: bool = False) -> None:
+    """Record how the open cell ended, and emit it. Does nothing if no cell is open.
+
+    A write that is cancelled or fails leaves the cell open, so that the end of the run tries once
+    more. With ``closing``, a notebook that cannot be written becomes a notice. A cell without an
+    execution counts as cancelled.
+    """
+    opened = run.open_cell
+    if opened is None:
+        return
+    execution = opened.execution or Execution(
+        "cancelled",
+        opened.live.outputs,
+        CellError(name="Cancelled", message="The run was stopped before this cell ended."),
+        0.0,
+        frames=run.memory.frames,
+    )
+    outcome: Outcome = opened.outcome or execution.outcome
+    entry = opened.entry = replace(opened.entry, execution=execution, outcome=outcome)
+    try:
+        await run.record(entry)
+    except NotebookError as error:
+        if not closing:
+            raise
+        run.notice("not-saved", f"The cell of iteration {entry.iteration} is not saved. {error}")
+    run.open_cell = None
+    _remember(run, opened, entry, execution, outcome)
+
+
 def _remember(
     run: Run, opened: OpenCell, entry: IterationEntry, execution: Execution, outcome: Outcome
 ) -> None:
-    """Fold a settled iteration into run and memory, and tell it."""
+    """Fold a settled iteration into the run and the memory, and emit it."""
     memory = run.memory
     if not opened.announced:
         _announce(run, opened)
@@ -229,7 +230,7 @@ def _remember(
         cell_numbers(entry.cell, execution.outputs, before=memory.frames, after=execution.frames)
     )
     memory.frames = execution.frames
-    run.tell(
+    run.emit(
         IterationFinished(
             **run.stamp, iteration=entry.iteration, cell=entry.cell, outcome=outcome,
             seconds=execution.seconds, execution_count=execution.execution_count,
@@ -244,6 +245,6 @@ def _remember(
         bare = chart.model_copy(update={"png": None})
         run.charts.append(chart)
         memory.charts.append(bare)
-        run.tell(ChartCaptured(**run.stamp, chart=bare))
+        run.emit(ChartCaptured(**run.stamp, chart=bare))
     for code, message in execution.notices:
         run.notice(code, message)

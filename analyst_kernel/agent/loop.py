@@ -1,13 +1,16 @@
 """The loop: one question, turn by turn, until its answer.
 
-It decides what happens next and nothing else: turns come from :mod:`turn`, cells from
-:mod:`iteration`, tools from :mod:`tool_handlers`, the end from :mod:`closing`.
+In the order in which a question passes: :mod:`.start` prepares the run, :mod:`.turn` asks the
+model, :mod:`.tools.dispatch` answers the tool calls of a turn, :mod:`.tools.handlers` carries them
+out, :mod:`.iteration` runs a cell, :mod:`.observation.reply` describes its result to the model, and
+:mod:`.end` checks and writes the answer. This module decides which of them comes next.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import assert_never
 
 from pydantic import ValidationError
 
@@ -16,13 +19,13 @@ from analyst_kernel.agent import end, prompts
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.evidence.answer import propose
 from analyst_kernel.agent.prompts import SYSTEM_PROMPT
-from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.agent.start import open_run
 from analyst_kernel.agent.tools.dispatch import answer_calls, cut_off_results
 from analyst_kernel.agent.tools.handlers import TOOLS
-from analyst_kernel.agent.tools.inputs import Finish, texts
-from analyst_kernel.agent.transcript import ModelRequest, Text, UserMessage
-from analyst_kernel.agent.turn import Turn, parsed_object, take_turn
+from analyst_kernel.agent.tools.inputs import Finish
+from analyst_kernel.agent.transcript import ModelRequest, Text, UserMessage, parsed_input
+from analyst_kernel.agent.turn import Turn, take_turn
 from analyst_kernel.protocol.errors import (
     AnalystError,
     InputError,
@@ -37,6 +40,8 @@ from analyst_kernel.protocol.records import Limits, RunStatus
 MOST_FRUITLESS_TURNS = 6
 """Turns in a row without a cell or an accepted call, after which the run gives up."""
 
+_WRAP_UP_SECONDS = 60.0
+
 
 async def run_question(
     deps: AgentDeps,
@@ -46,19 +51,19 @@ async def run_question(
     limits: Limits,
     approve: bool = False,
 ) -> RunFinished:
-    """Answer one question; called by whoever holds the analysis, one run at a time.
+    """Answer one question. An analysis has one run at a time.
 
-    ``RunStarted`` is the first event and ``RunFinished`` the last, always. When cancelled, the
-    kernel is left idle, the notebook holds the cell at work and an answer cell that says what is
-    established, the end is told as ``cancelled``, and ``CancelledError`` leaves.
+    ``RunStarted`` is always the first event and ``RunFinished`` the last. When cancelled, the
+    kernel is left idle, the notebook holds the cell at work and an answer cell with what is
+    established, the run ends as ``cancelled``, and ``CancelledError`` is raised.
 
     Raises:
-        InputError, SandboxError, KernelError: Before anything ran, after the end was told as
-            failed. Later failures of model, kernel or notebook end the run and are told in its
-            reason.
+        InputError, SandboxError, KernelError: The run could not begin; it ended as ``failed``.
+            Later failures of the model, the kernel or the notebook are not raised: they end the
+            run, and its reason names them.
     """
-    run = Run.take_up(deps, memory, question, limits, approve=approve)
-    run.tell(
+    run = Run.begin(deps, memory, question, limits, approve=approve)
+    run.emit(
         RunStarted(
             **run.stamp, question=run.question, model=deps.model.name, is_ai=deps.model.is_ai,
             limits=limits,
@@ -68,14 +73,14 @@ async def run_question(
 
 
 async def carry_out(run: Run) -> RunFinished:
-    """Open, converse and close a run that was taken up; see :func:`run_question`."""
+    """Take a run from its first preparation to its end; see :func:`run_question`."""
     try:
         try:
             notes = await open_run(run)
         except (InputError, SandboxError, KernelError) as error:
             if isinstance(error, KernelError):
                 run.memory.forget_kernel()
-            end.finish(run, Ending("failed", Draft(""), str(error)), None)
+            end.finish(run, Ending("failed", AnswerDraft(""), str(error)), None)
             raise
         try:
             ending = await converse(run, notes)
@@ -89,7 +94,7 @@ async def carry_out(run: Run) -> RunFinished:
     except AnalystError:
         raise
     except Exception as error:
-        # A defect of ours: end the run visibly, then let it be seen.
+        # A defect of this package: end the run visibly, then let the error be seen.
         reason = f"A defect of analyst-kernel ended the run: {type(error).__name__}: {error}."
         ending = Ending("failed", end.composed(run, "The run failed."), reason)
         await finish_despite_cancel(end.close(run, ending))
@@ -100,7 +105,7 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     """Take turns until the run has an ending.
 
     Raises:
-        ModelError, KernelError, NotebookError: What could not be overcome.
+        ModelError, KernelError, NotebookError: A failure that ends the run.
     """
     message = prompts.first_message(
         question=run.question, memory=run.memory, catalog=run.deps.catalog, limits=run.limits,
@@ -108,6 +113,9 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     )  # fmt: skip
     fruitless = 0
     most_calls = 4 * run.limits.iterations + 12
+    # Only cells count as iterations, so a model that talks, plans or sends invalid calls could go
+    # on for ever: turns without progress and calls in all are limited too. A reached limit leads
+    # to one turn without tools, in which the model sums up, except after a turn that timed out.
     while True:
         over = run.meter.ended(run.usage) or run.exhausted
         if not over and fruitless >= MOST_FRUITLESS_TURNS:
@@ -132,7 +140,7 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
 
 
 async def timed_turn(run: Run) -> Turn | None:
-    """Take one turn within the run's time; ``None`` when the time ended first."""
+    """Take one turn within the run's time; return None if the time ended first."""
     run.calls += 1
     request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
@@ -149,13 +157,11 @@ async def timed_turn(run: Run) -> Turn | None:
 
 
 async def _reply(run: Run, turn: Turn) -> UserMessage:
-    """Do what a complete turn asks for, and return what to say next.
+    """Do what a complete turn asks for, and return the next message to the model.
 
     The turn joins the transcript together with its results, or not at all.
     """
     match turn.reason:
-        case "tool_use" if turn.message.calls:
-            return await answer_calls(run, turn)
         case "refusal":
             detail = f" It said: {turn.detail}" if turn.detail else ""
             raise ModelError(
@@ -171,22 +177,26 @@ async def _reply(run: Run, turn: Turn) -> UserMessage:
                 fault="too_long",
                 retryable=False,
             )
-        case "max_tokens" if turn.message.calls:
+        case "tool_use" | "max_tokens" | "end_turn" if not turn.message.calls:
+            run.transcript.append(turn.message)
+            return _take_text(run, turn)
+        case "tool_use":
+            return await answer_calls(run, turn)
+        case "max_tokens":
             return cut_off_results(run, turn, prompts.CUT_OFF)
-        case "end_turn" if turn.message.calls:
+        case "end_turn":
             why = "Not run: the turn did not end as a tool call. Send the call again."
             return cut_off_results(run, turn, why)
         case _:
-            run.transcript.append(turn.message)
-            return _take_text(run, turn)
+            assert_never(turn.reason)
 
 
 def _take_text(run: Run, turn: Turn) -> UserMessage:
-    """A reply without a call is an answer, checked as ``finish`` is."""
+    """Take a reply without a call as an answer, and check it as ``finish`` does."""
     text = turn.message.text.strip()
     if not text:
         return UserMessage(text=(Text(prompts.EMPTY_REPLY),))
-    draft = Draft(text)
+    draft = AnswerDraft(text)
     if turn.reason == "max_tokens":
         draft = replace(draft, caveats=("The model's answer was cut off at its length limit.",))
     doubts = propose(run, draft)
@@ -195,29 +205,13 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
     return UserMessage(text=(Text(prompts.correction(doubts.numbers, doubts.citations)),))
 
 
-def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
-    """End a run that cannot go on: ``failed`` is the model's, anything else left it incomplete."""
-    of_model = isinstance(error, ModelError) and error.fault != "too_long"
-    status: RunStatus = "failed" if of_model else "incomplete"
-    return Ending(status, end.composed(run, f"This run ended early. {error}"), str(error))
-
-
-def cancelled(run: Run) -> Ending:
-    """End a run that the user stopped."""
-    reason = "The run was cancelled."
-    return Ending("cancelled", end.composed(run, reason), reason)
-
-
-_SECONDS = 60.0
-
-
 async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
-    """Ask once, without tools, for the answer so far; compose one where the model cannot.
+    """Ask once, without tools, for the answer so far; compose one if the model cannot.
 
     Args:
-        run: Whose budget ended.
-        message: What was to be said next and was not sent yet; ``None`` where the last turn was
-            asked for and did not come, so that no further one is.
+        run: The run whose budget ended.
+        message: The next message, which was not sent yet. None if a turn was asked for and did not
+            come in time, so that the model is not asked again.
         reason: Which limit was reached.
     """
     run.notice("budget-ended", reason)
@@ -226,41 +220,51 @@ async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
         request_text = Text(prompts.WRAP_UP.format(reason=reason))
         run.transcript.append(replace(message, text=(*message.text, request_text)))
         turn = await _last_turn(run)
-    draft = _draft(turn) if turn is not None else None
-    if turn is not None:
-        if turn.message.calls:
-            run.transcript.append(cut_off_results(run, turn, "Not run: the run has ended."))
-        else:
-            run.transcript.append(turn.message)
-    return Ending("incomplete", draft or end.composed(run, reason), reason)
+    if turn is None:
+        return Ending("incomplete", end.composed(run, reason), reason)
+    if turn.message.calls:
+        run.transcript.append(cut_off_results(run, turn, "Not run: the run has ended."))
+    else:
+        run.transcript.append(turn.message)
+    return Ending("incomplete", _last_draft(turn) or end.composed(run, reason), reason)
 
 
 async def _last_turn(run: Run) -> Turn | None:
     run.calls += 1
     request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript), tool_choice="none")
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(_WRAP_UP_SECONDS):
             return await take_turn(run.deps, run.id, request, call=run.calls, spend=run.spend)
     except (ModelError, TimeoutError) as error:
-        why = str(error) or f"The model did not answer within {_SECONDS:.0f} s."
+        why = str(error) or f"The model did not answer within {_WRAP_UP_SECONDS:.0f} s."
         run.notice("wrap-up-failed", f"The model could not sum up. {why}")
         return None
 
 
-def _draft(turn: Turn) -> Draft | None:
-    """Take the text, or a ``finish`` that was sent although no tool was to be called."""
+def _last_draft(turn: Turn) -> AnswerDraft | None:
+    """Take the text, or a ``finish`` that was sent although no tool could be called."""
     for call in turn.message.calls:
         if call.tool == "finish" and call.call_id not in turn.broken:
             try:
-                sent = Finish.model_validate(parsed_object(call.raw_input))
+                return Finish.model_validate(parsed_input(call.raw_input)).draft()
             except ValidationError:
                 continue
-            return Draft(
-                sent.answer.strip(),
-                tuple(figure.record() for figure in sent.key_values),
-                texts(sent.assumptions),
-                texts(sent.caveats),
-                texts(sent.next_questions)[:3],
-            )
     text = turn.message.text.strip()
-    return Draft(text) if text and turn.reason != "refusal" else None
+    return AnswerDraft(text) if text and turn.reason != "refusal" else None
+
+
+def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
+    """Return the ending of a run that cannot go on.
+
+    It is ``failed`` if the model failed. After anything else, and if the conversation became too
+    long, the run is ``incomplete``.
+    """
+    of_model = isinstance(error, ModelError) and error.fault != "too_long"
+    status: RunStatus = "failed" if of_model else "incomplete"
+    return Ending(status, end.composed(run, f"This run ended early. {error}"), str(error))
+
+
+def cancelled(run: Run) -> Ending:
+    """Return the ending of a run that the user stopped."""
+    reason = "The run was cancelled."
+    return Ending("cancelled", end.composed(run, reason), reason)

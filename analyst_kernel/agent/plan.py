@@ -1,6 +1,6 @@
 """The plan of a run: its steps, how they move along, and when one is blocked.
 
-Pure values; every method returns a new plan. What is written and shown is decided elsewhere.
+Pure values: every method returns a new plan.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MOST_STEPS = 7
 
 
 class PlanRefused(Exception):
-    """A revision that cannot stand; the text says what to send instead."""
+    """A revision that is not accepted; the message says what to send instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Plan:
     Attributes:
         steps: Numbered from 1.
         failures: Consecutive failed attempts of each step, parallel to ``steps``.
-        implicit: Whether the loop made it up for a model that went straight to a cell.
+        implicit: Whether the loop made the plan up, because the model went straight to a cell.
     """
 
     steps: tuple[Step, ...] = ()
@@ -33,7 +33,7 @@ class Plan:
 
     @classmethod
     def of(cls, goals: Sequence[str], *, implicit: bool = False) -> Plan:
-        """Make a plan whose steps are all still to do."""
+        """Return a plan whose steps are all still to do."""
         steps = tuple(Step(number=i, goal=goal) for i, goal in enumerate(goals, start=1))
         return cls(steps, (0,) * len(steps), implicit)
 
@@ -57,9 +57,9 @@ class Plan:
         return tuple(step.goal for step in self.steps if step.status != "done")
 
     def begin(self, number: int | None) -> tuple[Plan, int | None]:
-        """Move to step ``number`` (unknown or ``None``: the current one); return it too.
+        """Move to a step, and return the new plan and the step's number.
 
-        The step that was at work until now counts as done.
+        An unknown number or None means the current step. The step at work until now is done.
         """
         if not any(step.number == number for step in self.steps):
             number = self.current.number if self.current is not None else None
@@ -78,11 +78,11 @@ class Plan:
         return 1 if number is None else self.failures[number - 1] + 1
 
     def succeeded(self, number: int | None) -> Plan:
-        """Note that a cell of the step ran; its next one is a first attempt again."""
+        """Record that a cell of the step ran; the next one is a first attempt again."""
         return self if number is None else self._count(number, 0)
 
     def failed(self, number: int | None, *, repairs: int) -> Plan:
-        """Note a failed attempt; after ``repairs`` repairs the step is blocked."""
+        """Record a failed attempt; after ``repairs`` repairs the step is blocked."""
         if number is None:
             return self
         count = self.failures[number - 1] + 1
@@ -96,7 +96,7 @@ class Plan:
         """Replace the goals; a goal that stays keeps its status and its failures.
 
         Raises:
-            PlanRefused: No goal, too many of them, or a blocked step that stays as it was.
+            PlanRefused: There is no goal, there are too many, or a blocked step stays as it was.
         """
         goals = [" ".join(goal.split()) for goal in goals if goal.strip()]
         if not goals:
@@ -124,7 +124,7 @@ class Plan:
         return Plan(tuple(steps), tuple(failures))
 
     def finished(self) -> Plan:
-        """Close the plan of an answered run: the step at work, and a lone last one, are done."""
+        """Return the plan of an answered run: the step at work, and a lone last one, are done."""
         steps = [_with(step, "done") if step.status == "doing" else step for step in self.steps]
         todo = [index for index, step in enumerate(steps) if step.status == "todo"]
         if len(todo) == 1 and todo[0] == len(steps) - 1:
@@ -138,12 +138,12 @@ class Plan:
 
 
 def plan_text(plan: Plan) -> str:
-    """Echo a plan, one line per step."""
+    """Return a plan as text, one line per step."""
     return "\n".join(f"{step.number}. [{step.status}] {step.goal}" for step in plan.steps)
 
 
 def guidance(failures: int, repairs: int) -> str:
-    """Say what to do after the ``failures``-th failed attempt at a step; it escalates.
+    """Return what to do after the ``failures``-th failed attempt at a step; it escalates.
 
     Args:
         failures: Consecutive failures so far, at least 1.

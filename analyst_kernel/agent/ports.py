@@ -1,7 +1,7 @@
-"""The seams of the core: what it needs of a model, a kernel, a notebook, data and a user.
+"""The ports of the core: what it needs from a model, a kernel, a notebook, data and a user.
 
-Each is a Protocol with one real implementation outside this package and a small fake in the tests.
-Every method may be cancelled at any await and must then leave its side in the state it promises.
+Each is a Protocol with an implementation outside this package and a small fake in the tests. Every
+method may be cancelled at any await, and must then leave its side in the state that it promises.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from analyst_kernel.protocol.sandbox import SandboxReport
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More prose."""
+    """A further piece of the prose."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingDelta:
-    """More of the thinking summary."""
+    """A further piece of the thinking summary."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """The model began a tool call; ``index`` tells parallel calls of one turn apart."""
+    """The model began a tool call; ``index`` distinguishes parallel calls of one turn."""
 
     index: int
     call_id: str
@@ -47,7 +47,7 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolInputDelta:
-    """More of a tool call's input, raw JSON text."""
+    """A further piece of a tool call's input, as raw JSON text."""
 
     index: int
     text: str
@@ -55,7 +55,7 @@ class ToolInputDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolEnded:
-    """A tool call's input is complete as text; whether it is valid JSON is the core's to decide."""
+    """A tool call's input is complete as text; the core checks whether it is valid JSON."""
 
     index: int
     raw_input: str
@@ -63,9 +63,13 @@ class ToolEnded:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """Tokens of this call so far (cumulative, not a difference)."""
+    """The tokens of this call so far (cumulative, not a difference)."""
 
     usage: Usage
+
+
+StopReason: TypeAlias = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_exceeded"]
+"""Why a message ended; only after ``tool_use`` may a tool run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,12 @@ class Stopped:
     """The message is complete; always the last event of a stream that did not raise.
 
     Attributes:
-        reason: ``tool_use`` is the only one after which a tool may run.
+        reason: Why it ended.
         raw: The provider's content blocks verbatim, for :class:`AssistantMessage`.
-        detail: The provider's own words on a refusal, if any.
+        detail: The provider's explanation of a refusal, if any.
     """
 
-    reason: Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_exceeded"]
+    reason: StopReason
     raw: Json = None
     detail: str = ""
 
@@ -93,25 +97,25 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """``provider:name``."""
+        """The model's full name, ``provider:name``."""
         ...
 
     @property
     def is_ai(self) -> bool:
-        """False for rules and scripts; the UI then says that no AI model is at work."""
+        """Whether an AI model is at work; false for rules and scripts, which the UI then says."""
         ...
 
     @property
     def sees_images(self) -> bool:
-        """Whether pictures may stand in a request."""
+        """Whether a request may contain pictures."""
         ...
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Send one request and yield its events; called by the loop, one stream at a time.
 
-        No retries inside. Any failure, foreign exceptions included, is raised as
-        :class:`~analyst_kernel.protocol.errors.ModelError`; a stream that ends before its message
-        did raises fault ``truncated``. Cancelling closes the connection at once.
+        The implementation does not retry. It raises any failure, including exceptions of
+        libraries, as :class:`~analyst_kernel.protocol.errors.ModelError`; a stream that ends before
+        its message raises the fault ``truncated``. Cancelling closes the connection at once.
         """
         ...
 
@@ -142,13 +146,13 @@ class Execution:
     Attributes:
         outcome: ``ok``, ``error``, ``timeout`` or ``cancelled``.
         outputs: Final, sanitised and capped, as the notebook saves them.
-        error: Set unless ``ok``.
+        error: Set unless ``outcome`` is ``ok``.
         seconds: Wall time from request to idle.
         execution_count: The kernel's counter.
         frames: All user variables after the cell that are tables, arrays or short values, newest
             first, at most 50.
         notices: What was cut or dropped, one sentence each, as ``(code, message)``.
-        kernel_died: The kernel is gone (and was restarted empty); ``error`` says of what.
+        kernel_died: Whether the kernel died (and was restarted empty); ``error`` gives the cause.
     """
 
     outcome: Outcome
@@ -163,13 +167,13 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
-    """What the kernel said of itself at start.
+    """What the kernel reported at its start.
 
     Attributes:
         python: ``3.11.7``.
-        versions: Library name to version, of those that are installed (pandas, numpy, duckdb,
-            matplotlib, scipy, sklearn, seaborn, statsmodels, plotly, pyarrow...).
-        sandbox: The probed isolation.
+        versions: Versions of the installed libraries by name (pandas, numpy, duckdb, matplotlib,
+            scipy, sklearn, seaborn, statsmodels, plotly, pyarrow...).
+        sandbox: The isolation as probed.
         ready_ms: From start request to ready, milliseconds.
         output_dir: ``OUTPUT_DIR`` as the code sees it.
     """
@@ -187,8 +191,8 @@ class Kernel(Protocol):
     async def start(self) -> KernelFacts:
         """Start and probe the kernel; called before the first cell, and again after a stop.
 
-        Raises ``SandboxError`` below the required level (nothing ran) and ``KernelError`` when it
-        does not come up.
+        Raises ``SandboxError`` below the required level (nothing ran) and ``KernelError`` if the
+        kernel does not start.
         """
         ...
 
@@ -197,22 +201,22 @@ class Kernel(Protocol):
     ) -> Execution:
         """Run one cell to its end.
 
-        A cell over ``timeout`` seconds is interrupted, then killed. When cancelled, the kernel is
-        interrupted (or killed and restarted where it does not obey) before ``CancelledError``
-        leaves, so that it is idle afterwards.
+        A cell that takes more than ``timeout`` seconds is interrupted, then killed. When cancelled,
+        the kernel is interrupted (or killed and restarted, if it does not react) before
+        ``CancelledError`` is raised, so that it is idle afterwards.
         """
         ...
 
     async def interrupt(self) -> None:
-        """Interrupt whatever runs; harmless when idle."""
+        """Interrupt the running cell, if any."""
         ...
 
     async def restart(self) -> KernelFacts:
-        """Give an empty kernel; variables are gone."""
+        """Restart the kernel; its variables are gone."""
         ...
 
     async def stop(self) -> None:
-        """Shut down and clean up; harmless when stopped."""
+        """Shut the kernel down and clean up. Idempotent."""
         ...
 
 
@@ -230,7 +234,7 @@ class TitleEntry:
 
 @dataclass(frozen=True, slots=True)
 class SetupEntry:
-    """A cell that imports libraries and loads datasets; one more when data is added later."""
+    """A cell that imports libraries and loads datasets; data added later gets its own cell."""
 
     cell: CellId
     code: str
@@ -257,7 +261,7 @@ class PlanEntry:
 
 @dataclass(frozen=True, slots=True)
 class IterationEntry:
-    """One iteration; recorded before it runs (``execution`` None) and again after."""
+    """One iteration; recorded before it runs (``execution`` is None) and again after."""
 
     cell: CellId
     run: RunId
@@ -289,12 +293,12 @@ Entry: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class ReplayCell:
-    """A code cell that had a part in the kernel's state.
+    """A code cell that contributed to the kernel's state.
 
     Attributes:
-        cell: Its id.
-        code: What runs.
-        may_fail: It ended with an error when it ran; what it did before that still counts.
+        cell: The cell's id.
+        code: The code to run.
+        may_fail: Whether it ended with an error before; its effects up to the error still count.
     """
 
     cell: CellId
@@ -307,46 +311,46 @@ class Notebook(Protocol):
 
     @property
     def path(self) -> str:
-        """Absolute path on disk."""
+        """The notebook's absolute path on disk."""
         ...
 
     @property
     def cell_count(self) -> int:
-        """Cells in the saved notebook."""
+        """The number of cells in the saved notebook."""
         ...
 
     async def record(self, entry: Entry) -> None:
-        """Put the entry's cell and save; called after every change, idempotent by cell id.
+        """Put the entry's cell into the notebook and save. Idempotent by cell id.
 
-        New cells go to the end. On disk there is always a complete, valid notebook: the state
-        before or the state after. Cancelling waits for the write under way. Raises
-        ``NotebookError`` when it cannot be written; what was there stays.
+        New cells go to the end. The file is always a complete, valid notebook: the state before or
+        the state after. Cancelling waits for the current write. Raises ``NotebookError`` if the
+        notebook cannot be written; the file is then unchanged.
         """
         ...
 
     def cells_to_replay(self) -> Sequence[ReplayCell]:
-        """Cells that give a fresh kernel the notebook's state, in order; without what never ran."""
+        """Return the cells that ran and give a fresh kernel the notebook's state, in order."""
         ...
 
     async def refresh(self) -> None:
-        """Take in what others saved since; called at the beginning of whatever builds on it.
+        """Read what others saved since; called before work that builds on the notebook.
 
-        Raises ``NotebookError`` when what is there now cannot be used.
+        Raises ``NotebookError`` if the file cannot be used any more.
         """
         ...
 
-    def changes_by_hand(self) -> Sequence[CellChange]:
-        """Code cells that are not as the analysis last saw them; from then on they are seen."""
+    def manual_changes(self) -> Sequence[CellChange]:
+        """Return the code cells that differ from what was last read; each is returned once."""
         ...
 
     def cell_of(self, code: str) -> CellId | None:
-        """The code cell with exactly this text; ``None`` where there is none, or several."""
+        """Return the code cell with exactly this source; None if there is none, or several."""
         ...
 
     async def remove_run(self, run: RunId) -> RemovedRun:
-        """Take a run's cells out and save, in one step; cells that a user edited stay theirs.
+        """Remove a run's cells and save, in one step; cells that the user edited stay.
 
-        Raises ``NotebookError`` when it cannot be written; what was there stays.
+        Raises ``NotebookError`` if the notebook cannot be written; the file is then unchanged.
         """
         ...
 
@@ -356,12 +360,12 @@ class Notebook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A data file found in a folder, not granted by that.
+    """A data file found in a folder; finding a file does not grant it.
 
     Attributes:
-        rows, columns: Of its table; unknown where it holds several ``tables``.
-        tables: Sheets or tables, where there is more than one.
-        problem: Why it cannot be read.
+        rows, columns: Of its table; unknown if it holds several ``tables``.
+        tables: Sheets or tables, if there is more than one.
+        problem: Why the file cannot be read; empty if it can.
     """
 
     path: str
@@ -378,7 +382,7 @@ class Catalog(Protocol):
 
     @property
     def datasets(self) -> Sequence[Dataset]:
-        """Granted so far, in order."""
+        """The datasets granted so far, in order."""
         ...
 
     async def profile(
@@ -388,15 +392,15 @@ class Catalog(Protocol):
         columns: Sequence[str] = (),
         detail: Literal["concise", "full"] = "concise",
     ) -> DatasetProfile:
-        """Describe a dataset; raises ``DataError`` naming the nearest one where there is none."""
+        """Describe a dataset; raises ``DataError`` with the nearest name if it is unknown."""
         ...
 
     def describe(self, profile: DatasetProfile, *, question: str = "", budget: int = 2000) -> str:
-        """Render a profile as text for a model, at most about ``budget`` tokens."""
+        """Return a profile as text for a model, at most about ``budget`` tokens."""
         ...
 
     def setup_code(self, names: Sequence[str] | None = None) -> str:
-        """Plain Python that loads all or the named datasets, relative to the notebook."""
+        """Return plain Python that loads all or the named datasets, relative to the notebook."""
         ...
 
 
@@ -412,26 +416,26 @@ class Approval:
 
 
 class User(Protocol):
-    """Whoever asked; may be absent."""
+    """The user who asked the question."""
 
     async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
-        """Return the answer and whether a user gave it (False: the default was taken)."""
+        """Return the answer, and whether the user gave it instead of taking the default."""
         ...
 
     async def approve(self, code: str, purpose: str) -> Approval:
-        """Decide about a cell; only called where approval is on. May take hours."""
+        """Return the decision about a cell; only called if approval is on. May take hours."""
         ...
 
 
 @runtime_checkable
 class PlanReader(Protocol):
-    """What a user may do beyond :class:`User`: see and edit a plan before any cell runs."""
+    """A :class:`User` who can also see and edit a plan before any cell runs."""
 
     @property
     def wants_plan(self) -> bool:
-        """Whether the plan of each question waits for them."""
+        """Whether the plan of each question waits for the user."""
         ...
 
     async def approve_plan(self, steps: Sequence[Step]) -> tuple[str, ...]:
-        """Return the goals as accepted, in order; only where it is wanted. May take hours."""
+        """Return the goals as accepted, in order. May take hours."""
         ...

@@ -1,7 +1,7 @@
-"""Reads a cell before it runs and says what will not work or should not be tried.
+"""Reads a cell before it runs and finds what will not work or should not be tried. Pure.
 
-Help for the model and the user, never a boundary: the sandbox is the boundary, and code that
-wants to hide from this can. Pure.
+It helps the model and the user, and it is never a boundary: code can hide from it. The sandbox is
+the boundary.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _WRITERS = frozenset(
     """to_csv to_parquet to_excel to_json to_pickle to_feather to_html to_hdf savefig write_csv
     write_parquet write_image write_html write_text write_bytes save savez savetxt dump""".split()
 )
-_SCRATCH = ("/tmp/", "/dev/shm/")  # noqa: S108 - places that code names, not ours
+_SCRATCH = ("/tmp/", "/dev/shm/")  # noqa: S108 - paths in the checked code
 _URL = re.compile(r"^(?:https?|ftp|s3|gs|gcs|az|abfss?)://", re.IGNORECASE)
 _BLOCKED_MAGIC = re.compile(r"^%%?(?:bash|sh|script|system|sx|pip|conda|run|cmd)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What the preflight lets through.
+class PreflightPolicy:
+    """Which findings of the preflight there are, and which of them keep a cell from running.
 
     Attributes:
-        allow: Top-level modules known to be fine, beside the standard library.
+        allow: Top-level modules without a finding, beside the standard library.
         block: Modules that may not be imported (top-level or dotted).
-        tracked: Modules whose absence is known once the kernel listed its libraries.
+        tracked: Modules that the kernel lists if they are installed.
         blocking: Kinds of findings that keep a cell from running; the others become notices.
     """
 
@@ -63,12 +63,12 @@ class Policy:
     )
 
 
-DEFAULT_POLICY = Policy()
+DEFAULT_POLICY = PreflightPolicy()
 
 
 @dataclass(frozen=True, slots=True)
 class PreflightFinding:
-    """One thing about a cell: its kind, the 1-based line, and a sentence with what to do."""
+    """A finding about a cell: its kind, the 1-based line, and a sentence with what to do."""
 
     kind: FindingKind
     line: int
@@ -77,17 +77,17 @@ class PreflightFinding:
 
 def check_code(
     code: str,
-    policy: Policy = DEFAULT_POLICY,
+    policy: PreflightPolicy = DEFAULT_POLICY,
     *,
     installed: frozenset[str] | None = None,
     datasets: frozenset[str] = frozenset(),
 ) -> tuple[PreflightFinding, ...]:
-    """Read a cell.
+    """Return the findings about a cell.
 
     Args:
-        code: The cell.
-        policy: What is let through.
-        installed: Libraries that the kernel reported, or ``None`` where that is not known.
+        code: The cell's source.
+        policy: Which modules are allowed and blocked.
+        installed: Libraries that the kernel reported, or None if they are not known.
         datasets: Variables that hold the user's data and should stay as loaded.
 
     Returns:
@@ -131,7 +131,7 @@ def _without_magics(code: str) -> tuple[str, list[PreflightFinding]]:
 
 
 def _imports(
-    node: ast.AST, policy: Policy, installed: frozenset[str] | None
+    node: ast.AST, policy: PreflightPolicy, installed: frozenset[str] | None
 ) -> Iterator[PreflightFinding]:
     if isinstance(node, ast.Import):
         modules = [alias.name for alias in node.names]
@@ -147,7 +147,7 @@ def _imports(
 
 
 def _import(
-    module: str, line: int, policy: Policy, installed: frozenset[str] | None
+    module: str, line: int, policy: PreflightPolicy, installed: frozenset[str] | None
 ) -> PreflightFinding | None:
     top = module.partition(".")[0]
     if module in policy.block or top in policy.block:

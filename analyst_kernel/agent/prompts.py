@@ -1,6 +1,8 @@
-"""The stable text that every request starts with; it changes only with a release, so it caches.
+"""Every text that is written for the model, apart from the results of its cells.
 
-Nothing volatile (versions, data, time) may stand here: that goes into the first user turn.
+The system prompt is the stable start of every request. It changes only with a release, so that
+providers cache it: nothing volatile (versions, data, time) may stand in it. What is volatile goes
+into the first message of a run.
 """
 
 from __future__ import annotations
@@ -14,6 +16,13 @@ from analyst_kernel.agent.ports import Catalog, KernelFacts
 from analyst_kernel.agent.transcript import Situation, Text, UserMessage
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.records import Finding, Limits
+
+_TOKENS_PER_DATASET = 2000
+_TOKENS_FOR_DATASETS = 6000
+_CHARACTERS_PER_TOKEN = 4
+_EARLIER_ANSWERS = 5
+_EARLIER_FINDINGS = 30
+_EARLIER_FRAMES = 30
 
 SYSTEM_PROMPT = """\
 You are a careful data analyst at work in a live Jupyter kernel. A user asks a question about \
@@ -92,14 +101,6 @@ assumptions where they would change the conclusion, and what would change it. If
 asked for a certain form, use exactly that. At most three next questions, which this data can \
 answer. Plain words, no praise, no filler.
 """
-
-
-_TOKENS_PER_DATASET = 2000
-_TOKENS_FOR_DATASETS = 6000
-_CHARACTERS_PER_TOKEN = 4
-_EARLIER_ANSWERS = 5
-_EARLIER_FINDINGS = 30
-_EARLIER_FRAMES = 30
 _PANDAS_3 = """\
 pandas 3 differs from what you may remember:
 - text columns have dtype 'str', not object: use is_string_dtype or select_dtypes('str')
@@ -131,7 +132,7 @@ def first_message(
     nonce: str,
     notes: Sequence[str] = (),
 ) -> UserMessage:
-    """Compose the first turn of a run, as text and structured."""
+    """Return the first message of a run, as text and structured."""
     profiles = tuple(memory.profiles.values())
     parts = [f"Question: {question}"]
     if memory.facts is not None:
@@ -154,7 +155,7 @@ def first_message(
 
 
 def environment_text(facts: KernelFacts, limits: Limits) -> str:
-    """Tell what the kernel is, as it said itself."""
+    """Describe the kernel, as it reported itself, and what a run may use of it."""
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     text = (
         f"Environment: Python {facts.python}; {versions or 'no libraries reported'}. "
@@ -167,7 +168,7 @@ def environment_text(facts: KernelFacts, limits: Limits) -> str:
 
 
 def correction(unproven: Sequence[str], unknown_cells: Sequence[str]) -> str:
-    """Ask once for numbers that no output shows and citations of cells that do not exist."""
+    """Return the request to prove or correct numbers, and citations of cells that do not exist."""
     parts = []
     if unproven:
         parts.append(
@@ -184,13 +185,13 @@ def correction(unproven: Sequence[str], unknown_cells: Sequence[str]) -> str:
 
 
 def broken_input(raw: str) -> str:
-    """Answer a call whose input is not a JSON object, quoting it."""
+    """Return the answer to a call whose input is not a JSON object; it quotes the input."""
     quote = raw if len(raw) <= 600 else raw[:400] + " … " + raw[-150:]
     return f"Not run: the input is not valid JSON. Send one JSON object. Received: {quote!r}"
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """List findings as Markdown, each with its caveats."""
+    """Return findings as a Markdown list, each with its caveats."""
     lines = []
     for finding in findings:
         caveats = f" ({'; '.join(finding.caveats)})" if finding.caveats else ""

@@ -1,9 +1,10 @@
-"""Builds the memory of an analysis from what its notebook holds, to continue it. Pure."""
+"""Rebuilds the memory of an analysis from its notebook, to continue it. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import assert_never
 
 from analyst_kernel.agent.context import Earlier, Memory, Setup
 from analyst_kernel.agent.evidence.proof import cell_numbers
@@ -22,11 +23,11 @@ from analyst_kernel.protocol.records import RunStatus
 
 
 def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
-    """Return a memory as if the runs in the notebook had just happened, without a living kernel.
+    """Return the memory that the runs of a notebook left, without a running kernel.
 
     Args:
-        entries: What the notebook holds, in its order.
-        dataset_names: Datasets granted now; a setup cell that mentions one loads it.
+        entries: The notebook's entries, in order.
+        dataset_names: Datasets granted now; a setup cell that assigns one loads it.
     """
     names = tuple(dataset_names)
     memory = Memory(titled=bool(entries))
@@ -60,6 +61,8 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
                 )
             case PlanEntry():
                 pass
+            case _:
+                assert_never(entry)
     memory.earlier += [
         Earlier(run, questions[run], _unanswered(cells), "incomplete")
         for run, cells in open_cells.items()
@@ -70,14 +73,14 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
 
 
 def _unanswered(cells: Sequence[str]) -> str:
-    """Say how far a question came that the notebook holds no answer to: stopped, or branched."""
+    """Return how far a question came whose answer the notebook lacks: stopped, or branched."""
     if not cells:
         return "It was not answered; no cell ran for it."
     return f"It was not answered. Cells that ran for it, in order: {'; '.join(cells)}."
 
 
 def _loads(code: str, name: str) -> bool:
-    """Say whether a setup cell makes ``name``: as a variable or as a DuckDB view or table."""
+    """Return whether a setup cell makes ``name``: as a variable or as a DuckDB view or table."""
     assigned = rf"^\s*{re.escape(name)}\s*="
     created = rf"\b(?:VIEW|TABLE)\s+(?:IF NOT EXISTS\s+)?\"?{re.escape(name)}\b"
     return re.search(f"{assigned}|{created}", code, re.MULTILINE) is not None
@@ -89,7 +92,7 @@ def _take_numbers(memory: Memory, entry: SetupEntry | IterationEntry) -> None:
 
 
 def _take_charts(memory: Memory, entry: IterationEntry) -> None:
-    """Remember the charts, so that those of the next run get other ids."""
+    """Keep the charts, so that those of the next run get other ids."""
     if entry.execution is not None:
         found = charts_of(
             entry.execution.outputs,
@@ -103,7 +106,7 @@ def _take_charts(memory: Memory, entry: IterationEntry) -> None:
 
 
 def status_of(text: str) -> RunStatus:
-    """Read how a run ended; a word that is none of ours counts as incomplete."""
+    """Return the status that a notebook names; an unknown one counts as incomplete."""
     match text:
         case "answered" | "incomplete" | "failed" | "cancelled":
             return text

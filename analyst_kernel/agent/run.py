@@ -1,22 +1,28 @@
-"""The state of one run, from question to answer, and the few things that everybody does with it.
+"""The state of one run, from question to answer, with the operations that every step needs.
 
-Whoever changes the state tells it as an event at once. What happens next is decided in
-:mod:`analyst_kernel.agent.loop`.
+Each change of the state emits its event at once. :mod:`analyst_kernel.agent.loop` decides what
+happens next.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import TypedDict
 
-from analyst_kernel.agent.budget import Meter, add_usage
+from analyst_kernel.agent.budget import BudgetMeter, add_usage
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.observation.repair import Attempt
 from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import Entry, Execution, IterationEntry, OutputChange, PlanEntry
 from analyst_kernel.agent.transcript import Message
-from analyst_kernel.protocol.events import Event, NotebookSaved, NoticeRaised, PlanUpdated
+from analyst_kernel.protocol.events import (
+    Event,
+    NotebookSaved,
+    NoticeLevel,
+    PlanUpdated,
+    emit_notice,
+)
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_cell_id
 from analyst_kernel.protocol.outputs import Outcome, Output, StreamOutput
 from analyst_kernel.protocol.records import (
@@ -31,18 +37,18 @@ from analyst_kernel.protocol.records import (
 )
 
 
-class Stamp(TypedDict):
-    """What every event of a run carries."""
+class EventStamp(TypedDict):
+    """The fields that every event of a run has in common."""
 
     analysis: AnalysisId
     run: RunId | None
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """An answer as proposed, before its numbers are looked up.
+class AnswerDraft:
+    """A proposed answer, before its numbers are looked up.
 
-    ``answered`` is false where it says itself that the question stays open.
+    ``answered`` is false if the text itself leaves the question open.
     """
 
     text: str
@@ -58,19 +64,45 @@ class Ending:
     """How a run ends.
 
     Attributes:
-        status: As the user is told.
-        draft: What is answered.
-        reason: Why, where the status is not ``answered``.
+        status: The status that the user sees.
+        draft: The answer.
+        reason: Why the run ends so, unless the status is ``answered``.
     """
 
     status: RunStatus
-    draft: Draft
+    draft: AnswerDraft
     reason: str = ""
+
+
+class LiveOutputs:
+    """Folds output changes into the list of a cell's outputs."""
+
+    def __init__(self) -> None:
+        self._outputs: list[Output] = []
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The outputs so far."""
+        return tuple(self._outputs)
+
+    def apply(self, change: OutputChange) -> None:
+        """Apply one change: cleared, text appended, replaced, or added at the end."""
+        output = change.output
+        if output is None:
+            self._outputs.clear()
+            return
+        if change.index >= len(self._outputs):
+            self._outputs.append(output)
+            return
+        old = self._outputs[change.index]
+        if change.append and isinstance(old, StreamOutput) and isinstance(output, StreamOutput):
+            output = old.model_copy(update={"text": old.text + output.text})
+        self._outputs[change.index] = output
 
 
 @dataclass(slots=True)
 class OpenCell:
-    """The iteration under way: recorded in the notebook, not yet settled."""
+    """The iteration at work: recorded in the notebook, not yet settled."""
 
     entry: IterationEntry
     live: LiveOutputs
@@ -81,20 +113,20 @@ class OpenCell:
 
 @dataclass(slots=True)
 class Run:
-    """One run. Everything here is the run's own; what outlives it is in ``memory``.
+    """One run. What outlives the run is in ``memory``.
 
     Attributes:
         approve: Whether cells wait for the user; "run all" turns it off.
-        transcript: What the model has been sent and has said; append-only.
-        attempts: What no-progress detection compares with.
+        transcript: The messages to and from the model; append-only.
+        attempts: Earlier iterations, as no-progress detection compares them.
         open_cell: Set from before a cell is recorded until it is settled.
         charts: With pictures.
         asked_back: Whether the one correction round for unproven numbers was used.
         exhausted: Why no further cell may run; empty while one may.
-        plan_approved: Whether the user saw the plan, where they want to.
-        ending: Set once the run is to end.
-        settled: The checked answer, once there is one.
-        of_user: Whether this only frames a cell that the user runs by hand.
+        plan_approved: Whether the user accepted the plan, if they want to see it.
+        ending: Set as soon as the run is to end.
+        settled: The checked answer, as soon as there is one.
+        is_manual: Whether this only frames a cell that the user runs; its events name no run.
     """
 
     deps: AgentDeps
@@ -103,7 +135,7 @@ class Run:
     limits: Limits
     approve: bool
     id: RunId
-    meter: Meter
+    meter: BudgetMeter
     nonce: str = field(default_factory=lambda: secrets.token_hex(4))
     question_cell: CellId = field(default_factory=new_cell_id)
     plan_cell: CellId = field(default_factory=new_cell_id)
@@ -124,13 +156,13 @@ class Run:
     plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
-    of_user: bool = False
+    is_manual: bool = False
 
     @classmethod
-    def take_up(
+    def begin(
         cls, deps: AgentDeps, memory: Memory, question: str, limits: Limits, *, approve: bool
     ) -> Run:
-        """Number a new run of the analysis and start its clock."""
+        """Return a new run of the analysis, numbered and with its clock started."""
         memory.runs += 1
         return cls(
             deps=deps,
@@ -139,12 +171,12 @@ class Run:
             limits=limits,
             approve=approve,
             id=RunId(f"r{memory.runs}"),
-            meter=Meter(limits, deps.clock),
+            meter=BudgetMeter(limits, deps.clock),
         )
 
     @classmethod
-    def by_hand(cls, deps: AgentDeps, memory: Memory, *, timeout: float) -> Run:
-        """Make the frame for a cell of the user's own; it belongs to no run."""
+    def manual(cls, deps: AgentDeps, memory: Memory, *, timeout: float) -> Run:
+        """Return the frame for a cell that the user runs; it belongs to no run."""
         limits = Limits(iterations=1, cell_seconds=timeout, seconds=None)
         run = cls(
             deps=deps,
@@ -153,76 +185,47 @@ class Run:
             limits=limits,
             approve=False,
             id=RunId(f"r{memory.runs}"),
-            meter=Meter(limits, deps.clock),
+            meter=BudgetMeter(limits, deps.clock),
         )
-        run.of_user = True
+        run.is_manual = True
         return run
 
     @property
-    def stamp(self) -> Stamp:
-        """What each event of this run carries; use as ``Event(**run.stamp, ...)``."""
-        return {"analysis": self.deps.analysis, "run": None if self.of_user else self.id}
+    def stamp(self) -> EventStamp:
+        """The common fields of this run's events, for use as ``Event(**run.stamp, ...)``."""
+        return {"analysis": self.deps.analysis, "run": None if self.is_manual else self.id}
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Emit an event."""
         self.deps.emit(event)
 
-    def notice(
-        self, code: str, message: str, level: Literal["info", "warning"] = "warning"
-    ) -> None:
-        """Tell the user of something that was cut, dropped, downgraded or is doubtful."""
-        self.tell(NoticeRaised(**self.stamp, level=level, code=code, message=message))
+    def notice(self, code: str, message: str, level: NoticeLevel = "warning") -> None:
+        """Notify the user that something was cut, dropped, downgraded or is doubtful."""
+        emit_notice(self.emit, **self.stamp, code=code, message=message, level=level)
 
     async def record(self, entry: Entry) -> None:
-        """Put a cell into the notebook and tell that it is saved. Raises ``NotebookError``."""
+        """Put a cell into the notebook and save. Raises ``NotebookError``."""
         notebook = self.deps.notebook
         await notebook.record(entry)
-        self.tell(NotebookSaved(**self.stamp, path=notebook.path, cells=notebook.cell_count))
+        self.emit(NotebookSaved(**self.stamp, path=notebook.path, cells=notebook.cell_count))
 
     def spend(self, usage: Usage) -> Usage:
-        """Add the tokens of a model call, and return the run's total."""
+        """Add the tokens of a model call and return the run's total."""
         self.usage = add_usage(self.usage, usage)
         return self.usage
 
     def move_plan(self, plan: Plan, reason: str = "") -> None:
-        """Replace the plan, and tell it if it shows a difference."""
+        """Replace the plan, and emit it if its steps differ."""
         changed = plan.steps != self.plan.steps
         self.plan = plan
         if changed:
-            self.tell(PlanUpdated(**self.stamp, steps=plan.steps, reason=reason))
+            self.emit(PlanUpdated(**self.stamp, steps=plan.steps, reason=reason))
 
     async def write_plan(self) -> None:
-        """Write the plan's cell; a plan that the loop made up has none."""
+        """Write the plan's cell, unless the loop made the plan up."""
         if self.plan.steps and not self.plan.implicit:
             await self.record(PlanEntry(self.plan_cell, self.id, self.plan.steps))
 
     def goal_of(self, step: int | None) -> str:
-        """Return a step's goal, or an empty text."""
+        """Return a step's goal, or an empty text if there is no such step."""
         return next((s.goal for s in self.plan.steps if s.number == step), "")
-
-
-class LiveOutputs:
-    """Folds changes into a list of outputs."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._outputs: list[Output] = []
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """What stands there now."""
-        return tuple(self._outputs)
-
-    def apply(self, change: OutputChange) -> None:
-        """Fold one change: cleared, text appended, replaced, or added at the end."""
-        output = change.output
-        if output is None:
-            self._outputs.clear()
-            return
-        if change.index >= len(self._outputs):
-            self._outputs.append(output)
-            return
-        there = self._outputs[change.index]
-        if change.append and isinstance(there, StreamOutput) and isinstance(output, StreamOutput):
-            output = there.model_copy(update={"text": there.text + output.text})
-        self._outputs[change.index] = output

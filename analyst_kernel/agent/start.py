@@ -1,17 +1,20 @@
-"""How a run begins: a living kernel, described data, the notebook's title, setup and question.
+"""How a run begins: a running kernel, described data, the notebook's title, setup and question.
 
-Also brings the data back after a kernel died. Every part is done once per analysis, or again after
-it was interrupted; nothing here asks the model.
+Also restores the kernel of a branch, and the data after a kernel died. Every part is done once per
+analysis, or again after it was interrupted. The model is not involved.
 """
 
 from __future__ import annotations
 
-from analyst_kernel.agent.context import Setup
+import asyncio
+
+from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel.agent.context import AgentDeps, Memory, Setup
 from analyst_kernel.agent.evidence.proof import cell_numbers
-from analyst_kernel.agent.manual.detect import notice_changes
+from analyst_kernel.agent.manual.detect import manual_changes_note
 from analyst_kernel.agent.observation.cell import envelope
 from analyst_kernel.agent.ports import Execution, QuestionEntry, SetupEntry, TitleEntry
-from analyst_kernel.agent.replay import replay
+from analyst_kernel.agent.replay import OnCell, Replay, ReplayResult, replay, take_replayed
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import DatasetProfiled, KernelChanged
 from analyst_kernel.protocol.ids import new_cell_id
@@ -21,30 +24,30 @@ _CHECK_SECONDS = 10.0
 
 
 async def open_run(run: Run) -> tuple[str, ...]:
-    """Bring up what a run stands on.
+    """Prepare everything that a run needs, and write its question.
 
     Returns:
         Notes for the model: a kernel that lost its state, a setup cell that failed, what the
-        user did by hand.
+        user did in the notebook.
 
     Raises:
-        SandboxError, KernelError: The kernel did not come up; no generated code ran.
-        DataError, NotebookError: A dataset cannot be read, the notebook not be written.
+        SandboxError, KernelError: The kernel did not start; no generated code ran.
+        DataError, NotebookError: A dataset cannot be read, or the notebook not be written.
     """
     await run.deps.notebook.refresh()
     await _check_kernel(run)
     same_kernel = run.memory.facts is not None and not run.memory.kernel_lost
-    variables = (run.memory.left, run.memory.frames) if same_kernel else ((), ())
+    variables = (run.memory.frames_at_run_end, run.memory.frames) if same_kernel else ((), ())
     notes = await bring_up(run)
-    by_hand = notice_changes(run, *variables)
-    notes = [*run.memory.news, *notes, *([by_hand] if by_hand else [])]
-    run.memory.news.clear()
+    changes = manual_changes_note(run, *variables)
+    notes = [*run.memory.pending_notes, *notes, *([changes] if changes else [])]
+    run.memory.pending_notes.clear()
     await write_question(run)
     return tuple(notes)
 
 
 async def bring_up(run: Run) -> list[str]:
-    """Make sure of a living kernel that holds the described datasets; return what failed."""
+    """Start a kernel that holds the state and the datasets, if needed; return what failed."""
     await _check_kernel(run)
     await start_kernel(run)
     replayed = await replay(run) if run.memory.kernel_lost else []
@@ -52,14 +55,57 @@ async def bring_up(run: Run) -> list[str]:
         if dataset.name not in run.memory.profiles:
             profile = await run.deps.catalog.profile(dataset.name)
             run.memory.profiles[dataset.name] = profile
-            run.tell(DatasetProfiled(**run.stamp, profile=profile))
+            run.emit(DatasetProfiled(**run.stamp, profile=profile))
     await write_heading(run)
     _plan_setup(run)
     return [*replayed, *await _run_setups(run)]
 
 
+async def start_kernel(run: Run) -> None:
+    """Start the kernel and emit its state, unless it runs."""
+    memory = run.memory
+    if memory.facts is not None:
+        return
+    run.emit(KernelChanged(**run.stamp, state="starting"))
+    facts = memory.facts = await run.deps.kernel.start()
+    memory.empty_kernel()
+    run.emit(
+        KernelChanged(
+            **run.stamp, state="ready", reason=facts.sandbox.sentence, ready_ms=facts.ready_ms,
+            versions={"python": facts.python, **facts.versions}, sandbox=facts.sandbox,
+        )
+    )  # fmt: skip
+
+
+async def restore_kernel_state(
+    deps: AgentDeps, memory: Memory, *, timeout: float, on_cell: OnCell | None = None
+) -> ReplayResult:
+    """Start the kernel of a branch and give it the state that the branch's notebook ends with.
+
+    Must not be called while a run is at work. When cancelled, or when it fails, the kernel is
+    stopped: the next run starts one and runs the cells again.
+
+    Raises:
+        SandboxError, KernelError: The kernel did not start, or died and did not come back.
+    """
+    run = Run.manual(deps, memory, timeout=timeout)
+    try:
+        await start_kernel(run)
+        cells = deps.notebook.cells_to_replay()
+        result = await Replay().bring(deps.kernel, cells, timeout=timeout, on_cell=on_cell)
+    except (Exception, asyncio.CancelledError):
+        await finish_despite_cancel(deps.kernel.stop())
+        memory.forget_kernel()
+        memory.kernel_lost = True
+        raise
+    take_replayed(memory, result)
+    for failure in result.failures:
+        memory.pending_notes.append(f"{failure} This branch was made by running the cells again.")
+    return result
+
+
 async def write_heading(run: Run) -> None:
-    """Write the title, unless the notebook already has content of its own."""
+    """Write the title, unless the notebook has content of its own."""
     memory = run.memory
     if memory.titled:
         return
@@ -77,10 +123,10 @@ async def write_question(run: Run) -> None:
 
 
 async def reload_after_death(run: Run, why: str) -> str:
-    """After a kernel died and came back empty: load the data again, and say so to all."""
-    run.tell(KernelChanged(**run.stamp, state="died", reason=why))
+    """Load the data again after the kernel died, and return the note for the model."""
+    run.emit(KernelChanged(**run.stamp, state="died", reason=why))
     run.memory.empty_kernel()
-    run.tell(KernelChanged(**run.stamp, state="restarted", reason="All variables are gone."))
+    run.emit(KernelChanged(**run.stamp, state="restarted", reason="All variables are gone."))
     notes = await _run_setups(run)
     loaded = ", ".join(run.memory.dataset_names()) or "nothing"
     note = (
@@ -98,13 +144,15 @@ def _title(question: str) -> str:
 
 
 async def _check_kernel(run: Run) -> None:
-    """Find out whether the kernel of a stopped run still holds its variables."""
+    """Check whether the kernel still holds its variables after a run was stopped."""
     memory = run.memory
     if not memory.kernel_unsure:
         return
     if memory.facts is not None:
         execution = await run.deps.kernel.execute("pass", timeout=_CHECK_SECONDS)
         known = {frame.name for frame in memory.frames}
+        # A cell that ignored the interrupt was ended by a restart; an empty kernel has none of
+        # the names. A kernel that shares some of them is the same one.
         if known and not known & {frame.name for frame in execution.frames}:
             memory.kernel_lost = True
             memory.empty_kernel()
@@ -113,24 +161,8 @@ async def _check_kernel(run: Run) -> None:
     memory.kernel_unsure = False
 
 
-async def start_kernel(run: Run) -> None:
-    """Start the kernel and tell how it is, unless it lives."""
-    memory = run.memory
-    if memory.facts is not None:
-        return
-    run.tell(KernelChanged(**run.stamp, state="starting"))
-    facts = memory.facts = await run.deps.kernel.start()
-    memory.empty_kernel()
-    run.tell(
-        KernelChanged(
-            **run.stamp, state="ready", reason=facts.sandbox.sentence, ready_ms=facts.ready_ms,
-            versions={"python": facts.python, **facts.versions}, sandbox=facts.sandbox,
-        )
-    )  # fmt: skip
-
-
 def _plan_setup(run: Run) -> None:
-    """Add a setup cell for what no setup cell loads yet."""
+    """Add a setup cell for the datasets that no setup cell loads yet."""
     memory, catalog = run.memory, run.deps.catalog
     loaded = set(memory.dataset_names())
     new = tuple(dataset.name for dataset in catalog.datasets if dataset.name not in loaded)
@@ -141,7 +173,7 @@ def _plan_setup(run: Run) -> None:
 
 
 async def _run_setups(run: Run) -> list[str]:
-    """Run the setup cells that the living kernel has not run; return what failed."""
+    """Run the setup cells that the current kernel has not run; return what failed."""
     notes: list[str] = []
     for setup in run.memory.setups:
         if setup.ran:

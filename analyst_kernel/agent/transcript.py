@@ -1,13 +1,14 @@
-"""The conversation with a model, neutral of any provider's wire.
+"""The conversation with a model, independent of any provider's wire format.
 
-A transcript is append-only and each message is immutable, so that its prefix stays byte-stable:
-providers cache it, and some bind their thinking to it.
+A transcript is append-only and each message is immutable, so that its prefix stays the same byte
+for byte: providers cache the prefix, and some tie their thinking to it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DatasetProfile
@@ -23,16 +24,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A PNG picture for a model that sees; ``base64`` without line breaks."""
+    """A PNG picture for a model that sees images; ``base64`` has no line breaks."""
 
     base64: str
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a cell's tool result says, structured, beside its text.
+    """The structured content of a cell's tool result, beside its text.
 
-    Wires ignore it (a language model reads the text); deterministic models read it.
+    Deterministic models read it; language models get the text only.
     """
 
     outcome: str
@@ -62,7 +63,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the newest question stands on, structured, for deterministic models."""
+    """The newest question and its data, structured, for deterministic models."""
 
     question: str
     datasets: tuple[DatasetProfile, ...] = ()
@@ -71,7 +72,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
-    """A turn of ours: results first, then text (the order that providers require)."""
+    """A turn sent to the model: results first, then text, the order that providers require."""
 
     results: tuple[ToolResult, ...] = ()
     text: tuple[Text | Image, ...] = ()
@@ -83,11 +84,11 @@ class AssistantMessage:
     """A complete turn of the model.
 
     Attributes:
-        text: Its prose.
-        calls: Its tool calls, in order.
-        raw: The provider's content blocks verbatim (signatures and all), sent back unchanged to the
-            same model; ``None`` where the provider has none.
-        model: Which model wrote it; another model gets the neutral parts instead of ``raw``.
+        text: The prose.
+        calls: The tool calls, in order.
+        raw: The provider's content blocks verbatim, signatures included, which are sent back
+            unchanged to the same model; None if the provider has none.
+        model: The model that wrote it; another model gets the neutral parts instead of ``raw``.
     """
 
     text: str
@@ -118,3 +119,21 @@ class ModelRequest:
     max_tokens: int = 16_000
     tool_choice: Literal["auto", "none"] = "auto"
     metadata: dict[str, str] = field(default_factory=dict)
+
+
+def parsed_input(raw: str) -> dict[str, Json] | None:
+    """Parse a tool call's raw input strictly; return None unless it is one JSON object.
+
+    An empty text counts as ``{}``, because a call without arguments sends nothing.
+    """
+    if not raw.strip():
+        return {}
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

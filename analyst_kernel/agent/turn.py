@@ -1,20 +1,20 @@
-"""One turn of the model: its stream told as events, its failures retried in the open.
+"""One turn of the model: its stream becomes events, and its failures are retried visibly.
 
-Nothing of a turn is used before it is complete. Running its tools is the loop's business.
+Nothing of a turn is used before it is complete. The loop runs its tools.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal, assert_never, cast
+from typing import assert_never
 
 from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
+    StopReason,
     TextDelta,
     ThinkingDelta,
     ToolEnded,
@@ -22,8 +22,7 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
-from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolCall
-from analyst_kernel.protocol.base import Json
+from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolCall, parsed_input
 from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.events import (
     ModelCalled,
@@ -36,7 +35,10 @@ from analyst_kernel.protocol.events import (
 from analyst_kernel.protocol.ids import RunId
 from analyst_kernel.protocol.records import Usage
 
-StopReason = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_exceeded"]
+ATTEMPTS = 5
+LONGEST_WAIT = 60.0
+"""Seconds; if the provider asks for more, the user gets the error instead."""
+
 _MORE_ROOM = 2
 """Factor on ``max_tokens`` for the second try of a reply that was cut off."""
 
@@ -46,10 +48,10 @@ class Turn:
     """A complete turn.
 
     Attributes:
-        message: For the transcript; a call whose input is no JSON object stands there with ``{}``.
+        message: For the transcript. The input of a call is ``{}`` there if it is not a JSON object.
         reason: Tools may run only for ``tool_use``.
-        broken: Raw text of the inputs that are no JSON object, by call id.
-        detail: The provider's own words on a refusal.
+        broken: Raw text of the inputs that are not JSON objects, by call id.
+        detail: The provider's explanation of a refusal.
     """
 
     message: AssistantMessage
@@ -66,22 +68,25 @@ async def take_turn(
     call: int,
     spend: Callable[[Usage], Usage],
 ) -> Turn:
-    """Ask the model once, retrying what may be retried, and tell everything as events.
+    """Ask the model, retry what may be retried, and emit everything as events.
 
     Args:
-        deps: Model and event sink.
-        run: Stamped on the events.
-        request: What to ask.
+        deps: The model, and where events go.
+        run: The run of the events.
+        request: The request.
         call: Number of this call in the run, from 1.
-        spend: Adds tokens to the run's total and returns it; called for failed and cancelled
-            attempts too, because they cost as well.
+        spend: Adds tokens to the run's total and returns the total. Called for failed and
+            cancelled attempts too, because they cost as well.
 
     Raises:
-        ModelError: When no further attempt makes sense; nothing of the turn is kept.
+        ModelError: No further attempt makes sense; nothing of the turn is kept.
     """
     deps.emit(ModelCalled(analysis=deps.analysis, run=run, call=call))
     attempt = 1
     roomier = False
+    # Each attempt gathers from zero: the pieces of a failed one are void, and the events say so.
+    # A reply that was cut off at its length is asked for once more with twice the room. That does
+    # not count as a failed attempt; the second time its truncation is the turn's stop reason.
     while True:
         gathered = _Gathered()
         try:
@@ -121,6 +126,41 @@ async def take_turn(
         return gathered.turn(deps.model.name)
 
 
+def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
+    """Return the seconds to wait before the next attempt, or None to give up.
+
+    Args:
+        error: Why the last attempt failed.
+        attempt: How many attempts were made, from 1.
+        jitter: Between 0 and 1.
+    """
+    # A truncated stream is always worth another try: nothing of it was used.
+    if not (error.retryable or error.fault == "truncated") or attempt >= ATTEMPTS:
+        return None
+    if error.retry_after is not None:
+        return max(error.retry_after, 0.0) if error.retry_after <= LONGEST_WAIT else None
+    return float(min(2 ** (attempt - 1), 30)) * (0.5 + 0.5 * jitter)
+
+
+def given_up(error: ModelError, attempts: int) -> ModelError:
+    """Return the error that ends the run, which says why no further attempt is made."""
+    if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+        what = f"{error.what} The provider asks to wait {error.retry_after:,.0f} s."
+        remedy = "Ask again later, or choose another model. The analysis is saved."
+    elif attempts > 1:
+        what = f"{error.what} It was tried {attempts} times."
+        remedy = error.remedy or "Ask again later, or choose another model. The analysis is saved."
+    else:
+        return error
+    return ModelError(
+        what,
+        remedy,
+        fault=error.fault,
+        retryable=False,
+        retry_after=error.retry_after,
+    )
+
+
 @dataclass(slots=True)
 class _Call:
     call_id: str
@@ -130,7 +170,7 @@ class _Call:
 
 @dataclass(slots=True)
 class _Gathered:
-    """What has streamed so far."""
+    """The pieces of one attempt that have streamed so far."""
 
     text: list[str] = field(default_factory=list)
     calls: dict[int, _Call] = field(default_factory=dict)
@@ -143,7 +183,7 @@ class _Gathered:
         return self.stopped.reason
 
     def cost(self) -> Usage:
-        """Return the tokens; only an answered attempt counts as a call."""
+        """Return the tokens; only an attempt with a complete answer counts as a call."""
         return self.usage.model_copy(update={"calls": int(self.stopped is not None)})
 
     def turn(self, model: str) -> Turn:
@@ -152,7 +192,7 @@ class _Gathered:
         broken: dict[str, str] = {}
         for call in self.calls.values():
             raw = call.raw or ""
-            if call.raw is None or parsed_object(raw) is None:
+            if call.raw is None or parsed_input(raw) is None:
                 broken[call.call_id] = raw
                 raw = "{}"
             calls.append(ToolCall(call.call_id, call.tool, raw or "{}"))
@@ -174,7 +214,7 @@ async def _gather(
 
 
 def _take(deps: AgentDeps, run: RunId, event: ModelEvent, call: int, gathered: _Gathered) -> bool:
-    """Fold one event; return whether it was the last."""
+    """Fold one event into ``gathered``; return whether it was the last."""
     stamp = deps.analysis
     match event:
         case TextDelta():
@@ -208,21 +248,6 @@ def _take(deps: AgentDeps, run: RunId, event: ModelEvent, call: int, gathered: _
     return False
 
 
-def parsed_object(raw: str) -> dict[str, Json] | None:
-    """Parse a tool input strictly; ``None`` unless it is one JSON object. Empty text is ``{}``."""
-    if not raw.strip():
-        return {}
-    try:
-        value = json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _truncated(where: str) -> ModelError:
     return ModelError(
         f"The model's reply ended {where}.",
@@ -242,7 +267,7 @@ def _malformed() -> ModelError:
 
 
 async def _closable(stream: AsyncIterator[ModelEvent]) -> AsyncGenerator[ModelEvent, None]:
-    """Make sure that a stream left early is closed at once, whatever kind of iterator it is."""
+    """Wrap a stream so that it is closed at once when left early, whatever iterator it is."""
     try:
         async for event in stream:
             yield event
@@ -250,43 +275,3 @@ async def _closable(stream: AsyncIterator[ModelEvent]) -> AsyncGenerator[ModelEv
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
-
-
-ATTEMPTS = 5
-LONGEST_WAIT = 60.0
-"""Seconds; a provider that asks for more gets its error told to the user instead."""
-
-
-def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
-    """Return the seconds to wait before the next attempt, or ``None`` to give up.
-
-    Args:
-        error: Why the last attempt failed.
-        attempt: How many attempts were made, from 1.
-        jitter: Between 0 and 1.
-    """
-    # A cut stream is always worth another try: nothing of it was used.
-    if not (error.retryable or error.fault == "truncated") or attempt >= ATTEMPTS:
-        return None
-    if error.retry_after is not None:
-        return max(error.retry_after, 0.0) if error.retry_after <= LONGEST_WAIT else None
-    return float(min(2 ** (attempt - 1), 30)) * (0.5 + 0.5 * jitter)
-
-
-def given_up(error: ModelError, attempts: int) -> ModelError:
-    """Say to the user why no further attempt is made."""
-    if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
-        what = f"{error.what} The provider asks to wait {error.retry_after:,.0f} s."
-        remedy = "Ask again later, or choose another model. The analysis is saved."
-    elif attempts > 1:
-        what = f"{error.what} It was tried {attempts} times."
-        remedy = error.remedy or "Ask again later, or choose another model. The analysis is saved."
-    else:
-        return error
-    return ModelError(
-        what,
-        remedy,
-        fault=error.fault,
-        retryable=False,
-        retry_after=error.retry_after,
-    )

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.manual.changes import HeardRun
-from analyst_kernel.agent.manual.detect import detect_user_run
-from analyst_kernel.agent.manual.run import run_by_hand
+from analyst_kernel.agent.manual.changes import UserExecution
+from analyst_kernel.agent.manual.detect import record_user_execution
+from analyst_kernel.agent.manual.run import run_user_code
 from analyst_kernel.agent.ports import Execution, Model, User
 from analyst_kernel.agent.rebuild import recall
-from analyst_kernel.agent.replay import CellArrived, Replay, StateTransfer
-from analyst_kernel.agent.restore import arrive
+from analyst_kernel.agent.replay import CellReplayed
+from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.agent.undo import undo_run
 from analyst_kernel.analysis.branch import CELL_SECONDS, is_trouble, judged, trouble_text
 from analyst_kernel.analysis.event_log import EventLog
@@ -338,7 +338,7 @@ class Analysis:
     async def run(self, code: str, *, timeout: float | None = None) -> tuple[CellId, Execution]:
         """Run the user's own code as a cell of the notebook."""
         async with self._lock:
-            return await run_by_hand(
+            return await run_user_code(
                 self._deps,
                 self._memory,
                 code,
@@ -348,13 +348,11 @@ class Analysis:
     async def bring_state(
         self,
         *,
-        transfer: StateTransfer | None = None,
         on_check: Callable[[CellCheck, int, int], None] | None = None,
     ) -> tuple[CellCheck, ...]:
         """Bring the kernel of a branch, which is not started yet, to the state of its notebook.
 
         Args:
-            transfer: How it comes; by running the cells again, by default.
             on_check: Called with what became of a cell, how many there were, how many there are.
 
         Returns:
@@ -366,17 +364,16 @@ class Analysis:
         checks: list[CellCheck] = []
         path = Path(self.notebook.path)
 
-        async def judge(arrived: CellArrived) -> None:
+        async def judge(arrived: CellReplayed) -> None:
             check = await judged(self.notebook.document, path, arrived)
             checks.append(check)
             if on_check is not None:
                 on_check(check, arrived.number, arrived.of)
 
         async with self._lock:
-            await arrive(
-                self._deps, self._memory, transfer or Replay(),
-                timeout=CELL_SECONDS, on_cell=judge,
-            )  # fmt: skip
+            await restore_kernel_state(
+                self._deps, self._memory, timeout=CELL_SECONDS, on_cell=judge
+            )
             for check in checks:
                 if is_trouble(check):
                     self._notice("branch-differs", trouble_text(check))
@@ -431,8 +428,8 @@ class Analysis:
                     model=self.model_name, python=facts.python, packages=facts.versions
                 )
 
-    def _detect_user_run(self, heard: HeardRun) -> None:
-        detect_user_run(self._deps, self._memory, heard)
+    def _detect_user_run(self, heard: UserExecution) -> None:
+        record_user_execution(self._deps, self._memory, heard)
 
     def _tell_of_problems(self) -> None:
         """Keep, for the next question, what in granted folders could not be read."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel.agent.replay import CellArrived, Replay, StateTransfer
+from analyst_kernel.agent.replay import CellReplayed, Replay
 from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
@@ -148,7 +148,6 @@ async def check_branch(
     sandbox: SandboxLevel = "restricted",
     on_check: Callable[[CellCheck, int, int], None] | None = None,
     host: KernelHost | None = None,
-    transfer: StateTransfer | None = None,
 ) -> BranchReport:
     """Bring a fresh kernel to the branch's state; compare each cell that runs with what is saved.
 
@@ -158,14 +157,13 @@ async def check_branch(
         on_check: Called with each cell's result, how many there were so far, and how many there
             are.
         host: Who starts the kernel.
-        transfer: How the state comes.
 
     Raises:
         SandboxError, KernelError: No fresh kernel; nothing was compared.
     """
     checks: list[CellCheck] = []
 
-    async def judge(arrived: CellArrived) -> None:
+    async def judge(arrived: CellReplayed) -> None:
         check = await judged(branch.document, branch.path, arrived)
         checks.append(check)
         if on_check is not None:
@@ -177,7 +175,7 @@ async def check_branch(
     kernel = KernelSession(notebook=str(branch.path), require=sandbox, host=host)
     await kernel.start()
     try:
-        await (transfer or Replay()).bring(kernel, cells, timeout=CELL_SECONDS, on_cell=judge)
+        await Replay().bring(kernel, cells, timeout=CELL_SECONDS, on_cell=judge)
     finally:
         await kernel.stop()
     return BranchReport(branch, tuple(checks))
@@ -192,7 +190,6 @@ async def branch_notebook(
     sandbox: SandboxLevel = "restricted",
     on_made: Callable[[Branch], None] | None = None,
     on_check: Callable[[CellCheck, int, int], None] | None = None,
-    transfer: StateTransfer | None = None,
 ) -> BranchReport:
     """Make a branch and check that its state comes: :func:`make_branch`, :func:`check_branch`.
 
@@ -203,16 +200,14 @@ async def branch_notebook(
     try:
         if on_made is not None:
             on_made(branch)
-        return await check_branch(branch, sandbox=sandbox, on_check=on_check, transfer=transfer)
+        return await check_branch(branch, sandbox=sandbox, on_check=on_check)
     except BaseException:
         await finish_despite_cancel(discard(branch))
         raise
 
 
-async def judged(document: Document, path: Path, arrived: CellArrived) -> CellCheck:
+async def judged(document: Document, path: Path, arrived: CellReplayed) -> CellCheck:
     """Say whether a cell whose state arrived gives what the notebook ``path`` holds of it."""
-    if arrived.execution is None:
-        return CellCheck(arrived.cell.cell, "skipped", "its state came without running it")
     return await cutting.judged(document, arrived.cell.cell, arrived.execution, path=path)
 
 

@@ -98,11 +98,11 @@ async def _ask(
     from rich.console import Console
 
     from analyst_kernel.analysis.analysis import Analysis
-    from analyst_kernel.command_line.progress import Progress
+    from analyst_kernel.command_line.progress import ProgressDisplay
     from analyst_kernel.command_line.terminal_user import TerminalUser
 
     console = Console(stderr=True)
-    progress = Progress(console, quiet=quiet or (as_json and not console.is_terminal))
+    progress = ProgressDisplay(console, quiet=quiet or (as_json and not console.is_terminal))
     user: User | None = TerminalUser(console, progress) if sys.stdin.isatty() else None
     finished: list[RunFinished] = []
     try:

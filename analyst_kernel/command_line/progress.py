@@ -42,7 +42,7 @@ _TOLD_AT_THE_END = ("budget-ended",)
 """Notices that the end of the run repeats as its reason."""
 
 
-class Progress:
+class ProgressDisplay:
     """Listens to a run's events and shows them on ``console`` until closed."""
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:

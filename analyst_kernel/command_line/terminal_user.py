@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.syntax import Syntax
 
 from analyst_kernel.agent.ports import Approval
-from analyst_kernel.command_line.progress import Progress
+from analyst_kernel.command_line.progress import ProgressDisplay
 
 _DECISIONS = {"y": "run", "": "run", "s": "skip", "a": "run_all"}
 
@@ -20,7 +20,7 @@ _DECISIONS = {"y": "run", "": "run", "s": "skip", "a": "run_all"}
 class TerminalUser:
     """Asks on the terminal. Only made where stdin is one; elsewhere the defaults are taken."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Console, progress: ProgressDisplay) -> None:
         """Ask on ``console``, pausing ``progress`` meanwhile."""
         self._console = console
         self._progress = progress

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyst_kernel.agent.manual.changes import HeardRun
+from analyst_kernel.agent.manual.changes import UserExecution
 from analyst_kernel.kernel.diagnosis import cell_error
 from analyst_kernel.kernel.execution import CellRun
 from analyst_kernel.kernel.messages import ExecuteInputMsg, content_of, parent_of, parse, type_of
@@ -41,7 +41,7 @@ class ForeignRuns:
         """Keep as much output of each as of a run of ours."""
         self._limits = limits
         self._runs: dict[str, _Heard] = {}
-        self.listener: Callable[[HeardRun], None] | None = None
+        self.listener: Callable[[UserExecution], None] | None = None
 
     async def take(self, raw: Mapping[str, Any], *, own: str) -> None:
         """Take a published message that answers no request of ours; ``own`` is our session."""
@@ -76,7 +76,7 @@ class ForeignRuns:
         if failure is not None:
             error = cell_error(failure, execution_count=heard.count, frames=())
         self.listener(
-            HeardRun(
+            UserExecution(
                 code=heard.code,
                 outcome="ok" if error is None else "error",
                 outputs=finished.outputs,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
+    StopReason,
     TextDelta,
     ThinkingDelta,
     ToolEnded,
@@ -20,11 +21,9 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
-from analyst_kernel.models.anthropic_wire import strict_object
+from analyst_kernel.agent.transcript import parsed_input
 from analyst_kernel.models.prices import Tariff, cost_of
 from analyst_kernel.protocol.records import Usage
-
-StopReason = Literal["end_turn", "tool_use", "max_tokens", "refusal", "context_exceeded"]
 
 _REASONS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -144,7 +143,7 @@ class MessageFold:
             raw = json.dumps(block["input"], ensure_ascii=False)
             events.append(ToolInputDelta(index=index, text=raw))
         raw = raw or "{}"
-        parsed = strict_object(raw)
+        parsed = parsed_input(raw)
         block["input"] = {} if parsed is None else parsed
         events.append(ToolEnded(index=index, raw_input=raw))
         return events

@@ -20,7 +20,7 @@ _MOST_QUOTED = 300
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Situation:
+class ErrorContext:
     """What an error message needs to know beside the error.
 
     Attributes:
@@ -139,7 +139,7 @@ _LONG_WORDS = ("prompt is too long", "context window", "context length", "exceed
 _MONEY_WORDS = ("credit balance", "spend limit", "billing")
 
 
-def truncated(about: Situation, *, seen: int) -> ModelError:
+def truncated(about: ErrorContext, *, seen: int) -> ModelError:
     """Make the error of a stream that ended after ``seen`` events, before its message did."""
     what = "in the middle" if seen else "before it began"
     return ModelError(
@@ -147,13 +147,13 @@ def truncated(about: Situation, *, seen: int) -> ModelError:
     )
 
 
-def stalled(about: Situation, *, seconds: float) -> ModelError:
+def stalled(about: ErrorContext, *, seconds: float) -> ModelError:
     """Make the error of a stream that was silent for ``seconds``."""
     what = f"{about.label} sent nothing for {seconds:g} seconds."
     return ModelError(what, _AGAIN, fault="stalled", retryable=True)
 
 
-def model_error(error: Exception, about: Situation, *, now: float | None = None) -> ModelError:
+def model_error(error: Exception, about: ErrorContext, *, now: float | None = None) -> ModelError:
     """Classify any exception of the SDK, of HTTP or of parsing.
 
     Args:
@@ -216,7 +216,7 @@ def _number(text: str | None) -> float | None:
     return value if value is not None and 0 <= value < float("inf") else None
 
 
-def _from_answer(error: Any, about: Situation, now: float) -> ModelError:
+def _from_answer(error: Any, about: ErrorContext, now: float) -> ModelError:
     headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", {})
     kind_name = str(getattr(error, "type", None) or "")
     code = str(getattr(error, "error_code", None) or "")
@@ -249,7 +249,7 @@ def _kind_of(status: int, name: str, code: str, words: str) -> _Kind:
     return _REQUEST if status >= 400 else _MALFORMED
 
 
-def _from_exception(error: Exception, about: Situation) -> _Kind:
+def _from_exception(error: Exception, about: ErrorContext) -> _Kind:
     import httpx2
 
     name = type(error).__name__
@@ -274,7 +274,7 @@ def _from_exception(error: Exception, about: Situation) -> _Kind:
     return _MALFORMED
 
 
-def _words_of(error: Exception, about: Situation) -> str:
+def _words_of(error: Exception, about: ErrorContext) -> str:
     if isinstance(error, TypeError | KeyError | AssertionError | AttributeError):
         return ""
     return redact(str(error), about.secrets)[:_MOST_QUOTED]
@@ -282,7 +282,7 @@ def _words_of(error: Exception, about: Situation) -> str:
 
 def _compose(
     kind: _Kind,
-    about: Situation,
+    about: ErrorContext,
     words: str,
     retryable: bool | None = None,
     wait: float | None = None,

@@ -15,7 +15,7 @@ from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.models.anthropic_client import Connection, build_client
 from analyst_kernel.models.anthropic_events import MessageFold
 from analyst_kernel.models.anthropic_faults import (
-    Situation,
+    ErrorContext,
     model_error,
     quotes_secret,
     stalled,
@@ -73,7 +73,7 @@ class AnthropicMessages:
         self._sees_images = sees_images
         self._tariff = tariff
         self._stall_seconds = stall_seconds
-        self._about = Situation(
+        self._about = ErrorContext(
             label=label,
             model=self._name,
             host=connection.host,

@@ -7,7 +7,6 @@ always start with those of a shorter one: providers cache that prefix and bind t
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Any, Literal, assert_never
 
@@ -21,6 +20,7 @@ from analyst_kernel.agent.transcript import (
     ToolResult,
     ToolSpec,
     UserMessage,
+    parsed_input,
 )
 
 Dialect = Literal["claude", "compat"]
@@ -66,24 +66,6 @@ def build_params(
         case _:
             assert_never(dialect)
     return params
-
-
-def strict_object(raw: str) -> dict[str, Any] | None:
-    """Parse a tool call's raw input as the strict JSON object it must be, else ``None``.
-
-    An empty text is the empty object: calls without arguments send nothing.
-    """
-    if not raw.strip():
-        return {}
-    try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _add_claude(params: Params, request: ModelRequest, model: str) -> None:
@@ -137,7 +119,7 @@ def _call(call: ToolCall) -> Params:
         "type": "tool_use",
         "id": _wire_id(call.call_id),
         "name": call.tool,
-        "input": strict_object(call.raw_input) or {},
+        "input": parsed_input(call.raw_input) or {},
     }
 
 

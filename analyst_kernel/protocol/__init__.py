@@ -1,5 +1,5 @@
-"""The wire: words, records, commands and events. No IO, no Jupyter, nothing but pydantic.
+"""The wire: identifiers, records, commands, events and errors. It depends on pydantic only.
 
-Commands are imperative and travel from a user to an analysis; events are past tense and travel
-back. Everything else in the package imports this; this imports nothing of it.
+Commands are in the imperative and travel from a user to an analysis; events are in the past tense
+and travel back. The rest of the package imports this package, which imports nothing of it.
 """

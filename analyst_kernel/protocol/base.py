@@ -1,4 +1,4 @@
-"""What every record on the wire has in common."""
+"""The base of every record on the wire."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json: TypeAlias = JsonValue
 
 
 class Record(BaseModel):
-    """An immutable value on the wire; unknown fields are refused, so drift is noticed."""
+    """An immutable value on the wire; unknown fields are refused, so that drift is detected."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -23,8 +23,8 @@ class Record(BaseModel):
 
 
 class WireSchema(GenerateJsonSchema):
-    """JSON Schema without the generated field titles, which would become noise type names."""
+    """JSON Schema without generated field titles, which would become TypeScript type names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Say no for every field (called by pydantic while it walks the models)."""
+        """Return False for every field; called by pydantic."""
         return False

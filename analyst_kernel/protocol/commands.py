@@ -1,6 +1,6 @@
-"""Commands: what a user asks of an analysis, imperative, one tagged union.
+"""Commands: what a user asks of an analysis, in the imperative, as one tagged union.
 
-The tag has no default here, so that TypeScript must write it and a missing tag is refused.
+The tag has no default, so that TypeScript must write it and a missing tag is refused.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from analyst_kernel.protocol.records import ApprovalMode, Limits
 
 
 class CommandBase(Record):
-    """What every command has: the analysis it is for."""
+    """The field that every command has: the analysis that it is for."""
 
     analysis: AnalysisId
 
 
 class AskQuestion(CommandBase):
-    """Ask; starts a run, or queues behind the one at work."""
+    """Ask a question; it starts a run, or waits in the queue behind the current one."""
 
     type: Literal["ask_question"]
     question: str = Field(min_length=1)
@@ -32,7 +32,7 @@ class AskQuestion(CommandBase):
 
 
 class CancelRun(CommandBase):
-    """Stop the run at work, interrupting the kernel."""
+    """Cancel the current run and interrupt the kernel."""
 
     type: Literal["cancel_run"]
 
@@ -52,7 +52,7 @@ class AttachData(CommandBase):
 
 
 class AnswerQuestion(CommandBase):
-    """Answer what the run asked."""
+    """Answer a question of the run."""
 
     type: Literal["answer_question"]
     ask: AskId
@@ -60,7 +60,7 @@ class AnswerQuestion(CommandBase):
 
 
 class DecideApproval(CommandBase):
-    """Decide about a cell that waits; ``code`` replaces it where the decision is ``edit``."""
+    """Decide about a cell that waits; with the decision ``edit``, ``code`` replaces its source."""
 
     type: Literal["decide_approval"]
     ask: AskId
@@ -69,7 +69,7 @@ class DecideApproval(CommandBase):
 
 
 class DecidePlan(CommandBase):
-    """Accept the plan that waits, as it is or as edited (goals in order)."""
+    """Accept the plan that waits, as it is or edited; ``goals`` are in order."""
 
     type: Literal["decide_plan"]
     ask: AskId
@@ -77,28 +77,28 @@ class DecidePlan(CommandBase):
 
 
 class DetachData(CommandBase):
-    """Take a dataset back from the analysis, by its name."""
+    """Detach a dataset from the analysis, by its name."""
 
     type: Literal["detach_data"]
     name: str
 
 
 class RunAgain(CommandBase):
-    """Run one iteration's cell again, or with ``cell`` null every cell of the analysis in order."""
+    """Run one iteration's cell again, or every cell in order if ``cell`` is null."""
 
     type: Literal["run_again"]
     cell: CellId | None = None
 
 
 class UnqueueQuestion(CommandBase):
-    """Take back a question that waits its turn; ``position`` counts from 0."""
+    """Withdraw a question from the queue; ``position`` counts from 0."""
 
     type: Literal["unqueue_question"]
     position: int = Field(ge=0)
 
 
 class RetryModel(CommandBase):
-    """Ask the model again now instead of waiting for the next try."""
+    """Ask the model again now instead of waiting for the next attempt."""
 
     type: Literal["retry_model"]
 
@@ -111,27 +111,27 @@ class ChooseModel(CommandBase):
 
 
 class ChooseApproval(CommandBase):
-    """Choose what waits for the user's leave from now on."""
+    """Choose what waits for the user's approval from now on."""
 
     type: Literal["choose_approval"]
     mode: ApprovalMode
 
 
 class ChooseBudget(CommandBase):
-    """Limit what each further question may cost, US dollars; null is no limit."""
+    """Limit the cost of each further question, in US dollars; null means no limit."""
 
     type: Literal["choose_budget"]
     cost_usd: float | None = Field(default=None, gt=0)
 
 
 class VerifyAnalysis(CommandBase):
-    """Run the whole notebook in a fresh kernel and compare."""
+    """Run the whole notebook in a fresh kernel and compare the outputs."""
 
     type: Literal["verify_analysis"]
 
 
 class UndoRun(CommandBase):
-    """Take a whole run out of the notebook; with ``roll_back`` out of the kernel's state too."""
+    """Remove a whole run from the notebook; with ``roll_back`` also from the kernel's state."""
 
     type: Literal["undo_run"]
     run: RunId
@@ -146,24 +146,24 @@ class SubscribeAnalysis(CommandBase):
 
 
 class UnsubscribeAnalysis(CommandBase):
-    """Send this tab no more events of the analysis."""
+    """Stop sending this tab the events of the analysis."""
 
     type: Literal["unsubscribe_analysis"]
 
 
 class ReportNotebook(CommandBase):
-    """Say how this tab has the notebook open: its lease, which makes it the notebook's writer.
+    """Report how this tab has the notebook open: a lease, which makes the tab its writer.
 
     Sent when the notebook is opened, closed or renamed, when ``dirty`` or ``busy`` changes, on
     focus, every 20 seconds, and at once after a reconnect.
 
     Attributes:
-        tab: The tab's own random id; the same after a reconnect and a reload of its page.
-        path: The file browser's path of the notebook.
-        open: False: this tab has it open no more.
-        dirty: Whether the tab holds what is not saved.
-        busy: Whether a cell that the user started is at work.
-        collaborative: Whether a live room synchronises it.
+        tab: The tab's random id, which stays the same after a reconnect or a reload of the page.
+        path: The notebook's path in the file browser.
+        open: Whether this tab has the notebook open; false ends the lease.
+        dirty: Whether the tab has unsaved changes.
+        busy: Whether a cell that the user started is running.
+        collaborative: Whether a live room synchronises the notebook.
         active: Whether it is the tab's current document and the page has the focus.
     """
 
@@ -178,14 +178,17 @@ class ReportNotebook(CommandBase):
 
 
 class ReportWrite(CommandBase):
-    """Say what became of a ``write_notebook``; ``unsaved`` is followed by ``saved`` once it is.
+    """Report the outcome of a ``write_notebook``.
+
+    ``unsaved`` is followed by ``saved`` as soon as the notebook is saved.
 
     Attributes:
-        write: Its number.
-        outcome: ``saved``: in the file; ``unsaved``: in the model, and lands with the next save;
-            ``refused``: something was not as expected, nothing was changed.
-        hash: Of the file after the save, where the contents service gives one.
-        document: Where it was refused: the notebook as it stands in the tab.
+        write: The number of the write.
+        outcome: ``saved`` if the changes are in the file, ``unsaved`` if they are in the tab's
+            model until the next save, ``refused`` if something was not as expected and nothing was
+            changed.
+        hash: The file's hash after the save, if the contents service gives one.
+        document: The notebook as it is in the tab, if the write was refused.
     """
 
     type: Literal["report_write"]
@@ -196,7 +199,7 @@ class ReportWrite(CommandBase):
 
 
 class ReportDocument(CommandBase):
-    """Answer a ``read_notebook``: the notebook as it stands in the tab, saved or not."""
+    """Answer a ``read_notebook`` with the notebook as it is in the tab, saved or not."""
 
     type: Literal["report_document"]
     read: int

@@ -1,4 +1,4 @@
-"""What is known of a dataset: where it is, how it is read, and its profile."""
+"""Datasets: where they are, how they are read, and their profiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from analyst_kernel.protocol.base import Json, Record
 
 DataFormat = Literal["csv", "tsv", "parquet", "json", "jsonl", "excel", "sqlite", "duckdb", "arrow"]
-"""``csv`` stands for delimited text with any delimiter."""
+"""``csv`` means delimited text with any delimiter."""
 
 ColumnKind = Literal["number", "text", "date", "bool", "other"]
 
@@ -29,16 +29,16 @@ class ColumnProfile(Record):
         dtype: The type the reader found (DuckDB's name for it).
         kind: The class of values.
         nulls: Rows without a value.
-        distinct: Distinct values; an estimate where ``distinct_is_estimate``.
+        distinct: Distinct values; an estimate if ``distinct_is_estimate``.
         minimum, p25, median, p75, maximum: Order statistics of numbers; dates fill the first and
             last as ISO text.
         mean, std: Of numbers; ``std`` is the sample standard deviation.
         zeros, negatives: Rows that are 0 or below 0.
-        top: Most frequent values of text, bool and few-valued columns; all of them where
+        top: Most frequent values of text, bool and few-valued columns; all of them if
             ``distinct <= 30``, otherwise ten.
         max_length: Longest text in characters.
-        share_number, share_date: Of text values, the share (0 to 1) that reads as a number or date.
-        date_format: The strptime format of dates kept as text, where one was found.
+        share_number, share_date: The share (0 to 1) of text values that are a number or a date.
+        date_format: The strptime format of dates kept as text, if one was found.
     """
 
     name: str
@@ -64,12 +64,12 @@ class ColumnProfile(Record):
 
 
 class DataWarning(Record):
-    """Something about a dataset that spoils naive analysis.
+    """A property of a dataset that makes a naive analysis wrong.
 
     Attributes:
         code: Stable kebab-case name, e.g. ``dates-as-text``, ``total-rows``, ``duplicate-keys``.
         message: One sentence with the evidence.
-        column: The column it is about, where it is about one.
+        column: The column, if the warning is about one.
     """
 
     code: str
@@ -82,14 +82,14 @@ class Dataset(Record):
 
     Attributes:
         name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
-        path: Absolute path of the file it comes from.
+        path: Absolute path of the file.
         format: How the file is read.
         bytes: Size of the file.
-        rows: Row count, or ``None`` where it was not counted.
+        rows: Row count, or null if it was not counted.
         columns: Column names in order.
         table: Sheet of a workbook, or table of a database file.
-        options: What reading it needs, as found (``delimiter``, ``encoding``, ``decimal``...).
-        load: ``frame`` when the setup cell loads it into memory, ``view`` when it stays on disk.
+        options: Options for reading, as detected (``delimiter``, ``encoding``, ``decimal``...).
+        load: ``frame`` if the setup cell loads it into memory, ``view`` if it stays on disk.
     """
 
     name: str
@@ -104,16 +104,16 @@ class Dataset(Record):
 
 
 class DatasetProfile(Record):
-    """A dataset with its columns, first rows and warnings; what the model is shown as text.
+    """A dataset with its columns, first rows and warnings; the model gets it as text.
 
     Attributes:
-        dataset: Which one.
+        dataset: The dataset.
         columns: In file order.
-        head: First rows, each value as text, at most 5 (all where the table is tiny).
+        head: First rows, each value as text, at most 5 (all rows of a tiny table).
         sample: A few rows from elsewhere in the table.
-        duplicate_rows: Exact duplicates; ``None`` where it was not counted.
-        sampled: Whether statistics come from a sample; ``sample_note`` then says how it was taken.
-        warnings: What spoils naive analysis.
+        duplicate_rows: Exact duplicates, or null if they were not counted.
+        sampled: Whether statistics come from a sample; ``sample_note`` says how it was taken.
+        warnings: Properties that make a naive analysis wrong.
     """
 
     dataset: Dataset

@@ -26,7 +26,7 @@ ModelFault = Literal[
     "rate_limited",  # 429
     "server",  # other 5xx, api_error
     "truncated",  # the stream ended before the message did
-    "malformed",  # bytes that are not the wire's
+    "malformed",  # the bytes do not follow the protocol
     "stalled",  # no event for too long
     "auth",  # 401, 403, no credentials
     "request",  # 400, 404, 413: our request is wrong for this model
@@ -36,18 +36,17 @@ ModelFault = Literal[
 
 
 class AnalystError(Exception):
-    """Base of the tree.
+    """Base of the errors that this package raises on purpose; ``str()`` joins both sentences.
 
     Attributes:
         what: What happened, one sentence.
         remedy: What to do next, one sentence; may be empty.
-        exit_code: What the command line exits with.
+        exit_code: The exit code of the command line.
     """
 
     exit_code = 1
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        """Keep both sentences; ``str()`` joins them."""
         super().__init__(f"{what} {remedy}".strip())
         self.what = what
         self.remedy = remedy
@@ -64,14 +63,13 @@ class DataError(InputError):
 
 
 class NotebookError(InputError):
-    """A notebook cannot be read or written; what was there is untouched."""
+    """A notebook cannot be read or written; the file is unchanged."""
 
 
 class ModelChoiceError(InputError):
-    """The named model does not exist, or has no credentials (``exit_code`` 3 then)."""
+    """The named model does not exist, or has no credentials (then ``exit_code`` is 3)."""
 
     def __init__(self, what: str, remedy: str = "", *, no_credentials: bool = False) -> None:
-        """Mark missing credentials, which exit with 3 instead of 2."""
         super().__init__(what, remedy)
         if no_credentials:
             self.exit_code = 3
@@ -83,7 +81,7 @@ class ModelError(AnalystError):
     Attributes:
         fault: The class of failure.
         retryable: Whether asking again may help.
-        retry_after: Seconds the provider asked to wait, or ``None``.
+        retry_after: Seconds that the provider asked to wait, or None.
     """
 
     exit_code = 3
@@ -97,7 +95,6 @@ class ModelError(AnalystError):
         retryable: bool,
         retry_after: float | None = None,
     ) -> None:
-        """Keep the classification beside the sentences."""
         super().__init__(what, remedy)
         self.fault: ModelFault = fault
         self.retryable = retryable
@@ -115,7 +112,7 @@ class SandboxError(AnalystError):
 
 
 class NotFound(AnalystError):
-    """There is no such analysis, file or provider."""
+    """The named analysis, file or provider does not exist."""
 
 
 class JournalError(AnalystError):
@@ -123,4 +120,4 @@ class JournalError(AnalystError):
 
 
 class KeyStoreError(AnalystError):
-    """A key cannot be kept or read; the message never holds it."""
+    """A key cannot be stored or read; the message never contains the key."""

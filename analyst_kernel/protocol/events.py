@@ -1,12 +1,13 @@
-"""Events: what happened in an analysis, in past tense, one tagged union.
+"""Events: what happened in an analysis, in the past tense, as one tagged union.
 
-Whoever records an event stamps it with ``number`` (1, 2, 3 ... in the analysis) and ``at``; the
-producer leaves both at 0. The command line's ``--json`` lines and the browser's socket carry these
+The log that records an event sets its ``number`` (1, 2, 3 ... in the analysis) and ``at``; the
+producer leaves both at 0. The command line's ``--json`` lines and the browser's socket carry the
 same records.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -32,13 +33,15 @@ from analyst_kernel.protocol.records import (
 )
 from analyst_kernel.protocol.sandbox import SandboxReport
 
+NoticeLevel = Literal["info", "warning"]
+
 
 class EventBase(Record):
-    """What every event has.
+    """The fields that every event has.
 
     Attributes:
-        analysis: Where it happened.
-        run: The run it belongs to; ``None`` for what belongs to the analysis itself.
+        analysis: The analysis in which it happened.
+        run: The run that it belongs to; null if it belongs to the analysis itself.
         number: Position in the analysis's event log, from 1; 0 before it is recorded.
         at: Seconds since the epoch; 0 before it is recorded.
     """
@@ -50,7 +53,7 @@ class EventBase(Record):
 
 
 class RunStarted(EventBase):
-    """A question was taken up. ``is_ai`` is false where no AI model is at work."""
+    """The run of a question began. ``is_ai`` is false if no AI model is at work."""
 
     type: Literal["run_started"] = "run_started"
     question: str
@@ -78,7 +81,7 @@ class DatasetProfiled(EventBase):
 
 
 class PlanUpdated(EventBase):
-    """The plan is now this."""
+    """The plan was made or changed; ``steps`` is the whole plan."""
 
     type: Literal["plan_updated"] = "plan_updated"
     steps: tuple[Step, ...]
@@ -93,7 +96,7 @@ class ModelCalled(EventBase):
 
 
 class TextStreamed(EventBase):
-    """More of the model's prose."""
+    """The model's prose continued."""
 
     type: Literal["text_streamed"] = "text_streamed"
     call: int
@@ -101,7 +104,7 @@ class TextStreamed(EventBase):
 
 
 class ThinkingStreamed(EventBase):
-    """More of the model's thinking summary."""
+    """The model's thinking summary continued."""
 
     type: Literal["thinking_streamed"] = "thinking_streamed"
     call: int
@@ -109,7 +112,7 @@ class ThinkingStreamed(EventBase):
 
 
 class ToolInputStreamed(EventBase):
-    """More of a tool call's input, as raw JSON text; for display only, never executed."""
+    """A tool call's input continued, as raw JSON text; for display only, never executed."""
 
     type: Literal["tool_input_streamed"] = "tool_input_streamed"
     call: int
@@ -119,7 +122,7 @@ class ToolInputStreamed(EventBase):
 
 
 class ModelRetried(EventBase):
-    """The model failed, is asked again in ``wait`` seconds; what streamed of ``call`` is void."""
+    """The model failed and is asked again in ``wait`` seconds; what ``call`` streamed is void."""
 
     type: Literal["model_retried"] = "model_retried"
     call: int
@@ -152,10 +155,10 @@ class IterationStarted(EventBase):
 
 
 class OutputProduced(EventBase):
-    """An output of a running cell.
+    """A running cell produced an output at ``index``.
 
-    ``output`` stands at ``index``; where ``append`` is true it is a stream whose text continues the
-    one already there, otherwise it replaces or adds.
+    If ``append`` is true, the output is a stream whose text continues the one at ``index``.
+    Otherwise the output replaces the one at ``index``, or is added.
     """
 
     type: Literal["output_produced"] = "output_produced"
@@ -187,7 +190,7 @@ class IterationFinished(EventBase):
 
 
 class ChartCaptured(EventBase):
-    """A figure was captured. ``chart.png`` is left out here: it stands in the cell's output."""
+    """A figure was captured. ``chart.png`` is null here; the picture is in the cell's output."""
 
     type: Literal["chart_captured"] = "chart_captured"
     chart: ChartRecord
@@ -201,10 +204,10 @@ class FindingRecorded(EventBase):
 
 
 class NoticeRaised(EventBase):
-    """Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the user."""
+    """Something was cut, dropped, downgraded or is doubtful; ``message`` is for the user."""
 
     type: Literal["notice_raised"] = "notice_raised"
-    level: Literal["info", "warning"]
+    level: NoticeLevel
     code: str
     message: str
 
@@ -229,7 +232,7 @@ class UserAnswered(EventBase):
 
 
 class ApprovalRequested(EventBase):
-    """A cell waits for the user's leave to run."""
+    """A cell waits for the user's approval."""
 
     type: Literal["approval_requested"] = "approval_requested"
     ask: AskId
@@ -255,7 +258,7 @@ class PlanApprovalRequested(EventBase):
 
 
 class PlanApproved(EventBase):
-    """The user accepted the plan; ``edited`` where its goals were changed."""
+    """The user accepted the plan; ``edited`` is true if they changed its goals."""
 
     type: Literal["plan_approved"] = "plan_approved"
     ask: AskId
@@ -263,21 +266,21 @@ class PlanApproved(EventBase):
 
 
 class QueueChanged(EventBase):
-    """Questions that wait their turn are now these."""
+    """The queue of questions changed; ``questions`` is the whole queue."""
 
     type: Literal["queue_changed"] = "queue_changed"
     questions: tuple[str, ...]
 
 
 class DatasetDetached(EventBase):
-    """A dataset was taken back from the analysis."""
+    """A dataset was detached from the analysis."""
 
     type: Literal["dataset_detached"] = "dataset_detached"
     name: str
 
 
 class AnalysisConfigured(EventBase):
-    """The analysis's title or settings are now these."""
+    """The analysis's title or settings changed; the event has all of them."""
 
     type: Literal["analysis_configured"] = "analysis_configured"
     title: str
@@ -289,7 +292,7 @@ class AnalysisConfigured(EventBase):
 
 
 class VerificationStarted(EventBase):
-    """The notebook runs again in a fresh kernel; ``cells`` is how many will be compared."""
+    """The notebook began to run again in a fresh kernel; ``cells`` will be compared."""
 
     type: Literal["verification_started"] = "verification_started"
     cells: int
@@ -305,9 +308,9 @@ class CellVerified(EventBase):
 
 
 class VerificationFinished(EventBase):
-    """The comparison ended; ``reproduced`` of ``total`` cells gave what is saved.
+    """The comparison ended; ``reproduced`` of ``total`` cells gave the saved outputs.
 
-    ``stale`` where the result was noted earlier and the notebook's code is another one now.
+    ``stale`` is true for an earlier result if the notebook's code has changed since.
     """
 
     type: Literal["verification_finished"] = "verification_finished"
@@ -331,16 +334,16 @@ class CellRanByHand(EventBase):
 
 
 class HandChangesNoticed(EventBase):
-    """What the user changed in the notebook since the last question; the model is told."""
+    """The user changed cells in the notebook since the last question; the model gets this too."""
 
     type: Literal["hand_changes_noticed"] = "hand_changes_noticed"
     changes: tuple[HandChange, ...]
 
 
 class RunUndone(EventBase):
-    """A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the user's now.
+    """A run was undone; its cells were removed, except the ``kept`` ones, which the user edited.
 
-    ``rolled_back`` says that the kernel is emptied and what is left runs again.
+    If ``rolled_back`` is true, the kernel is emptied and the remaining cells run again.
     """
 
     type: Literal["run_undone"] = "run_undone"
@@ -350,12 +353,12 @@ class RunUndone(EventBase):
 
 
 class BranchStarted(EventBase):
-    """The analysis began from a cell of another one; the events before this one are its history.
+    """The analysis branched from a cell of another one, whose history precedes this event.
 
     Attributes:
-        parent, parent_title: The other analysis, and what it was called.
-        cell: The last cell taken over.
-        cells: How many cells make the state that the kernel is brought to now.
+        parent, parent_title: The other analysis, and its title then.
+        cell: The last cell of the other analysis that is part of the branch.
+        cells: How many cells run now to restore the kernel's state.
     """
 
     type: Literal["branch_started"] = "branch_started"
@@ -366,7 +369,7 @@ class BranchStarted(EventBase):
 
 
 class BranchAdvanced(EventBase):
-    """The state of one more cell is in the kernel; ``place`` counts them from 1."""
+    """One more cell of a branch ran in the kernel; ``place`` counts them from 1."""
 
     type: Literal["branch_advanced"] = "branch_advanced"
     cell: CellId
@@ -376,9 +379,9 @@ class BranchAdvanced(EventBase):
 
 
 class BranchFinished(EventBase):
-    """The kernel holds the state; ``reason`` says why not, where it does not.
+    """The kernel of a branch holds the notebook's state, or ``reason`` says why it does not.
 
-    ``reproduced`` of ``total`` cells that could be compared gave what is saved.
+    ``reproduced`` of the ``total`` cells that could be compared gave the saved outputs.
     """
 
     type: Literal["branch_finished"] = "branch_finished"
@@ -406,9 +409,9 @@ class NotebookSaved(EventBase):
 class RunFinished(EventBase):
     """The run ended; the last event of a run, always.
 
-    ``reason`` says why where ``status`` is not ``answered``. ``answer`` is the Markdown text;
-    ``details`` the same with assumptions, caveats, next questions and proofs. To a browser the
-    ``charts`` come without picture and data: it has them from their cells.
+    ``reason`` says why unless ``status`` is ``answered``. ``answer`` is the Markdown text, and
+    ``details`` the same with assumptions, caveats, next questions and proofs. A browser gets the
+    ``charts`` without picture and data, because it has both from the charts' cells.
     """
 
     type: Literal["run_finished"] = "run_finished"
@@ -469,3 +472,25 @@ Event = Annotated[
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event."""
+
+
+def emit_notice(
+    emit: Callable[[Event], None],
+    *,
+    analysis: AnalysisId,
+    code: str,
+    message: str,
+    level: NoticeLevel = "warning",
+    run: RunId | None = None,
+) -> None:
+    """Emit a notice: what was cut, dropped, downgraded or is doubtful, in a sentence for the user.
+
+    Args:
+        emit: Receives the event.
+        analysis: The analysis that it is about.
+        code: Stable kebab-case name of the kind of notice.
+        message: What happened, what it means and what to do next.
+        level: Whether the user should act on it.
+        run: The run that it is about, if it is about one.
+    """
+    emit(NoticeRaised(analysis=analysis, run=run, level=level, code=code, message=message))

@@ -1,4 +1,4 @@
-"""Identifiers. Each is a plain string (or int) on the wire and a type of its own in Python."""
+"""Identifiers. Each is a plain string on the wire and a type of its own in Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RunId = NewType("RunId", str)
 """One question of an analysis: ``r1``, ``r2``, ... in the order asked."""
 
 CellId = NewType("CellId", str)
-"""An nbformat 4.5 cell id; unique in its notebook and stable for ever."""
+"""An nbformat 4.5 cell id; unique in its notebook, and it never changes."""
 
 FindingId = NewType("FindingId", str)
 """``f1``, ``f2``, ... in an analysis."""
@@ -30,7 +30,7 @@ def new_analysis_id() -> AnalysisId:
 
 
 def new_cell_id() -> CellId:
-    """Return a fresh random cell id (12 hex digits: inside nbformat's 1-64 ``[A-Za-z0-9_-]``)."""
+    """Return a fresh random cell id; nbformat allows 1 to 64 of ``[A-Za-z0-9_-]``."""
     return CellId(secrets.token_hex(6))
 
 

@@ -1,8 +1,8 @@
-"""The notebook while a browser has it open: what the server has that browser write.
+"""The frames by which a browser writes the notebook that it has open.
 
-A notebook is written by one writer at a time. Where a browser tab has it open, that tab is the
-writer: it tells the server so (``report_notebook``, its lease), gets ``write_notebook`` frames,
-puts their changes into its own model in one undo step and answers with ``report_write``.
+A notebook has one writer at a time. A browser tab that has it open is the writer: it reports so to
+the server (``report_notebook``, its lease), gets ``write_notebook`` frames, puts their changes into
+its own model in one undo step and answers with ``report_write``.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from analyst_kernel.protocol.base import Json, Record
 from analyst_kernel.protocol.ids import AnalysisId, CellId
 
 NotebookJson = dict[str, Json]
-"""A whole nbformat 4.5 notebook, multi-line texts joined or split."""
+"""A whole nbformat 4.5 notebook; multi-line texts are joined or split."""
 
 
 class PutCell(Record):
-    """Put a cell: a new one, or in the place of the one with its id.
+    """Add a cell, or replace the one with the same id.
 
     Attributes:
         cell: The whole nbformat cell with id, metadata and outputs; never trusted.
-        after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
-            there already keeps its place.
-        at_end: It stood at the end when the write was made: when it is new it goes to the end,
-            below what a user has put there meanwhile, so that what they type into stays in place.
-        expects: The source that the cell has now; null: it is not there yet.
+        after: The id of the cell above a new cell; null for the top. A cell that exists already
+            keeps its place.
+        at_end: Whether the cell was the last one when the write was made. If it is new, it then
+            goes to the end, below cells that the user has added meanwhile, so that the cell in
+            which they type does not move.
+        expects: The source that the cell has now; null if it does not exist yet.
     """
 
     change: Literal["put_cell"] = "put_cell"
@@ -38,7 +39,7 @@ class PutCell(Record):
 
 
 class DropCell(Record):
-    """Remove a cell; ``expects`` is the source that it has now."""
+    """Remove a cell; ``expects`` is the source that the cell has now."""
 
     change: Literal["remove_cell"] = "remove_cell"
     cell: CellId
@@ -49,8 +50,8 @@ class PutMetadata(Record):
     """Replace the notebook's ``metadata.analyst_kernel``.
 
     Attributes:
-        values: All of it.
-        defaults: Other notebook metadata (kernelspec...), to set where the key is missing.
+        values: The new value as a whole.
+        defaults: Other notebook metadata (kernelspec...), to set for keys that are missing.
     """
 
     change: Literal["set_metadata"] = "set_metadata"
@@ -62,18 +63,18 @@ Change = Annotated[PutCell | DropCell | PutMetadata, Field(discriminator="change
 
 
 class WriteNotebookFrame(Record):
-    """Put these changes into the open notebook, all or none, as one undo step.
+    """Make these changes in the open notebook, all or none, as one undo step.
 
-    Where anything is not as expected (a source, a cell that is there or not, the cell ``after``),
-    nothing is changed and the answer is ``refused`` with the whole document. Else the tab saves if
-    its notebook was clean before, and leaves it dirty otherwise. ``after`` may name a cell that an
-    earlier change of the same frame put.
+    If anything is not as expected (a source, a cell that exists or not, the cell ``after``),
+    nothing is changed and the answer is ``refused`` with the whole document. Otherwise the tab
+    saves if its notebook was clean before, and leaves it dirty if not. ``after`` may name a cell
+    that an earlier change of the same frame adds.
 
     Attributes:
-        analysis: Which one's notebook.
-        path: As the tab reported it.
+        analysis: The analysis of the notebook.
+        path: The path that the tab reported.
         write: Number of this write, to be answered by ``report_write``.
-        changes: To be made in this order.
+        changes: In the order in which they are made.
     """
 
     type: Literal["write_notebook"] = "write_notebook"
@@ -84,7 +85,7 @@ class WriteNotebookFrame(Record):
 
 
 class ReadNotebookFrame(Record):
-    """Answer with the notebook as it stands in the tab, by ``report_document``."""
+    """Send the notebook as it is in the tab, by ``report_document``."""
 
     type: Literal["read_notebook"] = "read_notebook"
     analysis: AnalysisId
@@ -93,12 +94,12 @@ class ReadNotebookFrame(Record):
 
 
 class NotebookChangedFrame(Record):
-    """The file was written by another way; a tab that has it open rebases before it saves.
+    """The file was written outside the tab; a tab that has it open rebases before it saves.
 
     Attributes:
-        analysis: Which one's notebook.
-        path: The file browser's path.
-        hash: Of the file now, as the contents service gives it; null where that is not known.
+        analysis: The analysis of the notebook.
+        path: The path in the file browser.
+        hash: The contents service's hash of the file now; null if it is not known.
     """
 
     type: Literal["notebook_changed"] = "notebook_changed"

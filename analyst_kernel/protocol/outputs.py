@@ -1,4 +1,4 @@
-"""Cell outputs as they stand in a notebook (nbformat 4.5), typed, and the frames a cell left."""
+"""Cell outputs as in a notebook (nbformat 4.5), typed, and the variables that a cell left."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import Field
 from analyst_kernel.protocol.base import Json, Record
 
 CHART_MIME = "application/vnd.analyst-kernel.chart.v1+json"
-"""The MIME type of typed chart data; it rides in the same bundle as ``image/png``."""
+"""The MIME type of typed chart data, which is in the same bundle as ``image/png``."""
 
 Outcome = Literal["ok", "error", "timeout", "cancelled", "rejected"]
-"""How an iteration ended. ``rejected``: the user or a check kept it from running."""
+"""How an iteration ended; ``rejected`` if the user or a check kept it from running."""
 
 
 class StreamOutput(Record):
@@ -65,9 +65,9 @@ class Frame(Record):
     """One variable that a cell left in the kernel.
 
     Attributes:
-        name: The variable.
+        name: The variable's name.
         type: Qualified class name, e.g. ``pandas.DataFrame``.
-        shape: Rows and columns (or the array's shape); empty where it has none.
+        shape: Rows and columns, or the array's shape; empty for other values.
         columns: The table's columns, at most 200; empty for anything that is not a table.
         summary: One short line for values without a shape (``17.3``, ``list of 12``).
     """
@@ -80,13 +80,13 @@ class Frame(Record):
 
 
 class CellError(Record):
-    """What went wrong in a cell, in one sentence and with its evidence.
+    """The error that ended a cell.
 
     Attributes:
         name: Exception class (``KeyError``), or ``Timeout``, ``KernelDied``.
         message: The exception's own message.
-        line: 1-based line of the cell that failed, where known.
-        hint: What is likely meant (nearest column name and the like); may be empty.
+        line: 1-based line of the cell that failed, if it is known.
+        hint: What was probably meant, such as the nearest column name; may be empty.
     """
 
     name: str

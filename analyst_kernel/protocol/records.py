@@ -1,4 +1,4 @@
-"""What a run is made of: its plan, findings, charts, usage and answer."""
+"""The parts of a run: its plan, findings, charts, usage, limits and answer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from analyst_kernel.protocol.outputs import CellError, Outcome
 StepStatus = Literal["todo", "doing", "done", "blocked"]
 RunStatus = Literal["answered", "incomplete", "failed", "cancelled"]
 ApprovalMode = Literal["automatic", "cells", "plan"]
-"""What waits for the user: nothing; each cell; the plan of each question."""
+"""What waits for the user's approval: nothing, each cell, or the plan of each question."""
 
 CellVerdict = Literal["reproduced", "differs", "error", "skipped"]
-"""How a cell compared when it was run again in a fresh kernel."""
+"""How a cell's outputs compare after it ran again in a fresh kernel."""
 
 
 class HandChange(Record):
-    """What a user did to a cell in the notebook itself; ``code`` is the cell's text now."""
+    """A change that the user made to a cell in the notebook; ``code`` is its source now."""
 
     cell: CellId
     change: Literal["edited", "added", "deleted", "ran"]
@@ -63,8 +63,8 @@ class ChartRecord(Record):
         iteration: The iteration that drew it.
         title: As drawn, or the iteration's purpose.
         alt: One sentence for a screen reader.
-        data: Typed data (the bundle's chart MIME), or ``None`` where there is none.
-        png: Base64 PNG, or ``None`` where the figure has no picture.
+        data: Typed data (the bundle's chart MIME type), or null if it has none.
+        png: Base64 PNG, or null if the figure has no picture.
     """
 
     id: ChartId
@@ -78,7 +78,7 @@ class ChartRecord(Record):
 
 
 class IterationRecord(Record):
-    """One piece of code and how its execution ended; exactly one cell."""
+    """One cell that the agent ran, and how its execution ended."""
 
     iteration: int
     cell: CellId
@@ -96,12 +96,12 @@ class Usage(Record):
     """Tokens of a run, as the provider counted them, and their price.
 
     Attributes:
-        input_tokens: Not cached.
-        cached_tokens: Read from the provider's prompt cache.
-        cache_write_tokens: Written to it.
-        output_tokens: Thinking included.
-        calls: Answered model calls.
-        cost_usd: US dollars; ``None`` where the price is not known, 0 for models without one.
+        input_tokens: Input that was not cached.
+        cached_tokens: Input read from the provider's prompt cache.
+        cache_write_tokens: Input written to the provider's prompt cache.
+        output_tokens: Output, thinking included.
+        calls: Model calls that were answered.
+        cost_usd: US dollars; null if the price is not known, 0 for models that cost nothing.
     """
 
     input_tokens: int = 0
@@ -113,12 +113,12 @@ class Usage(Record):
 
 
 class NumberProof(Record):
-    """One number of an answer: where it stands in the text, and the cell that proves it.
+    """One number of an answer: its place in the text, and the cell that proves it.
 
     Attributes:
         text: As written in the answer (``20.8``, ``33,442``, ``12 %``).
         start, end: Character offsets in the answer, end exclusive.
-        cell: The cell whose output shows it; ``None`` means not verified.
+        cell: The cell whose output shows the number; null if it is not verified.
     """
 
     text: str
@@ -128,12 +128,12 @@ class NumberProof(Record):
 
 
 class Answer(Record):
-    """What a run says at its end.
+    """The answer of a run.
 
     Attributes:
         text: Markdown; the first sentence answers the question.
         key_values: The numbers that matter, each with its unit.
-        assumptions: Readings of the question that would change the answer.
+        assumptions: Interpretations of the question that would change the answer.
         caveats: Problems of the data and of the method.
         next_questions: At most three.
         numbers: Every number in ``text``, proven or not.
@@ -150,7 +150,7 @@ class Answer(Record):
 
 
 class Limits(Record):
-    """What a run may use. ``None`` is no limit."""
+    """What a run may use; null means no limit."""
 
     iterations: int = Field(default=10, ge=1)
     repairs: int = Field(default=3, ge=0)

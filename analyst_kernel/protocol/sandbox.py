@@ -1,4 +1,4 @@
-"""What was found when a kernel's isolation was tried from inside."""
+"""The isolation of a kernel, as probed from inside."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LEVELS: tuple[SandboxLevel, ...] = ("none", "limits", "restricted", "isolated")
 
 
 class ProbeResult(Record):
-    """One thing that the probe tried inside the kernel.
+    """One attempt of the probe inside the kernel.
 
     Attributes:
         name: What was tried, e.g. ``tcp``, ``host-home``, ``signal-parent``.
         closed: Whether the attempt failed, as it should.
-        expected: Whether this level promises that it fails.
+        expected: Whether this level promises that the attempt fails.
         detail: What was observed.
     """
 
@@ -32,12 +32,12 @@ class SandboxReport(Record):
     """The isolation of one kernel, as probed.
 
     Attributes:
-        level: What the results amount to.
-        form: Which construction started it (``zygote``, ``bubblewrap``, ``landlock``...).
-        sentence: What to tell the user, exactly.
+        level: The level that the results add up to.
+        form: The backend that started the kernel (``zygote``, ``bubblewrap``, ``landlock``...).
+        sentence: The exact sentence for the user.
         memory: How the memory limit is enforced, e.g. ``2 GiB per process, checked every 0.5 s``.
         probes: Each attempt.
-        notes: What was missing on this machine for a higher level, and the remedy.
+        notes: What this machine lacks for a higher level, and the remedy.
     """
 
     level: SandboxLevel
@@ -49,5 +49,5 @@ class SandboxReport(Record):
 
 
 def meets(level: SandboxLevel, required: SandboxLevel) -> bool:
-    """Say whether ``level`` is at least ``required``."""
+    """Return whether ``level`` is at least ``required``."""
     return LEVELS.index(level) >= LEVELS.index(required)

@@ -15,8 +15,8 @@ from analyst_kernel.protocol.socket import ClientFrame, ServerFrame
 def wire_schema() -> dict[str, object]:
     """Return the JSON Schema of every command, event and socket frame.
 
-    Events leave here, so they are described as written (defaults are always present); commands
-    arrive, so they are described as read (defaults may be left out).
+    Events are sent, so they are described as written: defaults are always present. Commands are
+    received, so they are described as read: defaults may be left out.
     """
     references, schema = TypeAdapter.json_schemas(
         [

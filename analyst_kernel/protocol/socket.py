@@ -1,4 +1,4 @@
-"""The frames of the browser's socket: commands in, events and their bookkeeping out."""
+"""The frames of the browser's socket: commands in; events, replies and list changes out."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class AnalysisSummary(Record):
     """One analysis in a list.
 
     Attributes:
-        id: Which one.
+        id: The analysis's id.
         title: As shown; made from the first question.
-        notebook: Path below the server's root folder; ``None`` where it lies outside.
+        notebook: Path below the server's root folder, or null if it is outside.
         notebook_path: Absolute path.
         created, updated: Seconds since the epoch.
-        state: ``waiting`` is for the user; ``failed`` where the last run failed.
-        model, is_ai: The model that the next question goes to.
+        state: ``waiting`` means for the user; ``failed`` means that the last run failed.
+        model, is_ai: The model of the next question.
         questions: How many were asked.
         last_event: Number of the newest event.
-        parent: The analysis it branched from.
-        parent_cell: The last cell that it took over from there.
+        parent: The analysis that it branched from.
+        parent_cell: The last cell of the parent that is part of the branch.
     """
 
     id: AnalysisId
@@ -50,28 +50,28 @@ class AnalysisSummary(Record):
 
 
 class ClientFrame(Record):
-    """A command from a browser tab; ``id`` is the tab's own count, echoed in the reply."""
+    """A command from a browser tab; ``id`` is counted by the tab and repeated in the reply."""
 
     id: int
     command: Command
 
 
 class EventFrame(Record):
-    """An event of an analysis that the tab subscribed to."""
+    """An event of an analysis to which the tab has subscribed."""
 
     type: Literal["event"] = "event"
     event: Event
 
 
 class AcceptedFrame(Record):
-    """The command was taken."""
+    """The command was accepted."""
 
     type: Literal["accepted"] = "accepted"
     id: int
 
 
 class RefusedFrame(Record):
-    """The command was not taken; ``id`` is null where the frame could not be read at all."""
+    """The command was refused; ``id`` is null if the frame could not be read at all."""
 
     type: Literal["refused"] = "refused"
     id: int | None
@@ -80,7 +80,7 @@ class RefusedFrame(Record):
 
 
 class CaughtUpFrame(Record):
-    """The replay asked for has reached the newest event."""
+    """The replay of past events has reached the newest event."""
 
     type: Literal["caught_up"] = "caught_up"
     analysis: AnalysisId
@@ -88,14 +88,14 @@ class CaughtUpFrame(Record):
 
 
 class AnalysisChangedFrame(Record):
-    """An analysis appeared or changed in the list."""
+    """An analysis was added to the list, or changed."""
 
     type: Literal["analysis_changed"] = "analysis_changed"
     summary: AnalysisSummary
 
 
 class AnalysisRemovedFrame(Record):
-    """An analysis is gone from the list."""
+    """An analysis was removed from the list."""
 
     type: Literal["analysis_removed"] = "analysis_removed"
     analysis: AnalysisId

@@ -223,7 +223,7 @@ class MemoryNotebook:
     async def refresh(self) -> None:
         await asyncio.sleep(0)
 
-    def changes_by_hand(self) -> tuple[CellChange, ...]:
+    def manual_changes(self) -> tuple[CellChange, ...]:
         found, self.by_hand = self.by_hand, ()
         return found
 

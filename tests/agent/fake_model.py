@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
+    StopReason,
     TextDelta,
     ThinkingDelta,
     ToolEnded,
@@ -19,7 +20,6 @@ from analyst_kernel.agent.ports import (
     UsageReported,
 )
 from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolResult, UserMessage
-from analyst_kernel.agent.turn import StopReason
 from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.records import Usage
 

@@ -35,8 +35,8 @@ def scene() -> Scene:
 
 
 async def start(made: Scene) -> tuple[Run, asyncio.Task[told.RunFinished]]:
-    run = Run.take_up(made.deps, made.memory, "How much?", Limits(), approve=False)
-    run.tell(told.RunStarted(**run.stamp, question="", model="", is_ai=True, limits=run.limits))
+    run = Run.begin(made.deps, made.memory, "How much?", Limits(), approve=False)
+    run.emit(told.RunStarted(**run.stamp, question="", model="", is_ai=True, limits=run.limits))
     return run, asyncio.ensure_future(carry_out(run))
 
 

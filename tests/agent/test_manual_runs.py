@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.manual.changes import CellChange, HeardRun
+from analyst_kernel.agent.manual.changes import CellChange, UserExecution
 from analyst_kernel.agent.manual.detect import (
     BUDGET,
-    MOST_HEARD,
+    MOST_USER_EXECUTIONS,
     code_diff,
-    detect_user_run,
     manual_changes_text,
+    record_user_execution,
 )
-from analyst_kernel.agent.manual.run import run_again, run_by_hand
+from analyst_kernel.agent.manual.run import run_again, run_user_code
 from analyst_kernel.agent.transcript import UserMessage
 from analyst_kernel.agent.undo import undo_run
 from analyst_kernel.protocol import events as told
@@ -39,14 +39,14 @@ async def ask(scene: Scene, question: str) -> str:
     return "\n".join(block.text for block in message.text)
 
 
-def text_of(*changes: CellChange, heard: tuple[HeardRun, ...] = ()) -> str:
+def text_of(*changes: CellChange, heard: tuple[UserExecution, ...] = ()) -> str:
     return manual_changes_text(changes, heard, before=(), after=(), nonce="n0")
 
 
 async def test_own_code_and_cells_run_again_are_told_with_the_next_question() -> None:
     scene = Scene(FakeModel(python("x = 16.5\nx"), finish("It is 16.5."), finish("Done.")))
     assert "by hand" not in await ask(scene, "What?")
-    await run_by_hand(scene.deps, scene.memory, "mine = 3\nprint('mine', mine)", timeout=5)
+    await run_user_code(scene.deps, scene.memory, "mine = 3\nprint('mine', mine)", timeout=5)
     (entry, *_) = scene.notebook.iterations
     await run_again(scene.deps, scene.memory, entry, timeout=5)
     told_text = await ask(scene, "Go on")
@@ -55,7 +55,7 @@ async def test_own_code_and_cells_run_again_are_told_with_the_next_question() ->
     assert "mine 3" in told_text
     assert f"Cell {entry.cell} was run again" in told_text
     assert "Variables since then:" in told_text
-    assert scene.memory.heard == []
+    assert scene.memory.user_executions == []
 
 
 async def test_a_run_heard_in_the_kernel_shows_in_its_cell_and_counts_as_proof() -> None:
@@ -64,18 +64,18 @@ async def test_a_run_heard_in_the_kernel_shows_in_its_cell_and_counts_as_proof()
     (entry,) = scene.notebook.iterations
     picture = DisplayOutput(data={"image/png": "aGk=", CHART_MIME: {"type": "bar"}})
     shown = (StreamOutput(name="stdout", text="77.25\n"), picture)
-    detect_user_run(
-        scene.deps, scene.memory, HeardRun(code=entry.code, outcome="ok", outputs=shown)
+    record_user_execution(
+        scene.deps, scene.memory, UserExecution(code=entry.code, outcome="ok", outputs=shown)
     )
     (event,) = scene.of(told.CellRanByHand)
     assert (event.cell, event.run) == (entry.cell, None)
     assert [c.cell for c in scene.memory.charts] == [entry.cell]
     first = scene.memory.charts[0].id
-    detect_user_run(
-        scene.deps, scene.memory, HeardRun(code=entry.code, outcome="ok", outputs=shown)
+    record_user_execution(
+        scene.deps, scene.memory, UserExecution(code=entry.code, outcome="ok", outputs=shown)
     )
     assert [c.id for c in scene.memory.charts] == [first], "it keeps its name"
-    detect_user_run(scene.deps, scene.memory, HeardRun(code="elsewhere", outcome="ok"))
+    record_user_execution(scene.deps, scene.memory, UserExecution(code="elsewhere", outcome="ok"))
     assert len(scene.of(told.CellRanByHand)) == 2
     text = await ask(scene, "And now?")
     assert "Run in the kernel, not saved yet:\nelsewhere" in text
@@ -84,9 +84,11 @@ async def test_a_run_heard_in_the_kernel_shows_in_its_cell_and_counts_as_proof()
 
 async def test_only_so_many_are_kept_and_the_model_hears_that() -> None:
     scene = Scene(FakeModel(finish("Nothing.")))
-    for number in range(MOST_HEARD + 3):
-        detect_user_run(scene.deps, scene.memory, HeardRun(code=f"x = {number}", outcome="ok"))
-    assert len(scene.memory.heard) == MOST_HEARD
+    for number in range(MOST_USER_EXECUTIONS + 3):
+        record_user_execution(
+            scene.deps, scene.memory, UserExecution(code=f"x = {number}", outcome="ok")
+        )
+    assert len(scene.memory.user_executions) == MOST_USER_EXECUTIONS
     assert "more cells by hand than are listed" in await ask(scene, "What?")
 
 
@@ -113,7 +115,7 @@ def test_an_edit_is_a_diff_and_its_outcome() -> None:
 
 def test_what_was_heard_and_what_was_saved_of_one_run_are_told_once() -> None:
     shown = (StreamOutput(name="stdout", text="42\n"),)
-    heard = HeardRun(code="x", outcome="ok", outputs=shown)
+    heard = UserExecution(code="x", outcome="ok", outputs=shown)
     text = text_of(CellChange("added", CELL, now="x", ran=True, outputs=shown), heard=(heard,))
     assert text.count("42") == 1
     assert "not saved" not in text
@@ -170,7 +172,7 @@ async def test_undo_with_rollback_replays_what_is_left() -> None:
     await ask(scene, "Second?")
     undone = await undo_run(scene.deps, scene.memory, RunId("r2"), roll_back=True, timeout=5)
     assert undone.rolled_back
-    _, execution = await run_by_hand(scene.deps, scene.memory, "print(x)", timeout=5)
+    _, execution = await run_user_code(scene.deps, scene.memory, "print(x)", timeout=5)
     assert execution.outputs == (StreamOutput(name="stdout", text="16.5\n"),)
     states = [event.state for event in scene.of(told.KernelChanged)]
     assert states[-1] == "ready"

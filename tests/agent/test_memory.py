@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.agent.budget import Meter, add_usage
-from analyst_kernel.agent.context import Memory, memory_from_json, memory_to_json
+from analyst_kernel.agent.budget import BudgetMeter, add_usage
+from analyst_kernel.agent.context import Memory
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.manual.run import run_by_hand
+from analyst_kernel.agent.manual.run import run_user_code
 from analyst_kernel.agent.prompts import environment_text, first_message
 from analyst_kernel.protocol import events as told
 from analyst_kernel.protocol.outputs import CHART_MIME
@@ -29,28 +29,9 @@ async def used_scene() -> Scene:
     return scene
 
 
-async def test_memory_is_plain_data() -> None:
-    scene = await used_scene()
-    memory = memory_from_json(memory_to_json(scene.memory))
-    assert memory == scene.memory
-    assert memory.facts is not None
-    assert memory.charts[0].png is None
-    assert memory.earlier[0].answer == "It is 16.5."
-
-
-async def test_a_memory_read_back_goes_on_where_it_was() -> None:
-    scene = await used_scene()
-    memory = memory_from_json(memory_to_json(scene.memory))
-    memory.forget_kernel()
-    scene.memory = memory
-    scene.model.script = [finish("It is still 16.5.")]
-    finished = await run_question(scene.deps, memory, "Still?", limits=Limits())
-    assert (finished.run, finished.answer) == ("r2", "It is still 16.5.")
-
-
 async def test_the_users_own_cell_is_captured_like_the_agents() -> None:
     scene = Scene(FakeModel(finish("There are 3.")))
-    cell, execution = await run_by_hand(scene.deps, scene.memory, "n = len(cars)\nn", timeout=5)
+    cell, execution = await run_user_code(scene.deps, scene.memory, "n = len(cars)\nn", timeout=5)
     assert execution.outcome == "ok"
     (entry,) = scene.notebook.iterations
     assert (entry.cell, entry.origin, entry.iteration, entry.outcome) == (cell, "user", 0, "ok")
@@ -69,12 +50,12 @@ async def test_the_users_own_cell_is_captured_like_the_agents() -> None:
 
 async def test_the_users_own_cell_fails_dies_and_is_stopped() -> None:
     scene = Scene(FakeModel())
-    _, execution = await run_by_hand(scene.deps, scene.memory, "nope", timeout=5)
+    _, execution = await run_user_code(scene.deps, scene.memory, "nope", timeout=5)
     assert execution.outcome == "error"
-    _, execution = await run_by_hand(scene.deps, scene.memory, "x = 1 # DIE", timeout=5)
+    _, execution = await run_user_code(scene.deps, scene.memory, "x = 1 # DIE", timeout=5)
     assert execution.kernel_died
     assert scene.of(told.KernelChanged)[-1].state == "restarted"
-    task = asyncio.ensure_future(run_by_hand(scene.deps, scene.memory, "FOREVER = 1", timeout=5))
+    task = asyncio.ensure_future(run_user_code(scene.deps, scene.memory, "FOREVER = 1", timeout=5))
     while len(scene.of(told.IterationStarted)) < 3:
         await asyncio.sleep(0)
     task.cancel()
@@ -112,7 +93,7 @@ async def test_many_datasets_stay_within_the_budget() -> None:
 
 def test_the_meter_counts_and_does_not_count_waiting() -> None:
     clock = Clock()
-    meter = Meter(Limits(seconds=10.0, cell_seconds=8.0, tokens=50, cost_usd=1.0), clock)
+    meter = BudgetMeter(Limits(seconds=10.0, cell_seconds=8.0, tokens=50, cost_usd=1.0), clock)
     clock.now += 6
     assert meter.cell_timeout == 4.0
     with meter.waiting_for_user():
@@ -121,7 +102,7 @@ def test_the_meter_counts_and_does_not_count_waiting() -> None:
     assert meter.ended(Usage()) == ""
     clock.now += 4
     assert "time limit of 10 s" in meter.ended(Usage())
-    meter = Meter(Limits(seconds=None, tokens=50, cost_usd=1.0), clock)
+    meter = BudgetMeter(Limits(seconds=None, tokens=50, cost_usd=1.0), clock)
     assert meter.seconds_left is None
     assert "50 tokens" in meter.ended(Usage(input_tokens=20, cached_tokens=20, output_tokens=10))
     assert "$1.00" in meter.ended(Usage(cost_usd=1.5))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.preflight import DEFAULT_POLICY, check_code
-from analyst_kernel.agent.tools.sql import is_variable, sql_cell
+from analyst_kernel.agent.tools.handlers import is_variable, sql_cell
 
 INSTALLED = frozenset({"pandas", "duckdb"})
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analyst_kernel.agent.observation import checks, repair
+from analyst_kernel.agent.observation import repair, reply
 from analyst_kernel.agent.observation.repair import Attempt
 from analyst_kernel.protocol.outputs import (
     CellError,
@@ -92,14 +92,14 @@ def test_no_progress_is_noticed() -> None:
 )
 def test_an_empty_result_is_noticed(text: str) -> None:
     result = ResultOutput(data={"text/plain": text})
-    assert checks.is_empty_result([result], [], [])
+    assert reply.is_empty_result([result], [], [])
 
 
 def test_a_new_table_without_rows_is_noticed() -> None:
     none = SALES.model_copy(update={"shape": (0, 3)})
-    assert checks.is_empty_result([], [], [none])
-    assert not checks.is_empty_result([], [none], [none])
-    assert not checks.is_empty_result([], [], [none, SALES])
+    assert reply.is_empty_result([], [], [none])
+    assert not reply.is_empty_result([], [none], [none])
+    assert not reply.is_empty_result([], [], [none, SALES])
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_a_new_table_without_rows_is_noticed() -> None:
     ],
 )
 def test_nothing_but_missing_values_is_noticed(text: str, missing: bool) -> None:
-    found = checks.doubts([ResultOutput(data={"text/plain": text})], "x")
+    found = reply.doubts([ResultOutput(data={"text/plain": text})], "x")
     assert bool(found) is missing
 
 
 def test_silent_changes_of_pandas_3_are_noticed() -> None:
     warned = StreamOutput(name="stderr", text="ChainedAssignmentError: A value is being set")
-    assert "changed nothing" in checks.doubts([warned], "x")[0]
-    assert "dtype 'str'" in checks.doubts([], "df[c].dtype == object")[0]
+    assert "changed nothing" in reply.doubts([warned], "x")[0]
+    assert "dtype 'str'" in reply.doubts([], "df[c].dtype == object")[0]

@@ -1,11 +1,18 @@
-"""A fresh kernel gets the notebook's state back, and everybody is told how that went."""
+"""A fresh kernel gets the notebook's state back: for the next question, and for a branch."""
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.ports import Entry, SetupEntry
+from analyst_kernel.agent.ports import AnswerEntry, Entry, QuestionEntry, SetupEntry
 from analyst_kernel.agent.rebuild import recall
+from analyst_kernel.agent.replay import CellReplayed
+from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
 from tests.agent.fake_model import FakeModel, finish, python
@@ -19,7 +26,7 @@ async def ask(scene: Scene, question: str) -> told.RunFinished:
 
 
 def continued(scene: Scene, model: FakeModel) -> Scene:
-    """Return the scene of another process that opens the same notebook."""
+    """Return the scene of another process, or of a branch, that opens the same notebook."""
     entries: list[Entry] = list(scene.notebook.entries.values())
     names = [dataset.name for dataset in scene.catalog.datasets]
     return Scene(
@@ -91,3 +98,72 @@ async def test_data_that_changed_is_described_and_loaded_again() -> None:
     assert len(scene.notebook.of(SetupEntry)) == 1
     assert "Changed on disk since the last question: cars." in scene.model.said(2)
     assert "Changed on disk" not in scene.model.said(0)
+
+
+async def branched() -> tuple[Scene, Scene]:
+    """Return a scene that ran a cell, and one with its notebook and a kernel of its own."""
+    parent = Scene(FakeModel(python(KEEP), finish("3 rows.")))
+    await ask(parent, "How many rows?")
+    return parent, continued(parent, FakeModel(python(USE), finish("It is 4.")))
+
+
+async def test_a_branch_goes_on_in_the_restored_state() -> None:
+    _, child = await branched()
+    replayed: list[tuple[int, int]] = []
+
+    async def on_cell(done: CellReplayed) -> None:
+        replayed.append((done.number, done.of))
+
+    await restore_kernel_state(child.deps, child.memory, timeout=5, on_cell=on_cell)
+    assert replayed == [(1, 2), (2, 2)]
+    finished = await ask(child, "One more?")
+    assert finished.iterations[0].outcome == "ok"
+    assert child.kernel.executed.count(KEEP) == 1, "nothing runs twice"
+    assert "kernel-replayed" not in child.notices
+
+
+async def test_the_model_gets_the_failures_of_a_branch() -> None:
+    parent, child = await branched()
+    (entry,) = parent.notebook.iterations
+    object.__setattr__(entry, "code", "gone + 1")
+    result = await restore_kernel_state(child.deps, child.memory, timeout=5)
+    assert len(result.failures) == 1
+    assert f"Cell {entry.cell} no longer runs" in result.failures[0]
+    child.model.script = [finish("No.")]
+    await ask(child, "One more?")
+    assert "no longer runs" in child.model.said(0)
+
+
+async def test_a_cancelled_restore_is_repeated_by_the_next_run() -> None:
+    _, child = await branched()
+    reached = asyncio.Event()
+
+    async def wait(_: CellReplayed) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(
+        restore_kernel_state(child.deps, child.memory, timeout=5, on_cell=wait)
+    )
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert child.memory.facts is None
+    finished = await ask(child, "One more?")
+    assert finished.iterations[0].outcome == "ok"
+    assert child.notices.count("kernel-replayed") == 1
+
+
+async def test_unanswered_questions_are_rebuilt_as_incomplete() -> None:
+    parent, _ = await branched()
+    entries = [e for e in parent.notebook.entries.values() if not isinstance(e, AnswerEntry)]
+    asked = QuestionEntry(CellId("q9"), RunId("r2"), "And then?")
+    memory = recall([*entries, asked], ["cars"])
+    assert [(e.question, e.status) for e in memory.earlier] == [
+        ("How many rows?", "incomplete"),
+        ("And then?", "incomplete"),
+    ]
+    assert "Cells that ran for it" in memory.earlier[0].answer
+    assert "no cell ran" in memory.earlier[1].answer
+    assert memory.runs == 2

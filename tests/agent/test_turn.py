@@ -12,8 +12,8 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
-from analyst_kernel.agent.transcript import AssistantMessage
-from analyst_kernel.agent.turn import parsed_object, retry_wait
+from analyst_kernel.agent.transcript import AssistantMessage, parsed_input
+from analyst_kernel.agent.turn import retry_wait
 from analyst_kernel.protocol import events as told
 from analyst_kernel.protocol.errors import ModelError, ModelFault
 from analyst_kernel.protocol.records import Limits, Usage
@@ -175,9 +175,9 @@ async def test_a_cost_limit_without_a_known_price_is_told() -> None:
 
 
 @pytest.mark.parametrize("raw", ["[1]", '"a"', '{"a": NaN}', '{"a": 1', "{} {}", "nul"])
-def test_only_one_strict_object_is_an_input(raw: str) -> None:
-    assert parsed_object(raw) is None
-    assert parsed_object("") == {}
+def test_only_one_json_object_is_an_input(raw: str) -> None:
+    assert parsed_input(raw) is None
+    assert parsed_input("") == {}
 
 
 async def test_finish_before_other_calls_in_one_turn() -> None:

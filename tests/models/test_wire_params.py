@@ -19,8 +19,9 @@ from analyst_kernel.agent.transcript import (
     ToolCall,
     ToolResult,
     UserMessage,
+    parsed_input,
 )
-from analyst_kernel.models.anthropic_wire import Dialect, Params, build_params, strict_object
+from analyst_kernel.models.anthropic_wire import Dialect, Params, build_params
 from tests.models.conversations import TOOLS, answer, ask, request
 
 AUTHOR = "anthropic:claude-sonnet-5-5"
@@ -178,5 +179,5 @@ def test_foreign_call_ids_become_valid_ones_on_both_sides():
         ("'a'", None),
     ],
 )
-def test_strict_object(raw: str, value: Any):
-    assert strict_object(raw) == value
+def test_parsed_input(raw: str, value: Any):
+    assert parsed_input(raw) == value

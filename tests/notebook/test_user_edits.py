@@ -238,13 +238,13 @@ async def test_the_file_takes_over_others_edits_and_undoes_in_one_save(tmp_path:
         await ours.record(entry)
     for entry in (question("Second?", "r2"), iteration(2, "y = 2", ran(), run="r2")):
         await ours.record(entry)
-    assert ours.changes_by_hand() == ()
+    assert ours.manual_changes() == ()
     path = Path(ours.path)
     text = json.loads(path.read_text())
     text["cells"].append(own("mine", "y + 1", 3))
     path.write_text(json.dumps(text))
     await ours.refresh()
-    assert kinds(ours.changes_by_hand()) == [("mine", "added")]
+    assert kinds(ours.manual_changes()) == [("mine", "added")]
     assert json.loads(path.read_text()) == text, "looking writes nothing"
     assert ours.cell_of("y + 1") == "mine"
     assert ours.cell_of("y + 2") is None
@@ -255,4 +255,4 @@ async def test_the_file_takes_over_others_edits_and_undoes_in_one_save(tmp_path:
     left = [c["id"] for c in json.loads(path.read_text())["cells"]]
     assert left == ["question-r1", "it1", "mine", "it3"]
     assert (await ours.remove_run(R2)).removed == ()
-    assert kinds(ours.changes_by_hand()) == [("it2", "deleted")], "not by this process"
+    assert kinds(ours.manual_changes()) == [("it2", "deleted")], "not by this process"

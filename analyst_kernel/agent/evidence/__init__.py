@@ -1,1 +1,1 @@
-"""What proves an answer: its numbers, and the executed outputs that show them."""
+"""The proof of an answer: its numbers, and the executed outputs that show them."""

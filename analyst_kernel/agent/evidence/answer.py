@@ -1,6 +1,7 @@
-"""Checks a proposed answer against what was shown: once with a correction round, then by marking.
+"""Checks a proposed answer against the executed outputs.
 
-Nothing is written to the notebook here.
+The model gets one round to correct it. After that, numbers without proof are marked. Nothing is
+written to the notebook here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analyst_kernel.agent.evidence.proof import is_shown, mark_unverified, prove
-from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.protocol.events import NumbersChecked
 from analyst_kernel.protocol.records import Answer, NumberProof, Value
 
@@ -21,28 +22,28 @@ GAVE_UP = "The question was not answered."
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What of a draft is not proven: numbers as written, and citations of unknown cells."""
+    """The unproven parts of a draft: numbers as written, and citations of unknown cells."""
 
     numbers: tuple[str, ...]
     citations: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Return whether anything is unproven."""
         return bool(self.numbers or self.citations)
 
 
-def doubts(run: Run, draft: Draft) -> Doubts:
-    """Look up every number of a draft: text, key values, assumptions and caveats."""
+def doubts(run: Run, draft: AnswerDraft) -> Doubts:
+    """Return what is unproven in a draft: in its text, key values, assumptions and caveats."""
     texts = (draft.text, *draft.assumptions, *draft.caveats)
     unproven = [proof.text for text in texts for proof in _prove(run, text) if proof.cell is None]
     unproven += [f"{v.label} = {v.value}" for v in _unproven_values(run, draft.key_values)]
     return Doubts(tuple(dict.fromkeys(unproven)), _unknown_cells(run, draft.text))
 
 
-def propose(run: Run, draft: Draft) -> Doubts | None:
-    """Take a model's final answer: set the run's ending, or return what to correct first.
+def propose(run: Run, draft: AnswerDraft) -> Doubts | None:
+    """Set the run's ending from a model's final answer, or return what to correct first.
 
-    There is one correction round in a run; after it what stays unproven is marked.
+    A run has one correction round; after it, numbers without proof are marked.
     """
     found = doubts(run, draft)
     if found and not run.asked_back:
@@ -66,7 +67,7 @@ def propose(run: Run, draft: Draft) -> Doubts | None:
 
 
 def settle_answer(run: Run, ending: Ending) -> Answer:
-    """Make the final answer: numbers looked up and marked, goals that were not reached listed.
+    """Return the final answer: numbers looked up and marked, unreached goals listed.
 
     The run's own assumptions (questions answered by their default) come first.
     """
@@ -87,7 +88,7 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
         unfinished=() if ending.status == "answered" else run.plan.unfinished,
     )
     run.settled = answer
-    run.tell(NumbersChecked(**run.stamp, numbers=proofs, corrected=run.asked_back))
+    run.emit(NumbersChecked(**run.stamp, numbers=proofs, corrected=run.asked_back))
     unverified = sum(proof.cell is None for proof in proofs)
     if unverified:
         run.notice(
@@ -98,18 +99,18 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
 
 
 def unproven_in(run: Run, text: str, values: Iterable[Value] = ()) -> tuple[str, ...]:
-    """Return the numbers of a text and its values that no output shows."""
+    """Return the numbers of a text, and the values, that no output shows."""
     numbers = [proof.text for proof in _prove(run, text) if proof.cell is None]
     numbers += [f"{value.label} = {value.value}" for value in _unproven_values(run, values)]
     return _unique(numbers)
 
 
 def _prove(run: Run, text: str, given: str = "") -> tuple[NumberProof, ...]:
-    names = {frame_column.name for f in run.memory.frames for frame_column in f.columns}
+    names = {column.name for frame in run.memory.frames for column in frame.columns}
     for profile in run.memory.profiles.values():
         names.update(profile.dataset.columns)
         names.add(profile.dataset.name)
-    # The newest cell comes first as a proof, and before it those that the text itself names.
+    # ``prove`` takes the last cell that shows a number: cells that the text cites go to the end.
     cited = _cited_cells(run, text)
     cells = sorted(run.memory.numbers, key=lambda shown: shown.cell in cited)
     return prove(text, cells, question=f"{run.question}\n{given}", names=names)

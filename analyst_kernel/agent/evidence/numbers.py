@@ -1,6 +1,6 @@
-"""Finds numbers in prose and in outputs, and says how each may be read.
+"""Finds numbers in prose and in outputs, with the ways in which each can be read. Pure.
 
-Pure text work; whether a number is proven is decided in :mod:`analyst_kernel.agent.evidence.proof`.
+:mod:`analyst_kernel.agent.evidence.proof` decides whether a number is proven.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _SILENT = [
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NumberReading:
     """One meaning of a written number: its value and how many decimals were written.
 
     ``decimals`` is negative for scaled numbers: ``1.2 M`` is 1,200,000 with -5.
@@ -75,17 +75,17 @@ class Number:
     Attributes:
         text: As written, with its percent sign or scale.
         start, end: Character offsets, end exclusive.
-        readings: What it may mean; the first is the plain one.
-        negative: Written with a minus sign.
-        bound: Stands after ``<`` and the like.
-        rough: Stands after "about" and the like.
-        date: The ISO date it is (then ``readings`` holds year, month, day).
+        readings: What the number may mean; the first is the plain reading.
+        negative: Whether it has a minus sign.
+        bound: Whether it stands after ``<`` and the like.
+        rough: Whether it stands after "about" and the like.
+        date: The ISO date, if it is one; then ``readings`` holds year, month and day.
     """
 
     text: str
     start: int
     end: int
-    readings: tuple[Reading, ...]
+    readings: tuple[NumberReading, ...]
     negative: bool = False
     bound: bool = False
     rough: bool = False
@@ -149,7 +149,7 @@ def _name_spans(text: str, names: Iterable[str]) -> list[tuple[int, int]]:
 
 
 def _date(match: re.Match[str]) -> Number:
-    parts = tuple(Reading(float(part), 0) for part in match[1].split("-"))
+    parts = tuple(NumberReading(float(part), 0) for part in match[1].split("-"))
     return Number(match[1], match.start(), match.end(), parts, date=match[1])
 
 
@@ -161,10 +161,10 @@ def _number(text: str, match: re.Match[str]) -> Number:
     if suffix is not None:
         end = suffix.end()
         if suffix["percent"]:
-            readings += [Reading(r.value / 100, r.decimals + 2) for r in readings]
+            readings += [NumberReading(r.value / 100, r.decimals + 2) for r in readings]
         else:
             power = _SCALES[suffix["scale"]]
-            scaled = [Reading(r.value * 10.0**power, r.decimals - power) for r in readings]
+            scaled = [NumberReading(r.value * 10.0**power, r.decimals - power) for r in readings]
             readings = scaled + readings
     return Number(
         text=text[match.start() : end],
@@ -177,8 +177,8 @@ def _number(text: str, match: re.Match[str]) -> Number:
     )
 
 
-def _readings(core: str) -> list[Reading]:
-    """Read the digits in the ways that separators allow, the most usual first."""
+def _readings(core: str) -> list[NumberReading]:
+    """Return the readings that the separators of a number allow, the most usual first."""
     mantissa, _, exponent = core.lower().partition("e")
     power = int(exponent) if exponent else 0
     mantissa = re.sub(f"[{_GAP}]", "", mantissa)
@@ -198,9 +198,9 @@ def _readings(core: str) -> list[Reading]:
         spellings.append(mantissa)
         if re.fullmatch(r"[1-9][0-9]{0,2}\.[0-9]{3}", mantissa):
             spellings.append(mantissa.replace(".", ""))
-    readings: list[Reading] = []
+    readings: list[NumberReading] = []
     for spelling in spellings:
         value = float(f"{spelling}e{power}")
         if math.isfinite(value):
-            readings.append(Reading(value, len(spelling.partition(".")[2]) - power))
+            readings.append(NumberReading(value, len(spelling.partition(".")[2]) - power))
     return readings

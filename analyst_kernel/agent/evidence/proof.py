@@ -1,6 +1,6 @@
-"""Looks up every number of an answer in what the analysis's cells have shown.
+"""Looks up every number of an answer in the outputs of the analysis's cells. Pure.
 
-Pure. The rules, exactly. A number ``x`` written with ``d`` decimals is proven by a cell that shows
+The rules, exactly. A number ``x`` written with ``d`` decimals is proven by a cell that shows
 a value ``v`` when any of these holds:
 
 * ``|v|`` rounds to ``|x|`` at ``d`` decimals: they differ by at most half a unit of the last digit.
@@ -13,7 +13,7 @@ a value ``v`` when any of these holds:
 * It stands after ``<``, is at most 0.1, and a ``v`` between 0 and ``x`` is shown (p-values).
 * It is an ISO date that is shown, or all its parts are shown in one cell.
 
-Numbers that stand in the question itself are not checked: they are the user's. "Shown" means
+Numbers that stand in the question itself are not checked: the user wrote them. "Shown" means
 printed, displayed (HTML reduced to text), plotted (typed chart data) or the shape or short value of
 a variable that the cell made or changed. Standard error and tracebacks prove nothing.
 """
@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from analyst_kernel.agent.context import CellNumbers
 from analyst_kernel.agent.evidence.numbers import (
     Number,
-    Reading,
+    NumberReading,
     find_numbers,
     shown_dates,
     shown_numbers,
@@ -54,7 +54,7 @@ def cell_numbers(
     before: Sequence[Frame] = (),
     after: Sequence[Frame] = (),
 ) -> CellNumbers:
-    """Collect what a cell shows; of the variables, only those it made or changed."""
+    """Return the numbers that a cell shows; of the variables, only those it made or changed."""
     values: set[float] = set()
     dates: set[str] = set()
     for output in outputs:
@@ -85,8 +85,8 @@ def prove(
     Args:
         text: An answer's Markdown.
         cells: What each executed cell shows, oldest first.
-        question: Its numbers are the user's and need no proof.
-        names: Column names and the like, whose digits are no numbers.
+        question: The user's question; its numbers need no proof.
+        names: Column names and the like, whose digits are not numbers.
     """
     given = {round(r.value, 9) for number in find_numbers(question) for r in number.readings}
     proofs: list[NumberProof] = []
@@ -99,9 +99,9 @@ def prove(
 
 
 def shows(shown: CellNumbers, number: Number) -> bool:
-    """Say whether a cell's outputs prove a number, by the rules at the top of this file."""
+    """Return whether a cell's outputs prove a number, by the rules at the top of this file."""
     if number.date:
-        parts = (Reading(part.value, 0) for part in number.readings)
+        parts = (NumberReading(part.value, 0) for part in number.readings)
         return any(date.startswith(number.date) for date in shown.dates) or all(
             _has(shown.values, abs(part.value), 0.5, negative=False) for part in parts
         )
@@ -119,7 +119,7 @@ def shows(shown: CellNumbers, number: Number) -> bool:
 
 
 def is_shown(value: float, cells: Sequence[CellNumbers]) -> bool:
-    """Say whether any cell shows a value that rounds to ``value`` as Python writes it."""
+    """Return whether any cell shows a value that rounds to ``value`` as Python writes it."""
     numbers = find_numbers(f" {value!r} ")
     return all(any(shows(cell, number) for cell in cells) for number in numbers)
 
@@ -149,13 +149,16 @@ def _texts(output: Output) -> list[str]:
         return [output.text] if output.name == "stdout" else []
     if isinstance(output, DisplayOutput | ResultOutput):
         html = output.data.get("text/html")
-        # The HTML table may show more rows than the plain text does, or be rounded otherwise.
+        # The HTML table may show more rows than the plain text, or round differently.
         return [bundle_text(output.data), html_text(html) if isinstance(html, str) else ""]
     return []
 
 
 def _has(values: Sequence[float], size: float, half: float, *, negative: bool) -> bool:
-    """Say whether some value lies within ``half`` of ``size`` (or of its negative)."""
+    """Return whether some value lies within ``half`` of ``size`` (or of its negative).
+
+    The slack keeps a value that lies exactly at the limit: floats of decimals are not exact.
+    """
     slack = half * 1e-6 + size * 1e-12
     low, high = size - half - slack, size + half + slack
 
@@ -172,7 +175,7 @@ def _unit(decimals: int) -> float:
     return float(f"1e{-decimals}")
 
 
-def _coarse_half(reading: Reading) -> float | None:
+def _coarse_half(reading: NumberReading) -> float | None:
     digits = f"{abs(reading.value):.0f}"
     bare = digits.rstrip("0")
     zeros = len(digits) - len(bare)

@@ -1,1 +1,1 @@
-"""What the user runs and edits in the notebook, outside of any run."""
+"""What the user runs and edits in the notebook between two questions."""

@@ -1,4 +1,4 @@
-"""What a user does by hand between two questions, as the core is told of it. Plain data."""
+"""Records of what the user does in the notebook between two questions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from analyst_kernel.protocol.outputs import CellError, Outcome, Output
 
 @dataclass(frozen=True, slots=True)
 class CellChange:
-    """One code cell that is not as the analysis last saw it.
+    """A code cell that differs from what the analysis last read.
 
     Attributes:
-        kind: ``ran`` where only its outputs are others.
-        cell: Its id.
-        iteration: The iteration that it was, with its run; 0 where it was none.
-        run: See ``iteration``.
-        before: Its text as last seen; ``None`` where that is not known.
-        now: Its text; empty where it is deleted.
-        ran: Whether ``outputs`` are of a run since it was last seen.
-        outputs: As saved.
+        kind: ``ran`` if only the outputs differ.
+        cell: The cell's id.
+        iteration: The number of the iteration that wrote the cell; 0 if the user wrote it.
+        run: The run of that iteration.
+        before: The source as last read, or None if it is not known.
+        now: The source now; empty if the cell is deleted.
+        ran: Whether the cell was run since it was last read, so that ``outputs`` are new.
+        outputs: The outputs as saved.
     """
 
     kind: Literal["edited", "added", "deleted", "ran"]
@@ -35,17 +35,17 @@ class CellChange:
 
 
 @dataclass(frozen=True, slots=True)
-class HeardRun:
-    """Code that the user ran in the living kernel, as the kernel published it.
+class UserExecution:
+    """Code that the user ran in the analysis's kernel.
 
     Attributes:
-        code: What ran.
+        code: The code.
         outcome: ``ok`` or ``error``.
         outputs: Final, sanitised and capped.
-        error: Set unless ``ok``.
+        error: Set unless ``outcome`` is ``ok``.
         seconds: From busy to idle.
         execution_count: The kernel's counter.
-        cell: The cell of the notebook that has exactly this text, where there is one.
+        cell: The cell of the notebook whose source is exactly this code, if there is one.
     """
 
     code: str
@@ -59,7 +59,7 @@ class HeardRun:
 
 @dataclass(frozen=True, slots=True)
 class RemovedRun:
-    """What became of a run's cells when it was undone; ``kept`` ones are the user's now."""
+    """The cells of a run that was undone; those in ``kept`` stay because the user edited them."""
 
     removed: tuple[CellId, ...]
     kept: tuple[CellId, ...]

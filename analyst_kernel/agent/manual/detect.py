@@ -1,6 +1,7 @@
-"""Takes in what the user does by hand: cells run in the living kernel, changes in the notebook.
+"""Records what the user runs and edits, and describes it to the model at the next question.
 
-Called by whoever holds the analysis; the model is told at the next question.
+Two sources overlap: what the kernel published while the user's code ran, and what the saved
+notebook shows. The text for the model joins them, so that each piece of work is described once.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.evidence.proof import cell_numbers
-from analyst_kernel.agent.manual.changes import CellChange, HeardRun
+from analyst_kernel.agent.manual.changes import CellChange, UserExecution
 from analyst_kernel.agent.observation.cell import (
     charts_of,
     clip,
@@ -25,90 +27,101 @@ from analyst_kernel.protocol.ids import CellId, ChartId
 from analyst_kernel.protocol.outputs import ErrorOutput, Frame, Output
 from analyst_kernel.protocol.records import ChartRecord, HandChange
 
-MOST_HEARD = 50
-"""Runs by hand that are kept for the next question; older ones only count."""
+MOST_USER_EXECUTIONS = 50
+"""Executions that are kept for the next question; of older ones only the fact is kept."""
+
+BUDGET = 6000
+"""Characters for the description of all changes together."""
+
+_DIFF = 1200
+_CODE = 1000
+_OUTPUTS = 500
+_OPENING = (
+    "The user worked in the notebook by hand since the last question. Their edits hold: go on "
+    "from the state as it is now, and do not undo or repeat them."
+)
 
 
-def detect_user_run(deps: AgentDeps, memory: Memory, heard: HeardRun) -> None:
-    """Take in code that the user ran in the kernel; a cell of the analysis shows its outputs.
+def record_user_execution(deps: AgentDeps, memory: Memory, execution: UserExecution) -> None:
+    """Record code that the user ran in the kernel; a cell of the analysis gets its outputs.
 
-    Never raises for what came out of the kernel; may be called while a run is at work.
+    Never raises, and may be called while a run is at work.
     """
-    heard = replace(heard, cell=deps.notebook.cell_of(heard.code))
-    remember(memory, heard)
+    execution = replace(execution, cell=deps.notebook.cell_of(execution.code))
+    keep_for_next_question(memory, execution)
     memory.kernel_unsure = True
-    if heard.cell is None:
+    if execution.cell is None:
         return
     deps.emit(
         CellRanByHand(
-            analysis=deps.analysis, cell=heard.cell, code=heard.code, outcome=heard.outcome,
-            seconds=heard.seconds, execution_count=heard.execution_count, outputs=heard.outputs,
-            error=heard.error,
+            analysis=deps.analysis, cell=execution.cell, code=execution.code,
+            outcome=execution.outcome, seconds=execution.seconds,
+            execution_count=execution.execution_count, outputs=execution.outputs,
+            error=execution.error,
         )
     )  # fmt: skip
-    shown = cell_numbers(heard.cell, heard.outputs)
-    memory.numbers = [n for n in memory.numbers if n.cell != heard.cell] + [shown]
-    for chart in _charts(memory, heard.cell, heard.outputs):
-        deps.emit(ChartCaptured(analysis=deps.analysis, chart=chart))
+    _take_outputs(deps, memory, execution.cell, execution.outputs)
 
 
-def remember(memory: Memory, heard: HeardRun) -> None:
-    """Keep for the next question what the user ran."""
-    memory.heard.append(heard)
-    if len(memory.heard) > MOST_HEARD:
-        del memory.heard[:-MOST_HEARD]
+def keep_for_next_question(memory: Memory, execution: UserExecution) -> None:
+    """Keep what the user ran, so that the model gets it with the next question."""
+    memory.user_executions.append(execution)
+    if len(memory.user_executions) > MOST_USER_EXECUTIONS:
+        del memory.user_executions[:-MOST_USER_EXECUTIONS]
         more = "The user ran more cells by hand than are listed here."
-        if more not in memory.news:
-            memory.news.append(more)
+        if more not in memory.pending_notes:
+            memory.pending_notes.append(more)
 
 
-def notice_changes(run: Run, before: tuple[Frame, ...], after: tuple[Frame, ...]) -> str:
-    """Return the note for the model on what was done by hand since the last question.
+def manual_changes_note(run: Run, before: tuple[Frame, ...], after: tuple[Frame, ...]) -> str:
+    """Return the note for the model on what the user did since the last question.
 
-    Called once per run, when its kernel is up and the notebook was refreshed. The user is told
-    the same as an event.
+    Called once per run, when its kernel is up and the notebook was refreshed. The user gets the
+    same as an event.
 
     Args:
         run: The run that begins.
-        before: Variables as the last run left them; empty where the kernel is another one.
-        after: Variables as that kernel holds them now.
+        before: Variables when the last run ended; empty if the kernel was replaced since.
+        after: Variables that the kernel holds now.
     """
-    memory, notebook = run.memory, run.deps.notebook
-    changes = tuple(notebook.changes_by_hand())
-    heard = tuple(memory.heard)
-    memory.heard.clear()
+    changes = tuple(run.deps.notebook.manual_changes())
+    executions = tuple(run.memory.user_executions)
+    run.memory.user_executions.clear()
     if changes:
-        told = tuple(
+        shown = tuple(
             HandChange(cell=change.cell, change=change.kind, code=change.now) for change in changes
         )
-        run.tell(HandChangesNoticed(**run.stamp, changes=told))
-    _tell_outputs(run, changes, {(h.cell, h.code) for h in heard})
-    return manual_changes_text(changes, heard, before=before, after=after, nonce=run.nonce)
-
-
-def _tell_outputs(
-    run: Run, changes: tuple[CellChange, ...], heard: set[tuple[CellId | None, str]]
-) -> None:
-    """Show outputs that only the saved notebook tells of, e.g. of an edited cell."""
-    memory = run.memory
+        run.emit(HandChangesNoticed(**run.stamp, changes=shown))
+    published = {(execution.cell, execution.code) for execution in executions}
     for change in changes:
-        told = (change.cell, change.now) in heard
-        if not change.ran or told or not change.iteration:
-            continue
-        failed = any(output.output_type == "error" for output in change.outputs)
-        run.tell(
-            CellRanByHand(
-                analysis=run.deps.analysis, cell=change.cell, code=change.now,
-                outcome="error" if failed else "ok", outputs=change.outputs,
-            )
-        )  # fmt: skip
-        shown = cell_numbers(change.cell, change.outputs)
-        memory.numbers = [n for n in memory.numbers if n.cell != change.cell] + [shown]
-        for chart in _charts(memory, change.cell, change.outputs):
-            run.tell(ChartCaptured(analysis=run.deps.analysis, chart=chart))
+        # The outputs of a cell that the kernel did not publish to us stand only in the file.
+        if change.ran and change.iteration and (change.cell, change.now) not in published:
+            _emit_saved_outputs(run, change)
+    return manual_changes_text(changes, executions, before=before, after=after, nonce=run.nonce)
 
 
-def _charts(memory: Memory, cell: CellId, outputs: tuple[Output, ...]) -> list[ChartRecord]:
+def _emit_saved_outputs(run: Run, change: CellChange) -> None:
+    failed = any(output.output_type == "error" for output in change.outputs)
+    run.emit(
+        CellRanByHand(
+            analysis=run.deps.analysis, cell=change.cell, code=change.now,
+            outcome="error" if failed else "ok", outputs=change.outputs,
+        )
+    )  # fmt: skip
+    _take_outputs(run.deps, run.memory, change.cell, change.outputs)
+
+
+def _take_outputs(
+    deps: AgentDeps, memory: Memory, cell: CellId, outputs: tuple[Output, ...]
+) -> None:
+    """Replace what the memory holds of a cell's outputs: its numbers and its charts."""
+    shown = cell_numbers(cell, outputs)
+    memory.numbers = [n for n in memory.numbers if n.cell != cell] + [shown]
+    for chart in _replace_charts(memory, cell, outputs):
+        deps.emit(ChartCaptured(analysis=deps.analysis, chart=chart))
+
+
+def _replace_charts(memory: Memory, cell: CellId, outputs: tuple[Output, ...]) -> list[ChartRecord]:
     """Put a cell's new charts in the place of its old ones; they keep the old ones' ids."""
     old = [chart for chart in memory.charts if chart.cell == cell]
     title = old[0].title if old else ""
@@ -127,52 +140,38 @@ def _charts(memory: Memory, cell: CellId, outputs: tuple[Output, ...]) -> list[C
     return fresh
 
 
-BUDGET = 6000
-"""Characters of all changes together."""
-
-_DIFF = 1200
-_CODE = 1000
-_OUTPUTS = 500
-_OPENING = (
-    "The user worked in the notebook by hand since the last question. Their edits hold: go on "
-    "from the state as it is now, and do not undo or repeat them."
-)
-
-
 def manual_changes_text(
     changes: Sequence[CellChange],
-    heard: Sequence[HeardRun],
+    executions: Sequence[UserExecution],
     *,
     before: Sequence[Frame],
     after: Sequence[Frame],
     nonce: str,
 ) -> str:
-    """Return the note for the model; empty where nothing was done by hand.
+    """Return the note for the model; empty if the user did nothing.
 
     Args:
-        changes: Cells that are not as last seen, in the notebook's order.
-        heard: What ran in the living kernel, oldest first.
+        changes: Cells that differ from what was last read, in the notebook's order.
+        executions: What the user ran in the kernel, oldest first.
         before: Variables when the last run ended.
         after: Variables now.
-        nonce: Of the envelope.
+        nonce: The envelope's nonce.
     """
-    newest = {run.cell: run for run in heard if run.cell is not None}
-    by_code = {run.code: run for run in heard if run.cell is None}
+    newest = {execution.cell: execution for execution in executions if execution.cell is not None}
+    by_code = {execution.code: execution for execution in executions if execution.cell is None}
     parts: list[str] = []
-    told: set[str] = set()
+    described: set[str] = set()
     for change in changes:
-        run = newest.get(change.cell) or by_code.get(change.now)
-        told.update({run.code} if run is not None else ())
-        parts.append(_change(change, run))
-    known = {change.cell for change in changes}
-    parts += [_heard(r) for r in newest.values() if r.cell not in known]
-    parts += [_heard(r) for r in by_code.values() if r.code not in told]
+        execution = newest.get(change.cell) or by_code.get(change.now)
+        described.update({execution.code} if execution is not None else ())
+        parts.append(_change_text(change, execution))
+    changed = {change.cell for change in changes}
+    parts += [_execution_text(e) for e in newest.values() if e.cell not in changed]
+    parts += [_execution_text(e) for e in by_code.values() if e.code not in described]
     variables = frames_text(before, after)
-    if not parts and not variables:
-        return ""
     if variables:
         parts.append(f"Variables since then:\n{variables}")
-    return f"{_OPENING}\n{envelope(_within(parts), nonce)}"
+    return f"{_OPENING}\n{envelope(_within_budget(parts), nonce)}" if parts else ""
 
 
 def code_diff(before: str, now: str) -> str:
@@ -181,8 +180,8 @@ def code_diff(before: str, now: str) -> str:
     return clip("\n".join(line for line in lines if not line.startswith(("---", "+++"))), _DIFF)
 
 
-def _within(parts: Sequence[str]) -> str:
-    """Join what fits into the budget, and say what does not; nothing is left out silently."""
+def _within_budget(parts: Sequence[str]) -> str:
+    """Join the parts that fit into the budget, and state how many were left out."""
     shown: list[str] = []
     left = BUDGET
     for number, part in enumerate(parts):
@@ -195,8 +194,10 @@ def _within(parts: Sequence[str]) -> str:
     return "\n\n".join(shown)
 
 
-def _change(change: CellChange, run: HeardRun | None) -> str:
-    name = _name(change)
+def _change_text(change: CellChange, execution: UserExecution | None) -> str:
+    name = f"Cell {change.cell}"
+    if change.iteration and change.run:
+        name = f"Iteration {change.iteration} of {change.run} (cell {change.cell})"
     match change.kind:
         case "edited":
             if change.before is None:
@@ -210,29 +211,22 @@ def _change(change: CellChange, run: HeardRun | None) -> str:
             return f"{name} was deleted; what it did to variables may still hold.{was}"
         case "ran":
             head = f"{name} was run again, unchanged."
-    return f"{head}\n{_outcome(change, run)}"
+        case _:
+            assert_never(change.kind)
+    if execution is not None and execution.code == change.now:
+        return f"{head}\n{_result_text(execution.outputs)}"
+    result = _result_text(change.outputs) if change.ran else "It was not run since."
+    return f"{head}\n{result}"
 
 
-def _name(change: CellChange) -> str:
-    if change.iteration and change.run:
-        return f"Iteration {change.iteration} of {change.run} (cell {change.cell})"
-    return f"Cell {change.cell}"
+def _execution_text(execution: UserExecution) -> str:
+    what = "Run in the kernel, not saved yet"
+    if execution.cell:
+        what = f"Cell {execution.cell} was run again"
+    return f"{what}:\n{clip(execution.code, _CODE)}\n{_result_text(execution.outputs)}"
 
 
-def _outcome(change: CellChange, run: HeardRun | None) -> str:
-    if run is not None and run.code == change.now:
-        return _result(run.outputs)
-    if change.ran:
-        return _result(change.outputs)
-    return "It was not run since."
-
-
-def _heard(run: HeardRun) -> str:
-    what = f"Cell {run.cell} was run again" if run.cell else "Run in the kernel, not saved yet"
-    return f"{what}:\n{clip(run.code, _CODE)}\n{_result(run.outputs)}"
-
-
-def _result(outputs: Sequence[Output]) -> str:
+def _result_text(outputs: Sequence[Output]) -> str:
     failed = next((o for o in reversed(outputs) if isinstance(o, ErrorOutput)), None)
     shown = outputs_text(outputs, _OUTPUTS)
     if failed is not None:

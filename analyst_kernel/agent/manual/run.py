@@ -1,4 +1,4 @@
-"""Runs cells for the user: their own code, or an iteration again. No model takes part."""
+"""Runs cells for the user without the model: the user's own code, or an iteration again."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import replace
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.iteration import run_entry, settle
-from analyst_kernel.agent.manual.changes import HeardRun
-from analyst_kernel.agent.manual.detect import remember
+from analyst_kernel.agent.manual.changes import UserExecution
+from analyst_kernel.agent.manual.detect import keep_for_next_question
 from analyst_kernel.agent.ports import Execution, IterationEntry
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.start import bring_up, reload_after_death
 from analyst_kernel.protocol.ids import CellId, new_cell_id
 
 
-async def run_by_hand(
+async def run_user_code(
     deps: AgentDeps, memory: Memory, code: str, *, timeout: float
 ) -> tuple[CellId, Execution]:
     """Run code in the analysis's kernel as a new cell with origin ``user``.
 
-    Called by whoever holds the analysis, never while a run is at work. Its events carry no run; its
-    iteration number is 0. Starts the kernel and loads the data where that was not done yet.
+    Must not be called while a run is at work. The cell's events carry no run, and its iteration
+    number is 0. The kernel is started and the data loaded first, if that was not done yet.
 
     Raises:
-        InputError, SandboxError, KernelError: As a run's beginning does.
+        InputError, SandboxError, KernelError: As when a run begins.
     """
-    run = Run.by_hand(deps, memory, timeout=timeout)
+    run = Run.manual(deps, memory, timeout=timeout)
     entry = IterationEntry(
         cell=new_cell_id(),
         run=run.id,
@@ -47,10 +47,10 @@ async def run_again(
 ) -> Execution:
     """Run an iteration's cell again; the same cell gets the new outputs.
 
-    Called as :func:`run_by_hand` is, with the entry as the notebook holds it: what runs is the text
-    that stands there, also where the user edited it.
+    The same rules hold as for :func:`run_user_code`. ``entry`` is as the notebook holds it now, so
+    that the user's edits of the cell run.
     """
-    run = Run.by_hand(deps, memory, timeout=timeout)
+    run = Run.manual(deps, memory, timeout=timeout)
     memory.numbers = [shown for shown in memory.numbers if shown.cell != entry.cell]
     return await _run(run, replace(entry, execution=None, outcome=None))
 
@@ -59,9 +59,9 @@ async def _run(run: Run, entry: IterationEntry) -> Execution:
     try:
         await bring_up(run)
         execution = await run_entry(run, entry)
-        remember(
+        keep_for_next_question(
             run.memory,
-            HeardRun(
+            UserExecution(
                 code=entry.code, outcome=execution.outcome, outputs=execution.outputs,
                 error=execution.error, seconds=execution.seconds,
                 execution_count=execution.execution_count, cell=entry.cell,

@@ -1,1 +1,1 @@
-"""What the model and the notebook are shown of an executed cell."""
+"""What the model and the notebook show of an executed cell."""

@@ -1,6 +1,6 @@
-"""What the model is told of an executed cell: outputs capped visibly, variables, charts, pictures.
+"""Describes an executed cell to the model: capped outputs, variables, charts, pictures. Pure.
 
-Pure. All that came out of the kernel stands inside an envelope that its own text cannot close.
+Everything that came out of the kernel stands in an envelope that its own text cannot close.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHART_WORDS = re.compile(
 
 
 def clip(text: str, limit: int = OUTPUT_BUDGET) -> str:
-    """Cut the middle out of a long text and say how much is missing."""
+    """Cut the middle out of a long text and write how much is missing."""
     if len(text) <= limit:
         return text
     head = text[: limit * 2 // 3]
@@ -47,14 +47,14 @@ def clip(text: str, limit: int = OUTPUT_BUDGET) -> str:
 
 
 def envelope(text: str, nonce: str) -> str:
-    """Wrap what came from outside as data; it cannot close the envelope itself."""
+    """Mark a text from outside as data; the text cannot close the envelope itself."""
     safe = text.replace(nonce, "[removed]")
     safe = re.sub(r"<(/?)\s*data", r"<\1 data", safe, flags=re.IGNORECASE)
     return f'<data id="{nonce}">\n{safe}\n</data id="{nonce}">'
 
 
 def outputs_text(outputs: Sequence[Output], budget: int = OUTPUT_BUDGET) -> str:
-    """Put a cell's outputs into text, within a budget; errors are told elsewhere."""
+    """Return a cell's outputs as text, within a budget; :mod:`.repair` describes errors."""
     texts = [
         output_text(output).rstrip() for output in outputs if not isinstance(output, ErrorOutput)
     ]
@@ -71,7 +71,7 @@ def outputs_text(outputs: Sequence[Output], budget: int = OUTPUT_BUDGET) -> str:
 
 
 def frames_text(before: Sequence[Frame], after: Sequence[Frame], limit: int = 12) -> str:
-    """Tell which variables a cell made, changed or removed, with the difference in rows."""
+    """List the variables that a cell made, changed or removed, with the difference in rows."""
     old = {frame.name: frame for frame in before}
     lines: list[str] = []
     for frame in after:
@@ -107,13 +107,13 @@ def observation_text(
     """Compose the text of a cell's tool result.
 
     Args:
-        iteration: Its number.
-        cell: Its cell.
-        execution: How it ended.
+        iteration: The iteration's number.
+        cell: The cell's id.
+        execution: How the cell ended.
         before: Variables before the cell.
-        nonce: Of the envelope.
-        error: The failure as :func:`~analyst_kernel.agent.observation.repair.error_text` tells it.
-        notes: Our own sentences (hints, guidance, warnings), outside the envelope.
+        nonce: The envelope's nonce.
+        error: The failure, from :func:`~analyst_kernel.agent.observation.repair.error_text`.
+        notes: Sentences of this package (hints, guidance, warnings), outside the envelope.
     """
     parts = [outputs_text(execution.outputs)]
     if error:
@@ -134,12 +134,12 @@ def observation_text(
 
 
 def about_chart(*texts: str) -> bool:
-    """Say whether a goal, purpose or question is about a chart."""
+    """Return whether a goal, purpose or question is about a chart."""
     return any(_CHART_WORDS.search(text) for text in texts)
 
 
 def picture(outputs: Sequence[Output]) -> Image | None:
-    """Return the last picture of the outputs, if a model can be given it."""
+    """Return the last picture of the outputs that a model accepts."""
     for output in reversed(outputs):
         png = chart_of(output)[0]
         if png is not None and len(png) <= _LARGEST_PICTURE and _fits(png):
@@ -150,12 +150,12 @@ def picture(outputs: Sequence[Output]) -> Image | None:
 def charts_of(
     outputs: Sequence[Output], *, cell: CellId, iteration: int, first: int, title: str
 ) -> tuple[ChartRecord, ...]:
-    """Make a record of each figure among a cell's outputs, picture included.
+    """Return a record of each figure among a cell's outputs, with its picture.
 
     Args:
         outputs: Of the cell.
-        cell: Which cell.
-        iteration: Its iteration.
+        cell: The cell's id.
+        iteration: The cell's iteration.
         first: Number of the first chart's id (``c<first>``).
         title: For a chart without a title of its own.
     """
@@ -187,7 +187,7 @@ def with_ids(
 ) -> tuple[ChartRecord, ...]:
     """Return a cell's charts with their ids in the analysis.
 
-    A cell that ran again gives its charts the ids they had; what it draws beyond that is new.
+    The charts of a cell that ran again keep their ids; further charts get new ones.
 
     Args:
         found: Charts of one cell, in order.
@@ -203,7 +203,7 @@ def with_ids(
 
 
 def _fits(png: str) -> bool:
-    """Read width and height from the PNG's own header; providers refuse larger ones."""
+    """Return whether the size in the PNG's header is one that providers accept."""
     try:
         head = base64.b64decode(png[:32])
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""What a model is told about a failed or fruitless cell, and how lack of progress is noticed.
+"""Describes a failed or fruitless cell to the model, and detects lack of progress. Pure.
 
-Pure. The text names the error, the place, the live columns and the nearest names; it leaves out the
-library's own frames.
+The text names the error, the place, the columns as they are now and the nearest names; it leaves
+out the frames inside libraries.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Frame, Outpu
 _MESSAGE_LIMIT = 1000
 _USER_FRAME = re.compile(r"Cell In\[\d+\], line (\d+)(?:, in ([\w<>.]+))?")
 _QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,80})[\"'`]")
+_QUOTED_ANY = re.compile(r"[\"']([^\"'\n]{1,80})[\"']")
 _MOVED = {
     "append": "pd.concat([...])",
     "applymap": ".map",
@@ -32,12 +33,12 @@ _MOVED = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What no-progress detection keeps of an iteration.
+    """An iteration as no-progress detection compares it.
 
     Attributes:
         iteration: Its number.
         code: Fingerprint of the code without comments and layout.
-        error: Name and message, empty where it ran.
+        error: Name and message; empty if it ran.
         empty: Whether it ran and gave no rows.
     """
 
@@ -57,7 +58,7 @@ def fingerprint(code: str) -> str:
 
 
 def progress_warning(earlier: Sequence[Attempt], now: Attempt) -> str:
-    """Say that an iteration repeats an earlier one, or return an empty text."""
+    """Return a sentence if an iteration repeats an earlier one, else an empty text."""
     for before in reversed(earlier):
         fruitless = bool(before.error) or before.empty
         if before.code == now.code and (fruitless or now.error or now.empty):
@@ -80,7 +81,7 @@ def progress_warning(earlier: Sequence[Attempt], now: Attempt) -> str:
 
 
 def names_in(code: str) -> frozenset[str]:
-    """Return every word of the code, those inside its texts (SQL) included."""
+    """Return every word of the code, including those inside string literals (SQL)."""
     return frozenset(re.findall(r"[^\W\d]\w*", code))
 
 
@@ -91,7 +92,7 @@ def frames_named(code: str, frames: Sequence[Frame]) -> tuple[Frame, ...]:
 
 
 def hint(error: CellError, code: str, frames: Sequence[Frame]) -> str:
-    """Guess what was meant: the nearest column or variable, or where a method went."""
+    """Return a guess at what was meant: the nearest name, or what replaces a method."""
     tables = frames_named(code, frames) or tuple(frame for frame in frames if frame.columns)
     columns = [column.name for frame in tables for column in frame.columns]
     match error.name:
@@ -119,7 +120,7 @@ def hint(error: CellError, code: str, frames: Sequence[Frame]) -> str:
 def error_text(
     error: CellError, code: str, outputs: Sequence[Output], frames: Sequence[Frame]
 ) -> str:
-    """Describe a failure: what, where (two lines around), through which own frames."""
+    """Describe a failure: what, where (two lines around), through which of the user's frames."""
     message = without_ansi(error.message)
     if len(message) > _MESSAGE_LIMIT:
         message = message[:_MESSAGE_LIMIT] + f" … ({len(error.message):,} characters in all)"
@@ -137,7 +138,7 @@ def error_text(
 
 
 def empty_hint(code: str, profiles: Iterable[DatasetProfile]) -> str:
-    """After a result without rows: the real values of the columns that the code names."""
+    """Return the real values of the columns that the code names, after a result without rows."""
     lines = ["0 rows. A filter may be too strict or spelled differently from the data."]
     literals = set(_QUOTED_ANY.findall(code)) | names_in(code)
     for profile in profiles:
@@ -150,11 +151,8 @@ def empty_hint(code: str, profiles: Iterable[DatasetProfile]) -> str:
     return "\n".join(lines[:8])
 
 
-_QUOTED_ANY = re.compile(r"[\"']([^\"'\n]{1,80})[\"']")
-
-
 def schema_line(frame: Frame, limit: int = 40) -> str:
-    """Name a table with its shape, columns and dtypes, on one line."""
+    """Describe a table by its shape, columns and dtypes, on one line."""
     shape = " x ".join(f"{size:,}" for size in frame.shape)
     columns = ", ".join(f"{c.name!r} {c.dtype}" for c in frame.columns[:limit])
     more = len(frame.columns) - limit

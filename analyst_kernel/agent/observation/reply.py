@@ -1,30 +1,37 @@
-"""What the model is told of its cell: composed from repair, checks, guidance and observation.
+"""Composes the tool result of a cell from its observation, repair hints, checks and guidance.
 
-Also where an outcome moves the plan and where lack of progress is noticed.
+Here the outcome of a cell also moves the plan, and lack of progress is detected. The checks at the
+end are cheap tests for results that should make an analyst look twice.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from analyst_kernel.agent.observation import checks, repair
+from analyst_kernel.agent.observation import repair
 from analyst_kernel.agent.observation.cell import about_chart, observation_text, picture
 from analyst_kernel.agent.observation.repair import Attempt
+from analyst_kernel.agent.observation.text import output_text
 from analyst_kernel.agent.plan import guidance
 from analyst_kernel.agent.run import OpenCell, Run
 from analyst_kernel.agent.start import reload_after_death
 from analyst_kernel.agent.tools.registry import Reply
 from analyst_kernel.agent.transcript import Image, Observation, Text
-from analyst_kernel.protocol.outputs import Frame
+from analyst_kernel.protocol.outputs import Frame, Output, ResultOutput, StreamOutput
 
 _FEW_LEFT = 3
+_EMPTY = re.compile(r"Empty DataFrame|^Series\(\[\]|\b0 rows\b|^\[\]$|shape: \(0,", re.MULTILINE)
+_MISSING = {"NaN", "nan", "NaT", "<NA>", "None"}
+_CELL = re.compile(r"[^\s|]+")
 
 
 async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Reply:
     """Compose the tool result of a settled cell, and move the plan by its outcome.
 
     Args:
-        run: Whose cell it is.
+        run: The run of the cell.
         opened: The cell, settled.
         before: Variables before it ran.
     """
@@ -33,7 +40,7 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
     assert entry.outcome is not None
     error, outcome = execution.error, entry.outcome
     skipped = error is not None and error.name == "Skipped"
-    empty = outcome == "ok" and checks.is_empty_result(execution.outputs, before, execution.frames)
+    empty = outcome == "ok" and is_empty_result(execution.outputs, before, execution.frames)
     attempt = Attempt(
         entry.iteration,
         repair.fingerprint(entry.code),
@@ -43,19 +50,19 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
     warning = repair.progress_warning(run.attempts, attempt)
     run.attempts.append(attempt)
     notes: list[str] = []
-    told = ""
+    failure = ""
     if outcome == "ok":
         run.move_plan(run.plan.succeeded(entry.step))
-        notes += checks.doubts(execution.outputs, entry.code)
+        notes += doubts(execution.outputs, entry.code)
         if empty:
-            told = repair.empty_hint(entry.code, run.memory.profiles.values())
+            failure = repair.empty_hint(entry.code, run.memory.profiles.values())
     elif skipped:
-        told = "The user skipped this cell."
+        failure = "The user skipped this cell."
         notes.append("Choose another way, or finish with what is established.")
     elif error is not None:
         frames = execution.frames or before
-        told = repair.error_text(error, entry.code, execution.outputs, frames)
-        told = f"{told}\n{error.hint}".rstrip()
+        failure = repair.error_text(error, entry.code, execution.outputs, frames)
+        failure = f"{failure}\n{error.hint}".rstrip()
         run.move_plan(run.plan.failed(entry.step, repairs=run.limits.repairs))
         notes.append(guidance(entry.attempt, run.limits.repairs))
     if warning:
@@ -72,7 +79,7 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
         )
     text = observation_text(
         iteration=entry.iteration, cell=entry.cell, execution=replace(execution, outcome=outcome),
-        before=before, nonce=run.nonce, error=told, notes=notes,
+        before=before, nonce=run.nonce, error=failure, notes=notes,
     )  # fmt: skip
     content: tuple[Text | Image, ...] = (Text(text),)
     charted = about_chart(entry.purpose, run.goal_of(entry.step), run.question)
@@ -82,3 +89,43 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
         content = (image, Text(text))
     observation = Observation(outcome, execution.outputs, run.memory.frames, entry.cell)
     return Reply(content, is_error=outcome != "ok", observation=observation)
+
+
+def is_empty_result(
+    outputs: Sequence[Output], before: Sequence[Frame], after: Sequence[Frame]
+) -> bool:
+    """Return whether a cell displayed, or left as new, a table without rows."""
+    if any(isinstance(o, ResultOutput) and _EMPTY.search(output_text(o)) for o in outputs):
+        return True
+    old = {frame.name: frame for frame in before}
+    new = [frame for frame in after if frame.columns and old.get(frame.name) != frame]
+    return bool(new) and all(frame.shape[:1] == (0,) for frame in new)
+
+
+def doubts(outputs: Sequence[Output], code: str) -> tuple[str, ...]:
+    """Return one sentence for each result that is probably not what was meant."""
+    found: list[str] = []
+    stderr = "".join(o.text for o in outputs if isinstance(o, StreamOutput) and o.name == "stderr")
+    if "ChainedAssignmentError" in stderr or "SettingWithCopyWarning" in stderr:
+        found.append(
+            "check: chained assignment changed nothing. Assign to the column itself: "
+            "df[c] = df[c]... or df.loc[rows, c] = ..."
+        )
+    results = [output_text(output) for output in outputs if isinstance(output, ResultOutput)]
+    if any(_all_missing(text) for text in results):
+        found.append("check: every value of the result is missing (NaN). Did a join or parse fail?")
+    if re.search(r"\.dtype\s*==\s*(?:object|['\"]object['\"])", code):
+        found.append("check: text columns may have dtype 'str', not object, in this pandas.")
+    return tuple(found)
+
+
+def _all_missing(text: str) -> bool:
+    """Return whether a displayed table or value has only missing values, labels aside."""
+    lines = [line for line in text.splitlines()[:60] if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Name:", "dtype:", "["))]
+    if len(lines) == 1:
+        return lines[0].strip() in _MISSING
+    if lines and not set(_CELL.findall(lines[0])) & _MISSING:
+        lines = lines[1:]  # The header of a table.
+    values = [value for line in lines for value in _CELL.findall(line)[1:]]
+    return len(lines) >= 2 and bool(values) and set(values) <= _MISSING

@@ -1,6 +1,6 @@
-"""Outputs as plain text: what a reader without a screen would be given.
+"""Outputs as plain text: display bundles, HTML tables and typed chart data. Pure.
 
-Pure; knows MIME bundles and nothing of models. Pictures become nothing here.
+Pictures have no text, except for the axes and series of a chart whose data is known.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from analyst_kernel.protocol.outputs import (
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
 _TEXT_MIMES = ("text/plain", "text/markdown", "text/latex")
+_MOST_ELEMENTS = 8
+_MOST_BARS = 12
 _FIGURE_REPR = re.compile(r"^<(?:Figure size .*|Axes:.*|.* object at 0x[0-9a-f]+)>$")
 
 
@@ -31,7 +33,7 @@ def without_ansi(text: str) -> str:
 
 
 def output_text(output: Output) -> str:
-    """Return what an output says as text; an error says its name and message."""
+    """Return the text of an output; of an error, its name and message."""
     match output:
         case StreamOutput():
             return without_ansi(output.text)
@@ -44,7 +46,7 @@ def output_text(output: Output) -> str:
 
 
 def bundle_text(data: dict[str, Json]) -> str:
-    """Return the best plain text of a display bundle, empty where it is only a picture."""
+    """Return the best plain text of a display bundle; empty if it is only a picture."""
     for mime in _TEXT_MIMES:
         value = data.get(mime)
         if isinstance(value, str) and value.strip():
@@ -72,34 +74,14 @@ def chart_of(output: Output) -> tuple[str | None, dict[str, Json] | None]:
 
 def html_text(html: str) -> str:
     """Reduce HTML to text: table cells apart by tabs, rows and blocks by line breaks."""
-    reader = _Reader()
+    reader = _TextReader()
     reader.feed(html)
     reader.close()
     lines = ("".join(reader.parts)).split("\n")
     return "\n".join(line.strip(" \t") for line in lines if line.strip())
 
 
-def json_numbers(value: Json) -> Iterator[float]:
-    """Yield every number inside a JSON value, numbers kept as text included."""
-    match value:
-        case bool() | None:
-            return
-        case int() | float():
-            yield float(value)
-        case str():
-            try:
-                yield float(value)
-            except ValueError:
-                return
-        case list():
-            for item in value:
-                yield from json_numbers(item)
-        case dict():
-            for item in value.values():
-                yield from json_numbers(item)
-
-
-class _Reader(HTMLParser):
+class _TextReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
@@ -122,8 +104,26 @@ class _Reader(HTMLParser):
             self.parts.append(re.sub(r"\s+", " ", data))
 
 
-_MOST_ELEMENTS = 8
-_MOST_BARS = 12
+def json_numbers(value: Json) -> Iterator[float]:
+    """Yield every number inside a JSON value, including numbers kept as text."""
+    match value:
+        case bool() | None:
+            return
+        case int() | float():
+            yield float(value)
+        case str():
+            try:
+                yield float(value)
+            except ValueError:
+                return
+        case list():
+            for item in value:
+                yield from json_numbers(item)
+        case dict():
+            for item in value.values():
+                yield from json_numbers(item)
+        case _:
+            assert_never(value)
 
 
 def chart_text(data: dict[str, Json]) -> str:
@@ -146,7 +146,7 @@ def _objects(data: dict[str, Json], key: str) -> list[dict[str, Json]]:
 
 
 def _plotted(data: dict[str, Json]) -> list[str]:
-    """Say what stands in one layer: bars, points, boxes, cells of a matrix."""
+    """Describe the contents of one layer: bars, points, boxes, cells of a matrix."""
     lines: list[str] = []
     found = _objects(data, "elements")
     bars = [item for item in found if "value" in item]

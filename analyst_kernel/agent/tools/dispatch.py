@@ -1,4 +1,9 @@
-"""Answers the tool calls of a complete turn: each exactly once, in order, whatever happens."""
+"""Answers the tool calls of a complete turn: each exactly once, in order, whatever happens.
+
+Providers refuse a conversation with a call that has no result, so an interrupted turn gets a result
+for every call, too. Calls behind one that failed or finished are refused, because the model wrote
+them before there was a result.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,8 @@ from analyst_kernel.agent import prompts
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.tools.handlers import TOOLS
 from analyst_kernel.agent.tools.registry import Reply
-from analyst_kernel.agent.transcript import Text, ToolCall, ToolResult, UserMessage
-from analyst_kernel.agent.turn import Turn, parsed_object
+from analyst_kernel.agent.transcript import Text, ToolCall, ToolResult, UserMessage, parsed_input
+from analyst_kernel.agent.turn import Turn
 
 _CELL_TOOLS = ("run_python", "run_sql")
 
@@ -17,7 +22,7 @@ _CELL_TOOLS = ("run_python", "run_sql")
 async def answer_calls(run: Run, turn: Turn) -> UserMessage:
     """Run a turn's tools and return their results; the turn joins the transcript.
 
-    Also when a call is interrupted the transcript ends with a result for each call.
+    If a call is interrupted, the transcript nevertheless ends with a result for each call.
     """
     results: list[ToolResult] = []
     skip = ""
@@ -48,14 +53,14 @@ def cut_off_results(run: Run, turn: Turn, why: str) -> UserMessage:
 
 async def _answer(run: Run, turn: Turn, call: ToolCall) -> Reply:
     raw = turn.broken.get(call.call_id)
-    arguments = parsed_object(call.raw_input)
+    arguments = parsed_input(call.raw_input)
     if raw is not None or arguments is None:
         return Reply.refuse(prompts.broken_input(raw if raw is not None else call.raw_input))
     return await TOOLS.call(call.tool, arguments, run)
 
 
 def _why_skip_rest(run: Run, call: ToolCall, reply: Reply) -> str:
-    """Say why the calls behind this one are not run, or return an empty text."""
+    """Return why the calls behind this one are not run, or an empty text if they are."""
     if call.tool == "finish" and (run.ending is not None or reply.is_error):
         return prompts.NOT_RUN_AFTER_FINISH
     if call.tool in _CELL_TOOLS and reply.is_error:

@@ -1,31 +1,38 @@
-"""The seven tools, put together: what each does when it is called in a run."""
+"""The seven tools: what each does when it is called in a run, and how it is offered."""
 
 from __future__ import annotations
 
+import keyword
 import re
 
 from analyst_kernel.agent.approval import ask_plan
 from analyst_kernel.agent.evidence import answer as answers
-from analyst_kernel.agent.iteration import Task, iterate
+from analyst_kernel.agent.iteration import CellRequest, iterate
 from analyst_kernel.agent.observation.cell import envelope
 from analyst_kernel.agent.plan import PlanRefused, plan_text
 from analyst_kernel.agent.prompts import correction
-from analyst_kernel.agent.run import Draft, Run
+from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.tools import inputs
 from analyst_kernel.agent.tools.registry import Registry, Reply, Tool
-from analyst_kernel.agent.tools.sql import is_variable, sql_cell
 from analyst_kernel.protocol.errors import DataError
 from analyst_kernel.protocol.events import FindingRecorded, UserAnswered, UserAsked
 from analyst_kernel.protocol.ids import CellId, FindingId, new_ask_id
 from analyst_kernel.protocol.records import Finding
 
 _IMPORTS_DUCKDB = re.compile(r"^\s*import duckdb\b", re.MULTILINE)
+_COMMENTS = re.compile(r"\s*(?:--[^\n]*(?:\n|$)|/\*.*?\*/)", re.DOTALL)
+_STRINGS = re.compile(r"'(?:[^']|'')*'")
+_NO_RESULT = re.compile(
+    r"(?:create|insert|update|delete|drop|alter|copy|set|reset|attach|detach|use|install|load"
+    r"|begin|commit|rollback|export|import)\b",
+    re.IGNORECASE,
+)
 _PROFILE_TOKENS = {"concise": 1500, "full": 4000}
 
 
 async def run_python(run: Run, call: inputs.RunPython) -> Reply:
     """Run Python as the next iteration."""
-    return await iterate(run, Task(call.code, "python", call.purpose.strip(), call.step))
+    return await iterate(run, CellRequest(call.code, "python", call.purpose.strip(), call.step))
 
 
 async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
@@ -39,7 +46,42 @@ async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
         return Reply.refuse(f"Not run: {name!r} holds the user's data. Send another `name`.")
     setup = "\n".join(setup.code for setup in run.memory.setups if setup.ran)
     code = sql_cell(call.sql, name, import_duckdb=not _IMPORTS_DUCKDB.search(setup))
-    return await iterate(run, Task(code, "sql", call.purpose.strip(), call.step))
+    return await iterate(run, CellRequest(code, "sql", call.purpose.strip(), call.step))
+
+
+def sql_cell(sql: str, name: str, *, import_duckdb: bool) -> str:
+    """Return the plain Python cell that runs a SQL query: it needs nothing of this package.
+
+    Args:
+        sql: One or several statements; the last one's result is kept.
+        name: Variable for the result; ignored if the statement has none, such as ``CREATE VIEW``.
+        import_duckdb: Whether the cell must import duckdb itself.
+    """
+    query = sql.strip().rstrip(";").rstrip()
+    call = f"duckdb.sql({_literal(query)})"
+    body = f"{name} = {call}.df()\n{name}" if _has_result(query) else call
+    return f"import duckdb\n\n{body}" if import_duckdb else body
+
+
+def is_variable(name: str) -> bool:
+    """Return whether a result can be assigned to a name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def _has_result(query: str) -> bool:
+    last = _STRINGS.sub("''", query).rpartition(";")[2]
+    while (match := _COMMENTS.match(last)) is not None:
+        last = last[match.end() :]
+    return not _NO_RESULT.match(last.lstrip())
+
+
+def _literal(query: str) -> str:
+    """Quote a query so that it stays readable, if Python's quoting allows it."""
+    if '"""' in query or "\r" in query or "\0" in query:
+        return repr(query)
+    prefix = "r" if "\\" in query else ""
+    # Line breaks at both ends keep a quote or backslash away from the closing quotes.
+    return f'{prefix}"""\n{query}\n"""'
 
 
 async def profile_dataset(run: Run, call: inputs.ProfileDataset) -> Reply:
@@ -79,12 +121,6 @@ async def update_plan(run: Run, call: inputs.UpdatePlan) -> Reply:
     return Reply.say(text)
 
 
-def _finding_id(run: Run) -> FindingId:
-    """Return the next id; those of runs that were undone are not used again where others stand."""
-    numbers = (int(known.removeprefix("f")) for known in run.memory.finding_runs)
-    return FindingId(f"f{max(numbers, default=0) + 1}")
-
-
 async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     """Record a statement with its proof; numbers that no output shows become a caveat."""
     cells, unknown = _cells(run, call.cells)
@@ -108,7 +144,7 @@ async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     run.findings.append(finding)
     run.memory.findings.append(finding)
     run.memory.finding_runs[finding.id] = run.id
-    run.tell(FindingRecorded(**run.stamp, finding=finding))
+    run.emit(FindingRecorded(**run.stamp, finding=finding))
     if unproven:
         return Reply.say(
             f"Recorded as {finding.id}, but no executed output shows {', '.join(unproven)}. "
@@ -117,49 +153,16 @@ async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
     return Reply.say(f"Recorded as {finding.id}.")
 
 
-async def ask_user(run: Run, call: inputs.AskUser) -> Reply:
-    """Ask the user; nobody there means the default, which becomes an assumption."""
-    default = call.default or call.options[0]
-    options = tuple(call.options)
-    ask = new_ask_id()
-    run.tell(
-        UserAsked(**run.stamp, ask=ask, question=call.question, options=options, default=default)
-    )
-    answer, by_user = default, False
-    if run.deps.user is not None:
-        with run.meter.waiting_for_user():
-            answer, by_user = await run.deps.user.answer(call.question, options, default)
-    run.tell(
-        UserAnswered(**run.stamp, ask=ask, answer=answer, by="person" if by_user else "default")
-    )
-    if by_user:
-        return Reply.say(f"The user answered: {answer}")
-    run.assumptions.append(f"{call.question} Assumed: {answer}.")
-    return Reply.say(
-        f"Nobody answered; the default holds: {answer}. It is listed as an assumption."
-    )
-
-
-async def finish(run: Run, call: inputs.Finish) -> Reply:
-    """End the run with an answer, after its numbers were looked up."""
-    draft = Draft(
-        text=call.answer.strip(),
-        key_values=tuple(figure.record() for figure in call.key_values),
-        assumptions=inputs.texts(call.assumptions),
-        caveats=inputs.texts(call.caveats),
-        next_questions=inputs.texts(call.next_questions)[:3],
-        answered=call.answered,
-    )
-    doubts = answers.propose(run, draft)
-    if doubts is not None:
-        return Reply.refuse(correction(doubts.numbers, doubts.citations))
-    return Reply.say("The answer was taken.")
+def _finding_id(run: Run) -> FindingId:
+    """Return the next id. An id below one that is in use is not used again after an undo."""
+    numbers = (int(known.removeprefix("f")) for known in run.memory.finding_runs)
+    return FindingId(f"f{max(numbers, default=0) + 1}")
 
 
 def _cells(run: Run, named: list[int | str]) -> tuple[tuple[CellId, ...], list[str]]:
-    """Find cells by iteration number, "cell 3" or id; return those found and those unknown.
+    """Find cells by iteration number, "cell 3" or id; return the cells and the unknown names.
 
-    Without any, the newest cell that ran stands for the finding.
+    If none is named, the newest cell that ran without an error proves the finding.
     """
     by_number = {record.iteration: record.cell for record in run.iterations}
     by_id = {str(shown.cell): shown.cell for shown in run.memory.numbers}
@@ -179,6 +182,37 @@ def _cells(run: Run, named: list[int | str]) -> tuple[tuple[CellId, ...], list[s
         ran = [record.cell for record in run.iterations if record.outcome == "ok"]
         found = ran[-1:]
     return tuple(dict.fromkeys(found)), unknown
+
+
+async def ask_user(run: Run, call: inputs.AskUser) -> Reply:
+    """Ask the user; without an answer the default is taken and becomes an assumption."""
+    default = call.default or call.options[0]
+    options = tuple(call.options)
+    ask = new_ask_id()
+    run.emit(
+        UserAsked(**run.stamp, ask=ask, question=call.question, options=options, default=default)
+    )
+    answer, by_user = default, False
+    if run.deps.user is not None:
+        with run.meter.waiting_for_user():
+            answer, by_user = await run.deps.user.answer(call.question, options, default)
+    run.emit(
+        UserAnswered(**run.stamp, ask=ask, answer=answer, by="person" if by_user else "default")
+    )
+    if by_user:
+        return Reply.say(f"The user answered: {answer}")
+    run.assumptions.append(f"{call.question} Assumed: {answer}.")
+    return Reply.say(
+        f"Nobody answered; the default holds: {answer}. It is listed as an assumption."
+    )
+
+
+async def finish(run: Run, call: inputs.Finish) -> Reply:
+    """End the run with an answer, after its numbers were looked up."""
+    doubts = answers.propose(run, call.draft())
+    if doubts is not None:
+        return Reply.refuse(correction(doubts.numbers, doubts.citations))
+    return Reply.say("The answer was taken.")
 
 
 TOOLS: Registry[Run] = Registry(

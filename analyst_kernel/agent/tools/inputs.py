@@ -1,7 +1,7 @@
-"""What each tool takes, as a model or an outside caller sends it.
+"""The inputs of the tools, as a model or another caller sends them.
 
-Only the essential fields are required. Constraints that providers' strict schemas do not know are
-checked here and told in the tool's description.
+Only the essential fields are required. Constraints that providers' strict schemas cannot express
+are checked here and stand in the tool's description.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from analyst_kernel.agent.run import AnswerDraft
 from analyst_kernel.protocol.records import Value
 
 
 class ToolInput(BaseModel):
-    """Base of the inputs: unknown fields are refused."""
+    """Base of the inputs; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,7 +32,7 @@ def _listed(value: object) -> object:
 
 Filled = Annotated[str, AfterValidator(_not_blank)]
 Texts = Annotated[list[str] | str, BeforeValidator(_listed)]
-"""One text or several; always a list once read."""
+"""One text or several, as a list."""
 
 
 class Goal(ToolInput):
@@ -40,15 +41,15 @@ class Goal(ToolInput):
     goal: Filled
 
 
-class Figure(ToolInput):
-    """A value with its label, as findings and answers name it."""
+class ValueInput(ToolInput):
+    """A value with its label, for findings and answers."""
 
     label: str
     value: float | int | str
     unit: str = ""
 
     def record(self) -> Value:
-        """Return it as it travels on the wire."""
+        """Return the value as it travels on the wire."""
         return Value(label=self.label, value=self.value, unit=self.unit)
 
 
@@ -93,7 +94,7 @@ class RecordFinding(ToolInput):
     """Input of ``record_finding``."""
 
     statement: Filled
-    values: list[Figure] = []
+    values: list[ValueInput] = []
     cells: Annotated[
         list[int | str], Field(description="iteration numbers or cell ids that prove it")
     ] = []
@@ -120,14 +121,25 @@ class Finish(ToolInput):
     """Input of ``finish``."""
 
     answer: Annotated[Filled, Field(description="Markdown, cites cells as [cell 3]")]
-    key_values: list[Figure] = []
+    key_values: list[ValueInput] = []
     assumptions: Texts = []
     caveats: Texts = []
     next_questions: Annotated[Texts, Field(description="at most 3")] = []
     answered: Annotated[bool, Field(description="false if you gave up")] = True
 
+    def draft(self) -> AnswerDraft:
+        """Return the proposed answer."""
+        return AnswerDraft(
+            text=self.answer.strip(),
+            key_values=tuple(value.record() for value in self.key_values),
+            assumptions=texts(self.assumptions),
+            caveats=texts(self.caveats),
+            next_questions=texts(self.next_questions)[:3],
+            answered=self.answered,
+        )
+
 
 def texts(value: list[str] | str) -> tuple[str, ...]:
-    """Return the filled texts of a field that may be one text or several."""
+    """Return the texts that are not blank, stripped."""
     items = [value] if isinstance(value, str) else value
     return tuple(item.strip() for item in items if item.strip())

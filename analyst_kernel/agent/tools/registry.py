@@ -1,7 +1,8 @@
-"""The registry of tools: name, description, schema, handler, origin. It knows no loop, no model.
+"""The registry of tools: name, description, schema, handler, origin.
 
-Other callers (a model, MCP, a script) use the same registry, so that every call is validated the
-same way and gets exactly one reply. ``Desk`` is whatever the handlers work on.
+It depends on no loop and no model, so that every caller (a model, MCP, a script) uses the same
+registry: each call is validated the same way and gets exactly one reply. ``Context`` is what the
+handlers work on.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from pydantic import BaseModel, ValidationError
 from analyst_kernel.agent.transcript import Image, Observation, Text, ToolSpec
 from analyst_kernel.protocol.base import Json, WireSchema
 
-Desk = TypeVar("Desk")
+Context = TypeVar("Context")
 _NOISE = ("title", "default")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers."""
+    """The reply of a handler."""
 
     content: tuple[Text | Image, ...]
     is_error: bool = False
@@ -29,35 +30,35 @@ class Reply:
 
     @classmethod
     def say(cls, text: str) -> Reply:
-        """Answer with text."""
+        """Return a reply with a text."""
         return cls((Text(text),))
 
     @classmethod
     def refuse(cls, text: str) -> Reply:
-        """Answer that it was not done, and what to do instead."""
+        """Return a reply that the call was not done, and what to do instead."""
         return cls((Text(text),), is_error=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Tool(Generic[Desk]):
+class Tool(Generic[Context]):
     """One tool.
 
     Attributes:
-        name: As called.
-        description: For the model; what it does and what comes back.
+        name: The name in calls.
+        description: For the model: what the tool does and what it returns.
         inputs: A pydantic model that forbids unknown fields.
-        handler: Does it. Never called with input that does not validate.
-        origin: Who offers it: ``agent`` or ``mcp:NAME``.
+        handler: Carries a call out. Only called with valid input.
+        origin: Who offers the tool: ``agent`` or ``mcp:NAME``.
     """
 
     name: str
     description: str
     inputs: type[BaseModel]
-    handler: Callable[[Desk, Any], Awaitable[Reply]]
+    handler: Callable[[Context, Any], Awaitable[Reply]]
     origin: str = "agent"
 
     def spec(self) -> ToolSpec:
-        """Describe it with a strict JSON Schema without references."""
+        """Return the tool as it is offered: with a strict JSON Schema without references."""
         schema = self.inputs.model_json_schema(schema_generator=WireSchema)
         definitions = schema.pop("$defs", {})
         clean = _clean(schema, definitions)
@@ -66,12 +67,11 @@ class Tool(Generic[Desk]):
         return ToolSpec(self.name, self.description, clean)
 
 
-class Registry(Generic[Desk]):
+class Registry(Generic[Context]):
     """Tools by name, in the order they are offered."""
 
-    def __init__(self, tools: Iterable[Tool[Desk]]) -> None:
-        """Take the tools; a name may stand only once."""
-        self._tools: dict[str, Tool[Desk]] = {}
+    def __init__(self, tools: Iterable[Tool[Context]]) -> None:
+        self._tools: dict[str, Tool[Context]] = {}
         for tool in tools:
             if tool.name in self._tools:
                 raise ValueError(f"two tools are named {tool.name}")
@@ -79,15 +79,15 @@ class Registry(Generic[Desk]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names in order."""
+        """The names of the tools, in order."""
         return tuple(self._tools)
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """Describe all tools, always in the same order and words."""
+        """Return all tools as they are offered, always in the same order and words."""
         return tuple(tool.spec() for tool in self._tools.values())
 
-    async def call(self, name: str, arguments: dict[str, Json], desk: Desk) -> Reply:
-        """Validate and run one call; a bad one is answered with what to send instead."""
+    async def call(self, name: str, arguments: dict[str, Json], context: Context) -> Reply:
+        """Validate and run one call; the reply to an invalid one says what to send instead."""
         tool = self._tools.get(name)
         if tool is None:
             return Reply.refuse(f"There is no tool {name!r}. Tools: {', '.join(self._tools)}.")
@@ -95,11 +95,11 @@ class Registry(Generic[Desk]):
             inputs = tool.inputs.model_validate(arguments)
         except ValidationError as error:
             return Reply.refuse(_complaint(tool, error))
-        return await tool.handler(desk, inputs)
+        return await tool.handler(context, inputs)
 
 
 def _complaint(tool: Tool[Any], error: ValidationError) -> str:
-    """Say field by field what is wrong, and name all fields."""
+    """Return what is wrong field by field, and the names of all fields."""
     problems = []
     for item in error.errors()[:6]:
         place = ".".join(str(part) for part in item["loc"]) or "input"

@@ -227,7 +227,7 @@ class StoredNotebook:
             if isinstance(operation, UpsertCell) and not of_user:
                 self._hand.write(operation.cell)
 
-    def changes_by_hand(self) -> tuple[CellChange, ...]:
+    def manual_changes(self) -> tuple[CellChange, ...]:
         """Return what a user did to code cells since the last call."""
         return self._hand.take(self._document)
 

@@ -327,7 +327,7 @@ class AnalysisSession:
             analysis.memory.forget_kernel()
             self.tell(KernelChanged(analysis=self.id, state=state, reason=reason))
             if keep:
-                analysis.memory.news.append(
+                analysis.memory.pending_notes.append(
                     "The user restarted the kernel by hand, which emptied it; what they ran "
                     "before the notebook's cells ran again may have failed with NameError."
                 )

@@ -82,7 +82,7 @@ export interface Wire {
   client_frame?: ClientFrame;
 }
 /**
- * A question was taken up. ``is_ai`` is false where no AI model is at work.
+ * The run of a question began. ``is_ai`` is false if no AI model is at work.
  */
 export interface RunStarted {
   analysis: string;
@@ -96,7 +96,7 @@ export interface RunStarted {
   limits: Limits;
 }
 /**
- * What a run may use. ``None`` is no limit.
+ * What a run may use; null means no limit.
  */
 export interface Limits {
   iterations: number;
@@ -127,12 +127,12 @@ export interface KernelChanged {
  * The isolation of one kernel, as probed.
  *
  * Attributes:
- *     level: What the results amount to.
- *     form: Which construction started it (``zygote``, ``bubblewrap``, ``landlock``...).
- *     sentence: What to tell the user, exactly.
+ *     level: The level that the results add up to.
+ *     form: The backend that started the kernel (``zygote``, ``bubblewrap``, ``landlock``...).
+ *     sentence: The exact sentence for the user.
  *     memory: How the memory limit is enforced, e.g. ``2 GiB per process, checked every 0.5 s``.
  *     probes: Each attempt.
- *     notes: What was missing on this machine for a higher level, and the remedy.
+ *     notes: What this machine lacks for a higher level, and the remedy.
  */
 export interface SandboxReport {
   level: 'isolated' | 'restricted' | 'limits' | 'none';
@@ -143,12 +143,12 @@ export interface SandboxReport {
   notes: string[];
 }
 /**
- * One thing that the probe tried inside the kernel.
+ * One attempt of the probe inside the kernel.
  *
  * Attributes:
  *     name: What was tried, e.g. ``tcp``, ``host-home``, ``signal-parent``.
  *     closed: Whether the attempt failed, as it should.
- *     expected: Whether this level promises that it fails.
+ *     expected: Whether this level promises that the attempt fails.
  *     detail: What was observed.
  */
 export interface ProbeResult {
@@ -169,16 +169,16 @@ export interface DatasetProfiled {
   profile: DatasetProfile;
 }
 /**
- * A dataset with its columns, first rows and warnings; what the model is shown as text.
+ * A dataset with its columns, first rows and warnings; the model gets it as text.
  *
  * Attributes:
- *     dataset: Which one.
+ *     dataset: The dataset.
  *     columns: In file order.
- *     head: First rows, each value as text, at most 5 (all where the table is tiny).
+ *     head: First rows, each value as text, at most 5 (all rows of a tiny table).
  *     sample: A few rows from elsewhere in the table.
- *     duplicate_rows: Exact duplicates; ``None`` where it was not counted.
- *     sampled: Whether statistics come from a sample; ``sample_note`` then says how it was taken.
- *     warnings: What spoils naive analysis.
+ *     duplicate_rows: Exact duplicates, or null if they were not counted.
+ *     sampled: Whether statistics come from a sample; ``sample_note`` says how it was taken.
+ *     warnings: Properties that make a naive analysis wrong.
  */
 export interface DatasetProfile {
   dataset: Dataset;
@@ -195,14 +195,14 @@ export interface DatasetProfile {
  *
  * Attributes:
  *     name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
- *     path: Absolute path of the file it comes from.
+ *     path: Absolute path of the file.
  *     format: How the file is read.
  *     bytes: Size of the file.
- *     rows: Row count, or ``None`` where it was not counted.
+ *     rows: Row count, or null if it was not counted.
  *     columns: Column names in order.
  *     table: Sheet of a workbook, or table of a database file.
- *     options: What reading it needs, as found (``delimiter``, ``encoding``, ``decimal``...).
- *     load: ``frame`` when the setup cell loads it into memory, ``view`` when it stays on disk.
+ *     options: Options for reading, as detected (``delimiter``, ``encoding``, ``decimal``...).
+ *     load: ``frame`` if the setup cell loads it into memory, ``view`` if it stays on disk.
  */
 export interface Dataset {
   name: string;
@@ -225,16 +225,16 @@ export interface Dataset {
  *     dtype: The type the reader found (DuckDB's name for it).
  *     kind: The class of values.
  *     nulls: Rows without a value.
- *     distinct: Distinct values; an estimate where ``distinct_is_estimate``.
+ *     distinct: Distinct values; an estimate if ``distinct_is_estimate``.
  *     minimum, p25, median, p75, maximum: Order statistics of numbers; dates fill the first and
  *         last as ISO text.
  *     mean, std: Of numbers; ``std`` is the sample standard deviation.
  *     zeros, negatives: Rows that are 0 or below 0.
- *     top: Most frequent values of text, bool and few-valued columns; all of them where
+ *     top: Most frequent values of text, bool and few-valued columns; all of them if
  *         ``distinct <= 30``, otherwise ten.
  *     max_length: Longest text in characters.
- *     share_number, share_date: Of text values, the share (0 to 1) that reads as a number or date.
- *     date_format: The strptime format of dates kept as text, where one was found.
+ *     share_number, share_date: The share (0 to 1) of text values that are a number or a date.
+ *     date_format: The strptime format of dates kept as text, if one was found.
  */
 export interface ColumnProfile {
   name: string;
@@ -266,12 +266,12 @@ export interface ValueCount {
   count: number;
 }
 /**
- * Something about a dataset that spoils naive analysis.
+ * A property of a dataset that makes a naive analysis wrong.
  *
  * Attributes:
  *     code: Stable kebab-case name, e.g. ``dates-as-text``, ``total-rows``, ``duplicate-keys``.
  *     message: One sentence with the evidence.
- *     column: The column it is about, where it is about one.
+ *     column: The column, if the warning is about one.
  */
 export interface DataWarning {
   code: string;
@@ -279,7 +279,7 @@ export interface DataWarning {
   column: string | null;
 }
 /**
- * The plan is now this.
+ * The plan was made or changed; ``steps`` is the whole plan.
  */
 export interface PlanUpdated {
   analysis: string;
@@ -310,7 +310,7 @@ export interface ModelCalled {
   call: number;
 }
 /**
- * More of the model's prose.
+ * The model's prose continued.
  */
 export interface TextStreamed {
   analysis: string;
@@ -322,7 +322,7 @@ export interface TextStreamed {
   text: string;
 }
 /**
- * More of the model's thinking summary.
+ * The model's thinking summary continued.
  */
 export interface ThinkingStreamed {
   analysis: string;
@@ -334,7 +334,7 @@ export interface ThinkingStreamed {
   text: string;
 }
 /**
- * More of a tool call's input, as raw JSON text; for display only, never executed.
+ * A tool call's input continued, as raw JSON text; for display only, never executed.
  */
 export interface ToolInputStreamed {
   analysis: string;
@@ -348,7 +348,7 @@ export interface ToolInputStreamed {
   text: string;
 }
 /**
- * The model failed, is asked again in ``wait`` seconds; what streamed of ``call`` is void.
+ * The model failed and is asked again in ``wait`` seconds; what ``call`` streamed is void.
  */
 export interface ModelRetried {
   analysis: string;
@@ -379,12 +379,12 @@ export interface ModelReplied {
  * Tokens of a run, as the provider counted them, and their price.
  *
  * Attributes:
- *     input_tokens: Not cached.
- *     cached_tokens: Read from the provider's prompt cache.
- *     cache_write_tokens: Written to it.
- *     output_tokens: Thinking included.
- *     calls: Answered model calls.
- *     cost_usd: US dollars; ``None`` where the price is not known, 0 for models without one.
+ *     input_tokens: Input that was not cached.
+ *     cached_tokens: Input read from the provider's prompt cache.
+ *     cache_write_tokens: Input written to the provider's prompt cache.
+ *     output_tokens: Output, thinking included.
+ *     calls: Model calls that were answered.
+ *     cost_usd: US dollars; null if the price is not known, 0 for models that cost nothing.
  */
 export interface Usage {
   input_tokens: number;
@@ -412,10 +412,10 @@ export interface IterationStarted {
   code: string;
 }
 /**
- * An output of a running cell.
+ * A running cell produced an output at ``index``.
  *
- * ``output`` stands at ``index``; where ``append`` is true it is a stream whose text continues the
- * one already there, otherwise it replaces or adds.
+ * If ``append`` is true, the output is a stream whose text continues the one at ``index``.
+ * Otherwise the output replaces the one at ``index``, or is added.
  */
 export interface OutputProduced {
   analysis: string;
@@ -500,13 +500,13 @@ export interface IterationFinished {
   frames: Frame[];
 }
 /**
- * What went wrong in a cell, in one sentence and with its evidence.
+ * The error that ended a cell.
  *
  * Attributes:
  *     name: Exception class (``KeyError``), or ``Timeout``, ``KernelDied``.
  *     message: The exception's own message.
- *     line: 1-based line of the cell that failed, where known.
- *     hint: What is likely meant (nearest column name and the like); may be empty.
+ *     line: 1-based line of the cell that failed, if it is known.
+ *     hint: What was probably meant, such as the nearest column name; may be empty.
  */
 export interface CellError {
   name: string;
@@ -518,9 +518,9 @@ export interface CellError {
  * One variable that a cell left in the kernel.
  *
  * Attributes:
- *     name: The variable.
+ *     name: The variable's name.
  *     type: Qualified class name, e.g. ``pandas.DataFrame``.
- *     shape: Rows and columns (or the array's shape); empty where it has none.
+ *     shape: Rows and columns, or the array's shape; empty for other values.
  *     columns: The table's columns, at most 200; empty for anything that is not a table.
  *     summary: One short line for values without a shape (``17.3``, ``list of 12``).
  */
@@ -539,7 +539,7 @@ export interface FrameColumn {
   dtype: string;
 }
 /**
- * A figure was captured. ``chart.png`` is left out here: it stands in the cell's output.
+ * A figure was captured. ``chart.png`` is null here; the picture is in the cell's output.
  */
 export interface ChartCaptured {
   analysis: string;
@@ -559,8 +559,8 @@ export interface ChartCaptured {
  *     iteration: The iteration that drew it.
  *     title: As drawn, or the iteration's purpose.
  *     alt: One sentence for a screen reader.
- *     data: Typed data (the bundle's chart MIME), or ``None`` where there is none.
- *     png: Base64 PNG, or ``None`` where the figure has no picture.
+ *     data: Typed data (the bundle's chart MIME type), or null if it has none.
+ *     png: Base64 PNG, or null if the figure has no picture.
  */
 export interface ChartRecord {
   id: string;
@@ -604,7 +604,7 @@ export interface Value {
   unit: string;
 }
 /**
- * Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the user.
+ * Something was cut, dropped, downgraded or is doubtful; ``message`` is for the user.
  */
 export interface NoticeRaised {
   analysis: string;
@@ -644,7 +644,7 @@ export interface UserAnswered {
   by: 'person' | 'default';
 }
 /**
- * A cell waits for the user's leave to run.
+ * A cell waits for the user's approval.
  */
 export interface ApprovalRequested {
   analysis: string;
@@ -682,7 +682,7 @@ export interface PlanApprovalRequested {
   steps: Step[];
 }
 /**
- * The user accepted the plan; ``edited`` where its goals were changed.
+ * The user accepted the plan; ``edited`` is true if they changed its goals.
  */
 export interface PlanApproved {
   analysis: string;
@@ -694,7 +694,7 @@ export interface PlanApproved {
   edited: boolean;
 }
 /**
- * Questions that wait their turn are now these.
+ * The queue of questions changed; ``questions`` is the whole queue.
  */
 export interface QueueChanged {
   analysis: string;
@@ -705,7 +705,7 @@ export interface QueueChanged {
   questions: string[];
 }
 /**
- * A dataset was taken back from the analysis.
+ * A dataset was detached from the analysis.
  */
 export interface DatasetDetached {
   analysis: string;
@@ -716,7 +716,7 @@ export interface DatasetDetached {
   name: string;
 }
 /**
- * The analysis's title or settings are now these.
+ * The analysis's title or settings changed; the event has all of them.
  */
 export interface AnalysisConfigured {
   analysis: string;
@@ -732,7 +732,7 @@ export interface AnalysisConfigured {
   budget_usd: number | null;
 }
 /**
- * The notebook runs again in a fresh kernel; ``cells`` is how many will be compared.
+ * The notebook began to run again in a fresh kernel; ``cells`` will be compared.
  */
 export interface VerificationStarted {
   analysis: string;
@@ -756,9 +756,9 @@ export interface CellVerified {
   detail: string;
 }
 /**
- * The comparison ended; ``reproduced`` of ``total`` cells gave what is saved.
+ * The comparison ended; ``reproduced`` of ``total`` cells gave the saved outputs.
  *
- * ``stale`` where the result was noted earlier and the notebook's code is another one now.
+ * ``stale`` is true for an earlier result if the notebook's code has changed since.
  */
 export interface VerificationFinished {
   analysis: string;
@@ -772,12 +772,12 @@ export interface VerificationFinished {
   stale: boolean;
 }
 /**
- * The analysis began from a cell of another one; the events before this one are its history.
+ * The analysis branched from a cell of another one, whose history precedes this event.
  *
  * Attributes:
- *     parent, parent_title: The other analysis, and what it was called.
- *     cell: The last cell taken over.
- *     cells: How many cells make the state that the kernel is brought to now.
+ *     parent, parent_title: The other analysis, and its title then.
+ *     cell: The last cell of the other analysis that is part of the branch.
+ *     cells: How many cells run now to restore the kernel's state.
  */
 export interface BranchStarted {
   analysis: string;
@@ -791,7 +791,7 @@ export interface BranchStarted {
   cells: number;
 }
 /**
- * The state of one more cell is in the kernel; ``place`` counts them from 1.
+ * One more cell of a branch ran in the kernel; ``place`` counts them from 1.
  */
 export interface BranchAdvanced {
   analysis: string;
@@ -805,9 +805,9 @@ export interface BranchAdvanced {
   detail: string;
 }
 /**
- * The kernel holds the state; ``reason`` says why not, where it does not.
+ * The kernel of a branch holds the notebook's state, or ``reason`` says why it does not.
  *
- * ``reproduced`` of ``total`` cells that could be compared gave what is saved.
+ * ``reproduced`` of the ``total`` cells that could be compared gave the saved outputs.
  */
 export interface BranchFinished {
   analysis: string;
@@ -837,7 +837,7 @@ export interface CellRanByHand {
   error: CellError | null;
 }
 /**
- * What the user changed in the notebook since the last question; the model is told.
+ * The user changed cells in the notebook since the last question; the model gets this too.
  */
 export interface HandChangesNoticed {
   analysis: string;
@@ -848,7 +848,7 @@ export interface HandChangesNoticed {
   changes: HandChange[];
 }
 /**
- * What a user did to a cell in the notebook itself; ``code`` is the cell's text now.
+ * A change that the user made to a cell in the notebook; ``code`` is its source now.
  */
 export interface HandChange {
   cell: string;
@@ -856,9 +856,9 @@ export interface HandChange {
   code: string;
 }
 /**
- * A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the user's now.
+ * A run was undone; its cells were removed, except the ``kept`` ones, which the user edited.
  *
- * ``rolled_back`` says that the kernel is emptied and what is left runs again.
+ * If ``rolled_back`` is true, the kernel is emptied and the remaining cells run again.
  */
 export interface RunUndone {
   analysis: string;
@@ -883,12 +883,12 @@ export interface NumbersChecked {
   corrected: boolean;
 }
 /**
- * One number of an answer: where it stands in the text, and the cell that proves it.
+ * One number of an answer: its place in the text, and the cell that proves it.
  *
  * Attributes:
  *     text: As written in the answer (``20.8``, ``33,442``, ``12 %``).
  *     start, end: Character offsets in the answer, end exclusive.
- *     cell: The cell whose output shows it; ``None`` means not verified.
+ *     cell: The cell whose output shows the number; null if it is not verified.
  */
 export interface NumberProof {
   text: string;
@@ -911,9 +911,9 @@ export interface NotebookSaved {
 /**
  * The run ended; the last event of a run, always.
  *
- * ``reason`` says why where ``status`` is not ``answered``. ``answer`` is the Markdown text;
- * ``details`` the same with assumptions, caveats, next questions and proofs. To a browser the
- * ``charts`` come without picture and data: it has them from their cells.
+ * ``reason`` says why unless ``status`` is ``answered``. ``answer`` is the Markdown text, and
+ * ``details`` the same with assumptions, caveats, next questions and proofs. A browser gets the
+ * ``charts`` without picture and data, because it has both from the charts' cells.
  */
 export interface RunFinished {
   analysis: string;
@@ -934,12 +934,12 @@ export interface RunFinished {
   seconds: number;
 }
 /**
- * What a run says at its end.
+ * The answer of a run.
  *
  * Attributes:
  *     text: Markdown; the first sentence answers the question.
  *     key_values: The numbers that matter, each with its unit.
- *     assumptions: Readings of the question that would change the answer.
+ *     assumptions: Interpretations of the question that would change the answer.
  *     caveats: Problems of the data and of the method.
  *     next_questions: At most three.
  *     numbers: Every number in ``text``, proven or not.
@@ -955,7 +955,7 @@ export interface Answer {
   unfinished: string[];
 }
 /**
- * One piece of code and how its execution ended; exactly one cell.
+ * One cell that the agent ran, and how its execution ended.
  */
 export interface IterationRecord {
   iteration: number;
@@ -970,7 +970,7 @@ export interface IterationRecord {
   error: CellError | null;
 }
 /**
- * Ask; starts a run, or queues behind the one at work.
+ * Ask a question; it starts a run, or waits in the queue behind the current one.
  */
 export interface AskQuestion {
   analysis: string;
@@ -981,7 +981,7 @@ export interface AskQuestion {
   limits?: LimitsInput | null;
 }
 /**
- * What a run may use. ``None`` is no limit.
+ * What a run may use; null means no limit.
  */
 export interface LimitsInput {
   iterations?: number;
@@ -992,7 +992,7 @@ export interface LimitsInput {
   cost_usd?: number | null;
 }
 /**
- * Stop the run at work, interrupting the kernel.
+ * Cancel the current run and interrupt the kernel.
  */
 export interface CancelRun {
   analysis: string;
@@ -1018,7 +1018,7 @@ export interface AttachData {
   paths: string[];
 }
 /**
- * Take a dataset back from the analysis, by its name.
+ * Detach a dataset from the analysis, by its name.
  */
 export interface DetachData {
   analysis: string;
@@ -1026,7 +1026,7 @@ export interface DetachData {
   name: string;
 }
 /**
- * Answer what the run asked.
+ * Answer a question of the run.
  */
 export interface AnswerQuestion {
   analysis: string;
@@ -1035,7 +1035,7 @@ export interface AnswerQuestion {
   answer: string;
 }
 /**
- * Decide about a cell that waits; ``code`` replaces it where the decision is ``edit``.
+ * Decide about a cell that waits; with the decision ``edit``, ``code`` replaces its source.
  */
 export interface DecideApproval {
   analysis: string;
@@ -1045,7 +1045,7 @@ export interface DecideApproval {
   code?: string | null;
 }
 /**
- * Accept the plan that waits, as it is or as edited (goals in order).
+ * Accept the plan that waits, as it is or edited; ``goals`` are in order.
  */
 export interface DecidePlan {
   analysis: string;
@@ -1058,7 +1058,7 @@ export interface DecidePlan {
   goals: string[];
 }
 /**
- * Run one iteration's cell again, or with ``cell`` null every cell of the analysis in order.
+ * Run one iteration's cell again, or every cell in order if ``cell`` is null.
  */
 export interface RunAgain {
   analysis: string;
@@ -1066,7 +1066,7 @@ export interface RunAgain {
   cell?: string | null;
 }
 /**
- * Take back a question that waits its turn; ``position`` counts from 0.
+ * Withdraw a question from the queue; ``position`` counts from 0.
  */
 export interface UnqueueQuestion {
   analysis: string;
@@ -1074,7 +1074,7 @@ export interface UnqueueQuestion {
   position: number;
 }
 /**
- * Ask the model again now instead of waiting for the next try.
+ * Ask the model again now instead of waiting for the next attempt.
  */
 export interface RetryModel {
   analysis: string;
@@ -1089,7 +1089,7 @@ export interface ChooseModel {
   model: string;
 }
 /**
- * Choose what waits for the user's leave from now on.
+ * Choose what waits for the user's approval from now on.
  */
 export interface ChooseApproval {
   analysis: string;
@@ -1097,7 +1097,7 @@ export interface ChooseApproval {
   mode: 'automatic' | 'cells' | 'plan';
 }
 /**
- * Limit what each further question may cost, US dollars; null is no limit.
+ * Limit the cost of each further question, in US dollars; null means no limit.
  */
 export interface ChooseBudget {
   analysis: string;
@@ -1105,14 +1105,14 @@ export interface ChooseBudget {
   cost_usd?: number | null;
 }
 /**
- * Run the whole notebook in a fresh kernel and compare.
+ * Run the whole notebook in a fresh kernel and compare the outputs.
  */
 export interface VerifyAnalysis {
   analysis: string;
   type: 'verify_analysis';
 }
 /**
- * Take a whole run out of the notebook; with ``roll_back`` out of the kernel's state too.
+ * Remove a whole run from the notebook; with ``roll_back`` also from the kernel's state.
  */
 export interface UndoRun {
   analysis: string;
@@ -1129,25 +1129,25 @@ export interface SubscribeAnalysis {
   after?: number;
 }
 /**
- * Send this tab no more events of the analysis.
+ * Stop sending this tab the events of the analysis.
  */
 export interface UnsubscribeAnalysis {
   analysis: string;
   type: 'unsubscribe_analysis';
 }
 /**
- * Say how this tab has the notebook open: its lease, which makes it the notebook's writer.
+ * Report how this tab has the notebook open: a lease, which makes the tab its writer.
  *
  * Sent when the notebook is opened, closed or renamed, when ``dirty`` or ``busy`` changes, on
  * focus, every 20 seconds, and at once after a reconnect.
  *
  * Attributes:
- *     tab: The tab's own random id; the same after a reconnect and a reload of its page.
- *     path: The file browser's path of the notebook.
- *     open: False: this tab has it open no more.
- *     dirty: Whether the tab holds what is not saved.
- *     busy: Whether a cell that the user started is at work.
- *     collaborative: Whether a live room synchronises it.
+ *     tab: The tab's random id, which stays the same after a reconnect or a reload of the page.
+ *     path: The notebook's path in the file browser.
+ *     open: Whether this tab has the notebook open; false ends the lease.
+ *     dirty: Whether the tab has unsaved changes.
+ *     busy: Whether a cell that the user started is running.
+ *     collaborative: Whether a live room synchronises the notebook.
  *     active: Whether it is the tab's current document and the page has the focus.
  */
 export interface ReportNotebook {
@@ -1162,14 +1162,17 @@ export interface ReportNotebook {
   active: boolean;
 }
 /**
- * Say what became of a ``write_notebook``; ``unsaved`` is followed by ``saved`` once it is.
+ * Report the outcome of a ``write_notebook``.
+ *
+ * ``unsaved`` is followed by ``saved`` as soon as the notebook is saved.
  *
  * Attributes:
- *     write: Its number.
- *     outcome: ``saved``: in the file; ``unsaved``: in the model, and lands with the next save;
- *         ``refused``: something was not as expected, nothing was changed.
- *     hash: Of the file after the save, where the contents service gives one.
- *     document: Where it was refused: the notebook as it stands in the tab.
+ *     write: The number of the write.
+ *     outcome: ``saved`` if the changes are in the file, ``unsaved`` if they are in the tab's
+ *         model until the next save, ``refused`` if something was not as expected and nothing was
+ *         changed.
+ *     hash: The file's hash after the save, if the contents service gives one.
+ *     document: The notebook as it is in the tab, if the write was refused.
  */
 export interface ReportWrite {
   analysis: string;
@@ -1182,7 +1185,7 @@ export interface ReportWrite {
   } | null;
 }
 /**
- * Answer a ``read_notebook``: the notebook as it stands in the tab, saved or not.
+ * Answer a ``read_notebook`` with the notebook as it is in the tab, saved or not.
  */
 export interface ReportDocument {
   analysis: string;
@@ -1194,7 +1197,7 @@ export interface ReportDocument {
   dirty: boolean;
 }
 /**
- * An event of an analysis that the tab subscribed to.
+ * An event of an analysis to which the tab has subscribed.
  */
 export interface EventFrame {
   type: 'event';
@@ -1239,14 +1242,14 @@ export interface EventFrame {
     | RunFinished;
 }
 /**
- * The command was taken.
+ * The command was accepted.
  */
 export interface AcceptedFrame {
   type: 'accepted';
   id: number;
 }
 /**
- * The command was not taken; ``id`` is null where the frame could not be read at all.
+ * The command was refused; ``id`` is null if the frame could not be read at all.
  */
 export interface RefusedFrame {
   type: 'refused';
@@ -1255,7 +1258,7 @@ export interface RefusedFrame {
   remedy: string;
 }
 /**
- * The replay asked for has reached the newest event.
+ * The replay of past events has reached the newest event.
  */
 export interface CaughtUpFrame {
   type: 'caught_up';
@@ -1263,7 +1266,7 @@ export interface CaughtUpFrame {
   last: number;
 }
 /**
- * An analysis appeared or changed in the list.
+ * An analysis was added to the list, or changed.
  */
 export interface AnalysisChangedFrame {
   type: 'analysis_changed';
@@ -1273,17 +1276,17 @@ export interface AnalysisChangedFrame {
  * One analysis in a list.
  *
  * Attributes:
- *     id: Which one.
+ *     id: The analysis's id.
  *     title: As shown; made from the first question.
- *     notebook: Path below the server's root folder; ``None`` where it lies outside.
+ *     notebook: Path below the server's root folder, or null if it is outside.
  *     notebook_path: Absolute path.
  *     created, updated: Seconds since the epoch.
- *     state: ``waiting`` is for the user; ``failed`` where the last run failed.
- *     model, is_ai: The model that the next question goes to.
+ *     state: ``waiting`` means for the user; ``failed`` means that the last run failed.
+ *     model, is_ai: The model of the next question.
  *     questions: How many were asked.
  *     last_event: Number of the newest event.
- *     parent: The analysis it branched from.
- *     parent_cell: The last cell that it took over from there.
+ *     parent: The analysis that it branched from.
+ *     parent_cell: The last cell of the parent that is part of the branch.
  */
 export interface AnalysisSummary {
   id: string;
@@ -1301,25 +1304,25 @@ export interface AnalysisSummary {
   parent_cell: string | null;
 }
 /**
- * An analysis is gone from the list.
+ * An analysis was removed from the list.
  */
 export interface AnalysisRemovedFrame {
   type: 'analysis_removed';
   analysis: string;
 }
 /**
- * Put these changes into the open notebook, all or none, as one undo step.
+ * Make these changes in the open notebook, all or none, as one undo step.
  *
- * Where anything is not as expected (a source, a cell that is there or not, the cell ``after``),
- * nothing is changed and the answer is ``refused`` with the whole document. Else the tab saves if
- * its notebook was clean before, and leaves it dirty otherwise. ``after`` may name a cell that an
- * earlier change of the same frame put.
+ * If anything is not as expected (a source, a cell that exists or not, the cell ``after``),
+ * nothing is changed and the answer is ``refused`` with the whole document. Otherwise the tab
+ * saves if its notebook was clean before, and leaves it dirty if not. ``after`` may name a cell
+ * that an earlier change of the same frame adds.
  *
  * Attributes:
- *     analysis: Which one's notebook.
- *     path: As the tab reported it.
+ *     analysis: The analysis of the notebook.
+ *     path: The path that the tab reported.
  *     write: Number of this write, to be answered by ``report_write``.
- *     changes: To be made in this order.
+ *     changes: In the order in which they are made.
  */
 export interface WriteNotebookFrame {
   type: 'write_notebook';
@@ -1329,15 +1332,16 @@ export interface WriteNotebookFrame {
   changes: (PutCell | DropCell | PutMetadata)[];
 }
 /**
- * Put a cell: a new one, or in the place of the one with its id.
+ * Add a cell, or replace the one with the same id.
  *
  * Attributes:
  *     cell: The whole nbformat cell with id, metadata and outputs; never trusted.
- *     after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
- *         there already keeps its place.
- *     at_end: It stood at the end when the write was made: when it is new it goes to the end,
- *         below what a user has put there meanwhile, so that what they type into stays in place.
- *     expects: The source that the cell has now; null: it is not there yet.
+ *     after: The id of the cell above a new cell; null for the top. A cell that exists already
+ *         keeps its place.
+ *     at_end: Whether the cell was the last one when the write was made. If it is new, it then
+ *         goes to the end, below cells that the user has added meanwhile, so that the cell in
+ *         which they type does not move.
+ *     expects: The source that the cell has now; null if it does not exist yet.
  */
 export interface PutCell {
   change: 'put_cell';
@@ -1349,7 +1353,7 @@ export interface PutCell {
   expects: string | null;
 }
 /**
- * Remove a cell; ``expects`` is the source that it has now.
+ * Remove a cell; ``expects`` is the source that the cell has now.
  */
 export interface DropCell {
   change: 'remove_cell';
@@ -1360,8 +1364,8 @@ export interface DropCell {
  * Replace the notebook's ``metadata.analyst_kernel``.
  *
  * Attributes:
- *     values: All of it.
- *     defaults: Other notebook metadata (kernelspec...), to set where the key is missing.
+ *     values: The new value as a whole.
+ *     defaults: Other notebook metadata (kernelspec...), to set for keys that are missing.
  */
 export interface PutMetadata {
   change: 'set_metadata';
@@ -1373,7 +1377,7 @@ export interface PutMetadata {
   };
 }
 /**
- * Answer with the notebook as it stands in the tab, by ``report_document``.
+ * Send the notebook as it is in the tab, by ``report_document``.
  */
 export interface ReadNotebookFrame {
   type: 'read_notebook';
@@ -1382,12 +1386,12 @@ export interface ReadNotebookFrame {
   read: number;
 }
 /**
- * The file was written by another way; a tab that has it open rebases before it saves.
+ * The file was written outside the tab; a tab that has it open rebases before it saves.
  *
  * Attributes:
- *     analysis: Which one's notebook.
- *     path: The file browser's path.
- *     hash: Of the file now, as the contents service gives it; null where that is not known.
+ *     analysis: The analysis of the notebook.
+ *     path: The path in the file browser.
+ *     hash: The contents service's hash of the file now; null if it is not known.
  */
 export interface NotebookChangedFrame {
   type: 'notebook_changed';
@@ -1396,7 +1400,7 @@ export interface NotebookChangedFrame {
   hash: string | null;
 }
 /**
- * A command from a browser tab; ``id`` is the tab's own count, echoed in the reply.
+ * A command from a browser tab; ``id`` is counted by the tab and repeated in the reply.
  */
 export interface ClientFrame {
   id: number;

@@ -23,6 +23,7 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
+from analyst_kernel.agent.tools.handlers import sql_cell
 from analyst_kernel.agent.tools.inputs import (
     AskUser,
     Finish,
@@ -31,7 +32,6 @@ from analyst_kernel.agent.tools.inputs import (
     RunSql,
     UpdatePlan,
 )
-from analyst_kernel.agent.tools.sql import sql_cell
 from analyst_kernel.agent.transcript import (
     AssistantMessage,
     Message,
