@@ -37,7 +37,7 @@ class PutCell(Record):
     expects: str | None
 
 
-class DropCell(Record):
+class RemoveCell(Record):
     """Remove a cell; ``expects`` is the source that it has now."""
 
     change: Literal["remove_cell"] = "remove_cell"
@@ -45,7 +45,7 @@ class DropCell(Record):
     expects: str
 
 
-class PutMetadata(Record):
+class SetMetadata(Record):
     """Replace the notebook's ``metadata.analyst_kernel``.
 
     Attributes:
@@ -58,7 +58,7 @@ class PutMetadata(Record):
     defaults: dict[str, Json]
 
 
-Change = Annotated[PutCell | DropCell | PutMetadata, Field(discriminator="change")]
+Change = Annotated[PutCell | RemoveCell | SetMetadata, Field(discriminator="change")]
 
 
 class WriteNotebookFrame(Record):

@@ -39,31 +39,6 @@ class UpsertCell:
 
 
 @dataclass(frozen=True, slots=True)
-class SetOutputs:
-    """Replace the outputs of a code cell; dropped where its text is not ``source`` any more."""
-
-    cell: CellId
-    outputs: list[dict[str, Any]]
-    execution_count: int | None
-    source: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SetMetadata:
-    """Merge keys into a cell's ``metadata.analyst_kernel``; ``None`` removes a key."""
-
-    cell: CellId
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveCell:
-    """Remove a cell of ours; one that was edited stays."""
-
-    cell: CellId
-
-
-@dataclass(frozen=True, slots=True)
 class SetNotebook:
     """Merge keys into the notebook's ``metadata.analyst_kernel``, and set what else is missing.
 
@@ -91,9 +66,7 @@ class RemoveRun:
     run: RunId
 
 
-Operation: TypeAlias = (
-    UpsertCell | SetOutputs | SetMetadata | RemoveCell | SetNotebook | NoteRun | RemoveRun
-)
+Operation: TypeAlias = UpsertCell | SetNotebook | NoteRun | RemoveRun
 
 
 def new_document(
@@ -149,12 +122,6 @@ def apply(document: Document, operation: Operation) -> Document:
     match operation:
         case UpsertCell():
             return _upsert(document, operation.cell)
-        case SetOutputs():
-            return _set_outputs(document, operation)
-        case SetMetadata():
-            return _set_metadata(document, operation)
-        case RemoveCell():
-            return _remove(document, operation.cell)
         case SetNotebook():
             return _set_notebook(document, operation)
         case RemoveRun():
@@ -165,7 +132,7 @@ def apply(document: Document, operation: Operation) -> Document:
             assert_never(operation)
 
 
-def landed(document: Document, operation: Operation) -> bool:
+def is_applied(document: Document, operation: Operation) -> bool:
     """Say whether ``document`` already holds what ``operation`` would bring."""
     return apply(document, operation) is document
 
@@ -260,39 +227,6 @@ def _merged(old: Cell, new: Cell) -> Cell:
 def _given_away(cell: Cell) -> Cell:
     """Return the cell as the user's own: its iteration now stands elsewhere."""
     return {**cell, "metadata": {**cell["metadata"], KEY: {"origin": "user"}}}
-
-
-def _set_outputs(document: Document, operation: SetOutputs) -> Document:
-    at = _place(document, operation.cell)
-    if at is None:
-        return document
-    cell = document["cells"][at]
-    if cell["cell_type"] != "code" or operation.source not in (None, cell["source"]):
-        return document
-    count = operation.execution_count
-    if cell["outputs"] == operation.outputs and cell["execution_count"] == count:
-        return document
-    return _replace(document, at, {**cell, "outputs": operation.outputs, "execution_count": count})
-
-
-def _set_metadata(document: Document, operation: SetMetadata) -> Document:
-    at = _place(document, operation.cell)
-    if at is None:
-        return document
-    cell = document["cells"][at]
-    values = _merged_keys(cell_notes(cell), operation.values)
-    if values == cell_notes(cell):
-        return document
-    return _replace(document, at, {**cell, "metadata": {**cell["metadata"], KEY: values}})
-
-
-def _remove(document: Document, cell: CellId) -> Document:
-    at = _place(document, cell)
-    if at is None or is_edited(document, document["cells"][at]):
-        return document
-    cells = [c for i, c in enumerate(document["cells"]) if i != at]
-    marks = {k: v for k, v in _marks(document).items() if k != cell}
-    return _with_notes({**document, "cells": cells}, {"cells": marks})
 
 
 def run_cells(document: Document, run: RunId) -> RemovedRun:

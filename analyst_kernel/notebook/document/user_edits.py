@@ -27,7 +27,7 @@ LONGEST_TEXT = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class SeenCell:
     """A code cell as it was seen. ``text`` is ``None`` where it was too long to keep."""
 
     mark: str
@@ -35,7 +35,7 @@ class Glance:
     count: int | None
 
     @classmethod
-    def of(cls, cell: Cell) -> Glance:
+    def of(cls, cell: Cell) -> SeenCell:
         """Look at a cell."""
         source = cell["source"]
         text = source if len(source) <= LONGEST_TEXT else None
@@ -43,14 +43,14 @@ class Glance:
 
 
 @dataclass(slots=True)
-class HandWatch:
+class UserEdits:
     """What the analysis has seen of its notebook; ``None`` before it has seen anything."""
 
-    seen: dict[str, Glance] | None = None
-    wrote: dict[str, Glance] = field(default_factory=dict)
+    seen: dict[str, SeenCell] | None = None
+    wrote: dict[str, SeenCell] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Document) -> HandWatch:
+    def of(cls, document: Document) -> UserEdits:
         """Go on with what the notebook says was seen; a notebook new to us is seen as it is."""
         noted = notes(document).get("seen")
         if isinstance(noted, dict):
@@ -67,7 +67,7 @@ class HandWatch:
     def write(self, cell: Cell) -> None:
         """Take note of a code cell that the analysis itself wrote for a run."""
         if cell["cell_type"] == "code":
-            self.wrote[cell["id"]] = Glance.of(cell)
+            self.wrote[cell["id"]] = SeenCell.of(cell)
 
     def forget(self, cells: Iterable[str]) -> None:
         """Forget cells that the analysis itself removed."""
@@ -82,7 +82,7 @@ class HandWatch:
         return {name: _noted(glance) for name, glance in everything.items()}
 
 
-def changes_between(seen: dict[str, Glance], document: Document) -> tuple[CellChange, ...]:
+def changes_between(seen: dict[str, SeenCell], document: Document) -> tuple[CellChange, ...]:
     """Compare the code cells with what was seen of them.
 
     A cell that the analysis wrote and nobody touched is no change, seen or not.
@@ -103,8 +103,8 @@ def changes_between(seen: dict[str, Glance], document: Document) -> tuple[CellCh
     )
 
 
-def _compared(was: Glance | None, document: Document, cell: Cell) -> CellChange | None:
-    now = Glance.of(cell)
+def _compared(was: SeenCell | None, document: Document, cell: Cell) -> CellChange | None:
+    now = SeenCell.of(cell)
     note = cell_notes(cell)
     ran = cell["execution_count"] is not None and (was is None or was.count != now.count)
     run = note.get("run")
@@ -129,18 +129,18 @@ def _compared(was: Glance | None, document: Document, cell: Cell) -> CellChange 
     return CellChange("ran", name, before=was.text, **facts) if ran else None
 
 
-def _all(document: Document) -> dict[str, Glance]:
-    return {c["id"]: Glance.of(c) for c in document["cells"] if c["cell_type"] == "code"}
+def _all(document: Document) -> dict[str, SeenCell]:
+    return {c["id"]: SeenCell.of(c) for c in document["cells"] if c["cell_type"] == "code"}
 
 
-def _noted(glance: Glance) -> dict[str, Any]:
+def _noted(glance: SeenCell) -> dict[str, Any]:
     found = {"mark": glance.mark, "text": glance.text, "count": glance.count}
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _glance(noted: dict[str, Any]) -> Glance:
+def _glance(noted: dict[str, Any]) -> SeenCell:
     text, count = noted.get("text"), noted.get("count")
-    return Glance(
+    return SeenCell(
         str(noted.get("mark", "")),
         text if isinstance(text, str) else None,
         count if isinstance(count, int) else None,

@@ -16,7 +16,7 @@ from pathlib import Path
 from analyst_kernel.notebook.document.operations import Document
 from analyst_kernel.notebook.document.serialize import Renderer, parse
 from analyst_kernel.notebook.storage import files
-from analyst_kernel.notebook.storage.port import Reading, WriteConflict, Written
+from analyst_kernel.notebook.storage.port import NotebookVersion, WriteConflict, Written
 from analyst_kernel.protocol.errors import NotebookError
 
 
@@ -29,13 +29,13 @@ class DiskWriter:
         """Write the file at ``path`` (absolute), or what it links to."""
         self.path = path
         self._renderer = Renderer()
-        self._seen: files.Stamp | None = None
+        self._seen: files.FileStamp | None = None
 
-    async def read(self, base: Reading | None) -> Reading | None:
+    async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
         """Return the file as it stands."""
         return await asyncio.to_thread(self.read_now, base)
 
-    def read_now(self, base: Reading | None) -> Reading | None:
+    def read_now(self, base: NotebookVersion | None) -> NotebookVersion | None:
         """Read, blocking; see :meth:`read`."""
         target = self._target()
         now = files.stamp_of(target)
@@ -43,19 +43,19 @@ class DiskWriter:
             return None
         if base is not None and now == base.stamp:
             return base
-        return Reading(*read_document(target, self.path.name))
+        return NotebookVersion(*read_document(target, self.path.name))
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         """Replace the file, if it is still the version that ``base`` was."""
         return await asyncio.to_thread(self._write, document, base)
 
-    def create(self, document: Document) -> Reading:
+    def create(self, document: Document) -> NotebookVersion:
         """Write a new file, blocking. Raises ``FileExistsError`` where the name is taken."""
-        return Reading(document, files.create(self.path, self._renderer.render(document)))
+        return NotebookVersion(document, files.create(self.path, self._renderer.render(document)))
 
-    def _write(self, document: Document, base: Reading | None) -> Written:
+    def _write(self, document: Document, base: NotebookVersion | None) -> Written:
         stamp = base.stamp if base is not None else None
-        if stamp is not None and not isinstance(stamp, files.Stamp):
+        if stamp is not None and not isinstance(stamp, files.FileStamp):
             raise WriteConflict
         parts = self._renderer.parts(document)
         try:
@@ -76,11 +76,11 @@ class DiskWriter:
 
         return await asyncio.to_thread(look)
 
-    async def in_hand(self, base: Reading | None) -> bool:
+    async def in_hand(self, base: NotebookVersion | None) -> bool:
         """Say no: what was not written, nobody else writes."""
         return False
 
-    async def discard(self, base: Reading | None) -> None:
+    async def discard(self, base: NotebookVersion | None) -> None:
         """Remove the file if it is still ``base``."""
 
         def work() -> None:
@@ -101,7 +101,7 @@ _PAUSE = 0.1
 
 def read_document(
     path: Path, name: str, *, seconds: float = _SECONDS
-) -> tuple[Document, files.Stamp]:
+) -> tuple[Document, files.FileStamp]:
     """Return a notebook and the stamp that belongs to it; blocks.
 
     What a cut-off save left is kept as ``NAME.invalid``.
@@ -140,7 +140,9 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _put_back(path: Path, copy: Path, name: str, seen: files.Stamp) -> tuple[Document, files.Stamp]:
+def _put_back(
+    path: Path, copy: Path, name: str, seen: files.FileStamp
+) -> tuple[Document, files.FileStamp]:
     document = parse(files.read_text(copy)[0], name)  # first: it may be no better
     try:
         if files.stamp_of(path) != seen:

@@ -21,7 +21,7 @@ _MOST_PIECES = 512
 _STALE_SECONDS = 600.0
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What tells one version of a file from the next."""
 
     device: int
@@ -34,7 +34,7 @@ class FileChanged(Exception):
     """Somebody else wrote the file since the caller read it; nothing was written."""
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: Path) -> FileStamp | None:
     """Return the file's stamp, or ``None`` where there is no file."""
     try:
         facts = path.stat()
@@ -42,10 +42,10 @@ def stamp_of(path: Path) -> Stamp | None:
         return None
     except OSError as error:
         raise _failed(path, error) from error
-    return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
-def read_text(path: Path) -> tuple[str, Stamp]:
+def read_text(path: Path) -> tuple[str, FileStamp]:
     """Return the file's text and the stamp that belongs to exactly this text.
 
     Raises:
@@ -62,7 +62,7 @@ def read_text(path: Path) -> tuple[str, Stamp]:
     except OSError as error:
         what = f"{path} cannot be read ({_reason(error)})."
         raise NotebookError(what, "Check its permissions.") from error
-    stamp = Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    stamp = FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     try:
         return content.decode("utf-8-sig"), stamp
     except UnicodeDecodeError as error:
@@ -72,7 +72,7 @@ def read_text(path: Path) -> tuple[str, Stamp]:
         ) from error
 
 
-def create(path: Path, text: str) -> Stamp:
+def create(path: Path, text: str) -> FileStamp:
     """Write a new file; it appears whole or not at all.
 
     Raises:
@@ -82,7 +82,7 @@ def create(path: Path, text: str) -> Stamp:
     return _place(path, text, None, exclusive=True)
 
 
-def replace(path: Path, text: str | Sequence[bytes], expected: Stamp | None) -> Stamp:
+def replace(path: Path, text: str | Sequence[bytes], expected: FileStamp | None) -> FileStamp:
     """Replace the file, keeping its permissions and, where allowed, its owner.
 
     Args:
@@ -106,8 +106,8 @@ def sweep(path: Path) -> None:
 
 
 def _place(
-    path: Path, text: str | Sequence[bytes], expected: Stamp | None, *, exclusive: bool
-) -> Stamp:
+    path: Path, text: str | Sequence[bytes], expected: FileStamp | None, *, exclusive: bool
+) -> FileStamp:
     """Write beside the file, force it to the disk, then give it the name in one step."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -145,7 +145,7 @@ def _checked(path: Path) -> os.stat_result | None:
     return facts
 
 
-def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None) -> Stamp:
+def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None) -> FileStamp:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o666)
     pieces = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
@@ -155,7 +155,7 @@ def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None)
         _write_all(file.fileno(), pieces)
         os.fsync(file.fileno())
         facts = os.fstat(file.fileno())
-    return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def _write_all(handle: int, pieces: Sequence[bytes]) -> None:

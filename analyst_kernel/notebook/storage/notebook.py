@@ -26,22 +26,22 @@ from analyst_kernel.notebook.document.operations import (
     UpsertCell,
     adoption,
     apply,
+    is_applied,
     is_edited,
-    landed,
     new_document,
     notes,
     operations_for,
     run_cells,
 )
 from analyst_kernel.notebook.document.serialize import validate_cell
-from analyst_kernel.notebook.document.user_edits import HandWatch
+from analyst_kernel.notebook.document.user_edits import UserEdits
 from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.storage.names import free_path, notebook_path
-from analyst_kernel.notebook.storage.pending import Outstanding
+from analyst_kernel.notebook.storage.pending import PendingOperations
 from analyst_kernel.notebook.storage.port import (
+    NotebookVersion,
     OperationStore,
-    Reading,
     WriteConflict,
     Writer,
     WriterUnavailable,
@@ -58,23 +58,25 @@ class StoredNotebook:
     def __init__(
         self,
         document: Document,
-        base: Reading,
+        base: NotebookVersion,
         operations: Sequence[Operation],
         writer: Writer,
         store: OperationStore | None = None,
     ) -> None:
         """Hold what was read or created; use :meth:`create` or :meth:`open`."""
         self._document = document
-        self._base: Reading | None = base
+        self._base: NotebookVersion | None = base
         self._writer = writer
         self._store = store
-        self._ours = Outstanding(operations)  # of this life, to put on top of an older version
-        self._outstanding = Outstanding()  # not yet seen in the saved notebook
+        self._ours = PendingOperations(
+            operations
+        )  # of this life, to put on top of an older version
+        self._pending = PendingOperations()  # not yet seen in the saved notebook
         self._saved_cells = len(base.document["cells"])
         self._version = 0 if document is base.document else 1
         self._written = 0
         self._created_here = False
-        self._hand = HandWatch.of(document)
+        self._user_edits = UserEdits.of(document)
         self._memory = asyncio.Lock()
         self._landing: asyncio.Task[None] | None = None
 
@@ -138,12 +140,12 @@ class StoredNotebook:
 
         A notebook that has no analysis yet becomes that of ``analysis`` (default: a fresh id) with
         the first record; its kernelspec, cells and metadata stay. Nothing is written here; what
-        ``store`` kept of an earlier life is written with the first record or :meth:`settle`.
+        ``store`` kept of an earlier life is written with the first record or :meth:`flush`.
 
         Raises:
             NotebookError: It is not there, not valid, not Python, or not writable; it is untouched.
         """
-        kept = await store.outstanding() if store is not None else ()
+        kept = await store.pending() if store is not None else ()
 
         def work() -> StoredNotebook:
             link = notebook_path(path)
@@ -165,7 +167,7 @@ class StoredNotebook:
                 document = apply(document, operation)
             later = first if writer is None else writer(link)
             notebook = cls(document, base, (*ours, *kept), later, store)
-            notebook._outstanding.add(kept)
+            notebook._pending.add(kept)
             return notebook
 
         return await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
@@ -225,11 +227,11 @@ class StoredNotebook:
         for operation in operations:
             of_user = isinstance(entry, IterationEntry) and entry.origin == "user"
             if isinstance(operation, UpsertCell) and not of_user:
-                self._hand.write(operation.cell)
+                self._user_edits.write(operation.cell)
 
     def changes_by_hand(self) -> tuple[CellChange, ...]:
         """Return what a user did to code cells since the last call."""
-        return self._hand.take(self._document)
+        return self._user_edits.take(self._document)
 
     def is_edited(self, cell: CellId) -> bool:
         """Say whether a user changed the cell's text since it was written here."""
@@ -249,7 +251,7 @@ class StoredNotebook:
         found = run_cells(self._document, run)
         if found.removed or found.kept:
             await self.apply(RemoveRun(run))
-            self._hand.forget(found.removed)
+            self._user_edits.forget(found.removed)
         return found
 
     async def describe(
@@ -260,7 +262,7 @@ class StoredNotebook:
         With a store it is saved a moment later.
         """
         facts: dict[str, Any] = {"model": model, "python": python or None, "packages": packages}
-        facts["seen"] = self._hand.to_notes()
+        facts["seen"] = self._user_edits.to_notes()
         await finish_despite_cancel(
             self._take((SetNotebook({k: v for k, v in facts.items() if v is not None}),)),
             reraise=True,
@@ -283,9 +285,9 @@ class StoredNotebook:
         await self._land()
 
     @property
-    def outstanding(self) -> int:
+    def pending(self) -> int:
         """How many operations were not yet seen in the saved notebook; 0 without a store."""
-        return len(self._outstanding)
+        return len(self._pending)
 
     async def refresh(self) -> None:
         """Take over what others did to the notebook, saved or (where a browser has it) not.
@@ -301,22 +303,22 @@ class StoredNotebook:
             await self._take_over(reading)
         await self._land()
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Look whether what is outstanding was saved; write what nobody is about to save.
 
         Raises:
             NotebookError: It cannot be read or written.
         """
-        if not self._outstanding or (self._landing is not None and not self._landing.done()):
+        if not self._pending or (self._landing is not None and not self._landing.done()):
             return
         saved = await self._writer.saved()
         if saved is not None:
             await self._saw(saved)
-        if not self._outstanding:
+        if not self._pending:
             return
         if not await self._writer.in_hand(self._base):
             self._version += 1
-            self._base = None if self._base is None else Reading(self._base.document, None)
+            self._base = None if self._base is None else NotebookVersion(self._base.document, None)
         await self._land()
 
     async def discard_if_empty(self) -> None:
@@ -342,7 +344,7 @@ class StoredNotebook:
                 # First kept, then looked for in the saved notebook: what was forgotten before it is
                 # kept would be kept for good.
                 await self._store.keep(operations)
-                self._outstanding.add(operations)
+                self._pending.add(operations)
             self._document = document
             self._version += 1
 
@@ -388,22 +390,22 @@ class StoredNotebook:
             except WriterUnavailable:
                 return
             attempts = 0
-            self._base, self._written = Reading(document, written.stamp), version
+            self._base, self._written = NotebookVersion(document, written.stamp), version
             self._saved_cells = len(document["cells"])
             if written.saved:
                 await self._saw(document)
 
     async def _saw(self, saved: Document) -> None:
         """Let go of what the saved notebook holds."""
-        if not self._outstanding:
+        if not self._pending:
             return
-        operations = tuple(self._outstanding)
-        seen = await asyncio.to_thread(lambda: [o for o in operations if landed(saved, o)])
-        self._outstanding.drop(seen)
+        operations = tuple(self._pending)
+        seen = await asyncio.to_thread(lambda: [o for o in operations if is_applied(saved, o)])
+        self._pending.drop(seen)
         if self._store is not None and seen:
             await self._store.forget(seen)
 
-    async def _take_over(self, reading: Reading) -> None:
+    async def _take_over(self, reading: NotebookVersion) -> None:
         """Build on what somebody else did: theirs, with our cells put on top by id."""
 
         def work() -> Document:

@@ -15,7 +15,7 @@ from analyst_kernel.notebook.document.operations import Document, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NotebookVersion:
     """A notebook as it was read or written.
 
     Attributes:
@@ -47,7 +47,7 @@ class WriteConflict(Exception):
         reading: What it is now, where the writer learned it.
     """
 
-    def __init__(self, reading: Reading | None = None) -> None:
+    def __init__(self, reading: NotebookVersion | None = None) -> None:
         """Take what the notebook is now, if that is known."""
         super().__init__("the notebook changed")
         self.reading = reading
@@ -70,7 +70,7 @@ class Writer(Protocol):
         """How long a record waits for its write, seconds; ``None``: to its end."""
         ...
 
-    async def read(self, base: Reading | None) -> Reading | None:
+    async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
         """Return the notebook as it stands: ``base`` itself where it is that; ``None``: gone.
 
         Raises:
@@ -79,7 +79,7 @@ class Writer(Protocol):
         """
         ...
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         """Write ``document``, which was built on ``base`` (``None``: on no notebook).
 
         Raises:
@@ -93,11 +93,11 @@ class Writer(Protocol):
         """Return the saved notebook; ``None`` where it is as it was at the last look, or gone."""
         ...
 
-    async def in_hand(self, base: Reading | None) -> bool:
+    async def in_hand(self, base: NotebookVersion | None) -> bool:
         """Say whether somebody holds ``base`` and will save it without being told again."""
         ...
 
-    async def discard(self, base: Reading | None) -> None:
+    async def discard(self, base: NotebookVersion | None) -> None:
         """Remove the file if it is still ``base`` and nobody has it open."""
         ...
 
@@ -113,6 +113,6 @@ class OperationStore(Protocol):
         """Forget exactly these; one that was replaced meanwhile stays."""
         ...
 
-    async def outstanding(self) -> tuple[Operation, ...]:
+    async def pending(self) -> tuple[Operation, ...]:
         """Return what is kept, in the order to apply."""
         ...

@@ -219,7 +219,7 @@ def _store(path: Path, report: VerifyReport) -> None:
         return
 
 
-def _read(path: Path) -> tuple[Document, files.Stamp]:
+def _read(path: Path) -> tuple[Document, files.FileStamp]:
     return read_document(Path(os.path.realpath(path)), path.name)
 
 

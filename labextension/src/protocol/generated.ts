@@ -1326,7 +1326,7 @@ export interface WriteNotebookFrame {
   analysis: string;
   path: string;
   write: number;
-  changes: (PutCell | DropCell | PutMetadata)[];
+  changes: (PutCell | RemoveCell | SetMetadata)[];
 }
 /**
  * Put a cell: a new one, or in the place of the one with its id.
@@ -1351,7 +1351,7 @@ export interface PutCell {
 /**
  * Remove a cell; ``expects`` is the source that it has now.
  */
-export interface DropCell {
+export interface RemoveCell {
   change: 'remove_cell';
   cell: string;
   expects: string;
@@ -1363,7 +1363,7 @@ export interface DropCell {
  *     values: All of it.
  *     defaults: Other notebook metadata (kernelspec...), to set where the key is missing.
  */
-export interface PutMetadata {
+export interface SetMetadata {
   change: 'set_metadata';
   values: {
     [k: string]: JsonValue;
