@@ -85,19 +85,18 @@ def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False
         if blank is not None and any(isinstance(edit, CellEdit) for edit in edits):
             del cells[0]
         for edit in edits:
-            match edit:
-                case CellEdit(do="insert"):
+            if isinstance(edit, SetMetadata):
+                _put_metadata(room, edit)
+                continue
+            match edit.do:
+                case "insert":
                     cells.insert(edit.at, room.create_ycell(_untrusted(edit.cell)))
-                case CellEdit(do="update"):
+                case "update":
                     _renew(room, cells[edit.at], edit.cell)
-                case CellEdit(do="remove"):
+                case "remove":
                     del cells[edit.at]
-                case CellEdit():
-                    assert_never(edit.do)
-                case SetMetadata():
-                    _put_metadata(room, edit)
                 case _:
-                    assert_never(edit)
+                    assert_never(edit.do)
     return True
 
 
