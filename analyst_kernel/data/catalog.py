@@ -19,9 +19,10 @@ from analyst_kernel.data.profile.profile import Inspected, inspect
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
+from analyst_kernel.data.read.names import unique
 from analyst_kernel.data.read.options import Source
 from analyst_kernel.data.read.workspace import Stop
-from analyst_kernel.data.setup_code import Loadable, identifier, setup_code, unique
+from analyst_kernel.data.setup_code import Loadable, identifier, setup_code
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 

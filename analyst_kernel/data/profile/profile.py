@@ -46,7 +46,7 @@ def inspect(
 
     Raises:
         DataError: It cannot be read.
-        Stopped: ``stop`` was set.
+        ReadingStopped: ``stop`` was set.
     """
     with workspace(stop) as work:
         staged = stage(work, source, max_frame_bytes)

@@ -23,7 +23,7 @@ from analyst_kernel.data.read.canonical import recode, rewrite
 from analyst_kernel.data.read.encoding import decode_head, detect_encoding, single_byte_encoding
 from analyst_kernel.data.read.options import DelimitedReading, Packing
 from analyst_kernel.data.read.sniff import sniff
-from analyst_kernel.data.read.workspace import Stopped, Workspace, column
+from analyst_kernel.data.read.workspace import ReadingStopped, Workspace, column
 from analyst_kernel.protocol.errors import DataError
 
 SAMPLE_BYTES = 1 << 18
@@ -84,7 +84,7 @@ def stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
             "Look for an unclosed quote in it, or export it again.",
         ) from error
     except duckdb.InterruptException as error:
-        raise Stopped from error
+        raise ReadingStopped from error
     except DATA_DAMAGE as error:
         raise damaged(path, error) from error
 

@@ -169,29 +169,46 @@ def _date_type(
     n = e.n - e.marker
     if n <= 0 or e.marker > n or e.plain == n:
         return None
-    sample = work.rows(
-        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM {table} WHERE {name} IS NOT NULL "
-        f"AND {name} NOT IN ({', '.join(map(literal, values.MARKERS))}) LIMIT 2000) "
-        f"ORDER BY 1 LIMIT 60"
-    )
-    candidates = values.date_formats_of([str(row[0]) for row in sample])
-    full = []
-    for known in candidates:
-        reads, low, high = work.row(
-            f"SELECT count(v), min(v), max(v) FROM (SELECT {try_date_sql(name, known)} AS v "
-            f"FROM {table} WHERE {name} IS NOT NULL)"
-        )
-        if reads == n and str(low) >= _OLDEST and str(high) < _NEWEST:
-            full.append(known)
+    full = full_date_formats(work, name, table, n, values.MARKERS)
     if not full:
         return None
     chosen = full[0]
-    other = values.swapped(chosen.text)
-    if other is not None and any(known.text == other for known in full):
+    if other_reading(chosen, full):
         if "." not in chosen.text and decimal != ",":
             return None  # 01/02/2024: nothing in the file says which is the month
         chosen = next(known for known in full if known.text.startswith("%d"))
     return ColumnType("date", date_format=chosen.text)
+
+
+def full_date_formats(
+    work: Workspace, name: str, table: str, count: int, markers: tuple[str, ...] = ()
+) -> list[values.DateFormat]:
+    """Return the formats that read all ``count`` values of a column, the usual ones first.
+
+    Some values choose the formats to try, so that the whole column is read only a few times.
+    """
+    present = f"{name} IS NOT NULL"
+    if markers:
+        present += f" AND {name} NOT IN ({', '.join(map(literal, markers))})"
+    sample = work.rows(
+        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM {table} WHERE {present} LIMIT 2000) "
+        "ORDER BY 1 LIMIT 60"
+    )
+    full = []
+    for known in values.date_formats_of([str(row[0]) for row in sample]):
+        reads, low, high = work.row(
+            f"SELECT count(v), min(v), max(v) FROM (SELECT {try_date_sql(name, known)} AS v "
+            f"FROM {table} WHERE {name} IS NOT NULL)"
+        )
+        if reads == count > 0 and str(low) >= _OLDEST and str(high) < _NEWEST:
+            full.append(known)
+    return full
+
+
+def other_reading(chosen: values.DateFormat, full: list[values.DateFormat]) -> bool:
+    """Return whether the same values also read with day and month exchanged."""
+    other = values.swapped(chosen.text)
+    return other is not None and any(known.text == other for known in full)
 
 
 def try_date_sql(name: str, known: values.DateFormat) -> str:

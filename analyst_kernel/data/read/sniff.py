@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import DelimitedReading
 from analyst_kernel.data.read.values import is_date_like, is_number_like
-from analyst_kernel.data.setup_code import loaded_names
 from analyst_kernel.protocol.errors import DataError
 
 MAX_COLUMNS = 20_000
