@@ -22,11 +22,11 @@ MAX_FRAME_BYTES = 32 << 20
 
 
 def look(path: str, packing: Packing, *, lines: bool, size: int) -> tuple[JsonReading, Any]:
-    """Find the shape of a JSON file and return it with the parsed document (``None`` when on disk).
+    """Return the shape of a JSON file and the parsed document (``None`` if it stays on disk).
 
     Args:
         path: Where the file is.
-        packing: Its wrapper.
+        packing: How it is compressed.
         lines: Whether the name promises one document per line.
         size: Unpacked size, bytes; big files stay on disk.
 

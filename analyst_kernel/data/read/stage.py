@@ -39,11 +39,10 @@ class Staged:
     Attributes:
         reading: Complete.
         names: Column names in order, as the setup cell's frame has them.
-        rows: Row count.
-        labels: Type names of columns where the staged type says less than is known.
+        labels: Type names of columns that are known more exactly than the staged type.
         mixed: Columns whose cells hold several kinds of values.
         short_rows: Rows with too few fields.
-        load: Whether the setup cell loads a frame or leaves the table on disk.
+        load: Whether the setup cell loads a frame or a view of the table on disk.
     """
 
     reading: Reading
@@ -122,6 +121,8 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
         case "arrow":
             arrow_reading, names = columnar.stage_arrow(work, source.path)
             return Staged(arrow_reading, names, _count(work), {})
+        case _:
+            assert_never(source.format)
 
 
 def _load(size: int, limit: int) -> Literal["frame", "view"]:
