@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.read import values
-from analyst_kernel.data.setup_code import identifier, loaded_names
+from analyst_kernel.data.read.names import loaded_names
+from analyst_kernel.data.setup_code import identifier
 
 WORDS = st.text(st.sampled_from("abcdefghij ÄÖéñ\"',;|\n"), min_size=1, max_size=12).map(
     lambda text: "w" + text.strip() + "w"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analyst_kernel.notebook.document.operations import landed
+from analyst_kernel.notebook.document.operations import is_applied
 from analyst_kernel.protocol.commands import ReportNotebook
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.events.client import Tab
@@ -38,7 +38,7 @@ async def with_unsaved(scene: Scene) -> OpenTab:
         return (
             session.state == "idle"
             and (landing is None or landing.done())
-            and all(landed(tab.model, operation) for operation in kept)
+            and all(is_applied(tab.model, operation) for operation in kept)
         )
 
     async with asyncio.timeout(60):

@@ -1,7 +1,6 @@
-"""Cutting a notebook at a cell: what a branch begins with, and whether it still runs as saved.
+"""The notebook of a branch: a notebook cut at a cell, its paths moved, its cells judged again.
 
-Pure but for :func:`write`, and for :func:`moved`, which looks whether the paths in code exist.
-Nothing here grants anything: a notebook cannot.
+Pure except :func:`write`, and :func:`moved`, which checks whether the paths in code exist.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def branched(
         created: ISO time, UTC.
 
     Raises:
-        InputError: There is no such cell; the message names those there are.
+        InputError: There is no such cell.
     """
     places = [place for place, one in enumerate(document["cells"]) if one["id"] == cell]
     if not places:
@@ -103,7 +102,7 @@ def moved(document: Document, old: Path, new: Path) -> Document:
 
 
 def only_run(document: Document) -> Document:
-    """Return the notebook with nothing but the cells whose code makes the state of its end."""
+    """Return the notebook with only those cells whose code makes its final state."""
     names = {one.cell for one in read.cells_to_replay(document)}
     return {**document, "cells": [cell for cell in document["cells"] if cell["id"] in names]}
 
@@ -111,9 +110,9 @@ def only_run(document: Document) -> Document:
 async def judged(
     document: Document, cell: CellId, execution: Execution, *, path: Path
 ) -> CellCheck:
-    """Compare how a cell ran just now with what the branch's notebook ``path`` holds of it.
+    """Compare an execution of a cell with its outputs in the branch's notebook ``path``.
 
-    Files go to another ``OUTPUT_DIR`` than the parent's; that its name shows is no difference.
+    The branch has its own ``OUTPUT_DIR``; its name in an output is no difference.
     """
     one = {**document, "cells": [c for c in document["cells"] if c["id"] == cell]}
 
@@ -125,9 +124,9 @@ async def judged(
 
 
 def write(document: Document, wanted: str | os.PathLike[str]) -> Path:
-    """Write a new notebook, whole, and return its path; a name that is taken gets a number.
+    """Write a new notebook and return its path; a name that is taken gets a number.
 
-    A name whose folder for files is there counts as taken.
+    A name also is taken if its folder for files exists.
 
     Raises:
         NotebookError: It cannot be written there.
@@ -148,7 +147,7 @@ def write(document: Document, wanted: str | os.PathLike[str]) -> Path:
 def branch_name(parent: Path) -> Path:
     """Return ``STEM-branch-N.ipynb`` beside a notebook: the first N whose name is free.
 
-    A branch of a branch counts on from there, so that names do not grow.
+    A branch of a branch continues the numbers, so that names do not grow.
     """
     stem = re.sub(r"-branch-\d+$", "", parent.stem)
     for number in itertools.count(1):
@@ -165,7 +164,7 @@ def _names(path: Path) -> Iterable[Path]:
 
 
 def _runs(noted: object, kept: list[Cell]) -> dict[str, Any]:
-    """Keep what is noted of the runs of these cells; an answer only together with its cell."""
+    """Return the notes of the cells' runs; of a run without its answer, only the question."""
     if not isinstance(noted, dict):
         return {}
     begun = {cell_notes(cell).get("run") for cell in kept}
@@ -181,7 +180,7 @@ def _runs(noted: object, kept: list[Cell]) -> dict[str, Any]:
 
 
 def _with_open_plans(document: Document) -> Document:
-    """Undo in plans what was done after the cut: a step without a cell is not done yet."""
+    """Return the notebook with plan steps as at the cut: a step without a cell is still to do."""
     entries = read.entries_of(document)
     answered = {entry.run for entry in entries if isinstance(entry, AnswerEntry)}
     reached: dict[RunId, int] = {}
@@ -207,7 +206,7 @@ def _with_open_plans(document: Document) -> Document:
 
 
 def _instead(document: Document, wanted: str) -> str:
-    """Say which cells there are, the most similar ones first where one was mistyped."""
+    """Return a sentence that names the cells, with the nearest ids first."""
     names = [cell["id"] for cell in document["cells"]]
     if not names:
         return "The notebook has no cells yet."

@@ -17,7 +17,7 @@ from analyst_kernel.notebook.document.operations import Document
 from analyst_kernel.notebook.document.serialize import Renderer
 from analyst_kernel.notebook.export.clean import cleaned, failed_with_effect, likely_needed
 from analyst_kernel.notebook.export.source import uses_name
-from analyst_kernel.notebook.storage.disk import read_document
+from analyst_kernel.notebook.storage.disk import read_during_save
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import VerifyReport
 
@@ -110,7 +110,7 @@ async def clean_checked(
 
 def read(path: Path) -> Document:
     """Return the document in a file; raises ``NotebookError``."""
-    return read_document(Path(os.path.realpath(path)), path.name)[0]
+    return read_during_save(Path(os.path.realpath(path)), path.name)[0]
 
 
 def render(document: Document) -> str:

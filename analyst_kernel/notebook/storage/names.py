@@ -1,7 +1,4 @@
-"""Names of notebook files: from a question to a file name, and to one that is free.
-
-It looks at folders and writes nothing.
-"""
+"""Names of notebook files: from a question to a file name, and to a free one."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ def default_path(question: str, folder: str | os.PathLike[str] = ".") -> Path:
 
 
 def free_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` where nothing has that name, else the first of ``name-1``, ``name-2``..."""
+    """Return ``path`` if that name is free, else the first free of ``name-1``, ``name-2``..."""
     wanted = notebook_path(path)
     if not os.path.lexists(wanted):
         return wanted
@@ -46,7 +43,7 @@ def notebook_path(path: str | os.PathLike[str]) -> Path:
     """Return ``path`` as an absolute path ending in ``.ipynb``, links kept.
 
     Raises:
-        NotebookError: It has another ending, so it names something else.
+        NotebookError: It has another ending, or is a folder.
     """
     wanted = Path(os.path.abspath(Path(path).expanduser()))
     if wanted.is_dir():

@@ -26,7 +26,7 @@ from analyst_kernel.notebook.document.operations import (
 from analyst_kernel.notebook.document.read import outputs_of
 from analyst_kernel.notebook.document.serialize import Renderer
 from analyst_kernel.notebook.storage import files
-from analyst_kernel.notebook.storage.disk import read_document
+from analyst_kernel.notebook.storage.disk import read_during_save
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.storage.output_dir import folders_of, one_folder
 from analyst_kernel.notebook.verify.compare import difference
@@ -219,8 +219,8 @@ def _store(path: Path, report: VerifyReport) -> None:
         return
 
 
-def _read(path: Path) -> tuple[Document, files.Stamp]:
-    return read_document(Path(os.path.realpath(path)), path.name)
+def _read(path: Path) -> tuple[Document, files.FileStamp]:
+    return read_during_save(Path(os.path.realpath(path)), path.name)
 
 
 def _skip_reason(cell: Cell) -> str:

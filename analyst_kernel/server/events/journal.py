@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyst_kernel.notebook.document.operations import Operation
-from analyst_kernel.notebook.storage.pending import from_json, key_of, made_void_by, to_json
+from analyst_kernel.notebook.storage.pending import from_json, key_of, to_json
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.errors import JournalError
 from analyst_kernel.protocol.ids import AnalysisId, CellId
@@ -195,12 +195,6 @@ class Journal:
         """
         with self._writing(durable=True) as connection:
             for operation in operations:
-                void = made_void_by(operation)
-                if void is not None:
-                    connection.execute(
-                        "DELETE FROM operations WHERE analysis = ? AND substr(key, 1, ?) = ?",
-                        (analysis, len(void), void),
-                    )
                 connection.execute(
                     "INSERT INTO operations (analysis, key, place, body) VALUES (?, ?, (SELECT "
                     "coalesce(max(place), 0) + 1 FROM operations WHERE analysis = ?), ?) "
@@ -393,7 +387,7 @@ class KeptOperations:
         except (sqlite3.Error, OSError) as error:
             _log.warning("Changes that landed stay in the journal: %s", error)
 
-    async def outstanding(self) -> tuple[Operation, ...]:
+    async def pending(self) -> tuple[Operation, ...]:
         """Return what an earlier life of the server left."""
         try:
             return await asyncio.to_thread(self._journal.outstanding, self._analysis)

@@ -20,7 +20,7 @@ from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.document.operations import Document, cell_notes
 from analyst_kernel.notebook.document.serialize import Renderer, from_json
-from analyst_kernel.notebook.storage.port import WriteConflict, Reading, Written
+from analyst_kernel.notebook.storage.port import WriteConflict, NotebookVersion, Written
 
 _OF_JUPYTER = (
     "jupyter_server.services.contents.filemanager",
@@ -54,7 +54,7 @@ class ContentsWriter:
         self._contents = contents
         self._renderer = Renderer()
 
-    async def read(self, path: str, base: Reading | None) -> Reading | None:
+    async def read(self, path: str, base: NotebookVersion | None) -> NotebookVersion | None:
         """Return the saved notebook; ``base`` where it is that, ``None`` where there is none."""
         now = await self.stamp(path)
         if now is None or (base is not None and base.stamp == now):
@@ -65,7 +65,7 @@ class ContentsWriter:
         return await asyncio.to_thread(_reading, model)
 
     async def write(
-        self, path: str, file: Path, document: Document, base: Reading | None
+        self, path: str, file: Path, document: Document, base: NotebookVersion | None
     ) -> Written:
         """Save ``document`` if the saved notebook is still ``base``.
 
@@ -93,7 +93,7 @@ class ContentsWriter:
         before_check = files.stamp_of(target)
         if await self.stamp(path) != stamp:
             raise WriteConflict
-        written: files.Stamp | None = None
+        written: files.FileStamp | None = None
         try:
             if self._keeps_plain_files:
                 written = await self._save_file(path, target, before_check, document, model)
@@ -119,10 +119,10 @@ class ContentsWriter:
         self,
         path: str,
         target: Path,
-        expected: files.Stamp | None,
+        expected: files.FileStamp | None,
         document: Document,
         model: dict[str, Any],
-    ) -> files.Stamp:
+    ) -> files.FileStamp:
         """Do what Jupyter does at a save, but replace the file in one step.
 
         Jupyter writes over the file: a server that is killed meanwhile leaves half a notebook.
@@ -134,7 +134,7 @@ class ContentsWriter:
         hooked = model["content"] is not content or bool(manager.pre_save_hook)
         manager.check_and_sign(nbformat.from_dict(model["content"]), path)  # type: ignore[no-untyped-call] # untyped there
 
-        def work() -> files.Stamp:
+        def work() -> files.FileStamp:
             final = _unflagged(model["content"]) if hooked else document
             try:
                 return files.replace(target, self._renderer.parts(final), expected)
@@ -174,7 +174,7 @@ class ContentsWriter:
         return model
 
 
-def _reading(model: dict[str, Any]) -> Reading:
+def _reading(model: dict[str, Any]) -> NotebookVersion:
     hash_ = str(model.get("hash") or "")
     content = json.loads(json.dumps(model["content"]))
     trusted: set[str] = set()
@@ -183,7 +183,7 @@ def _reading(model: dict[str, Any]) -> Reading:
         if flagged and cell.get("outputs") and not cell_notes(cell):
             trusted.add(str(cell.get("id")))
     stamp = ContentsStamp(hash_ or str(model.get("last_modified")), frozenset(trusted), hash_)
-    return Reading(from_json(content, str(model.get("name", "notebook"))), stamp)
+    return NotebookVersion(from_json(content, str(model.get("name", "notebook"))), stamp)
 
 
 def _flagged(cell: dict[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class NotebookCoordinator:
             self._again = True
             return
         book = self._notebook
-        if self._recovering or (book is not None and (book.outstanding or self._told_waiting)):
+        if self._recovering or (book is not None and (book.pending or self._told_waiting)):
             self._tick = asyncio.get_running_loop().create_task(self._look())
 
     async def _look(self) -> None:
@@ -127,11 +127,11 @@ class NotebookCoordinator:
                 book = self._notebook or await self._recovered()
                 if book is None:
                     return
-                await book.settle()
+                await book.flush()
             except AnalystError as error:
                 _log.warning("A notebook is not up to date yet: %s", error)
                 return
-            if not book.outstanding:
+            if not book.pending:
                 self._recovering = False
                 if self._told_waiting and self._writer is not None and not self._writer.waiting:
                     self._told_waiting = None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from analyst_kernel.notebook.document.cells import KEY
-from analyst_kernel.protocol.live import Change, DropCell, PutCell, PutMetadata
+from analyst_kernel.notebook.document.diff import CellEdit, CellFacts, planned_edits
+from analyst_kernel.protocol.live import Change, SetMetadata
 
 PROVIDER = "jupyter_server_ydoc"
 
@@ -72,32 +73,30 @@ def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False
     """
     cells = room.ycells
     blank = _blank(room) if is_empty else None
-    sources = {cell["id"]: str(cell["source"]) for cell in cells}
-    if not _expected(sources, changes):
+    there = [
+        CellFacts(str(cell["id"]), str(cell["cell_type"]), str(cell["source"]))
+        for cell in cells
+        if cell["id"] != blank
+    ]
+    edits = planned_edits(there, changes)
+    if edits is None:
         return False
     with room.ydoc.transaction():
-        order = [cell["id"] for cell in cells]
-        for change in changes:
-            match change:
-                case PutCell():
-                    name = change.cell["id"]
-                    if name in sources:
-                        _renew(room, cells[order.index(name)], change.cell)
-                        continue
-                    at = 0 if change.after is None else order.index(change.after) + 1
-                    at = len(order) if change.at_end else at
-                    if blank is not None:
-                        del cells[order.index(blank)]
-                        order.remove(blank)
-                        blank = None
-                    cells.insert(at, room.create_ycell(_untrusted(change.cell)))
-                    order.insert(at, name)
-                case DropCell():
-                    at = order.index(change.cell)
-                    del cells[at]
-                    del order[at]
-                case PutMetadata():
-                    _put_metadata(room, change)
+        if blank is not None and any(isinstance(edit, CellEdit) for edit in edits):
+            del cells[0]
+        for edit in edits:
+            if isinstance(edit, SetMetadata):
+                _put_metadata(room, edit)
+                continue
+            match edit.do:
+                case "insert":
+                    cells.insert(edit.at, room.create_ycell(_untrusted(edit.cell)))
+                case "update":
+                    _renew(room, cells[edit.at], edit.cell)
+                case "remove":
+                    del cells[edit.at]
+                case _:
+                    assert_never(edit.do)
     return True
 
 
@@ -108,24 +107,6 @@ def _blank(room: Any) -> str | None:
     cell = room.ycells[0]
     blank = cell["cell_type"] == "code" and not str(cell["source"]) and not len(cell["outputs"])
     return str(cell["id"]) if blank and KEY not in cell["metadata"] else None
-
-
-def _expected(sources: dict[str, str], changes: tuple[Change, ...]) -> bool:
-    there = dict(sources)
-    for change in changes:
-        match change:
-            case PutCell():
-                name = str(change.cell["id"])
-                lost_place = change.after is not None and change.after not in there
-                if there.get(name) != change.expects or (name not in there and lost_place):
-                    return False
-                there[name] = str(change.cell["source"])
-            case DropCell():
-                if there.pop(change.cell, None) != change.expects:
-                    return False
-            case PutMetadata():
-                pass
-    return True
 
 
 def _renew(room: Any, ycell: Any, cell: dict[str, Any]) -> None:
@@ -166,7 +147,7 @@ def _match_map(shared: Any, wanted: dict[str, Any]) -> None:
             shared[key] = value
 
 
-def _put_metadata(room: Any, change: PutMetadata) -> None:
+def _put_metadata(room: Any, change: SetMetadata) -> None:
     from pycrdt import Map
 
     meta = room.ydoc.get("meta", type=Map)

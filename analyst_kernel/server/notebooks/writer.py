@@ -26,7 +26,12 @@ from analyst_kernel.notebook.document.diff import changes_between
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.document.operations import Document, notes
 from analyst_kernel.notebook.document.serialize import from_json
-from analyst_kernel.notebook.storage.port import WriterUnavailable, WriteConflict, Reading, Written
+from analyst_kernel.notebook.storage.port import (
+    WriterUnavailable,
+    WriteConflict,
+    NotebookVersion,
+    Written,
+)
 from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter
 from analyst_kernel.server.notebooks.leases import Lease, Leases
 from analyst_kernel.server.paths import Places
@@ -134,7 +139,7 @@ class ChosenWriter:
 
     # --- the port --------------------------------------------------------------------------------
 
-    async def read(self, base: Reading | None) -> Reading | None:
+    async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
         """Return the notebook as whoever has it now sees it."""
         async with self._lock:
             await self._follow()
@@ -143,12 +148,12 @@ class ChosenWriter:
                 case Room(shared):
                     with self._of_room():
                         found = read_room(shared, is_empty=not self._leases.session())
-                    return Reading(await self._normal(found), _InRoom(weakref.ref(shared)))
+                    return NotebookVersion(await self._normal(found), _InRoom(weakref.ref(shared)))
                 case Browser(lease):
                     answer = await self._leases.read(lease)
                     if answer is None:
                         raise self._nobody()
-                    return Reading(await self._normal(answer.document), _InBrowser(lease))
+                    return NotebookVersion(await self._normal(answer.document), _InBrowser(lease))
                 case Contents(path):
                     return await self._contents.read(path, base)
                 case Disk():
@@ -156,7 +161,7 @@ class ChosenWriter:
                 case _:
                     assert_never(way)
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         """Write by whoever has it now; see :class:`analyst_kernel.notebook.storage.port.Writer`."""
         async with self._lock:
             await self._follow()
@@ -190,7 +195,7 @@ class ChosenWriter:
         self._seen = now
         return None if reading is None else reading.document
 
-    async def in_hand(self, base: Reading | None) -> bool:
+    async def in_hand(self, base: NotebookVersion | None) -> bool:
         """Say whether a tab or room that has what was written is still there to save it."""
         match base.stamp if base is not None else None:
             case _InBrowser(lease):
@@ -207,7 +212,7 @@ class ChosenWriter:
             case _:
                 return False
 
-    async def discard(self, base: Reading | None) -> None:
+    async def discard(self, base: NotebookVersion | None) -> None:
         """Remove the file if it is still ``base`` and no tab has it open."""
         if self._leases.session() or self._leases.awaited:
             return
@@ -299,7 +304,7 @@ class ChosenWriter:
 
     # --- the ways --------------------------------------------------------------------------------
 
-    def _into_room(self, shared: Any, document: Document, base: Reading | None) -> Written:
+    def _into_room(self, shared: Any, document: Document, base: NotebookVersion | None) -> Written:
         stamp = base.stamp if base is not None else None
         if base is None or not isinstance(stamp, _InRoom) or stamp.room() is not shared:
             raise WriteConflict
@@ -310,7 +315,9 @@ class ChosenWriter:
                 raise WriteConflict
         return Written(stamp, saved=False)
 
-    async def _by_browser(self, lease: Lease, document: Document, base: Reading | None) -> Written:
+    async def _by_browser(
+        self, lease: Lease, document: Document, base: NotebookVersion | None
+    ) -> Written:
         stamp = base.stamp if base is not None else None
         if base is None or not isinstance(stamp, _InBrowser) or not self._leases.holds(stamp.lease):
             raise WriteConflict
@@ -325,7 +332,9 @@ class ChosenWriter:
         if answer.outcome == "refused":
             if answer.document is None:
                 raise WriteConflict
-            raise WriteConflict(Reading(await self._normal(answer.document), _InBrowser(lease)))
+            raise WriteConflict(
+                NotebookVersion(await self._normal(answer.document), _InBrowser(lease))
+            )
         if answer.outcome == "saved":
             self._leases.tell_changed(answer.hash, but=lease.name)
         return Written(_InBrowser(lease), saved=False)
