@@ -12,7 +12,7 @@ from tests.contracts.repository import ROOT, files, sources, text
 DRAWER = re.compile(r"(^|[_-])(utils?|helpers?|common|misc|stuff|tools_?misc)($|[_-])")
 """Names that say nothing, so that anything may be put there."""
 
-WITHOUT_TESTS = {"benchmarks", "fakes", "live", "saved", "support"}
+WITHOUT_TESTS = {"benchmarks", "fakes", "live", "saved", "support", "typing"}
 """Folders of tests/ that `make test` does not collect: measured, used by others, or run by themselves."""
 
 
