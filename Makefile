@@ -90,7 +90,7 @@ test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pict
 
 # One environment for each provider of live rooms; the plain one is .venv.
 LIVE := collaboration server-documents
-LIVE_ROOMS := tests/server/test_server_live_room.py
+LIVE_ROOMS := tests/server/test_live_room.py
 LIVE_VENVS := $(LIVE:%=build/venvs/%/.installed)
 
 build/venvs/%/.installed: $(INSTALLED)
@@ -129,7 +129,7 @@ test-labs: system-deps $(INSTALLED) $(LAB_VENVS) ## The sidebar in every Jupyter
 
 # Every newer Python that is installed here, by name or path.
 PYTHONS := python3.12 python3.13 python3.14
-PYTHON_TESTS := tests/kernel tests/sandbox tests/unit tests/headless tests/server
+PYTHON_TESTS := $(filter-out tests/ui tests/contracts,$(wildcard tests/*))
 
 test-pythons: system-deps $(INSTALLED) ## All but the browser's tests, in every newer Python that is installed
 	@for python in $(PYTHONS); do \
@@ -149,7 +149,7 @@ NBVAL := --nbval --nbval-sanitize-with tests/contracts/nbval.cfg -p no:cacheprov
 
 bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks), and a thousand kernels one after the other
 	pytest -s tests/benchmarks $(ARGS)
-	ANALYST_LIVES=1000 pytest -q tests/sandbox/test_zygote_lives.py
+	ANALYST_LIVES=1000 pytest -q tests/sandbox/zygote/test_endurance.py
 
 # JupyterLab's own question about its news would lie on the question box at the first start.
 LAB_DEFAULTS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json

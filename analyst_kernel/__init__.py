@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from analyst_kernel._version import __version__
 
 if TYPE_CHECKING:
-    from analyst_kernel.agent.errors import AnalystError
+    from analyst_kernel.analysis.results import CellResult, Chart, Result
     from analyst_kernel.api import Analyst, ask
+    from analyst_kernel.protocol.errors import AnalystError
     from analyst_kernel.protocol.records import Limits
-    from analyst_kernel.results import CellResult, Chart, Result
 
 _HOMES = {
     "Analyst": "analyst_kernel.api",
-    "AnalystError": "analyst_kernel.agent.errors",
-    "CellResult": "analyst_kernel.results",
-    "Chart": "analyst_kernel.results",
+    "AnalystError": "analyst_kernel.protocol.errors",
+    "CellResult": "analyst_kernel.analysis.results",
+    "Chart": "analyst_kernel.analysis.results",
     "Limits": "analyst_kernel.protocol.records",
-    "Result": "analyst_kernel.results",
+    "Result": "analyst_kernel.analysis.results",
     "ask": "analyst_kernel.api",
 }
 

@@ -1,6 +1,6 @@
 """The Python API: ``async with Analyst() as analyst`` and the blocking :func:`ask`.
 
-A thin face on :class:`analyst_kernel.analysis.Analysis`; importing it starts nothing.
+A thin face on :class:`analyst_kernel.analysis.analysis.Analysis`; importing it starts nothing.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
-from analyst_kernel.agent.closing import undisturbed
-from analyst_kernel.agent.errors import AnalystError, InputError
-from analyst_kernel.agent.observe import charts_of
-from analyst_kernel.agent.ports import Person
-from analyst_kernel.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
-from analyst_kernel.branching import discard, is_trouble, make_branch
-from analyst_kernel.data.grants import GrantStore
-from analyst_kernel.notebook.branch import branch_name
-from analyst_kernel.notebook.naming import notebook_path
-from analyst_kernel.notebook.verify import CellCheck
+from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel.agent.observation.cell import charts_of
+from analyst_kernel.agent.ports import User
+from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.analysis.branch import discard, is_trouble, make_branch
+from analyst_kernel.analysis.results import CellResult, Chart, Result
+from analyst_kernel.grants import GrantStore
+from analyst_kernel.notebook.document.branch import branch_name
+from analyst_kernel.notebook.storage.names import notebook_path
+from analyst_kernel.notebook.verify.verify import CellCheck
+from analyst_kernel.protocol.errors import AnalystError, InputError
 from analyst_kernel.protocol.events import Event, RunFinished
 from analyst_kernel.protocol.records import Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
-from analyst_kernel.results import CellResult, Chart, Result
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -47,8 +47,8 @@ class Analyst:
             else the built-in rules).
         sandbox: The isolation level below which nothing runs.
         limits: Of each run.
-        approve: Whether each cell waits for ``person``.
-        person: Who answers questions and approvals; ``None`` takes the offered defaults.
+        approve: Whether each cell waits for ``user``.
+        user: Who answers questions and approvals; ``None`` takes the offered defaults.
         on_event: Called with every event as it happens; must not block.
     """
 
@@ -59,14 +59,14 @@ class Analyst:
         sandbox: SandboxLevel = DEFAULT_SANDBOX,
         limits: Limits | None = None,
         approve: bool = False,
-        person: Person | None = None,
+        user: User | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """Keep the settings; nothing is opened before the first question."""
         self._settings = AnalysisSettings(
             model=model, sandbox=sandbox, limits=limits or Limits(), approve=approve
         )
-        self._person = person
+        self._user = user
         self._on_event = on_event
         self._analysis: Analysis | None = None
         self._not_reproduced: tuple[CellCheck, ...] = ()
@@ -188,15 +188,15 @@ class Analyst:
             to=notebook or branch_name(path),
             grants=analysis.grants,
         )
-        other = Analyst(person=self._person, on_event=self._on_event)
+        other = Analyst(user=self._user, on_event=self._on_event)
         other._settings = replace(analysis.settings, model=analysis.model_name)
         try:
             await other._open("", (), made.path, analysis.grants)
             assert other._analysis is not None
             checks = await other._analysis.bring_state()
         except BaseException:
-            await undisturbed(other.close())
-            await undisturbed(discard(made, analysis.grants))
+            await finish_despite_cancel(other.close())
+            await finish_despite_cancel(discard(made, analysis.grants))
             raise
         other._not_reproduced = tuple(check for check in checks if is_trouble(check))
         return other
@@ -233,7 +233,7 @@ class Analyst:
             question=question,
             data=data,
             settings=self._settings,
-            person=self._person,
+            user=self._user,
             grants=grants,
         )
         if self._on_event is not None:

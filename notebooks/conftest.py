@@ -1,7 +1,7 @@
 """How nbval compares these notebooks: all outputs but what two machines rightly differ in.
 
 A chart's data carries numbers in full, whose last digit depends on the processor; `analyst verify`
-compares them with a tolerance, and ``tests/headless/test_demonstrations.py`` runs it.
+compares them with a tolerance, and ``tests/command_line/test_demonstrations.py`` runs it.
 """
 
 from __future__ import annotations

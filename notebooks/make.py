@@ -1,6 +1,6 @@
 """Makes the demonstration notebooks of this folder anew, by asking (``make demonstrations``).
 
-Each is an analysis as a person would get it: the built-in rules answer, or a recorded script plays
+Each is an analysis as a user would get it: the built-in rules answer, or a recorded script plays
 the model's part. Either way the cells really run and every output is their own.
 
 With ``--grant`` nothing is made: it only lets the kernels of these notebooks read their data, which
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyst_kernel import Analyst
-from analyst_kernel.data.grants import GrantStore
+from analyst_kernel.grants import GrantStore
 
 HERE = Path(__file__).resolve().parent
 

@@ -1,4 +1,4 @@
-"""What holds for every test: no real model can be reached, and nothing of the person's is touched.
+"""What holds for every test: no real model can be reached, and nothing of the user's is touched.
 
 The environment is replaced before any test module is imported, so that subprocesses have it too.
 """
@@ -62,7 +62,7 @@ HOMES = {
     "XDG_DATA_HOME": "xdg-data",
     "XDG_STATE_HOME": "xdg-state",
 }
-"""Where programs keep what is the person's, and the folder that stands for it here."""
+"""Where programs keep what is the user's, and the folder that stands for it here."""
 
 _places = pytest.StashKey[tuple[Path, dict[str, str]]]()
 

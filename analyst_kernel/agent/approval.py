@@ -1,4 +1,4 @@
-"""Asks the person for leave: to run a cell, to follow a plan."""
+"""Asks the user for leave: to run a cell, to follow a plan."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from analyst_kernel.protocol.ids import new_ask_id
 
 
 async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> bool:
-    """Wait for the person's decision about the open cell; an edit replaces its code.
+    """Wait for the user's decision about the open cell; an edit replaces its code.
 
     Args:
-        run: With a person at the bench.
+        run: With a user at the bench.
         opened: The cell, already recorded.
         concerns: What the preflight holds against it, told with the purpose.
 
     Returns:
         Whether it may run.
     """
-    person = run.bench.person
-    assert person is not None
+    user = run.deps.user
+    assert user is not None
     entry = opened.entry
     purpose = " ".join([entry.purpose, *concerns]).strip()
     ask = new_ask_id()
     run.tell(
         ApprovalRequested(**run.stamp, ask=ask, cell=entry.cell, code=entry.code, purpose=purpose)
     )
-    with run.meter.waiting_for_person():
-        approval = await person.approve(entry.code, purpose)
+    with run.meter.waiting_for_user():
+        approval = await user.approve(entry.code, purpose)
     run.tell(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
     match approval.decision:
         case "run":
@@ -58,12 +58,12 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
 
 
 def plan_is_awaited(run: Run) -> bool:
-    """Say whether the person wants to see this run's plan and has not yet."""
+    """Say whether the user wants to see this run's plan and has not yet."""
     return _plan_reader(run) is not None
 
 
 async def ask_plan(run: Run) -> bool:
-    """Wait until the person accepted the plan, where they want to; an edit replaces its goals.
+    """Wait until the user accepted the plan, where they want to; an edit replaces its goals.
 
     Asked once per run: later revisions are told, not asked.
 
@@ -76,13 +76,13 @@ async def ask_plan(run: Run) -> bool:
     before = tuple(step.goal for step in run.plan.steps)
     ask = new_ask_id()
     run.tell(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
-    with run.meter.waiting_for_person():
+    with run.meter.waiting_for_user():
         goals = await reader.approve_plan(run.plan.steps)
     run.plan_approved = True
     edited = tuple(" ".join(goal.split()) for goal in goals if goal.strip()) != before
     if edited:
         try:
-            run.move_plan(run.plan.revised(goals), "edited by the person")
+            run.move_plan(run.plan.revised(goals), "edited by the user")
         except PlanRefused:
             edited = False
     run.tell(PlanApproved(**run.stamp, ask=ask, edited=edited))
@@ -90,7 +90,7 @@ async def ask_plan(run: Run) -> bool:
 
 
 def _plan_reader(run: Run) -> PlanReader | None:
-    person: object = run.bench.person
-    if run.plan_approved or not isinstance(person, PlanReader) or not person.wants_plan:
+    user: object = run.deps.user
+    if run.plan_approved or not isinstance(user, PlanReader) or not user.wants_plan:
         return None
-    return person
+    return user

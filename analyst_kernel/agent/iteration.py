@@ -1,7 +1,7 @@
 """One iteration: exactly one cell, recorded before it runs and again after, whatever happens.
 
 Called for ``run_python`` and ``run_sql``. What the model reads of it is composed in
-:mod:`analyst_kernel.agent.cell_reply`.
+:mod:`analyst_kernel.agent.observation.reply`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from analyst_kernel.agent import repair
 from analyst_kernel.agent.approval import ask_approval, plan_is_awaited
-from analyst_kernel.agent.cell_reply import reply_to
-from analyst_kernel.agent.errors import KernelError, NotebookError
-from analyst_kernel.agent.live_outputs import LiveOutputs
-from analyst_kernel.agent.observe import charts_of, with_ids
+from analyst_kernel.agent.evidence.proof import cell_numbers
+from analyst_kernel.agent.observation import repair
+from analyst_kernel.agent.observation.cell import charts_of, with_ids
+from analyst_kernel.agent.observation.reply import reply_to
 from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import Execution, IterationEntry, OutputChange
 from analyst_kernel.agent.preflight import PreflightFinding, check_code
-from analyst_kernel.agent.proof import cell_numbers
-from analyst_kernel.agent.run import OpenCell, Run
-from analyst_kernel.agent.tools import Reply
+from analyst_kernel.agent.run import LiveOutputs, OpenCell, Run
+from analyst_kernel.agent.tools.registry import Reply
+from analyst_kernel.protocol.errors import KernelError, NotebookError
 from analyst_kernel.protocol.events import (
     ChartCaptured,
     IterationFinished,
@@ -77,7 +76,7 @@ async def iterate(run: Run, task: Task) -> Reply:
 
 
 async def run_entry(run: Run, entry: IterationEntry) -> Execution:
-    """Run the person's own cell: recorded, executed and settled as the agent's are, unchecked."""
+    """Run the user's own cell: recorded, executed and settled as the agent's are, unchecked."""
     opened = await _open(run, entry)
     await _execute(run, opened)
     await settle(run)
@@ -126,7 +125,7 @@ def _may_not_run(run: Run) -> str:
         run.exhausted = ended
         return f"Not run. {ended} Answer with what is established."
     if plan_is_awaited(run):
-        return "Not run: the person wants to see the plan first. Call update_plan."
+        return "Not run: the user wants to see the plan first. Call update_plan."
     blocked = run.plan.blocked
     if blocked is not None:
         return (
@@ -137,17 +136,17 @@ def _may_not_run(run: Run) -> str:
 
 
 async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
-    """Check the code, then ask the person where that is wanted; return why it must not run."""
-    entry, bench = opened.entry, run.bench
+    """Check the code, then ask the user where that is wanted; return why it must not run."""
+    entry, deps = opened.entry, run.deps
     facts = run.memory.facts
     findings = check_code(
         entry.code,
-        bench.policy,
+        deps.policy,
         installed=frozenset(facts.versions) if facts is not None and facts.versions else None,
         datasets=frozenset(run.memory.dataset_names()),
     )
-    asks = run.approve and bench.person is not None
-    blocking = [f for f in findings if f.kind in bench.policy.blocking]
+    asks = run.approve and deps.user is not None
+    blocking = [f for f in findings if f.kind in deps.policy.blocking]
     stopping = [f for f in blocking if f.kind == "syntax" or not asks]
     if stopping:
         _announce(run, opened)
@@ -156,7 +155,7 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
         run.notice(f"preflight-{finding.kind}", f"Line {finding.line}: {finding.message}")
     if asks and not await ask_approval(run, opened, [f.message for f in blocking]):
         _announce(run, opened)
-        return CellError(name="Skipped", message="The person chose not to run this cell.")
+        return CellError(name="Skipped", message="The user chose not to run this cell.")
     return None
 
 
@@ -196,7 +195,7 @@ async def _execute(run: Run, opened: OpenCell) -> None:
 
     code = opened.entry.code
     try:
-        execution = await run.bench.kernel.execute(
+        execution = await run.deps.kernel.execute(
             code, timeout=run.meter.cell_timeout, on_change=changed
         )
     except KernelError as failure:

@@ -9,10 +9,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from analyst_kernel.agent import closing, prompt
-from analyst_kernel.agent.answer import propose
-from analyst_kernel.agent.conversation import answer_calls, cut_off_results
-from analyst_kernel.agent.errors import (
+from pydantic import ValidationError
+
+from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel.agent import end, prompts
+from analyst_kernel.agent.context import AgentDeps, Memory
+from analyst_kernel.agent.evidence.answer import propose
+from analyst_kernel.agent.prompts import SYSTEM_PROMPT
+from analyst_kernel.agent.run import Draft, Ending, Run
+from analyst_kernel.agent.start import open_run
+from analyst_kernel.agent.tools.dispatch import answer_calls, cut_off_results
+from analyst_kernel.agent.tools.handlers import TOOLS
+from analyst_kernel.agent.tools.inputs import Finish, texts
+from analyst_kernel.agent.transcript import ModelRequest, Text, UserMessage
+from analyst_kernel.agent.turn import Turn, parsed_object, take_turn
+from analyst_kernel.protocol.errors import (
     AnalystError,
     InputError,
     KernelError,
@@ -20,14 +31,6 @@ from analyst_kernel.agent.errors import (
     NotebookError,
     SandboxError,
 )
-from analyst_kernel.agent.opening import open_run
-from analyst_kernel.agent.run import Draft, Ending, Run
-from analyst_kernel.agent.state import Bench, Memory
-from analyst_kernel.agent.system_prompt import SYSTEM_PROMPT
-from analyst_kernel.agent.tool_handlers import TOOLS
-from analyst_kernel.agent.transcript import ModelRequest, Text, UserMessage
-from analyst_kernel.agent.turn import Turn, take_turn
-from analyst_kernel.agent.wrap_up import wrap_up
 from analyst_kernel.protocol.events import RunFinished, RunStarted
 from analyst_kernel.protocol.records import Limits, RunStatus
 
@@ -36,7 +39,7 @@ MOST_FRUITLESS_TURNS = 6
 
 
 async def run_question(
-    bench: Bench,
+    deps: AgentDeps,
     memory: Memory,
     question: str,
     *,
@@ -54,10 +57,10 @@ async def run_question(
             failed. Later failures of model, kernel or notebook end the run and are told in its
             reason.
     """
-    run = Run.take_up(bench, memory, question, limits, approve=approve)
+    run = Run.take_up(deps, memory, question, limits, approve=approve)
     run.tell(
         RunStarted(
-            **run.stamp, question=run.question, model=bench.model.name, is_ai=bench.model.is_ai,
+            **run.stamp, question=run.question, model=deps.model.name, is_ai=deps.model.is_ai,
             limits=limits,
         )
     )  # fmt: skip
@@ -72,24 +75,24 @@ async def carry_out(run: Run) -> RunFinished:
         except (InputError, SandboxError, KernelError) as error:
             if isinstance(error, KernelError):
                 run.memory.forget_kernel()
-            closing.finish(run, Ending("failed", Draft(""), str(error)), None)
+            end.finish(run, Ending("failed", Draft(""), str(error)), None)
             raise
         try:
             ending = await converse(run, notes)
         except (ModelError, KernelError, NotebookError) as error:
             ending = failed(run, error)
-        return await closing.close(run, ending)
+        return await end.close(run, ending)
     except asyncio.CancelledError:
         run.memory.kernel_unsure = True
-        await closing.undisturbed(closing.close(run, cancelled(run)))
+        await finish_despite_cancel(end.close(run, cancelled(run)))
         raise
     except AnalystError:
         raise
     except Exception as error:
         # A defect of ours: end the run visibly, then let it be seen.
         reason = f"A defect of analyst-kernel ended the run: {type(error).__name__}: {error}."
-        ending = Ending("failed", closing.composed(run, "The run failed."), reason)
-        await closing.undisturbed(closing.close(run, ending))
+        ending = Ending("failed", end.composed(run, "The run failed."), reason)
+        await finish_despite_cancel(end.close(run, ending))
         raise
 
 
@@ -99,8 +102,8 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     Raises:
         ModelError, KernelError, NotebookError: What could not be overcome.
     """
-    message = prompt.first_message(
-        question=run.question, memory=run.memory, catalog=run.bench.catalog, limits=run.limits,
+    message = prompts.first_message(
+        question=run.question, memory=run.memory, catalog=run.deps.catalog, limits=run.limits,
         nonce=run.nonce, notes=notes,
     )  # fmt: skip
     fruitless = 0
@@ -134,13 +137,13 @@ async def timed_turn(run: Run) -> Turn | None:
     request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
         async with asyncio.timeout(run.meter.seconds_left):
-            turn = await take_turn(run.bench, run.id, request, call=run.calls, spend=run.spend)
+            turn = await take_turn(run.deps, run.id, request, call=run.calls, spend=run.spend)
     except TimeoutError:
         return None
     if run.limits.cost_usd is not None and run.usage.cost_usd is None and run.calls == 1:
         run.notice(
             "cost-unknown",
-            f"The price of {run.bench.model.name} is not known, so the cost limit cannot be kept.",
+            f"The price of {run.deps.model.name} is not known, so the cost limit cannot be kept.",
         )
     return turn
 
@@ -169,7 +172,7 @@ async def _reply(run: Run, turn: Turn) -> UserMessage:
                 retryable=False,
             )
         case "max_tokens" if turn.message.calls:
-            return cut_off_results(run, turn, prompt.CUT_OFF)
+            return cut_off_results(run, turn, prompts.CUT_OFF)
         case "end_turn" if turn.message.calls:
             why = "Not run: the turn did not end as a tool call. Send the call again."
             return cut_off_results(run, turn, why)
@@ -182,24 +185,82 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
     """A reply without a call is an answer, checked as ``finish`` is."""
     text = turn.message.text.strip()
     if not text:
-        return UserMessage(text=(Text(prompt.EMPTY_REPLY),))
+        return UserMessage(text=(Text(prompts.EMPTY_REPLY),))
     draft = Draft(text)
     if turn.reason == "max_tokens":
         draft = replace(draft, caveats=("The model's answer was cut off at its length limit.",))
     doubts = propose(run, draft)
     if doubts is None:
         return UserMessage(text=(Text("The answer was taken."),))
-    return UserMessage(text=(Text(prompt.correction(doubts.numbers, doubts.citations)),))
+    return UserMessage(text=(Text(prompts.correction(doubts.numbers, doubts.citations)),))
 
 
 def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
     """End a run that cannot go on: ``failed`` is the model's, anything else left it incomplete."""
     of_model = isinstance(error, ModelError) and error.fault != "too_long"
     status: RunStatus = "failed" if of_model else "incomplete"
-    return Ending(status, closing.composed(run, f"This run ended early. {error}"), str(error))
+    return Ending(status, end.composed(run, f"This run ended early. {error}"), str(error))
 
 
 def cancelled(run: Run) -> Ending:
-    """End a run that the person stopped."""
+    """End a run that the user stopped."""
     reason = "The run was cancelled."
-    return Ending("cancelled", closing.composed(run, reason), reason)
+    return Ending("cancelled", end.composed(run, reason), reason)
+
+
+_SECONDS = 60.0
+
+
+async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
+    """Ask once, without tools, for the answer so far; compose one where the model cannot.
+
+    Args:
+        run: Whose budget ended.
+        message: What was to be said next and was not sent yet; ``None`` where the last turn was
+            asked for and did not come, so that no further one is.
+        reason: Which limit was reached.
+    """
+    run.notice("budget-ended", reason)
+    turn = None
+    if message is not None:
+        request_text = Text(prompts.WRAP_UP.format(reason=reason))
+        run.transcript.append(replace(message, text=(*message.text, request_text)))
+        turn = await _last_turn(run)
+    draft = _draft(turn) if turn is not None else None
+    if turn is not None:
+        if turn.message.calls:
+            run.transcript.append(cut_off_results(run, turn, "Not run: the run has ended."))
+        else:
+            run.transcript.append(turn.message)
+    return Ending("incomplete", draft or end.composed(run, reason), reason)
+
+
+async def _last_turn(run: Run) -> Turn | None:
+    run.calls += 1
+    request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript), tool_choice="none")
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return await take_turn(run.deps, run.id, request, call=run.calls, spend=run.spend)
+    except (ModelError, TimeoutError) as error:
+        why = str(error) or f"The model did not answer within {_SECONDS:.0f} s."
+        run.notice("wrap-up-failed", f"The model could not sum up. {why}")
+        return None
+
+
+def _draft(turn: Turn) -> Draft | None:
+    """Take the text, or a ``finish`` that was sent although no tool was to be called."""
+    for call in turn.message.calls:
+        if call.tool == "finish" and call.call_id not in turn.broken:
+            try:
+                sent = Finish.model_validate(parsed_object(call.raw_input))
+            except ValidationError:
+                continue
+            return Draft(
+                sent.answer.strip(),
+                tuple(figure.record() for figure in sent.key_values),
+                texts(sent.assumptions),
+                texts(sent.caveats),
+                texts(sent.next_questions)[:3],
+            )
+    text = turn.message.text.strip()
+    return Draft(text) if text and turn.reason != "refusal" else None

@@ -1,4 +1,4 @@
-"""The seams of the core: what it needs of a model, a kernel, a notebook, data and a person.
+"""The seams of the core: what it needs of a model, a kernel, a notebook, data and a user.
 
 Each is a Protocol with one real implementation outside this package and a small fake in the tests.
 Every method may be cancelled at any await and must then leave its side in the state it promises.
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from analyst_kernel.agent.hand_changes import CellChange, RemovedRun
+from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
@@ -110,8 +110,8 @@ class Model(Protocol):
         """Send one request and yield its events; called by the loop, one stream at a time.
 
         No retries inside. Any failure, foreign exceptions included, is raised as
-        :class:`~analyst_kernel.agent.errors.ModelError`; a stream that ends before its message did
-        raises fault ``truncated``. Cancelling closes the connection at once.
+        :class:`~analyst_kernel.protocol.errors.ModelError`; a stream that ends before its message
+        did raises fault ``truncated``. Cancelling closes the connection at once.
         """
         ...
 
@@ -239,7 +239,7 @@ class SetupEntry:
 
 @dataclass(frozen=True, slots=True)
 class QuestionEntry:
-    """The person's question, as a Markdown cell."""
+    """The user's question, as a Markdown cell."""
 
     cell: CellId
     run: RunId
@@ -344,7 +344,7 @@ class Notebook(Protocol):
         ...
 
     async def remove_run(self, run: RunId) -> RemovedRun:
-        """Take a run's cells out and save, in one step; cells that a person edited stay theirs.
+        """Take a run's cells out and save, in one step; cells that a user edited stay theirs.
 
         Raises ``NotebookError`` when it cannot be written; what was there stays.
         """
@@ -400,22 +400,22 @@ class Catalog(Protocol):
         ...
 
 
-# --- person ----------------------------------------------------------------------------------
+# --- user ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The person's decision about a cell."""
+    """The user's decision about a cell."""
 
     decision: Literal["run", "edit", "skip", "run_all"]
     code: str | None = None
 
 
-class Person(Protocol):
+class User(Protocol):
     """Whoever asked; may be absent."""
 
     async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
-        """Return the answer and whether a person gave it (False: the default was taken)."""
+        """Return the answer and whether a user gave it (False: the default was taken)."""
         ...
 
     async def approve(self, code: str, purpose: str) -> Approval:
@@ -425,7 +425,7 @@ class Person(Protocol):
 
 @runtime_checkable
 class PlanReader(Protocol):
-    """What a person may do beyond :class:`Person`: see and edit a plan before any cell runs."""
+    """What a user may do beyond :class:`User`: see and edit a plan before any cell runs."""
 
     @property
     def wants_plan(self) -> bool:

@@ -1,6 +1,6 @@
 """Reads a cell before it runs and says what will not work or should not be tried.
 
-Help for the model and the person, never a boundary: the sandbox is the boundary, and code that
+Help for the model and the user, never a boundary: the sandbox is the boundary, and code that
 wants to hide from this can. Pure.
 """
 
@@ -88,7 +88,7 @@ def check_code(
         code: The cell.
         policy: What is let through.
         installed: Libraries that the kernel reported, or ``None`` where that is not known.
-        datasets: Variables that hold the person's data and should stay as loaded.
+        datasets: Variables that hold the user's data and should stay as loaded.
 
     Returns:
         Findings in the order of their lines; a syntax error stands alone with the magics.
@@ -219,7 +219,7 @@ def _assignments(node: ast.AST, datasets: frozenset[str]) -> Iterator[PreflightF
         return
     for target in node.targets:
         if isinstance(target, ast.Name) and target.id in datasets:
-            message = f"{target.id} holds the person's data; give the result a new name."
+            message = f"{target.id} holds the user's data; give the result a new name."
             yield PreflightFinding("overwrite", node.lineno, message)
 
 

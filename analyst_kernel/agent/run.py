@@ -10,16 +10,15 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
-from analyst_kernel.agent.limits import Meter, add_usage
-from analyst_kernel.agent.live_outputs import LiveOutputs
+from analyst_kernel.agent.budget import Meter, add_usage
+from analyst_kernel.agent.context import AgentDeps, Memory
+from analyst_kernel.agent.observation.repair import Attempt
 from analyst_kernel.agent.plan import Plan
-from analyst_kernel.agent.ports import Entry, Execution, IterationEntry, PlanEntry
-from analyst_kernel.agent.repair import Attempt
-from analyst_kernel.agent.state import Bench, Memory
+from analyst_kernel.agent.ports import Entry, Execution, IterationEntry, OutputChange, PlanEntry
 from analyst_kernel.agent.transcript import Message
 from analyst_kernel.protocol.events import Event, NotebookSaved, NoticeRaised, PlanUpdated
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_cell_id
-from analyst_kernel.protocol.outputs import Outcome
+from analyst_kernel.protocol.outputs import Outcome, Output, StreamOutput
 from analyst_kernel.protocol.records import (
     Answer,
     ChartRecord,
@@ -59,7 +58,7 @@ class Ending:
     """How a run ends.
 
     Attributes:
-        status: As the person is told.
+        status: As the user is told.
         draft: What is answered.
         reason: Why, where the status is not ``answered``.
     """
@@ -85,20 +84,20 @@ class Run:
     """One run. Everything here is the run's own; what outlives it is in ``memory``.
 
     Attributes:
-        approve: Whether cells wait for the person; "run all" turns it off.
+        approve: Whether cells wait for the user; "run all" turns it off.
         transcript: What the model has been sent and has said; append-only.
         attempts: What no-progress detection compares with.
         open_cell: Set from before a cell is recorded until it is settled.
         charts: With pictures.
         asked_back: Whether the one correction round for unproven numbers was used.
         exhausted: Why no further cell may run; empty while one may.
-        plan_approved: Whether the person saw the plan, where they want to.
+        plan_approved: Whether the user saw the plan, where they want to.
         ending: Set once the run is to end.
         settled: The checked answer, once there is one.
-        of_person: Whether this only frames a cell that the person runs by hand.
+        of_user: Whether this only frames a cell that the user runs by hand.
     """
 
-    bench: Bench
+    deps: AgentDeps
     memory: Memory
     question: str
     limits: Limits
@@ -125,58 +124,58 @@ class Run:
     plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
-    of_person: bool = False
+    of_user: bool = False
 
     @classmethod
     def take_up(
-        cls, bench: Bench, memory: Memory, question: str, limits: Limits, *, approve: bool
+        cls, deps: AgentDeps, memory: Memory, question: str, limits: Limits, *, approve: bool
     ) -> Run:
         """Number a new run of the analysis and start its clock."""
         memory.runs += 1
         return cls(
-            bench=bench,
+            deps=deps,
             memory=memory,
             question=question.strip(),
             limits=limits,
             approve=approve,
             id=RunId(f"r{memory.runs}"),
-            meter=Meter(limits, bench.clock),
+            meter=Meter(limits, deps.clock),
         )
 
     @classmethod
-    def by_hand(cls, bench: Bench, memory: Memory, *, timeout: float) -> Run:
-        """Make the frame for a cell of the person's own; it belongs to no run."""
+    def by_hand(cls, deps: AgentDeps, memory: Memory, *, timeout: float) -> Run:
+        """Make the frame for a cell of the user's own; it belongs to no run."""
         limits = Limits(iterations=1, cell_seconds=timeout, seconds=None)
         run = cls(
-            bench=bench,
+            deps=deps,
             memory=memory,
             question="My own cells",
             limits=limits,
             approve=False,
             id=RunId(f"r{memory.runs}"),
-            meter=Meter(limits, bench.clock),
+            meter=Meter(limits, deps.clock),
         )
-        run.of_person = True
+        run.of_user = True
         return run
 
     @property
     def stamp(self) -> Stamp:
         """What each event of this run carries; use as ``Event(**run.stamp, ...)``."""
-        return {"analysis": self.bench.analysis, "run": None if self.of_person else self.id}
+        return {"analysis": self.deps.analysis, "run": None if self.of_user else self.id}
 
     def tell(self, event: Event) -> None:
         """Emit an event."""
-        self.bench.emit(event)
+        self.deps.emit(event)
 
     def notice(
         self, code: str, message: str, level: Literal["info", "warning"] = "warning"
     ) -> None:
-        """Tell the person of something that was cut, dropped, downgraded or is doubtful."""
+        """Tell the user of something that was cut, dropped, downgraded or is doubtful."""
         self.tell(NoticeRaised(**self.stamp, level=level, code=code, message=message))
 
     async def record(self, entry: Entry) -> None:
         """Put a cell into the notebook and tell that it is saved. Raises ``NotebookError``."""
-        notebook = self.bench.notebook
+        notebook = self.deps.notebook
         await notebook.record(entry)
         self.tell(NotebookSaved(**self.stamp, path=notebook.path, cells=notebook.cell_count))
 
@@ -200,3 +199,30 @@ class Run:
     def goal_of(self, step: int | None) -> str:
         """Return a step's goal, or an empty text."""
         return next((s.goal for s in self.plan.steps if s.number == step), "")
+
+
+class LiveOutputs:
+    """Folds changes into a list of outputs."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._outputs: list[Output] = []
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What stands there now."""
+        return tuple(self._outputs)
+
+    def apply(self, change: OutputChange) -> None:
+        """Fold one change: cleared, text appended, replaced, or added at the end."""
+        output = change.output
+        if output is None:
+            self._outputs.clear()
+            return
+        if change.index >= len(self._outputs):
+            self._outputs.append(output)
+            return
+        there = self._outputs[change.index]
+        if change.append and isinstance(there, StreamOutput) and isinstance(output, StreamOutput):
+            output = there.model_copy(update={"text": there.text + output.text})
+        self._outputs[change.index] = output

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never, cast
 
-from analyst_kernel.agent.errors import ModelError
+from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
@@ -22,10 +22,9 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
-from analyst_kernel.agent.retry import ATTEMPTS, given_up, retry_wait
-from analyst_kernel.agent.state import Bench
 from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolCall
 from analyst_kernel.protocol.base import Json
+from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.events import (
     ModelCalled,
     ModelReplied,
@@ -60,7 +59,7 @@ class Turn:
 
 
 async def take_turn(
-    bench: Bench,
+    deps: AgentDeps,
     run: RunId,
     request: ModelRequest,
     *,
@@ -70,7 +69,7 @@ async def take_turn(
     """Ask the model once, retrying what may be retried, and tell everything as events.
 
     Args:
-        bench: Model and event sink.
+        deps: Model and event sink.
         run: Stamped on the events.
         request: What to ask.
         call: Number of this call in the run, from 1.
@@ -80,25 +79,25 @@ async def take_turn(
     Raises:
         ModelError: When no further attempt makes sense; nothing of the turn is kept.
     """
-    bench.emit(ModelCalled(analysis=bench.analysis, run=run, call=call))
+    deps.emit(ModelCalled(analysis=deps.analysis, run=run, call=call))
     attempt = 1
     roomier = False
     while True:
         gathered = _Gathered()
         try:
-            await _gather(bench, run, request, call, gathered)
+            await _gather(deps, run, request, call, gathered)
         except ModelError as error:
-            wait = retry_wait(error, attempt, bench.jitter())
+            wait = retry_wait(error, attempt, deps.jitter())
             if wait is None:
                 raise given_up(error, attempt) from error
             attempt += 1
-            bench.emit(
+            deps.emit(
                 ModelRetried(
-                    analysis=bench.analysis, run=run, call=call,
+                    analysis=deps.analysis, run=run, call=call,
                     attempt=attempt, of=ATTEMPTS, wait=wait, reason=error.what,
                 )
             )  # fmt: skip
-            await bench.sleep(wait)
+            await deps.sleep(wait)
             continue
         finally:
             total = spend(gathered.cost())
@@ -106,20 +105,20 @@ async def take_turn(
             roomier = True
             reason = f"The reply was cut off at {request.max_tokens:,} tokens; asking for more."
             request = replace(request, max_tokens=request.max_tokens * _MORE_ROOM)
-            bench.emit(
+            deps.emit(
                 ModelRetried(
-                    analysis=bench.analysis, run=run, call=call,
+                    analysis=deps.analysis, run=run, call=call,
                     attempt=2, of=2, wait=0, reason=reason,
                 )
             )  # fmt: skip
             continue
-        bench.emit(
+        deps.emit(
             ModelReplied(
-                analysis=bench.analysis, run=run, call=call,
+                analysis=deps.analysis, run=run, call=call,
                 stop_reason=gathered.reason, usage=total,
             )
         )  # fmt: skip
-        return gathered.turn(bench.model.name)
+        return gathered.turn(deps.model.name)
 
 
 @dataclass(slots=True)
@@ -162,11 +161,11 @@ class _Gathered:
 
 
 async def _gather(
-    bench: Bench, run: RunId, request: ModelRequest, call: int, gathered: _Gathered
+    deps: AgentDeps, run: RunId, request: ModelRequest, call: int, gathered: _Gathered
 ) -> None:
-    async with aclosing(_closable(bench.model.stream(request))) as events:
+    async with aclosing(_closable(deps.model.stream(request))) as events:
         async for event in events:
-            if _take(bench, run, event, call, gathered):
+            if _take(deps, run, event, call, gathered):
                 break
     if gathered.stopped is None:
         raise _truncated("before the message was complete")
@@ -174,22 +173,22 @@ async def _gather(
         raise _truncated("in the middle of a tool call")
 
 
-def _take(bench: Bench, run: RunId, event: ModelEvent, call: int, gathered: _Gathered) -> bool:
+def _take(deps: AgentDeps, run: RunId, event: ModelEvent, call: int, gathered: _Gathered) -> bool:
     """Fold one event; return whether it was the last."""
-    stamp = bench.analysis
+    stamp = deps.analysis
     match event:
         case TextDelta():
             gathered.text.append(event.text)
-            bench.emit(TextStreamed(analysis=stamp, run=run, call=call, text=event.text))
+            deps.emit(TextStreamed(analysis=stamp, run=run, call=call, text=event.text))
         case ThinkingDelta():
-            bench.emit(ThinkingStreamed(analysis=stamp, run=run, call=call, text=event.text))
+            deps.emit(ThinkingStreamed(analysis=stamp, run=run, call=call, text=event.text))
         case ToolStarted():
             gathered.calls[event.index] = _Call(event.call_id, event.tool)
         case ToolInputDelta():
             started = gathered.calls.get(event.index)
             if started is None:
                 raise _malformed()
-            bench.emit(
+            deps.emit(
                 ToolInputStreamed(
                     analysis=stamp, run=run, call=call,
                     tool=started.tool, tool_call=started.call_id, text=event.text,
@@ -251,3 +250,43 @@ async def _closable(stream: AsyncIterator[ModelEvent]) -> AsyncGenerator[ModelEv
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
+
+
+ATTEMPTS = 5
+LONGEST_WAIT = 60.0
+"""Seconds; a provider that asks for more gets its error told to the user instead."""
+
+
+def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
+    """Return the seconds to wait before the next attempt, or ``None`` to give up.
+
+    Args:
+        error: Why the last attempt failed.
+        attempt: How many attempts were made, from 1.
+        jitter: Between 0 and 1.
+    """
+    # A cut stream is always worth another try: nothing of it was used.
+    if not (error.retryable or error.fault == "truncated") or attempt >= ATTEMPTS:
+        return None
+    if error.retry_after is not None:
+        return max(error.retry_after, 0.0) if error.retry_after <= LONGEST_WAIT else None
+    return float(min(2 ** (attempt - 1), 30)) * (0.5 + 0.5 * jitter)
+
+
+def given_up(error: ModelError, attempts: int) -> ModelError:
+    """Say to the user why no further attempt is made."""
+    if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+        what = f"{error.what} The provider asks to wait {error.retry_after:,.0f} s."
+        remedy = "Ask again later, or choose another model. The analysis is saved."
+    elif attempts > 1:
+        what = f"{error.what} It was tried {attempts} times."
+        remedy = error.remedy or "Ask again later, or choose another model. The analysis is saved."
+    else:
+        return error
+    return ModelError(
+        what,
+        remedy,
+        fault=error.fault,
+        retryable=False,
+        retry_after=error.retry_after,
+    )

@@ -9,22 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from analyst_kernel.agent.errors import InputError
-from analyst_kernel.agent.opening import bring_up
+from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.ports import KernelFacts
 from analyst_kernel.agent.run import Run
-from analyst_kernel.agent.state import Bench, Memory
+from analyst_kernel.agent.start import bring_up
+from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.events import KernelChanged, NotebookSaved, RunUndone
 from analyst_kernel.protocol.ids import CellId, RunId
 
 
 async def undo_run(
-    bench: Bench, memory: Memory, run: RunId, *, roll_back: bool, timeout: float
+    deps: AgentDeps, memory: Memory, run: RunId, *, roll_back: bool, timeout: float
 ) -> RunUndone:
     """Take a run's cells out of the notebook, forget it, and tell so.
 
     Args:
-        bench: The seams.
+        deps: The seams.
         memory: Of the analysis.
         run: Which run.
         roll_back: Empty the kernel and run what is left again. Cancelling that leaves the replay
@@ -36,30 +36,28 @@ async def undo_run(
         NotebookError: It could not be written; nothing was undone.
         KernelError: The kernel did not come back; the next question starts another one.
     """
-    found = await bench.notebook.remove_run(run)
+    found = await deps.notebook.remove_run(run)
     if not found.removed and not found.kept:
         raise InputError(f"The notebook holds no run {run}.", "Reload to see what it holds.")
-    living = memory.facts is not None
+    session = memory.facts is not None
     question = next((earlier.question for earlier in memory.earlier if earlier.run == run), "")
     forget_run(memory, run, found.removed)
-    rolled_back = roll_back and living
+    rolled_back = roll_back and session
     undone = RunUndone(
-        analysis=bench.analysis, run=run, removed=found.removed, kept=found.kept,
+        analysis=deps.analysis, run=run, removed=found.removed, kept=found.kept,
         rolled_back=rolled_back,
     )  # fmt: skip
-    notebook = bench.notebook
-    bench.emit(
-        NotebookSaved(analysis=bench.analysis, path=notebook.path, cells=notebook.cell_count)
-    )
-    bench.emit(undone)
-    if living and not rolled_back:
+    notebook = deps.notebook
+    deps.emit(NotebookSaved(analysis=deps.analysis, path=notebook.path, cells=notebook.cell_count))
+    deps.emit(undone)
+    if session and not rolled_back:
         what = f"the run {run} ({question[:200]!r})" if question else f"the run {run}"
         memory.news.append(
-            f"The person undid {what}: its cells are gone from the notebook. Variables that it "
+            f"The user undid {what}: its cells are gone from the notebook. Variables that it "
             "made are still in the kernel; do not build on them."
         )
     if rolled_back:
-        await _roll_back(bench, memory, timeout)
+        await _roll_back(deps, memory, timeout)
     return undone
 
 
@@ -78,14 +76,14 @@ def forget_run(memory: Memory, run: RunId, cells: Collection[CellId]) -> None:
     memory.heard = [heard for heard in memory.heard if heard.cell not in gone]
 
 
-async def _roll_back(bench: Bench, memory: Memory, timeout: float) -> None:
+async def _roll_back(deps: AgentDeps, memory: Memory, timeout: float) -> None:
     reason = "Emptied, to run again what is left of the notebook."
-    bench.emit(KernelChanged(analysis=bench.analysis, state="restarted", reason=reason))
+    deps.emit(KernelChanged(analysis=deps.analysis, state="restarted", reason=reason))
     memory.empty_kernel()
     memory.kernel_lost = True  # until the replay is through, also when it is stopped
-    frame = Run.by_hand(bench, memory, timeout=timeout)
+    frame = Run.by_hand(deps, memory, timeout=timeout)
     try:
-        memory.facts = await bench.kernel.restart()
+        memory.facts = await deps.kernel.restart()
         await bring_up(frame)
     except asyncio.CancelledError:
         frame.notice(
@@ -94,9 +92,9 @@ async def _roll_back(bench: Bench, memory: Memory, timeout: float) -> None:
         )
         raise
     memory.left = memory.frames
-    _ready(bench, memory.facts)
+    _ready(deps, memory.facts)
 
 
-def _ready(bench: Bench, facts: KernelFacts | None) -> None:
+def _ready(deps: AgentDeps, facts: KernelFacts | None) -> None:
     reason = facts.sandbox.sentence if facts is not None else ""
-    bench.emit(KernelChanged(analysis=bench.analysis, state="ready", reason=reason))
+    deps.emit(KernelChanged(analysis=deps.analysis, state="ready", reason=reason))

@@ -11,8 +11,8 @@ import click
 from analyst_kernel.command_line.shell import EXIT_CANCELLED, nobody_reads, run, sandbox_level
 
 if TYPE_CHECKING:
-    from analyst_kernel.agent.ports import Person
-    from analyst_kernel.analysis import Analysis
+    from analyst_kernel.agent.ports import User
+    from analyst_kernel.analysis.analysis import Analysis
     from analyst_kernel.protocol.events import RunFinished
 
 _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
@@ -72,7 +72,7 @@ def ask(  # noqa: PLR0913 - the command line's contract
     quiet: bool,
 ) -> None:
     """Answer QUESTION about the data and save the analysis as a notebook."""
-    from analyst_kernel.analysis import AnalysisSettings
+    from analyst_kernel.analysis.analysis import AnalysisSettings
     from analyst_kernel.protocol.records import Limits
 
     if approve and not sys.stdin.isatty():
@@ -97,17 +97,17 @@ async def _ask(
 ) -> int:
     from rich.console import Console
 
-    from analyst_kernel.analysis import Analysis
-    from analyst_kernel.command_line.person import TerminalPerson
+    from analyst_kernel.analysis.analysis import Analysis
     from analyst_kernel.command_line.progress import Progress
+    from analyst_kernel.command_line.terminal_user import TerminalUser
 
     console = Console(stderr=True)
     progress = Progress(console, quiet=quiet or (as_json and not console.is_terminal))
-    person: Person | None = TerminalPerson(console, progress) if sys.stdin.isatty() else None
+    user: User | None = TerminalUser(console, progress) if sys.stdin.isatty() else None
     finished: list[RunFinished] = []
     try:
         analysis = await Analysis.open(
-            notebook=notebook, question=question, data=data, settings=settings, person=person
+            notebook=notebook, question=question, data=data, settings=settings, user=user
         )
         try:
             await _ask_in(analysis, question, progress, finished, as_json=as_json)

@@ -10,8 +10,8 @@ from analyst_kernel.command_line.notebook import data_option
 from analyst_kernel.command_line.shell import run, sandbox_level
 
 if TYPE_CHECKING:
-    from analyst_kernel.branching import Branch
-    from analyst_kernel.notebook.verify import CellCheck
+    from analyst_kernel.analysis.branch import Branch
+    from analyst_kernel.notebook.verify.verify import CellCheck
 
 _MARKS = {"reproduced": "✓", "differs": "≠", "error": "✗", "skipped": "–"}
 
@@ -37,8 +37,8 @@ def branch(*, notebook: str, cell: str, output: str, data: tuple[str, ...], sand
 async def _branch(
     notebook: str, cell: str, output: str, data: tuple[str, ...], sandbox: str
 ) -> int:
-    from analyst_kernel.branching import branch_notebook
-    from analyst_kernel.notebook.naming import notebook_path
+    from analyst_kernel.analysis.branch import branch_notebook
+    from analyst_kernel.notebook.storage.names import notebook_path
 
     def made(new: Branch) -> None:
         if new.path != notebook_path(output):

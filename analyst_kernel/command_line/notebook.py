@@ -32,10 +32,10 @@ def verify(*, notebook: str, data: tuple[str, ...], sandbox: str, as_json: bool)
 
 
 async def _verify(notebook: str, data: tuple[str, ...], sandbox: str, *, as_json: bool) -> int:
-    from analyst_kernel.notebook.export import read
-    from analyst_kernel.notebook.naming import notebook_path
-    from analyst_kernel.notebook.verify import CellCheck, record_of, verified
-    from analyst_kernel.verification import verify_notebook
+    from analyst_kernel.analysis.verify import verify_notebook
+    from analyst_kernel.notebook.export.export import read
+    from analyst_kernel.notebook.storage.names import notebook_path
+    from analyst_kernel.notebook.verify.verify import CellCheck, record_of, verified
 
     document = read(notebook_path(notebook))
     labels = {cell["id"]: _label(cell["source"]) for cell in document["cells"]}
@@ -84,8 +84,8 @@ def export(
 async def _export(
     notebook: str, form: str, output: str, *, clean: bool, data: tuple[str, ...], sandbox: str
 ) -> int:
-    from analyst_kernel.agent.errors import NotebookError
-    from analyst_kernel.notebook.export import export as render
+    from analyst_kernel.notebook.export.export import export as render
+    from analyst_kernel.protocol.errors import NotebookError
 
     target = Path.cwd() / "export.ipynb" if output == "-" else Path(output).expanduser().absolute()
     if target == Path(notebook).expanduser().absolute():
@@ -111,7 +111,7 @@ async def _export(
 
 async def _checked(notebook: str, target: Path, data: tuple[str, ...], sandbox: str) -> str:
     """Return the clean notebook after running it, and say on stderr what was seen."""
-    from analyst_kernel.verification import clean_notebook
+    from analyst_kernel.analysis.verify import clean_notebook
 
     content, report = await clean_notebook(notebook, destination=target, data=data, sandbox=sandbox)  # type: ignore[arg-type] # click checked the choice
     if report.ok:

@@ -37,7 +37,7 @@ _TAIL_LINES = 8
 _WORTH_SAYING = (
     "bad-rows", "empty-rows", "encoding-guessed", "no-header", "no-rows", "preamble", "short-rows",
 )  # fmt: skip
-"""Warnings on how a file was read that a person wants to know before the answer."""
+"""Warnings on how a file was read that a user wants to know before the answer."""
 _TOLD_AT_THE_END = ("budget-ended",)
 """Notices that the end of the run repeats as its reason."""
 
@@ -72,7 +72,7 @@ class Progress:
             self._live = None
 
     def pause(self) -> None:
-        """Free the terminal for a question to the person; :meth:`resume` goes on."""
+        """Free the terminal for a question to the user; :meth:`resume` goes on."""
         if self._live is not None:
             self._live.stop()
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from analyst_kernel.agent.errors import AnalystError
+from analyst_kernel.protocol.errors import AnalystError
 
 EXIT_CANCELLED = 130
 _STOPS = ("SIGTERM", "SIGHUP")

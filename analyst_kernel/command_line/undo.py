@@ -21,12 +21,12 @@ def undo(*, notebook: str, name: str | None) -> None:
 
 
 async def _undo(path: str, name: str | None) -> int:
-    from analyst_kernel.agent.errors import InputError
     from analyst_kernel.agent.ports import QuestionEntry
-    from analyst_kernel.notebook.export import read
-    from analyst_kernel.notebook.file_writer import NotebookFile
-    from analyst_kernel.notebook.history import analysis_of
-    from analyst_kernel.notebook.naming import notebook_path
+    from analyst_kernel.notebook.document.read import analysis_of
+    from analyst_kernel.notebook.export.export import read
+    from analyst_kernel.notebook.storage.names import notebook_path
+    from analyst_kernel.notebook.storage.notebook import StoredNotebook
+    from analyst_kernel.protocol.errors import InputError
     from analyst_kernel.protocol.ids import RunId
 
     if analysis_of(read(notebook_path(path))) is None:
@@ -34,7 +34,7 @@ async def _undo(path: str, name: str | None) -> int:
             f"{path} is not the notebook of an analysis, so there is no run to undo.",
             "Nothing was changed.",
         )
-    notebook = await NotebookFile.open(path)
+    notebook = await StoredNotebook.open(path)
     runs = notebook.runs
     if not runs:
         raise InputError(f"{path} holds no run.", "Nothing was changed.")

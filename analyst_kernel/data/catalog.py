@@ -1,4 +1,4 @@
-"""The datasets of one analysis: what the person granted, how it is read, what the model is told.
+"""The datasets of one analysis: what the user granted, how it is read, what the model is told.
 
 Implements the ``Catalog`` port. All reading happens in threads and can be cancelled. The catalog
 does not keep grants between sessions and does not open the sandbox: that is for its caller.
@@ -7,25 +7,23 @@ does not keep grants between sessions and does not open the sandbox: that is for
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from analyst_kernel.agent.errors import DataError
-from analyst_kernel.data import discover
-from analyst_kernel.data.describe import describe
-from analyst_kernel.data.engine import Stop
-from analyst_kernel.data.formats import is_doubtful_name
-from analyst_kernel.data.keys import link_warning, shared_columns
-from analyst_kernel.data.names import identifier, unique
-from analyst_kernel.data.overlap import overlaps
-from analyst_kernel.data.profile import Inspected, inspect
-from analyst_kernel.data.readings import Source
-from analyst_kernel.data.remote import refuse_remote
-from analyst_kernel.data.setup_code import Loadable, setup_code
+from analyst_kernel._text import nearest
+from analyst_kernel.data.profile.describe import describe
+from analyst_kernel.data.profile.links import link_warning, overlaps, shared_columns
+from analyst_kernel.data.profile.profile import Inspected, inspect
+from analyst_kernel.data.read import discover
+from analyst_kernel.data.read.discover import refuse_remote
+from analyst_kernel.data.read.formats import is_doubtful_name
+from analyst_kernel.data.read.options import Source
+from analyst_kernel.data.read.workspace import Stop
+from analyst_kernel.data.setup_code import Loadable, identifier, setup_code, unique
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
+from analyst_kernel.protocol.errors import DataError
 
 MAX_FRAME_BYTES = 200 * 1000**2
 _MAX_LINKS = 12
@@ -72,7 +70,7 @@ class LocalCatalog:
         return tuple(self._problems.items())
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
-        """Add the tables in files and folders; only called for an act of the person.
+        """Add the tables in files and folders; only called for an act of the user.
 
         Idempotent: a path that is there already gives its datasets again, read anew where the file
         changed. Nothing is added when any named path fails. Inside a folder, unreadable files are
@@ -177,7 +175,7 @@ class LocalCatalog:
         return await _in_thread(lambda stop: self._file(path, taken, stop))
 
     def withdraw(self, name: str) -> Dataset:
-        """Take a dataset out; the person's act. Raises ``DataError`` where there is none."""
+        """Take a dataset out; the user's act. Raises ``DataError`` where there is none."""
         one = self._named(name)
         del self._granted[name]
         return one.dataset
@@ -297,10 +295,8 @@ def _stamp(path: str) -> tuple[int, int, int]:
 
 
 def _nearest(name: str, known: list[str], what: str) -> str:
-    lower = {one.lower(): one for one in reversed(known)}
-    close = difflib.get_close_matches(name.lower(), list(lower), 1, 0.5)
-    if close:
-        return f"The nearest is {lower[close[0]]!r}."
+    if close := nearest(name, known, 1):
+        return f"The nearest is {close[0]!r}."
     shown = ", ".join(repr(one) for one in known[:8])
     return f"There are the {what} {shown}{' and more' if len(known) > 8 else ''}."
 

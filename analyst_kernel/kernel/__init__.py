@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analyst_kernel.kernel.host import KernelHost, LocalHost
-    from analyst_kernel.kernel.limits import OutputLimits
+    from analyst_kernel.kernel.manager import KernelHost, LocalHost
+    from analyst_kernel.kernel.outputs.limits import OutputLimits
     from analyst_kernel.kernel.session import KernelSession
 
 _HOMES = {
-    "KernelHost": "analyst_kernel.kernel.host",
+    "KernelHost": "analyst_kernel.kernel.manager",
     "KernelSession": "analyst_kernel.kernel.session",
-    "LocalHost": "analyst_kernel.kernel.host",
-    "OutputLimits": "analyst_kernel.kernel.limits",
+    "LocalHost": "analyst_kernel.kernel.manager",
+    "OutputLimits": "analyst_kernel.kernel.outputs.limits",
 }
 
 __all__ = ["KernelHost", "KernelSession", "LocalHost", "OutputLimits"]

@@ -1,7 +1,7 @@
 """The two sockets to one kernel: requests out, replies and published messages in.
 
 Reads both in tasks of its own and hands each message to the run whose request it answers; what
-others run (a person's own cells in the same kernel) goes to whoever listens for that.
+others run (a user's own cells in the same kernel) goes to whoever listens for that.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from analyst_kernel.agent.errors import KernelError
-from analyst_kernel.kernel.foreign_runs import ForeignRuns
+from analyst_kernel.kernel.execution import CellRun
 from analyst_kernel.kernel.messages import content_of, parent_of, parse, type_of
-from analyst_kernel.kernel.run import CellRun
+from analyst_kernel.kernel.other_clients import ForeignRuns
+from analyst_kernel.protocol.errors import KernelError
 
 _POLL = 0.01
 

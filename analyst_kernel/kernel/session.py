@@ -11,24 +11,29 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from analyst_kernel.agent.errors import AnalystError, KernelError
+from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.ports import Execution, KernelFacts, OutputChange
 from analyst_kernel.kernel.channels import Channels
-from analyst_kernel.kernel.death import GONE, check_isolation, reason_of, report_of
-from analyst_kernel.kernel.environment import kernel_environment
-from analyst_kernel.kernel.foreign_runs import ForeignRuns
-from analyst_kernel.kernel.hints import cell_error
-from analyst_kernel.kernel.host import KernelHost, LocalHost
-from analyst_kernel.kernel.inspect import EXPRESSIONS, read_frames
-from analyst_kernel.kernel.limits import OutputLimits
+from analyst_kernel.kernel.diagnosis import GONE, cell_error, check_isolation, reason_of, report_of
+from analyst_kernel.kernel.execution import CellRun
+from analyst_kernel.kernel.manager import KernelHost, LocalHost, kernel_environment
 from analyst_kernel.kernel.messages import ErrorMsg
-from analyst_kernel.kernel.run import CellRun
-from analyst_kernel.kernel.sanitise import Notice
-from analyst_kernel.kernel.startup import FACTS, read_facts, startup_code, why_no_facts
+from analyst_kernel.kernel.other_clients import ForeignRuns
+from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import Notice
+from analyst_kernel.kernel.startup import (
+    EXPRESSIONS,
+    FACTS,
+    read_facts,
+    read_frames,
+    startup_code,
+    why_no_facts,
+)
+from analyst_kernel.protocol.errors import AnalystError, KernelError
 from analyst_kernel.protocol.outputs import CellError, Frame, Outcome
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -121,7 +126,7 @@ class KernelSession:
                 )
                 return await self._open(began)
             except BaseException:
-                await _to_the_end(self._dispose())
+                await finish_despite_cancel(self._dispose())
                 raise
 
     async def execute(
@@ -142,7 +147,7 @@ class KernelSession:
                 try:
                     execution = await self._attend(code, run, timeout)
                 except asyncio.CancelledError:
-                    await _to_the_end(self._abandon(run))
+                    await finish_despite_cancel(self._abandon(run))
                     raise
             finally:
                 self._running = False
@@ -152,7 +157,7 @@ class KernelSession:
             return execution
 
     async def admit(self, paths: Sequence[str]) -> bool:
-        """Let the living kernel read more paths; called after the person granted them.
+        """Let the living kernel read more paths; called after the user granted them.
 
         Returns:
             False where only a new kernel would see them.
@@ -206,7 +211,7 @@ class KernelSession:
             if recovery is not None:
                 recovery.cancel()
                 await asyncio.gather(recovery, return_exceptions=True)
-            await _to_the_end(self._dispose())
+            await finish_despite_cancel(self._dispose())
 
     # --- one cell ----------------------------------------------------------------------------
 
@@ -216,7 +221,7 @@ class KernelSession:
         for _ in range(_REFUSALS):
             if verdict != "done" or not run.refused or self._channels is None:
                 break
-            # A cell that a person ran by hand failed, and the kernel refused what was waiting.
+            # A cell that a user ran by hand failed, and the kernel refused what was waiting.
             run.again()
             self._channels.send(code, run, silent=False, expressions=EXPRESSIONS)
             verdict = await self._watch(run, timeout)
@@ -394,7 +399,7 @@ class KernelSession:
         try:
             await self._relaunch()
         except BaseException as error:
-            await _to_the_end(self._dispose())
+            await finish_despite_cancel(self._dispose())
             if isinstance(error, asyncio.CancelledError | AnalystError):
                 raise
             what = f"The kernel died and could not be started again: {error}"
@@ -487,12 +492,3 @@ class KernelSession:
 def _expressions(reply: Mapping[str, Any] | None) -> Mapping[str, Any]:
     found = (reply or {}).get("user_expressions")
     return found if isinstance(found, Mapping) else {}
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await ``work`` to its end although the caller is being cancelled."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    task.result()

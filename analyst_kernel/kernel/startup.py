@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from analyst_kernel.kernel.extension import FILES, SETUP
+from analyst_kernel.kernel.payload.extension import FILES, SETUP
+from analyst_kernel.protocol.outputs import Frame, FrameColumn
 
 SETUP_MODULE = SETUP
 FRAMES_MODULE = "_analyst_frames"
@@ -113,7 +114,7 @@ def expression_text(expressions: Mapping[str, Any], name: str, mime: str) -> str
 
 def _source(name: str) -> str:
     """Return a file of this package as text, or an empty string where it does not exist."""
-    file = resources.files("analyst_kernel.kernel").joinpath(name)
+    file = resources.files("analyst_kernel.kernel.payload").joinpath(name)
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
@@ -121,3 +122,51 @@ def _source(name: str) -> str:
 def _packed(source: str, texts: tuple[tuple[str, str], ...]) -> str:
     plain = json.dumps([source, dict(texts)]).encode()
     return base64.b64encode(zlib.compress(plain)).decode()
+
+
+EXPRESSIONS = {"frames": f"__import__('sys').modules['{FRAMES_MODULE}'].Frames(get_ipython())"}
+"""Asks for the listing as a user expression."""
+
+_MIME = "application/vnd.analyst-kernel.frames+json"
+_NAMES = 50
+_COLUMNS = 200
+_BYTES = 2_000_000
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    name: str
+    type: str
+    shape: list[int] = Field(default=[], max_length=32)
+    columns: list[list[str]] = []
+    summary: str = ""
+
+
+_ENTRIES = TypeAdapter(list[_Entry])
+
+
+def read_frames(expressions: Mapping[str, Any]) -> tuple[Frame, ...] | None:
+    """Return the listing, or ``None`` where the kernel gave none that is valid."""
+    text = expression_text(expressions, "frames", _MIME)
+    if text is None or len(text) > _BYTES:
+        return None
+    try:
+        entries = _ENTRIES.validate_json(text)
+    except ValidationError:
+        return None
+    return tuple(_frame(entry) for entry in entries[:_NAMES] if entry.name.isidentifier())
+
+
+def _frame(entry: _Entry) -> Frame:
+    return Frame(
+        name=entry.name[:200],
+        type=entry.type[:200],
+        shape=tuple(max(0, size) for size in entry.shape),
+        columns=tuple(
+            FrameColumn(name=pair[0][:200], dtype=pair[1][:100])
+            for pair in entry.columns[:_COLUMNS]
+            if len(pair) == 2
+        ),
+        summary=entry.summary[:200],
+    )

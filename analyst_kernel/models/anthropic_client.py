@@ -29,7 +29,7 @@ class Connection:
 
     Attributes:
         base_url: The server's address without ``/v1``; ``None`` lets the SDK take its own default,
-            or the one of the person's profile.
+            or the one of the user's profile.
         api_key: The provider's own key.
         auth_token: The provider's own bearer token, where there is no key.
         ambient: Let the SDK find Anthropic's credentials by itself (profiles, workload identity,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from analyst_kernel.agent.errors import ModelError, ModelFault
+from analyst_kernel.protocol.errors import ModelError, ModelFault
 
 _MOST_QUOTED = 300
 
@@ -24,11 +24,11 @@ class Situation:
     """What an error message needs to know beside the error.
 
     Attributes:
-        label: The provider as a person knows it (``Anthropic``, ``Ollama``).
+        label: The provider as a user knows it (``Anthropic``, ``Ollama``).
         model: ``provider:name``.
         host: Where requests go, e.g. ``http://localhost:11434``.
         key_advice: What to do about a refused key, one sentence.
-        local: The server runs on the person's machine.
+        local: The server runs on the user's machine.
         secrets: Texts that must not appear in any message.
     """
 

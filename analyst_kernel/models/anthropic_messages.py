@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from analyst_kernel.agent.errors import ModelError
 from analyst_kernel.agent.ports import ModelEvent
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.models.anthropic_client import Connection, build_client
@@ -24,6 +23,7 @@ from analyst_kernel.models.anthropic_faults import (
 )
 from analyst_kernel.models.anthropic_wire import Dialect, build_params
 from analyst_kernel.models.prices import Tariff
+from analyst_kernel.protocol.errors import ModelError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -58,7 +58,7 @@ class AnthropicMessages:
         Args:
             provider: First part of the name, e.g. ``anthropic``.
             model: The provider's own name of the model.
-            label: The provider as a person knows it.
+            label: The provider as a user knows it.
             connection: Where requests go and as whom.
             dialect: Which features the server has.
             key_advice: What to do when the credentials are refused, one sentence.

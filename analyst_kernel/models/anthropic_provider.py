@@ -1,6 +1,6 @@
-"""The provider ``anthropic``: Claude over Anthropic's own API, or over the gateway the person set.
+"""The provider ``anthropic``: Claude over Anthropic's own API, or over the gateway the user set.
 
-``ANTHROPIC_BASE_URL`` and the key are set by the same person for the same provider, so the key goes
+``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
 there; it goes nowhere else.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from analyst_kernel.agent.errors import ModelChoiceError
+from analyst_kernel._text import nearest
 from analyst_kernel.models.anthropic_client import Connection
 from analyst_kernel.models.anthropic_credentials import BEARER, KEY, find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
-from analyst_kernel.models.model_name import SEE_LIST, could_be_claude, nearest
+from analyst_kernel.models.model_name import SEE_LIST, could_be_claude
 from analyst_kernel.models.prices import anthropic_tariff
 from analyst_kernel.models.provider import Env, ProviderInfo
+from analyst_kernel.protocol.errors import ModelChoiceError
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 _HOST = "https://api.anthropic.com"
@@ -62,7 +63,7 @@ class AnthropicProvider:
         name = model or DEFAULT_MODEL
         gateway = _gateway(env)
         if not gateway and not could_be_claude(name):
-            hint = nearest(name, MODELS)
+            hint = "".join(nearest(name, MODELS, 1))
             raise ModelChoiceError(
                 f"Anthropic has no model {name!r}.",
                 f"Did you mean 'anthropic:{hint}'? {SEE_LIST}" if hint else SEE_LIST,
@@ -96,7 +97,7 @@ class AnthropicProvider:
 
 
 def _gateway(env: Env) -> str:
-    """Return the person's own address, if it is not Anthropic's; refuse one that is no address."""
+    """Return the user's own address, if it is not Anthropic's; refuse one that is no address."""
     url = env.get(_BASE_URL, "").strip().rstrip("/")
     if not url or url == _HOST:
         return ""

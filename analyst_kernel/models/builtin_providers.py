@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from analyst_kernel.agent.errors import ModelChoiceError
 from analyst_kernel.agent.ports import Model
 from analyst_kernel.models.provider import Env, ProviderInfo
+from analyst_kernel.protocol.errors import ModelChoiceError
 
 
 class OfflineProvider:

@@ -1,4 +1,4 @@
-"""Providers that speak the same wire on other hosts: local servers, a reseller, the person's own.
+"""Providers that speak the same wire on other hosts: local servers, a reseller, the user's own.
 
 Each has its own key or none; Anthropic's never goes there.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analyst_kernel.agent.errors import ModelChoiceError
 from analyst_kernel.models.anthropic_client import NO_KEY, Connection
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.model_name import SEE_LIST
 from analyst_kernel.models.prices import FREE
 from analyst_kernel.models.provider import Env, ProviderInfo
+from analyst_kernel.protocol.errors import ModelChoiceError
 
 _LOCAL_STALL_SECONDS = 600.0
 
@@ -24,12 +24,12 @@ class CompatibleProvider:
 
     Attributes:
         name: First part of the model's name.
-        label: As a person knows it.
-        url: Default address without ``/v1``; empty where the person must give one.
+        label: As a user knows it.
+        url: Default address without ``/v1``; empty where the user must give one.
         url_variable: Overrides the address; empty where the host is fixed.
         key_variable: Holds its key; empty where none is wanted.
         needs_key: Whether it cannot work without the key.
-        local: Runs on the person's machine: free, slow to start an answer.
+        local: Runs on the user's machine: free, slow to start an answer.
         example: A model name for messages.
     """
 

@@ -1,7 +1,7 @@
 """Looks which models local servers offer.
 
-Only on request, only on this machine's usual ports (or where the person set them), and it only
-lists: choosing stays with the person.
+Only on request, only on this machine's usual ports (or where the user set them), and it only
+lists: choosing stays with the user.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyst_kernel.agent.errors import ModelChoiceError
 from analyst_kernel.models.anthropic_client import Connection
 from analyst_kernel.models.compatible_providers import COMPATIBLE
 from analyst_kernel.models.provider import Env
+from analyst_kernel.protocol.errors import ModelChoiceError
 
 PROBE_SECONDS = 0.3
 """How long a server has to answer."""

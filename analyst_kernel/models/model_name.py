@@ -5,11 +5,11 @@ Pure.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
-from analyst_kernel.agent.errors import ModelChoiceError
+from analyst_kernel._text import nearest
+from analyst_kernel.protocol.errors import ModelChoiceError
 
 _CLAUDE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos|instant|\d)[\w.-]*\Z")
 SEE_LIST = "Run `analyst models` to see which models there are."
@@ -29,7 +29,7 @@ def split_name(text: str, providers: Iterable[str]) -> tuple[str, str]:
         return "anthropic", provider
     if not text.strip():
         raise ModelChoiceError("The model's name is empty.", SEE_LIST)
-    hint = nearest(provider, known)
+    hint = "".join(nearest(provider, known, 1))
     if hint:
         suggestion = f"{hint}:{name.strip()}" if name.strip() else hint
         raise ModelChoiceError(
@@ -38,12 +38,6 @@ def split_name(text: str, providers: Iterable[str]) -> tuple[str, str]:
     raise ModelChoiceError(
         f"There is no model provider {provider!r}.", f"There are: {', '.join(sorted(known))}."
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the most similar known word, or an empty text where none is close."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return close[0] if close else ""
 
 
 def could_be_claude(name: str) -> bool:

@@ -82,4 +82,4 @@ def anthropic_tariff(model: str) -> Tariff | None:
 
 
 FREE = Tariff(Price(0.0, 0.0, 0.0, 0.0))
-"""A model on the person's own machine."""
+"""A model on the user's own machine."""

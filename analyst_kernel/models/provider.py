@@ -22,7 +22,7 @@ class ProviderInfo:
 
     Attributes:
         name: First part of a model's name.
-        label: As a person knows it.
+        label: As a user knows it.
         has_credentials: Whether it can be used as things stand; true where none are needed.
         credential_source: Where the credentials were found (``ANTHROPIC_API_KEY``), or empty.
         default_model: Second part of the name when only the provider is named; may be empty.

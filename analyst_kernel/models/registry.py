@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from analyst_kernel.agent.errors import AnalystError, ModelChoiceError
 from analyst_kernel.agent.ports import Model
 from analyst_kernel.models.anthropic_credentials import find_source
 from analyst_kernel.models.anthropic_provider import DEFAULT_MODEL, AnthropicProvider
@@ -18,6 +17,7 @@ from analyst_kernel.models.builtin_providers import OfflineProvider, ScriptedPro
 from analyst_kernel.models.compatible_providers import COMPATIBLE
 from analyst_kernel.models.model_name import split_name
 from analyst_kernel.models.provider import Env, Provider, ProviderInfo
+from analyst_kernel.protocol.errors import AnalystError, ModelChoiceError
 
 GROUP = "analyst_kernel.providers"
 """Entry-point group for third parties."""

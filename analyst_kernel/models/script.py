@@ -26,8 +26,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from analyst_kernel.agent.errors import ModelChoiceError
 from analyst_kernel.protocol.base import Json, Record
+from analyst_kernel.protocol.errors import ModelChoiceError
 
 ScriptStop = Literal["end_turn", "tool_use", "max_tokens", "refusal"]
 

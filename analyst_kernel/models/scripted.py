@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_never
 
-from analyst_kernel.agent.errors import ModelError
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
@@ -33,6 +32,7 @@ from analyst_kernel.models.script import (
     read_script,
 )
 from analyst_kernel.protocol.base import Json
+from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.records import Usage
 
 _CELL = re.compile(r"\{\{cell(?::(\d+))?\}\}")

@@ -1,5 +1,5 @@
 """The wire: words, records, commands and events. No IO, no Jupyter, nothing but pydantic.
 
-Commands are imperative and travel from a person to an analysis; events are past tense and travel
+Commands are imperative and travel from a user to an analysis; events are past tense and travel
 back. Everything else in the package imports this; this imports nothing of it.
 """

@@ -1,4 +1,4 @@
-"""Commands: what a person asks of an analysis, imperative, one tagged union.
+"""Commands: what a user asks of an analysis, imperative, one tagged union.
 
 The tag has no default here, so that TypeScript must write it and a missing tag is refused.
 """
@@ -38,7 +38,7 @@ class CancelRun(CommandBase):
 
 
 class RunCode(CommandBase):
-    """Run the person's own code in the analysis's kernel, as a cell."""
+    """Run the user's own code in the analysis's kernel, as a cell."""
 
     type: Literal["run_code"]
     code: str = Field(min_length=1)
@@ -111,7 +111,7 @@ class ChooseModel(CommandBase):
 
 
 class ChooseApproval(CommandBase):
-    """Choose what waits for the person's leave from now on."""
+    """Choose what waits for the user's leave from now on."""
 
     type: Literal["choose_approval"]
     mode: ApprovalMode
@@ -162,7 +162,7 @@ class ReportNotebook(CommandBase):
         path: The file browser's path of the notebook.
         open: False: this tab has it open no more.
         dirty: Whether the tab holds what is not saved.
-        busy: Whether a cell that the person started is at work.
+        busy: Whether a cell that the user started is at work.
         collaborative: Whether a live room synchronises it.
         active: Whether it is the tab's current document and the page has the focus.
     """

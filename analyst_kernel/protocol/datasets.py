@@ -78,7 +78,7 @@ class DataWarning(Record):
 
 
 class Dataset(Record):
-    """A table that the person granted.
+    """A table that the user granted.
 
     Attributes:
         name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.

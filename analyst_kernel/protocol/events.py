@@ -60,7 +60,7 @@ class RunStarted(EventBase):
 
 
 class KernelChanged(EventBase):
-    """The analysis's kernel changed state. ``reason`` is a sentence for the person."""
+    """The analysis's kernel changed state. ``reason`` is a sentence for the user."""
 
     type: Literal["kernel_changed"] = "kernel_changed"
     state: Literal["starting", "ready", "interrupted", "died", "restarted", "stopped"]
@@ -201,7 +201,7 @@ class FindingRecorded(EventBase):
 
 
 class NoticeRaised(EventBase):
-    """Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the person."""
+    """Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the user."""
 
     type: Literal["notice_raised"] = "notice_raised"
     level: Literal["info", "warning"]
@@ -210,7 +210,7 @@ class NoticeRaised(EventBase):
 
 
 class UserAsked(EventBase):
-    """The run waits for the person's answer; ``default`` is one of ``options``."""
+    """The run waits for the user's answer; ``default`` is one of ``options``."""
 
     type: Literal["user_asked"] = "user_asked"
     ask: AskId
@@ -220,7 +220,7 @@ class UserAsked(EventBase):
 
 
 class UserAnswered(EventBase):
-    """The question was answered, by a person or by its default."""
+    """The question was answered, by a user or by its default."""
 
     type: Literal["user_answered"] = "user_answered"
     ask: AskId
@@ -229,7 +229,7 @@ class UserAnswered(EventBase):
 
 
 class ApprovalRequested(EventBase):
-    """A cell waits for the person's leave to run."""
+    """A cell waits for the user's leave to run."""
 
     type: Literal["approval_requested"] = "approval_requested"
     ask: AskId
@@ -239,7 +239,7 @@ class ApprovalRequested(EventBase):
 
 
 class ApprovalDecided(EventBase):
-    """The person decided about a waiting cell."""
+    """The user decided about a waiting cell."""
 
     type: Literal["approval_decided"] = "approval_decided"
     ask: AskId
@@ -247,7 +247,7 @@ class ApprovalDecided(EventBase):
 
 
 class PlanApprovalRequested(EventBase):
-    """The plan waits for the person, who may edit it."""
+    """The plan waits for the user, who may edit it."""
 
     type: Literal["plan_approval_requested"] = "plan_approval_requested"
     ask: AskId
@@ -255,7 +255,7 @@ class PlanApprovalRequested(EventBase):
 
 
 class PlanApproved(EventBase):
-    """The person accepted the plan; ``edited`` where its goals were changed."""
+    """The user accepted the plan; ``edited`` where its goals were changed."""
 
     type: Literal["plan_approved"] = "plan_approved"
     ask: AskId
@@ -318,7 +318,7 @@ class VerificationFinished(EventBase):
 
 
 class CellRanByHand(EventBase):
-    """The person ran a cell of the analysis in the notebook itself; ``outputs`` are final."""
+    """The user ran a cell of the analysis in the notebook itself; ``outputs`` are final."""
 
     type: Literal["cell_ran_by_hand"] = "cell_ran_by_hand"
     cell: CellId
@@ -331,14 +331,14 @@ class CellRanByHand(EventBase):
 
 
 class HandChangesNoticed(EventBase):
-    """What the person changed in the notebook since the last question; the model is told."""
+    """What the user changed in the notebook since the last question; the model is told."""
 
     type: Literal["hand_changes_noticed"] = "hand_changes_noticed"
     changes: tuple[HandChange, ...]
 
 
 class RunUndone(EventBase):
-    """A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the person's now.
+    """A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the user's now.
 
     ``rolled_back`` says that the kernel is emptied and what is left runs again.
     """

@@ -21,7 +21,7 @@ ChartId = NewType("ChartId", str)
 """``c1``, ``c2``, ... in an analysis."""
 
 AskId = NewType("AskId", str)
-"""One question or approval that waits for the person."""
+"""One question or approval that waits for the user."""
 
 
 def new_analysis_id() -> AnalysisId:
@@ -35,5 +35,5 @@ def new_cell_id() -> CellId:
 
 
 def new_ask_id() -> AskId:
-    """Return a fresh random id for a question to the person."""
+    """Return a fresh random id for a question to the user."""
     return AskId(secrets.token_hex(4))

@@ -26,7 +26,7 @@ class PutCell(Record):
         after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
             there already keeps its place.
         at_end: It stood at the end when the write was made: when it is new it goes to the end,
-            below what a person has put there meanwhile, so that what they type into stays in place.
+            below what a user has put there meanwhile, so that what they type into stays in place.
         expects: The source that the cell has now; null: it is not there yet.
     """
 

@@ -12,7 +12,7 @@ CHART_MIME = "application/vnd.analyst-kernel.chart.v1+json"
 """The MIME type of typed chart data; it rides in the same bundle as ``image/png``."""
 
 Outcome = Literal["ok", "error", "timeout", "cancelled", "rejected"]
-"""How an iteration ended. ``rejected``: the person or a check kept it from running."""
+"""How an iteration ended. ``rejected``: the user or a check kept it from running."""
 
 
 class StreamOutput(Record):

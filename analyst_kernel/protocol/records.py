@@ -13,14 +13,14 @@ from analyst_kernel.protocol.outputs import CellError, Outcome
 StepStatus = Literal["todo", "doing", "done", "blocked"]
 RunStatus = Literal["answered", "incomplete", "failed", "cancelled"]
 ApprovalMode = Literal["automatic", "cells", "plan"]
-"""What waits for the person: nothing; each cell; the plan of each question."""
+"""What waits for the user: nothing; each cell; the plan of each question."""
 
 CellVerdict = Literal["reproduced", "differs", "error", "skipped"]
 """How a cell compared when it was run again in a fresh kernel."""
 
 
 class HandChange(Record):
-    """What a person did to a cell in the notebook itself; ``code`` is the cell's text now."""
+    """What a user did to a cell in the notebook itself; ``code`` is the cell's text now."""
 
     cell: CellId
     change: Literal["edited", "added", "deleted", "ran"]

@@ -34,7 +34,7 @@ class SandboxReport(Record):
     Attributes:
         level: What the results amount to.
         form: Which construction started it (``zygote``, ``bubblewrap``, ``landlock``...).
-        sentence: What to tell the person, exactly.
+        sentence: What to tell the user, exactly.
         memory: How the memory limit is enforced, e.g. ``2 GiB per process, checked every 0.5 s``.
         probes: Each attempt.
         notes: What was missing on this machine for a higher level, and the remedy.

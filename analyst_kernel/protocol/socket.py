@@ -26,7 +26,7 @@ class AnalysisSummary(Record):
         notebook: Path below the server's root folder; ``None`` where it lies outside.
         notebook_path: Absolute path.
         created, updated: Seconds since the epoch.
-        state: ``waiting`` is for the person; ``failed`` where the last run failed.
+        state: ``waiting`` is for the user; ``failed`` where the last run failed.
         model, is_ai: The model that the next question goes to.
         questions: How many were asked.
         last_event: Number of the newest event.

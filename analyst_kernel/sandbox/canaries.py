@@ -14,8 +14,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from analyst_kernel.sandbox import foreign
 from analyst_kernel.sandbox.environment import temporary_folder
+from analyst_kernel.sandbox.linux import foreign_abi
 from analyst_kernel.sandbox.policy import Policy, within
 
 _HOST_FILES = ("/etc/passwd", "/etc/hostname", "/etc/machine-id", "/etc/shadow")
@@ -87,7 +87,7 @@ class Canaries:
             "devices": [path for path in (*_DEVICES, *_disks()) if os.path.exists(path)],
             "scratch": policy.output_dir,
             "shm_bytes": policy.limits.tmp_bytes,
-            "foreign": foreign.exists(),
+            "foreign": foreign_abi.exists(),
             "temporary": temporary_folder(policy),
         }
 

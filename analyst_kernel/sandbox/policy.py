@@ -43,7 +43,7 @@ PROC_MASKED_FOLDERS = ("/proc/acpi", "/proc/scsi", "/proc/asound", "/proc/driver
 
 
 class PolicyError(ValueError):
-    """A policy that would show more than a person can have meant, or that cannot be enforced."""
+    """A policy that would show more than a user can have meant, or that cannot be enforced."""
 
     exit_code = 2
 
@@ -99,7 +99,7 @@ class Policy:
 
     Attributes:
         workdir: The kernel's working folder; not shown by that, and never writable.
-        output_dir: The one writable folder of the person's.
+        output_dir: The one writable folder of the user's.
         grants: Files or folders shown read-only at their own paths.
         runtime_dir: Where the kernel's sockets are; writable.
         system: Interpreter and libraries, read-only and executable.

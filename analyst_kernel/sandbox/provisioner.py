@@ -19,22 +19,23 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 
 from analyst_kernel.protocol.sandbox import SandboxReport
-from analyst_kernel.sandbox import cgroup as control_groups
-from analyst_kernel.sandbox import landlock as landlock_layer
-from analyst_kernel.sandbox import places, report, settings
-from analyst_kernel.sandbox.configured import ConfiguredProvisioner
-from analyst_kernel.sandbox.environment import scrubbed
-from analyst_kernel.sandbox.forms import (
+from analyst_kernel.sandbox import config, report
+from analyst_kernel.sandbox import paths as places
+from analyst_kernel.sandbox.backends.base import (
     GrantFailed,
     Growing,
     Launch,
     Process,
     SandboxUnavailable,
 )
-from analyst_kernel.sandbox.host import Host, host
+from analyst_kernel.sandbox.config import ConfiguredProvisioner
+from analyst_kernel.sandbox.environment import scrubbed
+from analyst_kernel.sandbox.linux import cgroup as control_groups
+from analyst_kernel.sandbox.linux import landlock as landlock_layer
 from analyst_kernel.sandbox.policy import FormName, Policy
+from analyst_kernel.sandbox.shared import Host, host
 from analyst_kernel.sandbox.watchdog import Excess, Watched
-from analyst_kernel.sandbox.zygote.form import warm_up
+from analyst_kernel.sandbox.zygote.backend import warm_up
 
 _CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
 
@@ -113,9 +114,9 @@ class AnalystProvisioner(ConfiguredProvisioner):
         assert self._folder is not None
         self._ending = False
         environment: dict[str, str] = kwargs["env"]
-        required = settings.level(self._asked.get("require", self.require))
-        pinned = settings.form(self._asked.get("form", self.form))
-        quota = settings.limits(self.configured_limits(), self._asked.get("limits"))
+        required = config.level(self._asked.get("require", self.require))
+        pinned = config.form(self._asked.get("form", self.form))
+        quota = config.limits(self.configured_limits(), self._asked.get("limits"))
         notebook, workdir = self._place(environment, kwargs.get("cwd"))
         grants = self._asked.get("grants")
         if grants is None:
@@ -419,7 +420,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
 def recorded_grants(notebook: str | None, workdir: str) -> list[str]:
     """Paths that the user granted: to this notebook, or to the analyses of this folder."""
     try:
-        from analyst_kernel.data.grants import GrantStore
+        from analyst_kernel.grants import GrantStore
     except ModuleNotFoundError:
         return []
     store = GrantStore()

@@ -1,4 +1,4 @@
-"""From a probe's results to what the person is told: level, sentence, memory line, notes.
+"""From a probe's results to what the user is told: level, sentence, memory line, notes.
 
 Pure. Also decides the one thing that matters: whether something is open that this form promised to
 close (``breaches``), after which the kernel must not run.
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from analyst_kernel.protocol.sandbox import ProbeResult, SandboxLevel, SandboxReport
+from analyst_kernel.sandbox.inside.probe import ATTEMPTS
 from analyst_kernel.sandbox.policy import GIB, MIB, FormName
-from analyst_kernel.sandbox.probe import ATTEMPTS
 
 ISOLATED = (
     "Code runs in its own process, file and network namespace. No network. "
@@ -103,7 +103,7 @@ def sentence(form: FormName, abi: int) -> str:
 
 
 def amount(size: int) -> str:
-    """Bytes for a person: ``2 GiB``, ``512 MiB``."""
+    """Bytes for a user: ``2 GiB``, ``512 MiB``."""
     return f"{size / GIB:g} GiB" if size >= GIB and size % (GIB // 4) == 0 else f"{size // MIB} MiB"
 
 

@@ -13,9 +13,9 @@ from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Dict, Enum, Float, Integer, Unicode, Union
 
-from analyst_kernel.server.bootstrap import Bootstrap, Managers
-from analyst_kernel.server.handler import BOOTSTRAP
-from analyst_kernel.server.routes import ROUTES
+from analyst_kernel.server.http.base import BOOTSTRAP
+from analyst_kernel.server.http.loader import Bootstrap, Managers
+from analyst_kernel.server.http.routes import ROUTES
 
 if TYPE_CHECKING:
     from analyst_kernel.protocol.sandbox import SandboxLevel

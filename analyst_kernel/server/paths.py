@@ -20,7 +20,7 @@ class Places:
     def absolute(self, path: str) -> str:
         """Return what a path from the browser names here.
 
-        A path below the root folder is meant first; then an absolute one, as typed by the person.
+        A path below the root folder is meant first; then an absolute one, as typed by the user.
         A remote address stays as it is.
         """
         if _REMOTE.match(path):

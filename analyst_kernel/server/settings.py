@@ -1,4 +1,4 @@
-"""What the administrator and the person set for this server, as plain values."""
+"""What the administrator and the user set for this server, as plain values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ServerSettings:
 
     Attributes:
         root: Absolute folder that the file browser shows; empty where it shows no local folder.
-        data: Folder of the person's where the journal and the keys lie.
+        data: Folder of the user's where the journal and the keys lie.
     """
 
     root: str

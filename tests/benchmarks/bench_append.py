@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from analyst_kernel.agent.ports import Execution, IterationEntry
-from analyst_kernel.notebook.file_writer import NotebookFile
+from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.outputs import ResultOutput
 
@@ -36,7 +36,7 @@ async def measure(folder: Path) -> tuple[float, float]:
     """Return the median milliseconds of an append at 10 cells and at 1,000."""
     books = {}
     for size in (SMALL, LARGE):
-        books[size] = await NotebookFile.create(folder / f"{size}.ipynb")
+        books[size] = await StoredNotebook.create(folder / f"{size}.ipynb")
         for number in range(size):
             await books[size].record(entry(number))
     times: dict[int, list[float]] = {SMALL: [], LARGE: []}

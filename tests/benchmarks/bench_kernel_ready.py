@@ -22,8 +22,8 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from analyst_kernel.sandbox.host import host as the_server
-from analyst_kernel.sandbox.zygote.host import ZygoteHost, zygote_host
+from analyst_kernel.sandbox.shared import host as the_server
+from analyst_kernel.sandbox.zygote.manager import ZygoteHost, zygote_host
 
 KERNELSPEC = Path(__file__).parents[2] / "analyst_kernel" / "sandbox" / "kernelspec"
 BUDGET_SPARE, BUDGET_FORKED, BUDGET_RATIO = 15.0, 60.0, 0.1
@@ -107,7 +107,7 @@ def line(name: str, pairs: list[tuple[float, float]]) -> float:
     return statistics.median(pair[0] for pair in pairs)
 
 
-async def bench(rounds: int, cycles: int) -> dict[str, float]:
+async def deps(rounds: int, cycles: int) -> dict[str, float]:
     """Measure everything; returns medians in milliseconds."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(KERNELSPEC, Path(folder) / "kernels" / "analyst")
@@ -178,7 +178,7 @@ def judge(medians: dict[str, float]) -> None:
 def test_kernel_ready() -> None:
     rounds = int(os.environ.get("ANALYST_BENCH_ROUNDS", "20"))
     cycles = int(os.environ.get("ANALYST_BENCH_CYCLES", "200"))
-    judge(asyncio.run(bench(rounds, cycles)))
+    judge(asyncio.run(deps(rounds, cycles)))
 
 
 if __name__ == "__main__":

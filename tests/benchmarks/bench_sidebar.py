@@ -1,4 +1,4 @@
-"""How soon the sidebar answers a person: feedback after Ask, a token on screen, a long conversation.
+"""How soon the sidebar answers a user: feedback after Ask, a token on screen, a long conversation.
 
 A real JupyterLab, Debian's Chromium and a scripted model. Times are taken inside the page, up to the
 frame that shows the change. Run as a script, or by pytest; budgets are printed, ratios asserted.

@@ -33,12 +33,12 @@ async def test_asyncio_is_guarded_too(nothing_leaves_this_machine: list[str]) ->
 
 
 async def test_this_machine_can_be_reached() -> None:
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def prefetch_kernel_info(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"hello")
         writer.close()
         await writer.wait_closed()
 
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(prefetch_kernel_info, "127.0.0.1", 0) as server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         assert await reader.read() == b"hello"
         writer.close()
@@ -51,7 +51,7 @@ def test_no_provider_can_be_found_in_the_environment() -> None:
     assert "MPLBACKEND" not in os.environ
 
 
-def test_nothing_of_the_person_is_touched() -> None:
+def test_nothing_of_the_user_is_touched() -> None:
     place = Path(os.environ["HOME"]).parent
     assert place.name.startswith("ak-")
     for folder in (jupyter_config_dir(), jupyter_data_dir(), jupyter_runtime_dir()):

@@ -16,7 +16,7 @@ from analyst_kernel.agent import ports
 from analyst_kernel.cli import main
 from analyst_kernel.models.provider import Provider, ProviderInfo
 from analyst_kernel.server.extension import AnalystKernelApp
-from analyst_kernel.server.routes import ROUTES
+from analyst_kernel.server.http.routes import ROUTES
 
 
 def parameters(function: Any) -> str:

@@ -27,7 +27,7 @@ def trusted(value: Any) -> bool:
 
 
 def machine_paths(content: str) -> list[str]:
-    """Return the absolute paths of a person's machine in a notebook's text."""
+    """Return the absolute paths of a user's machine in a notebook's text."""
     return MACHINE_PATH.findall(content)
 
 

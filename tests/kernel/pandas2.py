@@ -30,7 +30,7 @@ def _alone() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which pip finds the person's own configuration of it."""
+    """Return an environment in which pip finds the user's own configuration of it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
     return {**kept, "HOME": pwd.getpwuid(os.getuid()).pw_dir}
 

@@ -1,4 +1,4 @@
-"""The capture stays out of the person's way: no import, no error, no trace, nothing kept alive."""
+"""The capture stays out of the user's way: no import, no error, no trace, nothing kept alive."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def charts(session: KernelSession, code: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_nothing_is_imported_for_the_person(session: KernelSession) -> None:
+async def test_nothing_is_imported_for_the_user(session: KernelSession) -> None:
     code = "import sys\nprint([n for n in ('matplotlib', 'numpy', 'pandas') if n in sys.modules])"
     assert await printed(session, code) == "[]"
     code = "import matplotlib.pyplot\nprint('_analyst_charts' in sys.modules)"
@@ -95,7 +95,7 @@ async def test_nothing_that_goes_wrong_reaches_the_cell(session: KernelSession, 
         assert chart["type"] == "histogram"
 
 
-async def test_an_error_of_the_person_is_shown_as_theirs(session: KernelSession) -> None:
+async def test_an_error_of_the_user_is_shown_as_theirs(session: KernelSession) -> None:
     execution = await session.execute(
         "import matplotlib.pyplot as plt\nplt.hist([1, 2], bins=-3)", timeout=SECONDS
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from analyst_kernel.kernel import extension
+from analyst_kernel.kernel.payload import extension
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, StreamOutput
 from tests.kernel.conftest import MakeSession
 
@@ -97,16 +97,16 @@ async def test_loading_it_twice_or_from_other_texts_doubles_nothing(
 
 
 def test_the_kernelspec_names_the_extension() -> None:
-    folder = KERNEL_FOLDER.parent / "sandbox" / "kernelspec"
+    folder = KERNEL_FOLDER.parents[1] / "sandbox" / "kernelspec"
     spec = json.loads((folder / "kernel.json").read_text())
-    assert "--ext=analyst_kernel.kernel.extension" in spec["argv"]
+    assert "--ext=analyst_kernel.kernel.payload.extension" in spec["argv"]
 
 
 def test_a_plain_kernel_loads_it_by_its_name(tmp_path: Path) -> None:
     """What another provisioner than ours would run."""
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     kernel = {
-        "argv": [*command, "--ext=analyst_kernel.kernel.extension"],
+        "argv": [*command, "--ext=analyst_kernel.kernel.payload.extension"],
         "display_name": "With the extension",
         "language": "python",
     }
@@ -141,8 +141,8 @@ def test_a_plain_kernel_loads_it_by_its_name(tmp_path: Path) -> None:
 
 
 def test_every_chart_reader_is_sent() -> None:
-    there = {f"inside_charts/{path.name}" for path in KERNEL_FOLDER.glob("inside_charts/*.py")}
-    sent = {file for file in extension.FILES.values() if file.startswith("inside_charts/")}
+    there = {f"charts/{path.name}" for path in KERNEL_FOLDER.glob("charts/*.py")}
+    sent = {file for file in extension.FILES.values() if file.startswith("charts/")}
     assert sent == there
 
 
@@ -152,7 +152,7 @@ async def test_a_kernel_without_the_chart_readers_still_shows_pictures(
     """An extension of another version, say: a reader is missing, the picture is not."""
     folder = tmp_path / "kernel"
     shutil.copytree(KERNEL_FOLDER, folder)
-    (folder / "inside_charts" / "panels.py").write_text("raise ImportError('gone')\n")
+    (folder / "charts" / "panels.py").write_text("raise ImportError('gone')\n")
     session = make_session()
     await session.start()
     load = (

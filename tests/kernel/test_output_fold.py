@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel.forward import merge
-from analyst_kernel.kernel.limits import OutputLimits
 from analyst_kernel.kernel.messages import (
     ClearMsg,
     DisplayMsg,
@@ -23,7 +21,9 @@ from analyst_kernel.kernel.messages import (
     UpdateDisplayMsg,
     parse,
 )
-from analyst_kernel.kernel.outputs import Finished, OutputState, finish, fold
+from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
+from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.throttle import merge
 from analyst_kernel.protocol.outputs import Output, StreamOutput
 
 LIMITS = OutputLimits(stream_chars=60, outputs=4)

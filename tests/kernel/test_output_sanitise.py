@@ -12,9 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyst_kernel.kernel.limits import OutputLimits
 from analyst_kernel.kernel.messages import ErrorMsg
-from analyst_kernel.kernel.sanitise import Bundle, clean_json, sanitise_bundle, sanitise_error
+from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import (
+    Bundle,
+    clean_json,
+    sanitise_bundle,
+    sanitise_error,
+)
 from analyst_kernel.protocol.outputs import CHART_MIME
 
 LIMITS = OutputLimits()

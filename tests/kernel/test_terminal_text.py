@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyst_kernel.kernel.terminal import LINE_CHARS, TextBuffer, cut_text
+from analyst_kernel.kernel.outputs.terminal import LINE_CHARS, TextBuffer, cut_text
 
 
 def shown(*chunks: str, limit: int = 1000) -> str:

@@ -112,7 +112,7 @@ class OpenNotebook:
         found: list[str] = self.page.evaluate("() => window.seenDialogs")
         return found
 
-    # --- what a person does ----------------------------------------------------------------------
+    # --- what a user does ----------------------------------------------------------------------
 
     def add_cell(self, text: str) -> None:
         """Make a new cell at the end and type into it; the cursor stays there."""

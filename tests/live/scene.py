@@ -13,10 +13,10 @@ import nbformat
 from playwright.sync_api import Locator
 
 from tests.live.open_notebook import OpenNotebook, until
+from tests.support.notebook_io import whole_text
 from tests.ui.lab import Lab
 from tests.ui.panel_page import Panel
 from tests.ui.scripted_model import ScriptedModel, finish, plan, python
-from tests.whole import whole_text
 
 ITERATIONS = 3
 
@@ -107,7 +107,7 @@ class Scene:
 
         Args:
             tabs: Every tab that has the notebook open, with nothing unsaved.
-            texts: What the person typed; each is in exactly one cell.
+            texts: What the user typed; each is in exactly one cell.
         """
         page = self.panel.page
 

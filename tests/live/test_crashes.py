@@ -15,7 +15,7 @@ import nbformat
 from tests.live.crash_server import DEADLINE, CrashServer
 from tests.server.browser import Browser, Tab
 from tests.server.scripts import python, say, script
-from tests.whole import whole_text
+from tests.support.notebook_io import whole_text
 
 KILLS = 50
 FRAMES = 45

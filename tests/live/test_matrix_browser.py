@@ -17,9 +17,9 @@ from tests.live.conftest import OpenPage
 from tests.live.open_notebook import OpenNotebook, until, watch_dialogs
 from tests.live.provider import LIVE
 from tests.live.scene import ITERATIONS, Scene, iterations
+from tests.support.notebook_io import whole_text
 from tests.ui.panel_page import ARTEFACTS, Panel, ready
 from tests.ui.scripted_model import ScriptedModel
-from tests.whole import whole_text
 
 MINE = "mine = 'typed by hand'"
 plain_only = pytest.mark.skipif(LIVE, reason="With a live room the room saves; nothing is guarded.")
@@ -54,7 +54,7 @@ def test_it_is_open_with_unsaved_edits(scene: Scene, panel: Panel) -> None:
     until(panel.page, lambda: iterations(tab.model()).get(ITERATIONS) == 1, "all is in the page")
     assert tab.has(MINE)
     if not LIVE:
-        # What the person did not save is not saved for them.
+        # What the user did not save is not saved for them.
         assert tab.dirty
         assert not scene.on_disk(MINE)
     tab.save()
@@ -75,7 +75,7 @@ def test_it_is_loaded_from_disk_again(scene: Scene, panel: Panel) -> None:
     scene.agree(tab)
 
 
-def test_the_person_types_while_it_is_written(scene: Scene, panel: Panel) -> None:
+def test_the_user_types_while_it_is_written(scene: Scene, panel: Panel) -> None:
     tab = OpenNotebook(panel.page, scene.path)
     tab.add_cell("")
     words = [f"word{number}" for number in range(60)]
@@ -196,7 +196,7 @@ def test_it_is_renamed_while_it_runs(scene: Scene, panel: Panel) -> None:
     assert not old.exists()
 
 
-def test_the_kernel_is_busy_with_a_cell_of_the_person(
+def test_the_kernel_is_busy_with_a_cell_of_the_user(
     scene: Scene, panel: Panel, model: ScriptedModel
 ) -> None:
     scene.rest()
@@ -259,7 +259,7 @@ def test_both_edit_the_same_cell(scene: Scene, panel: Panel, open_page: OpenPage
     scene.agree(tab, second, texts=(f"first = {MINE}", f"{MINE} # second"))
 
 
-def test_the_person_still_sees_the_cell_they_are_in(scene: Scene, panel: Panel) -> None:
+def test_the_user_still_sees_the_cell_they_are_in(scene: Scene, panel: Panel) -> None:
     tab = OpenNotebook(panel.page, scene.path)
     tab.add_cell(MINE)
     scene.rest()

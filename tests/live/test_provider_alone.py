@@ -18,7 +18,7 @@ documents_only = pytest.mark.skipif(
 
 @documents_only
 def test_its_own_outputs_trouble_the_page(open_page: OpenPage) -> None:
-    """It puts outputs of cells that a person runs into the room in a form that pages do not know.
+    """It puts outputs of cells that a user runs into the room in a form that pages do not know.
 
     The outputs are there, and each is shown; only an error is logged for each that follows another.
     When this fails the provider was mended: then ``PROVIDERS_OWN_TROUBLE`` is to go.

@@ -93,10 +93,10 @@ async def observe(form: str, folder: Path) -> dict[str, Any]:
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 
-    from analyst_kernel.sandbox import foreign
+    from analyst_kernel.sandbox.linux import foreign_abi
     from tests.sandbox import attacks
     from tests.sandbox.conftest import KERNELSPEC, RunningKernel
-    from tests.sandbox.test_sandbox_bombs import FORKS
+    from tests.sandbox.test_bombs import FORKS
 
     (folder / "data").mkdir(parents=True)
     (folder / "cars.csv").write_text("a,b\n1,2\n")
@@ -134,7 +134,7 @@ async def observe(form: str, folder: Path) -> dict[str, Any]:
         "scratch": str(folder / "a_files" / "scratch"),
         "tmp_name": "none",
         "shm_name": "none",
-        "foreign": foreign.exists(),
+        "foreign": foreign_abi.exists(),
         "runtime": kernel.provisioner.connection_info["ip"],
         "mounts": form != "landlock",
         "enclosed": True,

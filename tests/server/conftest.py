@@ -17,8 +17,8 @@ import tornado.testing
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
-from analyst_kernel.server.analyses import Analyses
-from analyst_kernel.server.handler import BOOTSTRAP
+from analyst_kernel.server.http.base import BOOTSTRAP
+from analyst_kernel.server.session.registry import SessionRegistry
 from tests.fakes.fixtures import claude_environment, quiet_environment, wire_server
 from tests.server.browser import TOKEN, Browser
 
@@ -36,9 +36,9 @@ class Server:
         self.http = http
         self.browser = Browser(port, BASE_URL)
 
-    async def analyses(self) -> Analyses:
+    async def analyses(self) -> SessionRegistry:
         """Return the living analyses, for what no route tells."""
-        found: Analyses = await self.app.web_app.settings[BOOTSTRAP].get()
+        found: SessionRegistry = await self.app.web_app.settings[BOOTSTRAP].get()
         return found
 
     async def stop(self) -> None:

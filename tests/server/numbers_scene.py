@@ -11,7 +11,7 @@ from tests.server.browser import Tab
 from tests.server.conftest import Server
 from tests.server.open_tab import OpenTab
 from tests.server.scripts import python, say, script, valid_notebook
-from tests.whole import whole_text
+from tests.support.notebook_io import whole_text
 
 
 class Scene:
@@ -63,11 +63,11 @@ class Scene:
 
     async def settled(self) -> None:
         """Wait until the journal holds nothing for the notebook any more."""
-        living = (await self.server.analyses()).find(self.analysis)
-        journal = living.around.journal
+        session = (await self.server.analyses()).find(self.analysis)
+        journal = session.services.journal
         async with asyncio.timeout(60):
             while journal.outstanding(AnalysisId(self.analysis)):
-                living.keeper.look()
+                session.coordinator.look()
                 await asyncio.sleep(0.05)
 
 

@@ -1,7 +1,7 @@
-"""A browser tab that has a notebook open, without a browser: its model, its person, its saves.
+"""A browser tab that has a notebook open, without a browser: its model, its user, its saves.
 
 It does with the wire and with Jupyter's contents service what the real one does, save by save; a
-save over a file that is not the one it knows is what the person would see as a dialog.
+save over a file that is not the one it knows is what the user would see as a dialog.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analyst_kernel.notebook.notebook_json import from_json
+from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.protocol.live import WriteNotebookFrame
+from tests.notebook.browser_model import with_changes
 from tests.server.browser import DEADLINE, Browser, Tab
-from tests.unit.notebook.browser_model import with_changes
 
 
 class OpenTab:
@@ -71,7 +71,7 @@ class OpenTab:
         await self.tab.gone()
 
     async def type_cell(self, source: str, name: str, *, at: int | None = None) -> None:
-        """Have the person add a cell and not save."""
+        """Have the user add a cell and not save."""
         async with self._lock:
             cell = {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
             cells = list(self.model["cells"])
@@ -81,7 +81,7 @@ class OpenTab:
         await self.report()
 
     async def edit(self, name: str, source: str) -> None:
-        """Have the person change a cell's text and not save."""
+        """Have the user change a cell's text and not save."""
         async with self._lock:
             cells = [{**c, "source": source} if c["id"] == name else c for c in self.model["cells"]]
             self.model = {**self.model, "cells": cells}
@@ -89,7 +89,7 @@ class OpenTab:
         await self.report()
 
     async def save(self) -> None:
-        """Have the person save."""
+        """Have the user save."""
         async with self._lock:
             self._save()
         for write in self._unsaved:
@@ -100,7 +100,7 @@ class OpenTab:
         await self.report()
 
     async def load_again(self) -> None:
-        """Have the person reload the notebook from disk: what was not saved is thrown away."""
+        """Have the user reload the notebook from disk: what was not saved is thrown away."""
         async with self._lock:
             gone, self._unsaved = self._unsaved, []
             self._load()
@@ -112,7 +112,7 @@ class OpenTab:
         await self.report()
 
     async def open_anew(self) -> None:
-        """Have the person close the notebook and open it again, faster than anybody answers."""
+        """Have the user close the notebook and open it again, faster than anybody answers."""
         async with self._lock:
             self._unsaved.clear()
             self._load()

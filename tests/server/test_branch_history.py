@@ -21,7 +21,7 @@ from analyst_kernel.protocol.events import (
 )
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.records import Answer
-from analyst_kernel.server.branch_history import CUT, Kept, history
+from analyst_kernel.server.events.history import CUT, Kept, history
 from tests.contracts.repository import ROOT
 
 RECORDED = ROOT / "labextension" / "tests" / "recorded" / "repair.jsonl"

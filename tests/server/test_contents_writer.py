@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
-from analyst_kernel.notebook.document import Document, new_document
-from analyst_kernel.notebook.notebook_json import Renderer
-from analyst_kernel.notebook.writer import Overtaken
+from analyst_kernel.notebook.document.operations import Document, new_document
+from analyst_kernel.notebook.document.serialize import Renderer
+from analyst_kernel.notebook.storage.port import WriteConflict
 from analyst_kernel.protocol.ids import AnalysisId
-from analyst_kernel.server.contents_writer import ContentsWriter
+from analyst_kernel.server.notebooks.contents import ContentsWriter
 
 
 def titled(title: str, *more: str) -> Document:
@@ -67,7 +67,7 @@ async def test_an_edit_right_after_our_save_is_not_taken_for_what_we_saved(
                 edit()
 
         monkeypatch.setattr(manager, "emit", emitted)
-    with pytest.raises(Overtaken):
+    with pytest.raises(WriteConflict):
         await writer.write(file.name, file, titled("One", "Two"), base)
     await asyncio.sleep(0)
     assert "Theirs" in str(json.loads(file.read_text(encoding="utf-8"))["cells"])

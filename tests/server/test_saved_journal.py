@@ -12,8 +12,8 @@ from analyst_kernel.protocol.outputs import CHART_MIME
 from tests.server.browser import Browser, Tab
 from tests.server.conftest import StartServer
 from tests.server.scripts import python, say, script, valid_notebook
+from tests.support.notebook_io import whole_text
 from tests.support.saved import ANSWERED, BRANCH, CUT_OFF, EARLY, restore
-from tests.whole import whole_text
 
 HEAVIEST = "Which species is the heaviest?"
 ISOLATED = {"kernel_name": "analyst", "sandbox": "isolated"}

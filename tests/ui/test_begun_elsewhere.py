@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import expect
 
+from tests.support.notebook_io import whole_text
 from tests.ui.notebook_page import NotebookPage
 from tests.ui.panel_page import SLOW, Panel
-from tests.whole import whole_text
 
 QUESTION = "How did average city mileage change over the years?"
 CHART = "Show the average highway mileage per year as a line chart"

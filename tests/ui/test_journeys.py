@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import expect
 
+from tests.support.notebook_io import whole_text
 from tests.ui.lab import DATA
 from tests.ui.notebook_page import NotebookPage
 from tests.ui.panel_page import SLOW, Panel
 from tests.ui.scripted_model import ScriptedModel, finish, plan, python
-from tests.whole import whole_text
 
 EXAMPLE = "How did average city mileage change over the years?"
 

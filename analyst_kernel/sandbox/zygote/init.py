@@ -14,13 +14,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from analyst_kernel.sandbox import privileges, seccomp, supervisor
-from analyst_kernel.sandbox.zygote import become, messages, room
-from analyst_kernel.sandbox.zygote import namespaces as ns
+from analyst_kernel.sandbox.inside import supervisor
+from analyst_kernel.sandbox.linux import namespaces as ns
+from analyst_kernel.sandbox.linux import privileges, seccomp
+from analyst_kernel.sandbox.zygote import child, messages, rootfs
 
 
 def run(
-    channel: socket.socket, plan: room.Plan | None, app: Any, leave: Callable[[], None]
+    channel: socket.socket, plan: rootfs.Plan | None, app: Any, leave: Callable[[], None]
 ) -> NoReturn:
     """Be the first process of a new room, right after the zygote forked.
 
@@ -54,10 +55,10 @@ def run(
         os._exit(min(max(code, 0), 255))
 
 
-def _enter(channel: socket.socket, plan: room.Plan) -> None:
+def _enter(channel: socket.socket, plan: rootfs.Plan) -> None:
     """Make the room, hand its mount namespace to the server, and give up every right."""
     ns.unshare(ns.NEWNS | ns.NEWIPC | ns.NEWNET)
-    room.build(plan)
+    rootfs.build(plan)
     _silence()
     mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     # A namespace of its own counts the processes of one kernel against its own limit.
@@ -96,7 +97,7 @@ def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn
     code = 1
     try:
         privileges.set_dumpable(True)
-        code = become.run(channel, order, app)
+        code = child.run(channel, order, app)
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
     except messages.Broken:

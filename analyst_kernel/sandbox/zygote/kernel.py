@@ -14,11 +14,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from analyst_kernel.sandbox.cgroup import Cgroup
-from analyst_kernel.sandbox.forms import LaunchFailed
+from analyst_kernel.sandbox.backends.base import LaunchFailed
+from analyst_kernel.sandbox.linux.cgroup import Cgroup
 from analyst_kernel.sandbox.policy import Policy
 from analyst_kernel.sandbox.zygote import messages
-from analyst_kernel.sandbox.zygote.rooms import Room, Rooms, close_room
+from analyst_kernel.sandbox.zygote.client import Room, Rooms, close_room
 
 _KILLED = -9
 
@@ -27,7 +27,7 @@ class ZygoteKernel:
     """A kernel in a room. Methods may be called from any thread.
 
     Attributes:
-        notes: What the person should know about the way it was started.
+        notes: What the user should know about the way it was started.
     """
 
     def __init__(

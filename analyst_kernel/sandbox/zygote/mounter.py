@@ -12,9 +12,9 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any
 
-from analyst_kernel.sandbox.launcher import PRIVATE
-from analyst_kernel.sandbox.zygote import messages, room
-from analyst_kernel.sandbox.zygote import namespaces as ns
+from analyst_kernel.sandbox.inside.launcher import PRIVATE
+from analyst_kernel.sandbox.linux import namespaces as ns
+from analyst_kernel.sandbox.zygote import messages, rootfs
 
 HOST = "/.host"
 """Where bubblewrap shows the host's tree to this process."""
@@ -135,7 +135,7 @@ class Mounter:
         if not inside.own:
             inside.own = {os.stat(path).st_dev for path in ("/", *PRIVATE)}
         if "tmp_bytes" in order:
-            room.resize(int(order["tmp_bytes"]))
+            rootfs.resize(int(order["tmp_bytes"]))
 
     def _mask(self, path: str) -> None:
         """Cover one entry with nothing; one that is gone needs none."""

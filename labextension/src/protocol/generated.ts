@@ -107,7 +107,7 @@ export interface Limits {
   cost_usd: number | null;
 }
 /**
- * The analysis's kernel changed state. ``reason`` is a sentence for the person.
+ * The analysis's kernel changed state. ``reason`` is a sentence for the user.
  */
 export interface KernelChanged {
   analysis: string;
@@ -129,7 +129,7 @@ export interface KernelChanged {
  * Attributes:
  *     level: What the results amount to.
  *     form: Which construction started it (``zygote``, ``bubblewrap``, ``landlock``...).
- *     sentence: What to tell the person, exactly.
+ *     sentence: What to tell the user, exactly.
  *     memory: How the memory limit is enforced, e.g. ``2 GiB per process, checked every 0.5 s``.
  *     probes: Each attempt.
  *     notes: What was missing on this machine for a higher level, and the remedy.
@@ -191,7 +191,7 @@ export interface DatasetProfile {
   warnings: DataWarning[];
 }
 /**
- * A table that the person granted.
+ * A table that the user granted.
  *
  * Attributes:
  *     name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
@@ -604,7 +604,7 @@ export interface Value {
   unit: string;
 }
 /**
- * Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the person.
+ * Something was cut, dropped, downgraded or is doubtful; ``message`` says it to the user.
  */
 export interface NoticeRaised {
   analysis: string;
@@ -617,7 +617,7 @@ export interface NoticeRaised {
   message: string;
 }
 /**
- * The run waits for the person's answer; ``default`` is one of ``options``.
+ * The run waits for the user's answer; ``default`` is one of ``options``.
  */
 export interface UserAsked {
   analysis: string;
@@ -631,7 +631,7 @@ export interface UserAsked {
   default: string;
 }
 /**
- * The question was answered, by a person or by its default.
+ * The question was answered, by a user or by its default.
  */
 export interface UserAnswered {
   analysis: string;
@@ -644,7 +644,7 @@ export interface UserAnswered {
   by: 'person' | 'default';
 }
 /**
- * A cell waits for the person's leave to run.
+ * A cell waits for the user's leave to run.
  */
 export interface ApprovalRequested {
   analysis: string;
@@ -658,7 +658,7 @@ export interface ApprovalRequested {
   purpose: string;
 }
 /**
- * The person decided about a waiting cell.
+ * The user decided about a waiting cell.
  */
 export interface ApprovalDecided {
   analysis: string;
@@ -670,7 +670,7 @@ export interface ApprovalDecided {
   decision: 'run' | 'edit' | 'skip' | 'run_all';
 }
 /**
- * The plan waits for the person, who may edit it.
+ * The plan waits for the user, who may edit it.
  */
 export interface PlanApprovalRequested {
   analysis: string;
@@ -682,7 +682,7 @@ export interface PlanApprovalRequested {
   steps: Step[];
 }
 /**
- * The person accepted the plan; ``edited`` where its goals were changed.
+ * The user accepted the plan; ``edited`` where its goals were changed.
  */
 export interface PlanApproved {
   analysis: string;
@@ -820,7 +820,7 @@ export interface BranchFinished {
   reason: string;
 }
 /**
- * The person ran a cell of the analysis in the notebook itself; ``outputs`` are final.
+ * The user ran a cell of the analysis in the notebook itself; ``outputs`` are final.
  */
 export interface CellRanByHand {
   analysis: string;
@@ -837,7 +837,7 @@ export interface CellRanByHand {
   error: CellError | null;
 }
 /**
- * What the person changed in the notebook since the last question; the model is told.
+ * What the user changed in the notebook since the last question; the model is told.
  */
 export interface HandChangesNoticed {
   analysis: string;
@@ -848,7 +848,7 @@ export interface HandChangesNoticed {
   changes: HandChange[];
 }
 /**
- * What a person did to a cell in the notebook itself; ``code`` is the cell's text now.
+ * What a user did to a cell in the notebook itself; ``code`` is the cell's text now.
  */
 export interface HandChange {
   cell: string;
@@ -856,7 +856,7 @@ export interface HandChange {
   code: string;
 }
 /**
- * A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the person's now.
+ * A run was undone: ``removed`` cells left the notebook, ``kept`` ones are the user's now.
  *
  * ``rolled_back`` says that the kernel is emptied and what is left runs again.
  */
@@ -999,7 +999,7 @@ export interface CancelRun {
   type: 'cancel_run';
 }
 /**
- * Run the person's own code in the analysis's kernel, as a cell.
+ * Run the user's own code in the analysis's kernel, as a cell.
  */
 export interface RunCode {
   analysis: string;
@@ -1089,7 +1089,7 @@ export interface ChooseModel {
   model: string;
 }
 /**
- * Choose what waits for the person's leave from now on.
+ * Choose what waits for the user's leave from now on.
  */
 export interface ChooseApproval {
   analysis: string;
@@ -1146,7 +1146,7 @@ export interface UnsubscribeAnalysis {
  *     path: The file browser's path of the notebook.
  *     open: False: this tab has it open no more.
  *     dirty: Whether the tab holds what is not saved.
- *     busy: Whether a cell that the person started is at work.
+ *     busy: Whether a cell that the user started is at work.
  *     collaborative: Whether a live room synchronises it.
  *     active: Whether it is the tab's current document and the page has the focus.
  */
@@ -1278,7 +1278,7 @@ export interface AnalysisChangedFrame {
  *     notebook: Path below the server's root folder; ``None`` where it lies outside.
  *     notebook_path: Absolute path.
  *     created, updated: Seconds since the epoch.
- *     state: ``waiting`` is for the person; ``failed`` where the last run failed.
+ *     state: ``waiting`` is for the user; ``failed`` where the last run failed.
  *     model, is_ai: The model that the next question goes to.
  *     questions: How many were asked.
  *     last_event: Number of the newest event.
@@ -1336,7 +1336,7 @@ export interface WriteNotebookFrame {
  *     after: Id of the cell that it stands below when it is new; null: at the top. A cell that is
  *         there already keeps its place.
  *     at_end: It stood at the end when the write was made: when it is new it goes to the end,
- *         below what a person has put there meanwhile, so that what they type into stays in place.
+ *         below what a user has put there meanwhile, so that what they type into stays in place.
  *     expects: The source that the cell has now; null: it is not there yet.
  */
 export interface PutCell {

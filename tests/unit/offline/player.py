@@ -14,6 +14,7 @@ import matplotlib as mpl
 import pandas as pd
 from IPython.lib.pretty import pretty
 
+from analyst_kernel.agent.evidence.proof import cell_numbers, prove
 from analyst_kernel.agent.ports import (
     Stopped,
     TextDelta,
@@ -22,9 +23,7 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
-from analyst_kernel.agent.proof import cell_numbers, prove
-from analyst_kernel.agent.sql_cell import sql_cell
-from analyst_kernel.agent.tool_inputs import (
+from analyst_kernel.agent.tools.inputs import (
     AskUser,
     Finish,
     RecordFinding,
@@ -32,6 +31,7 @@ from analyst_kernel.agent.tool_inputs import (
     RunSql,
     UpdatePlan,
 )
+from analyst_kernel.agent.tools.sql import sql_cell
 from analyst_kernel.agent.transcript import (
     AssistantMessage,
     Message,

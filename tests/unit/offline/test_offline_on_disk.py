@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from analyst_kernel.agent.sql_cell import sql_cell
+from analyst_kernel.agent.tools.sql import sql_cell
 from analyst_kernel.models.offline.on_disk import load_cell
 from tests.unit.offline.player import Player
 from tests.unit.offline.profiles import DATA, profile_frame

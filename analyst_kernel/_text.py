@@ -1,0 +1,32 @@
+"""Text work that every layer needs in the same way."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_CUTOFF = 0.6
+_CONTAINED = 0.75
+
+
+def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:
+    """Return the names most like ``wanted``, best first.
+
+    Letter case and surrounding blanks don't count. A name that contains the other one is near, even
+    if it is much longer. The name ``wanted`` itself is never returned.
+
+    Args:
+        wanted: The name that was not found.
+        names: The names that exist.
+        count: The most names to return.
+    """
+    key = wanted.casefold().strip()
+
+    def score(name: str) -> float:
+        other = name.casefold().strip()
+        contained = len(key) > 2 and len(other) > 2 and (key in other or other in key)
+        ratio = difflib.SequenceMatcher(None, key, other).ratio()
+        return max(ratio, _CONTAINED if contained else 0.0)
+
+    scored = sorted(((score(name), name) for name in dict.fromkeys(names)), key=lambda p: -p[0])
+    return tuple(name for value, name in scored if value >= _CUTOFF and name != wanted)[:count]

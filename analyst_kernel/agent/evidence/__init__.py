@@ -1,0 +1,1 @@
+"""What proves an answer: its numbers, and the executed outputs that show them."""

@@ -1,0 +1,1 @@
+"""What the model and the notebook are shown of an executed cell."""

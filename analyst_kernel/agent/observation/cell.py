@@ -1,0 +1,214 @@
+"""What the model is told of an executed cell: outputs capped visibly, variables, charts, pictures.
+
+Pure. All that came out of the kernel stands inside an envelope that its own text cannot close.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+from analyst_kernel.agent.observation.repair import schema_line
+from analyst_kernel.agent.observation.text import chart_of, chart_text, output_text
+from analyst_kernel.agent.ports import Execution
+from analyst_kernel.agent.transcript import Image
+from analyst_kernel.protocol.ids import CellId, ChartId
+from analyst_kernel.protocol.outputs import ErrorOutput, Frame, Output
+from analyst_kernel.protocol.records import ChartRecord
+
+OUTPUT_BUDGET = 4000
+"""Characters of outputs in one result."""
+
+_LARGEST_SIDE = 2000
+_LARGEST_PICTURE = 2_000_000
+_CHART_WORDS = re.compile(
+    r"\b(?:charts?|plots?|plotting|graphs?|figures?|pictures?|draw\w*|visuali[sz]\w*|hist(?:ogram)?s?"
+    r"|scatter|box ?plots?|heat ?maps?|bars?|lines? chart|pie|maps?)\b",
+    re.IGNORECASE,
+)
+
+
+def clip(text: str, limit: int = OUTPUT_BUDGET) -> str:
+    """Cut the middle out of a long text and say how much is missing."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit * 2 // 3]
+    tail = text[-(limit // 3) :]
+    head = head[: head.rfind("\n") + 1] or head
+    tail = tail[tail.find("\n") + 1 :] or tail
+    cut = text[len(head) : len(text) - len(tail)]
+    marker = (
+        f"… {len(cut):,} characters ({cut.count(chr(10)):,} lines) omitted here; print less, or "
+        "select what you need …"
+    )
+    return f"{head.rstrip()}\n{marker}\n{tail}"
+
+
+def envelope(text: str, nonce: str) -> str:
+    """Wrap what came from outside as data; it cannot close the envelope itself."""
+    safe = text.replace(nonce, "[removed]")
+    safe = re.sub(r"<(/?)\s*data", r"<\1 data", safe, flags=re.IGNORECASE)
+    return f'<data id="{nonce}">\n{safe}\n</data id="{nonce}">'
+
+
+def outputs_text(outputs: Sequence[Output], budget: int = OUTPUT_BUDGET) -> str:
+    """Put a cell's outputs into text, within a budget; errors are told elsewhere."""
+    texts = [
+        output_text(output).rstrip() for output in outputs if not isinstance(output, ErrorOutput)
+    ]
+    texts = [text for text in texts if text]
+    if not texts:
+        return ""
+    # Short outputs first: what they leave of the budget goes to the long ones, so that a flood
+    # hides no result and a lone table gets all the room.
+    left, waiting = budget, len(texts)
+    for index in sorted(range(len(texts)), key=lambda index: len(texts[index])):
+        texts[index] = clip(texts[index], max(left // waiting, 200))
+        left, waiting = left - len(texts[index]), waiting - 1
+    return "\n".join(texts)
+
+
+def frames_text(before: Sequence[Frame], after: Sequence[Frame], limit: int = 12) -> str:
+    """Tell which variables a cell made, changed or removed, with the difference in rows."""
+    old = {frame.name: frame for frame in before}
+    lines: list[str] = []
+    for frame in after:
+        was = old.pop(frame.name, None)
+        if was == frame:
+            continue
+        line = schema_line(frame)
+        if was is None:
+            line += " [new]"
+        elif was.shape != frame.shape and was.shape and frame.shape:
+            change = frame.shape[0] - was.shape[0]
+            line += f" [was {' x '.join(f'{n:,}' for n in was.shape)}; {change:+,} rows]"
+        else:
+            line += " [changed]"
+        lines.append(line)
+    more = len(lines) - limit
+    if more > 0:
+        lines = [*lines[:limit], f"… {more} more variables changed"]
+    lines += [f"{name}: deleted" for name in list(old)[:limit] if len(after) < 50]
+    return "\n".join(lines)
+
+
+def observation_text(
+    *,
+    iteration: int,
+    cell: CellId,
+    execution: Execution,
+    before: Sequence[Frame],
+    nonce: str,
+    error: str = "",
+    notes: Sequence[str] = (),
+) -> str:
+    """Compose the text of a cell's tool result.
+
+    Args:
+        iteration: Its number.
+        cell: Its cell.
+        execution: How it ended.
+        before: Variables before the cell.
+        nonce: Of the envelope.
+        error: The failure as :func:`~analyst_kernel.agent.observation.repair.error_text` tells it.
+        notes: Our own sentences (hints, guidance, warnings), outside the envelope.
+    """
+    parts = [outputs_text(execution.outputs)]
+    if error:
+        parts.append(error)
+    changes = frames_text(before, execution.frames)
+    if changes and execution.outcome == "ok":
+        parts.append(f"variables:\n{changes}")
+    for output in execution.outputs:
+        png, data = chart_of(output)
+        if data is not None:
+            parts.append(f"chart: {chart_text(data)}")
+        elif png is not None:
+            parts.append("chart: a picture without typed data")
+    inside = "\n\n".join(part for part in parts if part) or "(no output)"
+    header = f"iteration {iteration} (cell {cell}): {execution.outcome}, {execution.seconds:.1f} s"
+    cut = [f"note: {message}" for _code, message in execution.notices]
+    return "\n".join([header, envelope(inside, nonce), *cut, *(note for note in notes if note)])
+
+
+def about_chart(*texts: str) -> bool:
+    """Say whether a goal, purpose or question is about a chart."""
+    return any(_CHART_WORDS.search(text) for text in texts)
+
+
+def picture(outputs: Sequence[Output]) -> Image | None:
+    """Return the last picture of the outputs, if a model can be given it."""
+    for output in reversed(outputs):
+        png = chart_of(output)[0]
+        if png is not None and len(png) <= _LARGEST_PICTURE and _fits(png):
+            return Image(png)
+    return None
+
+
+def charts_of(
+    outputs: Sequence[Output], *, cell: CellId, iteration: int, first: int, title: str
+) -> tuple[ChartRecord, ...]:
+    """Make a record of each figure among a cell's outputs, picture included.
+
+    Args:
+        outputs: Of the cell.
+        cell: Which cell.
+        iteration: Its iteration.
+        first: Number of the first chart's id (``c<first>``).
+        title: For a chart without a title of its own.
+    """
+    records: list[ChartRecord] = []
+    for index, output in enumerate(outputs):
+        png, data = chart_of(output)
+        if png is None and data is None:
+            continue
+        own = data.get("title") if data else None
+        alt = data.get("alt") if data else None
+        name = own if isinstance(own, str) and own else title
+        records.append(
+            ChartRecord(
+                id=ChartId(f"c{first + len(records)}"),
+                cell=cell,
+                output=index,
+                iteration=iteration,
+                title=name,
+                alt=alt if isinstance(alt, str) and alt else f"Chart: {name or 'untitled'}.",
+                data=data,
+                png=png,
+            )
+        )
+    return tuple(records)
+
+
+def with_ids(
+    found: Sequence[ChartRecord], earlier: Sequence[ChartRecord]
+) -> tuple[ChartRecord, ...]:
+    """Return a cell's charts with their ids in the analysis.
+
+    A cell that ran again gives its charts the ids they had; what it draws beyond that is new.
+
+    Args:
+        found: Charts of one cell, in order.
+        earlier: All charts of the analysis until now.
+    """
+    if not found:
+        return ()
+    ids = [chart.id for chart in earlier if chart.cell == found[0].cell]
+    last = max((int(chart.id.removeprefix("c")) for chart in earlier), default=0)
+    ids += [ChartId(f"c{last + number + 1}") for number in range(len(found))]
+    named = zip(found, ids, strict=False)
+    return tuple(chart.model_copy(update={"id": name}) for chart, name in named)
+
+
+def _fits(png: str) -> bool:
+    """Read width and height from the PNG's own header; providers refuse larger ones."""
+    try:
+        head = base64.b64decode(png[:32])
+    except (binascii.Error, ValueError):
+        return False
+    if len(head) < 24 or head[:4] != b"\x89PNG":
+        return False
+    sides = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    return 0 < max(sides) <= _LARGEST_SIDE

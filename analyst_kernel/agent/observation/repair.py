@@ -1,0 +1,203 @@
+"""What a model is told about a failed or fruitless cell, and how lack of progress is noticed.
+
+Pure. The text names the error, the place, the live columns and the nearest names; it leaves out the
+library's own frames.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analyst_kernel._text import nearest
+from analyst_kernel.agent.observation.text import without_ansi
+from analyst_kernel.protocol.datasets import DatasetProfile
+from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Frame, Output
+
+_MESSAGE_LIMIT = 1000
+_USER_FRAME = re.compile(r"Cell In\[\d+\], line (\d+)(?:, in ([\w<>.]+))?")
+_QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,80})[\"'`]")
+_MOVED = {
+    "append": "pd.concat([...])",
+    "applymap": ".map",
+    "iteritems": ".items",
+    "ix": ".loc or .iloc",
+    "value_counts": "Series.value_counts",
+    "mad": "(s - s.mean()).abs().mean()",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What no-progress detection keeps of an iteration.
+
+    Attributes:
+        iteration: Its number.
+        code: Fingerprint of the code without comments and layout.
+        error: Name and message, empty where it ran.
+        empty: Whether it ran and gave no rows.
+    """
+
+    iteration: int
+    code: str
+    error: str = ""
+    empty: bool = False
+
+
+def fingerprint(code: str) -> str:
+    """Hash code so that comments and layout make no difference."""
+    try:
+        text = ast.dump(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        text = "\n".join(" ".join(line.partition("#")[0].split()) for line in code.splitlines())
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def progress_warning(earlier: Sequence[Attempt], now: Attempt) -> str:
+    """Say that an iteration repeats an earlier one, or return an empty text."""
+    for before in reversed(earlier):
+        fruitless = bool(before.error) or before.empty
+        if before.code == now.code and (fruitless or now.error or now.empty):
+            return (
+                f"No progress: this is the same code as iteration {before.iteration}. Running it "
+                "again changes nothing; try something else."
+            )
+    last = earlier[-1] if earlier else None
+    if last is not None and now.error and last.error == now.error:
+        return (
+            f"No progress: the same error as in iteration {last.iteration}. The cause lies "
+            "elsewhere; question what you take for granted."
+        )
+    if last is not None and now.empty and last.empty:
+        return (
+            f"No progress: no rows again, as in iteration {last.iteration}. Look at the values "
+            "that are really there before filtering."
+        )
+    return ""
+
+
+def names_in(code: str) -> frozenset[str]:
+    """Return every word of the code, those inside its texts (SQL) included."""
+    return frozenset(re.findall(r"[^\W\d]\w*", code))
+
+
+def frames_named(code: str, frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """Return the tables that the code names."""
+    words = names_in(code)
+    return tuple(frame for frame in frames if frame.name in words and frame.columns)
+
+
+def hint(error: CellError, code: str, frames: Sequence[Frame]) -> str:
+    """Guess what was meant: the nearest column or variable, or where a method went."""
+    tables = frames_named(code, frames) or tuple(frame for frame in frames if frame.columns)
+    columns = [column.name for frame in tables for column in frame.columns]
+    match error.name:
+        case "KeyError":
+            return _nearest("column", _unquoted(error.message), columns)
+        case "NameError" | "UnboundLocalError":
+            quoted = _QUOTED.search(error.message)
+            wanted = quoted[1] if quoted else ""
+            return _nearest("variable", wanted, [frame.name for frame in frames])
+        case "AttributeError":
+            wanted = (_QUOTED.findall(error.message) or [""])[-1]
+            if wanted in _MOVED:
+                return f"This version has no {wanted!r}; use {_MOVED[wanted]}."
+            return _nearest("column or attribute", wanted, columns)
+        case "BinderException" | "CatalogException":
+            quoted = _QUOTED.search(error.message)
+            kind = "table" if error.name == "CatalogException" else "column"
+            names = [frame.name for frame in frames] if kind == "table" else columns
+            wanted = quoted[1] if quoted else _table_word(error.message)
+            return _nearest(kind, wanted, names)
+        case _:
+            return ""
+
+
+def error_text(
+    error: CellError, code: str, outputs: Sequence[Output], frames: Sequence[Frame]
+) -> str:
+    """Describe a failure: what, where (two lines around), through which own frames."""
+    message = without_ansi(error.message)
+    if len(message) > _MESSAGE_LIMIT:
+        message = message[:_MESSAGE_LIMIT] + f" … ({len(error.message):,} characters in all)"
+    parts = [f"{error.name}: {message}"]
+    calls = _user_frames(outputs)
+    line = error.line or (calls[-1][0] if calls else None)
+    if line is not None:
+        parts.append(_excerpt(code, line))
+    if len(calls) > 1:
+        way = " -> ".join(f"line {number} in {name or 'the cell'}" for number, name in calls[-3:])
+        parts.append(f"called: {way}")
+    for frame in frames_named(code, frames)[:4]:
+        parts.append(f"live now: {schema_line(frame)}")
+    return "\n".join(part for part in parts if part)
+
+
+def empty_hint(code: str, profiles: Iterable[DatasetProfile]) -> str:
+    """After a result without rows: the real values of the columns that the code names."""
+    lines = ["0 rows. A filter may be too strict or spelled differently from the data."]
+    literals = set(_QUOTED_ANY.findall(code)) | names_in(code)
+    for profile in profiles:
+        for column in profile.columns:
+            if column.name in literals and column.top:
+                values = ", ".join(f"{v.value!r} ({v.count:,})" for v in column.top[:8])
+                lines.append(f"{column.name!r} really holds: {values}")
+            elif column.name in literals and column.minimum is not None:
+                lines.append(f"{column.name!r} runs from {column.minimum} to {column.maximum}")
+    return "\n".join(lines[:8])
+
+
+_QUOTED_ANY = re.compile(r"[\"']([^\"'\n]{1,80})[\"']")
+
+
+def schema_line(frame: Frame, limit: int = 40) -> str:
+    """Name a table with its shape, columns and dtypes, on one line."""
+    shape = " x ".join(f"{size:,}" for size in frame.shape)
+    columns = ", ".join(f"{c.name!r} {c.dtype}" for c in frame.columns[:limit])
+    more = len(frame.columns) - limit
+    rest = f", … {more} more columns" if more > 0 else ""
+    if frame.columns:
+        return f"{frame.name}: {shape} ({columns}{rest})"
+    what = f"{frame.type} of {shape}" if shape else frame.summary or frame.type
+    return f"{frame.name}: {what}"
+
+
+def _nearest(kind: str, wanted: str, names: Sequence[str]) -> str:
+    near = nearest(wanted, names)
+    if not wanted or not near:
+        return ""
+    return f"There is no {kind} {wanted!r}. Nearest: {', '.join(repr(name) for name in near)}."
+
+
+def _unquoted(message: str) -> str:
+    """Return the missing key, which pandas names bare or as a list inside a sentence."""
+    listed = re.search(r"\[['\"](.+?)['\"][,\]]", message)
+    return listed[1] if listed else message.strip().strip("'\"")
+
+
+def _table_word(message: str) -> str:
+    match = re.search(r"(?:name|column) (\w+)", message)
+    return match[1] if match else ""
+
+
+def _user_frames(outputs: Sequence[Output]) -> list[tuple[int, str]]:
+    frames: list[tuple[int, str]] = []
+    for output in outputs:
+        if isinstance(output, ErrorOutput):
+            text = without_ansi("\n".join(output.traceback))
+            frames += [(int(m[1]), m[2] or "") for m in _USER_FRAME.finditer(text)]
+    return frames
+
+
+def _excerpt(code: str, line: int) -> str:
+    lines = code.split("\n")
+    if not 1 <= line <= len(lines):
+        return ""
+    first, last = max(1, line - 2), min(len(lines), line + 2)
+    return "\n".join(
+        f"{'->' if number == line else '  '} {number:>3} | {lines[number - 1][:200]}"
+        for number in range(first, last + 1)
+    )

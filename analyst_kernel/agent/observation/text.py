@@ -1,0 +1,212 @@
+"""Outputs as plain text: what a reader without a screen would be given.
+
+Pure; knows MIME bundles and nothing of models. Pictures become nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
+from typing import assert_never
+
+from analyst_kernel.protocol.base import Json
+from analyst_kernel.protocol.outputs import (
+    CHART_MIME,
+    DisplayOutput,
+    ErrorOutput,
+    Output,
+    ResultOutput,
+    StreamOutput,
+)
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
+_TEXT_MIMES = ("text/plain", "text/markdown", "text/latex")
+_FIGURE_REPR = re.compile(r"^<(?:Figure size .*|Axes:.*|.* object at 0x[0-9a-f]+)>$")
+
+
+def without_ansi(text: str) -> str:
+    """Remove terminal colours and titles."""
+    return _ANSI.sub("", text)
+
+
+def output_text(output: Output) -> str:
+    """Return what an output says as text; an error says its name and message."""
+    match output:
+        case StreamOutput():
+            return without_ansi(output.text)
+        case ErrorOutput():
+            return f"{output.ename}: {output.evalue}"
+        case DisplayOutput() | ResultOutput():
+            return bundle_text(output.data)
+        case _:
+            assert_never(output)
+
+
+def bundle_text(data: dict[str, Json]) -> str:
+    """Return the best plain text of a display bundle, empty where it is only a picture."""
+    for mime in _TEXT_MIMES:
+        value = data.get(mime)
+        if isinstance(value, str) and value.strip():
+            return "" if _FIGURE_REPR.match(value.strip()) else without_ansi(value)
+    html = data.get("text/html")
+    if isinstance(html, str):
+        return html_text(html)
+    for mime, value in data.items():
+        if mime.endswith("json") and mime != CHART_MIME:
+            return str(value)
+    return ""
+
+
+def chart_of(output: Output) -> tuple[str | None, dict[str, Json] | None]:
+    """Return an output's PNG (base64, no line breaks) and typed chart data, if any."""
+    if not isinstance(output, DisplayOutput | ResultOutput):
+        return None, None
+    png = output.data.get("image/png")
+    data = output.data.get(CHART_MIME)
+    return (
+        "".join(png.split()) if isinstance(png, str) else None,
+        data if isinstance(data, dict) else None,
+    )
+
+
+def html_text(html: str) -> str:
+    """Reduce HTML to text: table cells apart by tabs, rows and blocks by line breaks."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    lines = ("".join(reader.parts)).split("\n")
+    return "\n".join(line.strip(" \t") for line in lines if line.strip())
+
+
+def json_numbers(value: Json) -> Iterator[float]:
+    """Yield every number inside a JSON value, numbers kept as text included."""
+    match value:
+        case bool() | None:
+            return
+        case int() | float():
+            yield float(value)
+        case str():
+            try:
+                yield float(value)
+            except ValueError:
+                return
+        case list():
+            for item in value:
+                yield from json_numbers(item)
+        case dict():
+            for item in value.values():
+                yield from json_numbers(item)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "style"):
+            self._hidden += 1
+        elif tag in ("tr", "br", "p", "div", "li", "table", "h1", "h2", "h3"):
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._hidden = max(0, self._hidden - 1)
+        elif tag in ("td", "th"):
+            self.parts.append("\t")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(re.sub(r"\s+", " ", data))
+
+
+_MOST_ELEMENTS = 8
+_MOST_BARS = 12
+
+
+def chart_text(data: dict[str, Json]) -> str:
+    """Describe a chart's axes and what was plotted (counts, ranges, bars), a few lines."""
+    if data.get("type") == "superchart":
+        charts = _objects(data, "elements")
+        return "\n".join(chart_text(chart) for chart in charts[:_MOST_ELEMENTS])
+    head = f"{_word(data, 'type') or 'chart'} {_word(data, 'title')!r}"
+    axes = ", ".join(text for text in (_axis(data, "x"), _axis(data, "y")) if text)
+    lines = [f"{head}; {axes}" if axes else f"{head}; no axis labels", *_plotted(data)]
+    for layer in _objects(data, "layers")[1:_MOST_ELEMENTS]:  # the first is the chart itself
+        lines.append(f"over it, {_word(layer, 'type') or 'a chart'}:")
+        lines += _plotted(layer)
+    return "\n".join(lines)
+
+
+def _objects(data: dict[str, Json], key: str) -> list[dict[str, Json]]:
+    value = data.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _plotted(data: dict[str, Json]) -> list[str]:
+    """Say what stands in one layer: bars, points, boxes, cells of a matrix."""
+    lines: list[str] = []
+    found = _objects(data, "elements")
+    bars = [item for item in found if "value" in item]
+    if bars:
+        shown = ", ".join(f"{_word(b, 'label')} {_short(b['value'])}" for b in bars[:_MOST_BARS])
+        more = f", … {len(bars) - _MOST_BARS} more" if len(bars) > _MOST_BARS else ""
+        lines.append(f"{len(bars)} bars: {shown}{more}")
+    for item in [item for item in found if "points" in item][:_MOST_ELEMENTS]:
+        lines.append(_series(item))
+    for item in [item for item in found if "median" in item][:_MOST_ELEMENTS]:
+        lines.append(f"box {_word(item, 'label')!r}: median {_short(item['median'])}")
+    matrix = data.get("matrix")
+    if isinstance(matrix, dict):
+        lines.append(_grid(matrix))
+    return lines
+
+
+def _grid(matrix: dict[str, Json]) -> str:
+    rows = matrix.get("values")
+    cells = [row for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    flat = [value for row in cells for value in row if value is not None]
+    text = f"matrix of {len(cells)} rows by {max((len(row) for row in cells), default=0)} columns"
+    return f"{text}, values {_span(flat)}" if flat else text
+
+
+def _axis(data: dict[str, Json], axis: str) -> str:
+    label, unit = _word(data, f"{axis}_label"), _word(data, f"{axis}_unit")
+    if not label and not unit:
+        return ""
+    return f"{axis} {label!r}" + (f" in {unit}" if unit else "")
+
+
+def _series(item: dict[str, Json]) -> str:
+    points = item["points"]
+    pairs = (
+        [p for p in points if isinstance(p, list) and len(p) >= 2]
+        if isinstance(points, list)
+        else []
+    )
+    text = f"series {_word(item, 'label')!r}: {len(pairs)} points"
+    for axis, name in ((0, "x"), (1, "y")):
+        values = [pair[axis] for pair in pairs]
+        if values:
+            text += f", {name} {_span(values)}"
+    return text
+
+
+def _span(values: Sequence[Json]) -> str:
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == len(values):
+        return f"{_short(min(numbers))} to {_short(max(numbers))}"
+    return f"{_short(values[0])} to {_short(values[-1])}"
+
+
+def _short(value: Json) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)[:40]
+
+
+def _word(data: dict[str, Json], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""

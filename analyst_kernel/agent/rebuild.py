@@ -1,0 +1,116 @@
+"""Builds the memory of an analysis from what its notebook holds, to continue it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from analyst_kernel.agent.context import Earlier, Memory, Setup
+from analyst_kernel.agent.evidence.proof import cell_numbers
+from analyst_kernel.agent.observation.cell import charts_of, with_ids
+from analyst_kernel.agent.ports import (
+    AnswerEntry,
+    Entry,
+    IterationEntry,
+    PlanEntry,
+    QuestionEntry,
+    SetupEntry,
+    TitleEntry,
+)
+from analyst_kernel.protocol.ids import RunId
+from analyst_kernel.protocol.records import RunStatus
+
+
+def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
+    """Return a memory as if the runs in the notebook had just happened, without a living kernel.
+
+    Args:
+        entries: What the notebook holds, in its order.
+        dataset_names: Datasets granted now; a setup cell that mentions one loads it.
+    """
+    names = tuple(dataset_names)
+    memory = Memory(titled=bool(entries))
+    questions: dict[RunId, str] = {}
+    open_cells: dict[RunId, list[str]] = {}
+    for entry in entries:
+        match entry:
+            case TitleEntry():
+                memory.title_cell = entry.cell
+            case SetupEntry():
+                loads = tuple(name for name in names if _loads(entry.code, name))
+                memory.setups.append(Setup(entry.cell, loads, entry.code))
+                _take_numbers(memory, entry)
+            case QuestionEntry():
+                questions[entry.run] = entry.question
+                open_cells[entry.run] = []
+            case IterationEntry():
+                _take_numbers(memory, entry)
+                _take_charts(memory, entry)
+                if entry.run in open_cells and entry.execution is not None:
+                    open_cells[entry.run].append(entry.purpose or entry.code.split("\n")[0])
+            case AnswerEntry():
+                open_cells.pop(entry.run, None)
+                memory.earlier.append(
+                    Earlier(
+                        run=entry.run,
+                        question=questions.get(entry.run, ""),
+                        answer=entry.answer.text,
+                        status=status_of(entry.status),
+                    )
+                )
+            case PlanEntry():
+                pass
+    memory.earlier += [
+        Earlier(run, questions[run], _unanswered(cells), "incomplete")
+        for run, cells in open_cells.items()
+    ]
+    memory.kernel_lost = bool(memory.numbers)
+    memory.runs = max((_number(run) for run in questions), default=0)
+    return memory
+
+
+def _unanswered(cells: Sequence[str]) -> str:
+    """Say how far a question came that the notebook holds no answer to: stopped, or branched."""
+    if not cells:
+        return "It was not answered; no cell ran for it."
+    return f"It was not answered. Cells that ran for it, in order: {'; '.join(cells)}."
+
+
+def _loads(code: str, name: str) -> bool:
+    """Say whether a setup cell makes ``name``: as a variable or as a DuckDB view or table."""
+    assigned = rf"^\s*{re.escape(name)}\s*="
+    created = rf"\b(?:VIEW|TABLE)\s+(?:IF NOT EXISTS\s+)?\"?{re.escape(name)}\b"
+    return re.search(f"{assigned}|{created}", code, re.MULTILINE) is not None
+
+
+def _take_numbers(memory: Memory, entry: SetupEntry | IterationEntry) -> None:
+    if entry.execution is not None:
+        memory.numbers.append(cell_numbers(entry.cell, entry.execution.outputs))
+
+
+def _take_charts(memory: Memory, entry: IterationEntry) -> None:
+    """Remember the charts, so that those of the next run get other ids."""
+    if entry.execution is not None:
+        found = charts_of(
+            entry.execution.outputs,
+            cell=entry.cell,
+            iteration=entry.iteration,
+            first=1,
+            title=entry.purpose,
+        )
+        bare = [chart.model_copy(update={"png": None}) for chart in found]
+        memory.charts += with_ids(bare, memory.charts)
+
+
+def status_of(text: str) -> RunStatus:
+    """Read how a run ended; a word that is none of ours counts as incomplete."""
+    match text:
+        case "answered" | "incomplete" | "failed" | "cancelled":
+            return text
+        case _:
+            return "incomplete"
+
+
+def _number(run: RunId) -> int:
+    digits = run.removeprefix("r")
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,137 @@
+"""Runs a saved notebook again in a fresh sandboxed kernel: does it give what it holds?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from analyst_kernel.agent.ports import Execution, KernelFacts
+from analyst_kernel.grants import GrantStore
+from analyst_kernel.kernel.manager import KernelHost
+from analyst_kernel.kernel.session import KernelSession
+from analyst_kernel.notebook.document.operations import Document, SetNotebook
+from analyst_kernel.notebook.export.export import clean_checked, read
+from analyst_kernel.notebook.storage.names import notebook_path
+from analyst_kernel.notebook.storage.notebook import StoredNotebook
+from analyst_kernel.notebook.storage.output_dir import folders_of
+from analyst_kernel.notebook.verify.verify import (
+    CellCheck,
+    VerifyReport,
+    record_of,
+    store,
+    verify_document,
+)
+from analyst_kernel.protocol.errors import DataError
+from analyst_kernel.protocol.sandbox import SandboxLevel
+
+_CELL_SECONDS = 600.0
+
+
+@asynccontextmanager
+async def _fresh_kernel(
+    place: str,
+    source: str,
+    sandbox: SandboxLevel,
+    host: KernelHost | None,
+    data: Sequence[str | os.PathLike[str]] = (),
+) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
+    """Give a way to run cells in a kernel of its own, as if the notebook stood at ``place``.
+
+    It may read what the user granted to the analysis of the notebook ``source``, and ``data``.
+    """
+    for path in data:
+        if not os.path.exists(path):
+            raise DataError(f"There is no file or folder {path}.", "Check the path.")
+    granted = await asyncio.to_thread(lambda: GrantStore().for_notebook(source))
+    paths = [grant.path for grant in granted] + [os.path.realpath(path) for path in data]
+    kernel = KernelSession(
+        notebook=place,
+        require=sandbox,
+        host=host,
+        start_options={"grants": paths},
+    )
+    facts = await kernel.start()
+
+    async def execute(code: str) -> Execution:
+        return await kernel.execute(code, timeout=_CELL_SECONDS)
+
+    try:
+        yield execute, facts
+    finally:
+        await kernel.stop()
+
+
+async def verify_notebook(
+    notebook: str | os.PathLike[str],
+    *,
+    data: Sequence[str | os.PathLike[str]] = (),
+    sandbox: SandboxLevel = "restricted",
+    on_check: Callable[[CellCheck], None] | None = None,
+    host: KernelHost | None = None,
+    book: StoredNotebook | None = None,
+) -> VerifyReport:
+    """Run ``notebook`` again, compare, and note the result in its metadata.
+
+    Args:
+        notebook: Which.
+        data: What it may read this once, beside what was granted to it: a notebook that came from
+            somebody else was granted nothing here.
+        sandbox: The level below which nothing runs.
+        on_check: Called with each cell's result as it comes.
+        host: Who starts the kernel.
+        book: The open notebook of a living analysis; the result is noted through it.
+
+    Raises:
+        DataError: There is no such data.
+        NotebookError: It cannot be read or written.
+        SandboxError, KernelError: No fresh kernel; nothing was compared.
+    """
+    path = notebook_path(notebook)
+    if book is not None:
+        await book.refresh()
+        document = book.document
+    else:
+        # A file that cannot be read should not cost a kernel.
+        document = await asyncio.to_thread(read, path)
+    async with _fresh_kernel(str(path), str(path), sandbox, host, data) as (execute, facts):
+        report = await verify_document(
+            document, execute=execute, on_check=on_check, folders=folders_of(document, path)
+        )
+    report = replace(report, python=facts.python, packages=facts.versions)
+    if book is not None:
+        await book.refresh()
+        await book.apply(SetNotebook({"verified": record_of(report)}))
+    else:
+        await store(path, report)
+    return report
+
+
+async def clean_notebook(
+    notebook: str | os.PathLike[str],
+    *,
+    destination: str | os.PathLike[str],
+    data: Sequence[str | os.PathLike[str]] = (),
+    sandbox: SandboxLevel = "restricted",
+    host: KernelHost | None = None,
+) -> tuple[str, VerifyReport]:
+    """Return a clean copy of ``notebook`` for ``destination``, and how its re-run compared.
+
+    Raises:
+        DataError: There is no such data.
+        NotebookError: It cannot be read.
+        SandboxError, KernelError: No fresh kernel.
+    """
+    source = notebook_path(notebook)
+    place = os.path.abspath(destination)
+    saved = await asyncio.to_thread(read, source)
+    folders = folders_of(saved, source, Path(place))
+
+    async def check(document: Document) -> VerifyReport:
+        async with _fresh_kernel(place, str(source), sandbox, host, data) as (execute, _):
+            return await verify_document(document, execute=execute, folders=folders)
+
+    return await clean_checked(source, check, destination=place)

@@ -1,0 +1,79 @@
+"""The user at the terminal: answers the run's questions and approves cells, line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.syntax import Syntax
+
+from analyst_kernel.agent.ports import Approval
+from analyst_kernel.command_line.progress import Progress
+
+_DECISIONS = {"y": "run", "": "run", "s": "skip", "a": "run_all"}
+
+
+class TerminalUser:
+    """Asks on the terminal. Only made where stdin is one; elsewhere the defaults are taken."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        """Ask on ``console``, pausing ``progress`` meanwhile."""
+        self._console = console
+        self._progress = progress
+
+    async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
+        """Offer the options by number; an empty line takes the default."""
+        lines = [f"[bold]{escape(question)}[/]"]
+        for number, option in enumerate(options, start=1):
+            mark = " [dim](default)[/]" if option == default else ""
+            lines.append(f"  {number}. {escape(option)}{mark}")
+        reply = (await self._read("\n".join(lines), "Your choice: ") or "").strip()
+        if reply.isdigit() and 1 <= int(reply) <= len(options):
+            return options[int(reply) - 1], True
+        return (reply, True) if reply else (default, False)
+
+    async def approve(self, code: str, purpose: str) -> Approval:
+        """Show the cell and ask whether it may run."""
+        self._progress.pause()
+        self._console.print(f"\n[bold]Run this cell?[/] {escape(purpose)}", highlight=False)
+        self._console.print(Syntax(code, "python", background_color="default"))
+        while True:
+            reply = await self._read("", "[Y]es, [s]kip, [a]ll in this run: ")
+            if reply is None:  # Ctrl-D says nothing, least of all yes
+                return Approval("skip")
+            decision = _DECISIONS.get(reply.strip().lower()[:1])
+            if decision == "run":
+                return Approval("run")
+            if decision == "skip":
+                return Approval("skip")
+            if decision == "run_all":
+                return Approval("run_all")
+
+    async def _read(self, text: str, prompt: str) -> str | None:
+        self._progress.pause()
+        try:
+            if text:
+                self._console.print(text, highlight=False)
+            self._console.print(escape(prompt), end="", highlight=False)
+            return await _line()
+        finally:
+            self._progress.resume()
+
+
+async def _line() -> str | None:
+    """Read a line from the terminal, or ``None`` at its end. Can be cancelled while it waits."""
+    if os.name != "posix":
+        return await asyncio.to_thread(sys.stdin.readline) or None
+    # Not in a thread: one that waits for a key could not be ended, and neither could the command.
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return sys.stdin.readline() or None

@@ -1,0 +1,1 @@
+"""The description of a dataset: columns, warnings, links between tables."""

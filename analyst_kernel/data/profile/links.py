@@ -1,0 +1,113 @@
+"""Columns that seem to link two tables: names that fit, and how many values both have."""
+
+from __future__ import annotations
+
+import os
+
+from analyst_kernel.data.read.options import Source
+from analyst_kernel.data.read.stage import stage
+from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
+from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile, DataWarning
+from analyst_kernel.protocol.errors import DataError
+
+_MAX_DISTINCT = 200_000
+
+
+def shared_columns(
+    one: DatasetProfile, other: DatasetProfile
+) -> list[tuple[ColumnProfile, ColumnProfile]]:
+    """Pair columns of two tables whose names and kinds agree (``id`` fits ``<table>_id`` too)."""
+    found = []
+    for mine in one.columns:
+        for theirs in other.columns:
+            if mine.kind != theirs.kind or mine.kind not in ("text", "number"):
+                continue
+            if _plain(mine.name) not in _ways(theirs.name, other) or not mine.distinct > 1:
+                continue
+            if (
+                max(mine.distinct, theirs.distinct) <= _MAX_DISTINCT
+                and _whole(mine)
+                and _whole(theirs)
+            ):
+                found.append((mine, theirs))
+    return found
+
+
+def _plain(name: str) -> str:
+    return "".join(mark for mark in name.lower() if mark.isalnum())
+
+
+def _ways(name: str, profile: DatasetProfile) -> set[str]:
+    plain = _plain(name)
+    if plain not in ("id", "code", "key"):
+        return {plain}
+    table = _plain(profile.dataset.name)
+    return {plain, table + plain, table.removesuffix("s") + plain}
+
+
+def _whole(column: ColumnProfile) -> bool:
+    return column.kind == "text" or column.dtype not in ("DOUBLE", "FLOAT")
+
+
+def link_warning(
+    other: DatasetProfile,
+    mine: ColumnProfile,
+    theirs: ColumnProfile,
+    found: int,
+) -> DataWarning | None:
+    """Say how well two columns link; nothing where hardly any value is shared.
+
+    Args:
+        other: The table referred to.
+        mine: The column that refers.
+        theirs: The column of ``other``.
+        found: How many distinct values of ``mine`` occur in ``theirs``.
+    """
+    if not mine.distinct or found * 2 < mine.distinct:
+        return None
+    return DataWarning(
+        code="foreign-key",
+        message=(
+            f"{found / mine.distinct:.0%} of its {mine.distinct:,} values occur in "
+            f"{other.dataset.name}[{theirs.name!r}], which tells its rows apart."
+        ),
+        column=mine.name,
+    )
+
+
+_MAX_BYTES = 64 << 20
+
+
+def overlaps(
+    one: Source, mine: ColumnProfile, other: Source, theirs: ColumnProfile, stop: Stop
+) -> int | None:
+    """Count the distinct values of ``mine`` that occur in ``theirs``.
+
+    Both columns are compared as text where all their values are known already; otherwise the files
+    are read again. ``None`` where that would take too long (files above 64 MB) or a file is gone.
+    """
+    if len(mine.top) == mine.distinct and len(theirs.top) == theirs.distinct:
+        there = {item.value for item in theirs.top}
+        return sum(item.value in there for item in mine.top)
+    try:
+        if max(os.path.getsize(one.path), os.path.getsize(other.path)) > _MAX_BYTES:
+            return None
+        with workspace(stop) as work:
+            _keep(work, one, mine.name, "mine")
+            _keep(work, other, theirs.name, "theirs")
+            return int(work.row("SELECT count(*) FROM mine SEMI JOIN theirs USING (v)")[0])
+    except (OSError, DataError):
+        return None
+
+
+def _keep(work: Workspace, source: Source, name: str, table: str) -> None:
+    """Keep one column's distinct values as text."""
+    staged = stage(work, source, 1 << 60)
+    v = column(staged.names.index(name))
+    work.run(
+        f"CREATE TABLE {table} AS SELECT DISTINCT CAST({v} AS VARCHAR) AS v FROM staged "
+        f"WHERE {v} IS NOT NULL"
+    )
+    work.run(
+        f"DROP {'VIEW' if source.format in ('parquet', 'duckdb') else 'TABLE'} IF EXISTS staged"
+    )

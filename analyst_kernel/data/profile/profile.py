@@ -1,0 +1,122 @@
+"""The profile of one source: read it, count it, show some rows, say what is odd.
+
+Blocking; ``catalog`` runs it in a thread. Nothing here depends on the dataset's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from analyst_kernel.data.profile.columns import EXACT_ROWS, profile_columns
+from analyst_kernel.data.profile.warnings import Table, find_warnings
+from analyst_kernel.data.read.options import Source
+from analyst_kernel.data.read.stage import Staged, options_of, stage
+from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
+from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
+
+HEAD, SAMPLE, TINY = 5, 3, 100
+_CELL, _SHOWN_COLUMNS = 200, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A source that was read: complete, and its profile (without a dataset name's final form)."""
+
+    source: Source
+    profile: DatasetProfile
+
+
+def inspect(
+    source: Source,
+    name: str,
+    *,
+    max_frame_bytes: int,
+    columns: Sequence[str] = (),
+    stop: Stop | None = None,
+) -> Inspected:
+    """Read a source and profile it.
+
+    Args:
+        source: What to read.
+        name: The dataset's name.
+        max_frame_bytes: Above this the setup cell leaves the table on disk.
+        columns: Profile only these; all when empty.
+        stop: Ends the work from another thread.
+
+    Raises:
+        DataError: It cannot be read.
+        Stopped: ``stop`` was set.
+    """
+    with workspace(stop) as work:
+        staged = stage(work, source, max_frame_bytes)
+        options = options_of(staged.reading)
+        dataset = Dataset(
+            name=name,
+            path=source.path,
+            format=source.format,
+            bytes=source.bytes,
+            rows=staged.rows,
+            columns=staged.names,
+            table=source.table,
+            options=options,
+            load=staged.load,
+        )
+        wanted = [n for n, one in enumerate(staged.names) if not columns or one in columns]
+        found = profile_columns(work, staged.names, staged.rows, staged.labels, wanted)
+        duplicates = _duplicates(work, staged)
+        table = Table(work, staged, tuple(zip(wanted, found, strict=True)), duplicates)
+        profile = DatasetProfile(
+            dataset=dataset,
+            columns=tuple(found),
+            head=_head(work, staged),
+            sample=_sample(work, staged),
+            duplicate_rows=duplicates,
+            sampled=False,
+            sample_note=_note(staged),
+            warnings=find_warnings(table),
+        )
+        return Inspected(replace(source, reading=staged.reading), profile)
+
+
+def _note(staged: Staged) -> str:
+    if staged.rows <= EXACT_ROWS:
+        return ""
+    return (
+        "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
+        "are estimates, shares of numbers and dates come from the first 100,000 values."
+    )
+
+
+def _duplicates(work: Workspace, staged: Staged) -> int | None:
+    if staged.rows > EXACT_ROWS:
+        return None
+    # A 64-bit hash of each row instead of the rows: a false repeat has odds of 1 in 10 million.
+    names = ", ".join(column(place) for place in range(len(staged.names)))
+    distinct = f"count(DISTINCT hash({names}))"
+    return int(work.row(f"SELECT count(*) - {distinct} FROM staged")[0])
+
+
+def _texts(work: Workspace, width: int, clause: str) -> tuple[tuple[str | None, ...], ...]:
+    shown = ", ".join(
+        f"left(CAST({column(place)} AS VARCHAR), {_CELL})"
+        for place in range(min(width, _SHOWN_COLUMNS))
+    )
+    rows = work.rows(f"SELECT {shown} FROM staged {clause}")
+    return tuple(tuple(None if cell is None else str(cell) for cell in row) for row in rows)
+
+
+def _head(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]:
+    limit = TINY if staged.rows <= TINY else HEAD
+    return _texts(work, len(staged.names), f"LIMIT {limit}")
+
+
+def _sample(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]:
+    """Take a few rows spread evenly over the table; the same ones every time."""
+    if staged.rows <= TINY:
+        return ()
+    found: list[tuple[str | None, ...]] = []
+    for part in range(1, SAMPLE + 1):
+        offset = staged.rows * part // (SAMPLE + 1)
+        found += _texts(work, len(staged.names), f"LIMIT 1 OFFSET {offset}")
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Finding and reading data files in all their formats and dialects."""

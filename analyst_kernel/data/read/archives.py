@@ -1,0 +1,138 @@
+"""Wrapped files: gzip, bzip2, xz and zip, told by their first bytes and opened as streams.
+
+Nothing is unpacked to the user's folders; a member bigger than the limit is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, cast
+
+from analyst_kernel.data.read.options import Compression, Packing
+from analyst_kernel.protocol.errors import DataError
+
+MAX_UNPACKED_BYTES = 8 * 1024**3
+MAX_MEMBERS = 50
+_MAGIC: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
+SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
+
+
+def compression_of(head: bytes) -> Compression | None:
+    """Name the stream compression whose magic number starts ``head``; zip is not one of them."""
+    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+
+
+def zip_members(path: str) -> tuple[zipfile.ZipInfo, ...]:
+    """List the files of a zip archive that may be data: nothing hidden, nothing encrypted.
+
+    Raises:
+        DataError: The archive is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise DataError(
+            f"{os.path.basename(path)} is not a readable zip archive: {error}.",
+            "Unpack it yourself and attach the files.",
+        ) from error
+    return tuple(
+        entry
+        for entry in entries
+        if not entry.is_dir()
+        and not entry.flag_bits & 0x1
+        and not any(part.startswith((".", "__MACOSX")) for part in entry.filename.split("/"))
+    )
+
+
+@contextmanager
+def open_unpacked(path: str, packing: Packing) -> Iterator[IO[bytes]]:
+    """Open the bytes inside the wrapper for reading.
+
+    Raises:
+        DataError: The wrapper is damaged, or a zip member is bigger than the limit.
+    """
+    import bz2
+    import gzip
+    import lzma
+
+    match packing.compression:
+        case None:
+            with open(path, "rb") as plain:
+                yield plain
+        case "gzip":
+            with gzip.open(path, "rb") as unzipped:
+                yield cast("IO[bytes]", unzipped)
+        case "bz2":
+            with bz2.open(path, "rb") as unzipped2:
+                yield cast("IO[bytes]", unzipped2)
+        case "xz":
+            with lzma.open(path, "rb") as unzipped3:
+                yield cast("IO[bytes]", unzipped3)
+        case "zip":
+            assert packing.member is not None
+            with zipfile.ZipFile(path) as archive:
+                if archive.getinfo(packing.member).file_size > MAX_UNPACKED_BYTES:
+                    raise DataError(
+                        f"{packing.member} in {os.path.basename(path)} unpacks to more than 8 GB.",
+                        "Unpack it yourself and attach the file.",
+                    )
+                with archive.open(packing.member) as member:
+                    yield member
+
+
+def read_head(path: str, packing: Packing, size: int) -> tuple[bytes, bool]:
+    """Return the first ``size`` unpacked bytes and whether that is all of them.
+
+    Raises:
+        DataError: The wrapper is damaged.
+    """
+    try:
+        with open_unpacked(path, packing) as stream:
+            head = stream.read(size)
+            return head, len(head) < size or not stream.read(1)
+    except DATA_DAMAGE as error:
+        raise damaged(path, error) from error
+
+
+def unpacked_bytes(path: str, packing: Packing) -> int:
+    """Estimate the size behind the wrapper, in bytes, without unpacking."""
+    size = os.path.getsize(path)
+    match packing.compression:
+        case None:
+            return size
+        case "gzip":
+            with open(path, "rb") as file:
+                file.seek(-4, os.SEEK_END)
+                told = int.from_bytes(file.read(4), "little")  # modulo 4 GB: trust it only upwards
+            return max(told, size)
+        case "bz2" | "xz":
+            return size * 8
+        case "zip":
+            with zipfile.ZipFile(path) as archive:
+                return archive.getinfo(packing.member or "").file_size
+
+
+def damaged(path: str, error: BaseException) -> DataError:
+    """Say that a wrapped file cannot be unpacked."""
+    return DataError(
+        f"{os.path.basename(path)} cannot be unpacked: {error}.",
+        "The file may be cut short; get it again, or unpack it yourself and attach the result.",
+    )
+
+
+def _damage() -> tuple[type[BaseException], ...]:
+    import lzma
+    import zlib
+
+    return (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+
+
+DATA_DAMAGE = _damage()

@@ -1,0 +1,130 @@
+"""A pandas frame as a table of the workspace, whatever its columns hold.
+
+Used for formats that only Python can read; frames are small by then. Mixed values become text.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from analyst_kernel.data.read import values
+from analyst_kernel.data.read.infer import try_date_sql
+from analyst_kernel.data.read.workspace import Workspace, column
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def stage_frame(work: Workspace, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Create the table ``staged`` from a frame; return the columns that mixed kinds of values."""
+    import pyarrow as pa
+
+    arrays, mixed = [], []
+    for place, name in enumerate(frame.columns):
+        work.stop.check()
+        array, was_mixed = _array(frame.iloc[:, place])
+        arrays.append(array)
+        if was_mixed:
+            mixed.append(str(name))
+    table = pa.table(arrays, names=[column(place) for place in range(len(arrays))])
+    work.connection.register("incoming", table)
+    try:
+        work.run("CREATE OR REPLACE TABLE staged AS SELECT * FROM incoming")
+    finally:
+        work.connection.unregister("incoming")
+    return tuple(mixed)
+
+
+def _array(series: pd.Series[Any]) -> tuple[pa.Array, bool]:
+    import pandas as pd
+    import pyarrow as pa
+
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        zone = getattr(series.dtype, "tz", None)
+        plain = series.dt.tz_convert("UTC").dt.tz_localize(None) if zone is not None else series
+        return pa.Array.from_pandas(plain.astype("datetime64[us]")), False
+    if series.dtype != object:
+        try:
+            return pa.Array.from_pandas(series), False
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            return texts(list(series)), False
+    present = [value for value in series if not is_missing(value)]
+    kinds = {bool if isinstance(v, bool) else float if isinstance(v, int | float) else type(v)
+             for v in present}  # fmt: skip
+    if kinds <= {str} or kinds <= {bool} or kinds <= {float}:
+        try:
+            return pa.array([None if is_missing(v) else v for v in series]), False
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return texts(list(series)), False
+    return texts(list(series)), len(kinds) > 1
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a cell holds no value: None, NaN, NaT or NA."""
+    if value is None:
+        return True
+    if isinstance(value, list | dict | tuple | str | bytes):
+        return False
+    if isinstance(value, float):
+        return math.isnan(value)
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def texts(items: list[Any]) -> pa.Array:
+    """Write every value as text; containers as JSON."""
+    import json
+
+    import pyarrow as pa
+
+    def text(value: Any) -> str | None:
+        if is_missing(value):
+            return None
+        if isinstance(value, list | dict | tuple):
+            return json.dumps(value, ensure_ascii=False, default=str)
+        return str(value)
+
+    return pa.array([text(item) for item in items], type=pa.string())
+
+
+def convert_dates(
+    work: Workspace, names: tuple[str, ...], *, zoned: bool = True
+) -> tuple[tuple[str, str], ...]:
+    """Turn text columns of ``staged`` that are dates throughout into dates; return which."""
+    found: list[tuple[str, str]] = []
+    kinds = work.rows("DESCRIBE staged")
+    for place, name in enumerate(names):
+        if kinds[place][1] != "VARCHAR" or names.count(name) > 1:
+            continue
+        known = _date_format(work, column(place))
+        if known is None or (known.utc and not zoned):
+            continue
+        target = "TIMESTAMP" if known.has_time else "DATE"
+        work.run(
+            f"ALTER TABLE staged ALTER {column(place)} TYPE {target} USING "
+            f"CAST({try_date_sql(column(place), known)} AS {target})"
+        )
+        found.append((name, known.text))
+    return tuple(found)
+
+
+def _date_format(work: Workspace, name: str) -> values.DateFormat | None:
+    rows = work.rows(
+        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM staged WHERE {name} IS NOT NULL "
+        "LIMIT 2000) ORDER BY 1 LIMIT 60"
+    )
+    full = []
+    for known in values.date_formats_of([str(row[0]) for row in rows]):
+        n, reads, low, high = work.row(
+            f"SELECT count({name}), count(v), min(v), max(v) FROM "
+            f"(SELECT {name}, {try_date_sql(name, known)} AS v FROM staged)"
+        )
+        if n and reads == n and str(low) >= "1678-01-01" and str(high) < "2262-01-01":
+            full.append(known)
+    if not full:
+        return None
+    other = values.swapped(full[0].text)
+    if other is not None and any(known.text == other for known in full):
+        return None
+    return full[0]

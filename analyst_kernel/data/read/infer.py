@@ -1,0 +1,200 @@
+"""What the values of delimited columns are, from counts over a table of texts.
+
+DuckDB counts how many values of each column match which pattern; ``decide`` turns the counts into
+types, the decimal mark and the mark between groups of digits. The table is ``raw (c0, c1, ...)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from analyst_kernel.data.read import values
+from analyst_kernel.data.read.options import ColumnType, DelimitedReading
+from analyst_kernel.data.read.workspace import Workspace, column, literal
+
+_CHUNK = 12
+_OLDEST, _NEWEST = "1678-01-01", "2262-01-01"  # what a nanosecond timestamp of pandas 2 can hold
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts of one column's values; ``n`` are the values that are there."""
+
+    n: int
+    digitish: int
+    plain: int
+    integer: int
+    leading_zero: int
+    wide: int
+    huge: int
+    boolean: int
+    marker: int
+    infinite: int
+    comma: int
+    comma_grouped: int
+    comma_surely_grouped: int
+    comma_decimal: int
+    dot_decimal: int
+    dot_grouped: int
+    dot_surely_grouped: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The types of all columns, and the two marks that hold for the whole file."""
+
+    types: tuple[ColumnType, ...]
+    decimal: str
+    thousands: str | None
+
+
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("", values.DIGITISH),
+    ("", values.PLAIN),
+    ("", values.INTEGER),
+    ("starts_with({0}, '0') AND ", values.LEADING_ZERO),
+    ("length({0}) > 15 AND ", values.WIDE_INTEGER),
+    ("length({0}) > 18 AND ", values.HUGE_INTEGER),
+)
+"""A cheap condition that spares the pattern, and the pattern, in the order of Evidence's fields."""
+_MARK_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("contains({0}, ',') AND ", values.grouped_with(",", ".")),
+    ("contains({0}, ',') AND ", values.surely_grouped_with(",", ".")),
+    ("contains({0}, ',') AND ", values.decimal_with(",")),
+    ("contains({0}, '.') AND ", values.decimal_with(".")),
+    ("contains({0}, '.') AND ", values.grouped_with(".", ",")),
+    ("contains({0}, '.') AND ", values.surely_grouped_with(".", ",")),
+)
+
+
+def collect(work: Workspace, width: int, table: str = "raw") -> list[Evidence]:
+    """Count patterns for every column of a table of texts."""
+    found: list[Evidence] = []
+    for start in range(0, width, _CHUNK):
+        places = range(start, min(start + _CHUNK, width))
+        row = work.row(f"SELECT {', '.join(_counts(column(p)) for p in places)} FROM {table}")
+        size = len(_PATTERNS) + len(_MARK_PATTERNS) + 5
+        found += [Evidence(*row[k * size : (k + 1) * size]) for k in range(len(places))]
+    return found
+
+
+def _counts(name: str) -> str:
+    def matching(sparing: str, pattern: str) -> str:
+        test = f"regexp_full_match({name}, {literal(pattern)})"
+        return f"count(*) FILTER ({sparing.format(name)}{test})"
+
+    def among(texts: tuple[str, ...]) -> str:
+        return f"count(*) FILTER ({name} IN ({', '.join(map(literal, texts))}))"
+
+    return ", ".join(
+        [f"count({name})"]
+        + [matching(sparing, pattern) for sparing, pattern in _PATTERNS]
+        + [among(values.BOOLEANS), among(values.MARKERS)]
+        + [matching("length({0}) < 10 AND contains(lower({0}), 'inf') AND ", values.INFINITE)]
+        + [f"count(*) FILTER (contains({name}, ','))"]
+        + [matching(sparing, pattern) for sparing, pattern in _MARK_PATTERNS]
+    )
+
+
+def decide(work: Workspace, reading: DelimitedReading, table: str = "raw") -> Decision:
+    """Decide all column types from a table of texts that was read with ``reading``'s layout."""
+    evidence = collect(work, len(reading.names), table)
+    decimal, thousands = _marks(evidence, reading.delimiter)
+    types = []
+    for place, found in enumerate(evidence):
+        kind = _number_type(found, decimal, thousands)
+        if kind is None and found.n and found.boolean == found.n:
+            kind = ColumnType("bool")
+        if kind is None:
+            kind = _date_type(work, column(place), table, found, decimal)
+        if kind is None:
+            kind = ColumnType("text", forced=found.n > 0 and found.digitish == found.n)
+        if kind.kind != "text" and found.marker:
+            rows = work.rows(
+                f"SELECT DISTINCT {column(place)} FROM {table} WHERE {column(place)} IN "
+                f"({', '.join(map(literal, values.MARKERS))}) ORDER BY 1"
+            )
+            kind = replace(kind, markers=tuple(str(row[0]) for row in rows))
+        types.append(kind)
+    return Decision(tuple(types), decimal, thousands)
+
+
+def _reads_as_comma_decimal(e: Evidence) -> bool:
+    n = e.n - e.marker
+    return e.comma > 0 and e.integer + e.comma_decimal + e.dot_grouped >= n > 0
+
+
+def _marks(evidence: list[Evidence], delimiter: str) -> tuple[str, str | None]:
+    """Choose the decimal mark and the grouping mark of a file; one of each for all its columns."""
+    comma_columns = [e for e in evidence if _reads_as_comma_decimal(e)]
+    sure_comma = any(
+        e.comma_decimal > e.comma_grouped or e.dot_surely_grouped > 0 for e in comma_columns
+    )
+    dot_columns = [e for e in evidence if e.n and e.dot_decimal and e.plain >= e.n - e.marker]
+    sure_dot = any(e.dot_decimal > e.dot_grouped for e in dot_columns)
+    grouped = any(
+        e.comma_grouped and e.plain + e.comma_grouped >= e.n - e.marker > 0 for e in evidence
+    )
+    surely_grouped = any(e.comma_surely_grouped for e in evidence)
+    if sure_comma and not sure_dot and not surely_grouped:
+        dot_grouped = any(e.dot_grouped or e.dot_surely_grouped for e in evidence)
+        return ",", "." if dot_grouped else None
+    if not sure_dot and comma_columns and not surely_grouped and delimiter == ";":
+        return ",", None
+    return ".", "," if grouped and (surely_grouped or not (sure_comma and sure_dot)) else None
+
+
+def _number_type(e: Evidence, decimal: str, thousands: str | None) -> ColumnType | None:
+    n = e.n - e.marker
+    if n <= 0 or e.marker > n:
+        return None
+    if e.leading_zero or e.huge:
+        return None
+    if e.integer == n:
+        return ColumnType("integer", wide=e.wide > 0)
+    if decimal == ".":
+        reads = e.plain + e.infinite + (e.comma_grouped if thousands == "," else 0)
+    else:
+        reads = e.integer + e.infinite + e.comma_decimal
+        reads += e.dot_grouped if thousands == "." else 0
+    if reads < n:
+        return None
+    return ColumnType("number")
+
+
+def _date_type(
+    work: Workspace, name: str, table: str, e: Evidence, decimal: str
+) -> ColumnType | None:
+    """Name the one format that reads every value, or nothing where two read them differently."""
+    n = e.n - e.marker
+    if n <= 0 or e.marker > n or e.plain == n:
+        return None
+    sample = work.rows(
+        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM {table} WHERE {name} IS NOT NULL "
+        f"AND {name} NOT IN ({', '.join(map(literal, values.MARKERS))}) LIMIT 2000) "
+        f"ORDER BY 1 LIMIT 60"
+    )
+    candidates = values.date_formats_of([str(row[0]) for row in sample])
+    full = []
+    for known in candidates:
+        reads, low, high = work.row(
+            f"SELECT count(v), min(v), max(v) FROM (SELECT {try_date_sql(name, known)} AS v "
+            f"FROM {table} WHERE {name} IS NOT NULL)"
+        )
+        if reads == n and str(low) >= _OLDEST and str(high) < _NEWEST:
+            full.append(known)
+    if not full:
+        return None
+    chosen = full[0]
+    other = values.swapped(chosen.text)
+    if other is not None and any(known.text == other for known in full):
+        if "." not in chosen.text and decimal != ",":
+            return None  # 01/02/2024: nothing in the file says which is the month
+        chosen = next(known for known in full if known.text.startswith("%d"))
+    return ColumnType("date", date_format=chosen.text)
+
+
+def try_date_sql(name: str, known: values.DateFormat) -> str:
+    """Return the SQL that reads a text as a date, or gives NULL; as strict as pandas is."""
+    shape = f"length({name}) = {known.length}" if known.length else f"{name} = trim({name})"
+    return f"CASE WHEN {shape} THEN try_strptime({name}, {literal(known.for_duckdb)}) END"

@@ -1,0 +1,159 @@
+"""SQL that reads delimited text exactly as the setup cell's pandas call does.
+
+Pure text building; columns are called ``c0, c1, ...`` unless other names are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyst_kernel.data.read import values
+from analyst_kernel.data.read.options import ColumnType, DelimitedReading
+from analyst_kernel.data.read.workspace import column, literal, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """A UTF-8 file that DuckDB reads as it lies, with the layout that holds for this copy of it."""
+
+    path: str
+    delimiter: str
+    quote: str
+    header: bool
+    skip_rows: int
+    gzip: bool = False
+
+
+def direct(path: str, reading: DelimitedReading, *, gzip: bool = False) -> CsvFile:
+    """Describe the user's own file."""
+    return CsvFile(path, reading.delimiter, reading.quote, reading.header, reading.skip_rows, gzip)
+
+
+def canonical(path: str) -> CsvFile:
+    """Describe a cleaned copy: comma, double quotes, no header."""
+    return CsvFile(path, ",", '"', False, 0)
+
+
+def read_csv_sql(file: CsvFile, columns: Sequence[tuple[str, str]]) -> str:
+    """Return the ``read_csv`` call; ``columns`` are names and DuckDB types to read them with."""
+    spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
+    nulls = ", ".join(map(literal, values.NULL_TEXTS))
+    packed = ", compression = 'gzip'" if file.gzip else ""
+    return (
+        f"read_csv({literal(file.path)}, columns = {{{spec}}}, auto_detect = false, "
+        f"header = {str(file.header).lower()}, skip = {file.skip_rows}, "
+        f"delim = {_control(file.delimiter)}, quote = {literal(file.quote)}, "
+        f"escape = {literal(file.quote)}, nullstr = [{nulls}]{packed})"
+    )
+
+
+def _control(delimiter: str) -> str:
+    return "'\\t'" if delimiter == "\t" else literal(delimiter)
+
+
+def texts_sql(file: CsvFile, width: int) -> str:
+    """Return a query that gives every column as text."""
+    return f"SELECT * FROM {read_csv_sql(file, [(column(p), 'VARCHAR') for p in range(width)])}"
+
+
+def typed_sql(file: CsvFile, reading: DelimitedReading, names: Sequence[str] | None = None) -> str:
+    """Return a query that reads the file with its column types.
+
+    A value that does not fit its column's type raises in DuckDB; nothing is rounded or dropped.
+    """
+    names = names or [column(place) for place in range(len(reading.names))]
+    stored = []
+    selected = []
+    for name, kind in zip(names, reading.types, strict=True):
+        native = _stored_type(kind, reading)
+        stored.append((name, native))
+        selected.append(f"{value_sql(quoted(name), kind, reading, native)} AS {quoted(name)}")
+    return f"SELECT {', '.join(selected)} FROM {read_csv_sql(file, stored)}"
+
+
+def retyped_sql(table: str, reading: DelimitedReading) -> str:
+    """Return a query that gives a table of texts its column types."""
+    selected = [
+        f"{value_sql(column(place), kind, reading, 'VARCHAR')} AS {column(place)}"
+        for place, kind in enumerate(reading.types)
+    ]
+    return f"SELECT {', '.join(selected)} FROM {table}"
+
+
+def _stored_type(kind: ColumnType, reading: DelimitedReading) -> str:
+    plain = reading.decimal == "." and reading.thousands is None and not kind.markers
+    if kind.kind in ("integer", "number") and plain and not kind.wide:
+        return "DOUBLE"
+    return "VARCHAR"
+
+
+def value_sql(name: str, kind: ColumnType, reading: DelimitedReading, stored: str) -> str:
+    """Return the expression that turns a stored column into its type.
+
+    Integers are read as DOUBLE and checked, because DuckDB rounds ``7.6`` to 8 when it is told
+    that a column holds integers.
+    """
+    value = name
+    if kind.markers:
+        gone = ", ".join(map(literal, kind.markers))
+        value = f"CASE WHEN {name} IN ({gone}) THEN NULL ELSE {name} END"
+    match kind.kind:
+        case "text":
+            return value
+        case "bool":
+            known = ", ".join(map(literal, values.BOOLEANS))
+            checked = f"CASE WHEN {value} IN ({known}) THEN {value} ELSE 'not ' || {value} END"
+            return f"CAST({checked} AS BOOLEAN)"
+        case "integer":
+            if stored == "DOUBLE":
+                fits = f"{name} = trunc({name}) AND abs({name}) < 9e15"
+                otherwise = f"WHEN {name} IS NOT NULL THEN 'nan'::DOUBLE"
+                return f"CAST(CASE WHEN {fits} THEN {name} {otherwise} END AS BIGINT)"
+            return f"CAST({_plain_number(value, reading)} AS BIGINT)"
+        case "number":
+            return (
+                value if stored == "DOUBLE" else f"CAST({_plain_number(value, reading)} AS DOUBLE)"
+            )
+        case "date":
+            known_format = values.FORMATS_BY_TEXT[kind.date_format or ""]
+            shape = (
+                f"length({value}) = {known_format.length}"
+                if known_format.length
+                else f"{value} = trim({value})"
+            )
+            if known_format.text == "%Y-%m-%d":
+                # The plain cast is many times faster; the hyphen keeps out what it reads besides.
+                shape += f" AND substr({value}, 5, 1) = '-'"
+                checked = f"CASE WHEN {shape} THEN {value} ELSE 'not ' || {value} END"
+                return f"CAST({checked} AS DATE)"
+            checked = f"CASE WHEN {shape} THEN {value} ELSE 'not ' || {value} END"
+            parsed = f"strptime({checked}, {literal(known_format.for_duckdb)})"
+            return parsed if known_format.has_time else f"CAST({parsed} AS DATE)"
+
+
+def _plain_number(value: str, reading: DelimitedReading) -> str:
+    text = f"trim({value})"
+    if reading.thousands:
+        text = f"replace({text}, {literal(reading.thousands)}, '')"
+    if reading.decimal != ".":
+        text = f"replace({text}, {literal(reading.decimal)}, '.')"
+    return text
+
+
+def type_label(kind: ColumnType) -> str:
+    """Name a column's type as DuckDB does."""
+    match kind.kind:
+        case "text":
+            return "VARCHAR"
+        case "bool":
+            return "BOOLEAN"
+        case "integer":
+            return "BIGINT"
+        case "number":
+            return "DOUBLE"
+        case "date":
+            known = values.FORMATS_BY_TEXT[kind.date_format or ""]
+            if known.utc:
+                return "TIMESTAMP WITH TIME ZONE"
+            return "TIMESTAMP" if known.has_time else "DATE"

@@ -1,0 +1,245 @@
+"""Any source as the table ``staged (c0, c1, ...)`` of a workspace, with what reading it taught.
+
+This is the one place that knows all formats; profiles are computed on the staged table alone.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from analyst_kernel.data.read import columnar, database, delimited, excel, json, relation
+from analyst_kernel.data.read import frame as frame_stage
+from analyst_kernel.data.read.archives import unpacked_bytes
+from analyst_kernel.data.read.options import (
+    ArrowReading,
+    DelimitedReading,
+    DuckdbReading,
+    ExcelReading,
+    JsonReading,
+    ParquetReading,
+    Reading,
+    Source,
+    SqliteReading,
+    packing_options,
+)
+from analyst_kernel.data.read.workspace import Workspace, column, literal
+from analyst_kernel.protocol.base import Json
+from analyst_kernel.protocol.errors import DataError
+
+_CELL_BYTES = 12  # a frame's memory for one cell, on average; only for choosing frame or view
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A source after reading.
+
+    Attributes:
+        reading: Complete.
+        names: Column names in order, as the setup cell's frame has them.
+        rows: Row count.
+        labels: Type names of columns where the staged type says less than is known.
+        mixed: Columns whose cells hold several kinds of values.
+        short_rows: Rows with too few fields.
+        load: Whether the setup cell loads a frame or leaves the table on disk.
+    """
+
+    reading: Reading
+    names: tuple[str, ...]
+    rows: int
+    labels: dict[str, str]
+    mixed: tuple[str, ...] = ()
+    short_rows: int = 0
+    load: Literal["frame", "view"] = "frame"
+
+
+def stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
+    """Read a source into ``staged``.
+
+    Args:
+        work: Where the table goes.
+        source: What to read.
+        max_frame_bytes: Above this size, in bytes, the setup cell leaves the table on disk.
+
+    Raises:
+        DataError: It cannot be read as a table.
+    """
+    import duckdb
+
+    try:
+        staged = _stage(work, source, max_frame_bytes)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.OutOfMemoryException as error:
+        raise DataError(
+            f"{os.path.basename(source.path)} needs more memory than reading may take.",
+            "Convert it to Parquet, or attach a part of it.",
+        ) from error
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{os.path.basename(source.path)} cannot be read: {reason}.",
+            "Export it again as CSV (UTF-8) or Parquet.",
+        ) from error
+    if not staged.names:
+        raise DataError(
+            f"{os.path.basename(source.path)} has no columns.", "Check the export that made it."
+        )
+    return staged
+
+
+def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
+    match source.format:
+        case "csv" | "tsv":
+            return _delimited(work, source, max_frame_bytes)
+        case "json" | "jsonl":
+            return _json(work, source)
+        case "excel":
+            assert isinstance(source.reading, ExcelReading)
+            frame = excel.frame(source.path, source.reading)
+            names = tuple(map(str, frame.columns))
+            mixed = frame_stage.stage_frame(work, frame)
+            dates = frame_stage.convert_dates(work, names)
+            reading = replace(source.reading, dates=dates, names=names)
+            return Staged(reading, names, _count(work), _zones(dates), mixed)
+        case "sqlite":
+            assert isinstance(source.reading, SqliteReading)
+            names, mixed = database.stage_sqlite(work, source.path, source.reading)
+            dates = frame_stage.convert_dates(work, names)
+            rows = _count(work)
+            load = _load(rows * len(names) * _CELL_BYTES, max_frame_bytes)
+            if load == "view":
+                dates = ()
+            sqlite_reading = replace(source.reading, dates=dates)
+            return Staged(sqlite_reading, names, rows, _zones(dates), mixed, 0, load)
+        case "duckdb":
+            assert isinstance(source.reading, DuckdbReading)
+            return _duckdb(work, source.path, source.reading, max_frame_bytes)
+        case "parquet":
+            return _parquet(work, source, max_frame_bytes)
+        case "arrow":
+            arrow_reading, names = columnar.stage_arrow(work, source.path)
+            return Staged(arrow_reading, names, _count(work), {})
+
+
+def _load(size: int, limit: int) -> Literal["frame", "view"]:
+    return "view" if size > limit else "frame"
+
+
+def _count(work: Workspace) -> int:
+    return int(work.row("SELECT count(*) FROM staged")[0])
+
+
+def _zones(dates: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return {name: "TIMESTAMP WITH TIME ZONE" for name, text in dates if text.endswith("%z")}
+
+
+def _delimited(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
+    name = source.packing.member or source.path
+    reading = delimited.look(source.path, source.packing, name)
+    load = _load(unpacked_bytes(source.path, source.packing), max_frame_bytes)
+    if load == "view":
+        # SQL does not tell the letter case of names apart; a frame does.
+        names = _unlike(reading.names)
+        explicit = reading.explicit_names or names != reading.names
+        reading = replace(reading, names=names, explicit_names=explicit)
+    text = delimited.stage(work, source.path, reading)
+    labels = {
+        name: relation.type_label(kind)
+        for name, kind in zip(text.reading.names, text.reading.types, strict=True)
+    }
+    return Staged(text.reading, text.reading.names, _count(work), labels, (), text.short_rows, load)
+
+
+def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        candidate, number = name, 2
+        while candidate.lower() in taken:
+            candidate, number = f"{name}_{number}", number + 1
+        taken.add(candidate.lower())
+        result.append(candidate)
+    return tuple(result)
+
+
+def _json(work: Workspace, source: Source) -> Staged:
+    size = unpacked_bytes(source.path, source.packing)
+    reading, document = json.look(
+        source.path, source.packing, lines=source.format == "jsonl", size=size
+    )
+    if reading.on_disk:
+        columns = work.rows(f"DESCRIBE SELECT * FROM {big_json_sql(source.path, reading)}")
+        names = tuple(str(row[0]) for row in columns)
+        aliases = ", ".join(column(place) for place in range(len(names)))
+        work.run(
+            "CREATE OR REPLACE TABLE staged AS SELECT * FROM "
+            f"{big_json_sql(source.path, reading)} AS file({aliases})"
+        )
+        return Staged(reading, names, _count(work), {}, load="view")
+    frame = json.frame(reading, document)
+    names = tuple(map(str, frame.columns))
+    mixed = frame_stage.stage_frame(work, frame)
+    dates = frame_stage.convert_dates(work, names)
+    return Staged(replace(reading, dates=dates), names, _count(work), _zones(dates), mixed)
+
+
+def big_json_sql(path: str, reading: JsonReading) -> str:
+    """Return the DuckDB call that reads a big JSON file."""
+    shape = "newline_delimited" if reading.lines else "auto"
+    return f"read_json({literal(path)}, format = '{shape}')"
+
+
+def _duckdb(work: Workspace, path: str, reading: DuckdbReading, max_frame_bytes: int) -> Staged:
+    database.attach_duckdb(work, path)
+    table = database.duckdb_table_sql(reading)
+    names = tuple(str(row[0]) for row in work.rows(f"DESCRIBE SELECT * FROM {table}"))
+    aliases = ", ".join(column(place) for place in range(len(names)))
+    work.run(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM {table} AS file({aliases})")
+    rows = _count(work)
+    load = _load(rows * len(names) * _CELL_BYTES, max_frame_bytes)
+    return Staged(reading, names, rows, {}, load=load)
+
+
+def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
+    reading, stored, rows, size = columnar.look_parquet(source.path)
+    columnar.stage_parquet(work, source.path, stored)
+    load = _load(max(size, source.bytes), max_frame_bytes)
+    named = tuple(name for name in reading.index if not name.startswith("__index_level_"))
+    if load == "view" or not reading.index:
+        return Staged(reading, stored, rows, {}, load=load)
+    # reset_index() puts the index first; an index without a name is only a row number.
+    order = [stored.index(name) for name in named]
+    order += [n for n, name in enumerate(stored) if name not in reading.index]
+    picked = ", ".join(f"{column(old)} AS {column(new)}" for new, old in enumerate(order))
+    work.run("ALTER VIEW staged RENAME TO stored")
+    work.run(f"CREATE VIEW staged AS SELECT {picked} FROM stored")
+    return Staged(reading, tuple(stored[n] for n in order), rows, {}, load=load)
+
+
+def options_of(reading: Reading) -> dict[str, Json]:
+    """Describe for people what reading needs, beyond the format itself."""
+    found: dict[str, Json] = {}
+    dates: tuple[tuple[str, str], ...] = ()
+    match reading:
+        case DelimitedReading():
+            return reading.options()
+        case JsonReading():
+            dates = reading.dates
+            found = {"shape": reading.shape} | packing_options(reading.packing)
+            found |= {"key": reading.key} if reading.key else {}
+        case ExcelReading():
+            dates = reading.dates
+            found = {"header_row": reading.header_row}
+        case SqliteReading():
+            dates = reading.dates
+        case DuckdbReading():
+            found = {} if reading.schema == "main" else {"schema": reading.schema}
+        case ParquetReading() | ArrowReading():
+            pass
+        case _:
+            assert_never(reading)
+    if dates:
+        found["dates"] = dict(dates)
+    return found

@@ -1,0 +1,120 @@
+"""Sentences about a kernel that is gone, and about how isolated a kernel is."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from analyst_kernel._text import nearest
+from analyst_kernel.protocol.errors import SandboxError
+from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Frame
+from analyst_kernel.protocol.sandbox import SandboxLevel, SandboxReport, meets
+
+NOT_ISOLATED = (
+    "Not isolated. Generated code has your permissions on this computer, including your files and "
+    "the network."
+)
+_REASONS = {
+    "memory": "The kernel needed more memory than its limit allows and was ended.",
+    "processes": "The kernel started more processes than its limit allows and was ended.",
+    "disk": "The kernel wrote more to disk than its limit allows and was ended.",
+    "time": "The kernel ran longer than its limit allows and was ended.",
+}
+GONE = "Its variables are gone; a new, empty kernel was started."
+
+
+def reason_of(provisioner: Any, status: int | None) -> str:
+    """Say in one sentence what a kernel died of.
+
+    Args:
+        provisioner: The kernel's provisioner; its ``death_reason`` wins where it says more than
+            that the kernel crashed. It is one of the codes here, or a sentence.
+        status: The exit status as ``poll`` gave it: negative for a signal, ``None`` if unknown.
+    """
+    told = getattr(provisioner, "death_reason", None)
+    if isinstance(told, str) and told.strip() not in ("", "crash"):
+        return _REASONS.get(told.strip(), told.strip()[:500])
+    if status is None or status == 0:
+        return "The kernel ended."
+    if status > 0:
+        return f"The kernel ended itself with exit code {status}."
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    if name == "SIGKILL":
+        return "The kernel was killed (SIGKILL); most often the memory had run out."
+    if name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"):
+        return f"The kernel crashed inside a library ({name})."
+    return f"The kernel was ended by {name}."
+
+
+def report_of(provisioner: Any) -> SandboxReport:
+    """Return the isolation that the provisioner probed; a plain kernel has none."""
+    report = getattr(provisioner, "sandbox_report", None)
+    if isinstance(report, SandboxReport):
+        return report
+    return SandboxReport(level="none", form="plain", sentence=NOT_ISOLATED)
+
+
+def check_isolation(report: SandboxReport, required: SandboxLevel) -> None:
+    """Raise ``SandboxError`` where a kernel is less isolated than required."""
+    if meets(report.level, required):
+        return
+    notes = f" ({'; '.join(report.notes[:3])})" if report.notes else ""
+    raise SandboxError(
+        f"This machine offers the isolation level {report.level!r}, and {required!r} is required; "
+        f"no code ran{notes}.",
+        f"Run `analyst doctor` to see what is missing, or accept the risk with --sandbox "
+        f"{report.level}.",
+    )
+
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_CELL_LINE = re.compile(r"Cell In ?\[(\d+)\], line (\d+)")
+_ATTRIBUTE = re.compile(r"attribute '([^']{1,200})'")
+_NAME = re.compile(r"name '([^']{1,200})' is not defined")
+_MODULE = re.compile(r"No module named '([^']{1,200})'")
+
+
+def cell_error(
+    error: ErrorOutput, *, execution_count: int | None, frames: Sequence[Frame]
+) -> CellError:
+    """Return what went wrong, with the cell's line and the nearest name where there is one."""
+    return CellError(
+        name=error.ename,
+        message=error.evalue,
+        line=_line(error, execution_count),
+        hint=_hint(error, frames),
+    )
+
+
+def _line(error: ErrorOutput, execution_count: int | None) -> int | None:
+    line = None
+    for found in _CELL_LINE.finditer(_ANSI.sub("", "\n".join(error.traceback))):
+        if execution_count is None or int(found[1]) == execution_count:
+            line = int(found[2])
+    return line
+
+
+def _hint(error: ErrorOutput, frames: Sequence[Frame]) -> str:
+    if error.ename == "KeyError":
+        return _nearest_column(error.evalue.strip("'\""), frames)
+    if error.ename == "AttributeError" and (found := _ATTRIBUTE.search(error.evalue)):
+        return _nearest_column(found[1], frames)
+    if error.ename == "NameError" and (found := _NAME.search(error.evalue)):
+        close = "".join(nearest(found[1], [frame.name for frame in frames], 1))
+        return f"The nearest variable is {close}." if close else ""
+    if error.ename == "ModuleNotFoundError" and (found := _MODULE.search(error.evalue)):
+        return f"{found[1]} is not installed in this kernel, and nothing can be installed."
+    if error.ename == "StdinNotImplementedError":
+        return "A cell cannot ask for input here; write the value into the code."
+    return ""
+
+
+def _nearest_column(wanted: str, frames: Sequence[Frame]) -> str:
+    columns = {column.name: frame.name for frame in reversed(frames) for column in frame.columns}
+    close = "".join(nearest(wanted, columns, 1))
+    return f"The nearest column is {close!r} of {columns[close]}." if close else ""

@@ -1,0 +1,218 @@
+"""Where kernels are started: through Jupyter's own kernel managers, behind one small seam.
+
+``LocalHost`` uses ``jupyter_client`` in this process; a server passes a host over its own managers.
+Knows nothing of cells or outputs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel.protocol.errors import AnalystError, InputError, KernelError, SandboxError
+
+_LOG = logging.getLogger("analyst_kernel.kernel")
+_LOG.addHandler(logging.NullHandler())
+_SOCKET_PATH = 80
+_TAIL = 4_000
+
+_log = logging.getLogger(__name__)
+
+
+class KernelHost(Protocol):
+    """Starts, restarts and ends kernels; called by ``KernelSession`` alone, one call at a time.
+
+    ``Any`` stands for a ``jupyter_client.AsyncKernelManager`` or anything with its methods
+    (``client``, ``interrupt_kernel``, ``is_alive``, ``provisioner``).
+    """
+
+    async def start(
+        self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
+    ) -> Any:
+        """Start a kernel; it need not be ready. Cancelled or failed, it leaves nothing behind.
+
+        ``options`` (``require``, ``grants``, ``limits``...) are for the kernel's provisioner; a
+        kernel without one is started without them, since nothing there understands them.
+
+        Raises ``KernelError`` or ``SandboxError``.
+        """
+        ...
+
+    async def restart(self, km: Any) -> None:
+        """Kill the kernel, dead or alive, and start it anew under the same manager."""
+        ...
+
+    async def shutdown(self, km: Any) -> None:
+        """End the kernel and remove what it left; harmless when it is gone."""
+        ...
+
+    def last_words(self, km: Any) -> str:
+        """Return the end of what the kernel's process wrote to its own stderr, if it is known."""
+        ...
+
+
+@dataclass(slots=True)
+class _Room:
+    """What belongs to one kernel on disk."""
+
+    folder: Path
+    words: IO[bytes] | None = None
+
+
+def warm_up() -> None:
+    """Prepare in the background what the first kernel starts from; returns at once.
+
+    Only a provisioner that offers it (found as Jupyter finds it, by its entry point) has anything
+    to prepare. A failure here is no failure of the kernel, which says itself what it misses.
+    """
+    for point in entry_points(group="jupyter_client.kernel_provisioners"):
+        if point.dist is None or point.dist.name != "analyst-kernel":
+            continue
+        try:
+            point.load().warm_up()
+        except Exception:  # noqa: BLE001 - the kernel's own start tells what is wrong
+            _log.debug("The provisioner could not be warmed up", exc_info=True)
+
+
+class LocalHost:
+    """Kernels of this machine, without a server."""
+
+    def __init__(self) -> None:
+        """Start with no kernel."""
+        self._rooms: dict[int, _Room] = {}
+
+    async def start(
+        self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
+    ) -> Any:
+        """Start a kernel over ipc sockets in a private folder."""
+        import zmq.asyncio
+        from jupyter_client.kernelspec import NoSuchKernel
+        from jupyter_client.manager import AsyncKernelManager
+
+        km = AsyncKernelManager(
+            kernel_name=kernel_name, context=zmq.asyncio.Context.instance(), log=_LOG
+        )
+        km.shutdown_wait_time = 2.0
+        try:
+            spec = km.kernel_spec
+        except NoSuchKernel:
+            raise KernelError(
+                f"There is no Jupyter kernel named {kernel_name!r} on this machine.",
+                "Install this package again, or run `analyst doctor`.",
+            ) from None
+        try:
+            if not (spec is not None and spec.metadata.get("kernel_provisioner")):
+                options = self._make_room(km)
+            await km.start_kernel(cwd=cwd, env=env, **options)
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # the error that led here counts for more
+                await finish_despite_cancel(self.shutdown(km))
+            if (known := told(error, kernel_name)) is not None:
+                raise known from error
+            raise
+        return km
+
+    async def restart(self, km: Any) -> None:
+        """Kill and start again, with the same sockets and options."""
+        try:
+            await km.restart_kernel(now=True)
+        except BaseException as error:
+            if (known := told(error, km.kernel_name)) is not None:
+                raise known from error
+            raise
+
+    async def shutdown(self, km: Any) -> None:
+        """Ask the kernel to end, kill it where it does not within 2 s, remove its folder."""
+        try:
+            if km.has_kernel:
+                await km.shutdown_kernel(now=not await km.is_alive())
+            elif km.provisioner is not None:
+                await km.cleanup_resources()
+        finally:
+            room = self._rooms.pop(id(km), None)
+            if room is not None:
+                if room.words is not None:
+                    room.words.close()
+                shutil.rmtree(room.folder, ignore_errors=True)
+
+    def last_words(self, km: Any) -> str:
+        """Return the end of the kernel's stderr."""
+        room = self._rooms.get(id(km))
+        if room is None or room.words is None:
+            return ""
+        with open(room.words.name, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL))
+            return file.read().decode("utf-8", "replace").strip()
+
+    def _make_room(self, km: Any) -> dict[str, Any]:
+        """Give the kernel a private folder for its sockets and its last words."""
+        folder = Path(tempfile.mkdtemp(prefix="analyst-"))
+        if len(str(folder)) > _SOCKET_PATH and os.name == "posix":
+            folder.rmdir()
+            folder = Path(tempfile.mkdtemp(prefix="analyst-", dir="/tmp"))
+        room = self._rooms[id(km)] = _Room(folder)
+        km.connection_file = str(folder / "kernel.json")
+        if sys.platform != "win32":
+            km.transport = "ipc"
+            km.cache_ports = False
+            km.ip = str(folder / "s")
+        room.words = open(folder / "stderr", "wb")  # noqa: SIM115 - closed in shutdown
+        return {"stdout": room.words, "stderr": room.words}
+
+
+def told(error: BaseException, kernel_name: str) -> AnalystError | None:
+    """Return what a failed start means to the user, or ``None`` for what is no failure of it."""
+    if not isinstance(error, OSError | RuntimeError | ValueError):
+        return None
+    # The sandbox is imported by nobody, so its refusal is known by its exit code.
+    if getattr(error, "exit_code", None) == SandboxError.exit_code:
+        what = str(getattr(error, "what", error))
+        return SandboxError(what, str(getattr(error, "remedy", "")))
+    if getattr(error, "exit_code", None) == InputError.exit_code:
+        return InputError(str(error))
+    what = f"The kernel {kernel_name!r} could not be started: {str(error).rstrip('.')}."
+    return KernelError(what, "Run `analyst doctor`.")
+
+
+_NAMES = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP",
+        "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TERM",
+        "DYLD_FALLBACK_LIBRARY_PATH",
+        "COLUMNS", "IPYTHONDIR", "JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR",
+        "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR", "FONTCONFIG_PATH", "FONTCONFIG_FILE",
+        "SSL_CERT_FILE",
+        "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA",
+        "PROGRAMDATA", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS",
+        "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS",
+        "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+    }
+)  # fmt: skip
+_PREFIXES = ("LC_", "PYTHON", "CONDA_", "OMP_")
+
+
+def kernel_environment(notebook: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of the kernel of ``notebook`` (absolute path).
+
+    Args:
+        notebook: Told to the kernel as ``JPY_SESSION_NAME``, by which it finds its analysis.
+        base: Where to take variables from; this process's environment by default.
+    """
+    given = os.environ if base is None else base
+    kept = {
+        name: value
+        for name, value in given.items()
+        if name.upper() in _NAMES or name.upper().startswith(_PREFIXES)
+    }
+    return {**kept, "JPY_SESSION_NAME": notebook}

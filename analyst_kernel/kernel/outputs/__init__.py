@@ -1,0 +1,1 @@
+"""A kernel's messages folded into outputs, limited and sanitised."""

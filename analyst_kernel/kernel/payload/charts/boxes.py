@@ -1,0 +1,226 @@
+"""Box plots and violins: the five numbers of each group, each from its own lines.
+
+The numbers come from the call that drew them; lines are read only where no call was recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyst_kernel.kernel.payload.charts.legends import own_name
+from analyst_kernel.kernel.payload.charts.sheet import Sheet
+from analyst_kernel.kernel.payload.charts.values import floats, is_close, listed, scalar
+
+
+def read_boxes(sheet: Sheet) -> None:
+    """Read the boxes of a panel."""
+    lines = [line for line in sheet.axes.lines if sheet.is_open(line)]
+    found: list[tuple[Any, dict[str, Any], str]] = []
+    for line in lines:
+        record = sheet.records.get(line, {})
+        if "box" in record:
+            found.append((line, *_recorded(sheet, line, record)))
+    if not found:
+        found = _from_shapes(sheet, lines)
+    for along in ("vertical", "horizontal"):
+        members = [(line, element) for line, element, way in found if way == along]
+        if members:
+            elements = [element for _, element in members]
+            sheet.add("box_and_whisker", elements, members[0][0], orientation=along)
+
+
+def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    stats = record["box"]
+    parts = [part for reference in record["parts"] if (part := reference()) is not None]
+    sheet.use(*parts)
+    along = record["orientation"]
+    scale = sheet.x if along == "vertical" else sheet.y
+    place = float(record["position"])
+    name = scale.label_at(place)
+    fixed = scale.is_text or not stats.get("label")
+    box = next((part for part in parts if hasattr(part, "get_facecolor")), None)
+    group = ""
+    if box is not None:
+        group = own_name(box) or sheet.names.named(box)
+    return {
+        "label": name if fixed else str(stats["label"]),
+        "group": group,
+        "min": scalar(stats.get("whislo")),
+        "first_quartile": scalar(stats.get("q1")),
+        "median": scalar(stats.get("med")),
+        "third_quartile": scalar(stats.get("q3")),
+        "max": scalar(stats.get("whishi")),
+        **({"mean": scalar(stats["mean"])} if "mean" in stats else {}),
+        "outliers": listed(floats(stats["fliers"])),
+    }, along
+
+
+def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[tuple[Any, dict[str, Any], str]]:
+    """Find boxes among shapes: a closed rectangle with a line across it and lines at its ends."""
+    boxes: list[tuple[Any, tuple[float, float, float, float]]] = []
+    for shape in [*lines, *sheet.axes.patches]:
+        corners = _corners(shape)
+        if corners is not None and all(sheet.in_data(shape.get_transform())):
+            boxes.append((shape, corners))
+    found = []
+    for shape, corners in boxes:
+        for along in ("vertical", "horizontal"):
+            read = _one_box(sheet, lines, shape, corners, along)
+            if read is not None:
+                found.append((*read, along))
+                break
+    return found
+
+
+def _corners(shape: Any) -> tuple[float, float, float, float] | None:
+    """Return low and high x, low and high y of a closed rectangle."""
+    if hasattr(shape, "get_xdata"):
+        columns = shape.get_xdata(orig=False), shape.get_ydata(orig=False)
+        points = np.column_stack([floats(column) for column in columns])
+    elif type(shape).__name__ == "PathPatch":
+        points = floats(shape.get_path().vertices)
+    else:
+        return None
+    if len(points) not in (5, 6) or not np.isfinite(points).all():
+        return None
+    if not np.array_equal(points[0], points[4]):
+        return None
+    xs, ys = np.unique(points[:5, 0]), np.unique(points[:5, 1])
+    if len(xs) != 2 or len(ys) != 2:
+        return None
+    return float(xs[0]), float(xs[1]), float(ys[0]), float(ys[1])
+
+
+def _one_box(
+    sheet: Sheet,
+    lines: list[Any],
+    shape: Any,
+    corners: tuple[float, float, float, float],
+    along: str,
+) -> tuple[Any, dict[str, Any]] | None:
+    left, right, low, high = corners if along == "vertical" else (*corners[2:], *corners[:2])
+    middle, width = (left + right) / 2, right - left
+    median, ends, outliers, used = None, [low, high], [], [shape]
+    first = None
+    for line in lines:
+        if line is shape or not sheet.is_open(line):
+            continue
+        across, up = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
+        if along == "horizontal":
+            across, up = up, across
+        if not len(across) or not np.isfinite(across).all() or not np.isfinite(up).all():
+            continue
+        centred = all(is_close(place, middle, width) for place in across.tolist())
+        if len(up) == 2 and up[0] == up[1]:
+            spans_box = is_close(float(min(across)), left, width)
+            spans_box = spans_box and is_close(float(max(across)), right, width)
+            if spans_box and low <= up[0] <= high and median is None:
+                median, first = float(up[0]), line
+                used.append(line)
+            elif is_close((across[0] + across[1]) / 2, middle, width) and up[0] in ends:
+                used.append(line)  # a cap
+        elif centred and len(up) == 2 and line.get_linestyle() not in ("None", "", " "):
+            if low in up or high in up:
+                ends.extend(float(end) for end in up)
+                used.append(line)
+        elif centred and line.get_linestyle() in ("None", "", " "):
+            outliers.extend(up.tolist())
+            used.append(line)
+    if median is None or len(ends) == 2:
+        return None
+    sheet.use(*used)
+    scale = sheet.x if along == "vertical" else sheet.y
+    return first, {
+        "label": scale.label_at(middle),
+        "group": sheet.names.named(shape) if hasattr(shape, "get_facecolor") else "",
+        "min": scalar(min(ends)),
+        "first_quartile": scalar(low),
+        "median": scalar(median),
+        "third_quartile": scalar(high),
+        "max": scalar(max(ends)),
+        "outliers": listed(floats(outliers)),
+    }
+
+
+def read_violins(sheet: Sheet) -> None:
+    """Read the violins of a panel: recorded ones, or those with a box drawn inside."""
+    found: list[tuple[Any, dict[str, Any], str]] = []
+    for body in sheet.axes.collections:
+        record = sheet.records.get(body, {})
+        if "violin" not in record or not sheet.is_open(body):
+            continue
+        parts = [part for reference in record["parts"] if (part := reference()) is not None]
+        sheet.use(body, *parts)
+        along = record["orientation"]
+        scale = sheet.x if along == "vertical" else sheet.y
+        element = {
+            "label": scale.label_at(record["position"]),
+            "group": own_name(body) or sheet.names.named(body),
+            **{name: scalar(value) for name, value in record["violin"].items()},
+            "outliers": [],
+        }
+        found.append((body, element, along))
+    found = found or _inner_boxes(sheet)
+    for along in ("vertical", "horizontal"):
+        members = [(body, element) for body, element, way in found if way == along]
+        if members:
+            elements = [element for _, element in members]
+            sheet.add("violin", elements, members[0][0], orientation=along)
+
+
+def _inner_boxes(sheet: Sheet) -> list[tuple[Any, dict[str, Any], str]]:
+    """Find violins by a thin line (whiskers), a thick one (box) and a point (median) inside."""
+    bodies = [
+        body
+        for body in sheet.axes.collections
+        if sheet.is_open(body) and any(c.__name__ == "PolyCollection" for c in type(body).__mro__)
+    ]
+    lines = [line for line in sheet.axes.lines if sheet.is_open(line)]
+    found = []
+    for first, second, dot in zip(lines, lines[1:], lines[2:]):  # noqa: B905 - of unlike length
+        sizes = [len(line.get_xdata(orig=False)) for line in (first, second, dot)]
+        if sizes != [2, 2, 1]:
+            continue
+        xs = [floats(line.get_xdata(orig=False)) for line in (first, second, dot)]
+        ys = [floats(line.get_ydata(orig=False)) for line in (first, second, dot)]
+        if all((x == xs[2][0]).all() for x in xs):
+            along, place, ends = "vertical", float(xs[2][0]), ys
+        elif all((y == ys[2][0]).all() for y in ys):
+            along, place, ends = "horizontal", float(ys[2][0]), xs
+        else:
+            continue
+        body = _around(bodies, along, place, float(ends[2][0]))
+        if body is None:
+            continue
+        sheet.use(first, second, dot, body)
+        scale = sheet.x if along == "vertical" else sheet.y
+        element = {
+            "label": scale.label_at(place),
+            "group": own_name(body) or sheet.names.named(body),
+            "min": scalar(ends[0].min()),
+            "first_quartile": scalar(ends[1].min()),
+            "median": scalar(ends[2][0]),
+            "third_quartile": scalar(ends[1].max()),
+            "max": scalar(ends[0].max()),
+            "outliers": [],
+        }
+        found.append((body, element, along))
+    if found:
+        sheet.warnings.append("Least and greatest values of the violins are those of its whiskers.")
+    return found
+
+
+def _around(bodies: list[Any], along: str, place: float, value: float) -> Any:
+    point = (place, value) if along == "vertical" else (value, place)
+    for body in bodies:
+        for path in body.get_paths():
+            box = path.get_extents()
+            slack = 1e-9 * max(1.0, abs(point[0]), abs(point[1]))
+            if (
+                box.x0 - slack <= point[0] <= box.x1 + slack
+                and box.y0 - slack <= point[1] <= box.y1 + slack
+            ):
+                return body
+    return None

@@ -1,0 +1,140 @@
+"""Heat maps, images and contours: values on a grid, with the names of its rows and columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analyst_kernel.kernel.payload.charts.scales import Scale
+from analyst_kernel.kernel.payload.charts.sheet import Sheet
+from analyst_kernel.kernel.payload.charts.values import MOST_POINTS, chosen, floats, listed, text_of
+
+
+def read_grids(sheet: Sheet) -> None:
+    """Read the images and meshes of a panel."""
+    for shape in [*sheet.axes.images, *sheet.axes.collections]:
+        kind = {cls.__name__ for cls in type(shape).__mro__}
+        if not sheet.is_open(shape):
+            continue
+        if "AxesImage" in kind:
+            sheet.use(shape)
+            _image(sheet, shape)
+        elif kind & {"QuadMesh", "PolyQuadMesh"}:
+            sheet.use(shape)
+            _mesh(sheet, shape)
+        elif "ContourSet" in kind:
+            sheet.use(shape)
+            _contour(sheet, shape)
+
+
+def _image(sheet: Sheet, image: Any) -> None:
+    values = image.get_array()
+    if values is None or values.ndim != 2:
+        sheet.warnings.append("A picture in colours has no values to list.")
+        return
+    rows, columns = values.shape
+    left, right, bottom, top = image.get_extent()
+    if image.origin == "upper":
+        bottom, top = top, bottom
+    across = left + (right - left) * (np.arange(columns) + 0.5) / columns
+    up = bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows
+    steps = abs(right - left) / columns, abs(top - bottom) / rows
+    _add(sheet, image, values, (up, across), (steps[1], steps[0]))
+
+
+def _mesh(sheet: Sheet, mesh: Any) -> None:
+    values = mesh.get_array()
+    corners = floats(mesh.get_coordinates())
+    if values is None:
+        sheet.warnings.append("A mesh without values is not listed.")
+        return
+    rows, columns = corners.shape[0] - 1, corners.shape[1] - 1
+    if values.size == corners.shape[0] * corners.shape[1]:  # a value at each corner
+        rows, columns = corners.shape[:2]
+        across, up = corners[0, :, 0], corners[:, 0, 1]
+    elif values.size == rows * columns:
+        across = (corners[0, :-1, 0] + corners[0, 1:, 0]) / 2
+        up = (corners[:-1, 0, 1] + corners[1:, 0, 1]) / 2
+        edges = (listed(corners[:, 0, 1]), listed(corners[0, :, 0]))
+        steps = np.abs(np.diff(corners[:, 0, 1])).min(), np.abs(np.diff(corners[0, :, 0])).min()
+        _add(sheet, mesh, values.reshape(rows, columns), (up, across), steps, edges)
+        return
+    else:
+        sheet.warnings.append("A mesh in colours has no values to list.")
+        return
+    _add(sheet, mesh, values.reshape(rows, columns), (up, across), (1.0, 1.0))
+
+
+def _names(scale: Scale, middles: Any, step: float) -> list[Any]:
+    """Return the names of rows or columns: the tick label within each, else its position."""
+    if not scale.is_text:
+        return scale.values(np.round(middles, 12))
+    if scale.kind == "category":
+        return [scale.label_at(float(middle)) for middle in middles]
+    named: list[Any] = []
+    for middle in middles.tolist():
+        inside = [
+            word
+            for place, word in zip(scale.ticks, scale.labels)  # noqa: B905 - a kernel may be older
+            if abs(place - middle) < step / 2 and word
+        ]
+        named.append(inside[0] if inside else None)
+    return named
+
+
+def _add(
+    sheet: Sheet,
+    shape: Any,
+    values: Any,
+    middles: tuple[Any, Any],
+    steps: tuple[float, float],
+    edges: tuple[list[Any], list[Any]] | None = None,
+) -> None:
+    cells = floats(values)
+    rows, columns = cells.shape
+    places = chosen(rows, rows), chosen(columns, columns)
+    if rows * columns > MOST_POINTS:
+        side = max(1, int((MOST_POINTS / (rows * columns)) ** 0.5 * rows))
+        places = chosen(rows, side), chosen(columns, max(1, MOST_POINTS // max(1, side)))
+        sheet.warnings.append(
+            f"{len(places[0])} x {len(places[1])} of {rows} x {columns} cells are listed, evenly "
+            "spaced; the picture shows all."
+        )
+    names = [
+        _names(scale, middle[place], step)
+        for scale, middle, place, step in zip((sheet.y, sheet.x), middles, places, steps)  # noqa: B905 - a kernel may be older
+    ]
+    kept = [listed(row) for row in cells[np.ix_(*places)]]
+    finite = cells[np.isfinite(cells)]
+    bar = getattr(shape, "colorbar", None)
+    label = (bar.ax.get_ylabel() or bar.ax.get_xlabel()) if bar is not None else ""
+    matrix: dict[str, Any] = {
+        "rows": names[0],
+        "columns": names[1],
+        "values": kept,
+        "shape": [rows, columns],
+        "label": text_of(label) or None,
+    }
+    named = sheet.x.is_text or sheet.y.is_text
+    if edges is not None and not named and rows * columns <= MOST_POINTS:
+        matrix["row_edges"], matrix["column_edges"] = edges
+    elements = [
+        {
+            "label": "" if name is None else str(name),
+            "points": [[column, value] for column, value in zip(names[1], row)],  # noqa: B905 - a kernel may be older
+            "_count": len(row),
+        }
+        for name, row in zip(names[0], kept)  # noqa: B905 - a kernel may be older
+    ]
+    span = listed([finite.min(), finite.max()]) if finite.size else None
+    elements[0]["_values"] = span
+    sheet.add("heatmap", elements, shape, matrix=matrix)
+
+
+def _contour(sheet: Sheet, shape: Any) -> None:
+    levels = listed(floats(shape.levels))
+    elements = [{"label": f"level {level:.6g}", "value": level} for level in levels]
+    sheet.warnings.append("Of a contour plot only the levels are listed, not its grid.")
+    low, high = listed([float(shape.zmin), float(shape.zmax)])
+    sheet.add("contour", elements, shape, filled=bool(shape.filled), value_range=[low, high])

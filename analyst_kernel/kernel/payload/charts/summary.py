@@ -1,0 +1,162 @@
+"""One sentence that says what a chart shows, for someone who cannot see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_KINDS = {
+    "line": "Line chart",
+    "scatter": "Scatter plot",
+    "bar": "Bar chart",
+    "histogram": "Histogram",
+    "box_and_whisker": "Box plot",
+    "violin": "Violin plot",
+    "pie": "Pie chart",
+    "heatmap": "Heat map",
+    "hexbin": "Hexagonal bin plot",
+    "area": "Area chart",
+    "band": "Band",
+    "errorbar": "Chart with error bars",
+    "stem": "Stem plot",
+    "segments": "Chart of segments",
+    "contour": "Contour plot",
+    "unknown": "Chart of an unknown type",
+}
+_MOST = 700
+
+
+def kind_name(kind: str) -> str:
+    """Return a type's name as a user says it."""
+    return _KINDS.get(kind, "Chart")
+
+
+def sentence(chart: dict[str, Any]) -> str:
+    """Return type, title, axes and main facts of one panel, as one sentence."""
+    layers = chart.get("layers") or [chart]
+    kind = kind_name(chart["type"])
+    if chart.get("projection") == "polar":
+        kind = f"{kind} in polar coordinates"
+    others = [kind_name(layer["type"]).lower() for layer in layers[1:]]
+    if others:
+        kind += f" with {' and '.join(dict.fromkeys(others))}"
+    text = kind + (f" '{chart['title']}'" if chart.get("title") else "")
+    x, y = chart.get("x_label"), chart.get("y_label")
+    if chart["type"] != "pie" and (x or y):
+        text += f": {y or 'values'} by {x}" if x else f": {y}"
+    facts = _facts(chart)
+    text += f"; {facts}" if facts else ""
+    if chart["type"] == "unknown" and chart.get("warnings"):
+        text += f"; {chart['warnings'][0].rstrip('.')}"
+    return (text if len(text) <= _MOST else text[: _MOST - 1] + "…") + "."
+
+
+def _facts(chart: dict[str, Any]) -> str:
+    elements, kind = chart["elements"], chart["type"]
+    if kind == "pie":
+        return _pie(elements)
+    if kind in ("box_and_whisker", "violin"):
+        medians = _listing([f"{_name(e)} {_short(e.get('median'))}" for e in elements], 8)
+        return f"{_count(len(elements), 'group')}, medians {medians}"
+    if kind == "histogram":
+        return _histogram(chart)
+    if kind == "bar":
+        return _bars(chart)
+    if kind == "heatmap":
+        rows, columns = chart["matrix"]["shape"]
+        return f"{rows} rows by {columns} columns" + _range("values", elements[0].get("_values"))
+    if kind == "contour":
+        return _count(len(elements), "level")
+    return _points(chart)
+
+
+def _points(chart: dict[str, Any]) -> str:
+    elements = chart["elements"]
+    if not elements:
+        return ""
+    parts = []
+    named = [element["label"] for element in elements if element["label"]]
+    if len(elements) > 1 or named:
+        names = f" ({_listing(named, 6)})" if named else ""
+        parts.append(f"{len(elements)} series{names}")
+    parts.append(_count(sum(element.get("_count", 0) for element in elements), "point"))
+    text = ", ".join(parts)
+    for axis in ("x", "y"):
+        text += _range(axis, _joined([element.get(f"_{axis}") for element in elements]))
+    values = elements[0].get("_values")
+    return text + (_range("values", values) if values else "")
+
+
+def _bars(chart: dict[str, Any]) -> str:
+    elements, groups = chart["elements"], chart["series"]
+    text = _count(len(elements), "bar")
+    if len(groups) > 1:
+        text += f" in {len(groups)} series ({_listing(groups, 6)})"
+    known = [e for e in elements if _is_number(e["value"])]
+    if len(elements) <= 4:
+        return f"{text}: " + _listing([f"{_name(e)} {_short(e['value'])}" for e in elements], 4)
+    if known:
+        high = max(known, key=lambda element: element["value"])
+        low = min(known, key=lambda element: element["value"])
+        text += f", highest {_name(high)} {_short(high['value'])}"
+        text += f", lowest {_name(low)} {_short(low['value'])}"
+    return text
+
+
+def _histogram(chart: dict[str, Any]) -> str:
+    elements = chart["elements"]
+    bounds = [element["bin"] for element in elements]
+    ends = _joined([[bound[0], bound[1]] for bound in bounds])
+    bins = len({str(bound) for bound in bounds})
+    text = _count(bins, "bin")
+    if len(chart["series"]) > 1:
+        text += f" for {len(chart['series'])} series ({_listing(chart['series'], 6)})"
+    if ends:
+        text += f" from {_short(ends[0])} to {_short(ends[1])}"
+    known = [e for e in elements if _is_number(e["value"])]
+    if known:
+        high = max(known, key=lambda element: element["value"])
+        text += f", highest in {_name(high)} with {_short(high['value'])}"
+    return text
+
+
+def _pie(elements: list[dict[str, Any]]) -> str:
+    shown = sorted(elements, key=lambda element: -(element.get("share") or 0))
+    shares = [f"{_name(e)} {100 * (e.get('share') or 0):.1f} %" for e in shown]
+    return f"{_count(len(elements), 'slice')}: {_listing(shares, 6)}"
+
+
+def _name(element: dict[str, Any]) -> str:
+    parts = [str(element.get("label") or ""), str(element.get("group") or "")]
+    return " ".join(part for part in parts if part)[:60] or "unnamed"
+
+
+def _listing(words: list[str], most: int) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(word[:60] for word in words[:most]) + more
+
+
+def _count(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _range(name: str, ends: list[Any] | None) -> str:
+    return f", {name} from {_short(ends[0])} to {_short(ends[-1])}" if ends else ""
+
+
+def _joined(spans: list[list[Any] | None]) -> list[Any] | None:
+    known = [end for ends in spans if ends for end in ends if end is not None]
+    if not known:
+        return None
+    if all(_is_number(end) for end in known) or all(
+        isinstance(end, str) and end[:4].isdigit() and end[4:5] == "-" for end in known
+    ):
+        return [min(known), max(known)]
+    return [str(known[0]), str(known[-1])]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

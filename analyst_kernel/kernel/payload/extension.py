@@ -1,0 +1,81 @@
+"""The start-up of an analysis's kernel, from inside: sent by a session, or as IPython extension.
+
+Both ways run the same text, and whatever comes second changes nothing but ``OUTPUT_DIR``. So every
+client of the ``analyst`` kernel gets the same pictures, typed charts and settings. Standard library
+only: it is also read as text, and run where this package cannot be imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any
+
+SETUP = "_analyst_setup"
+STREAMS = "_analyst_streams"
+INTERRUPT = "_analyst_interrupt"
+CHARTS = "analyst_kernel.kernel.payload.charts"
+"""How the chart readers name their package; inside a kernel it is :data:`CHARTS_INSIDE`."""
+
+CHARTS_INSIDE = "_analyst_charts"
+
+FILES = {
+    SETUP: "setup.py",
+    "_analyst_frames": "frames.py",
+    STREAMS: "streams.py",
+    INTERRUPT: "interrupt.py",
+    "_analyst_chart_capture": "chart_capture.py",
+    CHARTS_INSIDE: "charts/__init__.py",
+    **{
+        f"{CHARTS_INSIDE}.{name}": f"charts/{name}.py"
+        for name in (
+            "areas", "bars", "boxes", "figures", "grids", "legends", "lines", "panels", "points",
+            "scales", "sheet", "summary", "values", "wedges",
+        )
+    },
+}  # fmt: skip
+"""Module inside the kernel to file of this folder."""
+
+
+def start(shell: Any, texts: dict[str, str], output_dir: str) -> None:
+    """Set a kernel up from the texts of :data:`FILES`; a second time only tells ``OUTPUT_DIR``.
+
+    Args:
+        shell: IPython's.
+        texts: Module name to source.
+        output_dir: Absolute path of the analysis's writable folder.
+    """
+    known = sys.modules.get(SETUP)
+    if known is None or getattr(known, "texts", None) != texts:
+        if known is not None and hasattr(known, "retire"):
+            known.retire()
+        known = types.ModuleType(SETUP)
+        exec(compile(texts[SETUP], f"<{SETUP}>", "exec"), known.__dict__)  # noqa: S102 - our own source
+        sys.modules[SETUP] = known
+        known.__dict__["set_up"](shell, texts)
+    known.__dict__["tell_place"](shell, output_dir)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Set up the kernel that this runs in, as IPython asks an extension to."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    texts = {}
+    for name, file in FILES.items():
+        with open(os.path.join(folder, file), encoding="utf-8") as stream:
+            texts[name] = stream.read()
+    start(shell, texts, output_folder(shell))
+
+
+def output_folder(shell: Any) -> str:
+    """Return the absolute path of ``OUTPUT_DIR``: as the kernel was told, else by its notebook."""
+    known = shell.user_ns.get("OUTPUT_DIR")
+    told = os.fspath(known) if isinstance(known, os.PathLike) else ""
+    told = told or os.environ.get("ANALYST_OUTPUT_DIR", "")
+    if told:
+        return os.path.abspath(told)
+    notebook = os.environ.get("JPY_SESSION_NAME", "")
+    stem = os.path.splitext(os.path.basename(notebook))[0]
+    if not notebook.endswith(".ipynb") or not stem:
+        stem = "analysis"
+    return os.path.join(os.path.abspath(os.path.dirname(notebook) or os.curdir), f"{stem}_files")

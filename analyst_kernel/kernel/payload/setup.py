@@ -1,0 +1,273 @@
+"""Runs inside the kernel, once, before the first cell. Standard library only; never imported here.
+
+Configures what the cells will meet (``OUTPUT_DIR``, pictures, native chart specs, warnings) without
+importing a heavy library: what concerns a library happens when the cell imports it. Changes no
+default that would make a notebook print something else in a plain kernel.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+FACTS_MIME = "application/vnd.analyst-kernel.facts+json"
+PICTURE_DPI = 125
+CAPTURE = "_analyst_chart_capture"
+STREAMS = "_analyst_streams"
+INTERRUPT = "_analyst_interrupt"
+PACKAGED_CHARTS = "analyst_kernel.kernel.payload.charts"
+LIBRARIES = {
+    "pandas": "pandas",
+    "numpy": "numpy",
+    "duckdb": "duckdb",
+    "matplotlib": "matplotlib",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "seaborn": "seaborn",
+    "statsmodels": "statsmodels",
+    "plotly": "plotly",
+    "altair": "altair",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "openpyxl": "openpyxl",
+    "ipykernel": "ipykernel",
+    "IPython": "ipython",
+}
+
+texts: dict[str, str] = {}
+"""Module name to source, of everything that was sent; compiled when it is imported."""
+
+_NEWER = re.compile(r"application/vnd\.(vega|vegalite)\.v\d+[.+]json")
+_waiting: dict[str, list[Callable[[Any], None]]] = {}
+_problems: list[str] = []
+_facts = {"output_dir": ""}
+
+
+class _Loader:
+    """Runs the real loader, then what waits for the module."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: Any) -> Any:
+        """Create the module as the real loader does."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        """Execute the module, put the real loader back, then tell those who wait."""
+        self.loader.exec_module(module)
+        module.__loader__ = module.__spec__.loader = self.loader
+        for callback in _waiting.pop(module.__name__, []):
+            _attempt(callback, module)
+
+
+class _Finder:
+    """Wraps the loader of the modules that something waits for."""
+
+    def __init__(self) -> None:
+        self.busy = False
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find the module through the other finders and wrap its loader."""
+        if self.busy or name not in _waiting:
+            return None
+        self.busy = True
+        try:
+            spec: Any = importlib.util.find_spec(name)
+        finally:
+            self.busy = False
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader)
+            return spec
+        return None
+
+
+class _Text:
+    """Finds and loads the modules that were sent as text."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find a module that was sent."""
+        if name not in texts:
+            return None
+        inside = any(other.startswith(f"{name}.") for other in texts)
+        return importlib.machinery.ModuleSpec(name, self, is_package=inside)  # type: ignore[arg-type]  # has what a loader needs
+
+    def create_module(self, _spec: Any) -> None:
+        """Leave the making of the module to Python."""
+
+    def exec_module(self, module: Any) -> None:
+        """Compile and run its text."""
+        name = module.__name__
+        text = texts[name].replace(PACKAGED_CHARTS, "_analyst_charts")
+        exec(compile(text, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own source
+
+
+def _attempt(callback: Callable[[Any], None], module: Any) -> None:
+    try:
+        callback(module)
+    except Exception as error:  # noqa: BLE001 - never into the user's import
+        _problems.append(f"{type(error).__name__}: {error}"[:300])
+
+
+_finder = _Finder()
+_text = _Text()
+
+
+def when_imported(name: str, callback: Callable[[Any], None]) -> None:
+    """Call ``callback(module)`` now if ``name`` is imported, else right after it will be."""
+    if name in sys.modules:
+        _attempt(callback, sys.modules[name])
+    else:
+        _waiting.setdefault(name, []).append(callback)
+
+
+def _on_pandas(_pandas: Any) -> None:
+    errors = sys.modules.get("pandas.errors")
+    # By default a warning is shown once per line number, so the next cell would stay silent.
+    for name in ("ChainedAssignmentError", "SettingWithCopyWarning"):
+        category = getattr(errors, name, None)
+        if category is not None:
+            warnings.filterwarnings("always", category=category)
+
+
+def _on_altair(altair: Any) -> None:
+    altair.renderers.enable("mimetype")
+    if hasattr(altair.renderers, "register"):
+        native = altair.renderers.get()
+        altair.renderers.register("analyst", lambda spec, **more: _for_lab(native(spec, **more)))
+        altair.renderers.enable("analyst")
+
+
+def _for_lab(shown: Any) -> Any:
+    """Name a specification as notebooks know it: they draw version 5, and no newer name."""
+    if isinstance(shown, tuple):
+        return (_for_lab(shown[0]), *shown[1:])
+    bundle = {}
+    for mime, value in shown.items():
+        found = _NEWER.fullmatch(mime)
+        if found is None or not isinstance(value, dict):
+            bundle[mime] = "Altair chart" if mime == "text/plain" else value
+            continue
+        schema = re.sub(r"/v\d[\w.]*\.json$", "/v5.json", str(value.get("$schema", "")))
+        bundle[f"application/vnd.{found.group(1)}.v5+json"] = {**value, "$schema": schema}
+    return bundle
+
+
+def _on_plotly(plotly_io: Any) -> None:
+    plotly_io.renderers.default = "plotly_mimetype"
+
+
+def _pictures(shell: Any) -> Callable[[Any], None]:
+    def on_inline(_backend: Any) -> None:
+        from IPython.core.pylabtools import print_figure
+        from matplotlib import rcParamsDefault
+        from matplotlib.figure import Figure
+
+        def picture(figure: Any) -> Any:
+            # A resolution that the cell chose is kept; only the default is rendered finer.
+            dpi = figure.dpi if figure.dpi != rcParamsDefault["figure.dpi"] else PICTURE_DPI
+            return print_figure(  # type: ignore[no-untyped-call]  # IPython has none
+                figure, fmt="png", base64=True, dpi=dpi
+            )
+
+        shell.display_formatter.formatters["image/png"].for_type(Figure, picture)
+
+    return on_inline
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name, distribution in LIBRARIES.items():
+        try:
+            versions[name] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def set_up(shell: Any, sent: dict[str, str]) -> None:
+    """Prepare the kernel, once.
+
+    Args:
+        shell: The IPython shell.
+        sent: Module name to source of what may be imported; the source of the chart capture
+            defines ``install(shell, when_imported)``, and may be empty.
+    """
+    texts.update(sent)
+    sys.meta_path.insert(0, _finder)
+    sys.meta_path.append(_text)
+    importlib.import_module("_analyst_frames")
+    if sent.get(STREAMS):
+        importlib.import_module(STREAMS).install(shell)
+    if sent.get(INTERRUPT):
+        importlib.import_module(INTERRUPT).install()
+    when_imported("pandas", _on_pandas)
+    when_imported("altair", _on_altair)
+    if "plotly.io" in sys.modules:
+        when_imported("plotly.io", _on_plotly)
+    when_imported("matplotlib_inline.backend_inline", _pictures(shell))
+    if sent.get(CAPTURE):
+        try:
+            importlib.import_module(CAPTURE).install(shell, when_imported)
+        except Exception as error:  # noqa: BLE001 - told, never raised
+            _problems.append(f"chart capture: {type(error).__name__}: {error}"[:300])
+
+
+def retire() -> None:
+    """Take back what a second set-up from other texts would double."""
+    for name in (STREAMS, INTERRUPT):
+        if name in sys.modules:
+            sys.modules[name].retire()
+    for finder in (_finder, _text):
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+    for name in texts:
+        sys.modules.pop(name, None)
+
+
+def tell_place(shell: Any, output_dir: str) -> None:
+    """Give the code ``OUTPUT_DIR`` and its environment; may be called again.
+
+    Args:
+        shell: The IPython shell.
+        output_dir: Absolute path of the writable folder.
+    """
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
+    here = pathlib.Path(output_dir)
+    same = os.path.realpath(here.parent) == os.path.realpath(os.getcwd())
+    # Relative where possible: a notebook should not print the paths of one machine.
+    folder = pathlib.Path(here.name) if same else here
+    _facts["output_dir"] = str(folder)
+    shell.user_ns["OUTPUT_DIR"] = folder
+    shell.user_ns_hidden["OUTPUT_DIR"] = folder
+
+
+class Facts:
+    """What the kernel is, for one ``user_expressions`` reply."""
+
+    def __repr__(self) -> str:
+        """Say nothing: only the MIME bundle counts."""
+        return ""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        facts = {
+            "python": platform.python_version(),
+            "versions": _versions(),
+            **_facts,
+            "problems": _problems,
+        }
+        return {FACTS_MIME: json.dumps(facts)}

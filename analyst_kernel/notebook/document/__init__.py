@@ -1,0 +1,1 @@
+"""The notebook as a value, and the pure functions that change it."""

@@ -1,0 +1,287 @@
+"""The notebook's JSON text: reading any version 4 notebook, writing what Jupyter would write.
+
+Pure. Reading refuses what is not a valid notebook, with a sentence; it repairs only cell ids.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+import operator
+import re
+import warnings
+from typing import Any
+
+from analyst_kernel.notebook.document.cells import KEY, Cell, finite
+from analyst_kernel.notebook.document.operations import Document
+from analyst_kernel.protocol.errors import NotebookError
+
+_JSON_MIME = re.compile(r"application/(?:.*\+)?json")
+_SPLIT_MIMES = ("application/javascript", "image/svg+xml")
+_PLACE = "\x00"
+"""Where the cells go; no JSON text holds it as it is."""
+_PLACE_BYTES = _PLACE.encode()
+_BETWEEN = b",\n  "
+_BLOCK = 32
+"""Cells that are joined once for all, as long as they stay."""
+_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+
+
+def parse(text: str, name: str) -> Document:
+    """Return the document in ``text``, its texts joined, as nbformat 4.5.
+
+    Args:
+        text: The file's content.
+        name: What to call the notebook in an error.
+
+    Raises:
+        NotebookError: It is not a valid notebook of version 4.
+    """
+    untouched = "The file was not changed."
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if _CONFLICT.search(text):
+            what = f"{name} holds an unresolved merge conflict."
+            raise NotebookError(what, f"Resolve it first. {untouched}") from error
+        raise NotebookError(
+            f"{name} is not a notebook: its content is not valid JSON.",
+            f"Name another notebook. {untouched}",
+        ) from error
+    return from_json(document, name)
+
+
+def from_json(document: Any, name: str) -> Document:
+    """Return the document in parsed JSON; see :func:`parse`. The JSON is not changed, but used."""
+    untouched = "The file was not changed."
+    version = document.get("nbformat") if isinstance(document, dict) else None
+    if not isinstance(version, int):
+        raise NotebookError(
+            f"{name} is not a notebook: it has no format version.",
+            f"Name another notebook. {untouched}",
+        )
+    if version != 4:
+        remedy = "Save it as version 4."
+        if version < 4:
+            remedy = f"Convert it with: jupyter nbconvert --to notebook {name}."
+        raise NotebookError(
+            f"{name} is a notebook of format version {version}; only version 4 is supported.",
+            f"{remedy} {untouched}",
+        )
+    try:
+        document = _joined(document)
+        _give_ids(document)
+        validate(document)
+    except Exception as error:  # the validator raises many kinds; all mean the same here
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise NotebookError(
+            f"{name} is not a valid notebook: {reason}.", f"Repair it first. {untouched}"
+        ) from error
+    found: Document = document
+    return found
+
+
+def validate(document: Document) -> None:
+    """Raise ``nbformat.ValidationError`` unless the document is valid nbformat."""
+    import nbformat
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nbformat.validate(document)
+
+
+def validate_cell(cell: Cell) -> None:
+    """Raise ``nbformat.ValidationError`` unless the one cell is valid nbformat 4.5."""
+    validate({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+class Renderer:
+    """Writes documents; remembers what it rendered, so that one new cell costs one cell."""
+
+    def __init__(self) -> None:
+        """Start with nothing remembered."""
+        self._texts: dict[str, tuple[Cell, bytes]] = {}
+        self._blocks: list[tuple[list[Cell], bytes]] = []
+        self._notes: dict[str, tuple[Any, str]] = {}
+        self._marks = _Marks()
+
+    def render(self, document: Document) -> str:
+        """Return the document as ``nbformat.writes`` would (sorted keys, indent 1, split lines)."""
+        return b"".join(self.parts(document)).decode()
+
+    def parts(self, document: Document) -> list[bytes]:
+        """Return the same as UTF-8, in pieces: joining a long notebook costs more than its news."""
+        cells: list[Cell] = document["cells"]
+        blocks = [
+            self._block(number, cells[at : at + _BLOCK])
+            for number, at in enumerate(range(0, len(cells), _BLOCK))
+        ]
+        self._blocks = blocks
+        if len(self._texts) > 2 * len(cells) + _BLOCK:
+            here = {cell["id"] for cell in cells}
+            self._texts = {name: text for name, text in self._texts.items() if name in here}
+        pairs = {k: _dumps(v, 1) for k, v in document.items() if k not in ("cells", "metadata")}
+        pairs |= {"cells": _PLACE, "metadata": self._metadata(document["metadata"])}
+        before, after = (_object(pairs, 0) + "\n").encode("utf-8", "replace").split(_PLACE_BYTES, 1)
+        if not blocks:
+            return [before, b"[]", after]
+        pieces = [before, b"[\n  "]
+        for _, text in blocks:
+            pieces += (text, _BETWEEN)
+        return [*pieces[:-1], b"\n ]", after]
+
+    def _block(self, number: int, cells: list[Cell]) -> tuple[list[Cell], bytes]:
+        """Render a run of cells, unless it is the one that stood there the last time."""
+        if number < len(self._blocks):
+            known = self._blocks[number]
+            if len(known[0]) == len(cells) and all(map(operator.is_, known[0], cells)):
+                return known
+        return cells, _BETWEEN.join([self._text(cell) for cell in cells])
+
+    def _text(self, cell: Cell) -> bytes:
+        known = self._texts.get(cell["id"])
+        if known is None or known[0] is not cell:
+            known = cell, _dumps(_split(cell), 2).encode("utf-8", "replace")
+            self._texts[cell["id"]] = known
+        return known[1]
+
+    def _metadata(self, metadata: dict[str, Any]) -> str:
+        """Render the notebook's metadata; of our marks, one per cell, only those that are new."""
+        found = metadata.get(KEY)
+        ours: dict[str, Any] = found if isinstance(found, dict) else {}
+        marks = self._marks.render(ours.get("cells"))
+        if marks is None:
+            return _dumps(metadata, 1)
+        pairs = {k: _dumps(v, 2) for k, v in metadata.items() if k != KEY}
+        inner = {k: self._note(k, v) for k, v in ours.items() if k != "cells"}
+        inner["cells"] = marks
+        pairs[KEY] = _object(inner, 2)
+        return _object(pairs, 1)
+
+    def _note(self, key: str, value: Any) -> str:
+        """Render one of our notes; documents share what did not change, so that is known again."""
+        known = self._notes.get(key)
+        if known is None or known[0] is not value:
+            known = self._notes[key] = value, _dumps(value, 3)
+        return known[1]
+
+
+class _Marks:
+    """The marks of cells as lines in order; of those that are as they were, nothing is rendered."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, str] = {}
+        self._names: list[str] = []
+        self._lines: list[str] = []
+
+    def render(self, marks: Any) -> str | None:
+        """Return the object as it stands in our notes; ``None`` where these are no marks."""
+        if not isinstance(marks, dict):
+            return None
+        held = self._held.get
+        news = [(name, mark) for name, mark in marks.items() if held(name) is not mark]
+        if any(type(name) is not str or type(mark) is not str for name, mark in news):
+            return None
+        added = sum(name not in self._held for name, _ in news)
+        gone = self._held.keys() - marks.keys() if len(self._held) + added > len(marks) else ()
+        for name in gone:
+            at = bisect.bisect_left(self._names, name)
+            del self._names[at], self._lines[at]
+        for name, mark in news:
+            line = f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(mark, ensure_ascii=False)}"
+            at = bisect.bisect_left(self._names, name)
+            if name in self._held:
+                self._lines[at] = line
+            else:
+                self._names.insert(at, name)
+                self._lines.insert(at, line)
+        self._held = marks
+        if not marks:
+            return "{}"
+        return "{\n    " + ",\n    ".join(self._lines) + "\n   }"
+
+
+def _object(pairs: dict[str, str], depth: int) -> str:
+    """Join rendered values to a JSON object whose opening brace stands at ``depth``."""
+    if not pairs:
+        return "{}"
+    pad = "\n" + " " * depth
+    lines = [f"{json.dumps(k, ensure_ascii=False)}: {pairs[k]}" for k in sorted(pairs)]
+    return "{" + pad + " " + ("," + pad + " ").join(lines) + pad + "}"
+
+
+def _dumps(value: Any, depth: int) -> str:
+    options: dict[str, Any] = {"ensure_ascii": False, "sort_keys": True, "indent": 1}
+    try:
+        text = json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        text = json.dumps(finite(value), **options)
+    return text.replace("\n", "\n" + " " * depth)
+
+
+def _joined(document: Document) -> Document:
+    return {**document, "cells": [_joined_cell(cell) for cell in document["cells"]]}
+
+
+def _joined_cell(cell: Cell) -> Cell:
+    out = {**cell, "source": _join(cell.get("source", ""))}
+    if "outputs" in cell:
+        out["outputs"] = [_joined_output(output) for output in cell["outputs"]]
+    if "attachments" in cell:
+        out["attachments"] = {k: _joined_bundle(v) for k, v in cell["attachments"].items()}
+    return out
+
+
+def _joined_output(output: dict[str, Any]) -> dict[str, Any]:
+    out = dict(output)
+    if "text" in out:
+        out["text"] = _join(out["text"])
+    if "data" in out:
+        out["data"] = _joined_bundle(out["data"])
+    return out
+
+
+def _joined_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
+    return {k: v if _JSON_MIME.fullmatch(k) else _join(v) for k, v in bundle.items()}
+
+
+def _join(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return value
+
+
+def _split(cell: Cell) -> Cell:
+    out = {**cell, "source": cell["source"].splitlines(keepends=True)}
+    if "outputs" in cell:
+        out["outputs"] = [_split_output(output) for output in cell["outputs"]]
+    return out
+
+
+def _split_output(output: dict[str, Any]) -> dict[str, Any]:
+    out = dict(output)
+    if isinstance(out.get("text"), str):
+        out["text"] = out["text"].splitlines(keepends=True)
+    if "data" in out:
+        out["data"] = {
+            k: v.splitlines(keepends=True)
+            if isinstance(v, str) and (k.startswith("text/") or k in _SPLIT_MIMES)
+            else v
+            for k, v in out["data"].items()
+        }
+    return out
+
+
+def _give_ids(document: Document) -> None:
+    """Make it 4.5: a cell without a proper, unique id gets one, the same on each reading."""
+    if document.get("nbformat_minor", 0) < 5:
+        document["nbformat_minor"] = 5
+    seen: set[str] = set()
+    for place, cell in enumerate(document["cells"]):
+        name = cell.get("id")
+        if not isinstance(name, str) or not _CELL_ID.fullmatch(name) or name in seen:
+            digest = hashlib.sha256(f"{place}\n{cell['source']}".encode("utf-8", "replace"))
+            cell["id"] = digest.hexdigest()[:12]
+        seen.add(cell["id"])

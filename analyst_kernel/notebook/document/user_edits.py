@@ -1,0 +1,147 @@
+"""Notices what a user did to the code cells of a notebook since the analysis last saw them.
+
+What was seen is kept in ``metadata.analyst_kernel.seen`` (cell id to execution count, mark and
+text), so that it holds over processes. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from analyst_kernel.agent.manual.changes import CellChange
+from analyst_kernel.notebook.document.cells import Cell
+from analyst_kernel.notebook.document.operations import (
+    Document,
+    cell_notes,
+    is_edited,
+    notes,
+    source_mark,
+)
+from analyst_kernel.notebook.document.read import outputs_of, runs_of
+from analyst_kernel.protocol.ids import CellId, RunId
+
+LONGEST_TEXT = 4000
+"""Characters of a cell's text that are kept to compare with; of a longer one only its mark is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A code cell as it was seen. ``text`` is ``None`` where it was too long to keep."""
+
+    mark: str
+    text: str | None
+    count: int | None
+
+    @classmethod
+    def of(cls, cell: Cell) -> Glance:
+        """Look at a cell."""
+        source = cell["source"]
+        text = source if len(source) <= LONGEST_TEXT else None
+        return cls(source_mark(cell), text, cell["execution_count"])
+
+
+@dataclass(slots=True)
+class HandWatch:
+    """What the analysis has seen of its notebook; ``None`` before it has seen anything."""
+
+    seen: dict[str, Glance] | None = None
+    wrote: dict[str, Glance] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Document) -> HandWatch:
+        """Go on with what the notebook says was seen; a notebook new to us is seen as it is."""
+        noted = notes(document).get("seen")
+        if isinstance(noted, dict):
+            return cls({str(k): _glance(v) for k, v in noted.items() if isinstance(v, dict)})
+        return cls(None if runs_of(document) else _all(document))
+
+    def take(self, document: Document) -> tuple[CellChange, ...]:
+        """Return what changed since the last call, in the notebook's order; it is seen then."""
+        before = {**(self.seen or {}), **self.wrote}
+        changes = changes_between(before, document)
+        self.seen, self.wrote = _all(document), {}
+        return changes
+
+    def write(self, cell: Cell) -> None:
+        """Take note of a code cell that the analysis itself wrote for a run."""
+        if cell["cell_type"] == "code":
+            self.wrote[cell["id"]] = Glance.of(cell)
+
+    def forget(self, cells: Iterable[str]) -> None:
+        """Forget cells that the analysis itself removed."""
+        for cell in cells:
+            self.wrote.pop(cell, None)
+            if self.seen is not None:
+                self.seen.pop(cell, None)
+
+    def to_notes(self) -> dict[str, Any]:
+        """Return what was seen as it stands in the notebook's metadata."""
+        everything = {**(self.seen or {}), **self.wrote}
+        return {name: _noted(glance) for name, glance in everything.items()}
+
+
+def changes_between(seen: dict[str, Glance], document: Document) -> tuple[CellChange, ...]:
+    """Compare the code cells with what was seen of them.
+
+    A cell that the analysis wrote and nobody touched is no change, seen or not.
+    """
+    changes: list[CellChange] = []
+    present: set[str] = set()
+    for cell in document["cells"]:
+        present.add(cell["id"])
+        if cell["cell_type"] != "code":
+            continue
+        change = _compared(seen.get(cell["id"]), document, cell)
+        if change is not None:
+            changes.append(change)
+    gone = [name for name in seen if name not in present]
+    return (
+        *changes,
+        *(CellChange("deleted", CellId(name), before=seen[name].text) for name in gone),
+    )
+
+
+def _compared(was: Glance | None, document: Document, cell: Cell) -> CellChange | None:
+    now = Glance.of(cell)
+    note = cell_notes(cell)
+    ran = cell["execution_count"] is not None and (was is None or was.count != now.count)
+    run = note.get("run")
+    iteration = note.get("iteration")
+    facts: dict[str, Any] = {
+        "iteration": iteration if isinstance(iteration, int) else 0,
+        "run": RunId(run) if isinstance(run, str) else None,
+        "now": cell["source"],
+        "ran": ran,
+        "outputs": outputs_of(cell) if ran else (),
+    }
+    name = CellId(cell["id"])
+    if was is None:
+        ours = bool(note) and note.get("origin") != "user"
+        if ours and not is_edited(document, cell):
+            return None
+        if ours:
+            return CellChange("edited", name, **facts)
+        return CellChange("added", name, **facts) if cell["source"].strip() else None
+    if was.mark != now.mark:
+        return CellChange("edited", name, before=was.text, **facts)
+    return CellChange("ran", name, before=was.text, **facts) if ran else None
+
+
+def _all(document: Document) -> dict[str, Glance]:
+    return {c["id"]: Glance.of(c) for c in document["cells"] if c["cell_type"] == "code"}
+
+
+def _noted(glance: Glance) -> dict[str, Any]:
+    found = {"mark": glance.mark, "text": glance.text, "count": glance.count}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _glance(noted: dict[str, Any]) -> Glance:
+    text, count = noted.get("text"), noted.get("count")
+    return Glance(
+        str(noted.get("mark", "")),
+        text if isinstance(text, str) else None,
+        count if isinstance(count, int) else None,
+    )

@@ -1,0 +1,1 @@
+"""A notebook as a clean notebook, a page or a script."""

@@ -1,0 +1,194 @@
+"""The clean notebook: what a colleague gets, to run from top to bottom without this package.
+
+Pure but for a look at which data paths exist and which packages are installed. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+from analyst_kernel.notebook.document.cells import KEY, OUR_TAGS, RAISES, Cell
+from analyst_kernel.notebook.document.operations import Document, cell_notes, notes
+from analyst_kernel.notebook.export.source import (
+    packages_of,
+    read_names,
+    relocated,
+    touched_names,
+    tree_of,
+    uses_name,
+)
+from analyst_kernel.protocol.outputs import CHART_MIME
+
+KERNELSPEC: Final = {
+    "name": "python3",
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+}
+_FOLDER = "OUTPUT_DIR"
+
+
+def cleaned(
+    document: Document, *, folder: Path, destination: Path, keep: Collection[str] | None = ()
+) -> Document:
+    """Return the notebook without failed iterations, our metadata and our kernel.
+
+    Args:
+        document: The notebook; not changed.
+        folder: The folder that its data paths are relative to.
+        destination: Where the clean notebook will stand; data paths become relative to its folder,
+            and ``OUTPUT_DIR`` becomes ``<stem>_files`` beside it.
+        keep: Ids of failed cells to keep all the same, because later ones need what they did;
+            ``None`` keeps all of them.
+    """
+    kept = [c for c in document["cells"] if keep is None or c["id"] in keep or not is_failed(c)]
+    here, there = folder.absolute(), destination.absolute().parent
+    cells = [_plain(cell, here, there) for cell in kept]
+    if keep is not None:
+        cells = _with_reasons(cells, set(keep), {c["id"] for c in document["cells"]})
+    sources = [c["source"] for c in cells if c["cell_type"] == "code"]
+    if any(uses_name(source, _FOLDER) for source in sources):
+        cells = _with_folder(cells, f"{destination.stem}_files")
+    cells.insert(_after_title(kept), _packages(document, sources, {c["id"] for c in cells}))
+    metadata = {k: v for k, v in document["metadata"].items() if k not in (KEY, "kernelspec")}
+    metadata["kernelspec"] = dict(KERNELSPEC)
+    python, packages = needs(document, sources)
+    metadata["requirements"] = {"python": python, "packages": packages}
+    return {**document, "cells": cells, "metadata": metadata}
+
+
+def is_failed(cell: Cell) -> bool:
+    """Say whether the cell is an iteration or setup of ours that did not end well, or at all."""
+    note = cell_notes(cell)
+    match note.get("role"):
+        case "iteration":
+            return note.get("outcome") != "ok"
+        case "setup":
+            return note.get("outcome") not in (None, "ok")
+        case _:
+            return False
+
+
+def failed_with_effect(document: Document) -> list[str]:
+    """Return the ids of failed cells that may have left state behind before they failed."""
+    return [c["id"] for c in document["cells"] if cell_notes(c).get("outcome") == "error"]
+
+
+def likely_needed(document: Document) -> list[str]:
+    """Return the failed cells whose names later cells use, by their text alone.
+
+    A failed cell counts where a cell below that stays (or another one that counts) reads a name
+    which it made or changed before it failed.
+    """
+    wanted: set[str] = set()
+    needed: list[str] = []
+    for cell in reversed(document["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        if is_failed(cell):
+            effect = cell_notes(cell).get("outcome") == "error"
+            if not effect or not touched_names(cell["source"]) & wanted:
+                continue
+            needed.append(cell["id"])
+        wanted |= read_names(cell["source"])
+    return needed[::-1]
+
+
+def needs(document: Document, sources: list[str]) -> tuple[str, dict[str, str]]:
+    """Return the Python version (may be empty) and the packages that ``sources`` need."""
+    recorded = notes(document).get("packages")
+    known = {k: str(v) for k, v in recorded.items()} if isinstance(recorded, dict) else {}
+    version = str(document["metadata"].get("language_info", {}).get("version", ""))
+    return ".".join(version.split(".")[:2]), packages_of(sources, known)
+
+
+def _plain(cell: Cell, here: Path, there: Path) -> Cell:
+    ours = cell_notes(cell)
+    drop = (KEY, "trusted", "collapsed", "jupyter") if ours else ("trusted",)
+    metadata = {k: v for k, v in cell["metadata"].items() if k not in drop}
+    tags = [t for t in cell["metadata"].get("tags", []) if not ours or t not in OUR_TAGS]
+    if ours.get("outcome") not in (None, "ok"):
+        tags = [t for t in cell["metadata"].get("tags", []) if t in OUR_TAGS or t in tags]
+    metadata.pop("tags", None)
+    if tags:
+        metadata["tags"] = tags
+    out = {**cell, "metadata": metadata}
+    if cell["cell_type"] == "code":
+        out["source"] = relocated(cell["source"], here, there)
+        out["outputs"] = [_plain_output(o) for o in cell["outputs"]]
+    return out
+
+
+def _with_reasons(cells: list[Cell], keep: set[str], taken: set[str]) -> list[Cell]:
+    """Say above each failed cell that is kept why it is."""
+    out: list[Cell] = []
+    for cell in cells:
+        if cell["id"] in keep:
+            names = [o.get("ename", "") for o in cell["outputs"] if o["output_type"] == "error"]
+            error = f" (`{names[-1]}`)" if names else ""
+            text = (
+                f"*The next cell fails{error} and is kept all the same: cells below need what it "
+                "does before it fails.*"
+            )
+            name = _free_id(f"kept-{cell['id'][:50]}", taken)
+            out.append({"cell_type": "markdown", "id": name, "metadata": {}, "source": text})
+        out.append(cell)
+    return out
+
+
+def _plain_output(output: dict[str, Any]) -> dict[str, Any]:
+    if CHART_MIME not in output.get("data", {}):
+        return output
+    data = {k: v for k, v in output["data"].items() if k != CHART_MIME}
+    metadata = {k: v for k, v in output.get("metadata", {}).items() if k != CHART_MIME}
+    return {**output, "data": data, "metadata": metadata}
+
+
+def _with_folder(cells: list[Cell], name: str) -> list[Cell]:
+    """Define the output folder at the top of the first code cell."""
+    lines = (
+        f'import pathlib\n\n{_FOLDER} = pathlib.Path("{name}")\n{_FOLDER}.mkdir(exist_ok=True)\n'
+    )
+    first = next(i for i, c in enumerate(cells) if c["cell_type"] == "code")
+    source = cells[first]["source"]
+    if tree_of(source) is None or "from __future__" in source or RAISES in _tags(cells[first]):
+        own: Cell = {
+            "cell_type": "code",
+            "id": _free_id("output-folder", {c["id"] for c in cells}),
+            "metadata": {},
+            "source": lines.rstrip("\n"),
+            "execution_count": None,
+            "outputs": [],
+        }
+        return [*cells[:first], own, *cells[first:]]
+    return [*cells[:first], {**cells[first], "source": f"{lines}\n{source}"}, *cells[first + 1 :]]
+
+
+def _tags(cell: Cell) -> list[str]:
+    return list(cell["metadata"].get("tags", []))
+
+
+def _packages(document: Document, sources: list[str], taken: set[str]) -> Cell:
+    python, packages = needs(document, sources)
+    wanted = " ".join(f"{k}=={v}" if v else k for k, v in packages.items())
+    runs_on = f"Python {python}" if python else "Python 3"
+    text = f"This notebook was made with {runs_on} and needs no packages beside Jupyter."
+    if wanted:
+        text = f"This notebook was made with {runs_on}. It needs:\n\n```\npip install {wanted}\n```"
+    return {
+        "cell_type": "markdown",
+        "id": _free_id("packages", taken),
+        "metadata": {},
+        "source": text,
+    }
+
+
+def _after_title(cells: list[Cell]) -> int:
+    return 1 if cells and cell_notes(cells[0]).get("role") == "title" else 0
+
+
+def _free_id(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "-x"
+    return name

@@ -1,0 +1,159 @@
+"""Writes a notebook's file itself: for a process of its own, and for files Jupyter does not show.
+
+Each write is on the disk before it returns, whole or not at all. It is not for a notebook that is
+open in a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from analyst_kernel.notebook.document.operations import Document
+from analyst_kernel.notebook.document.serialize import Renderer, parse
+from analyst_kernel.notebook.storage import files
+from analyst_kernel.notebook.storage.port import Reading, WriteConflict, Written
+from analyst_kernel.protocol.errors import NotebookError
+
+
+class DiskWriter:
+    """Implements :class:`analyst_kernel.notebook.storage.port.Writer` for one file."""
+
+    retry_delay: float | None = None
+
+    def __init__(self, path: Path) -> None:
+        """Write the file at ``path`` (absolute), or what it links to."""
+        self.path = path
+        self._renderer = Renderer()
+        self._seen: files.Stamp | None = None
+
+    async def read(self, base: Reading | None) -> Reading | None:
+        """Return the file as it stands."""
+        return await asyncio.to_thread(self.read_now, base)
+
+    def read_now(self, base: Reading | None) -> Reading | None:
+        """Read, blocking; see :meth:`read`."""
+        target = self._target()
+        now = files.stamp_of(target)
+        if now is None:
+            return None
+        if base is not None and now == base.stamp:
+            return base
+        return Reading(*read_document(target, self.path.name))
+
+    async def write(self, document: Document, base: Reading | None) -> Written:
+        """Replace the file, if it is still the version that ``base`` was."""
+        return await asyncio.to_thread(self._write, document, base)
+
+    def create(self, document: Document) -> Reading:
+        """Write a new file, blocking. Raises ``FileExistsError`` where the name is taken."""
+        return Reading(document, files.create(self.path, self._renderer.render(document)))
+
+    def _write(self, document: Document, base: Reading | None) -> Written:
+        stamp = base.stamp if base is not None else None
+        if stamp is not None and not isinstance(stamp, files.Stamp):
+            raise WriteConflict
+        parts = self._renderer.parts(document)
+        try:
+            return Written(files.replace(self._target(), parts, stamp), saved=True)
+        except files.FileChanged:
+            raise WriteConflict from None
+
+    async def saved(self) -> Document | None:
+        """Return the file's content where it changed since the last look."""
+
+        def look() -> Document | None:
+            target = self._target()
+            now = files.stamp_of(target)
+            if now is None or now == self._seen:
+                return None
+            document, self._seen = read_document(target, self.path.name)
+            return document
+
+        return await asyncio.to_thread(look)
+
+    async def in_hand(self, base: Reading | None) -> bool:
+        """Say no: what was not written, nobody else writes."""
+        return False
+
+    async def discard(self, base: Reading | None) -> None:
+        """Remove the file if it is still ``base``."""
+
+        def work() -> None:
+            target = self._target()
+            if base is not None and files.stamp_of(target) == base.stamp:
+                self.path.unlink(missing_ok=True)
+
+        await asyncio.to_thread(work)
+
+    def _target(self) -> Path:
+        return Path(os.path.realpath(self.path))
+
+
+_SECONDS = 2.0
+"""A save that takes longer was cut off."""
+_PAUSE = 0.1
+
+
+def read_document(
+    path: Path, name: str, *, seconds: float = _SECONDS
+) -> tuple[Document, files.Stamp]:
+    """Return a notebook and the stamp that belongs to it; blocks.
+
+    What a cut-off save left is kept as ``NAME.invalid``.
+
+    Args:
+        path: The file itself, not a link to it.
+        name: What to call it in an error.
+        seconds: How long a save may take.
+
+    Raises:
+        NotebookError: It cannot be read, or is not a valid notebook of version 4.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        text, stamp = files.read_text(path)
+        try:
+            return parse(text, name), stamp
+        except NotebookError:
+            copy = path.with_name(f".~{path.name}")
+            if _is_json(text):
+                raise
+            if not copy.is_file():
+                if files.stamp_of(path) == stamp:
+                    raise
+                continue  # the save has just ended
+            if time.monotonic() > until:
+                return _put_back(path, copy, name, stamp)
+        time.sleep(_PAUSE)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _put_back(path: Path, copy: Path, name: str, seen: files.Stamp) -> tuple[Document, files.Stamp]:
+    document = parse(files.read_text(copy)[0], name)  # first: it may be no better
+    try:
+        if files.stamp_of(path) != seen:
+            raise NotebookError(f"{name} is being written by another program.", "Try again.")
+        # A copy, so that there is a notebook of this name at every moment.
+        shutil.copy2(path, path.with_name(f"{path.name}.invalid"))
+        os.replace(copy, path)
+    except OSError as error:
+        raise NotebookError(
+            f"A save of {name} was cut off, and the version before it, {copy.name}, cannot be put "
+            f"in its place ({error.strerror}).",
+            "Copy it there yourself. Nothing was changed.",
+        ) from error
+    stamp = files.stamp_of(path)
+    assert stamp is not None
+    return document, stamp

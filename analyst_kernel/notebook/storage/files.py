@@ -1,0 +1,230 @@
+"""Notebook files on disk: read whole, replaced whole. A crash leaves the old state or the new one.
+
+Blocking calls; callers run them in a thread. It knows nothing of what a notebook says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from analyst_kernel.protocol.errors import NotebookError
+
+_MOST_PIECES = 512
+_STALE_SECONDS = 600.0
+
+
+class Stamp(NamedTuple):
+    """What tells one version of a file from the next."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+
+class FileChanged(Exception):
+    """Somebody else wrote the file since the caller read it; nothing was written."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the file's stamp, or ``None`` where there is no file."""
+    try:
+        facts = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _failed(path, error) from error
+    return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def read_text(path: Path) -> tuple[str, Stamp]:
+    """Return the file's text and the stamp that belongs to exactly this text.
+
+    Raises:
+        NotebookError: It is not there, not a file, not readable or not text.
+    """
+    if path.is_dir():
+        raise NotebookError(f"{path} is a folder, not a notebook.", "Name a file ending in .ipynb.")
+    try:
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            content = file.read()
+    except FileNotFoundError as error:
+        raise NotebookError(f"There is no notebook {path}.", "Check the path.") from error
+    except OSError as error:
+        what = f"{path} cannot be read ({_reason(error)})."
+        raise NotebookError(what, "Check its permissions.") from error
+    stamp = Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    try:
+        return content.decode("utf-8-sig"), stamp
+    except UnicodeDecodeError as error:
+        raise NotebookError(
+            f"{path} is not a notebook: it is not UTF-8 text.",
+            "Name another notebook. The file was not changed.",
+        ) from error
+
+
+def create(path: Path, text: str) -> Stamp:
+    """Write a new file; it appears whole or not at all.
+
+    Raises:
+        FileExistsError: The name was taken meanwhile; nothing was written.
+        NotebookError: It cannot be written.
+    """
+    return _place(path, text, None, exclusive=True)
+
+
+def replace(path: Path, text: str | Sequence[bytes], expected: Stamp | None) -> Stamp:
+    """Replace the file, keeping its permissions and, where allowed, its owner.
+
+    Args:
+        path: The file itself, not a link to it.
+        text: The whole new content, or its pieces as UTF-8.
+        expected: The stamp of the version that ``text`` builds on; ``None``: no file.
+
+    Raises:
+        FileChanged: The file is not that version any more.
+        NotebookError: It cannot be written; what was there is untouched.
+    """
+    return _place(path, text, expected, exclusive=False)
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of this notebook that died long ago left behind."""
+    with contextlib.suppress(OSError):
+        for leftover in path.parent.glob(f".{_glob_safe(path.name)}.*.tmp"):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                leftover.unlink()
+
+
+def _place(
+    path: Path, text: str | Sequence[bytes], expected: Stamp | None, *, exclusive: bool
+) -> Stamp:
+    """Write beside the file, force it to the disk, then give it the name in one step."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        before = _checked(path)
+        try:
+            stamp = _write(temporary, text, before)
+            if exclusive:
+                _name_new(temporary, path)
+            elif stamp_of(path) != expected:
+                raise FileChanged
+            else:
+                os.replace(temporary, path)
+            _sync_folder(path.parent)
+            return stamp
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def _checked(path: Path) -> os.stat_result | None:
+    """Return the facts of the file to replace; refuse what must not be replaced."""
+    try:
+        facts = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(facts.st_mode):
+        raise NotebookError(f"{path} is not a regular file.", "Choose another name.")
+    if not facts.st_mode & 0o222 or not os.access(path, os.W_OK):
+        what = f"{path} is write-protected. Nothing was changed."
+        raise NotebookError(what, "Make it writable, or choose another notebook.")
+    return facts
+
+
+def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None) -> Stamp:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, flags, 0o666)
+    pieces = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        if like is not None:
+            _make_like(file.fileno(), like)
+        _write_all(file.fileno(), pieces)
+        os.fsync(file.fileno())
+        facts = os.fstat(file.fileno())
+    return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def _write_all(handle: int, pieces: Sequence[bytes]) -> None:
+    """Write the pieces without joining them first, where the system can."""
+    if not hasattr(os, "writev"):
+        pieces = [b"".join(pieces)]
+    left = [memoryview(piece) for piece in pieces if piece]
+    while left:
+        some = left[:_MOST_PIECES]
+        done = os.writev(handle, some) if hasattr(os, "writev") else os.write(handle, some[0])
+        at = 0
+        while at < len(some) and done >= len(some[at]):
+            done -= len(some[at])
+            at += 1
+        left = left[at:]
+        if done:
+            left[0] = left[0][done:]
+
+
+def _make_like(handle: int, like: os.stat_result) -> None:
+    if hasattr(os, "fchown"):
+        with contextlib.suppress(PermissionError):
+            os.fchown(handle, like.st_uid, like.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, stat.S_IMODE(like.st_mode))
+
+
+def _name_new(temporary: Path, path: Path) -> None:
+    """Give a new file its name unless somebody has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here: reserve the name, then replace the empty file
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.replace(temporary, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _failed(path: Path, error: OSError) -> NotebookError:
+    what = f"The notebook {path} cannot be written ({_reason(error)})."
+    match error.errno:
+        case errno.ENOTDIR:
+            what = f"{path.parent} is not a folder, so {path.name} cannot be written there."
+            remedy = "Choose another place for the notebook."
+        case errno.ENOENT if not path.parent.exists():
+            what = f"The folder {path.parent} does not exist, so {path.name} cannot be written."
+            remedy = "Create the folder, or choose another place for the notebook."
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            remedy = "Make room on the disk. What was saved before is untouched."
+        case errno.ENAMETOOLONG:
+            remedy = "Choose a shorter name."
+        case _:
+            remedy = "Choose a folder that you may write to. What was there is untouched."
+    return NotebookError(what, remedy)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _glob_safe(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

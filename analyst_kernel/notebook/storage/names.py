@@ -1,0 +1,60 @@
+"""Names of notebook files: from a question to a file name, and to one that is free.
+
+It looks at folders and writes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from analyst_kernel.protocol.errors import NotebookError
+
+_LONGEST = 60
+
+
+def default_path(question: str, folder: str | os.PathLike[str] = ".") -> Path:
+    """Return ``folder/how-did-average-city-mileage-change.ipynb`` for a question, free or not."""
+    plain = unicodedata.normalize("NFKC", question).lower()
+    first = re.split(r"[?!\n]|\.(?:\s|$)", plain.strip(), maxsplit=1)[0]
+    words = re.findall(r"[^\W_]+", first.replace("'", "").replace("\u2019", ""))
+    slug = ""
+    for word in words:
+        longer = f"{slug}-{word}" if slug else word
+        if len(longer.encode()) > _LONGEST:
+            break
+        slug = longer
+    return Path(folder) / f"{slug or 'analysis'}.ipynb"
+
+
+def free_path(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` where nothing has that name, else the first of ``name-1``, ``name-2``..."""
+    wanted = notebook_path(path)
+    if not os.path.lexists(wanted):
+        return wanted
+    for number in itertools.count(1):
+        candidate = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        if not os.path.lexists(candidate):
+            return candidate
+    raise AssertionError("unreachable: count() does not end")
+
+
+def notebook_path(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` as an absolute path ending in ``.ipynb``, links kept.
+
+    Raises:
+        NotebookError: It has another ending, so it names something else.
+    """
+    wanted = Path(os.path.abspath(Path(path).expanduser()))
+    if wanted.is_dir():
+        what = f"{wanted} is a folder, not a notebook."
+        raise NotebookError(what, "Name a file ending in .ipynb.")
+    if wanted.suffix == "":
+        return wanted.with_name(f"{wanted.name}.ipynb")
+    if wanted.suffix.lower() != ".ipynb":
+        what = f"{wanted.name} is not a notebook name: it does not end in .ipynb."
+        raise NotebookError(what, f"Use {wanted.stem}.ipynb instead.")
+    return wanted

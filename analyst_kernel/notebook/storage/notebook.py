@@ -1,0 +1,442 @@
+"""The notebook of an analysis: its document, what is still to be written, and its writer.
+
+Each record is kept durably before it is tried, and saved whole or not at all. What others save
+meanwhile is taken over, never overwritten: ours is put on top of it by cell id. Without a writer of
+another kind it is a file that this process writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
+from analyst_kernel.agent.ports import Entry, IterationEntry, ReplayCell
+from analyst_kernel.notebook.document import read
+from analyst_kernel.notebook.document.operations import (
+    Document,
+    Operation,
+    RemoveRun,
+    SetNotebook,
+    UpsertCell,
+    adoption,
+    apply,
+    is_edited,
+    landed,
+    new_document,
+    notes,
+    operations_for,
+    run_cells,
+)
+from analyst_kernel.notebook.document.serialize import validate_cell
+from analyst_kernel.notebook.document.user_edits import HandWatch
+from analyst_kernel.notebook.storage import files
+from analyst_kernel.notebook.storage.disk import DiskWriter
+from analyst_kernel.notebook.storage.names import free_path, notebook_path
+from analyst_kernel.notebook.storage.pending import Outstanding
+from analyst_kernel.notebook.storage.port import (
+    OperationStore,
+    Reading,
+    WriteConflict,
+    Writer,
+    WriterUnavailable,
+)
+from analyst_kernel.protocol.errors import NotebookError
+from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_analysis_id
+
+_ATTEMPTS = 5
+
+
+class StoredNotebook:
+    """One notebook. Implements :class:`analyst_kernel.agent.ports.Notebook`."""
+
+    def __init__(
+        self,
+        document: Document,
+        base: Reading,
+        operations: Sequence[Operation],
+        writer: Writer,
+        store: OperationStore | None = None,
+    ) -> None:
+        """Hold what was read or created; use :meth:`create` or :meth:`open`."""
+        self._document = document
+        self._base: Reading | None = base
+        self._writer = writer
+        self._store = store
+        self._ours = Outstanding(operations)  # of this life, to put on top of an older version
+        self._outstanding = Outstanding()  # not yet seen in the saved notebook
+        self._saved_cells = len(base.document["cells"])
+        self._version = 0 if document is base.document else 1
+        self._written = 0
+        self._created_here = False
+        self._hand = HandWatch.of(document)
+        self._memory = asyncio.Lock()
+        self._landing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        analysis: AnalysisId | None = None,
+        model: str = "",
+        python: str = "",
+        writer: Callable[[Path], Writer] | None = None,
+        store: OperationStore | None = None,
+    ) -> StoredNotebook:
+        """Create a notebook and save it empty; a name that is taken gets a number.
+
+        Args:
+            path: Where; the ending ``.ipynb`` is added where there is none.
+            analysis: The analysis's id; a fresh one by default.
+            model: ``provider:name``, noted in the notebook.
+            python: The kernel's Python version, noted in the notebook.
+            writer: Makes who writes it after that; the file's own by default.
+            store: Keeps what is to be written.
+
+        Raises:
+            NotebookError: It cannot be written there.
+        """
+        made = _now()
+        analysis = analysis or new_analysis_id()
+        document = new_document(analysis, created=made, model=model, python=python)
+        ours = [adoption(analysis, created=made, model=model, python=python)]
+
+        def work() -> StoredNotebook:
+            while True:
+                free = free_path(path)
+                files.sweep(free)
+                first = DiskWriter(free)
+                try:
+                    base = first.create(document)
+                except FileExistsError:
+                    continue
+                later = first if writer is None else writer(free)
+                notebook = cls(document, base, ours, later, store)
+                notebook._created_here = True
+                return notebook
+
+        return await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
+
+    @classmethod
+    async def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        analysis: AnalysisId | None = None,
+        model: str = "",
+        python: str = "",
+        writer: Callable[[Path], Writer] | None = None,
+        store: OperationStore | None = None,
+    ) -> StoredNotebook:
+        """Open a notebook to extend it: one of ours, or any valid Python notebook of version 4.
+
+        A notebook that has no analysis yet becomes that of ``analysis`` (default: a fresh id) with
+        the first record; its kernelspec, cells and metadata stay. Nothing is written here; what
+        ``store`` kept of an earlier life is written with the first record or :meth:`settle`.
+
+        Raises:
+            NotebookError: It is not there, not valid, not Python, or not writable; it is untouched.
+        """
+        kept = await store.outstanding() if store is not None else ()
+
+        def work() -> StoredNotebook:
+            link = notebook_path(path)
+            target = Path(os.path.realpath(link))
+            first = DiskWriter(link)
+            base = first.read_now(None)
+            if base is None:
+                raise NotebookError(f"There is no notebook {link}.", "Check the path.")
+            files.sweep(target)
+            document = base.document
+            _require_python(document, link.name)
+            ours: list[Operation] = []
+            if read.analysis_of(document) is None:
+                chosen = analysis or new_analysis_id()
+                ours.append(adoption(chosen, created=_now(), model=model, python=python))
+            elif model:
+                ours.append(SetNotebook({"model": model}))
+            for operation in (*ours, *kept):
+                document = apply(document, operation)
+            later = first if writer is None else writer(link)
+            notebook = cls(document, base, (*ours, *kept), later, store)
+            notebook._outstanding.add(kept)
+            return notebook
+
+        return await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
+
+    @property
+    def path(self) -> str:
+        """Absolute path, as named (a link stays a link)."""
+        return str(self._writer.path)
+
+    @property
+    def cell_count(self) -> int:
+        """Cells in the saved notebook."""
+        return self._saved_cells
+
+    @property
+    def analysis(self) -> AnalysisId:
+        """The analysis that this notebook belongs to."""
+        found = read.analysis_of(self._document)
+        if found is None:
+            raise NotebookError(
+                f"{self._writer.path.name} does not belong to an analysis any more."
+            )
+        return found
+
+    @property
+    def model(self) -> str:
+        """``provider:name`` as noted in the notebook; may be empty."""
+        return str(notes(self._document).get("model", ""))
+
+    @property
+    def runs(self) -> tuple[RunId, ...]:
+        """The runs that the notebook holds, in order."""
+        return read.runs_of(self._document)
+
+    @property
+    def next_run(self) -> RunId:
+        """The id for the next question."""
+        return read.next_run(self._document)
+
+    @property
+    def document(self) -> Document:
+        """The notebook as it stands; do not change it."""
+        return self._document
+
+    def restore(self) -> tuple[Entry, ...]:
+        """Return what the notebook holds of its analysis, as entries in document order."""
+        return read.entries_of(self._document)
+
+    def cells_to_replay(self, until: CellId | None = None) -> tuple[ReplayCell, ...]:
+        """Return the cells whose code gives a fresh kernel the notebook's state."""
+        return read.cells_to_replay(self._document, until)
+
+    async def record(self, entry: Entry) -> None:
+        """Put the entry's cell and save; see :class:`analyst_kernel.agent.ports.Notebook`."""
+        operations = operations_for(entry)
+        await self.apply(*operations)
+        for operation in operations:
+            of_user = isinstance(entry, IterationEntry) and entry.origin == "user"
+            if isinstance(operation, UpsertCell) and not of_user:
+                self._hand.write(operation.cell)
+
+    def changes_by_hand(self) -> tuple[CellChange, ...]:
+        """Return what a user did to code cells since the last call."""
+        return self._hand.take(self._document)
+
+    def is_edited(self, cell: CellId) -> bool:
+        """Say whether a user changed the cell's text since it was written here."""
+        found = (c for c in self._document["cells"] if c["id"] == cell)
+        return any(is_edited(self._document, c) for c in found)
+
+    def cell_of(self, code: str) -> CellId | None:
+        """Return the one code cell with exactly this text."""
+        same = [c["id"] for c in self._document["cells"] if c["source"] == code]
+        return CellId(same[0]) if len(same) == 1 else None
+
+    async def remove_run(self, run: RunId) -> RemovedRun:
+        """Take a run out in one save; what a user edited stays and is theirs."""
+        await self.refresh()
+        if run in read.undone_runs(self._document):
+            return RemovedRun((), ())
+        found = run_cells(self._document, run)
+        if found.removed or found.kept:
+            await self.apply(RemoveRun(run))
+            self._hand.forget(found.removed)
+        return found
+
+    async def describe(
+        self, *, model: str | None = None, python: str = "", packages: dict[str, str] | None = None
+    ) -> None:
+        """Note the model, the kernel's Python, its package versions and what was seen; save.
+
+        With a store it is saved a moment later.
+        """
+        facts: dict[str, Any] = {"model": model, "python": python or None, "packages": packages}
+        facts["seen"] = self._hand.to_notes()
+        await finish_despite_cancel(
+            self._take((SetNotebook({k: v for k, v in facts.items() if v is not None}),)),
+            reraise=True,
+        )
+        await self._land(wait=self._store is None)
+
+    async def apply(self, *operations: Operation) -> None:
+        """Apply operations and save, unless they were there already.
+
+        Cancelling waits until they are kept, and without a store until they are written. What
+        could not be written is tried again with the next call.
+
+        Raises:
+            NotebookError: It could not be written; what was there stays.
+        """
+        for operation in operations:
+            if isinstance(operation, UpsertCell):
+                validate_cell(operation.cell)
+        await finish_despite_cancel(self._take(operations), reraise=True)
+        await self._land()
+
+    @property
+    def outstanding(self) -> int:
+        """How many operations were not yet seen in the saved notebook; 0 without a store."""
+        return len(self._outstanding)
+
+    async def refresh(self) -> None:
+        """Take over what others did to the notebook, saved or (where a browser has it) not.
+
+        Raises:
+            NotebookError: It cannot be read, or what is outstanding cannot be written.
+        """
+        try:
+            reading = await self._writer.read(self._base)
+        except WriterUnavailable:
+            return
+        if reading is not None and reading is not self._base:
+            await self._take_over(reading)
+        await self._land()
+
+    async def settle(self) -> None:
+        """Look whether what is outstanding was saved; write what nobody is about to save.
+
+        Raises:
+            NotebookError: It cannot be read or written.
+        """
+        if not self._outstanding or (self._landing is not None and not self._landing.done()):
+            return
+        saved = await self._writer.saved()
+        if saved is not None:
+            await self._saw(saved)
+        if not self._outstanding:
+            return
+        if not await self._writer.in_hand(self._base):
+            self._version += 1
+            self._base = None if self._base is None else Reading(self._base.document, None)
+        await self._land()
+
+    async def discard_if_empty(self) -> None:
+        """Remove the file if it was created here and still holds no cell."""
+        if self._created_here and not self._document["cells"]:
+            await finish_despite_cancel(self._writer.discard(self._base), reraise=True)
+
+    async def _take(self, operations: tuple[Operation, ...]) -> None:
+        """Apply operations here, and keep them before anything of them is written."""
+
+        def work() -> Document:
+            document = self._document
+            for operation in operations:
+                document = apply(document, operation)
+            return document
+
+        async with self._memory:
+            document = await asyncio.to_thread(work)
+            self._ours.add(operations)
+            if document is self._document:
+                return
+            if self._store is not None:
+                # First kept, then looked for in the saved notebook: what was forgotten before it is
+                # kept would be kept for good.
+                await self._store.keep(operations)
+                self._outstanding.add(operations)
+            self._document = document
+            self._version += 1
+
+    async def _land(self, *, wait: bool = True) -> None:
+        if self._landing is None or self._landing.done():
+            if self._written == self._version:
+                return
+            self._landing = asyncio.ensure_future(self._write())
+            # Whoever waits gets it; where nobody does, the next call tries again.
+            self._landing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task, retry_delay = self._landing, self._writer.retry_delay
+        if not wait:
+            return
+        if retry_delay is None:
+            await finish_despite_cancel(task, reraise=True)
+        elif (await asyncio.wait([task], timeout=retry_delay))[0]:
+            task.result()
+
+    async def _write(self) -> None:
+        """Write until nothing is unwritten, or nobody is there who could."""
+        attempts = 0
+        while self._written != self._version:
+            attempts += 1
+            if attempts > _ATTEMPTS:
+                raise NotebookError(
+                    f"{self.path} is being changed by another program all the time, so it was not "
+                    "saved.",
+                    "Stop the other program, then ask again.",
+                )
+            document, version, base = self._document, self._version, self._base
+            try:
+                written = await self._writer.write(document, base)
+            except WriteConflict as overtaken:
+                try:
+                    reading = overtaken.reading or await self._writer.read(base)
+                except WriterUnavailable:
+                    return
+                if reading is None:
+                    self._base = None  # somebody moved or deleted it: what we hold is put back
+                elif reading is not base:
+                    await self._take_over(reading)
+                continue
+            except WriterUnavailable:
+                return
+            attempts = 0
+            self._base, self._written = Reading(document, written.stamp), version
+            self._saved_cells = len(document["cells"])
+            if written.saved:
+                await self._saw(document)
+
+    async def _saw(self, saved: Document) -> None:
+        """Let go of what the saved notebook holds."""
+        if not self._outstanding:
+            return
+        operations = tuple(self._outstanding)
+        seen = await asyncio.to_thread(lambda: [o for o in operations if landed(saved, o)])
+        self._outstanding.drop(seen)
+        if self._store is not None and seen:
+            await self._store.forget(seen)
+
+    async def _take_over(self, reading: Reading) -> None:
+        """Build on what somebody else did: theirs, with our cells put on top by id."""
+
+        def work() -> Document:
+            document, name = reading.document, self._writer.path.name
+            if read.analysis_of(document) not in (None, self.analysis):
+                raise NotebookError(
+                    f"{name} was replaced by the notebook of another analysis.",
+                    "Nothing was written. Move it away, then ask again.",
+                )
+            if read.analysis_of(document) is None:
+                ours = {k: v for k, v in notes(self._document).items() if k != "cells"}
+                document = apply(document, SetNotebook(ours))
+            for operation in self._ours:
+                document = apply(document, operation)
+            return document
+
+        async with self._memory:
+            self._document, self._base = await asyncio.to_thread(work), reading
+            self._version += 1
+            if self._document is reading.document:
+                self._written = self._version
+
+
+def _require_python(document: Document, name: str) -> None:
+    metadata = document["metadata"]
+    spec, info = metadata.get("kernelspec", {}), metadata.get("language_info", {})
+    language = info.get("name") or spec.get("language") or "python"
+    if str(language).lower() not in ("python", "ipython", "python3"):
+        raise NotebookError(
+            f"{name} is a notebook in {language}; the analyst writes Python.",
+            "Name another notebook. The file was not changed.",
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,79 @@
+"""The folders that one notebook's cells know as ``OUTPUT_DIR``, in the parents of a branch too.
+
+A cell that was run in a parent, or under another name, may have printed that folder. Which of them
+an output names is no difference between two runs. Pure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from analyst_kernel.notebook.document.operations import Document, notes
+from analyst_kernel.protocol.outputs import Output
+
+_OUTPUTS: TypeAdapter[tuple[Output, ...]] = TypeAdapter(tuple[Output, ...])
+_ONE = "OUTPUT_DIR"
+
+
+def files_of(notebook: Path) -> Path:
+    """Return the folder that the notebook's code writes to."""
+    return notebook.with_name(f"{notebook.stem}_files")
+
+
+def ancestors(document: Document) -> tuple[str, ...]:
+    """Return the notebooks that a branch comes from, relative to it, the nearest first."""
+    parent = notes(document).get("parent")
+    if not isinstance(parent, dict):
+        return ()
+    older = parent.get("older")
+    named: list[Any] = [parent.get("notebook"), *(older if isinstance(older, list) else ())]
+    return tuple(name for name in named if isinstance(name, str) and name.endswith(".ipynb"))
+
+
+def ancestors_from(document: Document, notebook: str) -> list[str]:
+    """Return the ancestors of the notebook ``notebook``, relative to where that is named from."""
+    folder = os.path.dirname(notebook)
+    return [os.path.normpath(os.path.join(folder, name)) for name in ancestors(document)]
+
+
+def folders_of(document: Document, *places: Path) -> tuple[Path, ...]:
+    """Return every ``OUTPUT_DIR`` that outputs of the notebook may name.
+
+    Args:
+        document: The notebook.
+        places: Its absolute paths: where it stands, and where it is run as.
+    """
+    before = [
+        Path(os.path.normpath(place.parent / name))
+        for place in places[:1]
+        for name in ancestors(document)
+    ]
+    return tuple(dict.fromkeys(files_of(place) for place in (*places, *before)))
+
+
+def one_folder(outputs: Sequence[Output], folders: Iterable[Path]) -> tuple[Output, ...]:
+    """Return the outputs with each of the folders, by its path or its name, as the same word."""
+    found = tuple(outputs)
+    words = {str(folder) for folder in folders} | {folder.name for folder in folders}
+    names = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    # A longer name that only begins or ends like it is another one.
+    pattern = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-])(?!\.\w)")
+
+    def renamed(value: Any) -> Any:
+        match value:
+            case str():
+                return pattern.sub(_ONE, value)
+            case dict():
+                return {key: renamed(inner) for key, inner in value.items()}
+            case list():
+                return [renamed(inner) for inner in value]
+            case _:
+                return value
+
+    return _OUTPUTS.validate_python(renamed(_OUTPUTS.dump_python(found, mode="json")))

@@ -1,0 +1,1 @@
+"""Running a notebook again and comparing what it gives."""

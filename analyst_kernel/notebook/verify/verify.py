@@ -1,0 +1,272 @@
+"""Does a notebook reproduce? Each code cell runs again, in order, and its outputs are compared.
+
+The caller brings a fresh kernel as a function that runs code; this module starts nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from analyst_kernel.agent.ports import Execution
+from analyst_kernel.notebook.document.cells import DORMANT_TAGS, RAISES, Cell
+from analyst_kernel.notebook.document.operations import (
+    Document,
+    SetNotebook,
+    apply,
+    notes,
+    source_mark,
+)
+from analyst_kernel.notebook.document.read import outputs_of
+from analyst_kernel.notebook.document.serialize import Renderer
+from analyst_kernel.notebook.storage import files
+from analyst_kernel.notebook.storage.disk import read_document
+from analyst_kernel.notebook.storage.names import notebook_path
+from analyst_kernel.notebook.storage.output_dir import folders_of, one_folder
+from analyst_kernel.notebook.verify.compare import difference
+from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.outputs import ErrorOutput
+
+Verdict: TypeAlias = Literal["reproduced", "differs", "error", "skipped"]
+Execute: TypeAlias = Callable[[str], Awaitable[Execution]]
+
+
+@dataclass(frozen=True, slots=True)
+class CellCheck:
+    """What became of one cell. ``detail`` says why it is not ``reproduced``."""
+
+    cell: CellId
+    verdict: Verdict
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What became of each code cell, in order.
+
+    Attributes:
+        checks: One per code cell.
+        at: ISO time, UTC.
+        code: Mark of the code that ran; see :func:`code_mark`.
+        python: Of the fresh kernel; may be empty.
+        packages: Its library versions.
+    """
+
+    checks: tuple[CellCheck, ...]
+    at: str
+    code: str = ""
+    python: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reproduced(self) -> int:
+        """Cells that ran to the same outputs."""
+        return sum(c.verdict == "reproduced" for c in self.checks)
+
+    @property
+    def total(self) -> int:
+        """Cells that ran and could be compared."""
+        return sum(c.verdict != "skipped" for c in self.checks)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that could be compared reproduced; a notebook without code does."""
+        return self.reproduced == self.total and (self.total > 0 or not self.checks)
+
+    @property
+    def summary(self) -> str:
+        """``reproduced 7 of 7``."""
+        return f"reproduced {self.reproduced} of {self.total}"
+
+
+async def verify(
+    path: str | os.PathLike[str],
+    *,
+    execute: Execute,
+    on_check: Callable[[CellCheck], None] | None = None,
+) -> VerifyReport:
+    """Run a notebook's code cells again and compare.
+
+    Args:
+        path: The notebook file; not changed.
+        execute: Runs one cell in a fresh kernel whose working folder is the notebook's.
+        on_check: Told of each cell as it is done.
+
+    Raises:
+        NotebookError: The notebook cannot be read.
+    """
+    place = notebook_path(path)
+    document, _ = await asyncio.to_thread(_read, place)
+    folders = folders_of(document, place)
+    return await verify_document(document, execute=execute, on_check=on_check, folders=folders)
+
+
+async def verify_document(
+    document: Document,
+    *,
+    execute: Execute,
+    on_check: Callable[[CellCheck], None] | None = None,
+    folders: Sequence[Path] = (),
+) -> VerifyReport:
+    """Do as :func:`verify` with a notebook in memory.
+
+    Args:
+        document: The notebook; not changed.
+        execute: Runs one cell in a fresh kernel.
+        on_check: Told of each cell as it is done.
+        folders: What its cells may have known as ``OUTPUT_DIR``; which of them an output names is
+            no difference.
+    """
+    since = _created(document)
+    checks: list[CellCheck] = []
+    died = False
+    for cell in document["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        name = CellId(cell["id"])
+        if died:
+            check = CellCheck(name, "error", "The kernel died in an earlier cell.")
+        elif reason := _skip_reason(cell):
+            check = CellCheck(name, "skipped", reason)
+        else:
+            execution = await execute(cell["source"])
+            died = execution.kernel_died
+            check = _judged(cell, execution, since, folders)
+        checks.append(check)
+        if on_check is not None:
+            on_check(check)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return VerifyReport(tuple(checks), now, code_mark(document))
+
+
+def code_mark(document: Document) -> str:
+    """Return the mark of all code in the notebook, in its order; outputs don't count."""
+    marks = [f"{c['id']} {source_mark(c)}" for c in document["cells"] if c["cell_type"] == "code"]
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
+
+
+async def store(path: str | os.PathLike[str], report: VerifyReport) -> None:
+    """Write the report into the notebook's ``metadata.analyst_kernel.verified``.
+
+    Raises:
+        NotebookError: The notebook cannot be written; it is untouched.
+    """
+    await asyncio.to_thread(_store, notebook_path(path), report)
+
+
+def record_of(report: VerifyReport) -> dict[str, Any]:
+    """Return the report as it stands in the notebook's metadata."""
+    return {
+        "when": report.at,
+        "reproduced": report.reproduced,
+        "total": report.total,
+        "python": report.python,
+        "packages": report.packages,
+        "code": report.code,
+        "cells": {c.cell: c.verdict for c in report.checks},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a notebook says of its last verification.
+
+    Attributes:
+        when: ISO time, UTC.
+        reproduced, total: Cells.
+        stale: Whether a code cell was changed, added or removed since.
+    """
+
+    when: str
+    reproduced: int
+    total: int
+    stale: bool
+
+    @property
+    def summary(self) -> str:
+        """``reproduced 7 of 7``, and whether that still holds."""
+        since = "; the code changed since" if self.stale else ""
+        return f"reproduced {self.reproduced} of {self.total}{since}"
+
+
+def verified(document: Document) -> Verified | None:
+    """Return what the notebook says of its last verification; ``None`` where it says nothing."""
+    match notes(document).get("verified"):
+        case {"when": str(when), "reproduced": int(same), "total": int(total), "code": str(code)}:
+            return Verified(when, same, total, code != code_mark(document))
+        case _:
+            return None
+
+
+def _store(path: Path, report: VerifyReport) -> None:
+    values: dict[str, Any] = {"verified": record_of(report)}
+    target = Path(os.path.realpath(path))
+    while True:
+        document, stamp = _read(path)
+        if "version" not in notes(document):
+            values["version"] = 1
+        text = Renderer().render(apply(document, SetNotebook(values)))
+        try:
+            files.replace(target, text, stamp)
+        except files.FileChanged:
+            continue
+        return
+
+
+def _read(path: Path) -> tuple[Document, files.Stamp]:
+    return read_document(Path(os.path.realpath(path)), path.name)
+
+
+def _skip_reason(cell: Cell) -> str:
+    if not cell["source"].strip():
+        return "empty"
+    tags = cell["metadata"].get("tags", [])
+    if any(tag in tags for tag in DORMANT_TAGS):
+        return "tagged not to run again"
+    return ""
+
+
+def _judged(
+    cell: Cell, execution: Execution, since: date | None, folders: Sequence[Path]
+) -> CellCheck:
+    name = CellId(cell["id"])
+    saved = outputs_of(cell)
+    before = next((o.ename for o in saved if isinstance(o, ErrorOutput)), None)
+    if execution.kernel_died:
+        return CellCheck(name, "error", "The kernel died.")
+    now = execution.error.name if execution.error else None
+    if execution.outcome == "error" and before is not None:
+        if now != before:
+            return CellCheck(name, "differs", f"{before} before, {now} now")
+        return CellCheck(name, "reproduced")
+    if execution.outcome != "ok":
+        message = execution.error.message if execution.error else ""
+        if execution.outcome == "error" and _may_raise(cell) and not saved:
+            return CellCheck(name, "reproduced")
+        return CellCheck(name, "error", f"{now or execution.outcome}: {message}".rstrip(": "))
+    if before is not None:
+        return CellCheck(name, "differs", f"{before} before, no error now")
+    if cell["execution_count"] is None and not saved:
+        return CellCheck(name, "skipped", "ran now, but never before: nothing to compare")
+    found = difference(saved, execution.outputs, since=since)
+    if found and len(folders) > 1:
+        left, right = one_folder(saved, folders), one_folder(execution.outputs, folders)
+        found = difference(left, right, since=since)
+    return CellCheck(name, "differs", found) if found else CellCheck(name, "reproduced")
+
+
+def _may_raise(cell: Cell) -> bool:
+    return RAISES in cell["metadata"].get("tags", [])
+
+
+def _created(document: Document) -> date | None:
+    try:
+        return datetime.fromisoformat(str(notes(document).get("created", ""))).date()
+    except ValueError:
+        return None

@@ -1,0 +1,126 @@
+"""Every failure that this package raises on purpose.
+
+::
+
+    AnalystError                  what happened, what it means, what to do next
+    +-- InputError                the user's input is wrong (exit code 2)
+    |   +-- DataError             a file cannot be read as data
+    |   +-- NotebookError         a notebook cannot be read or written
+    |   +-- ModelChoiceError      no such model, or no credentials for it (exit code 3 then)
+    +-- ModelError                the provider failed (exit code 3)
+    +-- KernelError               the kernel did not start or died (exit code 1)
+    +-- SandboxError              the required isolation level is not there (exit code 4)
+
+    Cancelled is not an error: it is ``asyncio.CancelledError``, and the run ends ``cancelled``.
+
+A failing cell is not an error of this package either: it is an iteration with outcome ``error``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ModelFault = Literal[
+    "transport",  # connection refused, reset, timed out
+    "overloaded",  # 529 or overloaded_error at status 200
+    "rate_limited",  # 429
+    "server",  # other 5xx, api_error
+    "truncated",  # the stream ended before the message did
+    "malformed",  # bytes that are not the wire's
+    "stalled",  # no event for too long
+    "auth",  # 401, 403, no credentials
+    "request",  # 400, 404, 413: our request is wrong for this model
+    "refused",  # the model declined
+    "too_long",  # the conversation does not fit
+]
+
+
+class AnalystError(Exception):
+    """Base of the tree.
+
+    Attributes:
+        what: What happened, one sentence.
+        remedy: What to do next, one sentence; may be empty.
+        exit_code: What the command line exits with.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        """Keep both sentences; ``str()`` joins them."""
+        super().__init__(f"{what} {remedy}".strip())
+        self.what = what
+        self.remedy = remedy
+
+
+class InputError(AnalystError):
+    """The user's input is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class DataError(InputError):
+    """A file or folder cannot be read as data."""
+
+
+class NotebookError(InputError):
+    """A notebook cannot be read or written; what was there is untouched."""
+
+
+class ModelChoiceError(InputError):
+    """The named model does not exist, or has no credentials (``exit_code`` 3 then)."""
+
+    def __init__(self, what: str, remedy: str = "", *, no_credentials: bool = False) -> None:
+        """Mark missing credentials, which exit with 3 instead of 2."""
+        super().__init__(what, remedy)
+        if no_credentials:
+            self.exit_code = 3
+
+
+class ModelError(AnalystError):
+    """The model provider failed.
+
+    Attributes:
+        fault: The class of failure.
+        retryable: Whether asking again may help.
+        retry_after: Seconds the provider asked to wait, or ``None``.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self,
+        what: str,
+        remedy: str = "",
+        *,
+        fault: ModelFault,
+        retryable: bool,
+        retry_after: float | None = None,
+    ) -> None:
+        """Keep the classification beside the sentences."""
+        super().__init__(what, remedy)
+        self.fault: ModelFault = fault
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class KernelError(AnalystError):
+    """The kernel did not start, or died and could not be brought back."""
+
+
+class SandboxError(AnalystError):
+    """The required isolation level is not available; no generated code ran."""
+
+    exit_code = 4
+
+
+class NotFound(AnalystError):
+    """There is no such analysis, file or provider."""
+
+
+class JournalError(AnalystError):
+    """The journal cannot be used; nothing was changed."""
+
+
+class KeyStoreError(AnalystError):
+    """A key cannot be kept or read; the message never holds it."""

@@ -1,0 +1,1 @@
+"""The ways to start an isolated kernel, and the choice between them."""

@@ -1,0 +1,129 @@
+"""The command line of bubblewrap for one policy: a pure function, nothing is run here.
+
+Nothing is shown that the policy does not name; every namespace is new; nothing is a mount point
+inside a folder that generated code can change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
+from analyst_kernel.sandbox.policy import (
+    PROC_MASKED,
+    PROC_MASKED_FOLDERS,
+    PROC_READ_ONLY,
+    Policy,
+    PolicyError,
+    within,
+)
+
+NOBODY = 65534
+"""The uid and gid that root appears as inside."""
+
+NAMESPACES = (
+    "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-net", "--unshare-ipc",
+    "--unshare-uts", "--unshare-cgroup-try",
+)  # fmt: skip
+
+
+def bwrap_argv(
+    policy: Policy,
+    command: Sequence[str],
+    *,
+    bwrap: str = "bwrap",
+    links: Sequence[tuple[str, str]] = (),
+    uid: int | None = None,
+    filter_fd: int | None = None,
+    exists: Callable[[str], bool] = os.path.exists,
+    is_folder: Callable[[str], bool] = os.path.isdir,
+) -> list[str]:
+    """Return the argument vector that runs ``command`` enclosed.
+
+    Args:
+        policy: Its form must be ``bubblewrap``.
+        command: What runs inside; its first word an absolute path.
+        bwrap: The program.
+        links: ``(target, path)`` of top-level links to make.
+        uid: The caller's uid; root appears as nobody inside.
+        filter_fd: A descriptor with a packed seccomp program. bubblewrap's own first process inside
+            gets it too, which the launcher cannot reach.
+        exists: Asked about /proc entries and /etc files.
+        is_folder: Asked about hidden entries.
+
+    Raises:
+        PolicyError: The policy is for another form, or the command is no program.
+    """
+    if policy.form != "bubblewrap":
+        raise PolicyError(f"bubblewrap cannot enforce the form {policy.form!r}")
+    if not command or not command[0].startswith("/"):
+        raise PolicyError("the command must begin with an absolute path")
+    argv = [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
+    argv += ["--hostname", "analysis"]
+    if (os.getuid() if uid is None else uid) == 0:
+        argv += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    if filter_fd is not None:
+        argv += ["--seccomp", str(filter_fd)]
+    argv += _devices_and_proc(policy, exists)
+    for target, path in links:
+        argv += ["--symlink", target, path]
+    for path in ETC:
+        if exists(path):
+            argv += ["--ro-bind", path, path]
+    covers = _covers(policy)
+    for path in covers:
+        argv += ["--size", str(1 << 20), "--tmpfs", path]
+    argv += _shown(policy)
+    for path in policy.hidden:
+        argv += ["--size", "4096", "--tmpfs", path] if is_folder(path) else _mask(path)
+        argv += ["--remount-ro", path]
+    for path in (*covers, "/dev", "/"):
+        argv += ["--remount-ro", path]
+    return [*argv, "--chdir", policy.workdir, "--", *command]
+
+
+def _mask(path: str) -> list[str]:
+    return ["--ro-bind", "/dev/null", path]
+
+
+def _devices_and_proc(policy: Policy, exists: Callable[[str], bool]) -> list[str]:
+    size = str(policy.limits.tmp_bytes)
+    argv = ["--dev", "/dev", "--proc", "/proc"]
+    for path in PRIVATE:
+        argv += ["--size", size, "--perms", "1777", "--tmpfs", path]
+    for path in PROC_READ_ONLY:
+        if exists(path):
+            argv += ["--ro-bind", path, path]
+    for path in PROC_MASKED:
+        if exists(path):
+            argv += _mask(path)
+    for path in PROC_MASKED_FOLDERS:
+        if exists(path):
+            argv += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
+    return argv
+
+
+def _covers(policy: Policy) -> list[str]:
+    """Folders in the private /tmp that lead to shown paths: read-only, lest a write vanishes."""
+    shown = (*policy.grants, *policy.system, policy.output_dir, policy.runtime_dir)
+    found: set[str] = set()
+    for path in (*shown, policy.workdir):
+        for private in PRIVATE:
+            if path != private and within(path, private):
+                first = path[len(private) + 1 :].split("/", 1)[0]
+                found.add(f"{private}/{first}")
+    return sorted(path for path in found if path not in shown)
+
+
+def _shown(policy: Policy) -> list[str]:
+    """Binds, outer folders first, so that a nested one is not covered by its parent."""
+    binds = dict.fromkeys((*policy.system, *policy.grants), "--ro-bind")
+    binds[policy.runtime_dir] = "--bind"
+    binds[policy.output_dir] = "--bind"
+    argv: list[str] = []
+    if not any(within(policy.workdir, path) for path in binds):
+        argv += ["--dir", policy.workdir]
+    for path in sorted(binds, key=lambda item: (item.count("/"), item)):
+        argv += [binds[path], path, path]
+    return argv

@@ -1,0 +1,289 @@
+"""The forms that start one interpreter per kernel: bubblewrap, Landlock alone, limits, none.
+
+The same steps for each: launcher, entry, probe, verdict, kernel. They differ in what stands around
+the launcher and in what it gives up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from typing import IO, Any
+
+from analyst_kernel.sandbox import paths, spawn
+from analyst_kernel.sandbox.backends.base import FormUnavailable, Launch, LaunchFailed
+from analyst_kernel.sandbox.backends.bwrap import NAMESPACES, bwrap_argv
+from analyst_kernel.sandbox.inside.channel import Channel, ChannelClosed
+from analyst_kernel.sandbox.inside.launcher import REFUSED
+from analyst_kernel.sandbox.linux import landlock, seccomp
+from analyst_kernel.sandbox.linux.syscall_numbers import machine
+from analyst_kernel.sandbox.policy import FormName
+
+INSTALL = "Install bubblewrap (for example: apt install bubblewrap)."
+ALLOW = (
+    "Allow unprivileged user namespaces for bwrap: on Ubuntu an AppArmor profile with 'userns,', "
+    "in a container a seccomp profile that allows them."
+)
+NO_LANDLOCK = "Linux 5.13 or later with Landlock switched on (boot option lsm=landlock,...) has it."
+
+
+class ExecForm:
+    """Start kernels by fork and exec."""
+
+    def __init__(self, name: FormName, *, bwrap: str = "bwrap") -> None:
+        """Make the form ``name``; ``bwrap`` is the program or its path, empty for never."""
+        self._name = name
+        self._bwrap = bwrap
+
+    @property
+    def name(self) -> FormName:
+        """Its name in policies and reports."""
+        return self._name
+
+    async def launch(self, launch: Launch) -> ExecProcess:
+        """Start a kernel and let it probe itself (see :class:`~.forms.Form`)."""
+        self._require_parts()
+        ours, theirs = socket.socketpair()
+        channel = Channel(ours)
+        with contextlib.ExitStack() as stack:
+            stack.callback(theirs.close)
+            policy = stack.enter_context(_unnamed(launch.policy.to_json().encode()))
+            rules = seccomp.packed(machine()) if self._name == "bubblewrap" else b""
+            filtered = stack.enter_context(_unnamed(rules))
+            keep = (policy.fileno(), theirs.fileno(), filtered.fileno())
+            argv = self.argv(launch, *keep)
+            try:
+                process = await asyncio.wrap_future(
+                    spawn.start(
+                        argv,
+                        environment=launch.environment,
+                        cwd=launch.policy.workdir,
+                        keep=keep,
+                        log=launch.log,
+                    )
+                )
+            except OSError as error:
+                channel.close()
+                raise LaunchFailed(f"the kernel could not be started: {error}") from error
+        started = ExecProcess(process, channel, launch)
+        try:
+            await started.probe()
+        except ChannelClosed as error:
+            code = await started.end()
+            raise self._failure(launch, code, str(error)) from error
+        except BaseException:
+            started.kill()
+            started.close()
+            raise
+        return started
+
+    def argv(
+        self, launch: Launch, policy_fd: int, channel_fd: int, filter_fd: int | None = None
+    ) -> list[str]:
+        """The whole command line of one kernel."""
+        folder = paths.own_folder()
+        python = launch.python
+        command = [
+            python,
+            "-S",
+            "-I",
+            os.path.join(folder, "inside", "launcher.py"),
+            str(policy_fd),
+            "--",
+        ]
+        command += [python, "-P", os.path.join(folder, "inside", "entry.py"), str(channel_fd)]
+        if self._name != "bubblewrap":
+            return command
+        program = shutil.which(self._bwrap) or self._bwrap
+        return bwrap_argv(
+            launch.policy,
+            command,
+            bwrap=program,
+            links=paths.system_links(),
+            filter_fd=filter_fd,
+        )
+
+    def _require_parts(self) -> None:
+        """Raise :class:`FormUnavailable` for what can be known without trying."""
+        if self._name == "bubblewrap":
+            if not sys.platform.startswith("linux"):
+                raise FormUnavailable("Namespaces exist on Linux only.")
+            if not self._bwrap or shutil.which(self._bwrap) is None:
+                raise FormUnavailable("bubblewrap is not installed.", INSTALL)
+        if self._name in ("bubblewrap", "landlock") and not seccomp.available():
+            raise FormUnavailable("There is no seccomp filter for this processor.")
+        if self._name == "landlock" and landlock.abi() < 1:
+            raise FormUnavailable("This kernel has no Landlock.", NO_LANDLOCK)
+
+    def _failure(self, launch: Launch, code: int, said: str) -> FormUnavailable | LaunchFailed:
+        """What a kernel that never answered means, found by a second, smaller try."""
+        words = _tail(launch.log) or said
+        if self._name == "bubblewrap":
+            refused = namespaces_refused(self._bwrap)
+            if refused:
+                return FormUnavailable(f"bubblewrap cannot make namespaces here: {refused}", ALLOW)
+        if code == REFUSED:
+            return FormUnavailable(f"{words[:1].upper()}{words[1:]}.")
+        return LaunchFailed(f"The kernel ended with code {code} before it was probed: {words}")
+
+
+def namespaces_refused(bwrap: str) -> str:
+    """Why bubblewrap cannot make its namespaces here; empty when it can. Tried, not inferred."""
+    argv = [bwrap, *NAMESPACES, "--cap-drop", "ALL", "--ro-bind", "/", "/", "--", "/bin/true"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else (done.stderr.strip() or f"exit code {done.returncode}")
+
+
+def _unnamed(content: bytes) -> IO[bytes]:
+    """A file without a name, at its beginning, readable through its descriptor alone."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    stream.write(content)
+    stream.seek(0)
+    return stream
+
+
+def _tail(path: str, most: int = 2000) -> str:
+    """The last words of a log, one line."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - most))
+            return " ".join(stream.read().decode(errors="replace").split())
+    except OSError:
+        return ""
+
+
+class ExecProcess:
+    """A kernel whose outermost process is our child."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: Channel, launch: Launch) -> None:
+        """Own ``process`` and ``channel``."""
+        self._process = process
+        self._channel = channel
+        self._launch = launch
+        self._results: Any = None
+        # Killing a supervisor outright would orphan what it watches over.
+        self._supervised = launch.policy.form in ("landlock", "limits")
+
+    @property
+    def pid(self) -> int:
+        """Host pid of the outermost process."""
+        return self._process.pid
+
+    @property
+    def results(self) -> Any:
+        """What the probe said, unchecked."""
+        return self._results
+
+    async def probe(self) -> None:
+        """Let the kernel try the ways out; raises ``ChannelClosed``."""
+        timeout = self._launch.timeout
+
+        def ask() -> Any:
+            self._channel.receive(timeout)
+            policy = self._launch.policy
+            limited = policy.form != "none"
+            self._channel.send(
+                {
+                    "plan": dict(self._launch.plan),
+                    "connection": dict(self._launch.connection),
+                    "output_dir": policy.output_dir,
+                    "encloses": policy.isolates,
+                    "limits": asdict(policy.limits) if limited else None,
+                    "base_tasks": 0 if policy.form == "bubblewrap" else None,
+                }
+            )
+            return self._channel.receive(timeout).get("results")
+
+        self._results = await asyncio.to_thread(ask)
+
+    async def release(self) -> None:
+        """Say go; returns when the kernel has bound its sockets."""
+
+        def go() -> None:
+            self._channel.send({"go": True})
+            self._channel.receive(self._launch.timeout)
+
+        try:
+            await asyncio.to_thread(go)
+        except ChannelClosed as error:
+            code = await self.end()
+            said = f"The kernel ended with code {code} at its start: {_tail(self._launch.log)}"
+            raise LaunchFailed(said) from error
+        except BaseException:
+            self.kill()
+            raise
+        self._channel.close()
+
+    def poll(self) -> int | None:
+        """``None`` while it lives, else its exit code."""
+        return self._process.poll()
+
+    async def wait(self) -> int:
+        """Wait for the end; returns the exit code."""
+        while (code := self._process.poll()) is None:
+            await _ended(self._process.pid)
+        return code
+
+    async def end(self) -> int:
+        """Kill and wait; returns the exit code."""
+        if self.poll() is None:
+            self.kill()
+        code = await self.wait()
+        self.close()
+        return code
+
+    def terminate(self) -> None:
+        """End the kernel and its descendants."""
+        self._signal(signal.SIGTERM if self._supervised else signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End the kernel and its descendants at once."""
+        # A supervisor ends everything on SIGTERM, and nothing of the kernel's can delay it.
+        self.terminate()
+
+    def _signal(self, signum: signal.Signals) -> None:
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signum)
+
+    def close(self) -> None:
+        """Close our end of the channel."""
+        self._channel.close()
+
+
+def _settle(over: asyncio.Future[None]) -> None:
+    if not over.done():
+        over.set_result(None)
+
+
+async def _ended(pid: int) -> None:
+    """Return when ``pid`` has ended, or after a moment where that cannot be watched."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        await asyncio.sleep(0.05)
+        return
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    try:
+        loop.add_reader(fd, _settle, over)
+        try:
+            await over
+        finally:
+            loop.remove_reader(fd)
+    except NotImplementedError:
+        await asyncio.sleep(0.05)
+    finally:
+        os.close(fd)

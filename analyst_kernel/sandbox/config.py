@@ -1,0 +1,186 @@
+"""The user's settings for kernels: traits for ``jupyter_*_config.py``, with environment variables.
+
+``c.AnalystProvisioner.memory = "4 GiB"`` wins over ``ANALYST_MEMORY=4G``, which wins over the
+default (variables: ``settings.VARIABLES``). Nothing that a notebook or a request says is read here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, get_args
+
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Bool, Float, Integer, Unicode, Union, default
+
+from analyst_kernel.protocol.sandbox import SandboxLevel
+from analyst_kernel.sandbox.policy import FORMS, FormName, PolicyError, ResourceLimits
+
+
+class ConfiguredProvisioner(LocalProvisioner):
+    """A local provisioner that knows what the user set."""
+
+    require = Unicode(
+        config=True, help="Lowest acceptable level: isolated, restricted, limits or none."
+    )
+    form = Unicode(config=True, help="Construction to use; empty: the strongest that works.")
+    memory = Union([Integer(), Unicode()], config=True, help="Memory of a kernel, e.g. 2 GiB.")
+    processes = Integer(config=True, help="Processes and threads of a kernel.")
+    tmp = Union([Integer(), Unicode()], config=True, help="Room in /tmp and in /dev/shm.")
+    file_size = Union([Integer(), Unicode()], config=True, help="Largest single file.")
+    open_files = Integer(config=True, help="Open files per process.")
+    output_size = Union([Integer(), Unicode()], config=True, help="Room in OUTPUT_DIR.")
+    cpus = Integer(config=True, help="CPU cores for libraries; 0: all.")
+    landlock = Bool(config=True, help="Whether Landlock is one of the layers.")
+    cgroup = Bool(config=True, help="Whether to use control groups where possible.")
+    bubblewrap = Unicode(config=True, help="The bubblewrap program; empty: do not use it.")
+    start_timeout = Float(config=True, help="Seconds until a starting kernel must answer.")
+
+    @default("require")
+    def _default_require(self) -> str:
+        return variable("require") or "restricted"
+
+    @default("form")
+    def _default_form(self) -> str:
+        return variable("form") or ""
+
+    @default("memory")
+    def _default_memory(self) -> int | str:
+        return variable("memory_bytes") or ResourceLimits.memory_bytes
+
+    @default("processes")
+    def _default_processes(self) -> int:
+        return int(variable("processes") or ResourceLimits.processes)
+
+    @default("tmp")
+    def _default_tmp(self) -> int | str:
+        return variable("tmp_bytes") or ResourceLimits.tmp_bytes
+
+    @default("file_size")
+    def _default_file_size(self) -> int | str:
+        return variable("file_bytes") or ResourceLimits.file_bytes
+
+    @default("open_files")
+    def _default_open_files(self) -> int:
+        return int(variable("open_files") or ResourceLimits.open_files)
+
+    @default("output_size")
+    def _default_output_size(self) -> int | str:
+        return variable("output_bytes") or ResourceLimits.output_bytes
+
+    @default("cpus")
+    def _default_cpus(self) -> int:
+        return int(variable("cpus") or ResourceLimits.cpus)
+
+    @default("landlock")
+    def _default_landlock(self) -> bool:
+        return switch(variable("landlock") or "on")
+
+    @default("cgroup")
+    def _default_cgroup(self) -> bool:
+        return switch(variable("cgroup") or "on")
+
+    @default("bubblewrap")
+    def _default_bubblewrap(self) -> str:
+        found = variable("bubblewrap")
+        return "bwrap" if found is None else found
+
+    @default("start_timeout")
+    def _default_start_timeout(self) -> float:
+        return float(variable("start_timeout") or 60.0)
+
+    def configured_limits(self) -> dict[str, int | str]:
+        """What configuration and environment say, by the names of ``ResourceLimits``."""
+        return {
+            "memory_bytes": self.memory,
+            "processes": self.processes,
+            "tmp_bytes": self.tmp,
+            "file_bytes": self.file_size,
+            "open_files": self.open_files,
+            "output_bytes": self.output_size,
+            "cpus": self.cpus,
+        }
+
+
+LEVELS: tuple[SandboxLevel, ...] = get_args(SandboxLevel)
+
+VARIABLES = {
+    "require": "ANALYST_SANDBOX",
+    "form": "ANALYST_SANDBOX_FORM",
+    "memory_bytes": "ANALYST_MEMORY",
+    "processes": "ANALYST_PROCESSES",
+    "tmp_bytes": "ANALYST_TMP",
+    "file_bytes": "ANALYST_FILE_SIZE",
+    "open_files": "ANALYST_OPEN_FILES",
+    "output_bytes": "ANALYST_OUTPUT_SIZE",
+    "cpus": "ANALYST_CPUS",
+    "landlock": "ANALYST_LANDLOCK",
+    "cgroup": "ANALYST_CGROUP",
+    "bubblewrap": "ANALYST_BUBBLEWRAP",
+    "start_timeout": "ANALYST_START_TIMEOUT",
+}
+"""Setting to environment variable; see :class:`~.provisioner.AnalystProvisioner` for meanings."""
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def size(value: int | str) -> int:
+    """Read ``512M``, ``2 GiB`` or a number of bytes; raises :class:`PolicyError`."""
+    if isinstance(value, int):
+        return value
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", value, re.IGNORECASE)
+    if found is None:
+        raise PolicyError(f"not a size: {value!r} (write 512M or 2 GiB)")
+    return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def switch(value: str) -> bool:
+    """Read ``on``/``off``, ``1``/``0``, ``true``/``false``, ``yes``/``no``."""
+    low = value.strip().lower()
+    if low in ("1", "on", "true", "yes"):
+        return True
+    if low in ("0", "off", "false", "no", ""):
+        return False
+    raise PolicyError(f"not a switch: {value!r} (write on or off)")
+
+
+def level(value: Any) -> SandboxLevel:
+    """Check the name of a level."""
+    for known in LEVELS:
+        if value == known:
+            return known
+    raise PolicyError(f"no such sandbox level: {value!r} (one of {', '.join(LEVELS)})")
+
+
+def form(value: Any) -> FormName | None:
+    """Check the name of a form; empty or ``auto`` is the strongest that works."""
+    if value in (None, "", "auto"):
+        return None
+    for known in FORMS:
+        if value == known:
+            return known
+    raise PolicyError(f"no such sandbox form: {value!r} (one of {', '.join(FORMS)})")
+
+
+def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
+    """Merge limits, later sources first; sizes may be written with a unit.
+
+    Raises:
+        PolicyError: An unknown name, or a value that no kernel could live with.
+    """
+    known = {item.name for item in fields(ResourceLimits)}
+    merged: dict[str, int] = {}
+    for source in sources:
+        for name, value in (source or {}).items():
+            if name not in known:
+                raise PolicyError(f"no such limit: {name!r} (one of {', '.join(sorted(known))})")
+            if value is not None:
+                merged[name] = size(value)
+    return ResourceLimits(**merged)
+
+
+def variable(setting: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """The environment variable of a setting, or ``None`` where it is not set."""
+    return (os.environ if environment is None else environment).get(VARIABLES[setting])

@@ -1,0 +1,1 @@
+"""What runs in the sandboxed process before the kernel does."""

@@ -1,0 +1,154 @@
+"""A kernel's first steps inside its enclosure: probe, wait for the verdict, become a kernel.
+
+Run as ``python -P entry.py FD`` by the launcher. Nothing of the user's and nothing generated runs
+before the server has read the probe's results and said go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import types
+from typing import Any
+
+if __name__ == "__main__":
+    _inside = os.path.dirname(os.path.abspath(__file__))
+    _sandbox = os.path.dirname(_inside)
+    _names = ("analyst_kernel", "analyst_kernel.sandbox", "analyst_kernel.sandbox.inside")
+    for _name, _path in zip(_names, (os.path.dirname(_sandbox), _sandbox, _inside), strict=True):
+        _module = types.ModuleType(_name)
+        _module.__path__ = [_path]
+        sys.modules[_name] = _module
+
+from analyst_kernel.sandbox.inside import path_errors, probe
+from analyst_kernel.sandbox.inside.channel import Channel
+from analyst_kernel.sandbox.linux import rlimits
+from analyst_kernel.sandbox.policy import ResourceLimits
+
+
+def start(channel: Channel) -> None:
+    """Answer the server over ``channel``, then run the kernel until it is shut down."""
+    channel.send({"pid": os.getpid()})
+    order = channel.receive(timeout=60)
+    channel.send({"results": probe.run(order["plan"])})
+    if channel.receive(timeout=60).get("go") is not True:
+        return
+    for folder in (os.environ.get("TMPDIR"), os.environ.get("HOME")):
+        if folder:
+            with contextlib.suppress(OSError):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+    app = kernel_app(order["connection"], order["output_dir"], encloses=order["encloses"])
+    if order["limits"] is not None:
+        # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
+        rlimits.apply(ResourceLimits(**order["limits"]), base_tasks=order["base_tasks"])
+    channel.send({"ready": True})
+    channel.close()
+    _forget_package()
+    app.start()
+
+
+def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -> Any:
+    """Build ipykernel's application from connection info, without a connection file."""
+    from typing import cast
+
+    from ipykernel.kernelapp import IPKernelApp
+    from jupyter_client.connect import KernelConnectionInfo
+
+    class SandboxedKernelApp(IPKernelApp):
+        """Takes its connection from the order; writes and removes no file."""
+
+        def init_connection_file(self) -> None:
+            self.load_connection_info(cast(KernelConnectionInfo, connection))
+
+        def write_connection_file(self, **kwargs: Any) -> None:
+            """Nobody needs one: the server has it."""
+
+        def cleanup_connection_file(self) -> None:
+            """There is none."""
+
+        def log_connection_info(self) -> None:
+            """It would name a file that does not exist."""
+
+        def init_poller(self) -> None:
+            """The sandbox ends with its server by other means."""
+
+    app: Any = SandboxedKernelApp.instance()
+    app.initialize(["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"])
+    furnish(app.shell, output_dir, encloses=encloses)
+    return app
+
+
+def furnish(shell: Any, output_dir: str, *, encloses: bool = True) -> None:
+    """Give the shell ``OUTPUT_DIR``, the hints, and a ``!`` that works without terminals.
+
+    Args:
+        shell: IPython's.
+        output_dir: Absolute.
+        encloses: Whether paths are refused at all; only then a hint would be true.
+    """
+    import pathlib
+
+    shell.user_ns["OUTPUT_DIR"] = pathlib.Path(output_dir)
+    shell.user_ns_hidden["OUTPUT_DIR"] = shell.user_ns["OUTPUT_DIR"]
+    if encloses:
+        path_errors.install(shell, output_dir)
+    if not _opens("/dev/ptmx"):
+        shell.system = lambda command: system_by_pipe(shell, command)
+    start_up(shell)
+
+
+def start_up(shell: Any) -> None:
+    """Set ``shell`` up as the kernelspec's ``--ext`` would: pictures, typed charts, ``OUTPUT_DIR``.
+
+    A kernel whose sandbox does not show the package starts without; a zygote may call it early.
+    """
+    import runpy
+
+    known = sys.modules.get("_analyst_setup")
+    if known is not None and "OUTPUT_DIR" in shell.user_ns:
+        # Forked from a process that did the rest.
+        known.__dict__["tell_place"](shell, os.fspath(shell.user_ns["OUTPUT_DIR"]))
+        return
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    extension = os.path.join(package, "kernel", "payload", "extension.py")
+    if os.path.isfile(extension):
+        runpy.run_path(extension)["load_ipython_extension"](shell)
+
+
+def _opens(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def system_by_pipe(shell: Any, command: str) -> None:
+    """Run ``!command`` over a pipe and print what it prints; for kernels without terminals."""
+    import subprocess
+
+    line = shell.var_expand(command, depth=1)
+    with subprocess.Popen(
+        ["/bin/sh", "-c", line],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            sys.stdout.write(text)
+    shell.user_ns["_exit_code"] = process.returncode
+
+
+def _forget_package() -> None:
+    """Leave the name to the real package, if it is installed where the kernel can see it."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
+        del sys.modules[name]
+
+
+if __name__ == "__main__":
+    start(Channel(socket.socket(fileno=int(sys.argv[1]))))

@@ -1,0 +1,1 @@
+"""The mechanisms of Linux that the isolation is built from."""

@@ -1,0 +1,255 @@
+"""From a fork of the zygote to a running kernel: enclose, probe, bind, wait for the verdict, serve.
+
+Two ways with the same parts: a kernel whose data is known when it is forked, and a spare, which is
+bound ahead and takes its data and identity later. Nothing generated runs before the server said go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import os
+import random
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from analyst_kernel.sandbox.inside import launcher, probe
+from analyst_kernel.sandbox.inside.entry import furnish, start_up
+from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
+from analyst_kernel.sandbox.linux import foreign_abi, landlock, rlimits, seccomp
+from analyst_kernel.sandbox.policy import Policy, ResourceLimits
+from analyst_kernel.sandbox.zygote import messages, preload, prewarm, rootfs
+
+_CLOSE_WAIT = 0.2  # seconds to send the last messages
+_PATIENCE = 60.0  # seconds for the server's next word
+
+
+def app_class() -> Any:
+    """The application of forked kernels; a function, because the import is heavy."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    class ForkedKernelApp(IPKernelApp):
+        """Takes its connection from the server; its loop can be left at the edge of a cell."""
+
+        _between: Callable[[], None] | None = None
+
+        def get_ready(self) -> None:
+            """Register the handlers; no client knows the sockets before that is done.
+
+            Registering and receiving at once is a race over the socket, which loses requests.
+            """
+            from tornado.ioloop import IOLoop
+
+            self.kernel.start()
+            self.io_loop = IOLoop.current()
+
+        def serve_until(self, end: socket.socket) -> None:
+            """Answer requests until something can be read from ``end``."""
+            loop = self.io_loop
+            loop.add_handler(end.fileno(), lambda *_: loop.stop(), loop.READ)
+            loop.start()
+            loop.remove_handler(end.fileno())
+
+        def serve(self) -> None:
+            """Answer requests; returns when the kernel was shut down."""
+            while True:
+                with contextlib.suppress(KeyboardInterrupt):
+                    self.io_loop.start()
+                if self._between is None:
+                    return
+                work, self._between = self._between, None
+                work()
+
+        def pause(self, work: Callable[[], None]) -> None:
+            """Leave the loop and do ``work`` on the main thread with no loop running, then go on.
+
+            Meant for forking a live kernel: called from the main thread, between two cells.
+            """
+            self._between = work
+            self.io_loop.stop()
+
+        def cleanup_connection_file(self) -> None:
+            """There is none."""
+
+    return ForkedKernelApp
+
+
+def look_up(shell: Any) -> None:
+    """In the zygote: do once what every kernel would have to."""
+    start_up(shell)
+    preload.libraries()
+    _launcher()
+    seccomp.available()
+    foreign_abi.call_getpid_x32()
+
+
+def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
+    """Be a kernel as ``order`` says; returns its exit code.
+
+    Args:
+        channel: To the server, closed before anything generated runs.
+        order: ``policy``, and either ``take`` (all at once) or ``spare`` (a connection to bind).
+        app: The application that the zygote prepared.
+
+    Raises:
+        messages.Broken: The server is gone.
+        OSError: A layer of the sandbox was refused.
+    """
+    policy = order["policy"]
+    whole = "whole" in policy
+    if whole:
+        launcher.apply_landlock(Policy.from_json(policy["whole"]))
+    else:
+        _enclose(policy, spare="spare" in order)
+    spare = order.get("spare")
+    if spare is not None:
+        taken = _wait_as_spare(channel, spare, app)
+    else:
+        taken = order["take"]
+        _place(taken)
+        _seed()
+    results = probe.run(taken["plan"])
+    if spare is not None:
+        # Theirs before the sockets are: a request that comes at once is not to be refused.
+        app.session.key = taken["connection"]["key"].encode()
+    else:
+        _bind(app, taken["connection"])
+        app.get_ready()
+    _furnish(app, taken["output_dir"])
+    preload.use(int(taken["environment"].get("OPENBLAS_NUM_THREADS", "1")))
+    # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
+    rlimits.apply(ResourceLimits(**taken["limits"]), base_tasks=None if whole else 0)
+    messages.send(channel, {"built": True, "results": results})
+    _forget_package()
+    if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
+        return 0
+    channel.close()
+    app.serve()
+    _finish(app)
+    return 0
+
+
+def _wait_as_spare(channel: socket.socket, bound: dict[str, Any], app: Any) -> dict[str, Any]:
+    """Bind under a name and a key that only the server has, rehearse, and wait to be taken."""
+    os.chdir("/")
+    _make_home()
+    _seed()
+    _bind(app, bound)
+    app.get_ready()
+    prewarm.inside(app)
+    messages.send(channel, {"bound": True})
+    app.serve_until(channel)
+    taken, _fds = messages.receive(channel)
+    _place(taken)
+    return taken
+
+
+def _finish(app: Any) -> None:
+    """Run what was registered for the end, and send what is left; never for long."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - the only way to run them without ending here
+    closing = threading.Thread(target=app.close, daemon=True)
+    closing.start()
+    closing.join(_CLOSE_WAIT)
+
+
+def _enclose(policy: dict[str, Any], *, spare: bool) -> None:
+    """Restrict the paths of this process, which still has a single thread.
+
+    Data may be added later, so reading is allowed wherever data can be mounted: what is not mounted
+    does not exist here. A spare does not know its output folder yet, so for it writing rests on
+    which mounts are writable.
+    """
+    if not policy["landlock"]:
+        return
+    tops: Sequence[str] = policy["tops"]
+    writable = [policy["output_dir"]] if not spare else tops
+    landlock.restrict(
+        ["/proc", *ETC, *tops],
+        [*writable, *PRIVATE],
+        execute=policy["system"],
+        listing=["/"],
+        sockets=[policy["runtime_dir"]],
+        devices=[f"/dev/{name}" for name in rootfs.DEVICES] + ["/dev/ptmx", "/dev/pts"],
+    )
+
+
+def _place(take: dict[str, Any]) -> None:
+    """Take the environment and working folder of this one kernel."""
+    os.environ.clear()
+    os.environ.update(take["environment"])
+    time.tzset()
+    os.chdir(take["workdir"])
+    _make_home()
+
+
+def _seed() -> None:
+    """Give this kernel random numbers of its own."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+def _make_home() -> None:
+    for folder in (os.environ.get("TMPDIR"), os.environ.get("HOME")):
+        if folder:
+            with contextlib.suppress(OSError):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+
+
+def _bind(app: Any, connection: dict[str, Any]) -> None:
+    """Open the kernel's sockets and make the kernel object around the shell that exists."""
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_client.session import Session
+
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    # A session refuses to send from another process than the one that made it.
+    app.session = Session(parent=app, username="username")
+    app.load_connection_info(connection)
+    app.init_sockets()
+    atexit.unregister(app.close)
+    app.init_heartbeat()
+    app.init_io()
+    app.init_signal()
+    shell = app.kernel_class.shell_class.default_value.instance()
+    IPythonKernel.clear_instance()
+    app.init_kernel()
+    app.kernel.debugpy_stream = None
+    shell.parent = app.kernel
+    shell.kernel = app.kernel
+    app.init_path()
+    app.init_shell()
+    app.init_gui_pylab()
+    app.init_extensions()
+    app.init_code()
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _furnish(app: Any, output_dir: str) -> None:
+    app.shell.init_environment()
+    app.shell.user_ns.pop("__session__", None)
+    if os.environ.get("JPY_SESSION_NAME"):
+        app.shell.user_ns["__session__"] = os.environ["JPY_SESSION_NAME"]
+    furnish(app.shell, output_dir)
+    sys.argv = [_launcher()]
+
+
+@functools.cache
+def _launcher() -> str:
+    """What the first argument of a kernel is when it was started the ordinary way."""
+    found = find_spec("ipykernel_launcher")
+    return found.origin if found and found.origin else "ipykernel_launcher"
+
+
+def _forget_package() -> None:
+    """Leave the name to the real package, if it is installed where the kernel can see it."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
+        del sys.modules[name]

@@ -1,0 +1,136 @@
+"""How a zygote is started: bubblewrap's command line, its environment and its configuration.
+
+Pure but for looking at what exists; :mod:`host` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from analyst_kernel.sandbox import environment, paths
+from analyst_kernel.sandbox.backends.bwrap import NOBODY
+from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
+from analyst_kernel.sandbox.policy import Policy, ResourceLimits, within
+from analyst_kernel.sandbox.zygote import mounter, rootfs
+
+NAMESPACES = (
+    "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
+    "--unshare-cgroup-try",
+)  # fmt: skip
+CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT")
+"""Kept inside bubblewrap's user namespace alone, to make rooms; no kernel has them."""
+
+_NO_DATA = ("/proc", "/sys", "/dev", "/etc", "/boot", "/lost+found")
+
+
+def tops(system: Sequence[str], root: str = "/") -> tuple[str, ...]:
+    """Top-level folders that data may lie in; fixed for the life of a zygote."""
+    found: list[str] = []
+    for entry in os.scandir(root):
+        path = f"/{entry.name}"
+        ordinary = entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+        if ordinary and path not in _NO_DATA and path not in system:
+            found.append(path)
+    return tuple(sorted(found))
+
+
+def argv(
+    python: str,
+    system: Sequence[str],
+    links: Sequence[tuple[str, str]],
+    descriptors: tuple[int, int],
+    *,
+    bwrap: str = "bwrap",
+    uid: int | None = None,
+) -> list[str]:
+    """The whole command line.
+
+    Args:
+        python: The interpreter of the kernels.
+        system: Real paths of interpreter and libraries.
+        links: ``(target, path)`` of top-level links.
+        descriptors: The zygote's and the mounter's ends.
+        bwrap: The program.
+        uid: The caller's uid; root appears as nobody inside.
+    """
+    line = [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
+    for capability in CAPABILITIES:
+        line += ["--cap-add", capability]
+    line += ["--hostname", "analysis"]
+    if (os.getuid() if uid is None else uid) == 0:
+        line += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    line += ["--dev", "/dev", "--proc", "/proc"]
+    size = str(ResourceLimits().tmp_bytes)
+    for path in PRIVATE:
+        line += ["--size", size, "--perms", "1777", "--tmpfs", path]
+    for target, path in links:
+        line += ["--symlink", target, path]
+    for path in (*(path for path in ETC if os.path.exists(path)), *system):
+        line += ["--ro-bind", path, path]
+    line += ["--dir", rootfs.STAGE, "--bind", "/", mounter.HOST, "--chdir", "/"]
+    script = os.path.join(paths.own_folder(), "zygote", "main.py")
+    return [*line, "--", python, "-P", script, _config(system, links), *map(str, descriptors)]
+
+
+def bare_argv(
+    python: str, descriptor: int, *, bwrap: str = "", uid: int | None = None
+) -> list[str]:
+    """The command line of a zygote whose kernels are enclosed by Landlock and seccomp alone.
+
+    Args:
+        python: The interpreter of the kernels.
+        descriptor: The zygote's end.
+        bwrap: A bubblewrap to put around all of them, without capabilities; empty for none.
+        uid: The caller's uid.
+    """
+    line: list[str] = []
+    if bwrap:
+        line += [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
+        if (os.getuid() if uid is None else uid) == 0:
+            line += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+        line += ["--bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"]
+    script = os.path.join(paths.own_folder(), "zygote", "main.py")
+    return [*line, python, "-P", script, "{}", str(descriptor)]
+
+
+def _config(system: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
+    plan = {
+        "system": list(system),
+        "links": [list(link) for link in links],
+        "tops": list(tops(system)),
+        "tmp_bytes": ResourceLimits().tmp_bytes,
+    }
+    return json.dumps({"room": plan}, separators=(",", ":"))
+
+
+def zygote_environment(
+    python: str, system: Sequence[str], scratch: str | None = None
+) -> dict[str, str]:
+    """The zygote's whole environment: that of a kernel with nothing of anybody's in it.
+
+    The first process of every room keeps it where a kernel might look.
+
+    Args:
+        python: The interpreter of the kernels.
+        system: Real paths of interpreter and libraries.
+        scratch: A folder for what it writes, where it has no private /tmp.
+    """
+    policy = Policy(
+        workdir="/",
+        output_dir="/tmp/.output",  # noqa: S108 - names nothing, and never exists
+        grants=(),
+        runtime_dir=scratch or "/tmp/.runtime",  # noqa: S108 - never exists either
+        system=tuple(system),
+        limits=ResourceLimits(cpus=1),
+        form="landlock" if scratch else "zygote",
+    )
+    made = environment.scrubbed({}, policy, python)
+    # A prepared process has one thread; its kernels get theirs back.
+    return made | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+
+
+def reachable(path: str, known: Sequence[str]) -> bool:
+    """Whether a zygote with these top-level folders can show ``path``."""
+    return any(within(path, top) for top in known)

@@ -1,0 +1,166 @@
+"""The user's keys of model providers, kept on the server: in the system keyring, or in a file.
+
+A key is handed to its own provider's model and to nobody else: not to the browser, a log, the
+journal, this process's environment or a kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from analyst_kernel.protocol.errors import InputError, KeyStoreError
+
+SERVICE = "analyst-kernel"
+_LONGEST = 4_096
+
+
+class _Vault(Protocol):
+    def read(self) -> dict[str, str]: ...
+
+    def write(self, keys: dict[str, str]) -> None: ...
+
+
+class Keys:
+    """Keys by provider. Blocking; call it in a thread.
+
+    Attributes:
+        version: Counts changes, so that whoever holds a model knows that its key is an old one.
+    """
+
+    def __init__(self, folder: Path, *, keyring: Any | None = None) -> None:
+        """Keep keys in ``keyring`` where one is given or can be used, else in ``folder``."""
+        ring = _usable_keyring() if keyring is None else keyring
+        self._vault: _Vault = _File(folder / "keys.json") if ring is None else _Ring(ring)
+        self.version = 0
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return environment variables with the kept keys put in; what was set stays first."""
+        variables = dict(os.environ if base is None else base)
+        for provider, key in self._vault.read().items():
+            variable = _variable(provider)
+            if variable and not variables.get(variable, "").strip():
+                variables[variable] = key
+        return variables
+
+    def kept(self) -> tuple[str, ...]:
+        """Return the providers whose keys are kept here."""
+        return tuple(sorted(self._vault.read()))
+
+    def keep(self, provider: str, key: str) -> None:
+        """Keep a provider's key in place of the one before.
+
+        Raises:
+            InputError: There is no such provider, it takes no key, or this cannot be one.
+        """
+        key = key.strip()
+        if not _variable(provider):
+            raise InputError(
+                "This provider takes no key.", f"Keys can be kept for {', '.join(_variables())}."
+            )
+        if not key or len(key) > _LONGEST or any(c.isspace() or not c.isprintable() for c in key):
+            raise InputError("This is no key.", "Paste the key alone, without spaces.")
+        self._vault.write({**self._vault.read(), provider: key})
+        self.version += 1
+
+    def forget(self, provider: str) -> None:
+        """Forget a provider's key; harmless where there is none."""
+        keys = self._vault.read()
+        if keys.pop(provider, None) is not None:
+            self._vault.write(keys)
+            self.version += 1
+
+
+class _File:
+    """A file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            # Its content is not told: it may hold a key.
+            raise KeyStoreError(
+                f"The kept keys in {self._path} cannot be read.", "Remove the file; add them again."
+            ) from None
+        return _texts(found)
+
+    def write(self, keys: dict[str, str]) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".keys-")  # made 0600
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(keys, file)
+                os.replace(name, self._path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+                raise
+        except OSError as error:
+            raise KeyStoreError(
+                f"The key cannot be kept in {self._path}: {error.strerror}.",
+                "Make the folder writable, or set the provider's environment variable.",
+            ) from None
+
+
+class _Ring:
+    """The system's keyring; one entry holds all keys, so that they can be listed."""
+
+    def __init__(self, ring: Any) -> None:
+        self._ring = ring
+
+    def read(self) -> dict[str, str]:
+        try:
+            return _texts(json.loads(self._ring.get_password(SERVICE, "keys") or "{}"))
+        except Exception:  # noqa: BLE001 - backends raise what they like, and may quote the secret
+            raise KeyStoreError("The system keyring cannot be read.", "Unlock it.") from None
+
+    def write(self, keys: dict[str, str]) -> None:
+        try:
+            self._ring.set_password(SERVICE, "keys", json.dumps(keys))
+        except Exception:  # noqa: BLE001 - backends raise what they like
+            raise KeyStoreError("The system keyring cannot be written.", "Unlock it.") from None
+
+
+def _usable_keyring() -> Any | None:
+    """Return the ``keyring`` module where it is installed and has a real backend."""
+    try:
+        ring: Any = import_module("keyring")
+        hollow: Any = (
+            import_module("keyring.backends.fail").Keyring,
+            import_module("keyring.backends.null").Keyring,
+        )
+        return None if isinstance(ring.get_keyring(), hollow) else ring
+    except ImportError:
+        return None
+    except Exception:  # noqa: BLE001 - a broken backend is none
+        return None
+
+
+def _texts(found: object) -> dict[str, str]:
+    if not isinstance(found, dict):
+        return {}
+    return {str(k): v for k, v in found.items() if isinstance(v, str)}
+
+
+def _variables() -> dict[str, str]:
+    from analyst_kernel.models.anthropic_credentials import KEY
+    from analyst_kernel.models.compatible_providers import COMPATIBLE
+
+    own = {provider.name: provider.key_variable for provider in COMPATIBLE}
+    return {name: variable for name, variable in {"anthropic": KEY, **own}.items() if variable}
+
+
+def _variable(provider: str) -> str:
+    return _variables().get(provider, "")

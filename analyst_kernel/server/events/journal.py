@@ -1,0 +1,402 @@
+"""The journal: every analysis of this user and what happened in it, in one SQLite file.
+
+It survives browser, server and machine. Streamed text is not written piece by piece: what a model
+call said is written once, when the call ends. Blocking; the event loop calls it in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from analyst_kernel.notebook.document.operations import Operation
+from analyst_kernel.notebook.storage.pending import from_json, key_of, made_void_by, to_json
+from analyst_kernel.protocol.base import Record
+from analyst_kernel.protocol.errors import JournalError
+from analyst_kernel.protocol.ids import AnalysisId, CellId
+from analyst_kernel.protocol.records import ApprovalMode
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE analyses (
+        id TEXT PRIMARY KEY,
+        record TEXT NOT NULL,
+        reserved INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE events (
+        analysis TEXT NOT NULL REFERENCES analyses (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        run TEXT,
+        body TEXT NOT NULL,
+        PRIMARY KEY (analysis, number)
+    );
+    CREATE INDEX events_by_type ON events (type, analysis, number);
+    """,
+    """
+    CREATE TABLE operations (
+        analysis TEXT NOT NULL REFERENCES analyses (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (analysis, key)
+    );
+    """,
+)
+"""Statement groups; the n-th leads from schema version n to n + 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as it is kept.
+
+    Attributes:
+        number: Its number.
+        first: Number of its first piece, where it joins streamed pieces; else ``number``.
+        type, run: As in the event.
+        body: The whole event as JSON.
+    """
+
+    number: int
+    first: int
+    type: str
+    run: str | None
+    body: str
+
+
+class Journal:
+    """The file. Used by one server at a time; safe to call from several threads.
+
+    Attributes:
+        path: Where it lies.
+        notice: What happened to a damaged journal, for the user; or empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the journal, making or migrating it; a damaged one is set aside.
+
+        Raises:
+            JournalError: Its folder cannot be written, or a newer version wrote it.
+        """
+        self.path = path
+        self.notice = ""
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(
+                f"The journal's folder {path.parent} cannot be made: {error.strerror}.",
+                "Make it writable, or set AnalystKernelApp.journal_path.",
+            ) from error
+        try:
+            self._connection = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+                raise JournalError(
+                    f"The journal {path} cannot be opened: {error}.",
+                    "Close other programs that use it and check its permissions.",
+                ) from error
+            self._set_aside(error)
+            self._connection = self._open()
+
+    def close(self) -> None:
+        """Release the file; harmless when closed."""
+        with self._lock:
+            self._connection.close()
+
+    # --- analyses ------------------------------------------------------------------------------
+
+    def analyses(self) -> tuple[tuple[StoredAnalysis, int], ...]:
+        """Return every analysis with the highest event number that may have been given out."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT record, max(reserved, coalesce((SELECT max(number) FROM events "
+                "WHERE events.analysis = analyses.id), 0)) FROM analyses"
+            ).fetchall()
+        return tuple((StoredAnalysis.model_validate_json(record), last) for record, last in rows)
+
+    def save(self, record: StoredAnalysis) -> None:
+        """Put an analysis, new or changed."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO analyses (id, record) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                (record.id, record.model_dump_json()),
+            )
+
+    def remove(self, analysis: AnalysisId) -> None:
+        """Forget an analysis and its events."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM analyses WHERE id = ?", (analysis,))
+
+    # --- events --------------------------------------------------------------------------------
+
+    def append(self, analysis: AnalysisId, rows: Sequence[Row], reserved: int) -> None:
+        """Write events, in order, and that numbers up to ``reserved`` may be given out."""
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO events (analysis, number, first, type, run, body) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(analysis, r.number, r.first, r.type, r.run, r.body) for r in rows],
+            )
+            connection.execute(
+                "UPDATE analyses SET reserved = max(reserved, ?) WHERE id = ?", (reserved, analysis)
+            )
+
+    def events(
+        self, analysis: AnalysisId, *, after: int = 0, until: int | None = None, most: int = -1
+    ) -> tuple[Row, ...]:
+        """Return events in order: ``after < number <= until``, at most ``most`` (-1: all)."""
+        return self._rows(
+            "analysis = ? AND number > ? AND number <= ? ORDER BY number LIMIT ?",
+            (analysis, after, (1 << 62) if until is None else until, most),
+        )
+
+    def of_type(self, analysis: AnalysisId, kind: str) -> tuple[Row, ...]:
+        """Return the events of one type, in order."""
+        return self._rows("type = ? AND analysis = ? ORDER BY number", (kind, analysis))
+
+    def newest_kernel(self) -> str | None:
+        """Return the newest event of a kernel that told its isolation, as JSON."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT body FROM events WHERE type = 'kernel_changed' "
+                "AND json_extract(body, '$.sandbox') IS NOT NULL "
+                "ORDER BY json_extract(body, '$.at') DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def open_run(self, analysis: AnalysisId) -> tuple[Row, ...]:
+        """Return the events of a run that never ended, from its start; empty where all ended."""
+        return self._rows(
+            "analysis = ? AND number >= (SELECT max(number) FROM events WHERE analysis = ? "
+            "AND type = 'run_started') AND NOT EXISTS (SELECT 1 FROM events AS later WHERE "
+            "later.analysis = ? AND later.type = 'run_finished' AND later.number > (SELECT "
+            "max(number) FROM events WHERE analysis = ? AND type = 'run_started')) "
+            "ORDER BY number",
+            (analysis,) * 4,
+        )
+
+    # --- operations on notebooks -----------------------------------------------------------------
+
+    def keep(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
+        """Keep operations until they are forgotten; on the disk before this returns.
+
+        A newer version of an operation stands in the place of the older one.
+        """
+        with self._writing(durable=True) as connection:
+            for operation in operations:
+                void = made_void_by(operation)
+                if void is not None:
+                    connection.execute(
+                        "DELETE FROM operations WHERE analysis = ? AND substr(key, 1, ?) = ?",
+                        (analysis, len(void), void),
+                    )
+                connection.execute(
+                    "INSERT INTO operations (analysis, key, place, body) VALUES (?, ?, (SELECT "
+                    "coalesce(max(place), 0) + 1 FROM operations WHERE analysis = ?), ?) "
+                    "ON CONFLICT (analysis, key) DO UPDATE SET body = excluded.body",
+                    (analysis, key_of(operation), analysis, to_json(operation)),
+                )
+
+    def forget(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
+        """Forget exactly these; where a newer version stands, that one stays."""
+        with self._writing() as connection:
+            connection.executemany(
+                "DELETE FROM operations WHERE analysis = ? AND key = ? AND body = ?",
+                [(analysis, key_of(o), to_json(o)) for o in operations],
+            )
+
+    def outstanding(self, analysis: AnalysisId) -> tuple[Operation, ...]:
+        """Return the operations that were kept, in the order to apply."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT body FROM operations WHERE analysis = ? ORDER BY place", (analysis,)
+            ).fetchall()
+        return tuple(from_json(body) for (body,) in rows)
+
+    def unsettled(self) -> frozenset[AnalysisId]:
+        """Return the analyses of which operations are kept."""
+        with self._lock:
+            rows = self._connection.execute("SELECT DISTINCT analysis FROM operations").fetchall()
+        return frozenset(AnalysisId(analysis) for (analysis,) in rows)
+
+    # --- the file ------------------------------------------------------------------------------
+
+    def _rows(self, condition: str, values: tuple[object, ...]) -> tuple[Row, ...]:
+        with self._lock:
+            found = self._connection.execute(
+                f"SELECT number, first, type, run, body FROM events WHERE {condition}", values
+            ).fetchall()
+        return tuple(Row(*row) for row in found)
+
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write in one step; ``durable``: it outlives a power cut too, not only this process."""
+        with self._lock:
+            if durable:
+                self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            finally:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=10, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if os.name == "posix":
+                self.path.chmod(0o600)
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._migrate(connection)
+            # A damaged page shows only when it is read.
+            _check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(_MIGRATIONS):
+            raise JournalError(
+                f"The journal {self.path} is of a newer version of this package.",
+                "Update the package, or move the file away; the notebooks stay.",
+            )
+        for number in range(version, len(_MIGRATIONS)):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in _MIGRATIONS[number].split(";"):
+                    if statement.strip():
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
+        with suppress(FileNotFoundError):
+            os.replace(self.path, aside)
+        for tail in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.path}{tail}")
+        self.notice = (
+            f"The journal of your analyses was damaged ({error}) and was set aside as "
+            f"{aside.name}. Their notebooks are untouched: open one to continue its analysis."
+        )
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("it holds damaged pages")
+    for (record,) in connection.execute("SELECT record FROM analyses").fetchall():
+        try:
+            StoredAnalysis.model_validate_json(record)
+        except ValueError as error:
+            raise sqlite3.DatabaseError("a record cannot be read") from error
+    for (body,) in connection.execute("SELECT body FROM operations").fetchall():
+        try:
+            from_json(body)
+        except ValueError as error:
+            raise sqlite3.DatabaseError("an operation cannot be read") from error
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class StoredAnalysis(Record):
+    """One analysis as the journal keeps it.
+
+    Attributes:
+        id: Which one.
+        title: As shown.
+        titled: Whether the user chose the title; else the first question gives it.
+        folder: Absolute folder where its notebook will be made; empty: the first dataset's.
+        notebook: Absolute path of its notebook; empty before the first question.
+        pending: Paths granted before there was a notebook.
+        created, updated: Seconds since the epoch.
+        model: The model that the user chose; empty: the default.
+        approval: What waits for the user; ``None``: cells, where isolation is weak.
+        budget_usd: What each further question may cost.
+        questions: How many were asked.
+        failed: Whether the last run failed.
+        parent: The analysis it branched from.
+        parent_cell: The last cell that it took over from there.
+    """
+
+    id: AnalysisId
+    title: str = ""
+    titled: bool = False
+    folder: str = ""
+    notebook: str = ""
+    pending: tuple[str, ...] = ()
+    created: float = 0.0
+    updated: float = 0.0
+    model: str = ""
+    approval: ApprovalMode | None = None
+    budget_usd: float | None = None
+    questions: int = 0
+    failed: bool = False
+    parent: AnalysisId | None = None
+    parent_cell: CellId | None = None
+
+
+_log = logging.getLogger(__name__)
+
+
+class KeptOperations:
+    """Implements :class:`analyst_kernel.notebook.storage.port.OperationStore` in the journal.
+
+    Where the journal cannot be written, the notebook still is: it only would not survive a crash in
+    between.
+    """
+
+    def __init__(self, journal: Journal, analysis: AnalysisId) -> None:
+        """Keep for one analysis, which the journal knows."""
+        self._journal = journal
+        self._analysis = analysis
+
+    async def keep(self, operations: Sequence[Operation]) -> None:
+        """Write them down before anything of them is written into the notebook."""
+        try:
+            await asyncio.to_thread(self._journal.keep, self._analysis, operations)
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("Changes of a notebook are not in the journal: %s", error)
+
+    async def forget(self, operations: Sequence[Operation]) -> None:
+        """Forget what landed; what cannot be forgotten now is harmless when it comes again."""
+        try:
+            await asyncio.to_thread(self._journal.forget, self._analysis, operations)
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("Changes that landed stay in the journal: %s", error)
+
+    async def outstanding(self) -> tuple[Operation, ...]:
+        """Return what an earlier life of the server left."""
+        try:
+            return await asyncio.to_thread(self._journal.outstanding, self._analysis)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            _log.warning("Changes of a notebook cannot be read from the journal: %s", error)
+            return ()

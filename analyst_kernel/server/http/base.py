@@ -1,0 +1,142 @@
+"""What every REST handler has in common: identity, JSON in and out, errors as sentences.
+
+It imports next to nothing, because Jupyter loads it at its start.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+if TYPE_CHECKING:
+    from analyst_kernel.server.http.loader import Bootstrap
+    from analyst_kernel.server.session.registry import SessionRegistry
+
+BOOTSTRAP = "analyst_kernel_bootstrap"
+"""The web application's setting that holds the bootstrap."""
+
+AUTH_RESOURCE = "analyst-kernel"
+"""What an authorizer is asked about; reading is ``read``, everything else ``write``."""
+
+_log = logging.getLogger(__name__)
+
+
+class AnalystHandler(APIHandler):
+    """Base of all handlers below ``analyst-kernel/api``."""
+
+    auth_resource = AUTH_RESOURCE
+
+    async def analyses(self) -> SessionRegistry:
+        """Return the server's analyses, loading them on the first call."""
+        bootstrap: Bootstrap = self.settings[BOOTSTRAP]
+        return await bootstrap.get()
+
+    def say(self, value: object, status: int = 200) -> None:
+        """Answer with JSON; protocol records are written as they travel on the socket."""
+        self.set_status(status)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(value, default=_plain))
+
+    def body(self) -> dict[str, Any]:
+        """Return the request's JSON object.
+
+        Jupyter's own reader would log a body that is not JSON, and with it a key.
+
+        Raises:
+            web.HTTPError: It is none.
+        """
+        try:
+            found = json.loads(self.request.body or b"{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise web.HTTPError(400, "The request holds no JSON object.")
+        return found
+
+    def text(self, body: dict[str, Any], name: str, *, needed: bool = False) -> str | None:
+        """Return a text of the body; ``None`` where it is not there and not needed."""
+        value = body.get(name)
+        if value is None and not needed:
+            return None
+        if not isinstance(value, str):
+            raise web.HTTPError(400, f"The request needs the text {name!r}.")
+        return value
+
+    def query(self, name: str, default: str | None = None) -> str:
+        """Return an argument of the address; without ``default`` it must be there."""
+        value = self.get_query_argument(name, default)
+        if value is None:
+            raise web.HTTPError(400, f"The address needs {name}=...")
+        return value
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say what went wrong, and what to do about it where that is known."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        message, remedy = f"The server answered {status_code}.", ""
+        if isinstance(error, web.HTTPError):
+            message = error.log_message or error.reason or message
+        elif error is not None:
+            message = getattr(error, "what", "") or "The server failed at this request."
+            remedy = getattr(error, "remedy", "") or "See the server's log."
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps({"message": message, "remedy": remedy}))
+
+    def log_exception(self, *args: Any) -> None:
+        """Log defects only: what is a sentence for the user is no matter for the log."""
+        error = args[1]
+        if not hasattr(error, "remedy"):
+            super().log_exception(*args)
+
+    def fail(self, status: int, error: Exception) -> None:
+        """Answer with an error of ours."""
+        self.clear()
+        self.send_error(status, exc_info=(type(error), error, None))
+
+
+def route(
+    method: Callable[..., Awaitable[None]],
+) -> Callable[..., Any]:
+    """Wrap a handler's method: nobody without identity and leave gets in, errors become answers."""
+
+    @web.authenticated
+    @authorized
+    @wraps(method)
+    async def answer(self: AnalystHandler, *args: str) -> None:
+        from analyst_kernel.protocol.errors import AnalystError
+
+        try:
+            await method(self, *args)
+        except AnalystError as error:
+            self.fail(status_of(error), error)
+
+    return answer
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status of an error of ours."""
+    from analyst_kernel.protocol.errors import InputError, NotFound, SandboxError
+
+    match error:
+        case NotFound():
+            return 404
+        case SandboxError():
+            return 409
+        case InputError():
+            return 400
+        case _:
+            return 500
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent")

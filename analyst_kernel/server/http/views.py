@@ -1,0 +1,155 @@
+"""What the panel lists: datasets, what ``@`` completes, and the state of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from analyst_kernel._version import __version__
+from analyst_kernel.agent.ports import IterationEntry
+from analyst_kernel.protocol.datasets import DatasetProfile
+from analyst_kernel.server.session.registry import SessionRegistry
+from analyst_kernel.server.session.session import AnalysisSession
+
+_MOST = 50
+
+
+async def datasets(session: AnalysisSession) -> list[DatasetProfile]:
+    """Describe what was granted, in order; a file that is gone is left out."""
+    catalog = await session.catalog()
+    if catalog is None:
+        return []
+    found = []
+    for dataset in catalog.datasets:
+        if os.path.exists(dataset.path):
+            found.append(await catalog.profile(dataset.name))
+    return found
+
+
+async def completions(session: AnalysisSession, prefix: str) -> list[dict[str, str]]:
+    """Return what ``@prefix`` may mean: names that begin with it first, then those that hold it."""
+    wanted = prefix.strip().lower()
+    found = await _candidates(session)
+    first = [one for one in found if one["label"].lower().startswith(wanted)]
+    second = [one for one in found if wanted in one["label"].lower() and one not in first]
+    return (first + second)[:_MOST]
+
+
+async def _candidates(session: AnalysisSession) -> list[dict[str, str]]:
+    catalog = await session.catalog()
+    found: list[dict[str, str]] = []
+    names = set()
+    for dataset in catalog.datasets if catalog is not None else ():
+        names.add(dataset.name)
+        rows = f"{dataset.rows:,} rows" if dataset.rows is not None else "rows not counted"
+        detail = f"{os.path.basename(dataset.path)}, {rows}"
+        found.append(_one(dataset.name, "dataset", dataset.name, detail))
+        for column in dataset.columns:
+            insert = (
+                f"{dataset.name}.{column}"
+                if column.isidentifier()
+                else (f"{dataset.name}[{column!r}]")
+            )
+            found.append(_one(column, "column", insert, dataset.name))
+    analysis = session.analysis
+    if analysis is None:
+        return found
+    for frame in analysis.memory.frames:
+        if frame.name in names:
+            continue
+        shape = " × ".join(f"{size:,}" for size in frame.shape)
+        kind = frame.type.rpartition(".")[2]
+        found.append(_one(frame.name, "variable", frame.name, shape or frame.summary or kind))
+        for col in frame.columns:
+            found.append(_one(col.name, "column", f"{frame.name}[{col.name!r}]", frame.name))
+    for entry in analysis.notebook.restore():
+        if isinstance(entry, IterationEntry) and entry.iteration:
+            label = f"cell {entry.iteration} of {entry.run}"
+            found.append(_one(label, "cell", f"cell {entry.cell}", entry.purpose))
+    return found
+
+
+def _one(label: str, kind: str, insert: str, detail: str) -> dict[str, str]:
+    return {"label": label, "kind": kind, "insert": insert, "detail": detail}
+
+
+async def status(analyses: SessionRegistry) -> dict[str, Any]:
+    """Tell the state of the server."""
+    services = analyses.services
+    await services.models.look()
+    return {
+        "version": __version__,
+        "default_model": services.models.default,
+        "is_ai": services.models.is_ai(services.models.default),
+        "providers_with_credentials": [
+            provider.name for provider in services.models.providers if provider.has_credentials
+        ],
+        "sandbox": services.newest_report,
+        "locked": dict(services.settings.locked),
+        "examples": await asyncio.to_thread(examples, services.places.root),
+        "notices": [text for text in (services.journal.notice, services.grants.notice) if text],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Shipped:
+    """A demonstration file, known by its name and its first line."""
+
+    file: str
+    header: str
+    rows: int
+    question: str
+
+
+_SHIPPED = (
+    _Shipped(
+        "vehicles.csv",
+        "id,make,model,year,class,trans,drive,cyl,displ,fuel,hwy,cty",
+        33_442,
+        "How did average city mileage change over the years?",
+    ),
+    _Shipped(
+        "penguins_raw.csv",
+        "studyName,Sample Number,Species",
+        344,
+        "Do heavier penguins have longer flippers?",
+    ),
+    _Shipped(
+        "nyc_weather.csv",
+        "origin,year,month,day,hour",
+        26_115,
+        "Which months are windiest at each airport?",
+    ),
+    _Shipped("nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"),
+    _Shipped("nyc_airports.csv", "faa,name", 1_458, "How is airport altitude distributed?"),
+    _Shipped("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
+)
+
+
+def examples(root: str) -> list[dict[str, Any]]:
+    """Return one question per demonstration file that lies in the root folder or its ``data``."""
+    found: list[dict[str, Any]] = []
+    for shipped in _SHIPPED if root else ():
+        for folder in ("", "data", os.path.join("notebooks", "data")):
+            if _starts_with(os.path.join(root, folder, shipped.file), shipped.header):
+                path = os.path.join(folder, shipped.file).replace(os.sep, "/")
+                found.append(
+                    {
+                        "question": shipped.question,
+                        "path": path,
+                        "dataset": shipped.file,
+                        "rows": shipped.rows,
+                    }
+                )
+                break
+    return found
+
+
+def _starts_with(path: str, header: str) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline(2_000).replace('"', "").startswith(header)
+    except OSError:
+        return False

@@ -1,0 +1,92 @@
+"""Which model the next question goes to, and what a user may choose from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from analyst_kernel.agent.ports import Model
+from analyst_kernel.models.local_models import probe_local
+from analyst_kernel.models.provider import ProviderInfo
+from analyst_kernel.models.registry import default_name, list_providers, open_model
+from analyst_kernel.protocol.errors import InputError
+from analyst_kernel.server.credentials import Keys
+from analyst_kernel.server.settings import ServerSettings
+
+
+class ModelChoice:
+    """Knows the keys that the server keeps, so that a model can be opened with them.
+
+    Attributes:
+        default: Full name of the model that is used where none was chosen; as of the last look.
+        providers: Every provider, as of the last look.
+    """
+
+    def __init__(self, keys: Keys, settings: ServerSettings) -> None:
+        """Look at nothing yet; call :meth:`look`."""
+        self.default = settings.default_model or "offline:rules"
+        self.providers: tuple[ProviderInfo, ...] = ()
+        self._keys = keys
+        self._fixed = str(settings.locked.get("model") or "")
+        self._preferred = settings.default_model
+
+    @property
+    def version(self) -> int:
+        """Changes with the keys."""
+        return self._keys.version
+
+    async def look(self) -> dict[str, str]:
+        """See what there is now; returns the environment with the kept keys."""
+        env = await asyncio.to_thread(self._keys.environment)
+        self.providers = await asyncio.to_thread(list_providers, env)
+        self.default = self.full(self._fixed or self._preferred or default_name(env))
+        return env
+
+    def full(self, name: str) -> str:
+        """Complete a provider's bare name with its default model."""
+        if ":" in name:
+            return name
+        found = [p.default_model for p in self.providers if p.name == name and p.default_model]
+        return f"{name}:{found[0]}" if found else name
+
+    def wanted(self, chosen: str) -> str:
+        """Return the model for an analysis whose user chose ``chosen`` (empty: nothing)."""
+        return self.full(self._fixed or chosen or self.default)
+
+    def is_ai(self, name: str) -> bool:
+        """Say whether an AI model is behind a name."""
+        provider = name.partition(":")[0]
+        return next((p.is_ai for p in self.providers if p.name == provider), True)
+
+    async def open(self, name: str) -> Model:
+        """Make a model. Raises ``ModelChoiceError``."""
+        return await open_model(name, env=await self.look())
+
+    async def check(self, name: str) -> str:
+        """Return the full name of a model that can be used.
+
+        Raises:
+            InputError: The administrator chose another one.
+            ModelChoiceError: There is none of that name, or no credentials for it.
+        """
+        if self._fixed and self.full(name) != self.full(self._fixed):
+            raise InputError(
+                f"The administrator of this server chose the model {self._fixed}.",
+                "It cannot be changed here.",
+            )
+        model = await self.open(name)
+        await model.aclose()
+        return model.name
+
+    async def listing(self) -> dict[str, Any]:
+        """Return what a picker shows; no secret is in it."""
+        env = await self.look()
+        local = await probe_local(env)
+        kept = await asyncio.to_thread(self._keys.kept)
+        return {
+            "default": self.default,
+            "providers": [asdict(provider) for provider in self.providers],
+            "local": [model.name for model in local],
+            "kept_keys": list(kept),
+        }

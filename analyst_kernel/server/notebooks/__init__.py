@@ -1,0 +1,1 @@
+"""Who writes a notebook on a server, and how."""

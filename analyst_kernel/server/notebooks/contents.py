@@ -1,0 +1,207 @@
+"""Writes a notebook through Jupyter's contents manager: hooks, events and other stores included.
+
+For a notebook that nobody has open. The version is told by its hash, looked at once more just
+before each save. Nothing is marked trusted: what the user trusted before stays, what is ours is
+never flagged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from tornado.web import HTTPError
+
+from analyst_kernel.protocol.errors import NotebookError
+from analyst_kernel.notebook.storage import files
+from analyst_kernel.notebook.document.operations import Document, cell_notes
+from analyst_kernel.notebook.document.serialize import Renderer, from_json
+from analyst_kernel.notebook.storage.port import WriteConflict, Reading, Written
+
+_OF_JUPYTER = (
+    "jupyter_server.services.contents.filemanager",
+    "jupyter_server.services.contents.largefilemanager",
+)
+
+
+class ContentsStamp:
+    """One version of a notebook; equal where the contents manager says it is the same."""
+
+    def __init__(self, mark: str, trusted: frozenset[str] = frozenset(), hash_: str = "") -> None:
+        """Hold a version's mark and the ids of its cells that the user's trust covers."""
+        self.mark = mark
+        self.trusted = trusted
+        self.hash = hash_
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the marks."""
+        return isinstance(other, ContentsStamp) and other.mark == self.mark
+
+    def __hash__(self) -> int:
+        """Hash the mark."""
+        return hash(self.mark)
+
+
+class ContentsWriter:
+    """The contents manager of a server, seen from notebooks."""
+
+    def __init__(self, contents: Any) -> None:
+        """Use ``contents``, sync or async, local or not."""
+        self._contents = contents
+        self._renderer = Renderer()
+
+    async def read(self, path: str, base: Reading | None) -> Reading | None:
+        """Return the saved notebook; ``base`` where it is that, ``None`` where there is none."""
+        now = await self.stamp(path)
+        if now is None or (base is not None and base.stamp == now):
+            return base if now is not None else None
+        model = await self._get(path, content=True)
+        if model is None:
+            return None
+        return await asyncio.to_thread(_reading, model)
+
+    async def write(
+        self, path: str, file: Path, document: Document, base: Reading | None
+    ) -> Written:
+        """Save ``document`` if the saved notebook is still ``base``.
+
+        Args:
+            path: The contents manager's.
+            file: The same as a file, for a contents manager that keeps plain files.
+            document: All of it.
+            base: What it was built on.
+
+        Raises:
+            WriteConflict: It is not.
+            NotebookError: It cannot be saved.
+        """
+        stamp = base.stamp if base is not None else None
+        same: dict[str, Any] = {}
+        if base is not None and isinstance(stamp, ContentsStamp):
+            before = base.document["cells"]
+            same = {cell["id"]: cell for cell in before if cell["id"] in stamp.trusted}
+        elif base is not None:
+            raise WriteConflict
+        unchanged = {id(cell) for cell in same.values()}
+        cells = [_flagged(c) if id(c) in unchanged else c for c in document["cells"]]
+        model = {"type": "notebook", "format": "json", "content": {**document, "cells": cells}}
+        target = Path(os.path.realpath(file))
+        before_check = files.stamp_of(target)
+        if await self.stamp(path) != stamp:
+            raise WriteConflict
+        written: files.Stamp | None = None
+        try:
+            if self._keeps_plain_files:
+                written = await self._save_file(path, target, before_check, document, model)
+            else:
+                await ensure_async(self._contents.save(model, path))
+        except (HTTPError, OSError) as error:
+            raise _failed(path, error) from error
+        now = await self.stamp(path)
+        if now is None:
+            raise NotebookError(f"{path} was removed while it was saved.", "Ask again.")
+        if written is not None and files.stamp_of(target) != written:
+            raise WriteConflict  # somebody wrote since, and ``now`` may be of their version
+        kept = {id(cell) for cell in document["cells"]}
+        still = frozenset(name for name, cell in same.items() if id(cell) in kept)
+        return Written(ContentsStamp(now.mark, still, now.hash), saved=True)
+
+    @property
+    def _keeps_plain_files(self) -> bool:
+        """Whether saving is Jupyter's own saving of files, and no other package's."""
+        return type(self._contents).save.__module__ in _OF_JUPYTER
+
+    async def _save_file(
+        self,
+        path: str,
+        target: Path,
+        expected: files.Stamp | None,
+        document: Document,
+        model: dict[str, Any],
+    ) -> files.Stamp:
+        """Do what Jupyter does at a save, but replace the file in one step.
+
+        Jupyter writes over the file: a server that is killed meanwhile leaves half a notebook.
+        """
+        import nbformat
+
+        content, manager = model["content"], self._contents
+        manager.run_pre_save_hooks(model=model, path=path)
+        hooked = model["content"] is not content or bool(manager.pre_save_hook)
+        manager.check_and_sign(nbformat.from_dict(model["content"]), path)  # type: ignore[no-untyped-call] # untyped there
+
+        def work() -> files.Stamp:
+            final = _unflagged(model["content"]) if hooked else document
+            try:
+                return files.replace(target, self._renderer.parts(final), expected)
+            except files.FileChanged:
+                raise WriteConflict from None
+
+        written = await asyncio.to_thread(work)
+        after = await self._get(path, content=False)
+        if after is not None:
+            manager.run_post_save_hooks(model=after, os_path=str(target))
+        manager.emit(data={"action": "save", "path": path})
+        return written
+
+    async def stamp(self, path: str) -> ContentsStamp | None:
+        """Return the version that is saved, or ``None`` where there is none."""
+        model = await self._get(path, content=False)
+        if model is None:
+            return None
+        hash_ = str(model.get("hash") or "")
+        return ContentsStamp(hash_ or str(model.get("last_modified")), hash_=hash_)
+
+    async def _get(self, path: str, *, content: bool) -> dict[str, Any] | None:
+        given: dict[str, Any] = {"content": content, "type": "notebook"}
+        try:
+            try:
+                asked = self._contents.get(path, require_hash=True, **given)
+            except TypeError:  # a contents manager from before there were hashes
+                asked = self._contents.get(path, **given)
+            found: Any = await ensure_async(asked)
+        except HTTPError as error:
+            if error.status_code == 404:
+                return None
+            raise _failed(path, error) from error
+        except OSError as error:
+            raise _failed(path, error) from error
+        model: dict[str, Any] = found
+        return model
+
+
+def _reading(model: dict[str, Any]) -> Reading:
+    hash_ = str(model.get("hash") or "")
+    content = json.loads(json.dumps(model["content"]))
+    trusted: set[str] = set()
+    for cell in content.get("cells", []):
+        flagged = cell.get("metadata", {}).pop("trusted", False)
+        if flagged and cell.get("outputs") and not cell_notes(cell):
+            trusted.add(str(cell.get("id")))
+    stamp = ContentsStamp(hash_ or str(model.get("last_modified")), frozenset(trusted), hash_)
+    return Reading(from_json(content, str(model.get("name", "notebook"))), stamp)
+
+
+def _flagged(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell that the user's trust covers, as Jupyter has it in memory."""
+    return {**cell, "metadata": {**cell["metadata"], "trusted": True}}
+
+
+def _unflagged(content: dict[str, Any]) -> Document:
+    """Return what hooks made of a notebook, as a document of ours."""
+    found = json.loads(json.dumps(content))
+    for cell in found["cells"]:
+        cell["metadata"].pop("trusted", None)
+    return from_json(found, "notebook")
+
+
+def _failed(path: str, error: HTTPError | OSError) -> NotebookError:
+    reason = getattr(error, "log_message", None) or getattr(error, "reason", None) or str(error)
+    return NotebookError(
+        f"The notebook {path} cannot be read or written: {str(reason).rstrip('.')}.",
+        "What was there is untouched, and what is missing is kept and tried again.",
+    )

@@ -1,0 +1,185 @@
+"""A notebook's live room, where a collaboration provider is at work on this server.
+
+Any provider that answers to ``settings["jupyter_server_ydoc"].get_document`` is one. A room is
+looked up for each write and never held on to: what is written into a room that ended is lost.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from analyst_kernel.notebook.document.cells import KEY
+from analyst_kernel.protocol.live import Change, DropCell, PutCell, PutMetadata
+
+PROVIDER = "jupyter_server_ydoc"
+
+
+async def find_room(settings: Mapping[str, Any], path: str) -> Any | None:
+    """Return the shared document of the room that is open on a notebook, or ``None``.
+
+    Args:
+        settings: The server's.
+        path: The file browser's path.
+
+    Raises:
+        Exception: Whatever the provider raises: then nobody knows whether there is a room.
+    """
+    get_document = getattr(settings.get(PROVIDER), "get_document", None)
+    if get_document is None:
+        return None
+    given = {"path": path, "content_type": "notebook", "file_format": "json", "copy": False}
+    document = get_document(**given)
+    document = await document if inspect.isawaitable(document) else document
+    return document if hasattr(document, "ycells") and hasattr(document, "create_ycell") else None
+
+
+def read_room(room: Any, *, is_empty: bool = False) -> dict[str, Any]:
+    """Return the notebook in a room as JSON.
+
+    Args:
+        room: The shared document.
+        is_empty: Whether no page is in it. Rooms put a blank cell into a notebook without cells;
+            where nobody can be about to type into it, it is none.
+    """
+    found = dict(room.get())
+    if is_empty and _blank(room) is not None:
+        found["cells"] = []
+    return found
+
+
+def holds_notes(room: Any, wanted: dict[str, Any]) -> bool:
+    """Say whether the notes of ours in a room are still these.
+
+    They are not where the room took over a file that another program wrote: then what was in the
+    room and not yet saved is gone from it.
+    """
+    from pycrdt import Map
+
+    metadata = room.ydoc.get("meta", type=Map).get("metadata")
+    found = metadata.get(KEY) if metadata is not None else None
+    return (found.to_py() if isinstance(found, Map) else found) == wanted
+
+
+def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False) -> bool:
+    """Make all changes in one transaction; ``False``: one was not as expected, none was made.
+
+    Args:
+        room: The shared document.
+        changes: What to do.
+        is_empty: Whether no page is in it; then the blank cell that was left out of it goes.
+    """
+    cells = room.ycells
+    blank = _blank(room) if is_empty else None
+    sources = {cell["id"]: str(cell["source"]) for cell in cells}
+    if not _expected(sources, changes):
+        return False
+    with room.ydoc.transaction():
+        order = [cell["id"] for cell in cells]
+        for change in changes:
+            match change:
+                case PutCell():
+                    name = change.cell["id"]
+                    if name in sources:
+                        _renew(room, cells[order.index(name)], change.cell)
+                        continue
+                    at = 0 if change.after is None else order.index(change.after) + 1
+                    at = len(order) if change.at_end else at
+                    if blank is not None:
+                        del cells[order.index(blank)]
+                        order.remove(blank)
+                        blank = None
+                    cells.insert(at, room.create_ycell(_untrusted(change.cell)))
+                    order.insert(at, name)
+                case DropCell():
+                    at = order.index(change.cell)
+                    del cells[at]
+                    del order[at]
+                case PutMetadata():
+                    _put_metadata(room, change)
+    return True
+
+
+def _blank(room: Any) -> str | None:
+    """Return the id of the one cell of a room, where that is a code cell with nothing in it."""
+    if len(room.ycells) != 1:
+        return None
+    cell = room.ycells[0]
+    blank = cell["cell_type"] == "code" and not str(cell["source"]) and not len(cell["outputs"])
+    return str(cell["id"]) if blank and KEY not in cell["metadata"] else None
+
+
+def _expected(sources: dict[str, str], changes: tuple[Change, ...]) -> bool:
+    there = dict(sources)
+    for change in changes:
+        match change:
+            case PutCell():
+                name = str(change.cell["id"])
+                lost_place = change.after is not None and change.after not in there
+                if there.get(name) != change.expects or (name not in there and lost_place):
+                    return False
+                there[name] = str(change.cell["source"])
+            case DropCell():
+                if there.pop(change.cell, None) != change.expects:
+                    return False
+            case PutMetadata():
+                pass
+    return True
+
+
+def _renew(room: Any, ycell: Any, cell: dict[str, Any]) -> None:
+    """Change a cell in place, so that whoever looks at it keeps their place in it."""
+    if ycell["cell_type"] != cell["cell_type"]:
+        ids = [other["id"] for other in room.ycells]
+        at = ids.index(cell["id"])
+        del room.ycells[at]
+        room.ycells.insert(at, room.create_ycell(_untrusted(cell)))
+        return
+    source, text = cell["source"], ycell["source"]
+    if str(text) != source:
+        text.clear()
+        text += source
+    _match_map(ycell["metadata"], _untrusted(cell)["metadata"])
+    if cell["cell_type"] == "code":
+        ycell["execution_count"] = cell["execution_count"]
+        outputs = ycell["outputs"]
+        outputs.clear()
+        outputs.extend([_shared_output(output) for output in cell["outputs"]])
+
+
+def _shared_output(output: dict[str, Any]) -> Any:
+    """Return an output as rooms hold it: text that streams is shared text."""
+    from pycrdt import Map, Text
+
+    if output["output_type"] != "stream":
+        return Map(output)
+    text = output["text"]
+    return Map({**output, "text": Text(text if isinstance(text, str) else "".join(text))})
+
+
+def _match_map(shared: Any, wanted: dict[str, Any]) -> None:
+    for key in [key for key in shared.keys() if key not in wanted]:  # noqa: SIM118 - no dict
+        del shared[key]
+    for key, value in wanted.items():
+        if key not in shared or shared[key] != value:
+            shared[key] = value
+
+
+def _put_metadata(room: Any, change: PutMetadata) -> None:
+    from pycrdt import Map
+
+    meta = room.ydoc.get("meta", type=Map)
+    metadata = meta.get("metadata")
+    if not isinstance(metadata, Map):
+        meta["metadata"] = Map({**change.defaults, **(metadata or {}), KEY: change.values})
+        return
+    for key, value in change.defaults.items():
+        if key not in metadata:
+            metadata[key] = value
+    metadata[KEY] = change.values
+
+
+def _untrusted(cell: dict[str, Any]) -> dict[str, Any]:
+    metadata = {k: v for k, v in dict(cell["metadata"]).items() if k != "trusted"}
+    return {**cell, "metadata": metadata}

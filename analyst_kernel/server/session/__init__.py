@@ -1,0 +1,1 @@
+"""An analysis on a server: its commands, its queue of jobs, its user."""

@@ -1,0 +1,156 @@
+"""Begins an analysis from a cell of another one: its notebook, its grants, its history, its job."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Container
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analyst_kernel.analysis.branch import Branch, discard, make_branch
+from analyst_kernel.notebook.document.branch import branch_name
+from analyst_kernel.notebook.document.operations import Document, cell_notes, notes
+from analyst_kernel.notebook.document.read import entries_of
+from analyst_kernel.notebook.export.export import read
+from analyst_kernel.notebook.storage.names import notebook_path
+from analyst_kernel.protocol.errors import InputError, NotebookError
+from analyst_kernel.protocol.events import EVENT, BranchStarted, Event
+from analyst_kernel.protocol.ids import AnalysisId, CellId
+from analyst_kernel.server.events.history import Kept, history
+from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
+from analyst_kernel.server.session.queue import BranchState
+from analyst_kernel.server.session.session import UNTITLED, AnalysisSession
+
+if TYPE_CHECKING:
+    from analyst_kernel.server.session.registry import SessionRegistry
+
+_NUMBERED = re.compile(r"^Branch \d+: ")
+
+
+async def branch(
+    analyses: SessionRegistry,
+    parent: AnalysisSession,
+    *,
+    cell: str | None = None,
+    run: str | None = None,
+    title: str = "",
+) -> AnalysisSession:
+    """Begin a branch; a job then brings its kernel to the state of the cell.
+
+    It reads the saved notebook, so a run at work in the parent goes on undisturbed.
+
+    Args:
+        analyses: Where it is added.
+        parent: What it branches from.
+        cell: The last cell to take over.
+        run: Instead of a cell: take over all up to the end of this question.
+        title: What the user calls it.
+
+    Raises:
+        InputError: There is no such cell or question, or no notebook yet.
+    """
+    source = parent.record.notebook
+    if not source:
+        raise InputError("This analysis has no cells yet.", "Ask a question first.")
+    document = await asyncio.to_thread(read, notebook_path(source))
+    at = CellId(cell) if cell is not None else _last_cell(document, run)
+    services = parent.services
+    target = await asyncio.to_thread(branch_name, Path(source))
+    made = await make_branch(source, at=at, to=target, grants=services.grants)
+    try:
+        await parent.recorder.settled()
+        past = await asyncio.to_thread(_past, services.journal, parent, made)
+        return await analyses.add(
+            _record(parent, made, title, past), past, BranchState(made.to_run)
+        )
+    except BaseException:
+        await asyncio.shield(discard(made, services.grants))
+        raise
+
+
+def parent_of(
+    document: Document, known: Container[AnalysisId]
+) -> tuple[AnalysisId | None, CellId | None]:
+    """Return what a notebook says it branched from, where that analysis is known here.
+
+    It only places the analysis in the list: a notebook grants nothing.
+    """
+    noted = notes(document).get("parent")
+    if not isinstance(noted, dict) or noted.get("analysis") not in known:
+        return None, None
+    cell = noted.get("cell")
+    return noted["analysis"], CellId(cell) if isinstance(cell, str) else None
+
+
+def _last_cell(document: Document, run: str | None) -> CellId:
+    cells = document["cells"]
+    if run is not None:
+        cells = [one for one in cells if cell_notes(one).get("run") == run]
+    if not cells:
+        raise NotebookError(
+            "There is nothing to branch from there." if run is None else
+            f"The saved notebook has no cell of question {run}.",
+            "Branch from a cell that it has.",
+        )  # fmt: skip
+    return CellId(cells[-1]["id"])
+
+
+def _past(journal: Journal, parent: AnalysisSession, made: Branch) -> tuple[Event, ...]:
+    rows = journal.events(parent.id)
+    kept = Kept(
+        frozenset(CellId(one["id"]) for one in made.document["cells"]),
+        entries_of(made.document),
+    )
+    taken = history(
+        [EVENT.validate_json(row.body) for row in rows],
+        kept,
+        analysis=made.analysis,
+        notebook=str(made.path),
+        model=parent.model,
+        is_ai=parent.services.models.is_ai(parent.model),
+    )
+    begun = BranchStarted(
+        analysis=made.analysis,
+        number=len(taken) + 1,
+        at=time.time(),
+        parent=parent.id,
+        parent_title=parent.record.title or UNTITLED,
+        cell=made.cell,
+        cells=made.to_run,
+    )
+    return (*taken, begun)
+
+
+def rows_of(events: tuple[Event, ...]) -> list[Row]:
+    """Return events as the journal keeps them."""
+    return [
+        Row(event.number, event.number, event.type, event.run, event.model_dump_json())
+        for event in events
+    ]
+
+
+def _record(
+    parent: AnalysisSession, made: Branch, title: str, past: tuple[Event, ...]
+) -> StoredAnalysis:
+    now = time.time()
+    plain = " ".join(title.split())
+    number = re.search(r"(\d+)$", made.path.stem)
+    stem = _NUMBERED.sub("", parent.record.title or UNTITLED)
+    return StoredAnalysis(
+        id=made.analysis,
+        title=plain or f"Branch {number[1] if number else 1}: {stem}",
+        titled=bool(plain),
+        folder=os.path.dirname(made.path),
+        notebook=str(made.path),
+        created=now,
+        updated=now,
+        model=parent.record.model,
+        approval=parent.record.approval,
+        budget_usd=parent.record.budget_usd,
+        questions=sum(event.type == "run_started" for event in past),
+        parent=parent.id,
+        parent_cell=made.cell,
+    )

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from analyst_kernel.agent.budget import Meter, add_usage
+from analyst_kernel.agent.context import Memory, memory_from_json, memory_to_json
+from analyst_kernel.agent.loop import run_question
+from analyst_kernel.agent.manual.run import run_by_hand
+from analyst_kernel.agent.prompts import environment_text, first_message
+from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol.outputs import CHART_MIME
+from analyst_kernel.protocol.records import Limits, Usage
+from tests.agent.fake_deps import CARS, Clock, Scene, TinyCatalog
+from tests.agent.fake_model import FakeModel, calls, finish, python
+
+
+async def used_scene() -> Scene:
+    scene = Scene(
+        FakeModel(
+            python(f"display({{'image/png': 'aGk=', '{CHART_MIME}': {{'type': 'bar'}}}})\n16.5"),
+            calls(("record_finding", {"statement": "16.5 stands"})),
+            finish("It is 16.5."),
+        )
+    )
+    await run_question(scene.deps, scene.memory, "What?", limits=Limits())
+    return scene
+
+
+async def test_memory_is_plain_data() -> None:
+    scene = await used_scene()
+    memory = memory_from_json(memory_to_json(scene.memory))
+    assert memory == scene.memory
+    assert memory.facts is not None
+    assert memory.charts[0].png is None
+    assert memory.earlier[0].answer == "It is 16.5."
+
+
+async def test_a_memory_read_back_goes_on_where_it_was() -> None:
+    scene = await used_scene()
+    memory = memory_from_json(memory_to_json(scene.memory))
+    memory.forget_kernel()
+    scene.memory = memory
+    scene.model.script = [finish("It is still 16.5.")]
+    finished = await run_question(scene.deps, memory, "Still?", limits=Limits())
+    assert (finished.run, finished.answer) == ("r2", "It is still 16.5.")
+
+
+async def test_the_users_own_cell_is_captured_like_the_agents() -> None:
+    scene = Scene(FakeModel(finish("There are 3.")))
+    cell, execution = await run_by_hand(scene.deps, scene.memory, "n = len(cars)\nn", timeout=5)
+    assert execution.outcome == "ok"
+    (entry,) = scene.notebook.iterations
+    assert (entry.cell, entry.origin, entry.iteration, entry.outcome) == (cell, "user", 0, "ok")
+    assert all(event.run is None for event in scene.events)
+    assert [type(e).__name__ for e in scene.notebook.entries.values()] == [
+        "TitleEntry",
+        "SetupEntry",
+        "IterationEntry",
+    ]
+    finished = await run_question(scene.deps, scene.memory, "How many?", limits=Limits())
+    assert finished.details is not None
+    assert finished.details.numbers[0].cell == cell
+    assert "n: 3" in scene.model.said(0)
+    assert scene.kernel.starts == 1
+
+
+async def test_the_users_own_cell_fails_dies_and_is_stopped() -> None:
+    scene = Scene(FakeModel())
+    _, execution = await run_by_hand(scene.deps, scene.memory, "nope", timeout=5)
+    assert execution.outcome == "error"
+    _, execution = await run_by_hand(scene.deps, scene.memory, "x = 1 # DIE", timeout=5)
+    assert execution.kernel_died
+    assert scene.of(told.KernelChanged)[-1].state == "restarted"
+    task = asyncio.ensure_future(run_by_hand(scene.deps, scene.memory, "FOREVER = 1", timeout=5))
+    while len(scene.of(told.IterationStarted)) < 3:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [entry.outcome for entry in scene.notebook.iterations] == ["error", "error", "cancelled"]
+    assert scene.kernel.idle
+
+
+async def test_pandas_3_is_explained_and_pandas_2_is_not() -> None:
+    scene = await used_scene()
+    facts = scene.memory.facts
+    assert facts is not None
+    assert "copy-on-write" in environment_text(facts, Limits())
+    facts.versions["pandas"] = "2.3.0"
+    assert "copy-on-write" not in environment_text(facts, Limits())
+
+
+async def test_many_datasets_stay_within_the_budget() -> None:
+    class Wordy(TinyCatalog):
+        def describe(self, profile: Any, *, question: str = "", budget: int = 2000) -> str:
+            return "x" * budget * 4
+
+    catalog = Wordy(**{f"cars_{n}": CARS for n in range(12)})
+    memory = Memory()
+    for dataset in catalog.datasets:
+        memory.profiles[dataset.name] = await catalog.profile(dataset.name)
+    message = first_message(
+        question="q", memory=memory, catalog=catalog, limits=Limits(), nonce="0f0f"
+    )
+    text = "\n".join(getattr(part, "text", "") for part in message.text)
+    assert len(text) < 4 * 6000 + 3000
+    assert "cars_11: 3 rows, 3 columns" in text
+
+
+def test_the_meter_counts_and_does_not_count_waiting() -> None:
+    clock = Clock()
+    meter = Meter(Limits(seconds=10.0, cell_seconds=8.0, tokens=50, cost_usd=1.0), clock)
+    clock.now += 6
+    assert meter.cell_timeout == 4.0
+    with meter.waiting_for_user():
+        clock.now += 100
+    assert meter.seconds_left == 4.0
+    assert meter.ended(Usage()) == ""
+    clock.now += 4
+    assert "time limit of 10 s" in meter.ended(Usage())
+    meter = Meter(Limits(seconds=None, tokens=50, cost_usd=1.0), clock)
+    assert meter.seconds_left is None
+    assert "50 tokens" in meter.ended(Usage(input_tokens=20, cached_tokens=20, output_tokens=10))
+    assert "$1.00" in meter.ended(Usage(cost_usd=1.5))
+    assert meter.ended(Usage(cost_usd=None)) == ""
+    assert add_usage(Usage(cost_usd=None), Usage(cost_usd=1.0)).cost_usd is None

@@ -1,0 +1,93 @@
+"""A fresh kernel gets the notebook's state back, and everybody is told how that went."""
+
+from __future__ import annotations
+
+from analyst_kernel.agent.loop import run_question
+from analyst_kernel.agent.ports import Entry, SetupEntry
+from analyst_kernel.agent.rebuild import recall
+from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol.records import Limits
+from tests.agent.fake_deps import Scene
+from tests.agent.fake_model import FakeModel, finish, python
+
+KEEP = "kept = len(cars)\nkept"
+USE = "kept + 1"
+
+
+async def ask(scene: Scene, question: str) -> told.RunFinished:
+    return await run_question(scene.deps, scene.memory, question, limits=Limits())
+
+
+def continued(scene: Scene, model: FakeModel) -> Scene:
+    """Return the scene of another process that opens the same notebook."""
+    entries: list[Entry] = list(scene.notebook.entries.values())
+    names = [dataset.name for dataset in scene.catalog.datasets]
+    return Scene(
+        model, notebook=scene.notebook, catalog=scene.catalog, memory=recall(entries, names)
+    )
+
+
+async def test_variables_of_earlier_cells_are_there_again() -> None:
+    scene = Scene(FakeModel(python(KEEP), finish("3 rows."), python(USE), finish("It is 4.")))
+    await ask(scene, "How many rows?")
+    await scene.kernel.stop()
+    scene.memory.forget_kernel()
+    finished = await ask(scene, "And one more?")
+    assert finished.status == "answered"
+    assert finished.iterations[0].outcome == "ok"
+    restarted = [e.reason for e in scene.of(told.KernelChanged) if e.state == "restarted"]
+    assert restarted == [
+        "The kernel is new: running the notebook's 2 cells again.",
+        "Running the notebook again: cell 2 of 2.",
+    ]
+
+
+async def test_another_process_continues_the_notebook() -> None:
+    first = Scene(FakeModel(python(KEEP), finish("3 rows.")))
+    await ask(first, "How many rows?")
+    second = continued(first, FakeModel(python(USE), finish("It is 4; there were 3 rows.")))
+    finished = await ask(second, "And one more?")
+    assert finished.run == "r2"
+    assert [proof.cell is not None for proof in finished.details.numbers] == [True, True]
+    assert len(second.notebook.of(type(next(iter(first.notebook.entries.values()))))) == 1
+    said = second.model.said(0)
+    assert "How many rows?" in said
+    assert "ran again" in said
+
+
+async def test_a_cell_that_no_longer_runs_is_named() -> None:
+    scene = Scene(FakeModel(python(KEEP), finish("3 rows."), finish("There are 3 rows.")))
+    await ask(scene, "How many rows?")
+    (entry,) = scene.notebook.iterations
+    object.__setattr__(entry, "code", "gone + 1")
+    await scene.kernel.stop()
+    scene.memory.forget_kernel()
+    await ask(scene, "And now?")
+    (notice,) = [e for e in scene.of(told.NoticeRaised) if e.code == "kernel-replayed"]
+    assert notice.level == "warning"
+    assert f"Cell {entry.cell} no longer runs (NameError" in notice.message
+    assert notice.message in scene.model.said(2)
+
+
+async def test_a_replay_that_kills_the_kernel_falls_back_to_the_setup_cells() -> None:
+    scene = Scene(FakeModel(python(KEEP), finish("3 rows."), python("len(cars)"), finish("3.")))
+    await ask(scene, "How many rows?")
+    (entry,) = scene.notebook.iterations
+    object.__setattr__(entry, "code", "x = 1  # DIE")
+    await scene.kernel.stop()
+    scene.memory.forget_kernel()
+    finished = await ask(scene, "Again?")
+    assert finished.iterations[0].outcome == "ok"
+    assert any("The kernel died in cell" in e.message for e in scene.of(told.NoticeRaised))
+
+
+async def test_data_that_changed_is_described_and_loaded_again() -> None:
+    scene = Scene(FakeModel(python("len(cars)"), finish("3."), python("len(cars)"), finish("2.")))
+    await ask(scene, "How many rows?")
+    scene.catalog.tables["cars"] = scene.catalog.tables["cars"][:2]
+    scene.memory.reload(["cars"], scene.catalog.setup_code)
+    finished = await ask(scene, "And now?")
+    assert finished.details.numbers[0].cell == scene.notebook.iterations[1].cell
+    assert len(scene.notebook.of(SetupEntry)) == 1
+    assert "Changed on disk since the last question: cars." in scene.model.said(2)
+    assert "Changed on disk" not in scene.model.said(0)

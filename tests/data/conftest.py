@@ -1,0 +1,118 @@
+"""Granting a file and comparing what the setup cell loads with what the profile says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
+
+DATA = Path(__file__).parents[2] / "notebooks" / "data"
+
+
+@pytest.fixture
+def real_data() -> Path:
+    return DATA
+
+
+class Loaded:
+    """What granting a path gave: profiles, the setup cell and what that cell loaded."""
+
+    def __init__(
+        self, catalog: LocalCatalog, profiles: dict[str, DatasetProfile], code: str
+    ) -> None:
+        self.catalog = catalog
+        self.profiles = profiles
+        self.code = code
+        self.names: dict[str, Any] = {}
+
+    @property
+    def profile(self) -> DatasetProfile:
+        (only,) = self.profiles.values()
+        return only
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        (only,) = self.profiles
+        return self.names[only]
+
+    @property
+    def codes(self) -> set[str]:
+        return {warning.code for one in self.profiles.values() for warning in one.warnings}
+
+    def column(self, name: str) -> ColumnProfile:
+        return next(column for column in self.profile.columns if column.name == name)
+
+
+def agree(profile: DatasetProfile, frame: pd.DataFrame) -> None:
+    """Assert that a loaded frame is what the profile describes; pandas is the oracle."""
+    dataset = profile.dataset
+    assert list(frame.columns) == list(dataset.columns)
+    assert len(frame) == dataset.rows
+    assert [column.name for column in profile.columns] == list(dataset.columns)
+    for place, column in enumerate(profile.columns):
+        series = frame.iloc[:, place]
+        assert int(series.isna().sum()) == column.nulls, column.name
+        present = series.dropna()
+        if column.kind == "number" and len(present):
+            assert pd.api.types.is_numeric_dtype(present.dtype), (column.name, present.dtype)
+            finite = present[present.abs() != math.inf].astype(float)
+            for found, expected in (
+                (column.minimum, finite.min()),
+                (column.maximum, finite.max()),
+                (column.mean, finite.mean()),
+                (column.median, finite.median()),
+                (column.p25, finite.quantile(0.25)),
+                (column.p75, finite.quantile(0.75)),
+            ):
+                assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True), (
+                    column.name
+                )
+            if len(finite) > 1:
+                assert column.std == pytest.approx(finite.std(), rel=1e-6, abs=1e-9)
+            assert column.zeros == int((present == 0).sum())
+            assert column.negatives == int((present < 0).sum())
+            assert column.distinct == present.nunique()
+        elif column.kind == "date" and len(present):
+            assert pd.api.types.is_datetime64_any_dtype(series.dtype), (column.name, series.dtype)
+            assert str(present.min())[:10] == str(column.minimum)[:10]
+            assert str(present.max())[:10] == str(column.maximum)[:10]
+            assert column.distinct == present.nunique()
+        elif column.kind == "text" and len(present):
+            texts = present.astype(str)
+            assert not pd.api.types.is_numeric_dtype(series.dtype), column.name
+            assert column.distinct == texts.nunique(), column.name
+            counts = texts.value_counts()
+            assert column.top
+            assert column.top[0].count == counts.iloc[0]
+            for item in column.top:
+                if len(item.value) < 200:
+                    assert counts[item.value] == item.count
+            assert column.max_length == texts.str.len().max()
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Loaded]]:
+    """Grant paths to an analysis, run its setup cell, check that both agree."""
+
+    async def run(*paths: Path | str, max_frame_bytes: int = 200_000_000) -> Loaded:
+        folder = tmp_path / "analysis"
+        folder.mkdir(exist_ok=True)
+        catalog = LocalCatalog(notebook=str(folder / "a.ipynb"), max_frame_bytes=max_frame_bytes)
+        datasets = await catalog.grant([str(path) for path in paths])
+        profiles = {one.name: await catalog.profile(one.name) for one in datasets}
+        loaded = Loaded(catalog, profiles, catalog.setup_code())
+        monkeypatch.chdir(folder)  # and stays: views read their files when they are asked
+        exec(compile(loaded.code, "<setup>", "exec"), loaded.names)  # the cell as it is saved
+        for name, profile in profiles.items():
+            if profile.dataset.load == "frame":
+                agree(profile, loaded.names[name])
+        return loaded
+
+    return run

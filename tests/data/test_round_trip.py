@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.data.read import values
+from analyst_kernel.data.setup_code import identifier, loaded_names
+
+WORDS = st.text(st.sampled_from("abcdefghij ÄÖéñ\"',;|\n"), min_size=1, max_size=12).map(
+    lambda text: "w" + text.strip() + "w"
+)
+FLOATS = st.integers(-10_000_000, 10_000_000).map(lambda n: n / 100)
+
+
+@st.composite
+def tables(draw):
+    """A table, and how it is written: delimiter, encoding, decimal mark, missing-value text."""
+    rows = draw(st.integers(3, 12))
+    kinds = draw(st.lists(st.sampled_from(["text", "int", "float"]), min_size=2, max_size=5))
+    columns = {}
+    for place, kind in enumerate(kinds):
+        strategy = {"text": WORDS, "int": st.integers(-(10**12), 10**12), "float": FLOATS}[kind]
+        cells = draw(st.lists(strategy, min_size=rows, max_size=rows))
+        columns[f"{kind} {place}"] = [
+            None if draw(st.integers(0, 9)) == 0 and row else cell for row, cell in enumerate(cells)
+        ]
+    delimiter = draw(st.sampled_from([",", ";", "\t", "|"]))
+    decimal = "," if delimiter == ";" and draw(st.booleans()) else "."
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
+    return columns, delimiter, decimal, encoding, draw(st.sampled_from(["", "NA", "null"]))
+
+
+def written(columns, delimiter, decimal, missing):
+    def cell(value):
+        if value is None:
+            return missing
+        return f"{value:.2f}".replace(".", decimal) if isinstance(value, float) else str(value)
+
+    target = io.StringIO()
+    writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+    return target.getvalue()
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(tables())
+def test_any_small_table_reads_back(table):
+    columns, delimiter, decimal, encoding, missing = table
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_bytes(written(columns, delimiter, decimal, missing).encode(encoding))
+        catalog = LocalCatalog(notebook=os.path.join(folder, "n.ipynb"))
+        asyncio.run(catalog.grant([str(path)]))
+        names: dict[str, Any] = {}
+        code = catalog.setup_code().replace('"t.csv"', repr(str(path)))
+        exec(code, names)
+        frame = names["t"]
+        profile = asyncio.run(catalog.profile("t"))
+    assert list(frame.columns) == list(columns)
+    assert profile.dataset.rows == len(frame)
+    for (name, expected), column in zip(columns.items(), profile.columns, strict=True):
+        found = [None if pd.isna(value) else value for value in frame[name]]
+        if name.startswith("text"):
+            assert found == expected
+        else:
+            assert found == [None if v is None else pytest.approx(v) for v in expected], name
+        assert column.nulls == expected.count(None)
+        assert column.distinct == len(set(expected) - {None})
+
+
+@given(st.text(max_size=40))
+def test_identifiers_are_valid(stem):
+    assert identifier(stem).isidentifier()
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a.1", "", "A", "Unnamed: 0"]), min_size=1, max_size=8))
+def test_names_are_given_as_pandas_gives_them(header):
+    text = ",".join(f'"{name}"' for name in header) + "\n" + ",".join("1" for _ in header) + "\n"
+    assert loaded_names(header) == list(pd.read_csv(io.StringIO(text)).columns)
+
+
+def test_null_texts_are_the_ones_of_pandas():
+    from pandas._libs.parsers import STR_NA_VALUES
+
+    assert set(values.NULL_TEXTS) == set(STR_NA_VALUES)
+
+
+# VmHWM, not ru_maxrss: the latter starts at the size of the process that forked this one.
+MEMORY = """
+import asyncio, re, sys
+from analyst_kernel.data.catalog import LocalCatalog
+
+path, small = sys.argv[1:]
+catalog = LocalCatalog(notebook="n.ipynb")
+asyncio.run(catalog.grant([small]))
+asyncio.run(catalog.grant([path]))
+print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_bounded(tmp_path):
+    path, small = tmp_path / "t.csv", tmp_path / "s.csv"
+    small.write_text("a,b\n1,2\n")
+    with path.open("w") as file:
+        file.write("id,city,amount,day,note\n")
+        file.writelines(
+            f"{n},city {n % 50},{n * 7 % 1000 / 10},"
+            f"2024-{n % 12 + 1:02d}-{n % 28 + 1:02d},note {n}\n"
+            for n in range(500_000)
+        )
+    assert path.stat().st_size > 20_000_000
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, path, small], capture_output=True, text=True, check=True,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert int(done.stdout) < 500, f"{done.stdout} MB resident for a file of 20 MB"

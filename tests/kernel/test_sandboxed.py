@@ -1,0 +1,109 @@
+"""The session over the ``analyst`` kernel, where that kernelspec is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from analyst_kernel.agent.ports import OutputChange
+from analyst_kernel.kernel import KernelSession
+from analyst_kernel.protocol.errors import SandboxError
+from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
+from analyst_kernel.sandbox.zygote import manager as sandbox_hosts
+from tests.kernel.conftest import MakeSession
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+async def enclosed(make_session: MakeSession) -> KernelSession:
+    """Return a started session on the analyst kernel, at whatever level this machine offers."""
+    session = make_session(kernel_name="analyst", require="none")
+    await session.start()
+    return session
+
+
+async def test_a_whole_life(enclosed: KernelSession) -> None:
+    facts = await enclosed.start()
+    assert facts.sandbox.probes
+    assert facts.output_dir == "mileage_files"
+    execution = await enclosed.execute(
+        "import pandas as pd, matplotlib.pyplot as plt\n"
+        "df = pd.DataFrame({'a': [1, 2]})\n"
+        "_ = (OUTPUT_DIR / 'made.txt').write_text('x')\n"
+        "df.plot()\nplt.show()\n"
+        "print('done')",
+        timeout=SECONDS,
+    )
+    assert execution.outcome == "ok", execution.error
+    picture, text = execution.outputs
+    assert isinstance(picture, DisplayOutput)
+    assert "image/png" in picture.data
+    assert text == StreamOutput(name="stdout", text="done\n")
+    assert [frame.name for frame in execution.frames] == ["df"]
+    late = await enclosed.execute("import time\ntime.sleep(600)", timeout=0.5)
+    assert (late.outcome, late.kernel_died) == ("timeout", False)
+    assert [frame.name for frame in late.frames] == ["df"]
+    died = await enclosed.execute("import os\nos._exit(3)", timeout=SECONDS)
+    assert died.kernel_died
+    assert died.error is not None
+    assert "exit code 3" in died.error.message
+    again = await enclosed.execute("print('df' in globals())", timeout=SECONDS)
+    assert again.outputs == (StreamOutput(name="stdout", text="False\n"),)
+    await enclosed.restart()
+    await enclosed.stop()
+    assert (enclosed.output_folder / "made.txt").read_text() == "x"
+
+
+async def test_cancelling_interrupts_it(enclosed: KernelSession) -> None:
+    started = asyncio.Event()
+
+    def on_change(change: OutputChange) -> None:
+        started.set()
+
+    code = "kept = 1\nimport time\nprint('x', flush=True)\ntime.sleep(600)"
+    task = asyncio.create_task(enclosed.execute(code, timeout=SECONDS, on_change=on_change))
+    await asyncio.wait_for(started.wait(), SECONDS)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    execution = await enclosed.execute("print(kept)", timeout=SECONDS)
+    assert execution.outputs == (StreamOutput(name="stdout", text="1\n"),)
+
+
+async def test_a_form_below_the_requirement_is_refused(make_session: MakeSession) -> None:
+    session = make_session(
+        kernel_name="analyst", require="restricted", start_options={"form": "none"}
+    )
+    with pytest.raises(SandboxError) as caught:
+        await session.start()
+    assert caught.value.remedy
+    assert session.manager is None
+
+
+async def test_it_leaves_no_descriptor_and_no_empty_folder(
+    make_session: MakeSession, tmp_path: Path
+) -> None:
+    allowed = None
+    for _ in range(4):
+        session = make_session(kernel_name="analyst", require="none")
+        await session.start()
+        await session.stop()
+        # Behind a kernel the next one is prepared, which opens and keeps some.
+        for host in list(sandbox_hosts._hosts.values()):
+            assert host._rooms is None or await asyncio.to_thread(host.stock.ready, SECONDS)
+        if allowed is None:
+            allowed = descriptors()
+        # A socket that was closed is let go of by ZeroMQ's own thread; a leak stays.
+        async with asyncio.timeout(SECONDS):
+            while descriptors() > allowed:
+                await asyncio.sleep(0.02)
+    assert not any((tmp_path / "work").iterdir())
+
+
+def descriptors() -> int:
+    """Count what this process has open."""
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0

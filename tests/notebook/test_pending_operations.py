@@ -1,0 +1,60 @@
+"""What is kept of a notebook until it was seen in the saved one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from analyst_kernel.notebook.document.operations import Document, Operation, SetNotebook
+from analyst_kernel.notebook.storage.disk import DiskWriter
+from analyst_kernel.notebook.storage.notebook import StoredNotebook
+from analyst_kernel.notebook.storage.port import Reading, WriterUnavailable, Written
+
+
+class AwayWriter(DiskWriter):
+    """The file of a notebook whose tab is expected back: nobody writes."""
+
+    async def write(self, document: Document, base: Reading | None) -> Written:
+        raise WriterUnavailable
+
+
+class SlowStore:
+    """Takes its time to keep something, until the test lets it."""
+
+    def __init__(self) -> None:
+        self.kept: list[Operation] = []
+        self.slow = False
+        self.go = asyncio.Event()
+
+    async def keep(self, operations: Sequence[Operation]) -> None:
+        if self.slow:
+            await self.go.wait()
+        self.kept = [*operations]
+
+    async def forget(self, operations: Sequence[Operation]) -> None:
+        self.kept = [one for one in self.kept if one not in operations]
+
+    async def outstanding(self) -> tuple[Operation, ...]:
+        return tuple(self.kept)
+
+
+async def test_what_is_found_saved_while_it_is_being_kept_is_not_kept_for_good(
+    tmp_path: Path,
+) -> None:
+    made = await StoredNotebook.create(tmp_path / "a.ipynb", model="a:a")
+    store = SlowStore()
+    book = await StoredNotebook.open(made.path, writer=AwayWriter, store=store)
+    await book.apply(SetNotebook({"model": "b:b"}))
+    assert (book.outstanding, len(store.kept)) == (1, 1)
+    store.slow = True
+    back = asyncio.ensure_future(book.apply(SetNotebook({"model": "a:a"})))
+    await asyncio.sleep(0)
+    look = asyncio.ensure_future(book.settle())
+    await asyncio.wait([look], timeout=1)
+    store.go.set()
+    await asyncio.gather(back, look)
+    # Another look: the file was not seen since.
+    (tmp_path / "a.ipynb").touch()
+    await book.settle()
+    assert (book.outstanding, store.kept) == (0, [])

@@ -1,0 +1,133 @@
+"""Which form a kernel gets on machines that lack something, and what is said when none will do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+from traitlets.config import Config
+
+from analyst_kernel.sandbox.backends.base import SandboxUnavailable
+from analyst_kernel.sandbox.backends.select import Ladder
+from analyst_kernel.sandbox.backends.tcp import TcpForm
+from analyst_kernel.sandbox.shared import Host, host
+from tests.sandbox.conftest import Start
+
+
+def configured(**settings: object) -> Config:
+    return Config({"AnalystProvisioner": settings})
+
+
+async def test_the_strongest_form_is_the_default(start: Start) -> None:
+    async with start() as kernel:
+        report = kernel.provisioner.sandbox_report
+    assert report is not None
+    assert report.level == "isolated"
+
+
+async def test_without_bubblewrap_landlock_takes_over_and_says_why(start: Start) -> None:
+    async with start(config=configured(bubblewrap="")) as kernel:
+        report = kernel.provisioner.sandbox_report
+    assert report is not None
+    assert (report.level, report.form) == ("restricted", "landlock")
+    assert any("apt install bubblewrap" in note for note in report.notes)
+
+
+async def test_a_bubblewrap_that_cannot_make_namespaces_is_found_by_trying(
+    start: Start, tmp_path: Path
+) -> None:
+    broken = tmp_path / "bwrap"
+    says = "echo 'bwrap: setting up uid map: Permission denied' >&2"
+    broken.write_text(f"#!/bin/sh\n{says}\nexit 1\n")
+    broken.chmod(0o755)
+    config = configured(bubblewrap=str(broken))
+    async with start(config=config) as kernel:
+        report = kernel.provisioner.sandbox_report
+    assert report is not None
+    assert report.form == "landlock"
+    assert any("setting up uid map" in note and "AppArmor" in note for note in report.notes)
+
+
+async def test_below_the_required_level_nothing_runs(start: Start, work: Path) -> None:
+    children = {process.pid for process in psutil.Process().children(recursive=True)}
+    folders = sorted(os.listdir(host().runtime.path))
+    with pytest.raises(SandboxUnavailable) as failure:
+        async with start(require="isolated", config=configured(bubblewrap="")):
+            pytest.fail("a kernel started")
+    assert failure.value.exit_code == 4
+    assert "bubblewrap" in failure.value.remedy
+    with pytest.raises(SandboxUnavailable):
+        async with start(config=configured(bubblewrap="", landlock=False)):
+            pytest.fail("a kernel started")
+    with pytest.raises(SandboxUnavailable):
+        async with start("limits"):
+            pytest.fail("a kernel started")
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= children
+    assert [name for name in os.listdir(host().runtime.path) if name not in folders] == []
+    assert not (work / "mileage_files").exists()
+
+
+async def test_a_sandbox_that_does_not_hold_ends_the_kernel(start: Start, tmp_path: Path) -> None:
+    """A bubblewrap that only pretends is not believed: the probe finds the host."""
+    pretender = tmp_path / "bwrap"
+    pretender.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+    pretender.chmod(0o755)
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with pytest.raises(SandboxUnavailable, match="does not hold") as failure:
+        async with start("bubblewrap", config=configured(bubblewrap=str(pretender))):
+            pytest.fail("a kernel started")
+    assert "before any code ran" in failure.value.remedy
+    after = psutil.Process().children(recursive=True)
+    _gone, alive = psutil.wait_procs([p for p in after if p.pid not in before], timeout=60)
+    assert alive == []
+
+
+async def test_only_the_users_environment_sets_the_level(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A client's request may carry an environment; it decides nothing.
+    environment = os.environ | {"ANALYST_SANDBOX": "none", "ANALYST_SANDBOX_FORM": "none"}
+    async with start(env=environment, grants=[]) as kernel:
+        report = kernel.provisioner.sandbox_report
+        assert report is not None
+        assert report.level == "isolated"
+    monkeypatch.setenv("ANALYST_SANDBOX", "limits")
+    monkeypatch.setenv("ANALYST_SANDBOX_FORM", "limits")
+    monkeypatch.setenv("ANALYST_MEMORY", "512M")
+    async with start("limits") as kernel:
+        report = kernel.provisioner.sandbox_report
+        assert report is not None
+        assert report.level == "limits"
+        assert "512 MiB" in report.memory
+
+
+async def test_missing_grants_and_read_only_folders_are_told(start: Start, work: Path) -> None:
+    async with start(grants=[str(work / "gone.csv")]) as kernel:
+        report = kernel.provisioner.sandbox_report
+    assert report is not None
+    assert report.notes == (f"{work / 'gone.csv'} was granted but is gone.",)
+
+
+async def test_where_unix_sockets_cannot_be_assumed_a_kernel_is_only_limited(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Windows gets, started here."""
+    monkeypatch.setattr(Host, "ladder", lambda *_configuration: Ladder([TcpForm()]))
+    with pytest.raises(SandboxUnavailable):
+        async with start():
+            pytest.fail("a kernel started")
+    monkeypatch.setenv("OPENAI_API_KEY", "SECRET")
+    async with start(require="limits", limits={"memory_bytes": "512M"}) as kernel:
+        report = kernel.provisioner.sandbox_report
+        assert report is not None
+        assert report.level == "limits"
+        assert report.sentence.startswith("Not isolated")
+        assert (await kernel.run("import os; print(os.environ.get('OPENAI_API_KEY'))")).text == (
+            "None\n"
+        )
+        assert (await kernel.run("print(OUTPUT_DIR.name)")).text == "mileage_files\n"
+        assert await kernel.death("hoard = [bytearray(2**20) for _ in range(4096)]; input()") == (
+            "memory"
+        )
