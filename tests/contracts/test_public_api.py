@@ -58,7 +58,7 @@ def test_what_the_package_offers() -> None:
 
 def test_the_python_api() -> None:
     assert members(Analyst, "__init__", "__aenter__", "__aexit__") == {
-        "__init__": "(model=None, *, sandbox='restricted', limits=None, approve=False, person=None,"
+        "__init__": "(model=None, *, sandbox='restricted', limits=None, approve=False, user=None,"
         " on_event=None)",
         "__aenter__": "async ()",
         "__aexit__": "async (kind, error, traceback)",
@@ -126,7 +126,7 @@ def test_the_ports_of_the_core() -> None:
             "describe": "(profile, *, question='', budget=2000)",
             "setup_code": "(names=None)",
         },
-        "Person": {
+        "User": {
             "answer": "async (question, options, default)",
             "approve": "async (code, purpose)",
         },
@@ -165,6 +165,9 @@ def test_the_exit_codes() -> None:
         "ModelError": 3,
         "KernelError": 1,
         "SandboxError": 4,
+        "NotFound": 1,
+        "JournalError": 1,
+        "KeyStoreError": 1,
     }
 
 
