@@ -98,6 +98,43 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(place, ignore_errors=True)
 
 
+# --- what takes time -------------------------------------------------------------------------------
+
+REAL_FOLDERS = frozenset({"analysis", "command_line", "live", "ui"})
+"""Folders whose tests all start kernels, servers or browsers, often in processes of their own."""
+
+REAL_FIXTURES = frozenset({"make_session", "server", "start", "start_server"})
+"""Fixtures that start a kernel or a server."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real kernel, server or browser; ``make test-fast`` leaves that out."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in REAL_FOLDERS or REAL_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture(autouse=True)
+def nothing_real_starts_unmarked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fail a test that starts a kernel or a server and is not marked ``real``."""
+    if request.node.get_closest_marker("real"):
+        return
+    from jupyter_client.manager import KernelManager
+    from jupyter_server.serverapp import ServerApp
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        pytest.fail("Mark it: pytestmark = pytest.mark.real  # starts a kernel or a server")
+
+    monkeypatch.setattr(KernelManager, "_async_launch_kernel", refuse)
+    monkeypatch.setattr(ServerApp, "initialize", refuse)
+
+
+# --- what is out of reach --------------------------------------------------------------------------
+
+
 class OutsideError(AssertionError):
     """A test tried to leave this machine."""
 
