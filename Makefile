@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-fast test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,10 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, in the brows
 	fi; \
 	.ci/summary $(RESULTS) || failed=1; \
 	exit $$failed
+
+test-fast: $(INSTALLED) ## What needs no real kernel, server or browser, and the front end's tests: a minute and a half
+	pytest -q -n 2 -m "not real" --hypothesis-profile=quick $(ARGS)
+	$(JLPM) test --reporter=dot
 
 test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pictures: build/ui-pictures)
 	pytest -q tests/ui $(ARGS)

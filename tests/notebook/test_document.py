@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -28,6 +27,7 @@ from analyst_kernel.notebook.document.operations import (
 from analyst_kernel.notebook.document.serialize import Renderer, parse, validate
 from analyst_kernel.protocol.ids import AnalysisId, RunId
 from tests.notebook.entry_makers import failed, iteration, plan, ran, recorded, result, whole_run
+from tests.support.examples import examples
 
 
 def blank() -> Document:
@@ -226,4 +226,4 @@ class EditedDocument(RuleBasedStateMachine):
 
 
 TestEditedDocument = EditedDocument.TestCase
-TestEditedDocument.settings = settings(max_examples=60, stateful_step_count=25)
+TestEditedDocument.settings = examples(60, stateful_step_count=25)

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -40,6 +39,7 @@ from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.events.journal import Journal, KeptOperations, StoredAnalysis
 from tests.notebook.browser_model import with_changes
 from tests.notebook.entry_makers import iteration, ran, result
+from tests.support.examples import examples
 
 ONE = AnalysisId("0123456789ab")
 _T = TypeVar("_T")
@@ -356,4 +356,4 @@ def _wanted(entry: IterationEntry) -> list[str]:
 
 
 TestWriters = Writers.TestCase
-TestWriters.settings = settings(max_examples=40, stateful_step_count=30)
+TestWriters.settings = examples(40, stateful_step_count=30)
