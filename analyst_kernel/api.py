@@ -22,7 +22,7 @@ from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, Analysis
 from analyst_kernel.analysis.branch import discard, is_trouble, make_branch
 from analyst_kernel.analysis.results import CellResult, Chart, Result
 from analyst_kernel.grants import GrantStore
-from analyst_kernel.notebook.document.branch import branch_name
+from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import CellCheck
 from analyst_kernel.protocol.errors import AnalystError, InputError

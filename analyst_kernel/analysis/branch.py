@@ -19,7 +19,7 @@ from analyst_kernel.agent.replay import CellReplayed, Replay
 from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
-from analyst_kernel.notebook.document import branch as cutting
+from analyst_kernel.notebook import branch as cutting
 from analyst_kernel.notebook.document.operations import Document
 from analyst_kernel.notebook.document.read import cells_to_replay
 from analyst_kernel.notebook.export.export import read

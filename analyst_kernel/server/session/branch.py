@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyst_kernel.analysis.branch import Branch, discard, make_branch
-from analyst_kernel.notebook.document.branch import branch_name
+from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.document.operations import Document, cell_notes, notes
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.export.export import read
