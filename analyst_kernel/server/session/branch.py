@@ -19,7 +19,7 @@ from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.protocol.errors import InputError, NotebookError
 from analyst_kernel.protocol.events import EVENT, BranchStarted, Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId
-from analyst_kernel.server.events.history import Kept, history
+from analyst_kernel.server.events.history import BranchContent, events_of_branch
 from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
 from analyst_kernel.server.session.queue import BranchState
 from analyst_kernel.server.session.session import UNTITLED, AnalysisSession
@@ -100,13 +100,13 @@ def _last_cell(document: Document, run: str | None) -> CellId:
 
 def _past(journal: Journal, parent: AnalysisSession, made: Branch) -> tuple[Event, ...]:
     rows = journal.events(parent.id)
-    kept = Kept(
+    content = BranchContent(
         frozenset(CellId(one["id"]) for one in made.document["cells"]),
         entries_of(made.document),
     )
-    taken = history(
+    taken = events_of_branch(
         [EVENT.validate_json(row.body) for row in rows],
-        kept,
+        content,
         analysis=made.analysis,
         notebook=str(made.path),
         model=parent.model,

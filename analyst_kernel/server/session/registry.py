@@ -36,7 +36,7 @@ from analyst_kernel.protocol.socket import (
 from analyst_kernel.server.credentials import Keys
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.coalesce import EncodedEvent
-from analyst_kernel.server.events.history import events_of, title_of
+from analyst_kernel.server.events.history import events_from_notebook, title_of
 from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
 from analyst_kernel.server.events.recovery import endings
 from analyst_kernel.server.events.replay import past
@@ -200,7 +200,7 @@ class SessionRegistry:
     ) -> tuple[StoredAnalysis, list[Row]]:
         """Return the record and the events of what the notebook tells already."""
         models = self.services.models
-        told = events_of(document, record.id, path=record.notebook, is_ai=models.is_ai)
+        told = events_from_notebook(document, record.id, path=record.notebook, is_ai=models.is_ai)
         at = os.path.getmtime(record.notebook) if told else 0.0
         stamped = [e.model_copy(update={"number": n, "at": at}) for n, e in enumerate(told, 1)]
         asked = sum(isinstance(event, RunStarted) for event in told)
