@@ -14,7 +14,7 @@ from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
-from analyst_kernel.protocol.ids import CellId, RunId
+from analyst_kernel.protocol.ids import AskId, CellId, RunId
 from analyst_kernel.protocol.outputs import CellError, Frame, Outcome, Output
 from analyst_kernel.protocol.records import Answer, Step, Usage
 from analyst_kernel.protocol.sandbox import SandboxReport
@@ -414,11 +414,16 @@ class Approval:
 class User(Protocol):
     """Whoever asked; may be absent."""
 
-    async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
-        """Return the answer and whether a user gave it (False: the default was taken)."""
+    async def answer(
+        self, ask: AskId, question: str, options: Sequence[str], default: str
+    ) -> tuple[str, bool]:
+        """Return the answer, and whether the user gave it (else the default was taken).
+
+        ``ask`` is the id of the question in the events, here and below.
+        """
         ...
 
-    async def approve(self, code: str, purpose: str) -> Approval:
+    async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
         """Decide about a cell; only called where approval is on. May take hours."""
         ...
 
@@ -432,6 +437,6 @@ class PlanReader(Protocol):
         """Whether the plan of each question waits for them."""
         ...
 
-    async def approve_plan(self, steps: Sequence[Step]) -> tuple[str, ...]:
+    async def approve_plan(self, ask: AskId, steps: Sequence[Step]) -> tuple[str, ...]:
         """Return the goals as accepted, in order; only where it is wanted. May take hours."""
         ...

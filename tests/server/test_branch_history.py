@@ -1,4 +1,4 @@
-"""What a branch's own event log begins with, cut at each cell of a recorded run. Pure."""
+"""The first events of a branch that is cut at each cell of a recorded run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_answered_run_is_taken_over_as_it_was() -> None:
     assert sum(isinstance(event, ChartCaptured) for event in found) == len(charts)
 
 
-def test_a_run_that_no_journal_knows_is_told_from_the_notebook() -> None:
+def test_a_run_without_journal_comes_from_the_notebook() -> None:
     found = past((), kept(2, answered=True))
     begun, ending = found[0], found[-1]
     assert isinstance(begun, RunStarted)

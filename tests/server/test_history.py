@@ -1,4 +1,4 @@
-"""What a notebook that was begun elsewhere tells the panel, and that nothing is told twice."""
+"""A notebook that was begun elsewhere: its conversation becomes events, once and sanitised."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import AnalysisSettings
+from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.protocol.events import ChartCaptured, Event, RunFinished
@@ -49,7 +50,7 @@ async def notebook(root: Path, tmp_path: Path, start_server: StartServer) -> Pat
         python(PLOT.format(title="first"), "Draw"),
         say("It is drawn."),
     )
-    analysis = await Analysis.open(
+    analysis = await open_analysis(
         question="What is drawn?",
         notebook=path,
         data=[root / "data" / "penguins_raw.csv"],
@@ -103,7 +104,7 @@ async def test_a_notebook_begun_elsewhere_shows_its_conversation_and_goes_on(
     assert asked == ["## What is drawn?", "## And now?"]
 
 
-async def test_opening_it_twice_or_after_a_restart_tells_it_once(
+async def test_opening_it_twice_or_after_a_restart_emits_it_once(
     notebook: Path, start_server: StartServer
 ) -> None:
     before = (await start_server()).browser
@@ -286,7 +287,7 @@ def test_charts_of_a_branch_are_numbered_on_from_those_of_the_journal() -> None:
     assert charts == {"r1": "c1", "r2": "c2"}
 
 
-def test_a_question_without_an_answer_is_not_told_as_running() -> None:
+def test_a_question_without_an_answer_is_not_shown_as_running() -> None:
     document = _notebook()
     *_, ended = events_from_notebook(
         document, AnalysisId("a1"), path="/n.ipynb", is_ai=lambda _: True
