@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-fast test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,7 +40,7 @@ $(TOOLS): pyproject.toml .ci/find-python
 	"$(BIN)/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV); }
 	@python -m pip install --quiet --upgrade pip
-	@python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' > $@.txt
+	@python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", "pip>=25.1", sep="\n")' > $@.txt
 	@python -m pip install --quiet -r $@.txt
 	@touch $@
 
@@ -56,7 +56,7 @@ $(FRONT_END): labextension/tsconfig.json $(FRONT_END_SOURCES) $(NODE_MODULES)
 
 $(INSTALLED): pyproject.toml README.md labextension/install.json $(KERNELSPEC) $(FRONT_END) $(TOOLS)
 	@echo "Installing the package"
-	@python -m pip install --quiet --no-build-isolation --editable '.[dev]'
+	@python -m pip install --quiet --no-build-isolation --editable . --group dev
 	@touch $@
 
 system-deps: ## Install what the tests need from the system (Chromium, bubblewrap, a font)
@@ -85,6 +85,10 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, in the brows
 	.ci/summary $(RESULTS) || failed=1; \
 	exit $$failed
 
+test-fast: $(INSTALLED) ## What needs no real kernel, server or browser, and the front end's tests: a minute and a half
+	pytest -q -n 2 -m "not real" --hypothesis-profile=quick $(ARGS)
+	$(JLPM) test --reporter=dot
+
 test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pictures: build/ui-pictures)
 	pytest -q tests/ui $(ARGS)
 
@@ -97,7 +101,7 @@ build/venvs/%/.installed: $(INSTALLED)
 	@echo "Installing the environment with $*"
 	@python=$$(.ci/find-python); mkdir -p build/venvs; "$$python" -m venv --clear build/venvs/$*
 	@build/venvs/$*/bin/python -m pip install --quiet -r $(TOOLS).txt
-	@PATH="$(CURDIR)/build/venvs/$*/bin:$$PATH" build/venvs/$*/bin/python -m pip install --quiet --no-build-isolation --editable '.[dev,$*]'
+	@PATH="$(CURDIR)/build/venvs/$*/bin:$$PATH" build/venvs/$*/bin/python -m pip install --quiet --no-build-isolation --editable '.[$*]' --group dev
 	@touch $@
 
 test-live: system-deps $(INSTALLED) $(LIVE_VENVS) ## Notebooks that are open meanwhile, with and without live rooms
@@ -118,7 +122,7 @@ build/venvs/lab-%/.installed: $(INSTALLED)
 	@echo "Installing the environment with JupyterLab $*"
 	@python=$$(.ci/find-python); mkdir -p build/venvs; "$$python" -m venv --clear build/venvs/lab-$*
 	@build/venvs/lab-$*/bin/python -m pip install --quiet -r $(TOOLS).txt
-	@PATH="$(CURDIR)/build/venvs/lab-$*/bin:$$PATH" build/venvs/lab-$*/bin/python -m pip install --quiet --no-build-isolation --editable '.[dev]' 'jupyterlab==$*.*'
+	@PATH="$(CURDIR)/build/venvs/lab-$*/bin:$$PATH" build/venvs/lab-$*/bin/python -m pip install --quiet --no-build-isolation --editable . --group dev 'jupyterlab==$*.*'
 	@touch $@
 
 test-labs: system-deps $(INSTALLED) $(LAB_VENVS) ## The sidebar in every JupyterLab and Notebook that is supported
@@ -138,7 +142,7 @@ test-pythons: system-deps $(INSTALLED) ## All but the browser's tests, in every 
 	  echo "With $$("$$path" --version):"; \
 	  test -e "$$venv/.installed" || { "$$path" -m venv --clear "$$venv" \
 	    && "$$venv/bin/python" -m pip install --quiet -r $(TOOLS).txt \
-	    && PATH="$(CURDIR)/$$venv/bin:$$PATH" "$$venv/bin/python" -m pip install --quiet --no-build-isolation --editable '.[dev]' \
+	    && PATH="$(CURDIR)/$$venv/bin:$$PATH" "$$venv/bin/python" -m pip install --quiet --no-build-isolation --editable . --group dev \
 	    && touch "$$venv/.installed"; } || exit 1; \
 	  PATH="$(CURDIR)/$$venv/bin:$$PATH" "$$venv/bin/python" -m pytest -q -n 2 --dist loadfile $(PYTHON_TESTS) $(ARGS) || exit 1; \
 	done

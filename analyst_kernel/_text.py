@@ -10,19 +10,6 @@ _CONTAINED = 0.75
 _TITLE_LENGTH = 80
 
 
-def shorten(text: str, limit: int) -> str:
-    """Return a text of at most ``limit`` characters; a longer one ends in an ellipsis."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def title_of(question: str) -> str:
-    """Return a question as a title: on one line, and cut between words if it is long."""
-    title = " ".join(question.split())
-    if len(title) > _TITLE_LENGTH:
-        title = title[:_TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + " …"
-    return title
-
-
 def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:
     """Return the names most like ``wanted``, best first.
 
@@ -44,3 +31,16 @@ def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...
 
     scored = sorted(((score(name), name) for name in dict.fromkeys(names)), key=lambda p: -p[0])
     return tuple(name for value, name in scored if value >= _CUTOFF and name != wanted)[:count]
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` characters; a longer one ends in an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def title_from_question(question: str) -> str:
+    """Return a question as a title of about 80 characters, cut between words."""
+    title = " ".join(question.split())
+    if len(title) > _TITLE_LENGTH:
+        title = title[:_TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + " …"
+    return title

@@ -2,34 +2,6 @@ import eslint from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-// From the ground up: a folder imports what stands before it, never what stands after it.
-// `panel` and `notebook` do not know each other.
-const LAYERS = [
-  ['protocol'],
-  ['client'],
-  ['session'],
-  ['rendering'],
-  ['panel', 'notebook'],
-  ['plugins']
-];
-
-/** For each folder the rule that forbids the folders above it and beside it. */
-const layers = LAYERS.flatMap((folders, height) =>
-  folders.map(folder => {
-    const above = LAYERS.slice(height).flat();
-    const forbidden = above.filter(other => other !== folder);
-    return {
-      files: [`src/${folder}/**`],
-      rules: {
-        'no-restricted-imports': [
-          'error',
-          { patterns: [{ regex: `^\\.\\./(${[...forbidden, 'index'].join('|')})(/|$)` }] }
-        ]
-      }
-    };
-  })
-);
-
 export default defineConfig([
   globalIgnores(['lib/', 'node_modules/', 'src/protocol/generated.ts']),
   eslint.configs.recommended,
@@ -44,7 +16,10 @@ export default defineConfig([
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }
+      ],
       // `default: const rest: never = x` is how every dispatch ends here.
       '@typescript-eslint/switch-exhaustiveness-check': [
         'error',
@@ -60,7 +35,6 @@ export default defineConfig([
       'no-console': 'error'
     }
   },
-  ...layers,
   // The generator is plain JavaScript: it has no types that could be checked.
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] }
 ]);

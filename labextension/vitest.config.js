@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts', 'tests/**/*.test.tsx'],
     environment: 'node',
-    // A file that draws something says so: `// @vitest-environment happy-dom`.
+    // A file that draws needs the comment `// @vitest-environment happy-dom`.
     maxWorkers: 2,
     silent: 'passed-only',
     restoreMocks: true,

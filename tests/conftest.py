@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -17,8 +18,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.examples import QUICK
+
 # Nothing is measured by the clock of a machine that others use too; tests/benchmarks measures.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("shared"), max_examples=QUICK)
 settings.load_profile("shared")
 
 PROVIDER_PREFIXES = (
@@ -80,6 +84,9 @@ def _leads_outside(name: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the whole session an environment of its own."""
+    # Programs that a shell starts in the background ignore interrupts, and so would their children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Short, because a kernel's sockets live below it and their paths may have 107 characters.
     place = Path(tempfile.mkdtemp(prefix="ak-"))
     config.stash[_places] = (place, dict(os.environ))
@@ -96,6 +103,46 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.environ.clear()
     os.environ.update(before)
     shutil.rmtree(place, ignore_errors=True)
+
+
+TESTS = Path(__file__).parent
+
+# --- what takes time -------------------------------------------------------------------------------
+
+REAL_FOLDERS = ("analysis/", "benchmarks/", "command_line/", "live/", "sandbox/zygote/", "ui/")
+"""Folders whose tests all start kernels, servers or browsers, often in processes of their own."""
+
+REAL_FIXTURES = frozenset({"make_session", "server", "start", "start_server"})
+"""Fixtures that start a kernel or a server."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real kernel, server or browser; ``make test-fast`` leaves that out."""
+    for item in items:
+        name = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if name.startswith(REAL_FOLDERS) or REAL_FIXTURES & fixtures:
+            item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture(autouse=True)
+def nothing_real_starts_unmarked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fail a test that starts a kernel or a server and is not marked ``real``."""
+    if request.node.get_closest_marker("real"):
+        return
+    from jupyter_client.manager import KernelManager
+    from jupyter_server.serverapp import ServerApp
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        pytest.fail("Mark it: pytestmark = pytest.mark.real  # starts a kernel or a server")
+
+    monkeypatch.setattr(KernelManager, "_async_launch_kernel", refuse)
+    monkeypatch.setattr(ServerApp, "initialize", refuse)
+
+
+# --- what is out of reach --------------------------------------------------------------------------
 
 
 class OutsideError(AssertionError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel._text import title_of
+from analyst_kernel._text import title_from_question
 from analyst_kernel.agent.context import AgentDeps, Memory, Setup
 from analyst_kernel.agent.evidence.proof import cell_numbers
 from analyst_kernel.agent.manual.detect import manual_changes_note
@@ -111,7 +111,7 @@ async def write_heading(run: Run) -> None:
         return
     if run.deps.notebook.cell_count == 0:
         note = "" if run.deps.model.is_ai else f"No AI model is at work: {run.deps.model.name}."
-        await run.record(TitleEntry(memory.title_cell, title_of(run.question), note))
+        await run.record(TitleEntry(memory.title_cell, title_from_question(run.question), note))
     memory.titled = True
 
 

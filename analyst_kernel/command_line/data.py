@@ -25,7 +25,7 @@ def files(*, paths: tuple[str, ...], as_json: bool) -> None:
 
 
 async def _files(paths: tuple[str, ...], *, as_json: bool) -> int:
-    from analyst_kernel.data.read.discover import find_files
+    from analyst_kernel.data.files import find_files
     from analyst_kernel.protocol.errors import DataError
 
     found = await asyncio.to_thread(find_files, paths)

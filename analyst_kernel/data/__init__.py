@@ -1,5 +1,5 @@
-"""Data: finding, granting, reading and describing the files a user analyses.
+"""Finding, reading and describing the data files of a user.
 
-Public entry points: ``catalog.LocalCatalog``, ``found.find_files``, ``grants.GrantStore``. Heavy
-libraries are imported inside functions, so importing this package costs next to nothing.
+Entry points: ``catalog.LocalCatalog`` and ``files.find_files``. Heavy libraries are imported inside
+functions, so that importing this package takes no time.
 """

@@ -1,7 +1,7 @@
-"""The datasets of one analysis: what the user granted, how it is read, what the model is told.
+"""The datasets of one analysis: what the user granted, how it is read, and its profiles.
 
-Implements the ``Catalog`` port. All reading happens in threads and can be cancelled. The catalog
-does not keep grants between sessions and does not open the sandbox: that is for its caller.
+Implements the ``Catalog`` port. All reading is done in threads and can be cancelled. The caller
+stores grants between sessions and opens the sandbox for them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from analyst_kernel.data.profile.profile import Inspected, inspect
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
-from analyst_kernel.data.read.options import Source
+from analyst_kernel.data.read.names import unique
 from analyst_kernel.data.read.workspace import Stop
-from analyst_kernel.data.setup_code import Loadable, identifier, setup_code, unique
+from analyst_kernel.data.setup_code import Loadable, identifier, setup_code
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Granted:
-    """One dataset as it was when it was last read; ``stamp`` tells when the file is another one."""
+    """One dataset as it was last read; ``stamp`` differs after the file changed."""
 
     inspected: Inspected
     stamp: tuple[int, int, int]
@@ -46,7 +46,7 @@ class LocalCatalog:
     """Datasets from files on this machine."""
 
     def __init__(self, *, notebook: str, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
-        """Make an empty catalog.
+        """Create an empty catalog.
 
         Args:
             notebook: Path of the analysis' notebook; setup code is relative to its folder.
@@ -61,20 +61,20 @@ class LocalCatalog:
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
-        """Granted so far, in order."""
+        """The datasets granted so far, in order."""
         return tuple(one.dataset for one in self._granted.values())
 
     @property
     def problems(self) -> tuple[tuple[str, str], ...]:
-        """Files of granted folders that could not be read: path and reason."""
+        """Files that could not be read: path and reason."""
         return tuple(self._problems.items())
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
-        """Add the tables in files and folders; only called for an act of the user.
+        """Add the tables in files and folders. Only called for an act of the user.
 
-        Idempotent: a path that is there already gives its datasets again, read anew where the file
-        changed. Nothing is added when any named path fails. Inside a folder, unreadable files are
-        left out and listed in :attr:`problems`.
+        Idempotent: a path that was granted before gives its datasets again, read again if the file
+        changed. Nothing is added if a named path fails. Unreadable files in a folder are left out
+        and listed in :attr:`problems`.
 
         Raises:
             DataError: A path does not exist, holds no data, or cannot be read.
@@ -131,24 +131,18 @@ class LocalCatalog:
             if name is None:
                 name = unique(identifier(source.stem), used)
             used.add(name.lower())
-            found.append(self._inspected(source, name, stamp, stop))
+            one = inspect(source, name, max_frame_bytes=self._max_frame_bytes, stop=stop)
+            found.append(_Granted(one, stamp))
         return found
 
-    def _inspected(
-        self, source: Source, name: str, stamp: tuple[int, int, int], stop: Stop
-    ) -> _Granted:
-        found = inspect(source, name, max_frame_bytes=self._max_frame_bytes, stop=stop)
-        return _Granted(found, stamp)
-
     def move(self, notebook: str) -> None:
-        """Write setup code for the notebook's new place from now on."""
+        """Write setup code for the notebook's new path from now on."""
         self._folder = os.path.dirname(os.path.abspath(notebook))
 
     async def refresh(self) -> tuple[str, ...]:
         """Read again the files that changed since they were read.
 
-        A file that is gone, or can no longer be read, keeps what is known of it and is listed in
-        :attr:`problems`.
+        A file that is gone or unreadable keeps its last profile and is listed in :attr:`problems`.
 
         Returns:
             The names of the datasets that changed.
@@ -175,7 +169,7 @@ class LocalCatalog:
         return await _in_thread(lambda stop: self._file(path, taken, stop))
 
     def withdraw(self, name: str) -> Dataset:
-        """Take a dataset out; the user's act. Raises ``DataError`` where there is none."""
+        """Remove and return a dataset, by an act of the user; ``DataError`` if it is not there."""
         one = self._named(name)
         del self._granted[name]
         return one.dataset
@@ -187,17 +181,15 @@ class LocalCatalog:
         columns: Sequence[str] = (),
         detail: Literal["concise", "full"] = "concise",
     ) -> DatasetProfile:
-        """Describe a dataset, reading its file again where it changed.
+        """Return the profile of a dataset; its file is read again if it changed.
 
         Args:
             name: The dataset.
-            columns: Only these columns; all when empty.
-            detail: ``concise`` shows at most ten top values of a column; ``full`` all that were
-            found.
+            columns: Only these columns; all if empty.
+            detail: ``concise`` shows at most ten top values of a column, ``full`` all of them.
 
         Raises:
-            DataError: There is no such dataset or column (the nearest is named), or the file is
-            gone.
+            DataError: There is no such dataset or column, or the file is gone.
         """
         one = self._named(name)
         async with self._lock:
@@ -232,14 +224,14 @@ class LocalCatalog:
         return profile.model_copy(update={"columns": shown, "warnings": warnings})
 
     def describe(self, profile: DatasetProfile, *, question: str = "", budget: int = 2000) -> str:
-        """Render a profile as text for a model, at most about ``budget`` tokens."""
+        """Return a profile as text for a model, at most about ``budget`` tokens."""
         return describe(profile, question=question, budget=budget)
 
     def setup_code(self, names: Sequence[str] | None = None) -> str:
-        """Write plain Python that loads the datasets (all, or the named ones).
+        """Return plain Python that loads the datasets (all, or the named ones).
 
-        The notebook's folder must be the working folder. Imports come along each time: they cost
-        nothing twice, and a cell that stands alone keeps working when another is deleted.
+        It runs in the notebook's folder. It always holds the imports, so that the cell still works
+        after a user deleted another one.
 
         Raises:
             DataError: There is no dataset of one of the names.
@@ -260,7 +252,7 @@ class LocalCatalog:
         )
 
     def _links_of(self, one: _Granted, stop: Stop) -> tuple[DataWarning, ...]:
-        """Find columns that seem to refer to other datasets; each pair is looked at once."""
+        """Return warnings for columns that refer to other datasets; each pair is compared once."""
         mine = one.inspected.profile
         pairs = []
         for name, other in self._granted.items():
@@ -269,14 +261,8 @@ class LocalCatalog:
                 pairs += [(other, pair) for pair in shared_columns(mine, theirs)]
         found = []
         for other, (left, right) in pairs[:_MAX_LINKS]:
-            key = (
-                one.dataset.name,
-                one.stamp,
-                left.name,
-                other.dataset.name,
-                other.stamp,
-                right.name,
-            )
+            key = (one.dataset.name, one.stamp, left.name,
+                   other.dataset.name, other.stamp, right.name)  # fmt: skip
             if key not in self._links:
                 source, target = one.inspected.source, other.inspected.source
                 count = overlaps(source, left, target, right, stop)
@@ -302,7 +288,7 @@ def _nearest(name: str, known: list[str], what: str) -> str:
 
 
 async def _in_thread(work: Callable[[Stop], _T]) -> _T:
-    """Run blocking work in a thread; when cancelled, stop it and wait briefly for its end."""
+    """Run blocking work in a thread; if cancelled, stop it and wait briefly for its end."""
     stop = Stop()
     task = asyncio.ensure_future(asyncio.to_thread(work, stop))
     try:
@@ -315,6 +301,6 @@ async def _in_thread(work: Callable[[Stop], _T]) -> _T:
 
 
 def _forget(task: asyncio.Future[_T]) -> None:
-    """Take the outcome of stopped work, so that asyncio does not report it as lost."""
+    """Retrieve the outcome of stopped work, so that asyncio does not report it as lost."""
     if not task.cancelled():
         task.exception()

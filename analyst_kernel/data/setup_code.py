@@ -1,7 +1,7 @@
-"""The setup cell: plain pandas and DuckDB calls that load the datasets as the profile saw them.
+"""The setup cell: plain pandas and DuckDB calls that load the datasets as they were profiled.
 
-Pure text building. The code needs nothing of this package and runs from the notebook's folder; it
-works on pandas 2.2 and 3.
+Pure text building. The code needs nothing of this package, runs in the notebook's folder, and
+works with pandas 2.2 and 3.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import keyword
 import os
 import re
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import assert_never
+from urllib.parse import quote
 
 from analyst_kernel.data.read import relation
 from analyst_kernel.data.read.database import duckdb_table_sql
+from analyst_kernel.data.read.json import big_file_sql
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
@@ -34,6 +36,19 @@ from analyst_kernel.protocol.datasets import Dataset
 
 _WIDTH = 100
 _CHUNK_ROWS = 200_000
+_RESERVED = frozenset(
+    """pd np plt duckdb pandas numpy matplotlib sns scipy sklearn json csv re os sys math random
+    sqlite3 zipfile closing gzip datetime date time itertools collections statistics output_dir
+    display df
+
+    all analyse analyze and any array as asc asymmetric both case cast check collate column
+    constraint create default deferrable desc describe distinct do else end except false fetch for
+    foreign from group having in initially intersect into lambda lateral leading limit not null
+    offset on only or order pivot placing primary qualify references returning select show some
+    summarize symmetric table then to trailing true union unique unpivot using variadic when where
+    window with""".split()
+)
+"""Names that setup code or a model's code binds, and words that SQL refuses as a table name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +61,19 @@ class Loadable:
 
 @dataclass
 class _Cell:
-    """The imports that the code turns out to need, and its lines."""
+    """The lines of the code and the imports that they need."""
 
     folder: str
     imports: set[str]
     lines: list[str]
 
     def path(self, path: str) -> str:
-        """Quote a path relative to the notebook, with slashes on every system."""
+        """Return a quoted path relative to the notebook, with slashes on every system."""
         return _text(relative(path, self.folder))
 
 
 def relative(path: str, folder: str) -> str:
-    """Write a path relative to a folder with forward slashes; absolute where drives differ."""
+    """Return a path relative to a folder, with forward slashes; absolute if the drives differ."""
     try:
         short = os.path.relpath(path, folder)
     except ValueError:
@@ -67,7 +82,7 @@ def relative(path: str, folder: str) -> str:
 
 
 def setup_code(datasets: Sequence[Loadable], folder: str, *, imports: bool = True) -> str:
-    """Write the code that loads the datasets.
+    """Return the code that loads the datasets.
 
     Args:
         datasets: What to load, in order.
@@ -90,6 +105,23 @@ def setup_code(datasets: Sequence[Loadable], folder: str, *, imports: bool = Tru
             "import pandas as pd",
         ]
     return "\n".join([*head, *cell.lines]).strip()
+
+
+def identifier(stem: str) -> str:
+    """Return a Python identifier for a file stem that is safe in SQL too.
+
+    ``Sales 2024`` becomes ``Sales_2024``; ``2024`` becomes ``data_2024``; ``class`` becomes
+    ``class_data``.
+    """
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^0-9A-Za-z]+", "_", plain).strip("_")[:60].rstrip("_")
+    if not name:
+        return "dataset"
+    if name[0].isdigit():
+        name = f"data_{name}"
+    if keyword.iskeyword(name) or name in dir(builtins) or name.lower() in _RESERVED:
+        name = f"{name}_data"
+    return name
 
 
 def _comment(dataset: Dataset) -> str:
@@ -129,7 +161,7 @@ def _load(cell: _Cell, one: Loadable) -> None:
 
 
 def _call(target: str, arguments: Sequence[str]) -> list[str]:
-    """Write a call on one line, or with one argument per line where it is long."""
+    """Return a call on one line, or with one argument per line if it is long."""
     line = f"{target}({', '.join(arguments)})"
     if len(line) <= _WIDTH:
         return [line]
@@ -137,7 +169,7 @@ def _call(target: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _text(value: str) -> str:
-    """Write a text literal with double quotes where that needs no escapes."""
+    """Return a text literal, in double quotes if that needs no escapes."""
     return f'"{value}"' if value.isprintable() and not set(value) & set('"\\') else repr(value)
 
 
@@ -165,7 +197,7 @@ def _delimited(cell: _Cell, dataset: Dataset, source: Source, reading: Delimited
 
 
 def _compression(path: str, packing: Packing) -> list[str]:
-    """Name the compression where pandas would not see it from the file's name."""
+    """Return the argument for a compression that the file's name does not give away."""
     suffix = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zip": ".zip"}
     known = packing.compression
     if known is None:
@@ -207,7 +239,7 @@ def csv_arguments(reading: DelimitedReading) -> list[str]:
 
 
 def _value_arguments(reading: DelimitedReading) -> list[str]:
-    """Return the arguments that say what the values of columns are."""
+    """Return the arguments for types, missing values and dates."""
     found: list[str] = []
     typed = list(zip(reading.names, reading.types, strict=True))
     texts = {name: "str" for name, kind in typed if kind.forced}
@@ -254,16 +286,16 @@ def _big_csv(
 
 def _view(cell: _Cell, name: str, sql: str) -> None:
     statement = f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}"
-    quote = '"""' if '"""' not in statement and not statement.endswith('"') else "'''"
+    marks = '"""' if '"""' not in statement and not statement.endswith('"') else "'''"
     raw = "r" if "\\" in statement else ""
     if len(statement) < 70 and '"' not in statement:
         cell.lines.append(f'duckdb.sql({raw}"{statement}")')
         return
-    cell.lines += [f"duckdb.sql({raw}{quote}", statement, f"{quote})"]
+    cell.lines += [f"duckdb.sql({raw}{marks}", statement, f"{marks})"]
 
 
 def _chunked(cell: _Cell, name: str, source: list[str]) -> None:
-    """Write a loop that fills a DuckDB table piece by piece, so that no frame holds it all."""
+    """Add a loop that fills a DuckDB table piece by piece, so that no frame holds all of it."""
     cell.lines.append(f'duckdb.sql("DROP TABLE IF EXISTS {name}")')
     cell.lines.append(
         f"for part, rows in enumerate({source[0]}" + ("" if len(source) > 1 else "):")
@@ -282,9 +314,8 @@ def _chunked(cell: _Cell, name: str, source: list[str]) -> None:
 def _json(cell: _Cell, dataset: Dataset, source: Source, reading: JsonReading) -> None:
     name, path = dataset.name, cell.path(source.path)
     if reading.on_disk:
-        shape = "newline_delimited" if reading.lines else "auto"
-        file = literal(relative(source.path, cell.folder))
-        _view(cell, name, f"SELECT * FROM read_json({file}, format = '{shape}')")
+        file = big_file_sql(relative(source.path, cell.folder), reading)
+        _view(cell, name, f"SELECT * FROM {file}")
         return
     cell.imports.add("import json")
     match reading.packing.compression:
@@ -341,7 +372,7 @@ def _excel(cell: _Cell, name: str, path: str, reading: ExcelReading) -> None:
 
 def _sqlite(cell: _Cell, dataset: Dataset, path: str, reading: SqliteReading) -> None:
     cell.imports |= {"import sqlite3", "from contextlib import closing"}
-    url = f"file:{_percent(relative(path, cell.folder))}?mode=ro"
+    url = f"file:{quote(relative(path, cell.folder))}?mode=ro"
     cell.lines.append(f"with closing(sqlite3.connect({_text(url)}, uri=True)) as connection:")
     arguments = [_text(f"SELECT * FROM {quoted(reading.table)}"), "connection"]
     if dataset.load == "view":
@@ -354,12 +385,6 @@ def _sqlite(cell: _Cell, dataset: Dataset, path: str, reading: SqliteReading) ->
         f"    {line}" for line in _call(f"{dataset.name} = pd.read_sql_query", arguments)
     ]
     _dates(cell, dataset.name, reading.dates)
-
-
-def _percent(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)
 
 
 def _duckdb(cell: _Cell, dataset: Dataset, path: str, reading: DuckdbReading) -> None:
@@ -385,68 +410,3 @@ def _parquet(cell: _Cell, dataset: Dataset, path: str, reading: ParquetReading) 
     if reading.index:
         tail = ".reset_index(drop=True)" if reading.unnamed_index else ".reset_index()"
     cell.lines.append(f"{dataset.name} = pd.read_parquet({cell.path(path)}){tail}")
-
-
-_RESERVED = frozenset(
-    """pd np plt duckdb pandas numpy matplotlib sns scipy sklearn json csv re os sys math random
-    sqlite3 zipfile closing gzip datetime date time itertools collections statistics output_dir
-    display df
-
-    all analyse analyze and any array as asc asymmetric both case cast check collate column
-    constraint create default deferrable desc describe distinct do else end except false fetch for
-    foreign from group having in initially intersect into lambda lateral leading limit not null
-    offset on only or order pivot placing primary qualify references returning select show some
-    summarize symmetric table then to trailing true union unique unpivot using variadic when where
-    window with""".split()
-)
-"""Names that setup code or models bind, and words that SQL does not take as a table name."""
-
-
-def identifier(stem: str) -> str:
-    """Turn a file stem into a Python identifier that is safe in SQL too.
-
-    ``Sales 2024`` becomes ``Sales_2024``; ``2024`` becomes ``data_2024``; ``class`` becomes
-    ``class_data``.
-    """
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^0-9A-Za-z]+", "_", plain).strip("_")[:60].rstrip("_")
-    if not name:
-        return "dataset"
-    if name[0].isdigit():
-        name = f"data_{name}"
-    if keyword.iskeyword(name) or name in dir(builtins) or name.lower() in _RESERVED:
-        name = f"{name}_data"
-    return name
-
-
-def unique(name: str, taken: Container[str]) -> str:
-    """Return ``name``, or ``name_2``, ``name_3``... where it is taken (letter case ignored).
-
-    ``taken`` holds names in lower case, because SQL does not tell letter case apart.
-    """
-    candidate, number = name, 2
-    while candidate.lower() in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate
-
-
-def loaded_names(header: list[str]) -> list[str]:
-    """Return the names that pandas gives: ``Unnamed: 2`` for none, ``a.1`` for a repeat."""
-    named = [cell or f"Unnamed: {place}" for place, cell in enumerate(header)]
-    unnamed = [place for place, cell in enumerate(header) if not cell]
-    # Columns that have a name keep it; an invented name gives way.
-    order = [place for place, cell in enumerate(header) if cell] + unnamed
-    present = set(named)
-    counts: dict[str, int] = {}
-    result = list(named)
-    for place in order:
-        original = column = named[place]
-        count = counts.get(original, 0)
-        while count > 0:
-            counts[original] = count + 1
-            column = f"{original}.{count}"
-            count = count + 1 if column in present else counts.get(column, 0)
-        present.add(column)
-        result[place] = column
-        counts[column] = counts.get(column, 0) + 1
-    return result

@@ -1,5 +1,5 @@
-"""The notebook of an analysis: its cells, document, file, export and verification.
+"""The notebook of an analysis: its document, storage, export and verification.
 
-``cells`` and ``document`` are pure; ``disk`` and ``file_writer`` touch files. Nothing here runs
-code: ``verify`` is handed something that does.
+``document`` is pure, ``storage`` reads and writes files. Nothing here runs code: ``verify`` takes a
+function that does.
 """

@@ -38,7 +38,7 @@ class PutCell(Record):
     expects: str | None
 
 
-class DropCell(Record):
+class RemoveCell(Record):
     """Remove a cell; ``expects`` is the source that the cell has now."""
 
     change: Literal["remove_cell"] = "remove_cell"
@@ -46,7 +46,7 @@ class DropCell(Record):
     expects: str
 
 
-class PutMetadata(Record):
+class SetMetadata(Record):
     """Replace the notebook's ``metadata.analyst_kernel``.
 
     Attributes:
@@ -59,7 +59,7 @@ class PutMetadata(Record):
     defaults: dict[str, Json]
 
 
-Change = Annotated[PutCell | DropCell | PutMetadata, Field(discriminator="change")]
+Change = Annotated[PutCell | RemoveCell | SetMetadata, Field(discriminator="change")]
 
 
 class WriteNotebookFrame(Record):

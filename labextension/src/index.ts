@@ -12,6 +12,7 @@ import { statusbarPlugin } from './plugins/statusbar';
 import { storePlugin } from './plugins/store';
 
 export { IAnalystPanels, IAnalystStore } from './tokens';
+export type { IPanelModel } from './tokens';
 
 /**
  * Every plugin of the extension, one per file of `plugins/`; this list is all that stands here.

@@ -1,4 +1,4 @@
-/** What a test's page lacks beside a browser, so that JupyterLab's packages can be imported. */
+/** Adds what the tests' page lacks of a browser, so that JupyterLab's packages can be imported. */
 if (typeof document !== 'undefined') {
   // The web components write their variables to the document as if it were an element.
   if (!('style' in document)) {

@@ -1,19 +1,18 @@
-"""A file is named after the noun it serves, and a test file has a name of its own."""
+"""A file is named after the noun it serves, and a test file is where pytest finds it."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from pathlib import PurePath
 
-from tests.contracts.repository import ROOT, files, sources, text
+from tests.contracts.repository import sources, text
 
 DRAWER = re.compile(r"(^|[_-])(utils?|helpers?|common|misc|stuff|tools_?misc)($|[_-])")
 """Names that say nothing, so that anything may be put there."""
 
-WITHOUT_TESTS = {"benchmarks", "fakes", "live"}
-"""Folders of tests/ that `make test` does not collect: measured, used by others, or run by themselves."""
+WITHOUT_TESTS = {"benchmarks", "fakes", "live", "saved", "support", "typing"}
+"""Folders of tests/ that `make test` does not collect: measured, used by others, or run alone."""
 
 
 def test_no_file_is_a_drawer() -> None:
@@ -23,19 +22,16 @@ def test_no_file_is_a_drawer() -> None:
     assert sorted(folder for folder in folders if DRAWER.search(folder)) == []
 
 
-def test_names_of_test_files_are_unique() -> None:
-    tests = [
-        PurePath(name).name for name in sources(".py", under="tests/") if "/test_" in f"/{name}"
-    ]
-    assert [name for name, times in Counter(tests).items() if times > 1] == []
-
-
-def test_every_folder_of_tests_is_collected() -> None:
+def test_everything_in_tests_is_collected() -> None:
     configured = tomllib.loads(text("pyproject.toml"))["tool"]["pytest"]["ini_options"]["testpaths"]
-    folders = {PurePath(name).parts[1] for name in files() if name.startswith("tests/")}
-    folders = {folder for folder in folders if (ROOT / "tests" / folder).is_dir()}
-    missing = {f"tests/{folder}" for folder in folders - WITHOUT_TESTS} - set(configured)
-    assert not missing, "add these to testpaths in pyproject.toml"
+    beside = tuple(f"tests/{folder}/" for folder in WITHOUT_TESTS)
+    missing = [
+        name
+        for name in sources(".py", under="tests/")
+        if PurePath(name).name.startswith("test_")
+        and not name.startswith((*(f"{path}/" for path in configured), *configured, *beside))
+    ]
+    assert missing == [], "add these to testpaths in pyproject.toml"
 
 
 def test_every_python_test_file_is_where_pytest_finds_it() -> None:

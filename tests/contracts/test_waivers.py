@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tokenize
-from collections.abc import Iterator
 
 import pytest
 
+from tests.contracts.python_code import comments
 from tests.contracts.repository import sources, text
 
 PYTHON = re.compile(
@@ -21,13 +19,6 @@ TYPESCRIPT = re.compile(
 )
 REASON = re.compile(r"[A-Za-z]{2,}\W+[A-Za-z]{2,}")
 """At least two words."""
-
-
-def comments(name: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and text of each comment; strings that look like one are none."""
-    for token in tokenize.generate_tokens(io.StringIO(text(name)).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
 
 
 def unexplained(comment: str) -> list[str]:
@@ -43,9 +34,13 @@ def unexplained(comment: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", sources(".py"))
-def test_a_python_waiver_has_its_reason(name: str) -> None:
-    found = [(line, bare) for line, comment in comments(name) for bare in unexplained(comment)]
+def test_a_python_waiver_has_its_reason() -> None:
+    found = [
+        f"{name}:{line} {bare}"
+        for name in sources(".py")
+        for line, comment in comments(name)
+        for bare in unexplained(comment)
+    ]
     assert found == [], "write the rule and the reason: `# noqa: S606 - our own interpreter`"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analyst_kernel.data.catalog import LocalCatalog
-from analyst_kernel.data.read.discover import find_files
+from analyst_kernel.data.files import find_files
 from analyst_kernel.protocol.errors import DataError
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.read import values
-from analyst_kernel.data.setup_code import identifier, loaded_names
+from analyst_kernel.data.read.names import loaded_names
+from analyst_kernel.data.setup_code import identifier
+from tests.support.examples import examples
 
 WORDS = st.text(st.sampled_from("abcdefghij ÄÖéñ\"',;|\n"), min_size=1, max_size=12).map(
     lambda text: "w" + text.strip() + "w"
@@ -56,7 +58,7 @@ def written(columns, delimiter, decimal, missing):
     return target.getvalue()
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(tables())
 def test_any_small_table_reads_back(table):
     columns, delimiter, decimal, encoding, missing = table

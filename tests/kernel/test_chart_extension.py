@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
 from analyst_kernel.kernel.payload import extension
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, StreamOutput
 from tests.kernel.conftest import MakeSession
 
 SECONDS = 120.0
+pytestmark = pytest.mark.real  # nbclient and a plain IPython start kernels of their own
 NBFORMAT: Any = nbformat
 """It has no types."""
 

@@ -20,6 +20,7 @@ from tests.kernel import (  # noqa: F401 - importing them registers their figure
 from tests.kernel.chart_cases import CASES, SETUP, Case
 
 SECONDS = 120.0
+pytestmark = pytest.mark.real  # a hundred figures, drawn in one kernel
 
 
 async def drawn(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import pytest
 
 from analyst_kernel.notebook.document.serialize import parse, validate
 
+pytestmark = pytest.mark.real  # writers in processes of their own, to be killed
+
 ROOT = Path(__file__).parents[3]
 
 WRITER = """

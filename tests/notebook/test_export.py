@@ -71,6 +71,7 @@ def run(path: Path) -> Any:
     return client.execute()
 
 
+@pytest.mark.real
 async def test_a_clean_notebook_runs_in_another_folder_without_us(tmp_path: Path) -> None:
     notebook = await analysis(tmp_path / "work")
     target = tmp_path / "elsewhere" / "deep" / "copy.ipynb"
@@ -95,6 +96,7 @@ async def test_a_clean_notebook_runs_in_another_folder_without_us(tmp_path: Path
     assert (target.parent / "copy_files" / "mean.txt").read_text() == "21.0"
 
 
+@pytest.mark.real
 async def test_run_all_of_the_saved_notebook_passes_its_failed_cells(tmp_path: Path) -> None:
     notebook = await analysis(tmp_path / "work")
     path = Path(notebook.path)
@@ -130,6 +132,7 @@ async def test_a_script_runs(tmp_path: Path, clean: bool) -> None:
     assert (target.parent / "script_files" / "mean.txt").exists()
 
 
+@pytest.mark.real
 async def test_clean_is_checked_and_keeps_a_failed_cell_that_others_need(tmp_path: Path) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
     half = failed("error", "ZeroDivisionError", "division by zero")
@@ -158,6 +161,7 @@ async def test_clean_is_checked_and_keeps_a_failed_cell_that_others_need(tmp_pat
     assert len(parse(text, "b")["cells"]) == 2
 
 
+@pytest.mark.real
 async def test_clean_keeps_only_the_failed_cells_that_others_need(tmp_path: Path) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
     bad = failed("error", "ZeroDivisionError", "division by zero")

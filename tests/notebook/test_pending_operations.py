@@ -9,13 +9,13 @@ from pathlib import Path
 from analyst_kernel.notebook.document.operations import Document, Operation, SetNotebook
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
-from analyst_kernel.notebook.storage.port import Reading, WriterUnavailable, Written
+from analyst_kernel.notebook.storage.port import NotebookVersion, WriterUnavailable, Written
 
 
 class AwayWriter(DiskWriter):
     """The file of a notebook whose tab is expected back: nobody writes."""
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         raise WriterUnavailable
 
 
@@ -35,7 +35,7 @@ class SlowStore:
     async def forget(self, operations: Sequence[Operation]) -> None:
         self.kept = [one for one in self.kept if one not in operations]
 
-    async def outstanding(self) -> tuple[Operation, ...]:
+    async def pending(self) -> tuple[Operation, ...]:
         return tuple(self.kept)
 
 
@@ -46,15 +46,15 @@ async def test_what_is_found_saved_while_it_is_being_kept_is_not_kept_for_good(
     store = SlowStore()
     book = await StoredNotebook.open(made.path, writer=AwayWriter, store=store)
     await book.apply(SetNotebook({"model": "b:b"}))
-    assert (book.outstanding, len(store.kept)) == (1, 1)
+    assert (book.pending, len(store.kept)) == (1, 1)
     store.slow = True
     back = asyncio.ensure_future(book.apply(SetNotebook({"model": "a:a"})))
     await asyncio.sleep(0)
-    look = asyncio.ensure_future(book.settle())
+    look = asyncio.ensure_future(book.flush())
     await asyncio.wait([look], timeout=1)
     store.go.set()
     await asyncio.gather(back, look)
     # Another look: the file was not seen since.
     (tmp_path / "a.ipynb").touch()
-    await book.settle()
-    assert (book.outstanding, store.kept) == (0, [])
+    await book.flush()
+    assert (book.pending, store.kept) == (0, [])

@@ -268,7 +268,7 @@ async def test_cancelling_waits_for_the_write_under_way(
     entered, leave = threading.Event(), threading.Event()
     real = files.replace
 
-    def slow(path: Path, text: str, expected: files.Stamp | None) -> files.Stamp:
+    def slow(path: Path, text: str, expected: files.FileStamp | None) -> files.FileStamp:
         entered.set()
         leave.wait(60)
         return real(path, text, expected)
@@ -294,7 +294,7 @@ async def test_a_writer_that_came_between_is_not_overwritten(
     real = files.replace
     rounds: list[int] = []
 
-    def raced(path: Path, text: str, expected: files.Stamp | None) -> files.Stamp:
+    def raced(path: Path, text: str, expected: files.FileStamp | None) -> files.FileStamp:
         if not rounds:
             change(path, lambda node: node.cells.append(nbformat.v4.new_markdown_cell("late")))
         rounds.append(1)

@@ -17,14 +17,14 @@ from analyst_kernel.notebook.document.operations import (
     RemoveRun,
     SetNotebook,
     apply,
+    is_applied,
     is_edited,
-    landed,
     new_document,
     operations_for,
     run_cells,
 )
 from analyst_kernel.notebook.document.read import entries_of, next_run, runs_of, undone_runs
-from analyst_kernel.notebook.document.user_edits import LONGEST_TEXT, HandWatch
+from analyst_kernel.notebook.document.user_edits import LONGEST_TEXT, UserEdits
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from tests.notebook.entry_makers import iteration, printed, question, ran, recorded, result
@@ -60,8 +60,8 @@ def edited(document: Document, name: str, **values: Any) -> Document:
     return with_cells(document, cells)
 
 
-def seen(document: Document) -> HandWatch:
-    watch = HandWatch.of(document)
+def seen(document: Document) -> UserEdits:
+    watch = UserEdits.of(document)
     watch.take(document)
     return watch
 
@@ -120,18 +120,18 @@ def test_it_holds_over_processes() -> None:
     watch = seen(document)
     document = apply(document, SetNotebook({"seen": watch.to_notes()}))
     text = json.loads(json.dumps(document))
-    again = HandWatch.of(text)
+    again = UserEdits.of(text)
     assert again.take(text) == ()
-    again = HandWatch.of(text)
+    again = UserEdits.of(text)
     (change,) = again.take(edited(text, "it1", source="x = 5"))
     assert change.before == "# Step 1: Look\nx = 1\nx"
 
 
 def test_somebody_elses_notebook_is_seen_as_it_is_and_an_old_one_of_ours_is_not() -> None:
     foreign = {"cells": [own("a", "1")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    assert HandWatch.of(foreign).take(foreign) == ()
+    assert UserEdits.of(foreign).take(foreign) == ()
     old = edited(book(), "it1", source="x = 5")
-    (change,) = HandWatch.of(old).take(old)
+    (change,) = UserEdits.of(old).take(old)
     assert (change.kind, change.before, change.now) == ("edited", None, "x = 5")
 
 
@@ -179,7 +179,7 @@ def test_a_cell_that_was_edited_runs_again_as_it_stands_and_stays_the_users() ->
     assert cells[0]["outputs"][0]["data"] == {"text/plain": "5"}
     assert is_edited(after, cells[0])
     (operation,) = operations_for(rerun)
-    assert landed(after, operation)
+    assert is_applied(after, operation)
     # Deleted afterwards, it does not come back.
     gone = with_cells(after, [c for c in after["cells"] if c["id"] != "it1"])
     assert apply(gone, operation) is gone

@@ -23,6 +23,7 @@ from tests.notebook.entry_makers import failed, iteration, picture, printed, ran
 from tests.notebook.kernel_runner import python_kernel
 
 
+@pytest.mark.real
 async def test_each_cell_is_judged_in_a_fresh_kernel(tmp_path: Path) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
     object_at = result("<object at 0x7f0000000001>")

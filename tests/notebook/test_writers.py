@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -30,11 +29,17 @@ from analyst_kernel.notebook.document.operations import Document, cell_notes
 from analyst_kernel.notebook.document.serialize import Renderer, parse
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
-from analyst_kernel.notebook.storage.port import Reading, WriteConflict, WriterUnavailable, Written
+from analyst_kernel.notebook.storage.port import (
+    NotebookVersion,
+    WriteConflict,
+    WriterUnavailable,
+    Written,
+)
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.events.journal import Journal, KeptOperations, StoredAnalysis
 from tests.notebook.browser_model import with_changes
 from tests.notebook.entry_makers import iteration, ran, result
+from tests.support.examples import examples
 
 ONE = AnalysisId("0123456789ab")
 _T = TypeVar("_T")
@@ -86,16 +91,16 @@ class WorldWriter:
         self._world = world
         self._disk = DiskWriter(world.path)
 
-    async def read(self, base: Reading | None) -> Reading | None:
+    async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
         world = self._world
         world.step()
         if world.asleep:
             raise WriterUnavailable
         if world.tab is not None:
-            return Reading(world.tab, ("tab", world.opened))
+            return NotebookVersion(world.tab, ("tab", world.opened))
         return await self._disk.read(base)
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         world = self._world
         world.step()
         if world.asleep:
@@ -108,7 +113,7 @@ class WorldWriter:
             raise WriteConflict
         after = with_changes(world.tab, changes_between(base.document, document))
         if after is None:
-            raise WriteConflict(Reading(world.tab, base.stamp))
+            raise WriteConflict(NotebookVersion(world.tab, base.stamp))
         was_clean, world.tab = not world.dirty, after
         world.dirty = True
         if was_clean:
@@ -120,12 +125,12 @@ class WorldWriter:
         self._world.step()
         return self._world.file()
 
-    async def in_hand(self, base: Reading | None) -> bool:
+    async def in_hand(self, base: NotebookVersion | None) -> bool:
         world = self._world
         tab = world.tab is not None and not world.asleep
         return tab and base is not None and base.stamp == ("tab", world.opened)
 
-    async def discard(self, base: Reading | None) -> None:
+    async def discard(self, base: NotebookVersion | None) -> None:
         await self._disk.discard(base)
 
 
@@ -198,7 +203,7 @@ class Writers(RuleBasedStateMachine):
 
     @rule(crash_in=steps)
     def look(self, crash_in: int | None) -> None:
-        self.surviving(self.notebook.settle(), crash_in)
+        self.surviving(self.notebook.flush(), crash_in)
 
     # --- the user ------------------------------------------------------------------------------
 
@@ -319,11 +324,11 @@ class Writers(RuleBasedStateMachine):
         world = self.world
         world.asleep = False
         for _ in range(3):
-            self.run(self.notebook.settle())
+            self.run(self.notebook.flush())
             if world.tab is not None:
                 world.save()
         world.tab = None
-        self.run(self.notebook.settle())
+        self.run(self.notebook.flush())
         assert self.journal.outstanding(ONE) == ()
         document = world.file()
         there = Counter(cell_notes(cell)["iteration"] for cell in document["cells"] if _role(cell))
@@ -351,4 +356,4 @@ def _wanted(entry: IterationEntry) -> list[str]:
 
 
 TestWriters = Writers.TestCase
-TestWriters.settings = settings(max_examples=40, stateful_step_count=30)
+TestWriters.settings = examples(40, stateful_step_count=30)

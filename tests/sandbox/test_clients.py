@@ -18,6 +18,8 @@ from analyst_kernel.grants import GrantStore
 from analyst_kernel.sandbox.provisioner import AnalystProvisioner
 from tests.sandbox.conftest import DEADLINE, KERNELSPEC
 
+pytestmark = pytest.mark.real  # clients of all kinds start kernels, in other processes too
+
 LOOK = """
 import os
 def look(path):

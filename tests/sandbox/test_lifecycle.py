@@ -21,6 +21,8 @@ from analyst_kernel.sandbox import runtime
 from analyst_kernel.sandbox.shared import host
 from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
 
+pytestmark = pytest.mark.real  # kernels, started by servers that are killed
+
 FORMS = ["bubblewrap", "landlock"]
 OUTLIVER = (
     "import subprocess, sys\n"

@@ -6,6 +6,8 @@ import pytest
 
 from tests.sandbox.ordinary_user import run_as_user
 
+pytestmark = pytest.mark.real  # kernels, started by a process of another user
+
 
 def test_an_ordinary_users_kernels_are_as_closed_as_roots() -> None:
     try:

@@ -1,7 +1,6 @@
-"""Statistics of the columns of a staged table.
+"""Statistics of the columns of the table ``staged (c0, c1, ...)``.
 
-Exact up to a million rows; above that, distinct counts and quartiles are DuckDB's estimates. Works
-on ``staged (c0, c1, ...)`` and knows nothing of files.
+Exact up to a million rows; above that, distinct counts and quartiles are DuckDB's estimates.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _FLOATS = ("FLOAT", "DOUBLE")
 
 
 def kind_of(dtype: str) -> ColumnKind:
-    """Sort a DuckDB type into a class of values."""
+    """Return the class of values of a DuckDB type."""
     if dtype.endswith("]") or dtype.startswith(("STRUCT", "MAP", "UNION", "BLOB", "TIME")):
         return "date" if dtype.startswith("TIMESTAMP") and not dtype.endswith("]") else "other"
     if dtype.startswith(_NUMBERS):
@@ -40,7 +39,7 @@ def kind_of(dtype: str) -> ColumnKind:
 def profile_columns(
     work: Workspace, names: tuple[str, ...], rows: int, labels: dict[str, str], wanted: list[int]
 ) -> list[ColumnProfile]:
-    """Profile the columns at the ``wanted`` places.
+    """Return the profiles of the columns at the ``wanted`` places.
 
     Args:
         work: Holds the table ``staged``.
@@ -70,7 +69,7 @@ def profile_columns(
 
 
 def _fields(name: str, dtype: str, exact: bool) -> dict[str, str]:
-    """Return aggregate expressions and what each is called."""
+    """Return the aggregate expressions, each with its name."""
     kind = kind_of(dtype)
     plain = f"CAST({name} AS VARCHAR)" if kind == "other" else name
     distinct = f"count(DISTINCT {plain})" if exact else f"approx_count_distinct({plain})"
@@ -149,7 +148,7 @@ def _top(work: Workspace, place: int, limit: int) -> tuple[ValueCount, ...]:
 
 
 def _shares(work: Workspace, place: int, count: int, exact: bool) -> dict[str, Any]:
-    """Say how many texts read as numbers or dates; of very many, the first are looked at."""
+    """Return the shares of texts that read as numbers or dates; of very many, the first count."""
     if not count:
         return {}
     name = f"CAST({column(place)} AS VARCHAR)"

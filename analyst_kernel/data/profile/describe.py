@@ -1,7 +1,7 @@
 """A profile as text for a model: file facts, columns, rows, warnings, within a budget.
 
-Whatever comes from the data is quoted, cut and kept on its line, so that it reads as data and
-cannot close an envelope or pass for an instruction.
+Text from the data is quoted, cut and kept on one line, so that it cannot close an envelope or pass
+for an instruction.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 CHARACTERS_PER_TOKEN = 4
 WIDE = 60
 _CELL, _ROW, _ROWS_TEXT, _ALL_ROWS_TEXT = 80, 400, 1400, 5000
+_USUAL = (("delimiter", ","), ("encoding", "utf-8"), ("decimal", "."), ("header_row", 0))
 _CLEAR = {"<": "‹", ">": "›", "`": "'"}
 
 
 def describe(profile: DatasetProfile, *, question: str = "", budget: int = 2000) -> str:
-    """Render a profile.
+    """Return a profile as text.
 
     Args:
         profile: What is known.
@@ -38,14 +39,14 @@ def describe(profile: DatasetProfile, *, question: str = "", budget: int = 2000)
 
 
 def clean(text: str, limit: int = _CELL) -> str:
-    """Make a value of the data harmless in a prompt: one line, no tags, cut at ``limit``."""
+    """Return a value of the data for a prompt: one line, no tags, cut at ``limit`` characters."""
     flat = "".join(_CLEAR.get(mark, mark) for mark in " ".join(text[: limit * 4].split()))
     flat = "".join(mark if mark.isprintable() else "?" for mark in flat)
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def _name(name: str) -> str:
-    """Quote a column name exactly; only what is no plain text is escaped."""
+    """Return a quoted column name."""
     return repr(name) if len(name) <= 120 else repr(name[:120]) + "…"
 
 
@@ -76,9 +77,6 @@ def _facts(profile: DatasetProfile) -> str:
     parts.append(f"loaded as {one.name}, {loaded}")
     note = f"\n{profile.sample_note}" if profile.sample_note else ""
     return "; ".join(parts) + note
-
-
-_USUAL = (("delimiter", ","), ("encoding", "utf-8"), ("decimal", "."), ("header_row", 0))
 
 
 def _size(size: int) -> str:
@@ -133,7 +131,7 @@ def _names_only(names: list[str], limit: int) -> str:
 
 
 def _matching(columns: tuple[ColumnProfile, ...], question: str) -> set[int]:
-    """Find the columns that share a word with the question, plural endings aside."""
+    """Return the places of columns that share a word with the question, plurals aside."""
     asked = {_stem(word) for word in re.findall(r"\w{2,}", question.lower())}
     found = set()
     for place, one in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Columns that seem to link two tables: names that fit, and how many values both have."""
+"""Columns that seem to link two tables: names that fit, and how many values they share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile, Data
 from analyst_kernel.protocol.errors import DataError
 
 _MAX_DISTINCT = 200_000
+_MAX_BYTES = 64 << 20
 
 
 def shared_columns(
@@ -24,11 +25,8 @@ def shared_columns(
                 continue
             if _plain(mine.name) not in _ways(theirs.name, other) or not mine.distinct > 1:
                 continue
-            if (
-                max(mine.distinct, theirs.distinct) <= _MAX_DISTINCT
-                and _whole(mine)
-                and _whole(theirs)
-            ):
+            few = max(mine.distinct, theirs.distinct) <= _MAX_DISTINCT
+            if few and _whole(mine) and _whole(theirs):
                 found.append((mine, theirs))
     return found
 
@@ -49,42 +47,13 @@ def _whole(column: ColumnProfile) -> bool:
     return column.kind == "text" or column.dtype not in ("DOUBLE", "FLOAT")
 
 
-def link_warning(
-    other: DatasetProfile,
-    mine: ColumnProfile,
-    theirs: ColumnProfile,
-    found: int,
-) -> DataWarning | None:
-    """Say how well two columns link; nothing where hardly any value is shared.
-
-    Args:
-        other: The table referred to.
-        mine: The column that refers.
-        theirs: The column of ``other``.
-        found: How many distinct values of ``mine`` occur in ``theirs``.
-    """
-    if not mine.distinct or found * 2 < mine.distinct:
-        return None
-    return DataWarning(
-        code="foreign-key",
-        message=(
-            f"{found / mine.distinct:.0%} of its {mine.distinct:,} values occur in "
-            f"{other.dataset.name}[{theirs.name!r}], which tells its rows apart."
-        ),
-        column=mine.name,
-    )
-
-
-_MAX_BYTES = 64 << 20
-
-
 def overlaps(
     one: Source, mine: ColumnProfile, other: Source, theirs: ColumnProfile, stop: Stop
 ) -> int | None:
     """Count the distinct values of ``mine`` that occur in ``theirs``.
 
-    Both columns are compared as text where all their values are known already; otherwise the files
-    are read again. ``None`` where that would take too long (files above 64 MB) or a file is gone.
+    The values are compared as text. The files are read again unless the profiles hold all values.
+    Returns None if that would take too long (files above 64 MB) or a file is gone.
     """
     if len(mine.top) == mine.distinct and len(theirs.top) == theirs.distinct:
         there = {item.value for item in theirs.top}
@@ -101,7 +70,7 @@ def overlaps(
 
 
 def _keep(work: Workspace, source: Source, name: str, table: str) -> None:
-    """Keep one column's distinct values as text."""
+    """Store one column's distinct values as text in a table of their own."""
     staged = stage(work, source, 1 << 60)
     v = column(staged.names.index(name))
     work.run(
@@ -110,4 +79,30 @@ def _keep(work: Workspace, source: Source, name: str, table: str) -> None:
     )
     work.run(
         f"DROP {'VIEW' if source.format in ('parquet', 'duckdb') else 'TABLE'} IF EXISTS staged"
+    )
+
+
+def link_warning(
+    other: DatasetProfile,
+    mine: ColumnProfile,
+    theirs: ColumnProfile,
+    found: int,
+) -> DataWarning | None:
+    """Return a warning about how well two columns link, or ``None`` if few values are shared.
+
+    Args:
+        other: The table referred to.
+        mine: The column that refers.
+        theirs: The column of ``other``.
+        found: How many distinct values of ``mine`` occur in ``theirs``.
+    """
+    if not mine.distinct or found * 2 < mine.distinct:
+        return None
+    return DataWarning(
+        code="foreign-key",
+        message=(
+            f"{found / mine.distinct:.0%} of its {mine.distinct:,} values occur in "
+            f"{other.dataset.name}[{theirs.name!r}], which tells its rows apart."
+        ),
+        column=mine.name,
     )

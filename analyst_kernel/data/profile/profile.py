@@ -1,4 +1,4 @@
-"""The profile of one source: read it, count it, show some rows, say what is odd.
+"""The profile of one source: its columns, some rows, and warnings.
 
 Blocking; ``catalog`` runs it in a thread. Nothing here depends on the dataset's name.
 """
@@ -21,7 +21,7 @@ _CELL, _SHOWN_COLUMNS = 200, 200
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A source that was read: complete, and its profile (without a dataset name's final form)."""
+    """A source after reading, and its profile."""
 
     source: Source
     profile: DatasetProfile
@@ -35,18 +35,18 @@ def inspect(
     columns: Sequence[str] = (),
     stop: Stop | None = None,
 ) -> Inspected:
-    """Read a source and profile it.
+    """Return a source's profile after reading it.
 
     Args:
         source: What to read.
         name: The dataset's name.
-        max_frame_bytes: Above this the setup cell leaves the table on disk.
+        max_frame_bytes: Above this size the setup cell leaves the table on disk.
         columns: Profile only these; all when empty.
         stop: Ends the work from another thread.
 
     Raises:
         DataError: It cannot be read.
-        Stopped: ``stop`` was set.
+        ReadingStopped: ``stop`` was set.
     """
     with workspace(stop) as work:
         staged = stage(work, source, max_frame_bytes)
@@ -112,7 +112,7 @@ def _head(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]
 
 
 def _sample(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]:
-    """Take a few rows spread evenly over the table; the same ones every time."""
+    """Return a few rows spread evenly over the table, the same every time."""
     if staged.rows <= TINY:
         return ()
     found: list[tuple[str | None, ...]] = []

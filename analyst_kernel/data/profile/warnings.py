@@ -1,7 +1,7 @@
-"""What spoils naive analysis of one table, found by code and said with its evidence.
+"""Warnings about what spoils a naive analysis of one table, each with its evidence.
 
 Each check is a function from the profiled table to warnings; a new one goes into ``CHECKS``.
-Checks may ask the staged table; they never change it.
+Checks may query the staged table and never change it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Table:
 
 
 def find_warnings(table: Table) -> tuple[DataWarning, ...]:
-    """Run all checks; the most telling come first, and a cut is itself a warning."""
+    """Return the warnings of all checks, the most useful first; a cut is itself a warning."""
     found = [warning for check in CHECKS for warning in check(table)]
     if len(found) > MAX_WARNINGS:
         rest = len(found) - MAX_WARNINGS
@@ -67,7 +67,7 @@ def _rows(table: Table) -> Iterator[DataWarning]:
             + " of others.",
         )
     if any(not one.nulls for _, one in table.columns):
-        return  # a column without gaps: no row is empty
+        return  # a column has no gaps, so no row is empty
     tests = " AND ".join(f"{column(p)} IS NULL" for p in range(len(table.staged.names)))
     empty = int(table.work.row(f"SELECT count(*) FILTER ({tests}) FROM staged")[0])
     if empty:
@@ -280,7 +280,7 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
 
 
 def _far(value: int, lowest: Any, highest: Any) -> bool:
-    """Whether a value stands apart from the others, which run from ``lowest`` to ``highest``."""
+    """Return whether a value lies far from the others, which are ``lowest`` to ``highest``."""
     if lowest is None or highest is None:
         return False
     low, high = float(lowest), float(highest)
@@ -312,7 +312,7 @@ def _totals(table: Table) -> Iterator[DataWarning]:
             continue
         if one.distinct_is_estimate and one.distinct > _MANY:
             continue  # free text or a key; labels of groups repeat
-        # The pattern is dear; most texts are too long for it or lack its words.
+        # The pattern is slow; most texts are too long for it or lack its words.
         rows = table.work.rows(
             f"SELECT v, count(*) FROM (SELECT CAST({column(place)} AS VARCHAR) AS v FROM staged) "
             "WHERE length(v) < 60 "

@@ -1,15 +1,17 @@
-"""Wrapped files: gzip, bzip2, xz and zip, told by their first bytes and opened as streams.
+"""Compressed files: gzip, bzip2, xz and zip, recognised by their first bytes, opened as streams.
 
 Nothing is unpacked to the user's folders; a member bigger than the limit is refused.
 """
 
 from __future__ import annotations
 
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, cast
+from typing import IO, Any, assert_never
 
 from analyst_kernel.data.read.options import Compression, Packing
 from analyst_kernel.protocol.errors import DataError
@@ -21,16 +23,19 @@ _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"BZh", "bz2"),
     (b"\xfd7zXZ\x00", "xz"),
 )
+DATA_DAMAGE: tuple[type[BaseException], ...] = (
+    EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError,
+)  # fmt: skip
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 
 
 def compression_of(head: bytes) -> Compression | None:
-    """Name the stream compression whose magic number starts ``head``; zip is not one of them."""
+    """Return the stream compression (not zip) whose magic number starts ``head``, if any."""
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
 def zip_members(path: str) -> tuple[zipfile.ZipInfo, ...]:
-    """List the files of a zip archive that may be data: nothing hidden, nothing encrypted.
+    """Return the files of a zip archive that may be data, without hidden and encrypted ones.
 
     Raises:
         DataError: The archive is damaged.
@@ -54,28 +59,22 @@ def zip_members(path: str) -> tuple[zipfile.ZipInfo, ...]:
 
 @contextmanager
 def open_unpacked(path: str, packing: Packing) -> Iterator[IO[bytes]]:
-    """Open the bytes inside the wrapper for reading.
+    """Open the unpacked bytes for reading.
 
     Raises:
-        DataError: The wrapper is damaged, or a zip member is bigger than the limit.
+        DataError: The file is damaged, or a zip member is bigger than the limit.
     """
     import bz2
     import gzip
-    import lzma
 
     match packing.compression:
         case None:
             with open(path, "rb") as plain:
                 yield plain
-        case "gzip":
-            with gzip.open(path, "rb") as unzipped:
-                yield cast("IO[bytes]", unzipped)
-        case "bz2":
-            with bz2.open(path, "rb") as unzipped2:
-                yield cast("IO[bytes]", unzipped2)
-        case "xz":
-            with lzma.open(path, "rb") as unzipped3:
-                yield cast("IO[bytes]", unzipped3)
+        case "gzip" | "bz2" | "xz":
+            opener: Any = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}[packing.compression]
+            with opener(path, "rb") as unpacked:
+                yield unpacked
         case "zip":
             assert packing.member is not None
             with zipfile.ZipFile(path) as archive:
@@ -86,13 +85,15 @@ def open_unpacked(path: str, packing: Packing) -> Iterator[IO[bytes]]:
                     )
                 with archive.open(packing.member) as member:
                     yield member
+        case _:
+            assert_never(packing.compression)
 
 
 def read_head(path: str, packing: Packing, size: int) -> tuple[bytes, bool]:
     """Return the first ``size`` unpacked bytes and whether that is all of them.
 
     Raises:
-        DataError: The wrapper is damaged.
+        DataError: The file is damaged.
     """
     try:
         with open_unpacked(path, packing) as stream:
@@ -103,7 +104,7 @@ def read_head(path: str, packing: Packing, size: int) -> tuple[bytes, bool]:
 
 
 def unpacked_bytes(path: str, packing: Packing) -> int:
-    """Estimate the size behind the wrapper, in bytes, without unpacking."""
+    """Return an estimate of the unpacked size in bytes, without unpacking."""
     size = os.path.getsize(path)
     match packing.compression:
         case None:
@@ -111,28 +112,20 @@ def unpacked_bytes(path: str, packing: Packing) -> int:
         case "gzip":
             with open(path, "rb") as file:
                 file.seek(-4, os.SEEK_END)
-                told = int.from_bytes(file.read(4), "little")  # modulo 4 GB: trust it only upwards
-            return max(told, size)
+                noted = int.from_bytes(file.read(4), "little")  # modulo 4 GB
+            return max(noted, size)
         case "bz2" | "xz":
             return size * 8
         case "zip":
             with zipfile.ZipFile(path) as archive:
                 return archive.getinfo(packing.member or "").file_size
+        case _:
+            assert_never(packing.compression)
 
 
 def damaged(path: str, error: BaseException) -> DataError:
-    """Say that a wrapped file cannot be unpacked."""
+    """Return the error for a file that cannot be unpacked."""
     return DataError(
         f"{os.path.basename(path)} cannot be unpacked: {error}.",
         "The file may be cut short; get it again, or unpack it yourself and attach the result.",
     )
-
-
-def _damage() -> tuple[type[BaseException], ...]:
-    import lzma
-    import zlib
-
-    return (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
-
-
-DATA_DAMAGE = _damage()

@@ -1,8 +1,8 @@
-"""A clean UTF-8 copy of a delimited file that DuckDB cannot read as it lies.
+"""A clean UTF-8 copy of a delimited file that DuckDB cannot read as it is.
 
-``recode`` only changes wrapper and encoding; ``rewrite`` also mends the structure (short rows, rows
-with too many fields, blanks after delimiters, blank lines) the way pandas does when it loads the
-file. Both stream: memory does not grow with the file.
+``recode`` only changes compression and encoding. ``rewrite`` also mends the structure (short rows,
+rows with too many fields, blanks after delimiters, blank lines) as pandas does when it loads the
+file. Both stream, so that memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_FIELD = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What mending did: rows kept, rows padded, rows left out because they had too many fields."""
+    """Counts of rows kept, rows padded, and rows left out because they had too many fields."""
 
     rows: int
     short: int
@@ -36,7 +36,7 @@ def recode(path: str, reading: DelimitedReading, target: str, stop: Stop) -> Non
 
     Raises:
         UnicodeDecodeError: The bytes are not in the reading's encoding.
-        OSError, EOFError: The wrapper is damaged.
+        OSError, EOFError: The file is damaged.
     """
     decoder = codecs.getincrementaldecoder(reading.encoding)()
     with open_unpacked(path, reading.packing) as source, open(target, "wb") as copy:
@@ -52,7 +52,7 @@ def rewrite(path: str, reading: DelimitedReading, target: str, stop: Stop) -> Re
     Raises:
         UnicodeDecodeError: The bytes are not in the reading's encoding.
         csv.Error: A record cannot be read at all.
-        OSError, EOFError: The wrapper is damaged.
+        OSError, EOFError: The file is damaged.
     """
     rows = short = bad = 0
     width = len(reading.names)

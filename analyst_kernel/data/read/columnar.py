@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from analyst_kernel.data.read.options import ArrowReading, ParquetReading
-from analyst_kernel.data.read.workspace import Workspace, column, literal
+from analyst_kernel.data.read.workspace import Workspace, column, columns, literal
 from analyst_kernel.protocol.errors import DataError
 
 
@@ -49,11 +49,10 @@ def look_parquet(path: str) -> tuple[ParquetReading, tuple[str, ...], int, int]:
 
 
 def stage_parquet(work: Workspace, path: str, names: tuple[str, ...]) -> None:
-    """Make the file the view ``staged``; nothing is copied."""
-    aliases = ", ".join(column(place) for place in range(len(names)))
+    """Create the view ``staged`` on the file; nothing is copied."""
     work.run(
         f"CREATE OR REPLACE VIEW staged AS SELECT * FROM read_parquet({literal(path)}) "
-        f"AS file({aliases})"
+        f"AS file({columns(len(names))})"
     )
 
 
@@ -72,24 +71,13 @@ def stage_arrow(work: Workspace, path: str) -> tuple[ArrowReading, tuple[str, ..
         with pa.memory_map(path) as mapped:
             reader = pa.ipc.open_stream(mapped) if stream else pa.ipc.open_file(mapped)
             names = tuple(reader.schema.names)
-            made = False
+            aliases = [column(place) for place in range(len(names))]
+            batches = 0
             for batch in _batches(reader, stream):
-                work.stop.check()
-                incoming = pa.table(
-                    batch.columns, names=[column(place) for place in range(len(names))]
-                )
-                work.connection.register("incoming", incoming)
-                verb = "INSERT INTO staged" if made else "CREATE OR REPLACE TABLE staged AS"
-                work.run(f"{verb} SELECT * FROM incoming")
-                work.connection.unregister("incoming")
-                made = True
-            if not made:
-                empty = reader.schema.empty_table().rename_columns(
-                    [column(place) for place in range(len(names))]
-                )
-                work.connection.register("incoming", empty)
-                work.run("CREATE OR REPLACE TABLE staged AS SELECT * FROM incoming")
-                work.connection.unregister("incoming")
+                work.stage(pa.table(batch.columns, names=aliases), append=batches > 0)
+                batches += 1
+            if not batches:
+                work.stage(reader.schema.empty_table().rename_columns(aliases))
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
     return ArrowReading(stream), names

@@ -13,8 +13,15 @@ from analyst_kernel.data.read.options import DuckdbReading, SqliteReading
 from analyst_kernel.data.read.workspace import Workspace, column, literal, quoted
 from analyst_kernel.protocol.errors import DataError
 
-_BATCH = 20_000
 MAX_TABLES = 100
+_BATCH = 20_000
+_ARROW = {
+    "integer": "int64",
+    "real": "float64",
+    "text": "string",
+    "mixed": "string",
+    "blob": "string",
+}
 
 
 @contextmanager
@@ -46,10 +53,26 @@ def sqlite_tables(path: str) -> tuple[SqliteReading, ...]:
     return tuple(SqliteReading(str(row[0])) for row in _some(rows, path))
 
 
+def measure_sqlite(path: str, reading: SqliteReading) -> tuple[int, tuple[str, ...]]:
+    """Return the row count and column names of an SQLite table.
+
+    Raises:
+        DataError: The file is damaged or locked.
+    """
+    with _sqlite(path) as connection:
+        table = quoted(reading.table)
+        names = _names(connection, table)
+        rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(rows[0]), names
+
+
 def stage_sqlite(
     work: Workspace, path: str, reading: SqliteReading
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Copy an SQLite table into ``staged``; return its column names and the columns of mixed kinds.
+    """Copy an SQLite table into ``staged``.
+
+    Returns:
+        The column names, and those of the columns that hold several kinds of values.
 
     Raises:
         DataError: The file is damaged or locked.
@@ -58,55 +81,27 @@ def stage_sqlite(
 
     table = quoted(reading.table)
     with _sqlite(path) as connection:
-        cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")
-        names = tuple(str(entry[0]) for entry in cursor.description)
+        names = _names(connection, table)
         kinds = [_kind(connection, table, name) for name in names]
-        schema = pa.schema([(column(n), _ARROW[kind]()) for n, kind in enumerate(kinds)])
-        columns = ", ".join(f"{column(n)} {_DUCKDB[kind]}" for n, kind in enumerate(kinds))
-        work.run(f"CREATE OR REPLACE TABLE staged ({columns})")
+        schema = pa.schema([pa.field(column(n), _ARROW[kind]) for n, kind in enumerate(kinds)])
+        work.stage(schema.empty_table())
         cursor = connection.execute(f"SELECT * FROM {table}")
         while rows := cursor.fetchmany(_BATCH):
-            work.stop.check()
             arrays = [
                 pa.array([_cell(row[n], kind) for row in rows], schema.field(n).type)
                 for n, kind in enumerate(kinds)
             ]
-            work.connection.register("incoming", pa.table(arrays, schema=schema))
-            work.run("INSERT INTO staged SELECT * FROM incoming")
-            work.connection.unregister("incoming")
+            work.stage(pa.table(arrays, schema=schema), append=True)
     return names, tuple(n for n, kind in zip(names, kinds, strict=True) if kind == "mixed")
 
 
-def _int64() -> Any:
-    import pyarrow as pa
-
-    return pa.int64()
-
-
-def _float64() -> Any:
-    import pyarrow as pa
-
-    return pa.float64()
-
-
-def _string() -> Any:
-    import pyarrow as pa
-
-    return pa.string()
-
-
-_ARROW = {"integer": _int64, "real": _float64, "text": _string, "mixed": _string, "blob": _string}
-_DUCKDB = {
-    "integer": "BIGINT",
-    "real": "DOUBLE",
-    "text": "VARCHAR",
-    "mixed": "VARCHAR",
-    "blob": "VARCHAR",
-}
+def _names(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")
+    return tuple(str(entry[0]) for entry in cursor.description)
 
 
 def _kind(connection: sqlite3.Connection, table: str, name: str) -> str:
-    """Name the kind of a column by the values in it; SQLite's declared types promise nothing."""
+    """Return the kind of a column's values; SQLite does not enforce declared types."""
     rows = connection.execute(f"SELECT DISTINCT typeof({quoted(name)}) FROM {table}").fetchall()
     kinds = {str(row[0]) for row in rows} - {"null"}
     if kinds <= {"integer"} and kinds:
@@ -127,7 +122,7 @@ def _cell(value: Any, kind: str) -> Any:
 
 
 def attach_duckdb(work: Workspace, path: str) -> None:
-    """Attach a DuckDB file for reading as ``source``.
+    """Attach a DuckDB file, for reading only, as ``source``.
 
     Raises:
         DataError: It is locked, damaged, or of a newer DuckDB.
@@ -161,7 +156,7 @@ def duckdb_tables(work: Workspace, path: str) -> tuple[DuckdbReading, ...]:
 
 
 def duckdb_table_sql(reading: DuckdbReading, catalog: str = "source") -> str:
-    """Name a table of an attached DuckDB file in SQL."""
+    """Return the SQL name of a table in an attached DuckDB file."""
     return f"{quoted(catalog)}.{quoted(reading.schema)}.{quoted(reading.table)}"
 
 
@@ -175,17 +170,3 @@ def _some(rows: list[Any], path: str) -> list[Any]:
             "Export the tables that you need as Parquet or CSV.",
         )
     return rows
-
-
-def measure_sqlite(path: str, reading: SqliteReading) -> tuple[int, tuple[str, ...]]:
-    """Return the row count and column names of an SQLite table.
-
-    Raises:
-        DataError: The file is damaged or locked.
-    """
-    with _sqlite(path) as connection:
-        table = quoted(reading.table)
-        cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")
-        names = tuple(str(entry[0]) for entry in cursor.description)
-        rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(rows[0]), names

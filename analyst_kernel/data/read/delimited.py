@@ -1,8 +1,7 @@
-"""From a delimited file to a typed table: sniff, decide types, read, and mend where that fails.
+"""From a delimited file to a typed table: find the layout, decide types, read, and mend if needed.
 
-The fast way reads the file once, as it lies, with types decided on its first megabytes. Any value
-that does not fit, any crooked row and any wrong byte leads to a slower way that looks at the whole
-file.
+The fast path reads the file once, as it is, with types decided on its first megabytes. A value that
+does not fit, a malformed row or a wrong byte leads to a slower path over the whole file.
 """
 
 from __future__ import annotations
@@ -20,10 +19,15 @@ from analyst_kernel.data.read.archives import (
     unpacked_bytes,
 )
 from analyst_kernel.data.read.canonical import recode, rewrite
-from analyst_kernel.data.read.encoding import decode_head, detect_encoding, single_byte_encoding
+from analyst_kernel.data.read.encoding import (
+    decode_head,
+    detect_encoding,
+    not_text,
+    single_byte_encoding,
+)
 from analyst_kernel.data.read.options import DelimitedReading, Packing
 from analyst_kernel.data.read.sniff import sniff
-from analyst_kernel.data.read.workspace import Stopped, Workspace, column
+from analyst_kernel.data.read.workspace import ReadingStopped, Workspace, column
 from analyst_kernel.protocol.errors import DataError
 
 SAMPLE_BYTES = 1 << 18
@@ -47,7 +51,7 @@ class StagedText:
 
 
 def look(path: str, packing: Packing, name: str) -> DelimitedReading:
-    """Find encoding and layout from the first part of a file; types stay open.
+    """Return encoding and layout, found in the first part of a file; types stay open.
 
     Raises:
         DataError: It is not text, or holds no table.
@@ -55,10 +59,7 @@ def look(path: str, packing: Packing, name: str) -> DelimitedReading:
     head, complete = read_head(path, packing, SAMPLE_BYTES)
     encoding = detect_encoding(head, complete=complete)
     if encoding is None:
-        raise DataError(
-            f"{os.path.basename(name)} is a binary file, not text with columns.",
-            "Attach a CSV, Parquet, JSON, Excel, SQLite, DuckDB or Arrow file.",
-        )
+        raise not_text(os.path.basename(name))
     text = decode_head(head, encoding, complete=complete)
     prefer = "\t" if name.lower().endswith((".tsv", ".tab", ".tsv.gz")) else None
     reading = sniff(text, complete=complete, prefer=prefer)
@@ -84,7 +85,7 @@ def stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
             "Look for an unclosed quote in it, or export it again.",
         ) from error
     except duckdb.InterruptException as error:
-        raise Stopped from error
+        raise ReadingStopped from error
     except DATA_DAMAGE as error:
         raise damaged(path, error) from error
 
@@ -102,7 +103,7 @@ def _stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
     except (duckdb.InterruptException, duckdb.OutOfMemoryException):
         raise
     except duckdb.Error as error:
-        # Not UTF-8 although its first part is? Then that is what to mend, not the structure.
+        # The first part was UTF-8 but the file is not: recode it, the structure may be sound.
         if reading.encoding == "utf-8" and "utf" in str(error).lower():
             found = _whole_encoding(path, reading)
             if found != "utf-8":
@@ -116,7 +117,7 @@ def _stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
 
 
 def needs_rewrite(reading: DelimitedReading) -> bool:
-    """Tell whether DuckDB cannot read the layout even after recoding."""
+    """Return whether DuckDB cannot read the layout even after recoding."""
     return (
         reading.skip_initial_space
         or reading.escape is not None
@@ -136,7 +137,12 @@ def _as_utf8(work: Workspace, path: str, reading: DelimitedReading) -> relation.
 
 
 def _read(work: Workspace, file: relation.CsvFile, reading: DelimitedReading) -> DelimitedReading:
-    """Fill ``staged`` and return the reading with its types."""
+    """Fill ``staged`` and return the reading with its types.
+
+    Types come from the first megabytes, so that a big file is parsed once and never held as text.
+    A later value that contradicts them makes DuckDB raise (nothing is coerced); then all values
+    are read as text, and types are decided on every one of them.
+    """
     import duckdb
 
     width = len(reading.names)
@@ -180,15 +186,15 @@ def _decided(work: Workspace, reading: DelimitedReading) -> DelimitedReading:
 
 
 def _finished(work: Workspace, path: str, reading: DelimitedReading) -> DelimitedReading:
-    """Add what only the whole file tells: how pandas must infer types, missing-value texts."""
+    """Add what only the whole file shows: how pandas must infer types, missing-value texts."""
     mixed = _has_one_sided_piece(work, unpacked_bytes(path, reading.packing), reading)
     return replace(reading, whole_column_types=mixed, found_markers=_markers(path, reading))
 
 
 def _has_one_sided_piece(work: Workspace, size: int, reading: DelimitedReading) -> bool:
-    """Tell whether a text column has a long stretch of nothing but numbers or gaps.
+    """Return whether a text column has a long stretch of nothing but numbers or gaps.
 
-    pandas infers types stretch by stretch and would mix numbers and texts in one column then.
+    pandas infers types stretch by stretch and would then mix numbers and texts in one column.
     """
     texts = [
         column(place)
@@ -232,7 +238,7 @@ def _markers(path: str, reading: DelimitedReading) -> tuple[str, ...]:
 
 
 def _whole_encoding(path: str, reading: DelimitedReading) -> str:
-    """Find an encoding that fits every byte, by reading the whole file."""
+    """Return an encoding that fits every byte, by reading the whole file."""
     import codecs
 
     utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
@@ -250,7 +256,7 @@ def _whole_encoding(path: str, reading: DelimitedReading) -> str:
 
 
 def count_rows(work: Workspace, path: str, reading: DelimitedReading) -> int | None:
-    """Count records without deciding types; ``None`` where the structure needs mending first."""
+    """Return the number of records, or ``None`` if the structure needs mending first."""
     import duckdb
 
     if needs_rewrite(reading) or reading.skip_rows:

@@ -1,38 +1,83 @@
 """From a path to the tables in it: files of a folder, members of an archive, sheets, tables.
 
-Hidden files, and links that lead out of a granted folder, are never followed.
+Hidden files are left out, and links that lead out of a granted folder are not followed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from analyst_kernel._text import nearest
-from analyst_kernel.agent.ports import FoundFile
-from analyst_kernel.data.profile.profile import inspect
-from analyst_kernel.data.read import columnar, database, delimited, excel
+from analyst_kernel.data.read import database, excel
 from analyst_kernel.data.read.archives import (
     MAX_MEMBERS,
     compression_of,
-    unpacked_bytes,
     zip_members,
 )
 from analyst_kernel.data.read.formats import (
     identify,
-    is_doubtful_name,
     looks_like_data,
     stem_of,
     suffix_of,
 )
-from analyst_kernel.data.read.options import DuckdbReading, Packing, Reading, Source, SqliteReading
+from analyst_kernel.data.read.options import Packing, Reading, Source
 from analyst_kernel.data.read.workspace import Stop, workspace
 from analyst_kernel.protocol.errors import DataError
 
 MAX_DEPTH = 6
 MAX_SEEN = 20_000
 MAX_FILES = 100
+_SCHEME = re.compile(r"(?i)^([a-z][a-z0-9+.-]{1,20})://")
+_SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".ods")
+
+
+def refuse_remote(path: str) -> None:
+    """Raise a :class:`DataError` that says how to get remote data here, if ``path`` is remote."""
+    found = _SCHEME.match(path)
+    if found is None or found[1].lower() == "file":
+        return
+    scheme = found[1].lower()
+    name = os.path.basename(path.rstrip("/")) or "data"
+    ways = {
+        "s3": f"Copy it first, for example with `aws s3 cp {path} {name}`, and attach the copy.",
+        "gs": f"Copy it first, for example with `gsutil cp {path} {name}`, and attach the copy.",
+        "http": "Download it first and attach the file.",
+        "https": "Download it first and attach the file.",
+    }
+    raise DataError(
+        f"{path} is not on this machine, and the sandbox has no network.",
+        ways.get(scheme, "Copy it to this machine first and attach the copy."),
+    )
+
+
+def checked(path: str) -> str:
+    """Return the absolute path, links resolved, of something that exists and may be read.
+
+    Raises:
+        DataError: It does not exist, is not a file or folder, or may not be read.
+    """
+    real = os.path.realpath(os.path.expanduser(path))
+    if not os.path.exists(real):
+        raise DataError(f"There is no file or folder {path}.", _near(real))
+    if not os.path.isfile(real) and not os.path.isdir(real):
+        raise DataError(f"{path} is neither a file nor a folder.", "Name a data file.")
+    if not os.access(real, os.R_OK):
+        raise DataError(
+            f"{path} may not be read by this user.", "Change its permissions, or copy it."
+        )
+    return real
+
+
+def _near(path: str) -> str:
+    folder = os.path.dirname(path)
+    try:
+        names = [name for name in os.listdir(folder) if looks_like_data(name)]
+    except OSError:
+        return "Check the path."
+    close = nearest(os.path.basename(path), names, 1)
+    return f"Did you mean {close[0]}?" if close else "Check the path."
 
 
 def data_files(folder: str, *, limit: int = MAX_FILES) -> list[str]:
@@ -76,34 +121,6 @@ def _walk(folder: str, root: str, depth: int) -> Iterator[str]:
             yield from _walk(entry.path, root, depth - 1)
 
 
-def checked(path: str) -> str:
-    """Return the absolute path, links resolved, of something that exists and may be read.
-
-    Raises:
-        DataError: It does not exist, is not a file or folder, or may not be read.
-    """
-    real = os.path.realpath(os.path.expanduser(path))
-    if not os.path.exists(real):
-        raise DataError(f"There is no file or folder {path}.", _near(real))
-    if not os.path.isfile(real) and not os.path.isdir(real):
-        raise DataError(f"{path} is neither a file nor a folder.", "Name a data file.")
-    if not os.access(real, os.R_OK):
-        raise DataError(
-            f"{path} may not be read by this user.", "Change its permissions, or copy it."
-        )
-    return real
-
-
-def _near(path: str) -> str:
-    folder = os.path.dirname(path)
-    try:
-        names = [name for name in os.listdir(folder) if looks_like_data(name)]
-    except OSError:
-        return "Check the path."
-    close = nearest(os.path.basename(path), names, 1)
-    return f"Did you mean {close[0]}?" if close else "Check the path."
-
-
 def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
     """List the tables in one file; ``path`` is absolute.
 
@@ -123,22 +140,18 @@ def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
             "Change its permissions, or copy it.",
         ) from error
     name = os.path.basename(path)
-    if head.startswith(b"PK\x03\x04") and suffix_of(name) not in (
-        ".xlsx",
-        ".xlsm",
-        ".xlsb",
-        ".ods",
-    ):
+    if head.startswith(b"PK\x03\x04") and suffix_of(name) not in _SPREADSHEETS:
         return _zipped(path)
     packing = Packing(compression_of(head))
     return _tables(path, packing, name, stem_of(name), stop)
 
 
 def _zipped(path: str) -> tuple[Source, ...]:
-    members = [entry for entry in zip_members(path) if looks_like_data(entry.filename)]
+    every = zip_members(path)
+    members = [entry for entry in every if looks_like_data(entry.filename)]
     members = [entry for entry in members if not entry.filename.lower().endswith(".zip")]
     name = os.path.basename(path)
-    if any(entry.filename.startswith("xl/") for entry in zip_members(path)):
+    if any(entry.filename.startswith("xl/") for entry in every):
         return _tables(path, Packing(), name, stem_of(name), None)
     if not members:
         raise DataError(f"{name} holds no data files.", "Attach the data files themselves.")
@@ -149,9 +162,8 @@ def _zipped(path: str) -> tuple[Source, ...]:
             "Unpack it and attach the files that you need.",
         )
     found: list[Source] = []
-    total = len(zip_members(path))
     for entry in members:
-        packing = Packing("zip", entry.filename, total)
+        packing = Packing("zip", entry.filename, len(every))
         stem = stem_of(name) if len(members) == 1 else stem_of(os.path.basename(entry.filename))
         found += _tables(path, packing, entry.filename, stem, None)
     return tuple(found)
@@ -186,103 +198,3 @@ def _tables(
             tables = database.duckdb_tables(work, path)
         return tuple(source(one, one.table, one.table) for one in tables)
     return (source(None),)
-
-
-_MAX_FOUND = 1000
-_COUNTED_BYTES = 2 * 1000**3
-
-
-def find_files(paths: Sequence[str] = (), *, stop: Stop | None = None) -> tuple[FoundFile, ...]:
-    """List the data files in files and folders (the current one when none is named).
-
-    A file that cannot be read is listed with its ``problem``. Files with several tables have
-    their names in place of rows and columns. Hidden files and links that leave a folder are
-    skipped. Blocking.
-
-    Raises:
-        DataError: A named path does not exist, or a folder holds too many files.
-    """
-    found: list[FoundFile] = []
-    for path in paths or (".",):
-        refuse_remote(path)
-        real = checked(path)
-        if os.path.isdir(real):
-            for file in data_files(real, limit=_MAX_FOUND):
-                one = _found(file, stop)
-                if not (is_doubtful_name(file) and (one.problem or len(one.columns) < 2)):
-                    found.append(one)
-        else:
-            found.append(_found(real, stop))
-    return tuple(found)
-
-
-def _found(path: str, stop: Stop | None) -> FoundFile:
-    size = os.path.getsize(path) if os.path.exists(path) else 0
-    try:
-        tables = sources(path, stop)
-        first = tables[0]
-        if len(tables) > 1:
-            names = tuple(table.table or table.stem for table in tables)
-            return FoundFile(path, first.format, size, tables=names)
-        rows, columns = _measured(first, stop)
-        return FoundFile(path, first.format, size, rows, columns)
-    except DataError as error:
-        return FoundFile(path, "csv", size, problem=str(error))
-
-
-def _measured(source: Source, stop: Stop | None) -> tuple[int | None, tuple[str, ...]]:
-    """Count rows and name columns with as little reading as the format allows."""
-    match source.format:
-        case "parquet":
-            _, names, rows, _ = columnar.look_parquet(source.path)
-            return rows, names
-        case "csv" | "tsv":
-            reading = delimited.look(source.path, source.packing, source.path)
-            if unpacked_bytes(source.path, source.packing) > _COUNTED_BYTES:
-                return None, reading.names
-            with workspace(stop) as work:
-                return delimited.count_rows(work, source.path, reading), reading.names
-        case "sqlite":
-            assert isinstance(source.reading, SqliteReading)
-            return database.measure_sqlite(source.path, source.reading)
-        case "duckdb":
-            assert isinstance(source.reading, DuckdbReading)
-            with workspace(stop) as work:
-                database.attach_duckdb(work, source.path)
-                table = database.duckdb_table_sql(source.reading)
-                names = tuple(str(row[0]) for row in work.rows(f"DESCRIBE SELECT * FROM {table}"))
-                return int(work.row(f"SELECT count(*) FROM {table}")[0]), names
-        case "json" | "jsonl" | "excel" | "arrow":
-            one = inspect(source, "found", max_frame_bytes=1 << 40, columns=("",), stop=stop)
-            return one.profile.dataset.rows, one.profile.dataset.columns
-
-
-_SCHEME = re.compile(r"(?i)^([a-z][a-z0-9+.-]{1,20})://")
-
-
-def is_remote(path: str) -> bool:
-    """Tell whether a path names something on another machine."""
-    found = _SCHEME.match(path)
-    return found is not None and found.group(1).lower() != "file"
-
-
-def refuse_remote(path: str) -> None:
-    """Raise a :class:`DataError` that says how to get remote data here.
-
-    Raises:
-        DataError: Always, where ``path`` is remote.
-    """
-    if not is_remote(path):
-        return
-    scheme = path.split("://", 1)[0].lower()
-    name = os.path.basename(path.rstrip("/")) or "data"
-    ways = {
-        "s3": f"Copy it first, for example with `aws s3 cp {path} {name}`, and attach the copy.",
-        "gs": f"Copy it first, for example with `gsutil cp {path} {name}`, and attach the copy.",
-        "http": "Download it first and attach the file.",
-        "https": "Download it first and attach the file.",
-    }
-    raise DataError(
-        f"{path} is not on this machine, and the sandbox has no network.",
-        ways.get(scheme, "Copy it to this machine first and attach the copy."),
-    )

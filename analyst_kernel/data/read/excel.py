@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import ExcelReading
 from analyst_kernel.data.read.sniff import is_header
-from analyst_kernel.data.setup_code import loaded_names
 from analyst_kernel.protocol.errors import DataError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What kind of file a path is, by its first bytes first and its name second.
 
-Sniffing the layout of text is for ``sniffing``; this only says which reader is asked.
+This chooses the reader; the layout of delimited text is found in ``sniff``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 from pathlib import PurePath
 
 from analyst_kernel.data.read.archives import SUFFIXES, compression_of, read_head
-from analyst_kernel.data.read.encoding import decode_head, detect_encoding
+from analyst_kernel.data.read.encoding import decode_head, detect_encoding, not_text
 from analyst_kernel.data.read.options import Packing
 from analyst_kernel.protocol.datasets import DataFormat
 from analyst_kernel.protocol.errors import DataError
@@ -28,7 +28,7 @@ _MAYBE_TEXT_ONLY = frozenset((".txt", ".dat", ".data"))
 _PROSE = frozenset(
     "readme license licence copying changelog requirements authors credits todo robots".split()
 )
-"""Texts that lie beside data and are none, whatever commas they hold."""
+"""Texts that lie beside data and are not data, whatever commas they hold."""
 _OTHER = {
     ".xls": "Open it in a spreadsheet program and save it as .xlsx.",
     ".xlsb": "Open it in a spreadsheet program and save it as .xlsx.",
@@ -55,27 +55,27 @@ def stem_of(name: str) -> str:
 
 
 def looks_like_data(name: str) -> bool:
-    """Tell by its name whether a file may be data (``notes.txt`` may; ``readme.txt`` may not)."""
+    """Return whether a file may be data by its name (``notes.txt`` may, ``readme.txt`` may not)."""
     if is_doubtful_name(name) and stem_of(name).casefold() in _PROSE:
         return False
     return suffix_of(name) in _BY_SUFFIX or PurePath(name.lower()).suffix == ".zip"
 
 
 def is_doubtful_name(name: str) -> bool:
-    """Tell whether such a file is data only if its text turns out to be a table."""
+    """Return whether a file of that name is data only if its text turns out to be a table."""
     return suffix_of(name) in _MAYBE_TEXT_ONLY
 
 
 def identify(path: str, packing: Packing, name: str) -> DataFormat:
-    """Say how the (unpacked) file is read.
+    """Return how the (unpacked) file is read.
 
     Args:
         path: Where the file is.
-        packing: Its wrapper.
+        packing: How it is compressed.
         name: The file name, or the member's name inside a zip archive.
 
     Raises:
-        DataError: Nothing here reads it: an old workbook, a picture, an encrypted file...
+        DataError: It cannot be read, such as an old workbook or an encrypted file.
     """
     short = os.path.basename(name)
     suffix = suffix_of(name)
@@ -99,10 +99,7 @@ def identify(path: str, packing: Packing, name: str) -> DataFormat:
         )
     encoding = detect_encoding(head, complete=complete)
     if encoding is None or compression_of(head) is not None:
-        raise DataError(
-            f"{short} is a binary file, not text with columns.",
-            "Attach a CSV, Parquet, JSON, Excel, SQLite, DuckDB or Arrow file.",
-        )
+        raise not_text(short)
     return _text_format(decode_head(head, encoding, complete=complete), suffix, short)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from analyst_kernel.data.read import values
-from analyst_kernel.data.read.infer import try_date_sql
+from analyst_kernel.data.read.infer import full_date_formats, other_reading, try_date_sql
 from analyst_kernel.data.read.workspace import Workspace, column
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def stage_frame(work: Workspace, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Create the table ``staged`` from a frame; return the columns that mixed kinds of values."""
+    """Create the table ``staged`` from a frame; return the columns with several kinds of values."""
     import pyarrow as pa
 
     arrays, mixed = [], []
@@ -28,12 +27,7 @@ def stage_frame(work: Workspace, frame: pd.DataFrame) -> tuple[str, ...]:
         arrays.append(array)
         if was_mixed:
             mixed.append(str(name))
-    table = pa.table(arrays, names=[column(place) for place in range(len(arrays))])
-    work.connection.register("incoming", table)
-    try:
-        work.run("CREATE OR REPLACE TABLE staged AS SELECT * FROM incoming")
-    finally:
-        work.connection.unregister("incoming")
+    work.stage(pa.table(arrays, names=[column(place) for place in range(len(arrays))]))
     return tuple(mixed)
 
 
@@ -62,7 +56,7 @@ def _array(series: pd.Series[Any]) -> tuple[pa.Array, bool]:
 
 
 def is_missing(value: object) -> bool:
-    """Tell whether a cell holds no value: None, NaN, NaT or NA."""
+    """Return whether a cell holds no value: None, NaN, NaT or NA."""
     if value is None:
         return True
     if isinstance(value, list | dict | tuple | str | bytes):
@@ -73,7 +67,7 @@ def is_missing(value: object) -> bool:
 
 
 def texts(items: list[Any]) -> pa.Array:
-    """Write every value as text; containers as JSON."""
+    """Return every value as text, containers as JSON."""
     import json
 
     import pyarrow as pa
@@ -88,43 +82,22 @@ def texts(items: list[Any]) -> pa.Array:
     return pa.array([text(item) for item in items], type=pa.string())
 
 
-def convert_dates(
-    work: Workspace, names: tuple[str, ...], *, zoned: bool = True
-) -> tuple[tuple[str, str], ...]:
+def convert_dates(work: Workspace, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Turn text columns of ``staged`` that are dates throughout into dates; return which."""
     found: list[tuple[str, str]] = []
     kinds = work.rows("DESCRIBE staged")
     for place, name in enumerate(names):
         if kinds[place][1] != "VARCHAR" or names.count(name) > 1:
             continue
-        known = _date_format(work, column(place))
-        if known is None or (known.utc and not zoned):
+        at = column(place)
+        count = work.row(f"SELECT count({at}) FROM staged")[0]
+        full = full_date_formats(work, at, "staged", count)
+        if not full or other_reading(full[0], full):
             continue
-        target = "TIMESTAMP" if known.has_time else "DATE"
+        target = "TIMESTAMP" if full[0].has_time else "DATE"
         work.run(
-            f"ALTER TABLE staged ALTER {column(place)} TYPE {target} USING "
-            f"CAST({try_date_sql(column(place), known)} AS {target})"
+            f"ALTER TABLE staged ALTER {at} TYPE {target} USING "
+            f"CAST({try_date_sql(at, full[0])} AS {target})"
         )
-        found.append((name, known.text))
+        found.append((name, full[0].text))
     return tuple(found)
-
-
-def _date_format(work: Workspace, name: str) -> values.DateFormat | None:
-    rows = work.rows(
-        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM staged WHERE {name} IS NOT NULL "
-        "LIMIT 2000) ORDER BY 1 LIMIT 60"
-    )
-    full = []
-    for known in values.date_formats_of([str(row[0]) for row in rows]):
-        n, reads, low, high = work.row(
-            f"SELECT count({name}), count(v), min(v), max(v) FROM "
-            f"(SELECT {name}, {try_date_sql(name, known)} AS v FROM staged)"
-        )
-        if n and reads == n and str(low) >= "1678-01-01" and str(high) < "2262-01-01":
-            full.append(known)
-    if not full:
-        return None
-    other = values.swapped(full[0].text)
-    if other is not None and any(known.text == other for known in full):
-        return None
-    return full[0]

@@ -1,4 +1,4 @@
-"""What the values of delimited columns are, from counts over a table of texts.
+"""The types of delimited columns, from counts over a table of texts.
 
 DuckDB counts how many values of each column match which pattern; ``decide`` turns the counts into
 types, the decimal mark and the mark between groups of digits. The table is ``raw (c0, c1, ...)``.
@@ -18,7 +18,7 @@ _OLDEST, _NEWEST = "1678-01-01", "2262-01-01"  # what a nanosecond timestamp of 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Counts of one column's values; ``n`` are the values that are there."""
+    """Counts of one column's values; ``n`` counts those that are not missing."""
 
     n: int
     digitish: int
@@ -56,7 +56,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("length({0}) > 15 AND ", values.WIDE_INTEGER),
     ("length({0}) > 18 AND ", values.HUGE_INTEGER),
 )
-"""A cheap condition that spares the pattern, and the pattern, in the order of Evidence's fields."""
+"""A cheap condition tried first, and the pattern, in the order of Evidence's fields."""
 _MARK_PATTERNS: tuple[tuple[str, str], ...] = (
     ("contains({0}, ',') AND ", values.grouped_with(",", ".")),
     ("contains({0}, ',') AND ", values.surely_grouped_with(",", ".")),
@@ -125,7 +125,12 @@ def _reads_as_comma_decimal(e: Evidence) -> bool:
 
 
 def _marks(evidence: list[Evidence], delimiter: str) -> tuple[str, str | None]:
-    """Choose the decimal mark and the grouping mark of a file; one of each for all its columns."""
+    """Return the decimal mark and the grouping mark, which hold for the whole file.
+
+    ``1,234`` and ``1.234`` each read both ways, so single columns decide nothing. Values that read
+    one way only ("sure") settle the mark for all columns. Without any, a comma is the decimal mark
+    only beside ``;`` as delimiter, as spreadsheets of such countries write it.
+    """
     comma_columns = [e for e in evidence if _reads_as_comma_decimal(e)]
     sure_comma = any(
         e.comma_decimal > e.comma_grouped or e.dot_surely_grouped > 0 for e in comma_columns
@@ -165,36 +170,53 @@ def _number_type(e: Evidence, decimal: str, thousands: str | None) -> ColumnType
 def _date_type(
     work: Workspace, name: str, table: str, e: Evidence, decimal: str
 ) -> ColumnType | None:
-    """Name the one format that reads every value, or nothing where two read them differently."""
+    """Return the one date format that reads every value, or None if two read them differently."""
     n = e.n - e.marker
     if n <= 0 or e.marker > n or e.plain == n:
         return None
-    sample = work.rows(
-        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM {table} WHERE {name} IS NOT NULL "
-        f"AND {name} NOT IN ({', '.join(map(literal, values.MARKERS))}) LIMIT 2000) "
-        f"ORDER BY 1 LIMIT 60"
-    )
-    candidates = values.date_formats_of([str(row[0]) for row in sample])
-    full = []
-    for known in candidates:
-        reads, low, high = work.row(
-            f"SELECT count(v), min(v), max(v) FROM (SELECT {try_date_sql(name, known)} AS v "
-            f"FROM {table} WHERE {name} IS NOT NULL)"
-        )
-        if reads == n and str(low) >= _OLDEST and str(high) < _NEWEST:
-            full.append(known)
+    full = full_date_formats(work, name, table, n, values.MARKERS)
     if not full:
         return None
     chosen = full[0]
-    other = values.swapped(chosen.text)
-    if other is not None and any(known.text == other for known in full):
+    if other_reading(chosen, full):
         if "." not in chosen.text and decimal != ",":
-            return None  # 01/02/2024: nothing in the file says which is the month
+            return None  # nothing in the file shows which part of 01/02/2024 is the month
         chosen = next(known for known in full if known.text.startswith("%d"))
     return ColumnType("date", date_format=chosen.text)
 
 
+def full_date_formats(
+    work: Workspace, name: str, table: str, count: int, markers: tuple[str, ...] = ()
+) -> list[values.DateFormat]:
+    """Return the formats that read all ``count`` values of a column, the usual ones first.
+
+    Some values choose the formats to try, so that the whole column is read only a few times.
+    """
+    present = f"{name} IS NOT NULL"
+    if markers:
+        present += f" AND {name} NOT IN ({', '.join(map(literal, markers))})"
+    sample = work.rows(
+        f"SELECT DISTINCT {name} FROM (SELECT {name} FROM {table} WHERE {present} LIMIT 2000) "
+        "ORDER BY 1 LIMIT 60"
+    )
+    full = []
+    for known in values.date_formats_of([str(row[0]) for row in sample]):
+        reads, low, high = work.row(
+            f"SELECT count(v), min(v), max(v) FROM (SELECT {try_date_sql(name, known)} AS v "
+            f"FROM {table} WHERE {name} IS NOT NULL)"
+        )
+        if reads == count > 0 and str(low) >= _OLDEST and str(high) < _NEWEST:
+            full.append(known)
+    return full
+
+
+def other_reading(chosen: values.DateFormat, full: list[values.DateFormat]) -> bool:
+    """Return whether the same values also read with day and month exchanged."""
+    other = values.swapped(chosen.text)
+    return other is not None and any(known.text == other for known in full)
+
+
 def try_date_sql(name: str, known: values.DateFormat) -> str:
-    """Return the SQL that reads a text as a date, or gives NULL; as strict as pandas is."""
+    """Return the SQL that reads a text as a date or gives NULL, as strictly as pandas."""
     shape = f"length({name}) = {known.length}" if known.length else f"{name} = trim({name})"
     return f"CASE WHEN {shape} THEN try_strptime({name}, {literal(known.for_duckdb)}) END"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyst_kernel.data.read.archives import open_unpacked
 from analyst_kernel.data.read.options import JsonReading, Packing
+from analyst_kernel.data.read.workspace import literal
 from analyst_kernel.protocol.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ MAX_FRAME_BYTES = 32 << 20
 
 
 def look(path: str, packing: Packing, *, lines: bool, size: int) -> tuple[JsonReading, Any]:
-    """Find the shape of a JSON file and return it with the parsed document (``None`` when on disk).
+    """Return the shape of a JSON file and the parsed document (``None`` if it stays on disk).
 
     Args:
         path: Where the file is.
-        packing: Its wrapper.
+        packing: How it is compressed.
         lines: Whether the name promises one document per line.
         size: Unpacked size, bytes; big files stay on disk.
 
@@ -108,16 +109,18 @@ def frame(reading: JsonReading, document: Any) -> pd.DataFrame:
     import pandas as pd
 
     match reading.shape:
-        case "lines" | "records":
+        case "lines" | "records" | "columns" | "rows":
             table = pd.DataFrame(document)
         case "nested":
             table = pd.json_normalize(document[reading.key] if reading.key else document)
-        case "columns":
-            table = pd.DataFrame(document)
         case "index":
             table = pd.DataFrame.from_dict(document, orient="index").reset_index(names="key")
         case "split":
             table = pd.DataFrame(document["data"], columns=document["columns"])
-        case "rows":
-            table = pd.DataFrame(document)
     return table.rename(columns=str)
+
+
+def big_file_sql(path: str, reading: JsonReading) -> str:
+    """Return the DuckDB call that reads a big JSON file at a path."""
+    shape = "newline_delimited" if reading.lines else "auto"
+    return f"read_json({literal(path)}, format = '{shape}')"

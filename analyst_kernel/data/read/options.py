@@ -1,7 +1,6 @@
 """How a file is read, as immutable values.
 
-A reading holds everything that the profile and the setup cell need to read one table the same way.
-It does no IO.
+A reading holds all that the profile and the setup cell need to read one table in the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ JsonShape: TypeAlias = Literal["lines", "records", "nested", "columns", "index",
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """The wrapper around a file's bytes; ``member`` names the file inside a zip archive."""
+    """How a file is compressed; ``member`` names the file inside a zip archive."""
 
     compression: Compression | None = None
     member: str | None = None
@@ -32,9 +31,9 @@ class ColumnType:
 
     Attributes:
         kind: The class of values.
-        date_format: strptime format, where ``kind`` is ``date``.
+        date_format: strptime format if ``kind`` is ``date``.
         markers: Texts that stand for a missing value in this column, beyond the usual ones.
-        forced: The column is text although a reader that guesses would make numbers of it.
+        forced: The column is text although pandas would read it as numbers.
         wide: Integers of 16 to 18 digits, which a float cannot hold.
     """
 
@@ -52,14 +51,14 @@ class DelimitedReading:
     Attributes:
         names: Column names in order, as the loaded frame has them.
         delimiter: One character, or ``\s+`` for runs of blanks.
-        skip_rows: Physical lines before the header (or before the data where there is none).
+        skip_rows: Physical lines before the header, or before the data if there is no header.
         header: Whether a header line exists.
-        explicit_names: The names must be given to the reader: it would find others.
+        explicit_names: The names must be given to pandas, which would find others.
         trailing_delimiter: Data rows end with one delimiter more than the header.
         bad_rows: Rows with too many fields, which are left out.
-        types: One per column once the whole file was read; empty before.
+        types: One per column after the whole file was read; empty before.
         whole_column_types: Types must be inferred from whole columns, not from pieces of the file.
-        found_markers: Usual missing-value texts that occur, for people to see.
+        found_markers: Usual missing-value texts that occur, for users to see.
     """
 
     names: tuple[str, ...]
@@ -81,7 +80,7 @@ class DelimitedReading:
     packing: Packing = field(default_factory=Packing)
 
     def options(self) -> dict[str, Json]:
-        """Describe the reading for people: only what was found, not every default."""
+        """Return what was found, without the defaults, for users to see."""
         found: dict[str, Json] = {
             "delimiter": self.delimiter,
             "encoding": self.encoding,
@@ -120,7 +119,7 @@ class JsonReading:
 
     Attributes:
         shape: How records lie in the document.
-        key: Where ``shape`` is ``nested``: the key that holds the records, or ``None`` for the top.
+        key: The key that holds the records if ``shape`` is ``nested``; ``None`` for the top.
         lines: One document per line.
         on_disk: Too big for a frame; read through DuckDB with its own types.
         dates: Text columns that are dates, with their strptime formats.
@@ -136,7 +135,7 @@ class JsonReading:
 
 @dataclass(frozen=True, slots=True)
 class ExcelReading:
-    """One sheet of a workbook; ``header_row`` counts from 0, ``None`` where there is no header."""
+    """One sheet of a workbook; ``header_row`` counts from 0 and is ``None`` without a header."""
 
     sheet: str
     header_row: int | None = 0
@@ -163,7 +162,7 @@ class DuckdbReading:
 
 @dataclass(frozen=True, slots=True)
 class ParquetReading:
-    """A Parquet file; ``index`` names columns that pandas would put into the index."""
+    """A Parquet file; ``index`` names the columns that pandas would put into the index."""
 
     index: tuple[str, ...] = ()
     unnamed_index: bool = False
@@ -196,8 +195,8 @@ class Source:
         format: How the file is read.
         bytes: Size of the file.
         stem: What a name is made from.
-        reading: ``None`` for delimited text and JSON that were not looked into yet.
-        packing: The wrapper around the file.
+        reading: ``None`` for delimited text and JSON, whose layout is found later.
+        packing: How the file is compressed.
         table: Sheet or table.
     """
 
@@ -211,7 +210,7 @@ class Source:
 
 
 def packing_options(packing: Packing) -> dict[str, Json]:
-    """Return the options that tell of a wrapper, if there is one."""
+    """Return the compression, if there is one, for users to see."""
     found: dict[str, Json] = {}
     if packing.compression:
         found["compression"] = packing.compression

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from analyst_kernel.data.read import values
 from analyst_kernel.data.read.options import ColumnType, DelimitedReading
@@ -15,7 +16,7 @@ from analyst_kernel.data.read.workspace import column, literal, quoted
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """A UTF-8 file that DuckDB reads as it lies, with the layout that holds for this copy of it."""
+    """A UTF-8 file that DuckDB reads as it is, with the layout of this copy."""
 
     path: str
     delimiter: str
@@ -26,12 +27,12 @@ class CsvFile:
 
 
 def direct(path: str, reading: DelimitedReading, *, gzip: bool = False) -> CsvFile:
-    """Describe the user's own file."""
+    """Return the layout of the user's own file."""
     return CsvFile(path, reading.delimiter, reading.quote, reading.header, reading.skip_rows, gzip)
 
 
 def canonical(path: str) -> CsvFile:
-    """Describe a cleaned copy: comma, double quotes, no header."""
+    """Return the layout of a cleaned copy: comma, double quotes, no header."""
     return CsvFile(path, ",", '"', False, 0)
 
 
@@ -91,8 +92,8 @@ def _stored_type(kind: ColumnType, reading: DelimitedReading) -> str:
 def value_sql(name: str, kind: ColumnType, reading: DelimitedReading, stored: str) -> str:
     """Return the expression that turns a stored column into its type.
 
-    Integers are read as DOUBLE and checked, because DuckDB rounds ``7.6`` to 8 when it is told
-    that a column holds integers.
+    Integers are read as DOUBLE and checked, because DuckDB rounds ``7.6`` to 8 when it reads a
+    column as integers.
     """
     value = name
     if kind.markers:
@@ -123,13 +124,15 @@ def value_sql(name: str, kind: ColumnType, reading: DelimitedReading, stored: st
                 else f"{value} = trim({value})"
             )
             if known_format.text == "%Y-%m-%d":
-                # The plain cast is many times faster; the hyphen keeps out what it reads besides.
+                # The plain cast is many times faster; the hyphen excludes what else it reads.
                 shape += f" AND substr({value}, 5, 1) = '-'"
                 checked = f"CASE WHEN {shape} THEN {value} ELSE 'not ' || {value} END"
                 return f"CAST({checked} AS DATE)"
             checked = f"CASE WHEN {shape} THEN {value} ELSE 'not ' || {value} END"
             parsed = f"strptime({checked}, {literal(known_format.for_duckdb)})"
             return parsed if known_format.has_time else f"CAST({parsed} AS DATE)"
+        case _:
+            assert_never(kind.kind)
 
 
 def _plain_number(value: str, reading: DelimitedReading) -> str:
@@ -142,7 +145,7 @@ def _plain_number(value: str, reading: DelimitedReading) -> str:
 
 
 def type_label(kind: ColumnType) -> str:
-    """Name a column's type as DuckDB does."""
+    """Return a column's type as DuckDB names it."""
     match kind.kind:
         case "text":
             return "VARCHAR"
@@ -157,3 +160,5 @@ def type_label(kind: ColumnType) -> str:
             if known.utc:
                 return "TIMESTAMP WITH TIME ZONE"
             return "TIMESTAMP" if known.has_time else "DATE"
+        case _:
+            assert_never(kind.kind)

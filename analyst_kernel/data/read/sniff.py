@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import DelimitedReading
 from analyst_kernel.data.read.values import is_date_like, is_number_like
-from analyst_kernel.data.setup_code import loaded_names
 from analyst_kernel.protocol.errors import DataError
 
 MAX_COLUMNS = 20_000
@@ -23,7 +23,7 @@ _ROWS = 2000
 
 @dataclass(frozen=True)
 class _Row:
-    """One record and the physical line (from 0) that it starts on."""
+    """One record, and the physical line (from 0) that it starts on."""
 
     cells: list[str]
     line: int
@@ -43,7 +43,7 @@ class _Parse:
 
 
 def sniff(text: str, *, complete: bool, prefer: str | None = None) -> DelimitedReading:
-    """Find the layout of delimited text.
+    """Return the layout of delimited text.
 
     Args:
         text: The first part of the file, decoded.
@@ -53,6 +53,9 @@ def sniff(text: str, *, complete: bool, prefer: str | None = None) -> DelimitedR
     Raises:
         DataError: There is no line that could be a table.
     """
+    # Every delimiter is tried with every way to quote, because none shows itself: a comma may be
+    # the decimal mark, a quote an apostrophe. The parse with the most rows of one width wins. A
+    # tie goes to the comma, and the delimiter that a name like .tsv promises wins where it fits.
     parses = [
         _parse(text, delimiter, quote, escape, complete)
         for delimiter in _DELIMITERS
@@ -105,7 +108,12 @@ def _parse(text: str, delimiter: str, quote: str, escape: str | None, complete: 
 
 
 def _judged(parse: _Parse) -> _Parse:
-    """Give a parse its width and fit."""
+    """Return the parse with its width and fit.
+
+    The fit is the share of rows with the most frequent width. A first row of that width counts
+    for it, since titles above a table are rare. Other delimiters or quotes left inside cells count
+    against it: they are the sign of a wrong guess that happens to split all rows alike.
+    """
     rows = parse.rows
     widths = Counter(len(row.cells) for row in rows if len(row.cells) > 1)
     if not widths:
@@ -121,14 +129,14 @@ def _judged(parse: _Parse) -> _Parse:
 
 
 def _spaced(text: str, delimiter: str) -> bool:
-    """Tell whether every delimiter of the first lines is followed by a blank."""
+    """Return whether every delimiter of the first lines is followed by a blank."""
     lines = [line for line in text.split("\n", 30)[:30] if delimiter in line]
     found = sum(line.count(delimiter) for line in lines)
     return found > 0 and sum(line.count(delimiter + " ") for line in lines) == found
 
 
 def _blank_separated(text: str, complete: bool) -> _Parse | None:
-    """Read columns set apart by runs of blanks, where every line agrees and numbers occur."""
+    """Return the parse of columns set apart by runs of blanks, if all lines agree on them."""
     lines = text.splitlines()
     if not complete and len(lines) > 1:
         lines.pop()
@@ -191,7 +199,7 @@ def _layout(parse: _Parse) -> DelimitedReading:
 
 
 def _first_table_row(rows: list[_Row], width: int) -> int:
-    """Find where the table starts, past titles, notes and comment lines."""
+    """Return the place of the table's first row, after titles, notes and comment lines."""
     for place, row in enumerate(rows[:-1]):
         cells, following = row.cells, [after.cells for after in rows[place + 1 : place + 11]]
         if cells[0].startswith("#") and (following[0][0][:1] == "#" or len(cells) != width):
@@ -212,10 +220,10 @@ def _first_table_row(rows: list[_Row], width: int) -> int:
 
 
 def is_header(first: list[str], body: list[list[str]]) -> bool:
-    """Tell whether the first row names the columns.
+    """Return whether the first row names the columns.
 
-    It does where it differs in kind from the values below it; where all is text, a first row
-    of filled, different cells that do not come again below is taken for one.
+    It does if it differs in kind from the values below it. If everything is text, it does if its
+    cells are filled and do not come again below.
     """
     if not body:
         return not any(is_number_like(cell) for cell in first if cell)

@@ -1,6 +1,6 @@
-"""Any source as the table ``staged (c0, c1, ...)`` of a workspace, with what reading it taught.
+"""Any source as the table ``staged (c0, c1, ...)`` of a workspace, with what reading it showed.
 
-This is the one place that knows all formats; profiles are computed on the staged table alone.
+The one module that dispatches on all formats; profiles are computed on the staged table alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal, assert_never
 from analyst_kernel.data.read import columnar, database, delimited, excel, json, relation
 from analyst_kernel.data.read import frame as frame_stage
 from analyst_kernel.data.read.archives import unpacked_bytes
+from analyst_kernel.data.read.names import all_unique
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
@@ -24,7 +25,7 @@ from analyst_kernel.data.read.options import (
     SqliteReading,
     packing_options,
 )
-from analyst_kernel.data.read.workspace import Workspace, column, literal
+from analyst_kernel.data.read.workspace import Workspace, column, columns
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.errors import DataError
 
@@ -38,11 +39,10 @@ class Staged:
     Attributes:
         reading: Complete.
         names: Column names in order, as the setup cell's frame has them.
-        rows: Row count.
-        labels: Type names of columns where the staged type says less than is known.
+        labels: Type names of columns that are known more exactly than the staged type.
         mixed: Columns whose cells hold several kinds of values.
         short_rows: Rows with too few fields.
-        load: Whether the setup cell loads a frame or leaves the table on disk.
+        load: Whether the setup cell loads a frame or a view of the table on disk.
     """
 
     reading: Reading
@@ -121,6 +121,8 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
         case "arrow":
             arrow_reading, names = columnar.stage_arrow(work, source.path)
             return Staged(arrow_reading, names, _count(work), {})
+        case _:
+            assert_never(source.format)
 
 
 def _load(size: int, limit: int) -> Literal["frame", "view"]:
@@ -140,8 +142,8 @@ def _delimited(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     reading = delimited.look(source.path, source.packing, name)
     load = _load(unpacked_bytes(source.path, source.packing), max_frame_bytes)
     if load == "view":
-        # SQL does not tell the letter case of names apart; a frame does.
-        names = _unlike(reading.names)
+        # SQL ignores the letter case of names; a frame does not.
+        names = all_unique(reading.names)
         explicit = reading.explicit_names or names != reading.names
         reading = replace(reading, names=names, explicit_names=explicit)
     text = delimited.stage(work, source.path, reading)
@@ -152,31 +154,16 @@ def _delimited(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     return Staged(text.reading, text.reading.names, _count(work), labels, (), text.short_rows, load)
 
 
-def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        candidate, number = name, 2
-        while candidate.lower() in taken:
-            candidate, number = f"{name}_{number}", number + 1
-        taken.add(candidate.lower())
-        result.append(candidate)
-    return tuple(result)
-
-
 def _json(work: Workspace, source: Source) -> Staged:
     size = unpacked_bytes(source.path, source.packing)
     reading, document = json.look(
         source.path, source.packing, lines=source.format == "jsonl", size=size
     )
     if reading.on_disk:
-        columns = work.rows(f"DESCRIBE SELECT * FROM {big_json_sql(source.path, reading)}")
-        names = tuple(str(row[0]) for row in columns)
-        aliases = ", ".join(column(place) for place in range(len(names)))
-        work.run(
-            "CREATE OR REPLACE TABLE staged AS SELECT * FROM "
-            f"{big_json_sql(source.path, reading)} AS file({aliases})"
-        )
+        file = json.big_file_sql(source.path, reading)
+        names = work.names(file)
+        aliases = columns(len(names))
+        work.run(f"CREATE OR REPLACE TABLE staged AS SELECT * FROM {file} AS file({aliases})")
         return Staged(reading, names, _count(work), {}, load="view")
     frame = json.frame(reading, document)
     names = tuple(map(str, frame.columns))
@@ -185,17 +172,11 @@ def _json(work: Workspace, source: Source) -> Staged:
     return Staged(replace(reading, dates=dates), names, _count(work), _zones(dates), mixed)
 
 
-def big_json_sql(path: str, reading: JsonReading) -> str:
-    """Return the DuckDB call that reads a big JSON file."""
-    shape = "newline_delimited" if reading.lines else "auto"
-    return f"read_json({literal(path)}, format = '{shape}')"
-
-
 def _duckdb(work: Workspace, path: str, reading: DuckdbReading, max_frame_bytes: int) -> Staged:
     database.attach_duckdb(work, path)
     table = database.duckdb_table_sql(reading)
-    names = tuple(str(row[0]) for row in work.rows(f"DESCRIBE SELECT * FROM {table}"))
-    aliases = ", ".join(column(place) for place in range(len(names)))
+    names = work.names(table)
+    aliases = columns(len(names))
     work.run(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM {table} AS file({aliases})")
     rows = _count(work)
     load = _load(rows * len(names) * _CELL_BYTES, max_frame_bytes)
@@ -219,7 +200,7 @@ def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
 
 
 def options_of(reading: Reading) -> dict[str, Json]:
-    """Describe for people what reading needs, beyond the format itself."""
+    """Return what reading needs beyond the format itself, for users to see."""
     found: dict[str, Json] = {}
     dates: tuple[tuple[str, str], ...] = ()
     match reading:

@@ -1,7 +1,6 @@
-"""What single values look like: patterns of numbers and dates, and texts for "no value".
+"""Patterns of numbers and dates, and texts that stand for a missing value.
 
-The patterns are written so that Python's ``re`` and DuckDB's RE2 read them alike; they are meant
-for full matches.
+Python's ``re`` and DuckDB's RE2 read the patterns alike; they are meant for full matches.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ NULL_TEXTS: tuple[str, ...] = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
-"""Texts that pandas takes for a missing value in every column unless told otherwise."""
+"""Texts that pandas takes for a missing value in every column by default."""
 
 MARKERS: tuple[str, ...] = (
     "-", "--", "---", "–", "—", "?", ".", "..", "...", "*", "**", "x", "X", "\\N", "NaT", "nil",
@@ -35,6 +34,9 @@ CURRENCY = (
     r"\s*[+-]?\s*([$€£¥₹]|USD|EUR|GBP|CHF)?\s*[+-]?\d[\d.,' ]*\s*"
     r"([$€£¥₹%]|USD|EUR|GBP|CHF|kr|zł)?\s*"
 )
+
+_NUMBER_LIKE = re.compile(rf"{PLAIN}|{CURRENCY}|{INFINITE}")
+_DATE_LIKE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
 
 
 def decimal_with(mark: str) -> str:
@@ -61,8 +63,8 @@ class DateFormat:
 
     Attributes:
         text: The strptime format, as Python and pandas take it.
-        duckdb: The same for DuckDB, where it differs.
-        length: Exact length in characters where pandas insists on it, else ``None``.
+        duckdb: The same for DuckDB, if it differs.
+        length: Exact length in characters if pandas insists on one.
         has_time: Whether it has a time of day.
         utc: Whether the text says that times are UTC.
     """
@@ -102,25 +104,11 @@ def _formats() -> tuple[DateFormat, ...]:
     known += [DateFormat(day) for day in days]
     times = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
     known += [DateFormat(f"{day} {time}", has_time=True) for day in days for time in times]
-    known += [
-        DateFormat(text)
-        for text in (
-            "%d %b %Y",
-            "%d %B %Y",
-            "%d-%b-%Y",
-            "%d-%b-%y",
-            "%d/%b/%Y",
-            "%b %d, %Y",
-            "%B %d, %Y",
-            "%b %d %Y",
-            "%B %d %Y",
-            "%b %Y",
-            "%B %Y",
-            "%b-%Y",
-            "%b-%y",
-            "%a, %d %b %Y",
-        )
-    ]
+    words = (
+        "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b %d, %Y", "%B %d, %Y",
+        "%b %d %Y", "%B %d %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%a, %d %b %Y",
+    )  # fmt: skip
+    known += [DateFormat(text) for text in words]
     known += [DateFormat(f"{day} %H:%M:%S", has_time=True) for day in ("%d %b %Y", "%b %d %Y")]
     return tuple(known)
 
@@ -132,7 +120,7 @@ _DATE_SHAPE = re.compile(r"(?=.*\d)[\w ,./:+-]{5,32}")
 
 
 def swapped(text: str) -> str | None:
-    """Return the format with day and month exchanged, where such a format is known."""
+    """Return the format with day and month exchanged, if such a format is known."""
     other = re.sub(r"%([dm])", lambda found: "%" + _SWAP[found.group(1)], text)
     return other if other != text and other in FORMATS_BY_TEXT else None
 
@@ -161,14 +149,10 @@ def date_formats_of(values: list[str]) -> list[DateFormat]:
 
 
 def is_number_like(text: str) -> bool:
-    """Tell whether a text reads as a number in some usual way of writing it."""
+    """Return whether a text reads as a number in some usual way of writing it."""
     return bool(_NUMBER_LIKE.fullmatch(text))
 
 
 def is_date_like(text: str) -> bool:
-    """Tell whether a text has the shape of a date; cheap and rough."""
+    """Return whether a text has the shape of a date; a cheap, rough test."""
     return bool(_DATE_LIKE.match(text))
-
-
-_NUMBER_LIKE = re.compile(rf"{PLAIN}|{CURRENCY}|{INFINITE}")
-_DATE_LIKE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")

@@ -1,7 +1,7 @@
-"""A private DuckDB database and a temporary folder for looking at one file.
+"""A private DuckDB database and a temporary folder for reading one file.
 
-Memory, threads and disk are bounded, nothing outlives the block, and another thread may stop the
-work at any moment.
+Memory, threads and disk are bounded, everything is removed at the end of the block, and another
+thread may stop the work at any moment.
 """
 
 from __future__ import annotations
@@ -16,50 +16,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 MEMORY_LIMIT = "300MB"
 THREADS = 2
 
 
-class Stopped(Exception):
-    """The work was asked to stop; never leaves this package."""
+class ReadingStopped(Exception):
+    """The work was asked to stop. Never raised out of this package."""
 
 
 @dataclass
 class Stop:
-    """A switch that ends work in another thread; harmless when nothing runs."""
+    """A switch that ends work in another thread. Idempotent."""
 
     _event: threading.Event = field(default_factory=threading.Event)
     _connections: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
 
     def set(self) -> None:
-        """Ask for the end; a running query is interrupted."""
+        """Request the end of the work and interrupt a running query."""
         self._event.set()
         for connection in tuple(self._connections):
             connection.interrupt()
 
     def check(self) -> None:
-        """Raise :class:`Stopped` when the end was asked for; called between pieces of work."""
+        """Raise :class:`ReadingStopped` if the end was requested; called between pieces of work."""
         if self._event.is_set():
-            raise Stopped
+            raise ReadingStopped
 
     def watch(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Interrupt this connection too when the end is asked for."""
+        """Interrupt this connection too when the end is requested."""
         self._connections.append(connection)
 
     def forget(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Leave the connection alone from now on; it is about to be closed."""
+        """Don't interrupt this connection any more; it is about to be closed."""
         self._connections.remove(connection)
 
 
 @dataclass
 class Workspace:
-    """One database, one folder, one switch.
+    """One database, one folder and one switch.
 
     Attributes:
-        connection: A database of our own, kept in the folder so that big tables stay out of memory.
-        folder: Temporary files; removed at the end.
-        stop: Asked between pieces of work.
+        connection: A database in the folder, so that big tables stay out of memory.
+        folder: Temporary files, removed at the end.
+        stop: Checked between pieces of work.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -67,18 +68,31 @@ class Workspace:
     stop: Stop
 
     def rows(self, sql: str, parameters: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
-        """Run a query and return all its rows; raises ``duckdb.Error`` as it comes."""
+        """Return all rows of a query; ``duckdb.Error`` is passed on."""
         self.stop.check()
         return self.connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str) -> tuple[Any, ...]:
-        """Run a query that returns one row."""
+        """Return the one row of a query."""
         return self.rows(sql)[0]
 
     def run(self, sql: str) -> None:
         """Run a statement."""
         self.stop.check()
         self.connection.execute(sql)
+
+    def names(self, relation: str) -> tuple[str, ...]:
+        """Return the column names of a table or a table function."""
+        return tuple(str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {relation}"))
+
+    def stage(self, table: pa.Table, *, append: bool = False) -> None:
+        """Copy an Arrow table into ``staged (c0, c1, ...)``, or append it there."""
+        self.connection.register("incoming", table)
+        try:
+            verb = "INSERT INTO staged" if append else "CREATE OR REPLACE TABLE staged AS"
+            self.run(f"{verb} SELECT * FROM incoming")
+        finally:
+            self.connection.unregister("incoming")
 
     def file(self, name: str) -> str:
         """Return the path of a temporary file of that name."""
@@ -98,12 +112,12 @@ def workspace(stop: Stop | None = None) -> Iterator[Workspace]:
             connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             connection.execute(f"SET threads = {THREADS}")
             connection.execute(f"SET temp_directory = {literal(os.path.join(folder, 'spill'))}")
-            # Data files name no extension to fetch: what is not there offline is not there.
+            # DuckDB must not download an extension because a file asks for it.
             connection.execute("SET autoinstall_known_extensions = false")
             connection.execute("SET enable_progress_bar = false")
             yield Workspace(connection, folder, stop)
         except duckdb.InterruptException as error:
-            raise Stopped from error
+            raise ReadingStopped from error
         finally:
             stop.forget(connection)
             connection.close()
@@ -120,5 +134,10 @@ def quoted(name: str) -> str:
 
 
 def column(place: int) -> str:
-    """Name the column at a place (from 0) in a staged table; free of the file's own names."""
+    """Return the name of the column at a place (from 0) of a staged table."""
     return f"c{place}"
+
+
+def columns(width: int) -> str:
+    """Return the names of the first ``width`` columns of a staged table, for SQL."""
+    return ", ".join(column(place) for place in range(width))

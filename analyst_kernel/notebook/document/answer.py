@@ -1,6 +1,6 @@
-"""The Markdown of an answer: text with its proofs, then what it rests on and what is left.
+"""The Markdown of an answer: its text with proofs, then assumptions, caveats and what is left.
 
-Pure. It shows what the core found; it checks no number itself.
+Pure. The proofs come from the agent; no number is checked here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def answer_source(answer: Answer, status: str) -> str:
     """Return the Markdown of an answer.
 
     Args:
-        answer: What the run says at its end.
-        status: How the run ended; anything but ``answered`` is said above the text.
+        answer: The run's answer.
+        status: How the run ended; any status but ``answered`` stands above the text.
     """
     text, left = proven(answer.text.strip("\n"), _shifted(answer))
     parts = ["### Answer", _NOTICE.get(status, ""), text, _values(answer.key_values)]
@@ -35,14 +35,14 @@ def answer_source(answer: Answer, status: str) -> str:
 
 
 def _shifted(answer: Answer) -> tuple[NumberProof, ...]:
-    """Return the proofs with offsets that count from the stripped text's first character."""
+    """Return the proofs with offsets into the stripped text."""
     cut = len(answer.text) - len(answer.text.lstrip("\n"))
     moved = ({"start": n.start - cut, "end": n.end - cut} for n in answer.numbers)
     return tuple(n.model_copy(update=by) for n, by in zip(answer.numbers, moved, strict=True))
 
 
 def _values(values: tuple[Value, ...]) -> str:
-    """Return a table of the values that matter; one value needs none."""
+    """Return a table of the key values; empty for a single value."""
     if len(values) < 2:
         return ""
     rows = [
@@ -53,7 +53,7 @@ def _values(values: tuple[Value, ...]) -> str:
 
 
 def _written(value: Value) -> str:
-    """Write a value; digits are grouped from 10,000 on, so that a year stays a year."""
+    """Return a value as text; digits are grouped from 10,000 on, so that years are not."""
     found = value.value
     grouped = isinstance(found, int | float) and abs(found) >= 10_000
     return f"{found:,}" if grouped else str(found)
@@ -65,7 +65,7 @@ def _list(title: str, items: tuple[str, ...]) -> str:
 
 
 def _proof(numbers: tuple[NumberProof, ...], left: tuple[NumberProof, ...]) -> str:
-    """Return the line that counts what is proven and names what the text has no link for."""
+    """Return the line that counts the proven numbers and names those without a link in the text."""
     if not numbers:
         return ""
     count = sum(n.cell is not None for n in numbers)

@@ -1,6 +1,6 @@
-"""From an entry of the core to its notebook cell (nbformat 4.5), and the way notes are kept in it.
+"""From an entry of the agent to its notebook cell (nbformat 4.5). Pure.
 
-Pure. Where a cell goes, and whether a user edited it meanwhile, is for ``document``.
+Where a cell goes, and whether a user edited it, is decided in ``operations``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from analyst_kernel.protocol.outputs import (
 from analyst_kernel.protocol.records import Step
 
 Cell: TypeAlias = dict[str, Any]
-"""One nbformat 4.5 cell, its texts joined."""
+"""One nbformat 4.5 cell, with multi-line texts joined."""
 
 KEY: Final = "analyst_kernel"
 """Our name in the metadata of notebooks and cells."""
@@ -54,7 +54,7 @@ _JSON_MIME = re.compile(r"application/(?:.*\+)?json")
 
 
 def cell_for(entry: Entry) -> Cell:
-    """Return the cell that shows ``entry``; the same entry always gives the same cell."""
+    """Return the cell that shows ``entry``; the same entry gives the same cell."""
     match entry:
         case TitleEntry():
             below = f"\n\n{inline(entry.note)}" if entry.note.strip() else ""
@@ -84,9 +84,9 @@ def question_source(question: str) -> str:
 
 
 def labelled(code: str, purpose: str, step: int | None) -> str:
-    """Return ``code`` with its purpose as a first comment, where it does not bring its own.
+    """Return ``code`` with its purpose as the first comment, unless it begins with a comment.
 
-    A cell magic must stay the first line, so it gets none.
+    A cell magic gets none, because it must stay the first line.
     """
     purpose = one_line(purpose)
     if not purpose or code.lstrip().startswith(("#", "%%")):
@@ -96,7 +96,7 @@ def labelled(code: str, purpose: str, step: int | None) -> str:
 
 
 def split_label(source: str) -> tuple[str, str]:
-    """Undo :func:`labelled` as far as the source tells: return purpose and code."""
+    """Return purpose and code, undoing :func:`labelled`; the purpose is empty without a step."""
     match = _HEADER.match(source)
     if match and match[1]:
         return match[2], source[match.end() :]
@@ -104,13 +104,13 @@ def split_label(source: str) -> tuple[str, str]:
 
 
 def dormant(code: str, outcome: Outcome) -> str:
-    """Return ``code`` as comments, under a line that says why."""
+    """Return ``code`` as comments below a line with the reason."""
     commented = "\n".join(f"# {line}" if line else "#" for line in code.split("\n"))
     return f"# {_DORMANT_REASON[outcome]}\n{commented}"
 
 
 def awakened(source: str) -> str:
-    """Undo :func:`dormant`; any other source is returned as it is."""
+    """Return the code of :func:`dormant` source; any other source is returned as it is."""
     first, _, rest = source.partition("\n")
     if first[2:] not in _DORMANT_REASON.values():
         return source
@@ -118,7 +118,7 @@ def awakened(source: str) -> str:
 
 
 def nbformat_output(output: Output) -> dict[str, Any]:
-    """Return an output as nbformat 4.5 wants it: strict JSON, text for every MIME but JSON's."""
+    """Return an output as nbformat 4.5 requires: strict JSON, and text for other MIME types."""
     match output:
         case StreamOutput():
             return {"output_type": "stream", "name": output.name, "text": tidy_output(output.text)}
@@ -147,12 +147,12 @@ def nbformat_output(output: Output) -> dict[str, Any]:
 
 
 def tidy_output(text: str) -> str:
-    """Return text that can be written as UTF-8; colours and carriage returns stay."""
+    """Return text that can be encoded as UTF-8; colours and carriage returns stay."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def finite(value: Any) -> Any:
-    """Return JSON without NaN and infinities, which browsers refuse: they become null."""
+    """Return JSON with null for NaN and infinities, which browsers refuse."""
     match value:
         case dict():
             return {tidy_output(str(k)): finite(v) for k, v in value.items() if k != "trusted"}

@@ -1,7 +1,4 @@
-"""Text of people and models as Markdown that stays what it says: no raw HTML, no pictures.
-
-Pure string work. It neither renders Markdown nor judges what a text claims.
-"""
+"""Text of users and models as safe Markdown: no raw HTML, no pictures. Pure."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ class Zone:
 
 
 def tidy(text: str) -> str:
-    r"""Return text that UTF-8 and every editor keep as it is: ``\n`` ends, no lone surrogates."""
+    r"""Return text with ``\n`` line ends and without lone surrogates."""
     return _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -55,12 +52,12 @@ def one_line(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return one line of Markdown that renders as exactly these characters."""
+    """Return one line of Markdown that renders as exactly this text."""
     return _block_start(_characters(text))
 
 
 def unescaped(markdown: str) -> str:
-    """Undo :func:`literal`."""
+    """Return the text of which :func:`literal` made ``markdown``."""
     return _UNESCAPE.sub(r"\1", markdown.replace("&lt;", "<").replace("&amp;", "&"))
 
 
@@ -82,14 +79,14 @@ def safe_markdown(text: str) -> str:
 def proven(text: str, numbers: Iterable[NumberProof]) -> tuple[str, tuple[NumberProof, ...]]:
     """Return safe Markdown in which each proven number links to its cell.
 
-    Unproven numbers get "(not verified)" behind them.
+    Unproven numbers are followed by "(not verified)".
 
     Args:
         text: The model's Markdown.
         numbers: Proofs by character offsets in ``text``.
 
     Returns:
-        The Markdown, and the proofs it has no room for (numbers in code, tables, links).
+        The Markdown, and the proofs of numbers in code, tables and links, which get no link.
     """
     pending = sorted(numbers, key=lambda proof: (proof.start, proof.end))
     left: list[NumberProof] = []
@@ -116,7 +113,7 @@ def proven(text: str, numbers: Iterable[NumberProof]) -> tuple[str, tuple[Number
 
 
 def linked(proof: NumberProof) -> str:
-    """Return a number as a link to the cell that proves it; JupyterLab scrolls there on a click."""
+    """Return a number as a link to the cell that proves it, to which JupyterLab scrolls."""
     return f"[{_characters(proof.text)}](#cell-id={proof.cell})"
 
 
@@ -166,7 +163,7 @@ def _line_zones(line: str, offset: int) -> list[Zone]:
 
 
 def _open_fence(text: str) -> str:
-    """Return the fence that ``text`` leaves open, or nothing."""
+    """Return the fence that ``text`` leaves open, or an empty text."""
     fence = ""
     for line in text.splitlines():
         if fence:
@@ -181,7 +178,7 @@ def _closes(line: str, fence: str) -> bool:
 
 
 def _neutral(text: str, *, before_number: bool = False) -> str:
-    """Take the power from tags and pictures, and keep a price from starting a formula."""
+    """Return Markdown with tags and pictures escaped, and prices that start no formula."""
     text = _CONTROL.sub("\ufffd", tidy(text))
     text = _PICTURE.sub("&#33;", _TAG.sub("&lt;", text))
     price = r"(?<![\\$])\$(?=\d|\Z)" if before_number else r"(?<![\\$])\$(?=\d)"
@@ -200,7 +197,7 @@ def _marked(proof: NumberProof) -> str:
 
 
 def _block_start(line: str) -> str:
-    """Keep the first characters of a line from starting a list, quotation or heading."""
+    """Return the line escaped so that it starts no list, quotation or heading."""
 
     def escape(match: re.Match[str]) -> str:
         return match[1] + "\\" if match[1].isdigit() else "\\" + match[1]

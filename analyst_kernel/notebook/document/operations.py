@@ -1,10 +1,10 @@
 """The notebook document as a pure state machine: operations in, a new document out.
 
-A document is never changed in place: an operation returns it untouched when it has nothing to do,
-or a new one that shares the cells it left alone. Each operation may be applied again, or late,
-without harm. What was written is noted in ``metadata.analyst_kernel.cells`` (cell id to mark), so a
-cell that a user edited since is known: it is theirs, keeps its text, and our next version stands
-below it. No IO and no code runs here.
+A document is never changed in place. An operation that has nothing to do returns the same object;
+otherwise it returns a new document that shares the cells it did not change. Every operation is
+idempotent and may be applied late. What was written is noted in ``metadata.analyst_kernel.cells``
+(cell id to mark), which shows the cells that a user edited since: such a cell is theirs, keeps its
+text, and our next version stands below it. Pure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -29,47 +28,23 @@ KERNELSPEC: Final = {
     "display_name": "Analyst (sandboxed)",
     "language": "python",
 }
+_ROLES: Final = ("question", "plan", "iteration", "answer")
 
 
 @dataclass(frozen=True, slots=True)
 class UpsertCell:
-    """Write a cell: in place where it is still ours, below where it was edited, else at the end."""
+    """Write a cell: in place if it is ours, below a user's edit, at the end if it is new."""
 
     cell: Cell
 
 
 @dataclass(frozen=True, slots=True)
-class SetOutputs:
-    """Replace the outputs of a code cell; dropped where its text is not ``source`` any more."""
-
-    cell: CellId
-    outputs: list[dict[str, Any]]
-    execution_count: int | None
-    source: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SetMetadata:
-    """Merge keys into a cell's ``metadata.analyst_kernel``; ``None`` removes a key."""
-
-    cell: CellId
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveCell:
-    """Remove a cell of ours; one that was edited stays."""
-
-    cell: CellId
-
-
-@dataclass(frozen=True, slots=True)
 class SetNotebook:
-    """Merge keys into the notebook's ``metadata.analyst_kernel``, and set what else is missing.
+    """Merge keys into the notebook's ``metadata.analyst_kernel``, and set missing defaults.
 
     Attributes:
-        values: Ours; merged over what is there, ``None`` removes a key.
-        defaults: Other notebook metadata (kernelspec and the like); never overwrites.
+        values: Our keys; ``None`` removes a key.
+        defaults: Other notebook metadata, such as the kernelspec; never overwrites.
     """
 
     values: dict[str, Any]
@@ -78,7 +53,7 @@ class SetNotebook:
 
 @dataclass(frozen=True, slots=True)
 class NoteRun:
-    """Merge facts of a run that its cells do not hold whole (question, answer, status)."""
+    """Merge facts of a run that its cells do not hold in full (question, answer, status)."""
 
     run: RunId
     values: dict[str, Any]
@@ -86,14 +61,12 @@ class NoteRun:
 
 @dataclass(frozen=True, slots=True)
 class RemoveRun:
-    """Remove a run's cells and note it as undone; what a user edited becomes theirs and stays."""
+    """Remove a run's cells and note it as undone; cells that a user edited stay and are theirs."""
 
     run: RunId
 
 
-Operation: TypeAlias = (
-    UpsertCell | SetOutputs | SetMetadata | RemoveCell | SetNotebook | NoteRun | RemoveRun
-)
+Operation: TypeAlias = UpsertCell | SetNotebook | NoteRun | RemoveRun
 
 
 def new_document(
@@ -114,7 +87,7 @@ def new_document(
 def adoption(
     analysis: AnalysisId, *, created: str, model: str = "", python: str = ""
 ) -> SetNotebook:
-    """Return the operation that makes a notebook the notebook of ``analysis``."""
+    """Return the operation that makes a notebook that of ``analysis``."""
     language: dict[str, Any] = {
         "name": "python",
         "mimetype": "text/x-python",
@@ -132,7 +105,7 @@ def adoption(
 
 
 def operations_for(entry: Entry) -> tuple[Operation, ...]:
-    """Return what recording ``entry`` does to the document."""
+    """Return the operations that record ``entry``."""
     upsert = UpsertCell(cell_for(entry))
     match entry:
         case QuestionEntry():
@@ -145,16 +118,10 @@ def operations_for(entry: Entry) -> tuple[Operation, ...]:
 
 
 def apply(document: Document, operation: Operation) -> Document:
-    """Return the document after ``operation``; the same object where nothing changed."""
+    """Return the document after ``operation``; the same object if nothing changed."""
     match operation:
         case UpsertCell():
             return _upsert(document, operation.cell)
-        case SetOutputs():
-            return _set_outputs(document, operation)
-        case SetMetadata():
-            return _set_metadata(document, operation)
-        case RemoveCell():
-            return _remove(document, operation.cell)
         case SetNotebook():
             return _set_notebook(document, operation)
         case RemoveRun():
@@ -165,36 +132,44 @@ def apply(document: Document, operation: Operation) -> Document:
             assert_never(operation)
 
 
-def landed(document: Document, operation: Operation) -> bool:
-    """Say whether ``document`` already holds what ``operation`` would bring."""
+def is_applied(document: Document, operation: Operation) -> bool:
+    """Return whether ``operation`` would not change ``document``."""
     return apply(document, operation) is document
 
 
 def notes(document: Document) -> dict[str, Any]:
-    """Return the notebook's ``metadata.analyst_kernel``; empty where it is not ours."""
+    """Return the notebook's ``metadata.analyst_kernel``; empty if it is not ours."""
     found = document["metadata"].get(KEY)
     return found if isinstance(found, dict) else {}
 
 
 def cell_notes(cell: Cell) -> dict[str, Any]:
-    """Return the cell's ``metadata.analyst_kernel``; empty where it is not ours."""
+    """Return the cell's ``metadata.analyst_kernel``; empty if it is not ours."""
     found = cell["metadata"].get(KEY)
     return found if isinstance(found, dict) else {}
 
 
 def is_edited(document: Document, cell: Cell) -> bool:
-    """Say whether a user changed the cell's text since we wrote it, or wrote it themselves."""
+    """Return whether a user changed the cell's text after we wrote it, or wrote the cell."""
     mark = _marks(document).get(cell["id"], "")
     return mark.partition("-")[0] != source_mark(cell)
 
 
 def _upsert(document: Document, cell: Cell) -> Document:
+    """Write the cell as the newest of its versions.
+
+    Writes come again, late and out of order, after a crash or a lost reply, while users edit and
+    delete. So what decides is not whether the cell is there, but its mark: that of the last version
+    that was ever written. The same mark means that this write was applied, and a cell that is gone
+    or changed since was the user's decision. Any other mark is news: it takes the place of our own
+    text, or goes below a user's text as the next version ``ID-v2``, ``ID-v3``...
+    """
     marks = _marks(document)
     places = {c["id"]: i for i, c in enumerate(document["cells"])}
     names = _versions(cell["id"], places, marks)
     mark = _mark(cell)
     if _rest(marks.get(names[-1], "")) == _rest(mark):
-        return document  # landed before; an edit or deletion since then was a user's will
+        return document
     at = places.get(names[-1])
     cells = list(document["cells"])
     if at is None:
@@ -204,7 +179,7 @@ def _upsert(document: Document, cell: Cell) -> Document:
     elif _replaceable(cells[at], cell, marks.get(names[-1], "")):
         name = names[-1]
         if is_edited(document, cells[at]):
-            # A user's text that we only ran: the outputs are ours, the text stays theirs.
+            # We only ran a user's text: the outputs are ours, the text stays theirs.
             mark = f"{marks.get(name, '').partition('-')[0]}-{_rest(mark)}"
         cells[at] = _merged(cells[at], {**cell, "id": name})
     else:
@@ -215,7 +190,7 @@ def _upsert(document: Document, cell: Cell) -> Document:
 
 
 def _versions(cell: str, places: dict[str, int], marks: dict[str, str]) -> list[str]:
-    """Return the ids under which a cell was written so far, oldest first; at least its own."""
+    """Return the ids under which a cell was written, oldest first; at least its own."""
     names = [cell]
     for number in itertools.count(2):
         name = _version(cell, number)
@@ -235,7 +210,11 @@ def _replaceable(old: Cell, new: Cell, mark: str) -> bool:
 
 
 def _merged(old: Cell, new: Cell) -> Cell:
-    """Return ``new`` with what a user set on ``old``: other metadata, tags, unfolding."""
+    """Return ``new`` with what a user set on ``old``: other metadata, tags, unfolding.
+
+    We fold a failed cell and unfold it when it succeeds. A cell whose outcome is the same as
+    before keeps its folding, because only a user can have changed that since.
+    """
     metadata = {k: v for k, v in old["metadata"].items() if k != "trusted"}
     was, now = cell_notes(old).get("outcome"), cell_notes(new).get("outcome")
     if was != now:
@@ -258,48 +237,21 @@ def _merged(old: Cell, new: Cell) -> Cell:
 
 
 def _given_away(cell: Cell) -> Cell:
-    """Return the cell as the user's own: its iteration now stands elsewhere."""
+    """Return the cell as the user's own; its iteration now is in another cell."""
     return {**cell, "metadata": {**cell["metadata"], KEY: {"origin": "user"}}}
 
 
-def _set_outputs(document: Document, operation: SetOutputs) -> Document:
-    at = _place(document, operation.cell)
-    if at is None:
-        return document
-    cell = document["cells"][at]
-    if cell["cell_type"] != "code" or operation.source not in (None, cell["source"]):
-        return document
-    count = operation.execution_count
-    if cell["outputs"] == operation.outputs and cell["execution_count"] == count:
-        return document
-    return _replace(document, at, {**cell, "outputs": operation.outputs, "execution_count": count})
-
-
-def _set_metadata(document: Document, operation: SetMetadata) -> Document:
-    at = _place(document, operation.cell)
-    if at is None:
-        return document
-    cell = document["cells"][at]
-    values = _merged_keys(cell_notes(cell), operation.values)
-    if values == cell_notes(cell):
-        return document
-    return _replace(document, at, {**cell, "metadata": {**cell["metadata"], KEY: values}})
-
-
-def _remove(document: Document, cell: CellId) -> Document:
-    at = _place(document, cell)
-    if at is None or is_edited(document, document["cells"][at]):
-        return document
-    cells = [c for i, c in enumerate(document["cells"]) if i != at]
-    marks = {k: v for k, v in _marks(document).items() if k != cell}
-    return _with_notes({**document, "cells": cells}, {"cells": marks})
-
-
 def run_cells(document: Document, run: RunId) -> RemovedRun:
-    """Return what :class:`RemoveRun` would remove, and what it would leave to the user."""
-    return cells_of_run(
-        document["cells"], run, notes=cell_notes, is_theirs=lambda cell: is_edited(document, cell)
-    )
+    """Return what :class:`RemoveRun` removes, and what it leaves to the user."""
+    removed: list[CellId] = []
+    kept: list[CellId] = []
+    for cell in document["cells"]:
+        note = cell_notes(cell)
+        if note.get("run") != run or note.get("role") not in _ROLES:
+            continue
+        theirs = note.get("origin") == "user" or is_edited(document, cell)
+        (kept if theirs else removed).append(CellId(cell["id"]))
+    return RemovedRun(tuple(removed), tuple(kept))
 
 
 def _remove_run(document: Document, run: RunId) -> Document:
@@ -314,7 +266,7 @@ def _remove_run(document: Document, run: RunId) -> Document:
         for cell in document["cells"]
         if cell["id"] not in found.removed
     ]
-    # The marks stay, so that a write of these cells that comes late does not bring them back.
+    # The marks stay, so that a late write of these cells does not put them back.
     return _with_notes({**document, "cells": cells}, {"runs": runs})
 
 
@@ -360,7 +312,7 @@ def _marks(document: Document) -> dict[str, str]:
 
 
 def _mark(cell: Cell) -> str:
-    """Return the mark of a whole cell: its text, then everything else but its id."""
+    """Return the mark of a whole cell without its id: its text, then everything."""
     rest = {k: v for k, v in cell.items() if k != "id"}
     return f"{source_mark(cell)}-{_digest(json.dumps(rest, sort_keys=True))}"
 
@@ -376,32 +328,3 @@ def source_mark(cell: Cell) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-
-
-_ROLES = ("question", "plan", "iteration", "answer")
-
-
-def cells_of_run(
-    cells: list[Cell],
-    run: RunId,
-    *,
-    notes: Callable[[Cell], dict[str, Any]],
-    is_theirs: Callable[[Cell], bool],
-) -> RemovedRun:
-    """Sort a run's cells into those to remove and those that are a user's by now.
-
-    Args:
-        cells: Of the notebook.
-        run: Which run.
-        notes: Reads a cell's ``metadata.analyst_kernel``.
-        is_theirs: Says whether a user edited the cell.
-    """
-    removed: list[CellId] = []
-    kept: list[CellId] = []
-    for cell in cells:
-        note = notes(cell)
-        if note.get("run") != run or note.get("role") not in _ROLES:
-            continue
-        theirs = note.get("origin") == "user" or is_theirs(cell)
-        (kept if theirs else removed).append(CellId(cell["id"]))
-    return RemovedRun(tuple(removed), tuple(kept))

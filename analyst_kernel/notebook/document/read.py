@@ -1,6 +1,6 @@
-"""Reading an analysis back from its notebook: what was asked, done, answered; what to replay.
+"""An analysis as read from its notebook: its runs, its entries, and the cells to replay. Pure.
 
-Pure. A notebook may come from anywhere: what is read here is data, never a grant and never trusted.
+A notebook may come from anywhere: what is read here is never a grant and never trusted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def runs_of(document: Document) -> tuple[RunId, ...]:
 
 
 def undone_runs(document: Document) -> tuple[RunId, ...]:
-    """Return the runs that were taken out of the notebook again."""
+    """Return the runs that were undone."""
     return tuple(r for r in _all_runs(document) if _noted(document, r).get("undone") is True)
 
 
@@ -66,10 +66,9 @@ def next_run(document: Document) -> RunId:
 def entries_of(document: Document) -> tuple[Entry, ...]:
     """Return our cells as entries, in document order.
 
-    What a cell does not hold comes back plain: ``language`` is ``python`` (SQL was saved as
-    Python), ``seconds`` 0, ``purpose`` empty where the code began with a comment of its own or a
-    user edited the cell. A
-    question or answer whose record is lost is read from its Markdown.
+    What a cell does not hold gets a default: ``language`` is ``python`` (SQL was saved as Python),
+    ``seconds`` is 0, and ``purpose`` is empty if the code began with its own comment or a user
+    edited the cell. A question or answer that the metadata lacks is read from its Markdown.
     """
     entries = (_entry(cell, document) for cell in document["cells"])
     return tuple(entry for entry in entries if entry is not None)
@@ -78,8 +77,8 @@ def entries_of(document: Document) -> tuple[Entry, ...]:
 def cells_to_replay(document: Document, until: CellId | None = None) -> tuple[ReplayCell, ...]:
     """Return the cells that give a fresh kernel the notebook's state, in order.
 
-    A user's own cells count; cells that never ran, or that must not run again (timeout,
-    cancelled, rejected), don't. With ``until``, that cell is the last one.
+    A user's own cells count. Cells that never ran, or that must not run again (timeout, cancelled,
+    rejected), are left out. With ``until``, that cell is the last one.
     """
     replay: list[ReplayCell] = []
     for cell in document["cells"]:
@@ -123,7 +122,7 @@ def _entry(cell: Cell, document: Document) -> Entry | None:
 
 
 def _iteration(cell: Cell, run: RunId, note: dict[str, Any], *, edited: bool) -> IterationEntry:
-    # A user's text is taken as it stands, so that it comes back as it stands.
+    # A user's text must be written back exactly as it is.
     purpose, code = ("", cell["source"]) if edited else split_label(awakened(cell["source"]))
     step = note.get("step")
     return IterationEntry(
@@ -152,7 +151,7 @@ def _execution(cell: Cell) -> Execution | None:
 
 
 def outputs_of(cell: Cell) -> tuple[Output, ...]:
-    """Return the saved outputs of a code cell; what is no output of ours is left out."""
+    """Return the saved outputs of a code cell, without those that the wire cannot hold."""
     outputs: list[Output] = []
     for output in cell.get("outputs", []):
         try:

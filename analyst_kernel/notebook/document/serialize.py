@@ -1,6 +1,6 @@
-"""The notebook's JSON text: reading any version 4 notebook, writing what Jupyter would write.
+"""The JSON text of notebooks: reads any version 4 notebook, writes what Jupyter writes. Pure.
 
-Pure. Reading refuses what is not a valid notebook, with a sentence; it repairs only cell ids.
+Reading refuses invalid notebooks; it repairs only cell ids.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from analyst_kernel.protocol.errors import NotebookError
 _JSON_MIME = re.compile(r"application/(?:.*\+)?json")
 _SPLIT_MIMES = ("application/javascript", "image/svg+xml")
 _PLACE = "\x00"
-"""Where the cells go; no JSON text holds it as it is."""
+"""Where the cells go; JSON text never holds this character."""
 _PLACE_BYTES = _PLACE.encode()
 _BETWEEN = b",\n  "
 _BLOCK = 32
-"""Cells that are joined once for all, as long as they stay."""
+"""Number of cells whose joined text is reused as long as none of them changes."""
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+_UNTOUCHED = "The file was not changed."
 
 
 def parse(text: str, name: str) -> Document:
@@ -39,28 +40,26 @@ def parse(text: str, name: str) -> Document:
     Raises:
         NotebookError: It is not a valid notebook of version 4.
     """
-    untouched = "The file was not changed."
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         if _CONFLICT.search(text):
             what = f"{name} holds an unresolved merge conflict."
-            raise NotebookError(what, f"Resolve it first. {untouched}") from error
+            raise NotebookError(what, f"Resolve it first. {_UNTOUCHED}") from error
         raise NotebookError(
             f"{name} is not a notebook: its content is not valid JSON.",
-            f"Name another notebook. {untouched}",
+            f"Name another notebook. {_UNTOUCHED}",
         ) from error
     return from_json(document, name)
 
 
 def from_json(document: Any, name: str) -> Document:
-    """Return the document in parsed JSON; see :func:`parse`. The JSON is not changed, but used."""
-    untouched = "The file was not changed."
+    """Return the document in parsed JSON, of which it shares parts; see :func:`parse`."""
     version = document.get("nbformat") if isinstance(document, dict) else None
     if not isinstance(version, int):
         raise NotebookError(
             f"{name} is not a notebook: it has no format version.",
-            f"Name another notebook. {untouched}",
+            f"Name another notebook. {_UNTOUCHED}",
         )
     if version != 4:
         remedy = "Save it as version 4."
@@ -68,16 +67,16 @@ def from_json(document: Any, name: str) -> Document:
             remedy = f"Convert it with: jupyter nbconvert --to notebook {name}."
         raise NotebookError(
             f"{name} is a notebook of format version {version}; only version 4 is supported.",
-            f"{remedy} {untouched}",
+            f"{remedy} {_UNTOUCHED}",
         )
     try:
         document = _joined(document)
         _give_ids(document)
         validate(document)
-    except Exception as error:  # the validator raises many kinds; all mean the same here
+    except Exception as error:  # the validator raises many kinds of errors
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise NotebookError(
-            f"{name} is not a valid notebook: {reason}.", f"Repair it first. {untouched}"
+            f"{name} is not a valid notebook: {reason}.", f"Repair it first. {_UNTOUCHED}"
         ) from error
     found: Document = document
     return found
@@ -98,21 +97,23 @@ def validate_cell(cell: Cell) -> None:
 
 
 class Renderer:
-    """Writes documents; remembers what it rendered, so that one new cell costs one cell."""
+    """Renders documents and caches their parts, so that adding a cell costs one cell.
+
+    Documents share the objects that did not change, so identity decides what is rendered again.
+    """
 
     def __init__(self) -> None:
-        """Start with nothing remembered."""
         self._texts: dict[str, tuple[Cell, bytes]] = {}
         self._blocks: list[tuple[list[Cell], bytes]] = []
         self._notes: dict[str, tuple[Any, str]] = {}
         self._marks = _Marks()
 
     def render(self, document: Document) -> str:
-        """Return the document as ``nbformat.writes`` would (sorted keys, indent 1, split lines)."""
+        """Return the text that ``nbformat.writes`` makes (sorted keys, indent 1, split lines)."""
         return b"".join(self.parts(document)).decode()
 
     def parts(self, document: Document) -> list[bytes]:
-        """Return the same as UTF-8, in pieces: joining a long notebook costs more than its news."""
+        """Return the same as UTF-8 in pieces, because joining a long notebook is slow."""
         cells: list[Cell] = document["cells"]
         blocks = [
             self._block(number, cells[at : at + _BLOCK])
@@ -133,7 +134,7 @@ class Renderer:
         return [*pieces[:-1], b"\n ]", after]
 
     def _block(self, number: int, cells: list[Cell]) -> tuple[list[Cell], bytes]:
-        """Render a run of cells, unless it is the one that stood there the last time."""
+        """Render a block of cells, unless it is the one of the last time."""
         if number < len(self._blocks):
             known = self._blocks[number]
             if len(known[0]) == len(cells) and all(map(operator.is_, known[0], cells)):
@@ -148,7 +149,7 @@ class Renderer:
         return known[1]
 
     def _metadata(self, metadata: dict[str, Any]) -> str:
-        """Render the notebook's metadata; of our marks, one per cell, only those that are new."""
+        """Render the notebook's metadata; of our marks (one per cell) only those that are new."""
         found = metadata.get(KEY)
         ours: dict[str, Any] = found if isinstance(found, dict) else {}
         marks = self._marks.render(ours.get("cells"))
@@ -161,7 +162,7 @@ class Renderer:
         return _object(pairs, 1)
 
     def _note(self, key: str, value: Any) -> str:
-        """Render one of our notes; documents share what did not change, so that is known again."""
+        """Render one of our notes, unless it is the object of the last time."""
         known = self._notes.get(key)
         if known is None or known[0] is not value:
             known = self._notes[key] = value, _dumps(value, 3)
@@ -169,7 +170,7 @@ class Renderer:
 
 
 class _Marks:
-    """The marks of cells as lines in order; of those that are as they were, nothing is rendered."""
+    """The marks of cells as sorted lines, of which only changed ones are rendered again."""
 
     def __init__(self) -> None:
         self._held: dict[str, str] = {}
@@ -177,7 +178,7 @@ class _Marks:
         self._lines: list[str] = []
 
     def render(self, marks: Any) -> str | None:
-        """Return the object as it stands in our notes; ``None`` where these are no marks."""
+        """Return the JSON object of the marks, or ``None`` if ``marks`` is not of that kind."""
         if not isinstance(marks, dict):
             return None
         held = self._held.get
@@ -204,7 +205,7 @@ class _Marks:
 
 
 def _object(pairs: dict[str, str], depth: int) -> str:
-    """Join rendered values to a JSON object whose opening brace stands at ``depth``."""
+    """Return the JSON object of rendered values; its opening brace stands at ``depth``."""
     if not pairs:
         return "{}"
     pad = "\n" + " " * depth
@@ -275,7 +276,7 @@ def _split_output(output: dict[str, Any]) -> dict[str, Any]:
 
 
 def _give_ids(document: Document) -> None:
-    """Make it 4.5: a cell without a proper, unique id gets one, the same on each reading."""
+    """Make the document 4.5: a cell without a valid, unique id gets one, the same every time."""
     if document.get("nbformat_minor", 0) < 5:
         document["nbformat_minor"] = 5
     seen: set[str] = set()

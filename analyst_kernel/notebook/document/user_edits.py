@@ -1,7 +1,7 @@
-"""Notices what a user did to the code cells of a notebook since the analysis last saw them.
+"""What a user did to the code cells of a notebook since the analysis last read them. Pure.
 
-What was seen is kept in ``metadata.analyst_kernel.seen`` (cell id to execution count, mark and
-text), so that it holds over processes. Pure.
+What was seen is stored in ``metadata.analyst_kernel.seen`` (cell id to execution count, mark and
+text), so that it survives the process.
 """
 
 from __future__ import annotations
@@ -23,69 +23,69 @@ from analyst_kernel.notebook.document.read import outputs_of, runs_of
 from analyst_kernel.protocol.ids import CellId, RunId
 
 LONGEST_TEXT = 4000
-"""Characters of a cell's text that are kept to compare with; of a longer one only its mark is."""
+"""Characters; of a cell with a longer text only the mark is stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """A code cell as it was seen. ``text`` is ``None`` where it was too long to keep."""
+class SeenCell:
+    """A code cell as it was last read; ``text`` is ``None`` if it is too long to store."""
 
     mark: str
     text: str | None
     count: int | None
 
     @classmethod
-    def of(cls, cell: Cell) -> Glance:
-        """Look at a cell."""
+    def of(cls, cell: Cell) -> SeenCell:
+        """Return the cell as it is now."""
         source = cell["source"]
         text = source if len(source) <= LONGEST_TEXT else None
         return cls(source_mark(cell), text, cell["execution_count"])
 
 
 @dataclass(slots=True)
-class HandWatch:
-    """What the analysis has seen of its notebook; ``None`` before it has seen anything."""
+class UserEdits:
+    """What the analysis has seen of its notebook; ``seen`` is ``None`` before the first reading."""
 
-    seen: dict[str, Glance] | None = None
-    wrote: dict[str, Glance] = field(default_factory=dict)
+    seen: dict[str, SeenCell] | None = None
+    wrote: dict[str, SeenCell] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Document) -> HandWatch:
-        """Go on with what the notebook says was seen; a notebook new to us is seen as it is."""
+    def of(cls, document: Document) -> UserEdits:
+        """Return what the notebook notes as seen; without runs, all its cells count as seen."""
         noted = notes(document).get("seen")
         if isinstance(noted, dict):
             return cls({str(k): _glance(v) for k, v in noted.items() if isinstance(v, dict)})
         return cls(None if runs_of(document) else _all(document))
 
     def take(self, document: Document) -> tuple[CellChange, ...]:
-        """Return what changed since the last call, in the notebook's order; it is seen then."""
+        """Return the changes since the last call, in the notebook's order, now seen."""
         before = {**(self.seen or {}), **self.wrote}
-        changes = changes_between(before, document)
+        changes = changes_since(before, document)
         self.seen, self.wrote = _all(document), {}
         return changes
 
     def write(self, cell: Cell) -> None:
-        """Take note of a code cell that the analysis itself wrote for a run."""
+        """Mark a code cell that the analysis itself wrote as seen."""
         if cell["cell_type"] == "code":
-            self.wrote[cell["id"]] = Glance.of(cell)
+            self.wrote[cell["id"]] = SeenCell.of(cell)
 
     def forget(self, cells: Iterable[str]) -> None:
-        """Forget cells that the analysis itself removed."""
+        """Drop cells that the analysis itself removed."""
         for cell in cells:
             self.wrote.pop(cell, None)
             if self.seen is not None:
                 self.seen.pop(cell, None)
 
     def to_notes(self) -> dict[str, Any]:
-        """Return what was seen as it stands in the notebook's metadata."""
+        """Return what was seen for the notebook's metadata."""
         everything = {**(self.seen or {}), **self.wrote}
         return {name: _noted(glance) for name, glance in everything.items()}
 
 
-def changes_between(seen: dict[str, Glance], document: Document) -> tuple[CellChange, ...]:
-    """Compare the code cells with what was seen of them.
+def changes_since(seen: dict[str, SeenCell], document: Document) -> tuple[CellChange, ...]:
+    """Return how the code cells differ from what was seen of them.
 
-    A cell that the analysis wrote and nobody touched is no change, seen or not.
+    A cell of the analysis that was not edited is no change, even if it was never seen.
     """
     changes: list[CellChange] = []
     present: set[str] = set()
@@ -103,8 +103,8 @@ def changes_between(seen: dict[str, Glance], document: Document) -> tuple[CellCh
     )
 
 
-def _compared(was: Glance | None, document: Document, cell: Cell) -> CellChange | None:
-    now = Glance.of(cell)
+def _compared(was: SeenCell | None, document: Document, cell: Cell) -> CellChange | None:
+    now = SeenCell.of(cell)
     note = cell_notes(cell)
     ran = cell["execution_count"] is not None and (was is None or was.count != now.count)
     run = note.get("run")
@@ -129,18 +129,18 @@ def _compared(was: Glance | None, document: Document, cell: Cell) -> CellChange 
     return CellChange("ran", name, before=was.text, **facts) if ran else None
 
 
-def _all(document: Document) -> dict[str, Glance]:
-    return {c["id"]: Glance.of(c) for c in document["cells"] if c["cell_type"] == "code"}
+def _all(document: Document) -> dict[str, SeenCell]:
+    return {c["id"]: SeenCell.of(c) for c in document["cells"] if c["cell_type"] == "code"}
 
 
-def _noted(glance: Glance) -> dict[str, Any]:
+def _noted(glance: SeenCell) -> dict[str, Any]:
     found = {"mark": glance.mark, "text": glance.text, "count": glance.count}
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _glance(noted: dict[str, Any]) -> Glance:
+def _glance(noted: dict[str, Any]) -> SeenCell:
     text, count = noted.get("text"), noted.get("count")
-    return Glance(
+    return SeenCell(
         str(noted.get("mark", "")),
         text if isinstance(text, str) else None,
         count if isinstance(count, int) else None,

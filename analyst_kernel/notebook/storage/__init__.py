@@ -1,1 +1,1 @@
-"""The notebook's file: how it is opened, written and kept in step with other writers."""
+"""Where a notebook is stored, and how it is written beside other writers."""

@@ -1,7 +1,6 @@
-"""Writes a notebook's file itself: for a process of its own, and for files Jupyter does not show.
+"""The writer of a notebook's file, for a notebook that no browser has open.
 
-Each write is on the disk before it returns, whole or not at all. It is not for a notebook that is
-open in a browser.
+Each write is on the disk before it returns, in full or not at all.
 """
 
 from __future__ import annotations
@@ -16,8 +15,12 @@ from pathlib import Path
 from analyst_kernel.notebook.document.operations import Document
 from analyst_kernel.notebook.document.serialize import Renderer, parse
 from analyst_kernel.notebook.storage import files
-from analyst_kernel.notebook.storage.port import Reading, WriteConflict, Written
+from analyst_kernel.notebook.storage.port import NotebookVersion, WriteConflict, Written
 from analyst_kernel.protocol.errors import NotebookError
+
+_SECONDS = 2.0
+"""A save that takes longer was cut off."""
+_PAUSE = 0.1
 
 
 class DiskWriter:
@@ -26,36 +29,36 @@ class DiskWriter:
     retry_delay: float | None = None
 
     def __init__(self, path: Path) -> None:
-        """Write the file at ``path`` (absolute), or what it links to."""
+        """Create the writer of the file at ``path`` (absolute), or of the file it links to."""
         self.path = path
         self._renderer = Renderer()
-        self._seen: files.Stamp | None = None
+        self._seen: files.FileStamp | None = None
 
-    async def read(self, base: Reading | None) -> Reading | None:
-        """Return the file as it stands."""
+    async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
+        """Return the file as it is now."""
         return await asyncio.to_thread(self.read_now, base)
 
-    def read_now(self, base: Reading | None) -> Reading | None:
-        """Read, blocking; see :meth:`read`."""
+    def read_now(self, base: NotebookVersion | None) -> NotebookVersion | None:
+        """Return what :meth:`read` returns; blocks."""
         target = self._target()
         now = files.stamp_of(target)
         if now is None:
             return None
         if base is not None and now == base.stamp:
             return base
-        return Reading(*read_document(target, self.path.name))
+        return NotebookVersion(*read_during_save(target, self.path.name))
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         """Replace the file, if it is still the version that ``base`` was."""
         return await asyncio.to_thread(self._write, document, base)
 
-    def create(self, document: Document) -> Reading:
-        """Write a new file, blocking. Raises ``FileExistsError`` where the name is taken."""
-        return Reading(document, files.create(self.path, self._renderer.render(document)))
+    def create(self, document: Document) -> NotebookVersion:
+        """Write a new file; blocks. Raises ``FileExistsError`` if the name is taken."""
+        return NotebookVersion(document, files.create(self.path, self._renderer.render(document)))
 
-    def _write(self, document: Document, base: Reading | None) -> Written:
+    def _write(self, document: Document, base: NotebookVersion | None) -> Written:
         stamp = base.stamp if base is not None else None
-        if stamp is not None and not isinstance(stamp, files.Stamp):
+        if stamp is not None and not isinstance(stamp, files.FileStamp):
             raise WriteConflict
         parts = self._renderer.parts(document)
         try:
@@ -64,23 +67,23 @@ class DiskWriter:
             raise WriteConflict from None
 
     async def saved(self) -> Document | None:
-        """Return the file's content where it changed since the last look."""
+        """Return the file's content if it changed since the last call."""
 
         def look() -> Document | None:
             target = self._target()
             now = files.stamp_of(target)
             if now is None or now == self._seen:
                 return None
-            document, self._seen = read_document(target, self.path.name)
+            document, self._seen = read_during_save(target, self.path.name)
             return document
 
         return await asyncio.to_thread(look)
 
-    async def in_hand(self, base: Reading | None) -> bool:
-        """Say no: what was not written, nobody else writes."""
+    async def in_hand(self, base: NotebookVersion | None) -> bool:
+        """Return False: only this writer saves the file."""
         return False
 
-    async def discard(self, base: Reading | None) -> None:
+    async def discard(self, base: NotebookVersion | None) -> None:
         """Remove the file if it is still ``base``."""
 
         def work() -> None:
@@ -94,21 +97,19 @@ class DiskWriter:
         return Path(os.path.realpath(self.path))
 
 
-_SECONDS = 2.0
-"""A save that takes longer was cut off."""
-_PAUSE = 0.1
-
-
-def read_document(
+def read_during_save(
     path: Path, name: str, *, seconds: float = _SECONDS
-) -> tuple[Document, files.Stamp]:
-    """Return a notebook and the stamp that belongs to it; blocks.
+) -> tuple[Document, files.FileStamp]:
+    """Return a notebook and the stamp that belongs to it, though Jupyter may be saving it; blocks.
 
-    What a cut-off save left is kept as ``NAME.invalid``.
+    Jupyter writes over the file and holds a copy, ``.~NAME``, until it is done. A file that is not
+    JSON beside such a copy is being saved, so it is read again. If that lasts longer than a save
+    may take, the save was cut off: the copy takes the file's place, and the rest is left as
+    ``NAME.invalid``.
 
     Args:
         path: The file itself, not a link to it.
-        name: What to call it in an error.
+        name: The name in an error.
         seconds: How long a save may take.
 
     Raises:
@@ -126,7 +127,7 @@ def read_document(
             if not copy.is_file():
                 if files.stamp_of(path) == stamp:
                     raise
-                continue  # the save has just ended
+                continue  # the save just ended
             if time.monotonic() > until:
                 return _put_back(path, copy, name, stamp)
         time.sleep(_PAUSE)
@@ -140,12 +141,14 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _put_back(path: Path, copy: Path, name: str, seen: files.Stamp) -> tuple[Document, files.Stamp]:
-    document = parse(files.read_text(copy)[0], name)  # first: it may be no better
+def _put_back(
+    path: Path, copy: Path, name: str, seen: files.FileStamp
+) -> tuple[Document, files.FileStamp]:
+    document = parse(files.read_text(copy)[0], name)  # first, because it may be invalid too
     try:
         if files.stamp_of(path) != seen:
             raise NotebookError(f"{name} is being written by another program.", "Try again.")
-        # A copy, so that there is a notebook of this name at every moment.
+        # A copy, so that a notebook of this name exists at every moment.
         shutil.copy2(path, path.with_name(f"{path.name}.invalid"))
         os.replace(copy, path)
     except OSError as error:

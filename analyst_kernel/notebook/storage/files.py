@@ -1,6 +1,6 @@
-"""Notebook files on disk: read whole, replaced whole. A crash leaves the old state or the new one.
+"""Text files that are read and replaced as a whole: a crash leaves the old state or the new one.
 
-Blocking calls; callers run them in a thread. It knows nothing of what a notebook says.
+Calls block; callers run them in a thread.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _MOST_PIECES = 512
 _STALE_SECONDS = 600.0
 
 
-class Stamp(NamedTuple):
-    """What tells one version of a file from the next."""
+class FileStamp(NamedTuple):
+    """Identifies a version of a file."""
 
     device: int
     inode: int
@@ -31,25 +31,25 @@ class Stamp(NamedTuple):
 
 
 class FileChanged(Exception):
-    """Somebody else wrote the file since the caller read it; nothing was written."""
+    """The file was written by another program since the caller read it; nothing was written."""
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """Return the file's stamp, or ``None`` where there is no file."""
+def stamp_of(path: Path) -> FileStamp | None:
+    """Return the file's stamp, or ``None`` if there is no file."""
     try:
         facts = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _failed(path, error) from error
-    return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
-def read_text(path: Path) -> tuple[str, Stamp]:
+def read_text(path: Path) -> tuple[str, FileStamp]:
     """Return the file's text and the stamp that belongs to exactly this text.
 
     Raises:
-        NotebookError: It is not there, not a file, not readable or not text.
+        NotebookError: It does not exist, or is not a readable text file.
     """
     if path.is_dir():
         raise NotebookError(f"{path} is a folder, not a notebook.", "Name a file ending in .ipynb.")
@@ -62,7 +62,7 @@ def read_text(path: Path) -> tuple[str, Stamp]:
     except OSError as error:
         what = f"{path} cannot be read ({_reason(error)})."
         raise NotebookError(what, "Check its permissions.") from error
-    stamp = Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    stamp = FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     try:
         return content.decode("utf-8-sig"), stamp
     except UnicodeDecodeError as error:
@@ -72,33 +72,33 @@ def read_text(path: Path) -> tuple[str, Stamp]:
         ) from error
 
 
-def create(path: Path, text: str) -> Stamp:
-    """Write a new file; it appears whole or not at all.
+def create(path: Path, text: str) -> FileStamp:
+    """Write a new file, in full or not at all.
 
     Raises:
-        FileExistsError: The name was taken meanwhile; nothing was written.
+        FileExistsError: The name is taken; nothing was written.
         NotebookError: It cannot be written.
     """
     return _place(path, text, None, exclusive=True)
 
 
-def replace(path: Path, text: str | Sequence[bytes], expected: Stamp | None) -> Stamp:
-    """Replace the file, keeping its permissions and, where allowed, its owner.
+def replace(path: Path, text: str | Sequence[bytes], expected: FileStamp | None) -> FileStamp:
+    """Replace the file, keeping its permissions and, if allowed, its owner.
 
     Args:
         path: The file itself, not a link to it.
         text: The whole new content, or its pieces as UTF-8.
-        expected: The stamp of the version that ``text`` builds on; ``None``: no file.
+        expected: The stamp of the version that ``text`` builds on; ``None`` if there was no file.
 
     Raises:
         FileChanged: The file is not that version any more.
-        NotebookError: It cannot be written; what was there is untouched.
+        NotebookError: It cannot be written; the old file is untouched.
     """
     return _place(path, text, expected, exclusive=False)
 
 
 def sweep(path: Path) -> None:
-    """Remove what writers of this notebook that died long ago left behind."""
+    """Remove temporary files that crashed writers of this file left long ago."""
     with contextlib.suppress(OSError):
         for leftover in path.parent.glob(f".{_glob_safe(path.name)}.*.tmp"):
             if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
@@ -106,9 +106,9 @@ def sweep(path: Path) -> None:
 
 
 def _place(
-    path: Path, text: str | Sequence[bytes], expected: Stamp | None, *, exclusive: bool
-) -> Stamp:
-    """Write beside the file, force it to the disk, then give it the name in one step."""
+    path: Path, text: str | Sequence[bytes], expected: FileStamp | None, *, exclusive: bool
+) -> FileStamp:
+    """Write a file beside it, sync it to the disk, then rename it in one step."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         before = _checked(path)
@@ -132,7 +132,7 @@ def _place(
 
 
 def _checked(path: Path) -> os.stat_result | None:
-    """Return the facts of the file to replace; refuse what must not be replaced."""
+    """Return the status of the file to replace, or raise if it must not be replaced."""
     try:
         facts = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -145,7 +145,7 @@ def _checked(path: Path) -> os.stat_result | None:
     return facts
 
 
-def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None) -> Stamp:
+def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None) -> FileStamp:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o666)
     pieces = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
@@ -155,11 +155,11 @@ def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None)
         _write_all(file.fileno(), pieces)
         os.fsync(file.fileno())
         facts = os.fstat(file.fileno())
-    return Stamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def _write_all(handle: int, pieces: Sequence[bytes]) -> None:
-    """Write the pieces without joining them first, where the system can."""
+    """Write the pieces without joining them, if the system has ``writev``."""
     if not hasattr(os, "writev"):
         pieces = [b"".join(pieces)]
     left = [memoryview(piece) for piece in pieces if piece]
@@ -184,7 +184,7 @@ def _make_like(handle: int, like: os.stat_result) -> None:
 
 
 def _name_new(temporary: Path, path: Path) -> None:
-    """Give a new file its name unless somebody has it."""
+    """Give a new file its name unless it is taken."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -195,7 +195,7 @@ def _name_new(temporary: Path, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where the system can."""
+    """Make the new name survive a power cut, if the system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,7 @@
-"""The notebook of an analysis: its document, what is still to be written, and its writer.
+"""The notebook of an analysis: its document, its pending operations and its writer.
 
-Each record is kept durably before it is tried, and saved whole or not at all. What others save
-meanwhile is taken over, never overwritten: ours is put on top of it by cell id. Without a writer of
-another kind it is a file that this process writes.
+Each record is stored durably before it is written, and written in full or not at all. What others
+save in between is never overwritten: our operations are applied on top of it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,22 @@ from analyst_kernel.notebook.document.operations import (
     UpsertCell,
     adoption,
     apply,
+    is_applied,
     is_edited,
-    landed,
     new_document,
     notes,
     operations_for,
     run_cells,
 )
 from analyst_kernel.notebook.document.serialize import validate_cell
-from analyst_kernel.notebook.document.user_edits import HandWatch
+from analyst_kernel.notebook.document.user_edits import UserEdits
 from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.storage.disk import DiskWriter
-from analyst_kernel.notebook.storage.names import free_path, notebook_path
-from analyst_kernel.notebook.storage.pending import Outstanding
+from analyst_kernel.notebook.storage.names import free_paths, notebook_path
+from analyst_kernel.notebook.storage.pending import PendingOperations
 from analyst_kernel.notebook.storage.port import (
+    NotebookVersion,
     OperationStore,
-    Reading,
     WriteConflict,
     Writer,
     WriterUnavailable,
@@ -53,30 +53,30 @@ _ATTEMPTS = 5
 
 
 class StoredNotebook:
-    """One notebook. Implements :class:`analyst_kernel.agent.ports.Notebook`."""
+    """One notebook and its storage. Implements :class:`analyst_kernel.agent.ports.Notebook`."""
 
     def __init__(
         self,
         document: Document,
-        base: Reading,
+        base: NotebookVersion,
         operations: Sequence[Operation],
         writer: Writer,
         store: OperationStore | None = None,
     ) -> None:
-        """Hold what was read or created; use :meth:`create` or :meth:`open`."""
+        """Use :meth:`create` or :meth:`open` instead."""
         self._document = document
-        self._base: Reading | None = base
+        self._base: NotebookVersion | None = base
         self._writer = writer
         self._store = store
-        self._ours = Outstanding(operations)  # of this life, to put on top of an older version
-        self._outstanding = Outstanding()  # not yet seen in the saved notebook
+        self._ours = PendingOperations(operations)  # of this process, for versions of others
+        self._pending = PendingOperations()  # not yet seen in the saved notebook
         self._saved_cells = len(base.document["cells"])
         self._version = 0 if document is base.document else 1
         self._written = 0
         self._created_here = False
-        self._hand = HandWatch.of(document)
+        self._user_edits = UserEdits.of(document)
         self._memory = asyncio.Lock()
-        self._landing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
 
     @classmethod
     async def create(
@@ -92,12 +92,12 @@ class StoredNotebook:
         """Create a notebook and save it empty; a name that is taken gets a number.
 
         Args:
-            path: Where; the ending ``.ipynb`` is added where there is none.
+            path: Of the file; the ending ``.ipynb`` is added if it is missing.
             analysis: The analysis's id; a fresh one by default.
             model: ``provider:name``, noted in the notebook.
             python: The kernel's Python version, noted in the notebook.
-            writer: Makes who writes it after that; the file's own by default.
-            store: Keeps what is to be written.
+            writer: Makes its writer after that; a :class:`DiskWriter` by default.
+            store: Stores pending operations; they are only in memory by default.
 
         Raises:
             NotebookError: It cannot be written there.
@@ -108,18 +108,16 @@ class StoredNotebook:
         ours = [adoption(analysis, created=made, model=model, python=python)]
 
         def work() -> StoredNotebook:
-            while True:
-                free = free_path(path)
+            for free in free_paths(path):
                 files.sweep(free)
                 first = DiskWriter(free)
-                try:
+                with suppress(FileExistsError):
                     base = first.create(document)
-                except FileExistsError:
-                    continue
-                later = first if writer is None else writer(free)
-                notebook = cls(document, base, ours, later, store)
-                notebook._created_here = True
-                return notebook
+                    later = first if writer is None else writer(free)
+                    notebook = cls(document, base, ours, later, store)
+                    notebook._created_here = True
+                    return notebook
+            raise AssertionError("unreachable: the names do not end")
 
         return await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
 
@@ -136,14 +134,14 @@ class StoredNotebook:
     ) -> StoredNotebook:
         """Open a notebook to extend it: one of ours, or any valid Python notebook of version 4.
 
-        A notebook that has no analysis yet becomes that of ``analysis`` (default: a fresh id) with
-        the first record; its kernelspec, cells and metadata stay. Nothing is written here; what
-        ``store`` kept of an earlier life is written with the first record or :meth:`settle`.
+        A notebook without an analysis becomes that of ``analysis`` (default: a fresh id) with the
+        first record; its kernelspec, cells and metadata stay. Nothing is written here: operations
+        in ``store`` are written with the first record or :meth:`flush`.
 
         Raises:
-            NotebookError: It is not there, not valid, not Python, or not writable; it is untouched.
+            NotebookError: It is missing, invalid, not Python, or not writable; it is untouched.
         """
-        kept = await store.outstanding() if store is not None else ()
+        kept = await store.pending() if store is not None else ()
 
         def work() -> StoredNotebook:
             link = notebook_path(path)
@@ -165,19 +163,19 @@ class StoredNotebook:
                 document = apply(document, operation)
             later = first if writer is None else writer(link)
             notebook = cls(document, base, (*ours, *kept), later, store)
-            notebook._outstanding.add(kept)
+            notebook._pending.add(kept)
             return notebook
 
         return await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
 
     @property
     def path(self) -> str:
-        """Absolute path, as named (a link stays a link)."""
+        """Absolute path; a link stays a link."""
         return str(self._writer.path)
 
     @property
     def cell_count(self) -> int:
-        """Cells in the saved notebook."""
+        """Number of cells in the saved notebook."""
         return self._saved_cells
 
     @property
@@ -207,11 +205,11 @@ class StoredNotebook:
 
     @property
     def document(self) -> Document:
-        """The notebook as it stands; do not change it."""
+        """The notebook as it is now; do not change it."""
         return self._document
 
     def restore(self) -> tuple[Entry, ...]:
-        """Return what the notebook holds of its analysis, as entries in document order."""
+        """Return the entries of the analysis in document order."""
         return read.entries_of(self._document)
 
     def cells_to_replay(self, until: CellId | None = None) -> tuple[ReplayCell, ...]:
@@ -219,37 +217,37 @@ class StoredNotebook:
         return read.cells_to_replay(self._document, until)
 
     async def record(self, entry: Entry) -> None:
-        """Put the entry's cell and save; see :class:`analyst_kernel.agent.ports.Notebook`."""
+        """Write the entry's cell and save; see :class:`analyst_kernel.agent.ports.Notebook`."""
         operations = operations_for(entry)
         await self.apply(*operations)
         for operation in operations:
             of_user = isinstance(entry, IterationEntry) and entry.origin == "user"
             if isinstance(operation, UpsertCell) and not of_user:
-                self._hand.write(operation.cell)
+                self._user_edits.write(operation.cell)
 
     def manual_changes(self) -> tuple[CellChange, ...]:
         """Return what a user did to code cells since the last call."""
-        return self._hand.take(self._document)
+        return self._user_edits.take(self._document)
 
     def is_edited(self, cell: CellId) -> bool:
-        """Say whether a user changed the cell's text since it was written here."""
+        """Return whether a user changed the cell's text since it was written here."""
         found = (c for c in self._document["cells"] if c["id"] == cell)
         return any(is_edited(self._document, c) for c in found)
 
     def cell_of(self, code: str) -> CellId | None:
-        """Return the one code cell with exactly this text."""
+        """Return the cell with exactly this text, if there is only one."""
         same = [c["id"] for c in self._document["cells"] if c["source"] == code]
         return CellId(same[0]) if len(same) == 1 else None
 
     async def remove_run(self, run: RunId) -> RemovedRun:
-        """Take a run out in one save; what a user edited stays and is theirs."""
+        """Remove a run in one save; cells that a user edited stay and are theirs."""
         await self.refresh()
         if run in read.undone_runs(self._document):
             return RemovedRun((), ())
         found = run_cells(self._document, run)
         if found.removed or found.kept:
             await self.apply(RemoveRun(run))
-            self._hand.forget(found.removed)
+            self._user_edits.forget(found.removed)
         return found
 
     async def describe(
@@ -257,75 +255,75 @@ class StoredNotebook:
     ) -> None:
         """Note the model, the kernel's Python, its package versions and what was seen; save.
 
-        With a store it is saved a moment later.
+        With a store, this does not wait for the save.
         """
         facts: dict[str, Any] = {"model": model, "python": python or None, "packages": packages}
-        facts["seen"] = self._hand.to_notes()
+        facts["seen"] = self._user_edits.to_notes()
         await finish_despite_cancel(
-            self._take((SetNotebook({k: v for k, v in facts.items() if v is not None}),)),
+            self._keep((SetNotebook({k: v for k, v in facts.items() if v is not None}),)),
             reraise=True,
         )
-        await self._land(wait=self._store is None)
+        await self._write_soon(wait=self._store is None)
 
     async def apply(self, *operations: Operation) -> None:
-        """Apply operations and save, unless they were there already.
+        """Apply operations and save, unless they were applied already.
 
-        Cancelling waits until they are kept, and without a store until they are written. What
-        could not be written is tried again with the next call.
+        A cancelled call first stores them or, without a store, writes them. A failed write is tried
+        again with the next call.
 
         Raises:
-            NotebookError: It could not be written; what was there stays.
+            NotebookError: The notebook cannot be written; the old version stays.
         """
         for operation in operations:
             if isinstance(operation, UpsertCell):
                 validate_cell(operation.cell)
-        await finish_despite_cancel(self._take(operations), reraise=True)
-        await self._land()
+        await finish_despite_cancel(self._keep(operations), reraise=True)
+        await self._write_soon()
 
     @property
-    def outstanding(self) -> int:
-        """How many operations were not yet seen in the saved notebook; 0 without a store."""
-        return len(self._outstanding)
+    def pending(self) -> int:
+        """Number of operations not yet seen in the saved notebook; 0 without a store."""
+        return len(self._pending)
 
     async def refresh(self) -> None:
-        """Take over what others did to the notebook, saved or (where a browser has it) not.
+        """Read what others did to the notebook, in a browser even if it is not saved.
 
         Raises:
-            NotebookError: It cannot be read, or what is outstanding cannot be written.
+            NotebookError: It cannot be read, or pending operations cannot be written.
         """
         try:
             reading = await self._writer.read(self._base)
         except WriterUnavailable:
             return
         if reading is not None and reading is not self._base:
-            await self._take_over(reading)
-        await self._land()
+            await self._rebase(reading)
+        await self._write_soon()
 
-    async def settle(self) -> None:
-        """Look whether what is outstanding was saved; write what nobody is about to save.
+    async def flush(self) -> None:
+        """Drop pending operations that were saved, and write those that nobody is about to save.
 
         Raises:
             NotebookError: It cannot be read or written.
         """
-        if not self._outstanding or (self._landing is not None and not self._landing.done()):
+        if not self._pending or (self._writing is not None and not self._writing.done()):
             return
         saved = await self._writer.saved()
         if saved is not None:
-            await self._saw(saved)
-        if not self._outstanding:
+            await self._drop_saved(saved)
+        if not self._pending:
             return
         if not await self._writer.in_hand(self._base):
             self._version += 1
-            self._base = None if self._base is None else Reading(self._base.document, None)
-        await self._land()
+            self._base = None if self._base is None else NotebookVersion(self._base.document, None)
+        await self._write_soon()
 
     async def discard_if_empty(self) -> None:
         """Remove the file if it was created here and still holds no cell."""
         if self._created_here and not self._document["cells"]:
             await finish_despite_cancel(self._writer.discard(self._base), reraise=True)
 
-    async def _take(self, operations: tuple[Operation, ...]) -> None:
-        """Apply operations here, and keep them before anything of them is written."""
+    async def _keep(self, operations: tuple[Operation, ...]) -> None:
+        """Apply operations in memory, and store them before anything of them is written."""
 
         def work() -> Document:
             document = self._document
@@ -339,21 +337,21 @@ class StoredNotebook:
             if document is self._document:
                 return
             if self._store is not None:
-                # First kept, then looked for in the saved notebook: what was forgotten before it is
-                # kept would be kept for good.
+                # Stored first, then pending: a pending operation may be seen in the saved notebook
+                # and dropped at any moment, and stored after that it would stay forever.
                 await self._store.keep(operations)
-                self._outstanding.add(operations)
+                self._pending.add(operations)
             self._document = document
             self._version += 1
 
-    async def _land(self, *, wait: bool = True) -> None:
-        if self._landing is None or self._landing.done():
+    async def _write_soon(self, *, wait: bool = True) -> None:
+        if self._writing is None or self._writing.done():
             if self._written == self._version:
                 return
-            self._landing = asyncio.ensure_future(self._write())
-            # Whoever waits gets it; where nobody does, the next call tries again.
-            self._landing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        task, retry_delay = self._landing, self._writer.retry_delay
+            self._writing = asyncio.ensure_future(self._write())
+            # A caller that waits gets the error; if none does, the next call tries again.
+            self._writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task, retry_delay = self._writing, self._writer.retry_delay
         if not wait:
             return
         if retry_delay is None:
@@ -362,7 +360,7 @@ class StoredNotebook:
             task.result()
 
     async def _write(self) -> None:
-        """Write until nothing is unwritten, or nobody is there who could."""
+        """Write until everything is written, or until the writer is unavailable."""
         attempts = 0
         while self._written != self._version:
             attempts += 1
@@ -375,36 +373,36 @@ class StoredNotebook:
             document, version, base = self._document, self._version, self._base
             try:
                 written = await self._writer.write(document, base)
-            except WriteConflict as overtaken:
+            except WriteConflict as conflict:
                 try:
-                    reading = overtaken.reading or await self._writer.read(base)
+                    reading = conflict.reading or await self._writer.read(base)
                 except WriterUnavailable:
                     return
                 if reading is None:
-                    self._base = None  # somebody moved or deleted it: what we hold is put back
+                    self._base = None  # it was moved or deleted: write what we hold
                 elif reading is not base:
-                    await self._take_over(reading)
+                    await self._rebase(reading)
                 continue
             except WriterUnavailable:
                 return
             attempts = 0
-            self._base, self._written = Reading(document, written.stamp), version
+            self._base, self._written = NotebookVersion(document, written.stamp), version
             self._saved_cells = len(document["cells"])
             if written.saved:
-                await self._saw(document)
+                await self._drop_saved(document)
 
-    async def _saw(self, saved: Document) -> None:
-        """Let go of what the saved notebook holds."""
-        if not self._outstanding:
+    async def _drop_saved(self, saved: Document) -> None:
+        """Drop the pending operations that the saved notebook holds."""
+        if not self._pending:
             return
-        operations = tuple(self._outstanding)
-        seen = await asyncio.to_thread(lambda: [o for o in operations if landed(saved, o)])
-        self._outstanding.drop(seen)
+        operations = tuple(self._pending)
+        seen = await asyncio.to_thread(lambda: [o for o in operations if is_applied(saved, o)])
+        self._pending.drop(seen)
         if self._store is not None and seen:
             await self._store.forget(seen)
 
-    async def _take_over(self, reading: Reading) -> None:
-        """Build on what somebody else did: theirs, with our cells put on top by id."""
+    async def _rebase(self, reading: NotebookVersion) -> None:
+        """Build on a version of others: apply all our operations to it."""
 
         def work() -> Document:
             document, name = reading.document, self._writer.path.name

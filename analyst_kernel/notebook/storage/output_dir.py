@@ -1,7 +1,7 @@
-"""The folders that one notebook's cells know as ``OUTPUT_DIR``, in the parents of a branch too.
+"""The folders that are ``OUTPUT_DIR`` for a notebook's cells, in the parents of a branch too. Pure.
 
-A cell that was run in a parent, or under another name, may have printed that folder. Which of them
-an output names is no difference between two runs. Pure.
+A cell that ran in a parent, or under another file name, may have printed that folder. Which of them
+an output names is no difference between two runs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def folders_of(document: Document, *places: Path) -> tuple[Path, ...]:
 
     Args:
         document: The notebook.
-        places: Its absolute paths: where it stands, and where it is run as.
+        places: Its absolute paths: the file, and the path that it is run as.
     """
     before = [
         Path(os.path.normpath(place.parent / name))
@@ -58,11 +58,11 @@ def folders_of(document: Document, *places: Path) -> tuple[Path, ...]:
 
 
 def one_folder(outputs: Sequence[Output], folders: Iterable[Path]) -> tuple[Output, ...]:
-    """Return the outputs with each of the folders, by its path or its name, as the same word."""
+    """Return the outputs with the same word for each of the folders, by path or by name."""
     found = tuple(outputs)
     words = {str(folder) for folder in folders} | {folder.name for folder in folders}
     names = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    # A longer name that only begins or ends like it is another one.
+    # A longer name that only begins or ends with it is another name.
     pattern = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-])(?!\.\w)")
 
     def renamed(value: Any) -> Any:

@@ -1,28 +1,22 @@
-"""Operations in order, each in its newest version; and as JSON, to be kept. Pure."""
+"""The operations of a notebook that are still to be written, each in its newest version. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any, assert_never
 
 from analyst_kernel.notebook.document.operations import (
     NoteRun,
     Operation,
-    RemoveCell,
     RemoveRun,
-    SetMetadata,
     SetNotebook,
-    SetOutputs,
     UpsertCell,
 )
 
 _KINDS: dict[str, type[Any]] = {
     "upsert_cell": UpsertCell,
-    "set_outputs": SetOutputs,
-    "set_metadata": SetMetadata,
-    "remove_cell": RemoveCell,
     "set_notebook": SetNotebook,
     "note_run": NoteRun,
     "remove_run": RemoveRun,
@@ -30,20 +24,39 @@ _KINDS: dict[str, type[Any]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def key_of(operation: Operation) -> str:
-    """Return what two versions of one operation have in common.
+class PendingOperations:
+    """Operations by key. A newer version takes the place of the older one, so order is kept."""
 
-    Everything about a cell begins with ``cell ID``; cell ids hold no space.
-    """
+    def __init__(self, operations: Iterable[Operation] = ()) -> None:
+        self._held: dict[str, Operation] = {}
+        self.add(operations)
+
+    def __iter__(self) -> Iterator[Operation]:
+        """Iterate over the operations in the order to apply."""
+        return iter(tuple(self._held.values()))
+
+    def __len__(self) -> int:
+        """Return the number of operations."""
+        return len(self._held)
+
+    def add(self, operations: Iterable[Operation]) -> None:
+        """Add operations, or replace older versions of them."""
+        for operation in operations:
+            self._held[key_of(operation)] = operation
+
+    def drop(self, operations: Iterable[Operation]) -> None:
+        """Remove exactly these operations; a newer version of one stays."""
+        for operation in operations:
+            key = key_of(operation)
+            if self._held.get(key) is operation:
+                del self._held[key]
+
+
+def key_of(operation: Operation) -> str:
+    """Return what two versions of one operation have in common."""
     match operation:
         case UpsertCell():
             return f"cell {operation.cell['id']}"
-        case RemoveCell():
-            return f"cell {operation.cell}"
-        case SetOutputs():
-            return f"cell {operation.cell} outputs"
-        case SetMetadata():
-            return f"cell {operation.cell} metadata {sorted(operation.values)}"
         case SetNotebook():
             return f"notebook {sorted(operation.values)}"
         case NoteRun():
@@ -54,59 +67,17 @@ def key_of(operation: Operation) -> str:
             assert_never(operation)
 
 
-def made_void_by(operation: Operation) -> str | None:
-    """Return how the keys begin that ``operation`` makes void: a new cell has new outputs."""
-    whole = isinstance(operation, UpsertCell | RemoveCell)
-    return f"{key_of(operation)} " if whole else None
-
-
-class Outstanding:
-    """Operations by key. A newer version takes the place of the older one, so order is kept."""
-
-    def __init__(self, operations: Iterable[Operation] = ()) -> None:
-        """Hold ``operations``."""
-        self._held: dict[str, Operation] = {}
-        self._parts: dict[str, set[str]] = {}  # a cell's key: the keys of changes to parts of it
-        self.add(operations)
-
-    def __iter__(self) -> Any:
-        """Go through them in the order to apply."""
-        return iter(tuple(self._held.values()))
-
-    def __len__(self) -> int:
-        """Count them."""
-        return len(self._held)
-
-    def add(self, operations: Iterable[Operation]) -> None:
-        """Take in newer ones."""
-        for operation in operations:
-            key = key_of(operation)
-            if made_void_by(operation) is not None:
-                for part in self._parts.pop(key, ()):
-                    self._held.pop(part, None)
-            elif isinstance(operation, SetOutputs | SetMetadata):
-                self._parts.setdefault(f"cell {operation.cell}", set()).add(key)
-            self._held[key] = operation
-
-    def drop(self, operations: Iterable[Operation]) -> None:
-        """Let go of exactly these."""
-        for operation in operations:
-            key = key_of(operation)
-            if self._held.get(key) is operation:
-                del self._held[key]
-
-
 def to_json(operation: Operation) -> str:
-    """Write an operation down."""
+    """Return an operation as JSON, to be stored."""
     body = {field.name: getattr(operation, field.name) for field in fields(operation)}
     return json.dumps({"kind": _NAMES[type(operation)], **body})
 
 
 def from_json(text: str) -> Operation:
-    """Read what :func:`to_json` wrote.
+    """Return the operation that :func:`to_json` stored.
 
     Raises:
-        ValueError: It is no operation.
+        ValueError: The text is not an operation.
     """
     try:
         body = json.loads(text)

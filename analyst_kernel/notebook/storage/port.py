@@ -1,7 +1,8 @@
-"""The seam between a notebook's document and where it is kept: a file, a browser, a live room.
+"""The port between a notebook's document and its storage: a file, a browser tab or a live room.
 
-A writer never merges. It writes a document over exactly the one that it was built on, or says that
-the notebook is another one by now; whoever holds the operations then builds on that one.
+A writer never merges. It writes a document over exactly the version that it was built on, or raises
+:class:`WriteConflict` if the notebook changed; the caller then applies its operations to the new
+version.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from analyst_kernel.notebook.document.operations import Document, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NotebookVersion:
     """A notebook as it was read or written.
 
     Attributes:
-        document: All of it.
-        stamp: Tells this version from every other; only its writer understands it.
+        document: The whole notebook.
+        stamp: Identifies this version; opaque except to its writer.
     """
 
     document: Document
@@ -29,11 +30,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write that was taken.
+    """A successful write.
 
     Attributes:
-        stamp: Of the version that it made.
-        saved: Whether it is in the file; else it lands with somebody's next save.
+        stamp: Identifies the version that it made.
+        saved: Whether it is in the file already, or only after the next save of a user.
     """
 
     stamp: object
@@ -41,24 +42,23 @@ class Written:
 
 
 class WriteConflict(Exception):
-    """The notebook is not the one that was built on; nothing was written.
+    """The notebook is not the version that was built on; nothing was written.
 
     Attributes:
-        reading: What it is now, where the writer learned it.
+        reading: The version now, if the writer got it.
     """
 
-    def __init__(self, reading: Reading | None = None) -> None:
-        """Take what the notebook is now, if that is known."""
+    def __init__(self, reading: NotebookVersion | None = None) -> None:
         super().__init__("the notebook changed")
         self.reading = reading
 
 
 class WriterUnavailable(Exception):
-    """Whoever must write the notebook cannot be reached now; it is to be tried again later."""
+    """The one that must write the notebook cannot be reached now; try again later."""
 
 
 class Writer(Protocol):
-    """Where one notebook is kept. One call at a time."""
+    """The storage of one notebook. One call at a time."""
 
     @property
     def path(self) -> Path:
@@ -67,52 +67,54 @@ class Writer(Protocol):
 
     @property
     def retry_delay(self) -> float | None:
-        """How long a record waits for its write, seconds; ``None``: to its end."""
+        """Seconds that a record waits for its write; ``None`` to wait for its end."""
         ...
 
-    async def read(self, base: Reading | None) -> Reading | None:
-        """Return the notebook as it stands: ``base`` itself where it is that; ``None``: gone.
+    async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
+        """Return the notebook as it is now: ``base`` itself if it did not change.
+
+        Returns None if the notebook is gone.
 
         Raises:
-            WriterUnavailable: Whoever has it cannot be asked.
+            WriterUnavailable: The one that has it open cannot be reached.
             NotebookError: It cannot be read.
         """
         ...
 
-    async def write(self, document: Document, base: Reading | None) -> Written:
-        """Write ``document``, which was built on ``base`` (``None``: on no notebook).
+    async def write(self, document: Document, base: NotebookVersion | None) -> Written:
+        """Write ``document``, which was built on ``base`` (``None`` if there was no notebook).
 
         Raises:
-            WriteConflict: It is not ``base`` any more; nothing was written.
-            WriterUnavailable: Whoever has it cannot be reached; nothing is known to be written.
-            NotebookError: It cannot be written; what was there stays.
+            WriteConflict: The notebook is not ``base`` any more; nothing was written.
+            WriterUnavailable: The one that has it open cannot be reached; it may not be written.
+            NotebookError: It cannot be written; the old version stays.
         """
         ...
 
     async def saved(self) -> Document | None:
-        """Return the saved notebook; ``None`` where it is as it was at the last look, or gone."""
+        """Return the saved notebook; None if it is gone or is that of the last call."""
         ...
 
-    async def in_hand(self, base: Reading | None) -> bool:
-        """Say whether somebody holds ``base`` and will save it without being told again."""
+    async def in_hand(self, base: NotebookVersion | None) -> bool:
+        """Return whether a browser holds ``base`` and will save it without another write."""
         ...
 
-    async def discard(self, base: Reading | None) -> None:
-        """Remove the file if it is still ``base`` and nobody has it open."""
+    async def discard(self, base: NotebookVersion | None) -> None:
+        """Remove the file if it is still ``base`` and is not open anywhere."""
         ...
 
 
 class OperationStore(Protocol):
-    """Keeps what is to be written until it was seen in the saved notebook; survives a crash."""
+    """Stores operations until they were seen in the saved notebook, so that a crash loses none."""
 
     async def keep(self, operations: Sequence[Operation]) -> None:
-        """Keep operations, durably; a newer version of a kept one takes its place."""
+        """Store operations durably; a newer version of one takes its place."""
         ...
 
     async def forget(self, operations: Sequence[Operation]) -> None:
-        """Forget exactly these; one that was replaced meanwhile stays."""
+        """Drop exactly these operations; a newer version of one stays."""
         ...
 
-    async def outstanding(self) -> tuple[Operation, ...]:
-        """Return what is kept, in the order to apply."""
+    async def pending(self) -> tuple[Operation, ...]:
+        """Return the stored operations, in the order to apply."""
         ...

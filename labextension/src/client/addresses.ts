@@ -1,10 +1,10 @@
-/** Where the server extension is reached. */
+/** The addresses of the server extension. */
 import { URLExt } from '@jupyterlab/coreutils';
 import type { ServerConnection } from '@jupyterlab/services';
 
 const NAMESPACE = 'analyst-kernel';
 
-/** The address of a REST route, e.g. `api/status`; each part of the path is escaped. */
+/** Return the address of a REST route, e.g. `api/status`. Each part of the path is escaped. */
 export function restAddress(
   settings: ServerConnection.ISettings,
   parts: readonly string[],
@@ -15,7 +15,7 @@ export function restAddress(
   return search === '' ? path : `${path}?${search}`;
 }
 
-/** The address of the socket, with the token where Jupyter wants it there. */
+/** Return the address of the socket, with the token if Jupyter expects it there. */
 export function socketAddress(settings: ServerConnection.ISettings): string {
   const address = URLExt.join(settings.wsUrl, NAMESPACE, 'socket');
   return settings.appendToken && settings.token !== ''

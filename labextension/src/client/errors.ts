@@ -1,13 +1,13 @@
 /**
  * What can go wrong between this page and the server, drawn as a tree:
  *
- *   AnalystFault            carries a sentence and a remedy for the person
- *   ├── CommandRefused      the server said no
+ *   AnalystFault            carries a sentence and a remedy for the user
+ *   ├── CommandRefused      the server refused a command
  *   ├── RequestFailed       a REST call ended with an error status
- *   └── ConnectionLost      nobody answered
+ *   └── ConnectionLost      the server did not answer
  */
 
-/** A failure that a person is told about: what happened, and what to do next. */
+/** A failure that is shown to the user: what happened, and what to do next. */
 export class AnalystFault extends Error {
   override readonly name: string = 'AnalystFault';
 
@@ -23,7 +23,7 @@ export class AnalystFault extends Error {
   }
 }
 
-/** The server did not take a command. */
+/** The server did not accept a command. */
 export class CommandRefused extends AnalystFault {
   override readonly name = 'CommandRefused';
 }
@@ -41,12 +41,12 @@ export class RequestFailed extends AnalystFault {
   }
 }
 
-/** The server could not be reached, or went away before it answered. */
+/** The server could not be reached, or the connection ended before it answered. */
 export class ConnectionLost extends AnalystFault {
   override readonly name = 'ConnectionLost';
 }
 
-/** What to tell the person about anything that was thrown. */
+/** Return what to show to the user of anything that was thrown. */
 export function faultOf(reason: unknown): AnalystFault {
   if (reason instanceof AnalystFault) {
     return reason;

@@ -1,4 +1,4 @@
-/** What the REST routes answer, where it is no record of the protocol. */
+/** The answers of the REST routes that are not records of the protocol. */
 import type { AnalysisSummary, DatasetProfile, SandboxReport } from '../protocol/generated';
 
 export type { AnalysisSummary, DatasetProfile, SandboxReport };
@@ -20,7 +20,7 @@ export interface Status {
   readonly sandbox: SandboxReport | null;
   readonly locked: Readonly<Record<string, unknown>>;
   readonly examples: readonly Example[];
-  /** Sentences about what does not work as it should on this server. */
+  /** Sentences about what does not work properly on this server. */
   readonly notices?: readonly string[];
 }
 
@@ -43,7 +43,6 @@ export interface Models {
   readonly local: readonly string[];
 }
 
-/** One line of the `@` menu. */
 export interface Completion {
   readonly label: string;
   readonly kind: 'dataset' | 'column' | 'variable' | 'cell';

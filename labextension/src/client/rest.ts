@@ -1,4 +1,4 @@
-/** The REST routes, typed. Tokens and XSRF are Jupyter's own, through `ServerConnection`. */
+/** The REST routes, typed. `ServerConnection` adds Jupyter's own token and XSRF. */
 import { ServerConnection } from '@jupyterlab/services';
 import { restAddress } from './addresses';
 import { ConnectionLost, RequestFailed } from './errors';
@@ -11,29 +11,29 @@ import type {
   Status
 } from './records';
 
-/** How an analysis begins: in a folder of the server, or with a notebook that is there already. */
+/** How an analysis begins: in a folder of the server, or with an existing notebook. */
 export interface NewAnalysis {
   readonly title?: string;
   readonly notebook?: string;
   readonly folder?: string;
 }
 
-/** Where a branch begins: at a cell, at the end of a question, or with neither at the last cell. */
+/** Where a branch begins: at a cell, at the end of a run, or with neither at the last cell. */
 export interface BranchPoint {
   readonly cell?: string;
   readonly run?: string;
 }
 
-/** Lists, and what is done once; everything of a running analysis goes over the socket. */
+/** Lists and single actions. Everything about a running analysis goes over the socket. */
 export class AnalystRest {
   constructor(readonly settings: ServerConnection.ISettings) {}
 
-  /** Versions, the default model, isolation, examples. */
+  /** Fetch the versions, the default model, the isolation and the examples. */
   status(): Promise<Status> {
     return this.get<Status>(['status']);
   }
 
-  /** All analyses, newest first. */
+  /** Fetch all analyses, the newest first. */
   analyses(): Promise<readonly AnalysisSummary[]> {
     return this.get<readonly AnalysisSummary[]>(['analyses']);
   }
@@ -43,59 +43,59 @@ export class AnalystRest {
     return this.request<AnalysisSummary>('POST', ['analyses'], {}, JSON.stringify(options));
   }
 
-  /** Give an analysis another title. */
+  /** Change the title of an analysis. */
   rename(analysis: string, title: string): Promise<unknown> {
     return this.request('PATCH', ['analyses', analysis], {}, JSON.stringify({ title }));
   }
 
-  /** Delete an analysis; its notebook stays unless it is not to be kept. */
+  /** Delete an analysis, and its notebook too unless `keepNotebook`. */
   remove(analysis: string, keepNotebook: boolean): Promise<unknown> {
     return this.request('DELETE', ['analyses', analysis], {
       notebook: keepNotebook ? 'keep' : 'delete'
     });
   }
 
-  /** Start an analysis from a cell of another one, with its state. */
+  /** Start an analysis from a cell of another analysis, with its state. */
   branch(analysis: string, from: BranchPoint): Promise<AnalysisSummary> {
     const parts = ['analyses', analysis, 'branch'];
     return this.request<AnalysisSummary>('POST', parts, {}, JSON.stringify(from));
   }
 
-  /** What `@prefix` may mean. */
+  /** Fetch the completions of `@prefix`. */
   completions(analysis: string, prefix: string): Promise<readonly Completion[]> {
     return this.get<readonly Completion[]>(['analyses', analysis, 'completions'], { prefix });
   }
 
-  /** The datasets that an analysis was granted. */
+  /** Fetch the datasets that were granted to an analysis. */
   datasets(analysis: string): Promise<readonly DatasetProfile[]> {
     return this.get<readonly DatasetProfile[]>(['datasets'], { analysis });
   }
 
-  /** Store a file beside the notebook and grant it. */
+  /** Upload a file into the notebook's folder and grant it. */
   upload(analysis: string, file: File): Promise<unknown> {
     const form = new FormData();
     form.append('file', file, file.name);
     return this.request('POST', ['upload'], { analysis }, form);
   }
 
-  /** Providers and the models they offer. */
+  /** Fetch the providers and their models. */
   models(): Promise<Models> {
     return this.get<Models>(['models']);
   }
 
-  /** Keep a provider's key on the server. */
+  /** Save a provider's key on the server. */
   saveKey(provider: string, key: string): Promise<unknown> {
     return this.request('POST', ['models', 'key'], {}, JSON.stringify({ provider, key }));
   }
 
-  /** Forget a provider's key. */
+  /** Delete a provider's key from the server. */
   forgetKey(provider: string): Promise<unknown> {
     return this.request('DELETE', ['models', 'key'], { provider });
   }
 
   /**
-   * Fetch an export; the file's name comes from the server. `verified` says how a re-run compared
-   * (`reproduced 7 of 7`), and is empty where none was made.
+   * Fetch an export; the file's name comes from the server. `verified` is the result of a re-run
+   * (`reproduced 7 of 7`), or empty without a re-run.
    */
   async export(
     analysis: string,
@@ -143,7 +143,7 @@ export class AnalystRest {
     } catch {
       throw new ConnectionLost(
         'The Jupyter server is not answering.',
-        'See whether it still runs, then try again.'
+        'Check whether it still runs, then try again.'
       );
     }
     if (!response.ok) {
@@ -153,7 +153,7 @@ export class AnalystRest {
   }
 }
 
-/** Read what the server says about a failure; a page of somebody else's says only its status. */
+/** Return the failure that the server describes. A proxy's page yields only its status. */
 async function failure(response: Response): Promise<RequestFailed> {
   let message = `The server answered ${String(response.status)} ${response.statusText}.`;
   let remedy = '';
@@ -168,19 +168,19 @@ async function failure(response: Response): Promise<RequestFailed> {
       }
     }
   } catch {
-    // Not JSON: the status is all there is.
+    // The body is not JSON, so only the status is known.
   }
   return new RequestFailed(message, remedy, response.status);
 }
 
-/** The file name of a `Content-Disposition` header. */
+/** Return the file name in a `Content-Disposition` header, or `null` if it has none. */
 export function fileName(header: string): string | null {
   const extended = /filename\*\s*=\s*UTF-8''([^;]+)/i.exec(header);
   if (extended?.[1] !== undefined) {
     try {
       return decodeURIComponent(extended[1].trim());
     } catch {
-      // A name that cannot be decoded is read from the plain parameter.
+      // The plain parameter is read instead of a name that cannot be decoded.
     }
   }
   return /filename\s*=\s*"?([^";]+)"?/i.exec(header)?.[1]?.trim() ?? null;

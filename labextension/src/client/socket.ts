@@ -1,18 +1,17 @@
 /**
  * The one WebSocket of this browser tab: commands out, frames in.
  *
- * It connects again by itself, and asks for every event it missed. It keeps no state of an
- * analysis but the number of the last event that it handed on.
+ * It reconnects by itself and requests every event that it missed. Of an analysis it keeps only
+ * the number of the last event that it emitted.
  */
-import { decodeServerFrame, DecodeError } from '../protocol/decode';
+import { DecodeError, decodeServerFrame } from '../protocol/decode';
 import type { ClientFrame, Command, Event, ServerFrame } from '../protocol/generated';
-import { reconnectDelay } from './backoff';
 import { CommandRefused, ConnectionLost } from './errors';
 
-/** Whether commands can be sent. */
+/** The state of the connection; commands can be sent while it is `open`. */
 export type Connection = 'connecting' | 'open' | 'lost' | 'closed';
 
-/** What is needed of a WebSocket. */
+/** The part of a WebSocket that is used here. */
 export interface Wire {
   send(text: string): void;
   close(): void;
@@ -22,16 +21,16 @@ export interface Wire {
   onerror: ((event: never) => void) | null;
 }
 
-/** Whoever listens; all are called synchronously. */
+/** Receives what arrives. All methods are called synchronously. */
 export interface SocketListener {
-  /** The next event of a subscribed analysis. */
-  event(event: Event): void;
-  /** Any frame that is no event and no reply. */
-  news(frame: Exclude<ServerFrame, { type: 'event' | 'accepted' | 'refused' }>): void;
-  /** Commands can be sent from now on, or no longer. `retryAt` is when it is tried again. */
-  connection(state: Connection, retryAt: number | null): void;
-  /** Something arrived that this version cannot read. */
-  misread(error: DecodeError): void;
+  /** Called with the next event of a subscribed analysis. */
+  onEvent(event: Event): void;
+  /** Called with a frame that is neither an event nor a reply. */
+  onFrame(frame: Exclude<ServerFrame, { type: 'event' | 'accepted' | 'refused' }>): void;
+  /** Called when the connection changes. `retryAt` is the time of the next attempt in milliseconds. */
+  onConnection(state: Connection, retryAt: number | null): void;
+  /** Called with a message that this version cannot read. */
+  onProtocolError(error: DecodeError): void;
 }
 
 interface Waiting {
@@ -50,8 +49,8 @@ export class AnalystSocket {
   private readonly subscribed = new Map<string, number>();
 
   /**
-   * @param open - Makes a new WebSocket; called at each try.
-   * @param listener - Told of everything that arrives.
+   * @param open - Opens a new WebSocket; called for each attempt.
+   * @param listener - Receives everything that arrives.
    */
   constructor(
     private readonly open: () => Wire,
@@ -65,7 +64,7 @@ export class AnalystSocket {
     }
   }
 
-  /** Close for good. Whoever waits for a reply is told that the connection is gone. */
+  /** Close for good. Commands without a reply are rejected with {@link ConnectionLost}. */
   stop(): void {
     clearTimeout(this.timer);
     const wire = this.wire;
@@ -75,7 +74,7 @@ export class AnalystSocket {
     this.change('closed', null);
   }
 
-  /** Try at once instead of waiting for the next try. */
+  /** Connect now instead of waiting for the next attempt. */
   retryNow(): void {
     if (this.state === 'lost') {
       clearTimeout(this.timer);
@@ -84,7 +83,7 @@ export class AnalystSocket {
   }
 
   /**
-   * Send a command; resolves when the server took it.
+   * Send a command; resolves when the server accepted it.
    *
    * @throws CommandRefused - With the server's sentence and remedy.
    * @throws ConnectionLost - Not connected, or the connection ended before the reply.
@@ -103,7 +102,7 @@ export class AnalystSocket {
     return reply;
   }
 
-  /** Receive the events of an analysis after number `after`, now and after each reconnect. */
+  /** Receive the events of an analysis after number `after`, now and after each reconnect. Idempotent. */
   subscribe(analysis: string, after: number): void {
     if (!this.subscribed.has(analysis)) {
       this.subscribed.set(analysis, after);
@@ -111,7 +110,7 @@ export class AnalystSocket {
     }
   }
 
-  /** Receive no more events of it. */
+  /** Receive no more events of an analysis. Idempotent. */
   unsubscribe(analysis: string): void {
     if (this.subscribed.delete(analysis) && this.state === 'open') {
       this.send({ type: 'unsubscribe_analysis', analysis }).catch(() => undefined);
@@ -124,7 +123,7 @@ export class AnalystSocket {
     }
     const after = this.subscribed.get(analysis) ?? 0;
     this.send({ type: 'subscribe_analysis', analysis, after }).catch((reason: unknown) => {
-      // An analysis that is gone is not asked for again; a lost connection asks for all anyway.
+      // A refused analysis no longer exists. A lost connection subscribes again by itself.
       if (reason instanceof CommandRefused) {
         this.subscribed.delete(analysis);
       }
@@ -180,7 +179,7 @@ export class AnalystSocket {
       frame = decodeServerFrame(text);
     } catch (error) {
       if (error instanceof DecodeError) {
-        this.listener.misread(error);
+        this.listener.onProtocolError(error);
         return;
       }
       throw error;
@@ -191,7 +190,7 @@ export class AnalystSocket {
         const last = this.subscribed.get(analysis);
         if (last !== undefined && number > last) {
           this.subscribed.set(analysis, number);
-          this.listener.event(frame.event);
+          this.listener.onEvent(frame.event);
         }
         break;
       }
@@ -207,14 +206,14 @@ export class AnalystSocket {
         break;
       case 'analysis_removed':
         this.subscribed.delete(frame.analysis);
-        this.listener.news(frame);
+        this.listener.onFrame(frame);
         break;
       case 'caught_up':
       case 'analysis_changed':
       case 'write_notebook':
       case 'read_notebook':
       case 'notebook_changed':
-        this.listener.news(frame);
+        this.listener.onFrame(frame);
         break;
       default: {
         const rest: never = frame;
@@ -230,7 +229,7 @@ export class AnalystSocket {
       reject(
         new ConnectionLost(
           'The connection ended before the server answered.',
-          'Look whether it was done before you try again.'
+          'Check whether it was done before you try again.'
         )
       );
     }
@@ -238,6 +237,20 @@ export class AnalystSocket {
 
   private change(state: Connection, retryAt: number | null): void {
     this.state = state;
-    this.listener.connection(state, retryAt);
+    this.listener.onConnection(state, retryAt);
   }
+}
+
+const FIRST = 500;
+const LONGEST = 15_000;
+
+/**
+ * Return the milliseconds to wait before attempt number `attempt` (from 1). They double up to 15 s
+ * and vary by a quarter, so that many tabs do not reconnect at the same moment.
+ *
+ * @param random - In [0, 1).
+ */
+export function reconnectDelay(attempt: number, random: number): number {
+  const delay = Math.min(LONGEST, FIRST * 2 ** (attempt - 1));
+  return Math.round(delay * (0.75 + random / 2));
 }

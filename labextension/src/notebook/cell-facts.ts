@@ -1,17 +1,16 @@
-/** What a question says about a cell of a notebook. Pure but for reading the cell. */
-import type { Cell } from '@jupyterlab/cells';
-import { isCodeCellModel } from '@jupyterlab/cells';
+/** Composes questions about a cell of a notebook. */
+import { isCodeCellModel, type Cell } from '@jupyterlab/cells';
 import { isError } from '@jupyterlab/nbformat';
 
-/** A cell as a question names it. */
+/** What a question contains of a cell. */
 export interface CellFacts {
   readonly source: string;
   readonly prompt: number | null;
-  /** `KeyError: 'city'`, or `null` where the cell did not fail. */
+  /** `KeyError: 'city'`, or `null` if the cell did not fail. */
   readonly error: string | null;
 }
 
-/** Read them off a cell. */
+/** Return the facts of a cell. */
 export function cellFacts(cell: Cell): CellFacts {
   const { model } = cell;
   const source = model.sharedModel.getSource();
@@ -28,20 +27,20 @@ export function cellFacts(cell: Cell): CellFacts {
   return { source, prompt: model.executionCount, error };
 }
 
-/** The words of a question about a cell, which the person completes. */
+/** Return the start of a question about a cell, which the user completes. */
 export function cellQuestion(facts: CellFacts, notebook: string): string {
   const name = facts.prompt === null ? 'this cell' : `cell [${String(facts.prompt)}]`;
   return `About ${name} of ${notebook}:\n\n${fenced(facts.source)}\n\n`;
 }
 
-/** The words that ask for a repair. */
+/** Return a question that asks for a repair. */
 export function repairQuestion(facts: CellFacts, notebook: string): string {
   const name = facts.prompt === null ? 'This cell' : `Cell [${String(facts.prompt)}]`;
   const why = facts.error === null ? 'fails' : `fails with ${facts.error}`;
   return `${name} of ${notebook} ${why}. Fix it, and say what was wrong.\n\n${fenced(facts.source)}`;
 }
 
-/** Code between fences that are longer than any in it. */
+/** Return code between fences that are longer than any fence in it. */
 function fenced(source: string): string {
   const longest = Math.max(2, ...[...source.matchAll(/`+/g)].map(match => match[0].length));
   const fence = '`'.repeat(longest + 1);

@@ -1,48 +1,24 @@
 /**
- * A notebook as plain data, in one form wherever it came from: a file, the model of a tab, the wire.
+ * Reads notebooks into one form, whether they come from a file, a tab's model or the wire.
  *
  * Texts are joined, absent keys are absent (not `undefined`), every cell has an id of its own.
  */
 import { JSONExt, UUID, type ReadonlyPartialJSONValue } from '@lumino/coreutils';
+import type { JsonValue } from '../protocol/generated';
+import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
 
-/** Any JSON value. */
-export type Json = ReadonlyPartialJSONValue;
-/** A JSON object. */
-export type JsonObject = Readonly<Record<string, Json | undefined>>;
-
-/** The key of what this package notes in the metadata of notebooks and cells. */
+/** The key of this package in the metadata of notebooks and cells. */
 export const KEY = 'analyst_kernel';
 
-/** One cell. */
-export interface CellDocument {
-  readonly id: string;
-  readonly cell_type: 'code' | 'markdown' | 'raw';
-  readonly source: string;
-  readonly metadata: JsonObject;
-  /** Only of code cells. */
-  readonly outputs?: readonly JsonObject[];
-  /** Only of code cells. */
-  readonly execution_count?: number | null;
-  readonly attachments?: JsonObject;
-}
-
-/** A whole notebook (nbformat 4). */
-export interface NotebookDocument {
-  readonly cells: readonly CellDocument[];
-  readonly metadata: JsonObject;
-  readonly nbformat: number;
-  readonly nbformat_minor: number;
-}
-
 /**
- * Bring a notebook into the form of this module.
+ * Return a notebook in this form.
  *
- * @param value - As the contents API or a notebook model gives it.
- * @param known - Where the cells have no ids (nbformat before 4.5), cells of the same text in this
- *   notebook lend them theirs.
- * @throws TypeError - It is no notebook.
+ * @param value - The JSON of the contents API or of a notebook model.
+ * @param known - If cells have no ids (nbformat before 4.5), they get the ids of cells with the
+ *   same text in this notebook.
+ * @throws TypeError - It is not a notebook.
  */
-export function readDocument(value: unknown, known?: NotebookDocument): NotebookDocument {
+export function readDocument(value: unknown, known?: NotebookJson): NotebookJson {
   if (!isObject(value) || !Array.isArray(value.cells)) {
     throw new TypeError('Expected a notebook with cells.');
   }
@@ -72,10 +48,10 @@ export function readDocument(value: unknown, known?: NotebookDocument): Notebook
   };
 }
 
-/** Bring one cell into the form of this module; `id` is for a cell that has none. */
-export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellDocument {
+/** Return a cell in this form; `id` is for a cell without an id. */
+export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellJson {
   const kind = value.cell_type;
-  const cell: CellDocument = {
+  const cell: CellJson = {
     id: typeof value.id === 'string' && value.id !== '' ? value.id : id,
     cell_type: kind === 'markdown' || kind === 'raw' ? kind : 'code',
     source: joined(value.source),
@@ -96,8 +72,8 @@ export function readCell(value: JsonObject, id: string = UUID.uuid4()): CellDocu
     : cell;
 }
 
-/** Whether two cells hold the same, trust aside: that is for the server to say of a file. */
-export function sameCell(one: CellDocument, other: CellDocument): boolean {
+/** Return whether two cells are equal except for trust, which only the server can grant. */
+export function sameCell(one: CellJson, other: CellJson): boolean {
   return (
     one.id === other.id &&
     one.cell_type === other.cell_type &&
@@ -109,8 +85,8 @@ export function sameCell(one: CellDocument, other: CellDocument): boolean {
   );
 }
 
-/** Whether two notebooks hold the same, trust aside. */
-export function sameDocument(one: NotebookDocument, other: NotebookDocument): boolean {
+/** Return whether two notebooks are equal except for trust. */
+export function sameDocument(one: NotebookJson, other: NotebookJson): boolean {
   return (
     one.cells.length === other.cells.length &&
     one.cells.every((cell, index) => {
@@ -121,34 +97,34 @@ export function sameDocument(one: NotebookDocument, other: NotebookDocument): bo
   );
 }
 
-/** A cell's metadata without its `trusted`. */
+/** Return a cell's metadata without `trusted`. */
 export function withoutTrust(metadata: JsonObject): JsonObject {
   const { trusted: _, ...rest } = metadata;
   return rest;
 }
 
-/** What this package noted of a cell; empty where it is not one of ours. */
-export function notesOf(cell: CellDocument): JsonObject {
+/** Return this package's metadata of a cell; empty if no analysis wrote the cell. */
+export function notesOf(cell: CellJson): JsonObject {
   const found = cell.metadata[KEY];
   return isObject(found) ? found : {};
 }
 
-/** Whether two JSON values are equal; `undefined` is a value too. */
+/** Return whether two JSON values, or absent values, are equal. */
 export function same(one: unknown, other: unknown): boolean {
   if (one === undefined || other === undefined) {
     return one === other;
   }
-  return JSONExt.deepEqual(one as Json, other as Json);
+  return JSONExt.deepEqual(one as ReadonlyPartialJSONValue, other as ReadonlyPartialJSONValue);
 }
 
-/** Whether a value is an object and no list. */
+/** Return whether a value is an object and not a list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An output with its texts joined; what is only for the moment (`transient`) is left out. */
+/** Return an output with its texts joined and without `transient`, which is never saved. */
 function readOutput(output: JsonObject): JsonObject {
-  const read: Record<string, Json | undefined> = present(output);
+  const read: Record<string, JsonValue> = present(output);
   delete read.transient;
   if ('text' in read) {
     read.text = joined(read.text);
@@ -173,6 +149,10 @@ function joined(text: unknown): string {
   return typeof text === 'string' ? text : '';
 }
 
-function present(object: JsonObject): Record<string, Json | undefined> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+function present(
+  object: Readonly<Record<string, JsonValue | undefined>>
+): Record<string, JsonValue> {
+  return Object.fromEntries(
+    Object.entries(object).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined)
+  );
 }

@@ -1,4 +1,4 @@
-/** Puts "Fix with Analyst" below each output that is an error, in every open notebook. */
+/** Adds "Fix with Analyst" below each cell that failed, in every open notebook. */
 import { CodeCell, type Cell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { cellFacts } from './cell-facts';
@@ -43,7 +43,7 @@ export function watchErrors(
   });
 }
 
-/** Show the button where the cell failed, and only there. */
+/** Show the button if the cell failed, and remove it otherwise. */
 function place(cell: CodeCell, label: string, onClick: () => void): void {
   if (cell.isDisposed || cell.model.isDisposed) {
     return;

@@ -1,54 +1,48 @@
 /**
- * One open notebook of an analysis: takes what the server writes, and guards every save, so that
- * the file and the tab grow together and nobody is asked which of the two to throw away.
+ * One open notebook of an analysis. It applies what the server writes, and guards every save, so
+ * that file and tab stay in step and the user is never asked which of the two to discard.
  *
- * With a live room (`model.collaborative`) the room is the writer: here only the person's own save
- * is kept from comparing the file (`room-save.ts`).
+ * With a live room (`model.collaborative`) the room writes the file; then only the comparison of
+ * the file is kept out of the user's own save (`saving.ts`).
  *
- * The guard stands in two methods of the instances: `context.save`, which the Save command, Save
- * All and the autosave call, and `model.fromJSON`, through which a file's content comes in. Before
- * a save the file's hash is compared; where it moved, the file is loaded and joined with the tab
- * (`merge.ts`). Only what differs changes in the model.
+ * The guard replaces two methods of the instances: `context.save`, which the Save command, Save
+ * All and the autosave call, and `model.fromJSON`, which receives the content of the file. Before
+ * a save the file's hash is compared; if it changed, the file is loaded and merged with the tab
+ * (`merge.ts`). Only what differs is changed in the model.
  */
 import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { WriteNotebookFrame } from '../protocol/generated';
-import {
-  notesOf,
-  readDocument,
-  sameDocument,
-  type JsonObject,
-  type NotebookDocument
-} from './document';
+import type { JsonObject, NotebookJson } from '../protocol/live';
+import { notesOf, readDocument, sameDocument } from './document';
 import { mergeMetadata, mergeNotebooks } from './merge';
-import { saveThroughRoom } from './room-save';
-import { alone } from './save-lock';
-import { become, documentOf, perform, runningCells, viewOf } from './shared-document';
+import { withSaveLock, saveThroughRoom } from './saving';
+import { applyDocument, documentOf, applySteps, runningCells, viewOf } from './shared-document';
 import { planWrite } from './write-plan';
 
 /** The context of a notebook. */
 export type NotebookContext = NotebookPanel['context'];
 
-/** What became of a write; with the whole notebook where it was refused. */
-export interface Landing {
+/** The result of a write; with the whole notebook if it was refused. */
+export interface WriteOutcome {
   readonly write: number;
   readonly outcome: 'saved' | 'unsaved' | 'refused';
   readonly hash: string | null;
-  readonly document: NotebookDocument | null;
+  readonly document: NotebookJson | null;
 }
 
-/** A file that had changed was joined with the tab. */
+/** How a changed file was merged with the tab. */
 export interface Rebase {
-  /** The person had unsaved edits. */
+  /** Whether the user had unsaved edits. */
   readonly hadEdits: boolean;
-  /** Cells whose text both sides changed; the file's version stands below the person's. */
+  /** Cells whose text both sides changed; the file's version is below the user's. */
   readonly conflicts: readonly string[];
-  /** Something else than cells of the analysis changed in the file, by another hand than ours. */
+  /** Whether the file has changes that do not come from the analysis. */
   readonly foreign: boolean;
 }
 
-/** A look at the file that took longer than this may be out of date (milliseconds). */
+/** A check of the file that took longer than this may be out of date (milliseconds). */
 const LONG = 5000;
 
 interface Original {
@@ -56,26 +50,26 @@ interface Original {
   readonly fromJSON: INotebookModel['fromJSON'];
 }
 
-/** Made when a notebook turns out to be one of an analysis; disposed with its context. */
+/** Created for each open notebook of an analysis; disposed with its context. */
 export class LiveNotebook {
-  private base: NotebookDocument | null = null;
+  private base: NotebookJson | null = null;
   private queue: Promise<unknown> = Promise.resolve();
   private changes = 0;
   private isStale = false;
-  private joins = false;
+  private isRebasing = false;
   private ended = false;
-  /** Writes that are in the model and not in the file. */
+  /** Writes that are in the model and not in the file yet. */
   private readonly unsaved = new Set<number>();
-  /** The metadata of cells as the server last put it, since the last save. */
+  /** The metadata of cells as the server wrote it since the last save. */
   private readonly put = new Map<string, JsonObject>();
   private readonly original: Original | null = null;
   private readonly leaveRoom: () => void = () => undefined;
-  private readonly _landed = new Signal<this, Landing>(this);
+  private readonly _writeSettled = new Signal<this, WriteOutcome>(this);
   private readonly _rebased = new Signal<this, Rebase>(this);
 
   /**
-   * @param context - Of a notebook that is loaded.
-   * @param contents - Where its file is read.
+   * @param context - The context of a loaded notebook.
+   * @param contents - Reads its file.
    */
   constructor(
     readonly context: NotebookContext,
@@ -102,12 +96,12 @@ export class LiveNotebook {
     }
   }
 
-  /** A write landed, came to wait for a save, or was refused. */
-  get landed(): ISignal<this, Landing> {
-    return this._landed;
+  /** Emitted when a write was saved, waits for a save, or was refused. */
+  get writeSettled(): ISignal<this, WriteOutcome> {
+    return this._writeSettled;
   }
 
-  /** The file's changes were joined with the tab. */
+  /** Emitted when the file's changes were merged with the tab. */
   get rebased(): ISignal<this, Rebase> {
     return this._rebased;
   }
@@ -117,22 +111,22 @@ export class LiveNotebook {
     return this.context.model.collaborative === true;
   }
 
-  /** Whether the tab holds what is not saved. */
+  /** Whether the tab has unsaved changes. */
   get dirty(): boolean {
     return this.context.model.dirty;
   }
 
-  /** Whether a cell that the person started is at work. */
+  /** Whether a cell that the user started is running. */
   get busy(): boolean {
-    return !this.isOver() && runningCells(this.context.model).size > 0;
+    return !this.isEnded() && runningCells(this.context.model).size > 0;
   }
 
-  /** The notebook as it stands in the tab. */
-  document(): NotebookDocument {
+  /** Return the notebook as it is in the tab. */
+  document(): NotebookJson {
     return documentOf(this.context.model);
   }
 
-  /** Take the guard away; the context goes on as JupyterLab made it. */
+  /** Restore the methods of the context. Idempotent. */
   dispose(): void {
     if (this.ended) {
       return;
@@ -148,17 +142,17 @@ export class LiveNotebook {
     Signal.clearData(this);
   }
 
-  /** Make the changes of the server, all or none, and save where nothing else waits to be saved. */
+  /** Apply the changes of the server, all or none, and save unless the user has unsaved edits. */
   write({ write, changes }: WriteNotebookFrame): Promise<void> {
     return this.inTurn(async () => {
       const { model } = this.context;
       const steps = this.collaborative ? null : planWrite(viewOf(model), changes);
       if (steps === null) {
-        this.tell(write, 'refused');
+        this.emitOutcome(write, 'refused');
         return;
       }
       const wasClean = !model.dirty;
-      perform(model, steps, (id, there, put) =>
+      applySteps(model, steps, (id, there, put) =>
         mergeMetadata(this.put.get(id) ?? this.baseMetadata(id), there, put)
       );
       for (const step of steps) {
@@ -168,22 +162,22 @@ export class LiveNotebook {
       }
       this.unsaved.add(write);
       if (!wasClean) {
-        this.tell(write, 'unsaved');
+        this.emitOutcome(write, 'unsaved');
         return;
       }
-      // Nothing of the person's waits to be saved: closing the tab now need not ask.
+      // The user has no unsaved edits, so closing the tab now need not ask.
       model.dirty = false;
-      if (!(await this.saveOurs()) && !this.isOver()) {
+      if (!(await this.saveOurs()) && !this.isEnded()) {
         model.dirty = true;
-        this.tell(write, 'unsaved');
+        this.emitOutcome(write, 'unsaved');
       }
     });
   }
 
   /**
-   * Take over what the file holds, now where that disturbs nobody, else before the next save.
+   * Load what the file holds: now if the tab is idle, else before the next save.
    *
-   * @param hash - The file's, where it is known; nothing is done when it is the one seen last.
+   * @param hash - The hash of the file, if known. If the tab has seen it, nothing is done.
    */
   changedOnDisk(hash: string | null = null): Promise<void> {
     if (this.original === null || (hash !== null && hash === this.hash)) {
@@ -193,19 +187,19 @@ export class LiveNotebook {
     return this.catchUp();
   }
 
-  /** Take over what waits since {@link changedOnDisk}; called when the tab becomes idle. */
+  /** Load a change that {@link changedOnDisk} put off; called when the tab becomes idle. */
   catchUp(): Promise<void> {
     return this.inTurn(async () => {
       if (!this.isStale || this.dirty || this.busy) {
         return;
       }
       await this.rebase().catch(() => {
-        // The server cannot be reached, or the file cannot be read: the next save looks again.
+        // The server or the file cannot be read; the next save checks again.
       });
     });
   }
 
-  private isOver(): boolean {
+  private isEnded(): boolean {
     return this.ended || this.context.isDisposed;
   }
 
@@ -217,34 +211,34 @@ export class LiveNotebook {
     this.changes += 1;
   };
 
-  /** Run one task at a time: writes, saves and rebases of a notebook do not meet. */
+  /** Run one task at a time, so that writes, saves and rebases of a notebook do not interleave. */
   private inTurn(task: () => Promise<void>): Promise<void> {
-    const mine = this.queue.then(() => (this.isOver() ? undefined : task()));
+    const mine = this.queue.then(() => (this.isEnded() ? undefined : task()));
     this.queue = mine.catch(() => undefined);
     return mine;
   }
 
-  /** Save as the person or the autosave wants it. */
+  /** Save for the user or the autosave. */
   private save(): Promise<void> {
-    return alone(this.context.path, async () => {
+    return withSaveLock(this.context.path, async () => {
       try {
         await this.rebaseNow();
       } catch {
-        // Then JupyterLab itself finds what is wrong with the file, and says so.
+        // JupyterLab's own save then finds and reports what is wrong with the file.
       }
       await this.saveNow();
     });
   }
 
-  /** Save what we wrote; never with a word to the person. */
+  /** Save what the server wrote, without any dialog; returns whether it was saved. */
   private saveOurs(): Promise<boolean> {
-    return alone(this.context.path, async () => {
+    return withSaveLock(this.context.path, async () => {
       if (!(this.context as { canSave?: boolean }).canSave) {
         return false;
       }
       try {
         await this.rebaseNow();
-        if (this.isOver()) {
+        if (this.isEnded()) {
           return false;
         }
         await this.saveNow();
@@ -260,72 +254,72 @@ export class LiveNotebook {
     const { model } = context;
     const snapshot = readDocument(model.toJSON());
     const before = this.changes;
-    const landing = [...this.unsaved];
+    const written = [...this.unsaved];
     await this.original?.save();
     if (context.isDisposed) {
       return;
     }
     this.base = snapshot;
     this.put.clear();
-    // JupyterLab calls a notebook clean that the person changed while it was being saved.
+    // JupyterLab marks a notebook clean although the user changed it during the save.
     if (this.changes !== before && !sameDocument(snapshot, documentOf(model))) {
       model.dirty = true;
     }
-    for (const write of landing) {
+    for (const write of written) {
       this.unsaved.delete(write);
-      this.tell(write, 'saved');
+      this.emitOutcome(write, 'saved');
     }
   }
 
-  /** Rebase, and again where so much time went by (the computer slept) that more may have changed. */
+  /** Rebase, and again if it took so long (the computer slept) that the file may have changed. */
   private async rebaseNow(): Promise<void> {
     let begun: number;
     do {
       begun = Date.now();
       await this.rebase();
-    } while (Date.now() - begun > LONG && !this.isOver());
+    } while (Date.now() - begun > LONG && !this.isEnded());
   }
 
   /**
-   * Join the file with the tab where the file is another than the tab last saw.
+   * Merge the file with the tab if the file changed since the tab last read or wrote it.
    *
-   * @throws When the file cannot be looked at or read.
+   * @throws If the file cannot be read.
    */
   private async rebase(): Promise<void> {
     const { context } = this;
     const disk = await this.look(false);
-    if (this.isOver()) {
+    if (this.isEnded()) {
       return;
     }
     if (disk === null || !this.moved(disk)) {
       this.isStale = false;
       return;
     }
-    // Read once more by `revert`, which alone moves the hash; a file that cannot be read as a
-    // notebook must not get that far, for it would show a dialog.
+    // `revert` reads the file once more, because only it updates the hash. A file that is not a
+    // notebook must not get that far: `revert` would show a dialog.
     readDocument((await this.look(true))?.content);
-    if (this.isOver()) {
+    if (this.isEnded()) {
       return;
     }
-    this.joins = true;
+    this.isRebasing = true;
     try {
       await context.revert();
     } finally {
-      this.joins = false;
+      this.isRebasing = false;
     }
     this.isStale = false;
   }
 
-  /** The content of the file came in: by a rebase, or because the person wants the file back. */
+  /** Receive the content of the file: in a rebase, or because the user reverts to the file. */
   private load(value: Parameters<INotebookModel['fromJSON']>[0]): void {
     const { model } = this.context;
-    if (!this.joins) {
+    if (!this.isRebasing) {
       this.original?.fromJSON(value);
       this.base = documentOf(model);
       this.put.clear();
       for (const write of [...this.unsaved]) {
         this.unsaved.delete(write);
-        this.tell(write, 'refused');
+        this.emitOutcome(write, 'refused');
       }
       return;
     }
@@ -334,13 +328,13 @@ export class LiveNotebook {
     const hadEdits = model.dirty;
     const merge = mergeNotebooks(this.base, mine, theirs, runningCells(model));
     const foreign = hasForeign(this.base, theirs);
-    become(model, merge.document);
+    applyDocument(model, merge.document);
     this.base = theirs;
     model.dirty = !sameDocument(documentOf(model), theirs);
     this._rebased.emit({ hadEdits, conflicts: merge.conflicts, foreign });
   }
 
-  /** Learn what the file holds when the tab was dirty already. */
+  /** Read the file as the base of merges, if the tab had unsaved edits from the start. */
   private async findBase(): Promise<void> {
     try {
       const disk = await this.look(true);
@@ -348,11 +342,11 @@ export class LiveNotebook {
         this.base = readDocument(disk.content, documentOf(this.context.model));
       }
     } catch {
-      // Without a base both sides count as changed: that keeps everything.
+      // Without a base both sides count as changed, which keeps everything.
     }
   }
 
-  /** The file as the contents service has it; `null` where there is none. */
+  /** Return the file from the contents service, or `null` if it does not exist. */
   private async look(content: boolean): Promise<Contents.IModel | null> {
     try {
       return await this.contents.get(this.context.path, {
@@ -373,7 +367,7 @@ export class LiveNotebook {
     if (seen === null) {
       return false;
     }
-    // Contents services may know hashes or not.
+    // Not every contents service has hashes.
     return typeof disk.hash === 'string' && typeof seen.hash === 'string'
       ? disk.hash !== seen.hash
       : Date.parse(disk.last_modified) > Date.parse(seen.last_modified);
@@ -383,15 +377,15 @@ export class LiveNotebook {
     return this.base?.cells.find(cell => cell.id === id)?.metadata;
   }
 
-  private tell(write: number, outcome: Landing['outcome']): void {
+  private emitOutcome(write: number, outcome: WriteOutcome['outcome']): void {
     const document = outcome === 'refused' ? this.document() : null;
     const hash = outcome === 'saved' ? this.hash : null;
-    this._landed.emit({ write, outcome, hash, document });
+    this._writeSettled.emit({ write, outcome, hash, document });
   }
 }
 
-/** Whether the file has other changes since `base` than to cells of an analysis. */
-function hasForeign(base: NotebookDocument | null, theirs: NotebookDocument): boolean {
+/** Return whether the file has other changes since `base` than in cells of an analysis. */
+function hasForeign(base: NotebookJson | null, theirs: NotebookJson): boolean {
   const was = new Map(base?.cells.map(cell => [cell.id, cell]));
   return theirs.cells.some(cell => {
     const old = was.get(cell.id);

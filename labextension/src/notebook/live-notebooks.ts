@@ -1,48 +1,48 @@
 /**
- * The notebooks of analyses that this tab has open: reports each to the server (its lease), and
- * gives what the server asks to the one that is meant.
+ * The open notebooks of analyses in this tab. Reports each to the server, which keeps a lease, and
+ * passes the server's requests to the right notebook.
  */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { Command, ReportNotebook } from '../protocol/generated';
-import type { AnalystStore, NotebookFrame } from '../session/store';
+import type { IAnalystStore, NotebookFrame } from '../tokens';
 import { isObject, KEY } from './document';
 import { LiveNotebook, type NotebookContext, type Rebase } from './live-notebook';
 
-/** How often a notebook that is open is reported anew (milliseconds). */
+/** How often an open notebook is reported again (milliseconds). */
 export const HEARTBEAT = 20_000;
 
-/** What the set works with. */
+/** What the notebooks work with. */
 export interface LiveOptions {
-  readonly store: AnalystStore;
+  readonly store: IAnalystStore;
   readonly notebooks: INotebookTracker;
   readonly contents: Contents.IManager;
-  /** This tab's name; the same after a reload. */
+  /** The name of this tab, which stays the same after a reload. */
   readonly tab: string;
-  /** Whether a panel is the current document of a page that has the focus. */
+  /** Return whether a panel is the current document of a focused page. */
   readonly isActive: (panel: NotebookPanel) => boolean;
 }
 
-/** A notebook was joined with its changed file. */
-export interface Joined extends Rebase {
+/** How a notebook was merged with its changed file. */
+export interface NotebookRebase extends Rebase {
   readonly path: string;
 }
 
-/** One context with its panels; `live` while it is the notebook of an analysis. */
+/** One context with its panels; `live` is set while an analysis owns the notebook. */
 interface Open {
   readonly panels: Set<NotebookPanel>;
   live: { readonly analysis: string; readonly notebook: LiveNotebook } | null;
-  /** What the server was told last, as text; empty: nothing since it was connected. */
-  told: string;
+  /** The last report as text; empty if the server has no report since it was connected. */
+  reported: string;
   last: ReportNotebook | null;
   planned: boolean;
 }
 
-/** Made once per page. */
+/** Created once per page. */
 export class LiveNotebooks {
   private readonly open = new Map<NotebookContext, Open>();
-  private readonly _joined = new Signal<this, Joined>(this);
+  private readonly _rebased = new Signal<this, NotebookRebase>(this);
 
   constructor(private readonly options: LiveOptions) {
     const { store, notebooks } = options;
@@ -55,40 +55,40 @@ export class LiveNotebooks {
     notebooks.currentChanged.connect(() => {
       this.reportAll();
     });
-    // A notebook becomes that of an analysis when a question is asked about it.
+    // A notebook gets an analysis when a question is asked about it.
     store.changed.connect(() => {
       for (const context of this.open.keys()) {
-        this.judge(context);
+        this.identify(context);
       }
     });
     store.connected.connect(() => {
       this.wake();
     });
-    store.notebookAsked.connect((_, frame) => {
+    store.notebookRequested.connect((_, frame) => {
       this.answer(frame);
     });
-    // Also heals what nobody told: a page that slept may have missed the word of the server.
+    // This also recovers a page that slept and missed a frame of the server.
     setInterval(() => {
       this.wake();
     }, HEARTBEAT);
   }
 
-  /** A notebook was joined with its changed file. */
-  get joined(): ISignal<this, Joined> {
-    return this._joined;
+  /** How a notebook was merged with its changed file. */
+  get rebased(): ISignal<this, NotebookRebase> {
+    return this._rebased;
   }
 
-  /** Report every notebook whose state is another than the server knows. */
+  /** Report every notebook whose state has changed since its last report. */
   reportAll(): void {
     for (const context of this.open.keys()) {
       this.plan(context);
     }
   }
 
-  /** The page or the connection is back from a pause: report, and see what the files hold now. */
+  /** Report everything and check the files, after a pause of the page or the connection. */
   wake(): void {
     for (const [context, open] of this.open) {
-      open.told = '';
+      open.reported = '';
       this.report(context);
       void open.live?.notebook.changedOnDisk();
     }
@@ -116,31 +116,31 @@ export class LiveNotebooks {
     this.open.set(context, {
       panels: new Set([panel]),
       live: null,
-      told: '',
+      reported: '',
       last: null,
       planned: false
     });
-    const judge = (): void => {
-      this.judge(context);
+    const identify = (): void => {
+      this.identify(context);
     };
     const plan = (): void => {
       this.plan(context);
     };
-    context.model.metadataChanged.connect(judge);
-    context.pathChanged.connect(judge);
+    context.model.metadataChanged.connect(identify);
+    context.pathChanged.connect(identify);
     context.model.stateChanged.connect(plan);
-    // Cells begin and end to run.
+    // The status changes when cells start and stop running.
     context.sessionContext.statusChanged.connect(plan);
     context.model.contentChanged.connect(plan);
     context.disposed.connect(() => {
       this.close(context);
       this.open.delete(context);
     });
-    this.judge(context);
+    this.identify(context);
   }
 
-  /** See whether a notebook is one of an analysis, and of which. */
-  private judge(context: NotebookContext): void {
+  /** Find the analysis of a notebook, and follow the notebook if it has one. */
+  private identify(context: NotebookContext): void {
     const open = this.open.get(context);
     if (open === undefined || context.isDisposed) {
       return;
@@ -169,18 +169,18 @@ export class LiveNotebooks {
   }
 
   private listen(analysis: string, notebook: LiveNotebook): void {
-    notebook.landed.connect((_, landing) => {
+    notebook.writeSettled.connect((_, result) => {
       this.send({
         type: 'report_write',
         analysis,
-        write: landing.write,
-        outcome: landing.outcome,
-        hash: landing.hash,
-        document: landing.document as never
+        write: result.write,
+        outcome: result.outcome,
+        hash: result.hash,
+        document: result.document
       });
     });
     notebook.rebased.connect((_, rebase) => {
-      this._joined.emit({ ...rebase, path: notebook.context.path });
+      this._rebased.emit({ ...rebase, path: notebook.context.path });
     });
   }
 
@@ -193,7 +193,7 @@ export class LiveNotebooks {
     open.live = null;
     const { last } = open;
     open.last = null;
-    open.told = '';
+    open.reported = '';
     if (last !== null) {
       this.send({ ...last, open: false, active: false });
     }
@@ -217,7 +217,7 @@ export class LiveNotebooks {
             type: 'report_document',
             analysis: frame.analysis,
             read: frame.read,
-            document: notebook.document() as never,
+            document: notebook.document(),
             dirty: notebook.dirty
           });
           return;
@@ -227,14 +227,14 @@ export class LiveNotebooks {
         }
       }
     }
-    // It was closed or renamed since: what is open is reported, so that the server asks elsewhere.
+    // It was closed or renamed since. A report of what is open makes the server ask elsewhere.
     for (const [context, open] of this.open) {
-      open.told = '';
+      open.reported = '';
       this.plan(context);
     }
   }
 
-  /** Report soon; what changes at once is reported at once. */
+  /** Report in a microtask, so that simultaneous changes make one report. */
   private plan(context: NotebookContext): void {
     const open = this.open.get(context);
     if (open === undefined || open.planned || open.live === null) {
@@ -265,10 +265,10 @@ export class LiveNotebooks {
       active: [...open.panels].some(panel => this.options.isActive(panel))
     };
     const text = JSON.stringify(report);
-    if (text === open.told) {
+    if (text === open.reported) {
       return;
     }
-    open.told = text;
+    open.reported = text;
     open.last = report;
     this.send(report);
     if (!report.busy && !report.dirty) {
@@ -276,7 +276,7 @@ export class LiveNotebooks {
     }
   }
 
-  /** Send; where nobody listens now, everything is reported again at the next connection. */
+  /** Send a command. A failure is ignored, because the next connection reports everything again. */
   private send(command: Command): void {
     this.options.store.send(command).catch(() => undefined);
   }

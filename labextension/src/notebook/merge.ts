@@ -1,27 +1,19 @@
 /**
- * Joins what a person has in a tab with what another writer put into the file meanwhile, cell by
- * cell (by id), against the notebook that both began with. Pure; nothing of either side is lost:
+ * Merges what the user has in a tab with what another writer saved to the file meanwhile, cell by
+ * cell (by id), against their common base. Pure; nothing of either side is lost:
  *
- * - A cell that one side changed is taken from that side; its text, its outputs and each key of its
- *   metadata count on their own.
- * - A text that both changed stays as the person has it; the file's version follows in a new cell.
- * - A cell that one side deleted goes, unless the other side changed its text.
+ * - A cell that one side changed is taken from that side; its text, its outputs and each key of
+ *   its metadata are merged separately.
+ * - A text that both changed stays as the user has it; the file's version follows in a new cell.
+ * - A cell that one side deleted is dropped, unless the other side changed its text.
  */
-import {
-  isObject,
-  KEY,
-  notesOf,
-  same,
-  withoutTrust,
-  type CellDocument,
-  type Json,
-  type JsonObject,
-  type NotebookDocument
-} from './document';
+import type { JsonValue } from '../protocol/generated';
+import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
+import { isObject, KEY, notesOf, same, withoutTrust } from './document';
 
-/** What became of two versions of a notebook. */
+/** The merge of two versions of a notebook. */
 export interface Merge {
-  readonly document: NotebookDocument;
+  readonly document: NotebookJson;
   /** Cells whose text both sides changed. */
   readonly conflicts: readonly string[];
 }
@@ -29,22 +21,22 @@ export interface Merge {
 type Prefer = 'mine' | 'theirs';
 
 /**
- * Join two versions of a notebook.
+ * Merge two versions of a notebook.
  *
- * @param base - The file as the person's tab last read or wrote it; `null` where that is not known.
- * @param mine - What the person has in the tab.
+ * @param base - The file as the user's tab last read or wrote it; `null` if that is not known.
+ * @param mine - What the user has in the tab.
  * @param theirs - What the file holds now.
- * @param running - Cells that the person is running: their outputs are the tab's.
+ * @param running - Cells that the user is running; they keep the outputs of the tab.
  */
 export function mergeNotebooks(
-  base: NotebookDocument | null,
-  mine: NotebookDocument,
-  theirs: NotebookDocument,
+  base: NotebookJson | null,
+  mine: NotebookJson,
+  theirs: NotebookJson,
   running: ReadonlySet<string> = new Set()
 ): Merge {
   const [was, here, there] = [byId(base?.cells ?? []), byId(mine.cells), byId(theirs.cells)];
-  const kept = new Map<string, CellDocument>();
-  const copies = new Map<string, CellDocument>();
+  const kept = new Map<string, CellJson>();
+  const copies = new Map<string, CellJson>();
   for (const id of new Set([...here.keys(), ...there.keys()])) {
     const [old, my, their] = [was.get(id), here.get(id), there.get(id)];
     if (my !== undefined && their !== undefined) {
@@ -62,7 +54,7 @@ export function mergeNotebooks(
     }
   }
   const names = new Set([...was.keys(), ...kept.keys()]);
-  const cells: CellDocument[] = [];
+  const cells: CellJson[] = [];
   for (const id of order(base, mine, theirs)) {
     const cell = kept.get(id);
     if (cell === undefined) {
@@ -87,15 +79,15 @@ export function mergeNotebooks(
   };
 }
 
-/** Every id of both sides, in the order in which their cells are to stand. */
+/** Return every id of both sides, in the order of the merged cells. */
 function order(
-  base: NotebookDocument | null,
-  mine: NotebookDocument,
-  theirs: NotebookDocument
+  base: NotebookJson | null,
+  mine: NotebookJson,
+  theirs: NotebookJson
 ): readonly string[] {
   const [here, there] = [ids(mine), ids(theirs)];
   const old = base === null ? [] : ids(base);
-  // The file leads, unless it was the person who moved cells.
+  // The file's order holds, unless only the user moved cells.
   const lead = !sameOrder(old, here) && sameOrder(old, there) ? here : there;
   const rest = lead === here ? there : here;
   const placed = [...lead];
@@ -113,7 +105,7 @@ function order(
   return placed;
 }
 
-/** Whether the cells that both lists have stand in the same order. */
+/** Return whether the common cells of both lists have the same order. */
 function sameOrder(one: readonly string[], other: readonly string[]): boolean {
   const common = new Set(other);
   const places = new Set(one);
@@ -121,18 +113,18 @@ function sameOrder(one: readonly string[], other: readonly string[]): boolean {
   return a.every((id, index) => id === b[index]);
 }
 
-/** One cell that both sides have; `copy` is the file's version where both changed its text. */
+/** Merge a cell of both sides; `copy` is the file's version if both sides changed its text. */
 function mergeCell(
-  base: CellDocument | undefined,
-  mine: CellDocument,
-  theirs: CellDocument,
+  base: CellJson | undefined,
+  mine: CellJson,
+  theirs: CellJson,
   runs: boolean
-): { cell: CellDocument; copy: CellDocument | null } {
+): { cell: CellJson; copy: CellJson | null } {
   const iChanged = base === undefined || !sameText(base, mine);
   const theyChanged = base === undefined || !sameText(base, theirs);
   if (iChanged && theyChanged && !sameText(mine, theirs)) {
-    // One cell stands for one iteration: the version that was not edited here.
-    const cell = 'role' in notesOf(theirs) ? givenAway(mine) : mine;
+    // Exactly one cell may be the iteration: the version that was not edited here.
+    const cell = 'role' in notesOf(theirs) ? asUserCell(mine) : mine;
     return { cell, copy: theirs };
   }
   const text = sameText(mine, theirs) || !theyChanged ? mine : theirs;
@@ -155,11 +147,11 @@ function mergeCell(
   };
 }
 
-/** Whose outputs a cell shows whose text is settled. */
+/** Return whose outputs a cell gets, once its text is chosen. */
 function outputsOf(
-  base: CellDocument | undefined,
-  mine: CellDocument,
-  theirs: CellDocument,
+  base: CellJson | undefined,
+  mine: CellJson,
+  theirs: CellJson,
   runs: boolean
 ): Prefer {
   if (runs || (base !== undefined && sameOutputs(base, theirs))) {
@@ -171,11 +163,11 @@ function outputsOf(
   if (base !== undefined && !sameText(mine, theirs)) {
     return sameText(base, theirs) ? 'mine' : 'theirs';
   }
-  // Both ran the same text: the later run counts.
+  // Both sides ran the same text, so the later run counts.
   return (theirs.execution_count ?? 0) > (mine.execution_count ?? 0) ? 'theirs' : 'mine';
 }
 
-/** Join two versions of a cell's metadata, trust aside; of what both changed, ours is the file's. */
+/** Merge a cell's metadata except for trust; of conflicts, only this package's key is the file's. */
 export function mergeMetadata(
   base: JsonObject | undefined,
   mine: JsonObject,
@@ -184,16 +176,16 @@ export function mergeMetadata(
   return mergeObject(base && withoutTrust(base), withoutTrust(mine), withoutTrust(theirs), 'mine');
 }
 
-/** Join two objects key by key; where both sides changed a value, `prefer` says whose counts. */
+/** Merge two objects key by key; `prefer` decides conflicts. */
 function mergeObject(
   base: JsonObject | undefined,
   mine: JsonObject,
   theirs: JsonObject,
   prefer: Prefer
 ): JsonObject {
-  const merged: Record<string, Json | undefined> = {};
+  const merged: Record<string, JsonValue> = {};
   for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
-    // What we note is the server's to say.
+    // Only the server writes this package's key.
     const value = mergeValue(base?.[key], mine[key], theirs[key], key === KEY ? 'theirs' : prefer);
     if (value !== undefined) {
       merged[key] = value;
@@ -203,11 +195,11 @@ function mergeObject(
 }
 
 function mergeValue(
-  base: Json | undefined,
-  mine: Json | undefined,
-  theirs: Json | undefined,
+  base: JsonValue | undefined,
+  mine: JsonValue | undefined,
+  theirs: JsonValue | undefined,
   prefer: Prefer
-): Json | undefined {
+): JsonValue | undefined {
   if (same(mine, theirs) || same(base, theirs)) {
     return mine;
   }
@@ -223,12 +215,12 @@ function mergeValue(
   return prefer === 'mine' ? mine : theirs;
 }
 
-/** The cell as the person's own: its iteration now stands elsewhere. */
-function givenAway(cell: CellDocument): CellDocument {
+/** Return the cell as the user's own, because its iteration is in the copy. */
+function asUserCell(cell: CellJson): CellJson {
   return { ...cell, metadata: { ...cell.metadata, [KEY]: { origin: 'user' } } };
 }
 
-/** The id under which a further version of a cell is kept, as the server names it too. */
+/** Return the id of another version of a cell, by the same rule as the server. */
 function nextVersion(id: string, taken: ReadonlySet<string>): string {
   for (let number = 2; ; number += 1) {
     const name = `${id.slice(0, 56)}-v${String(number)}`;
@@ -238,7 +230,7 @@ function nextVersion(id: string, taken: ReadonlySet<string>): string {
   }
 }
 
-function sameText(one: CellDocument, other: CellDocument): boolean {
+function sameText(one: CellJson, other: CellJson): boolean {
   return (
     one.cell_type === other.cell_type &&
     one.source === other.source &&
@@ -246,17 +238,17 @@ function sameText(one: CellDocument, other: CellDocument): boolean {
   );
 }
 
-function sameOutputs(one: CellDocument, other: CellDocument): boolean {
+function sameOutputs(one: CellJson, other: CellJson): boolean {
   return (
     same(one.outputs ?? [], other.outputs ?? []) &&
     (one.execution_count ?? null) === (other.execution_count ?? null)
   );
 }
 
-function byId(cells: readonly CellDocument[]): Map<string, CellDocument> {
+function byId(cells: readonly CellJson[]): Map<string, CellJson> {
   return new Map(cells.map(cell => [cell.id, cell]));
 }
 
-function ids(document: NotebookDocument): string[] {
+function ids(document: NotebookJson): string[] {
   return document.cells.map(cell => cell.id);
 }

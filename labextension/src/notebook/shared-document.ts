@@ -1,32 +1,25 @@
 /**
- * Reads and changes the model of an open notebook as data, touching only what differs: the cursor,
- * the scroll position, running cells and what can be undone stay as they are.
+ * Reads and changes the model of an open notebook as data. Only what differs is changed, so that
+ * the cursor, the scroll position, running cells and the undo history are kept.
  */
 import type { ICellModel } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { PartialJSONObject } from '@lumino/coreutils';
-import {
-  readCell,
-  readDocument,
-  same,
-  withoutTrust,
-  type CellDocument,
-  type JsonObject,
-  type NotebookDocument
-} from './document';
+import type { CellJson, JsonObject, NotebookJson } from '../protocol/live';
+import { readCell, readDocument, same, withoutTrust } from './document';
 import { noted, type CellView, type Step } from './write-plan';
 
 type SharedCell = ReturnType<INotebookModel['sharedModel']['getCell']>;
 type SharedCodeCell = Extract<SharedCell, { readonly cell_type: 'code' }>;
 
-/** The notebook as it stands in the model, saved or not. */
-export function documentOf({ sharedModel }: INotebookModel): NotebookDocument {
-  // Not the model's own `toJSON`: that adds metadata, which makes a clean notebook dirty.
+/** Return the notebook of the model, saved or not. */
+export function documentOf({ sharedModel }: INotebookModel): NotebookJson {
+  // The model's own `toJSON` adds metadata, which makes a clean notebook dirty.
   return readDocument(sharedModel.toJSON());
 }
 
-/** What a plan looks at; read without copying any output. */
+/** Return what a plan needs of the cells, without copying any output. */
 export function viewOf(model: INotebookModel): readonly CellView[] {
   return model.sharedModel.cells.map(cell => ({
     id: cell.getId(),
@@ -35,7 +28,7 @@ export function viewOf(model: INotebookModel): readonly CellView[] {
   }));
 }
 
-/** Cells that the person started and that are not done; a run of the server's is none of them. */
+/** Return the running cells that the user started; a run of the server is not among them. */
 export function runningCells(model: INotebookModel): ReadonlySet<string> {
   const found = new Set<string>();
   for (const cell of model.sharedModel.cells) {
@@ -47,18 +40,19 @@ export function runningCells(model: INotebookModel): ReadonlySet<string> {
 }
 
 /**
- * Do the steps of a plan as one step that can be undone; new outputs alone are nothing to undo.
+ * Apply the steps of a plan as one undo step; changed outputs alone make none.
  *
- * @param metadata - What a cell's metadata becomes: from its id, as it is, as it was put.
+ * @param metadata - Returns the new metadata of a cell, from its id, its present metadata and
+ *   the metadata of the step.
  */
-export function perform(
+export function applySteps(
   model: INotebookModel,
   steps: readonly Step[],
   metadata: (id: string, there: JsonObject, put: JsonObject) => JsonObject
 ): void {
   const running = runningCells(model);
   const undoable = steps.some(step => step.do === 'insert' || step.do === 'remove');
-  apart(model, undoable, cells => {
+  transact(model, undoable, cells => {
     for (const step of steps) {
       switch (step.do) {
         case 'insert':
@@ -86,9 +80,9 @@ export function perform(
   });
 }
 
-/** Make the model hold `target`; nothing of it can be undone, what could be before still can. */
-export function become(model: INotebookModel, target: NotebookDocument): void {
-  apart(model, false, cells => {
+/** Make the model equal to `target`, without an undo step; earlier undo steps are kept. */
+export function applyDocument(model: INotebookModel, target: NotebookJson): void {
+  transact(model, false, cells => {
     const wanted = new Set(target.cells.map(cell => cell.id));
     for (let at = cells.length - 1; at >= 0; at -= 1) {
       if (!wanted.has(cells.at(at).getId())) {
@@ -114,8 +108,8 @@ export function become(model: INotebookModel, target: NotebookDocument): void {
 }
 
 /**
- * The cells during one transaction. The shared model's own list is behind until that ends, so a
- * list is kept here.
+ * The cells during one transaction, until whose end the shared model's own list is out of date.
+ * So this list is updated along with it.
  */
 class Cells {
   private readonly now: SharedCell[];
@@ -138,13 +132,13 @@ class Cells {
     return found;
   }
 
-  /** The place of a cell; -1 where it is not there. */
+  /** Return the position of a cell, or -1. */
   find(id: string): number {
     return this.now.findIndex(cell => cell.getId() === id);
   }
 
-  insert(at: number, cell: CellDocument): void {
-    const made = this.model.sharedModel.insertCell(at, copy(cell) as never);
+  insert(at: number, cell: CellJson): void {
+    const made = this.model.sharedModel.insertCell(at, copy(cell));
     this.now.splice(at, 0, made);
   }
 
@@ -153,8 +147,8 @@ class Cells {
     this.now.splice(at, 1);
   }
 
-  /** Change the cell at a place to what `cell` says, part by part. */
-  update(at: number, cell: CellDocument, keepOutputs: boolean): void {
+  /** Make a cell equal to `cell`, part by part. */
+  update(at: number, cell: CellJson, keepOutputs: boolean): void {
     const there = this.at(at);
     if (there.cell_type !== cell.cell_type) {
       this.remove(at);
@@ -178,7 +172,7 @@ class Cells {
     setCellMetadata(there, withoutTrust(cell.metadata));
   }
 
-  /** What another wrote is as trusted as the file says, not as what stood here before. */
+  /** Trust new outputs as the file does, not as the outputs before. */
   private trust(cell: SharedCodeCell, trusted: boolean): void {
     const model = this.models.get(cell.getId());
     if (model !== undefined) {
@@ -190,10 +184,10 @@ class Cells {
   }
 }
 
-/** Make one change, as an undo step of its own or as none. */
-function apart(model: INotebookModel, undoable: boolean, change: (cells: Cells) => void): void {
+/** Make one change, as an undo step of its own or without an undo step. */
+function transact(model: INotebookModel, undoable: boolean, change: (cells: Cells) => void): void {
   const { sharedModel } = model;
-  // The undo manager joins what happens within half a second, the person's own doing too.
+  // The undo manager joins changes within half a second, those of the user too.
   const manager = 'undoManager' in sharedModel ? sharedModel.undoManager : null;
   const cut = (): void => {
     if (undoable && isUndoManager(manager)) {
@@ -207,7 +201,7 @@ function apart(model: INotebookModel, undoable: boolean, change: (cells: Cells) 
   cut();
 }
 
-/** Replace only the part of a text that differs, so that a cursor elsewhere stays where it is. */
+/** Replace only the part of a text that differs, so that a cursor elsewhere stays. */
 function setText(cell: SharedCell, text: string): void {
   const old = cell.getSource();
   let start = 0;
@@ -230,7 +224,7 @@ function setCellMetadata(cell: SharedCell, metadata: JsonObject): void {
     }
   }
   for (const [key, value] of Object.entries(metadata)) {
-    if (value !== undefined && !same(now[key], value)) {
+    if (!same(now[key], value)) {
       cell.setMetadata(key, copy(value));
     }
   }
@@ -239,13 +233,13 @@ function setCellMetadata(cell: SharedCell, metadata: JsonObject): void {
 function setNotebook({ sharedModel }: INotebookModel, metadata: JsonObject): void {
   const now = asJson(sharedModel.metadata);
   for (const key of Object.keys(now)) {
-    // The model itself always has these two.
+    // The model itself always sets these two.
     if (!(key in metadata) && key !== 'kernelspec' && key !== 'language_info') {
       sharedModel.deleteMetadata(key);
     }
   }
   for (const [key, value] of Object.entries(metadata)) {
-    if (value !== undefined && !same(now[key], value)) {
+    if (!same(now[key], value)) {
       sharedModel.setMetadata(key, copy(value));
     }
   }
@@ -263,7 +257,7 @@ function asJson(value: unknown): JsonObject {
   return value as JsonObject;
 }
 
-/** A copy that the model may keep. */
+/** Return a copy that the model may own. */
 function copy<T>(value: T): PartialJSONObject & T {
   return structuredClone(value) as PartialJSONObject & T;
 }

@@ -1,24 +1,25 @@
 /**
- * Decides what a write of the server does to the notebook of this tab: all of its changes, or none
- * because the person has changed what it was made for. Pure.
+ * Plans what a write of the server does to the notebook of this tab: all of its changes, or none
+ * if the user has changed what it expects. Pure.
  */
 import type { WriteNotebookFrame } from '../protocol/generated';
-import { KEY, readCell, withoutTrust, type CellDocument, type JsonObject } from './document';
+import type { CellJson, JsonObject } from '../protocol/live';
+import { KEY, readCell, withoutTrust } from './document';
 
 /** One change of the wire. */
 export type Change = WriteNotebookFrame['changes'][number];
 
-/** What is looked at of a cell of the tab. */
+/** What a plan needs of a cell of the tab. */
 export interface CellView {
   readonly id: string;
   readonly cell_type: string;
   readonly source: string;
 }
 
-/** What is to be done, in this order; each `at` counts after the steps before it. */
+/** One step of a plan. Each `at` is a position after the steps before it. */
 export type Step =
-  | { readonly do: 'insert'; readonly at: number; readonly cell: CellDocument }
-  | { readonly do: 'update'; readonly at: number; readonly cell: CellDocument }
+  | { readonly do: 'insert'; readonly at: number; readonly cell: CellJson }
+  | { readonly do: 'update'; readonly at: number; readonly cell: CellJson }
   | { readonly do: 'remove'; readonly at: number }
   | { readonly do: 'note'; readonly values: JsonObject; readonly defaults: JsonObject };
 
@@ -26,7 +27,7 @@ export type Step =
  * Plan a write.
  *
  * @param cells - The notebook's cells now.
- * @returns The steps, or `null` where anything is not as the write expects it.
+ * @returns The steps, or `null` if anything is not as the write expects it.
  */
 export function planWrite(
   cells: readonly CellView[],
@@ -86,7 +87,7 @@ function plan(now: readonly CellView[], change: Change): Step | 'done' | null {
   }
 }
 
-/** Keep the list of cells as it will be after a step. */
+/** Apply a step to the list of cells. */
 function follow(now: CellView[], step: Step): void {
   switch (step.do) {
     case 'insert':
@@ -107,7 +108,7 @@ function follow(now: CellView[], step: Step): void {
   }
 }
 
-/** The notebook's metadata after a note was set. */
+/** Return the notebook's metadata after a step `note`. */
 export function noted(
   metadata: JsonObject,
   { values, defaults }: { readonly values: JsonObject; readonly defaults: JsonObject }

@@ -1,4 +1,4 @@
-/** What every leaf of the panel may use, and how it reads the panel's model. */
+/** The services of every component of the panel, and the hooks that read the panel's model. */
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
@@ -6,9 +6,9 @@ import type { ExportFormat } from '../client/records';
 import type { BranchPoint } from '../client/rest';
 import type { PanelModel } from '../session/panel-model';
 
-/** What the panel asks of JupyterLab; `null` where this application cannot do it. */
+/** The actions of JupyterLab that the panel uses; `null` if this application cannot do one. */
 export interface PanelActions {
-  /** Open the analysis's notebook, at a cell where one is named. */
+  /** Open the analysis's notebook, at `cell` if given. */
   readonly openNotebook: ((analysis: string, cell?: string) => void) | null;
   /** Choose files of the server to attach. */
   readonly chooseFiles: (() => Promise<readonly string[]>) | null;
@@ -17,13 +17,13 @@ export interface PanelActions {
   /** Open the settings of the extension. */
   readonly openSettings: (() => void) | null;
   readonly exportAnalysis: (analysis: string, to: ExportFormat, clean: boolean) => void;
-  /** Start an analysis from a cell or question of this one, or from its end. */
+  /** Start an analysis from a cell or run of this analysis, or from its end. */
   readonly branch: (analysis: string, from?: BranchPoint) => void;
-  /** Say in passing that something is done. */
-  readonly tell: (message: string) => void;
+  /** Show a short notice that something is done. */
+  readonly notify: (message: string) => void;
 }
 
-/** Handed down to all leaves. */
+/** The services of one panel. */
 export interface PanelServices {
   readonly model: PanelModel;
   readonly trans: TranslationBundle;
@@ -33,22 +33,22 @@ export interface PanelServices {
 
 const Context = React.createContext<PanelServices | null>(null);
 
-/** Gives the services to the leaves below. */
+/** Provides the services to the components below. */
 export const ServicesProvider = Context.Provider;
 
-/** The services of this panel. */
+/** Return the services of this panel. */
 export function useServices(): PanelServices {
   const services = React.useContext(Context);
   if (services === null) {
-    throw new Error('A leaf of the panel stands outside of it.');
+    throw new Error('A component of the panel was drawn outside of it.');
   }
   return services;
 }
 
 /**
- * Read something of the panel's model, and draw again when it is another.
+ * Read a value of the panel's model, and render again when it changes.
  *
- * @param read - Must give back the same object while nothing changed.
+ * @param read - Must return the same object while nothing changed.
  */
 export function usePanel<T>(read: (model: PanelModel) => T): T {
   const { model } = useServices();
@@ -64,7 +64,7 @@ export function usePanel<T>(read: (model: PanelModel) => T): T {
   return React.useSyncExternalStore(subscribe, () => read(model));
 }
 
-/** The time in seconds, anew every second while `running`. */
+/** Return the time in seconds, updated every second while `running`. */
 export function useNow(running: boolean): number {
   const [now, setNow] = React.useState(() => Date.now() / 1000);
   React.useEffect(() => {

@@ -4,13 +4,12 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
-/** Adds the command. */
 export const branchCommandPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:branch-command`,
-  description: 'Starts an analysis from a cell of another one.',
+  description: 'Starts an analysis from a cell of another analysis.',
   autoStart: true,
   requires: [IAnalystStore, IAnalystPanels],
   optional: [INotebookTracker, ITranslator, ICommandPalette],
@@ -24,7 +23,7 @@ export const branchCommandPlugin: JupyterFrontEndPlugin<void> = {
   ): void => {
     const trans = (translator ?? nullTranslator).load('analyst_kernel');
 
-    /** The notebook in front and its active cell. */
+    /** Return the notebook in front and its active cell. */
     const inFront = (): { panel: NotebookPanel; cell: string } | null => {
       const panel = notebooks?.currentWidget ?? null;
       const cell = notebooks?.activeCell ?? null;
@@ -34,7 +33,7 @@ export const branchCommandPlugin: JupyterFrontEndPlugin<void> = {
     const fromNotebook = async (panel: NotebookPanel, cell: string): Promise<void> => {
       const { context } = panel;
       if (context.model.dirty && !context.model.readOnly) {
-        // The server branches what is saved, and the person means what is seen.
+        // The server branches the saved notebook, and the user means the visible one.
         await context.save();
       }
       const path = context.localPath;

@@ -7,7 +7,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { cellFacts, cellQuestion, repairQuestion } from '../notebook/cell-facts';
 import { watchErrors } from '../notebook/error-buttons';
 import { IAnalystPanels, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
 /** Adds both commands, and a button below each error. */
@@ -83,11 +83,7 @@ export const cellCommandsPlugin: JupyterFrontEndPlugin<void> = {
       commands.notifyCommandChanged(CommandIds.fixError);
     });
     watchErrors(notebooks, trans.__('Fix with Analyst'), (panel, cell) => void fix(panel, cell));
-    for (const command of [
-      CommandIds.askAboutCell,
-      CommandIds.fixError,
-      CommandIds.showNotebook
-    ]) {
+    for (const command of [CommandIds.askAboutCell, CommandIds.fixError, CommandIds.showNotebook]) {
       palette?.addItem({ command, category: trans.__('Analyst') });
     }
   }

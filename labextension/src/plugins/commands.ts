@@ -4,21 +4,21 @@ import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { withoutDrive } from '../panel/panel-widget';
+import { withoutDrive } from '../panel/shell/panel-widget';
 import { activeRun } from '../session/progress';
-import { IAnalystPanels, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
+import { CommandIds } from './ids';
 import { analystIcon } from './icon';
 
-/** Adds the commands. */
 export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:commands`,
   description: 'Commands of the Analyst sidebar.',
   autoStart: true,
-  requires: [IAnalystPanels],
+  requires: [IAnalystStore, IAnalystPanels],
   optional: [ITranslator, ICommandPalette, IFileBrowserFactory],
   activate: (
     app: JupyterFrontEnd,
+    store: IAnalystStore,
     panels: IAnalystPanels,
     translator: ITranslator | null,
     palette: ICommandPalette | null,
@@ -74,7 +74,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
         const { state } = panels.current();
         return state !== null && activeRun(state) !== null;
       },
-      execute: withAnalysis(id => panels.current().store.send({ type: 'cancel_run', analysis: id }))
+      execute: withAnalysis(id => store.send({ type: 'cancel_run', analysis: id }))
     });
     commands.addCommand(CommandIds.attach, {
       label: trans.__('Attach Data to the Analysis'),
@@ -97,7 +97,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       execute: async () => {
         const paths = selected();
         const [first] = paths;
-        // A notebook is no data: it is an analysis that goes on.
+        // A notebook is not data: its analysis is continued.
         if (paths.length === 1 && first?.toLowerCase().endsWith('.ipynb') === true) {
           await panels.sidebar.attempt(() => panels.showNotebook(first));
         } else {
@@ -110,7 +110,9 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Open the Analysis as a Notebook'),
       describedBy: { args: describe({ analysis: 'Which analysis', cell: 'Cell to show' }) },
       isEnabled: hasAnalysis,
-      execute: withAnalysis((id, args) => panels.openNotebook(id, textOf(args, 'cell') ?? undefined))
+      execute: withAnalysis((id, args) =>
+        panels.openNotebook(id, textOf(args, 'cell') ?? undefined)
+      )
     });
     commands.addCommand(CommandIds.openBeside, {
       label: trans.__('Open the Analysis in a Tab'),
@@ -154,9 +156,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('Run all its cells in a fresh kernel and compare'),
       describedBy: { args: describe({ analysis: 'Which analysis' }) },
       isEnabled: hasAnalysis,
-      execute: withAnalysis(id =>
-        panels.current().store.send({ type: 'verify_analysis', analysis: id })
-      )
+      execute: withAnalysis(id => store.send({ type: 'verify_analysis', analysis: id }))
     });
     for (const command of [
       CommandIds.ask,
@@ -176,7 +176,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** The description of a command's arguments, all of them optional texts or lists. */
+/** Return the schema of a command's arguments, all of them optional texts or lists. */
 function describe(properties: Readonly<Record<string, string>>): ReadonlyJSONObject {
   return {
     type: 'object',

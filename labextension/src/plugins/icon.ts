@@ -9,5 +9,4 @@ const SVG = `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 
   </g>
 </svg>`;
 
-/** The icon. Its strokes take the theme's colour through the style sheet. */
 export const analystIcon = new LabIcon({ name: 'analyst-kernel:analyst', svgstr: SVG });

@@ -3,14 +3,13 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ILauncher } from '@jupyterlab/launcher';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds } from './ids';
 
-/** Adds the card. */
 export const launcherPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:launcher`,
   description: 'Starts an analysis from the launcher.',
   autoStart: true,
-  // Notebook 7 has no launcher: then there is no card.
+  // Notebook 7 has no launcher.
   optional: [ILauncher, ITranslator],
   activate: (
     _: JupyterFrontEnd,

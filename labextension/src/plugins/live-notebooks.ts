@@ -1,11 +1,11 @@
-/** Keeps the notebooks of analyses that are open in step with what the server writes. */
+/** Keeps open notebooks of analyses in step with what the server writes. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { LiveNotebooks, type Joined } from '../notebook/live-notebooks';
-import { tabName } from '../notebook/tab-name';
+import { UUID } from '@lumino/coreutils';
+import { LiveNotebooks, type NotebookRebase } from '../notebook/live-notebooks';
 import { IAnalystStore, PACKAGE } from '../tokens';
 
 /** Watches every notebook, whether or not a panel is shown. */
@@ -44,21 +44,21 @@ export const liveNotebooksPlugin: JupyterFrontEndPlugin<void> = {
         live.reportAll();
       });
     }
-    live.joined.connect((_, joined) => {
-      const notice = joinedNotice(joined, trans);
+    live.rebased.connect((_, rebased) => {
+      const notice = rebaseNotice(rebased, trans);
       if (notice !== null) {
-        Notification.emit(notice, joined.conflicts.length > 0 ? 'warning' : 'info', {
-          autoClose: joined.conflicts.length > 0 ? false : 8000
+        Notification.emit(notice, rebased.conflicts.length > 0 ? 'warning' : 'info', {
+          autoClose: rebased.conflicts.length > 0 ? false : 8000
         });
       }
     });
   }
 };
 
-/** What to say when a notebook took over what its file held; `null` where it is nothing new. */
-export function joinedNotice(joined: Joined, trans: TranslationBundle): string | null {
-  const name = PathExt.basename(joined.path);
-  const count = joined.conflicts.length;
+/** Return the notice of a rebase, or `null` if it holds nothing new for the user. */
+export function rebaseNotice(rebased: NotebookRebase, trans: TranslationBundle): string | null {
+  const name = PathExt.basename(rebased.path);
+  const count = rebased.conflicts.length;
   if (count > 0) {
     return trans._n(
       '“%2” changed on disk while you edited the same cell. Your text stays; the other version is in the cell below it.',
@@ -67,8 +67,31 @@ export function joinedNotice(joined: Joined, trans: TranslationBundle): string |
       name
     );
   }
-  if (joined.hadEdits) {
+  if (rebased.hadEdits) {
     return trans.__('“%1” changed on disk. Those changes and your edits are now both in it.', name);
   }
-  return joined.foreign ? trans.__('“%1” changed on disk and was loaded again.', name) : null;
+  return rebased.foreign ? trans.__('“%1” changed on disk and was loaded again.', name) : null;
+}
+
+const KEY = 'analyst-kernel:tab';
+
+/**
+ * Return the name by which the server recognises this tab after a reload. It is stored only while
+ * the page is unloaded: a duplicated tab copies the storage, and must not copy the name.
+ */
+export function tabName(storage: Storage, page: EventTarget = window): string {
+  let name: string = UUID.uuid4();
+  try {
+    name = storage.getItem(KEY) ?? name;
+    storage.removeItem(KEY);
+    page.addEventListener('pagehide', () => {
+      storage.setItem(KEY, name);
+    });
+    page.addEventListener('pageshow', () => {
+      storage.removeItem(KEY);
+    });
+  } catch {
+    // Without storage the name is new after each reload.
+  }
+  return name;
 }

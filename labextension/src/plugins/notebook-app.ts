@@ -1,4 +1,4 @@
-/** Notebook 7: a button that opens the panel, which there has no tab at the edge of the page. */
+/** A button that opens the panel in Notebook 7, which has no tabs at the edge of the page. */
 import {
   ILabShell,
   type JupyterFrontEnd,
@@ -49,7 +49,7 @@ export const notebookAppPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Show the analysis whose notebook this page is; others keep what was shown last. */
+/** Show the analysis of this page's notebook, if it has one. */
 async function showOwn(
   panel: NotebookPanel,
   store: IAnalystStore,

@@ -1,11 +1,10 @@
-/** Says when a run ends, or waits for the person, while its panel is hidden. */
+/** Notifies the user when a run ends, or waits for the user, while its panel is hidden. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import type { Turn } from '../session/store';
-import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
-import { SETTINGS_ID } from './settings-id';
+import { IAnalystPanels, IAnalystStore, PACKAGE, type SummaryChange } from '../tokens';
+import { SETTINGS_ID } from './ids';
 
 /** Watches every analysis. */
 export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
@@ -32,9 +31,9 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
         return true;
       }
     };
-    store.turned.connect((_store, turn) => {
-      const notice = noticeOf(turn, trans);
-      const { id } = turn.after;
+    store.summaryChanged.connect((_store, change) => {
+      const notice = noticeOf(change, trans);
+      const { id } = change.after;
       if (notice === null || panels.isShown(id)) {
         return;
       }
@@ -58,9 +57,9 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** What to say about a change of state; `null` where it needs no word. */
+/** Return the notice of a change of state, or `null` if it needs none. */
 export function noticeOf(
-  { before, after }: Turn,
+  { before, after }: SummaryChange,
   trans: TranslationBundle
 ): { message: string; type: 'success' | 'warning' | 'info' } | null {
   const title = after.title || trans.__('Analysis');

@@ -1,22 +1,28 @@
-/** The panels and what they ask of JupyterLab; built once by the panel's plugin. */
+/** The panels, and the actions of JupyterLab that they use; built once by the panel's plugin. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { MainAreaWidget, Notification, WidgetTracker } from '@jupyterlab/apputils';
+import {
+  Dialog,
+  MainAreaWidget,
+  Notification,
+  showDialog,
+  WidgetTracker
+} from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
-import type { INotebookTracker } from '@jupyterlab/notebook';
+import { FileDialog } from '@jupyterlab/filebrowser';
+import { NotebookPanel, type INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { AnalystFault } from '../client/errors';
 import type { BranchPoint } from '../client/rest';
-import { openNotebookAt } from '../notebook/open-notebook';
-import { PanelWidget } from '../panel/panel-widget';
-import { download } from '../panel/save-chart';
+import { download } from '../panel/charts/save-chart';
 import type { PanelActions } from '../panel/services';
+import { PanelWidget } from '../panel/shell/panel-widget';
 import { PanelModel } from '../session/panel-model';
+import type { AskDefaults } from '../session/state';
 import type { IAnalystPanels, IAnalystStore } from '../tokens';
-import { chooseFiles } from './choose-files';
 import { analystIcon } from './icon';
 
-/** What the set is made of. Absent services leave out what needs them. */
+/** What the panels are made of. Without an optional service, what needs it is absent. */
 export interface PanelSetOptions {
   readonly app: JupyterFrontEnd;
   readonly store: IAnalystStore;
@@ -27,7 +33,7 @@ export interface PanelSetOptions {
   /** Whether the main area holds several tabs. */
   readonly hasTabs: boolean;
   readonly openSettings: (() => void) | null;
-  /** The folder that the file browser shows. */
+  /** Return the folder that the file browser shows. */
   readonly folder: () => string | null;
 }
 
@@ -39,6 +45,7 @@ export class PanelSet implements IAnalystPanels {
   readonly widget: PanelWidget;
   readonly tabs = new WidgetTracker<AnalysisTab>({ namespace: 'analyst-analysis' });
   readonly chooseFiles: IAnalystPanels['chooseFiles'];
+  private defaults: AskDefaults | null = null;
 
   constructor(private readonly options: PanelSetOptions) {
     const { documents, trans } = options;
@@ -58,7 +65,14 @@ export class PanelSet implements IAnalystPanels {
     return this.widget.services.model;
   }
 
-  /** Every panel there is now. */
+  applyDefaults(defaults: AskDefaults): void {
+    this.defaults = defaults;
+    for (const model of this.models) {
+      model.defaults = defaults;
+    }
+  }
+
+  /** The models of all panels. */
   get models(): readonly PanelModel[] {
     const models = [this.sidebar];
     this.tabs.forEach(tab => models.push(tab.content.services.model));
@@ -80,7 +94,7 @@ export class PanelSet implements IAnalystPanels {
     this.tab(analysis);
   }
 
-  /** The tab of an analysis, which is made where there is none. */
+  /** Return the tab of an analysis, which is opened if necessary. */
   tab(analysis: string): AnalysisTab {
     const { app, store, trans } = this.options;
     const open = this.tabs.find(tab => tab.content.services.model.analysis === analysis);
@@ -148,7 +162,7 @@ export class PanelSet implements IAnalystPanels {
     clean: boolean
   ): Promise<void> {
     const { store, trans } = this.options;
-    // A clean notebook is re-run before it is handed out, which takes as long as its cells do.
+    // A clean notebook is re-run before it is exported, which takes as long as its cells do.
     const notice = Notification.emit(trans.__('Exporting …'), 'in-progress', { autoClose: false });
     try {
       const { name, content, verified } = await store.rest.export(analysis, to, clean);
@@ -168,6 +182,7 @@ export class PanelSet implements IAnalystPanels {
     const { store, rendermime, trans } = this.options;
     const model = new PanelModel(store);
     model.folder = this.options.folder;
+    model.defaults = this.defaults ?? model.defaults;
     return new PanelWidget({ model, trans, rendermime, actions: this.actions(model) });
   }
 
@@ -198,9 +213,79 @@ export class PanelSet implements IAnalystPanels {
       branch: (analysis, from) => {
         shown(this.branch(analysis, from));
       },
-      tell: message => {
+      notify: message => {
         Notification.emit(message, 'default', { autoClose: 2500 });
       }
     };
   }
+}
+
+/** Let the user choose files or a folder; returns paths below the server's root. */
+export async function chooseFiles(
+  documents: IDocumentManager,
+  trans: TranslationBundle
+): Promise<readonly string[]> {
+  const result = await FileDialog.getOpenFiles({
+    manager: documents,
+    title: trans.__('Attach data'),
+    label: trans.__('The analysis may read what you choose, and nothing else.')
+  });
+  const chosen = result.button.accept ? (result.value ?? []) : [];
+  const folder = chosen.find(item => item.type === 'directory');
+  // Without a selection the dialog returns the folder that it shows, and a grant must be meant.
+  if (folder !== undefined && !(await confirmFolder(folder.path, trans))) {
+    return [];
+  }
+  const contents = documents.services.contents;
+  return chosen.map(item => contents.localPath(item.path));
+}
+
+async function confirmFolder(path: string, trans: TranslationBundle): Promise<boolean> {
+  const name = path === '' ? trans.__('the root folder') : path;
+  const { button } = await showDialog({
+    title: trans.__('Attach a whole folder?'),
+    body: trans.__('The analysis may then read every file in %1.', name),
+    buttons: [
+      Dialog.cancelButton({ label: trans.__('Cancel') }),
+      Dialog.okButton({ label: trans.__('Attach folder') })
+    ]
+  });
+  return button.accept;
+}
+
+/**
+ * Open a notebook, or bring its tab to the front. The server has created its session before, so
+ * the tab connects to the running kernel.
+ *
+ * @param path - Below the server's root.
+ * @param cell - Id of the cell to show, or `null`.
+ */
+export async function openNotebookAt(
+  documents: IDocumentManager,
+  notebooks: INotebookTracker | null,
+  path: string,
+  cell: string | null
+): Promise<void> {
+  const known = notebooks?.find(panel => panel.context.localPath === path);
+  const widget = documents.openOrReveal(known?.context.path ?? path);
+  if (!(widget instanceof NotebookPanel)) {
+    return;
+  }
+  await widget.context.ready;
+  await widget.revealed;
+  if (cell !== null) {
+    await showCell(widget, cell);
+  }
+}
+
+/** Activate a cell and bring it into view, if the notebook contains it. */
+export async function showCell(panel: NotebookPanel, cell: string): Promise<void> {
+  const { content } = panel;
+  const index = content.widgets.findIndex(widget => widget.model.id === cell);
+  if (index < 0) {
+    return;
+  }
+  content.deselectAll();
+  content.activeCellIndex = index;
+  await content.scrollToItem(index, 'center');
 }

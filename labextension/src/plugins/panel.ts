@@ -1,4 +1,4 @@
-/** The sidebar, and tabs of the main area; both come back after a reload. */
+/** The sidebar, and tabs of the main area; both are restored after a reload. */
 import {
   ILabShell,
   ILayoutRestorer,
@@ -12,18 +12,16 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { withoutDrive } from '../panel/panel-widget';
+import { withoutDrive } from '../panel/shell/panel-widget';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
-import { CommandIds } from './command-ids';
+import { CommandIds, SETTINGS_ID } from './ids';
 import { PanelSet } from './panel-set';
-import { SETTINGS_ID } from './settings-id';
 
 const KEY = `${PACKAGE}:sidebar`;
 const SEEN = `${PACKAGE}:seen`;
-/** Pixels of a page that has room for both sidebars and what is between them. */
-const ROOMY = 1000;
+/** The width in pixels from which a page has room for both sidebars and the main area. */
+const WIDE = 1000;
 
-/** Provides the panels. */
 export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
   id: `${PACKAGE}:panel`,
   description: 'The Analyst sidebar.',
@@ -62,7 +60,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
       trans,
       documents,
       notebooks,
-      // Notebook 7 shows one document in a page: it has no room for tabs.
+      // A page of Notebook 7 shows one document and has no tabs.
       hasTabs: lab !== null,
       folder: () => (browser === null ? null : withoutDrive(browser.model.path)),
       openSettings: app.hasPlugin('@jupyterlab/settingeditor-extension:form-ui')
@@ -84,7 +82,7 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
         void openOnce(app, panels, stateDb);
       }
     }
-    // An analysis that is gone leaves its panels empty, not waiting.
+    // The panels of a deleted analysis become empty instead of waiting for it.
     store.changed.connect(() => {
       for (const model of panels.models) {
         const { analysis } = model;
@@ -97,28 +95,24 @@ export const panelPlugin: JupyterFrontEndPlugin<IAnalystPanels> = {
   }
 };
 
-/** Open the sidebar where nobody has seen it yet; from then on the layout is the person's own. */
-async function openOnce(
-  app: JupyterFrontEnd,
-  panels: PanelSet,
-  stateDb: IStateDB
-): Promise<void> {
+/** Open the sidebar once for a new user; from then on the user's own layout holds. */
+async function openOnce(app: JupyterFrontEnd, panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const seen = await stateDb.fetch(SEEN).catch(() => true);
   if (seen !== undefined) {
     return;
   }
   await app.restored;
-  if (window.innerWidth >= ROOMY) {
+  if (window.innerWidth >= WIDE) {
     panels.activate();
   }
   await stateDb.save(SEEN, true);
 }
 
-/** Show the analysis of last time, then remember which one is shown. */
+/** Show the last shown analysis, then store which analysis is shown. */
 async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   const model = panels.sidebar;
-  // JupyterLab saves its state a moment later; a reload right after a question must not miss it.
-  const saved = atHand() ?? (await stateDb.fetch(KEY).catch(() => undefined));
+  // JupyterLab saves its state with a delay, which a reload right after a question would cut off.
+  const saved = readLastShown() ?? (await stateDb.fetch(KEY).catch(() => undefined));
   if (typeof saved === 'string' && saved !== '' && model.analysis === null) {
     model.show(saved);
   }
@@ -126,25 +120,25 @@ async function keepCurrent(panels: PanelSet, stateDb: IStateDB): Promise<void> {
   model.changed.connect(() => {
     if (model.analysis !== known) {
       known = model.analysis;
-      keepAtHand(known ?? '');
+      writeLastShown(known ?? '');
       void stateDb.save(KEY, known ?? '');
     }
   });
 }
 
-/** What this browser tab showed last, also right before a reload; `null` in a new tab. */
-function atHand(): string | null {
+/** Return the analysis that this browser tab showed last; `null` in a new tab. */
+function readLastShown(): string | null {
   try {
     return window.sessionStorage.getItem(`${KEY}:${PageConfig.getBaseUrl()}`);
   } catch {
-    return null; // the browser keeps nothing for this page
+    return null; // the browser offers no storage to this page
   }
 }
 
-function keepAtHand(analysis: string): void {
+function writeLastShown(analysis: string): void {
   try {
     window.sessionStorage.setItem(`${KEY}:${PageConfig.getBaseUrl()}`, analysis);
   } catch {
-    // Then JupyterLab's own state is all there is.
+    // Without storage, JupyterLab's own state is used.
   }
 }

@@ -1,12 +1,11 @@
-/** Applies the person's settings to every panel. */
+/** Applies the user's settings to every panel. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import type { AskDefaults } from '../session/panel-model';
+import type { AskDefaults } from '../session/state';
 import { IAnalystPanels } from '../tokens';
-import { PanelSet } from './panel-set';
-import { SETTINGS_ID } from './settings-id';
+import { SETTINGS_ID } from './ids';
 
-/** Reads the settings, now and at each change. */
+/** Reads the settings, now and after each change. */
 export const settingsPlugin: JupyterFrontEndPlugin<void> = {
   id: SETTINGS_ID,
   description: 'Settings of the Analyst sidebar.',
@@ -18,30 +17,23 @@ export const settingsPlugin: JupyterFrontEndPlugin<void> = {
     panels: IAnalystPanels,
     registry: ISettingRegistry | null
   ): void => {
-    if (registry === null || !(panels instanceof PanelSet)) {
+    if (registry === null) {
       return;
     }
     const load = async (): Promise<void> => {
       const settings = await registry.load(SETTINGS_ID);
-      let defaults = readDefaults(settings);
       const apply = (): void => {
-        for (const model of panels.models) {
-          model.defaults = defaults;
-        }
+        panels.applyDefaults(readDefaults(settings));
       };
-      settings.changed.connect(() => {
-        defaults = readDefaults(settings);
-        apply();
-      });
-      panels.tabs.widgetAdded.connect(apply);
+      settings.changed.connect(apply);
       apply();
     };
-    // Without readable settings the server's own defaults hold.
+    // Without readable settings the server's defaults hold.
     load().catch(() => undefined);
   }
 };
 
-/** The settings that a new analysis begins with; what is unset is the server's to decide. */
+/** Return the settings of a new analysis; `null` leaves a setting to the server. */
 export function readDefaults(settings: Pick<ISettingRegistry.ISettings, 'get'>): AskDefaults {
   const model = settings.get('defaultModel').composite;
   const approval = settings.get('approval').composite;

@@ -1,18 +1,16 @@
-/** An item of the status bar: how many analyses run, and whether one waits for the person. */
+/** An item of the status bar: how many analyses run, and how many wait for the user. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import type { AnalystStore } from '../session/store';
 import { IAnalystPanels, IAnalystStore, PACKAGE } from '../tokens';
 
-/** Adds the item. */
 export const statusbarPlugin: JupyterFrontEndPlugin<void> = {
   id: `${PACKAGE}:statusbar`,
   description: 'Shows running analyses in the status bar.',
   autoStart: true,
   requires: [IAnalystStore, IAnalystPanels],
-  // Notebook 7 has no status bar: then there is no item.
+  // Notebook 7 has no status bar.
   optional: [IStatusBar, ITranslator],
   activate: (
     _: JupyterFrontEnd,
@@ -53,7 +51,7 @@ export const statusbarPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-function statusText(store: AnalystStore, trans: TranslationBundle): string {
+function statusText(store: IAnalystStore, trans: TranslationBundle): string {
   const running = store.analyses.filter(analysis => analysis.state === 'running').length;
   const waiting = store.analyses.filter(analysis => analysis.state === 'waiting').length;
   const parts = [

@@ -6,7 +6,6 @@ import { AnalystSocket, type Wire } from '../client/socket';
 import { AnalystStore } from '../session/store';
 import { IAnalystStore, PACKAGE } from '../tokens';
 
-/** Provides the store. */
 export const storePlugin: JupyterFrontEndPlugin<IAnalystStore> = {
   id: `${PACKAGE}:store`,
   description: 'Connects to the analyses of the server.',
@@ -17,7 +16,7 @@ export const storePlugin: JupyterFrontEndPlugin<IAnalystStore> = {
     const store = new AnalystStore(new AnalystRest(settings));
     const open = (): Wire => new settings.WebSocket(socketAddress(settings)) as unknown as Wire;
     const socket = new AnalystSocket(open, store);
-    // JupyterLab starts first; the list can wait until it stands.
+    // The list can wait until JupyterLab has started.
     void app.started.then(() => {
       store.start(socket);
     });

@@ -1,12 +1,12 @@
 /**
- * Reads what came over the socket as a frame or an event.
+ * Reads messages of the socket as frames and events.
  *
- * The server validates what it sends, so only the tags are looked at here: an unknown tag means
- * that server and browser are of different versions.
+ * The server validates what it sends, so only the tags are checked: an unknown tag means that
+ * server and page have different versions.
  */
 import { EVENT_TYPES, SERVER_FRAME_TYPES, type Event, type ServerFrame } from './generated';
 
-/** What arrived is nothing that this version knows. */
+/** A message that this version cannot read. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
@@ -15,10 +15,10 @@ const EVENTS: ReadonlySet<string> = new Set(EVENT_TYPES);
 const FRAMES: ReadonlySet<string> = new Set(SERVER_FRAME_TYPES);
 
 /**
- * Return `value` as the event it is.
+ * Return `value` as an event.
  *
  * @param value - Parsed JSON, as it arrived.
- * @throws DecodeError when it is not an object with the tag of a known event.
+ * @throws DecodeError - It is not an object with the tag of a known event.
  */
 export function decodeEvent(value: unknown): Event {
   readTag(value, EVENTS, 'event');
@@ -26,9 +26,9 @@ export function decodeEvent(value: unknown): Event {
 }
 
 /**
- * Return the text of one socket message as the frame it is, its event checked too.
+ * Return the text of one message as a frame, whose event is checked too.
  *
- * @throws DecodeError when it is no JSON or has no known tag.
+ * @throws DecodeError - It is not JSON or has no known tag.
  */
 export function decodeServerFrame(text: string): ServerFrame {
   let value: unknown;
@@ -62,7 +62,7 @@ function readTag(value: unknown, known: ReadonlySet<string>, noun: string): void
   }
 }
 
-/** Name the kind of a JSON value for a message. */
+/** Return the kind of a JSON value, for an error message. */
 function describe(value: unknown): string {
   if (value === undefined) {
     return 'nothing';

@@ -1329,7 +1329,7 @@ export interface WriteNotebookFrame {
   analysis: string;
   path: string;
   write: number;
-  changes: (PutCell | DropCell | PutMetadata)[];
+  changes: (PutCell | RemoveCell | SetMetadata)[];
 }
 /**
  * Add a cell, or replace the one with the same id.
@@ -1355,7 +1355,7 @@ export interface PutCell {
 /**
  * Remove a cell; ``expects`` is the source that the cell has now.
  */
-export interface DropCell {
+export interface RemoveCell {
   change: 'remove_cell';
   cell: string;
   expects: string;
@@ -1367,7 +1367,7 @@ export interface DropCell {
  *     values: The new value as a whole.
  *     defaults: Other notebook metadata (kernelspec...), to set for keys that are missing.
  */
-export interface PutMetadata {
+export interface SetMetadata {
   change: 'set_metadata';
   values: {
     [k: string]: JsonValue;

@@ -1,6 +1,6 @@
-/** Colours Python and SQL as it is read. Pure; it never fails, also on code that is half written. */
+/** Highlights Python and SQL. Pure; it also accepts incomplete code. */
 
-/** A stretch of code and what it is; `plain` is everything else. */
+/** A piece of code and its kind; `plain` is everything without a kind. */
 export interface Token {
   readonly kind: 'keyword' | 'text' | 'comment' | 'number' | 'call' | 'plain';
   readonly text: string;
@@ -26,7 +26,7 @@ const PATTERN: Readonly<Record<'python' | 'sql', RegExp>> = {
   sql: /(--[^\n]*|\/\*[\s\S]*?(?:\*\/|$))|('(?:''|[^'])*(?:'|$)|"(?:""|[^"])*(?:"|$))|(\b\d+(?:\.\d*)?\b)|([A-Za-z_]\w*)/g
 };
 
-/** Cut code into coloured stretches; together they are the code again. */
+/** Split code into tokens, which together are the code again. */
 export function highlight(code: string, language: 'python' | 'sql'): readonly Token[] {
   const tokens: Token[] = [];
   let end = 0;
@@ -46,7 +46,7 @@ export function highlight(code: string, language: 'python' | 'sql'): readonly To
   return tokens;
 }
 
-/** The same, cut into lines. */
+/** Split code into lines of tokens. */
 export function highlightLines(
   code: string,
   language: 'python' | 'sql'
@@ -65,11 +65,7 @@ export function highlightLines(
   return lines;
 }
 
-function kindOf(
-  match: RegExpMatchArray,
-  next: string,
-  language: 'python' | 'sql'
-): Token['kind'] {
+function kindOf(match: RegExpMatchArray, next: string, language: 'python' | 'sql'): Token['kind'] {
   const [, comment, text, number, word] = match;
   if (comment !== undefined) {
     return 'comment';

@@ -1,7 +1,7 @@
 /**
- * Interactive HTML in a frame of its own. It may run scripts there and nowhere else: without
- * `allow-same-origin` it has no cookies, no token and no way into this page, and its policy lets
- * it load nothing from elsewhere.
+ * Interactive HTML in a frame of its own, the only place where it may run scripts: without
+ * `allow-same-origin` it has no cookies, no token and no access to this page, and its policy
+ * forbids every request.
  */
 import * as React from 'react';
 
@@ -14,7 +14,6 @@ interface Props {
   readonly title: string;
 }
 
-/** One document. */
 export function HtmlFrame({ html, title }: Props): React.JSX.Element {
   const content = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><base target="_blank">${html}`;
   return (
@@ -29,7 +28,7 @@ export function HtmlFrame({ html, title }: Props): React.JSX.Element {
   );
 }
 
-/** Whether HTML does something that only its own frame may do. */
+/** Return whether HTML is active and so must stay in a frame of its own. */
 export function isActive(html: string): boolean {
   return /<\s*(script|iframe|object|embed)\b|\son\w+\s*=/i.test(html);
 }

@@ -1,26 +1,22 @@
-/** Puts links on the numbers of an answer that stands in the page. Touches text nodes only. */
+/** Turns the numbers of a rendered answer into links. It changes text nodes only. */
 import type { Place } from '../session/number-places';
 
-/** What a link is called, and what it does. */
+/** The names of the links, and what a click does. */
 export interface NumberLinks {
   readonly proven: (cell: string) => string;
   readonly unproven: string;
   readonly follow: (cell: string) => void;
 }
 
-/** The text of `host` as {@link markPlaces} counts it. */
+/** Return the text of `host`, whose offsets {@link markPlaces} uses. */
 export function shownText(host: HTMLElement): string {
   return textNodes(host)
     .map(node => node.data)
     .join('');
 }
 
-/** Wrap the text at each place: in a button where a cell proves it, else in a mark. */
-export function markPlaces(
-  host: HTMLElement,
-  places: readonly Place[],
-  links: NumberLinks
-): void {
+/** Wrap the text at each place: in a button if a cell proves it, else in a mark. */
+export function markPlaces(host: HTMLElement, places: readonly Place[], links: NumberLinks): void {
   const nodes = textNodes(host);
   const starts: number[] = [];
   let total = 0;
@@ -28,7 +24,7 @@ export function markPlaces(
     starts.push(total);
     total += node.data.length;
   }
-  // From the end, so that the places before stay where they are.
+  // From the end, so that the offsets of earlier places stay valid.
   for (const place of [...places].reverse()) {
     const index = starts.findLastIndex(start => start <= place.start);
     const node = nodes[index];
@@ -38,8 +34,8 @@ export function markPlaces(
     }
     const number = node.splitText(place.start - start);
     number.splitText(place.end - place.start);
-    const said = SAID.test(number.nextSibling?.textContent ?? '');
-    const link = wrapped(number.data, place, links, said);
+    const isMarked = NOT_VERIFIED.test(number.nextSibling?.textContent ?? '');
+    const link = wrapped(number.data, place, links, isMarked);
     number.replaceWith(link);
     keepTogether(link);
   }
@@ -48,7 +44,7 @@ export function markPlaces(
 const OPENS = /[([{"'“‘±$€£]+$/;
 const CLOSES = /^[)\]}"'”’%.,;:!?]+/;
 
-/** A line may break before and after a link; keep it on one line with the signs that touch it. */
+/** Keep a link on one line with the signs that touch it; a line may break around a link. */
 function keepTogether(link: HTMLElement): void {
   const before = link.previousSibling;
   const after = link.nextSibling;
@@ -70,17 +66,17 @@ function keepTogether(link: HTMLElement): void {
   }
 }
 
-/** The answer itself says beside a number that nothing proves it. */
-const SAID = /^\s*\(not verified\)/;
+/** The words by which the answer itself marks a number that no cell proves. */
+const NOT_VERIFIED = /^\s*\(not verified\)/;
 
-function wrapped(text: string, place: Place, links: NumberLinks, said: boolean): HTMLElement {
+function wrapped(text: string, place: Place, links: NumberLinks, isMarked: boolean): HTMLElement {
   const { cell } = place;
   if (cell === null) {
     const mark = document.createElement('span');
     mark.className = 'ak-Number ak-mod-unproven';
     mark.title = links.unproven;
     mark.textContent = text;
-    if (said) {
+    if (isMarked) {
       return mark;
     }
     const sign = document.createElement('sup');

@@ -1,10 +1,9 @@
 /**
- * Shows a MIME bundle through JupyterLab's own renderers, never trusted.
+ * Renders a MIME bundle with JupyterLab's own renderers, never trusted.
  *
- * Lumino owns what a renderer makes; React only holds the place for it.
+ * Lumino owns the node of a renderer; React only holds its parent.
  */
-import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
-import { MimeModel } from '@jupyterlab/rendermime';
+import { MimeModel, type IRenderMime, type IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { PartialJSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 import * as React from 'react';
@@ -14,12 +13,11 @@ interface Props {
   readonly mime: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly metadata?: Readonly<Record<string, unknown>>;
-  /** Called with the place each time something new stands in it. */
+  /** Called with the parent after each rendering. */
   readonly onRendered?: (host: HTMLElement) => void;
   readonly className?: string;
 }
 
-/** One bundle, drawn as `mime`. */
 export function Rendered(props: Props): React.JSX.Element {
   const { rendermime, mime, data, metadata, onRendered, className } = props;
   const host = React.useRef<HTMLDivElement>(null);
@@ -67,7 +65,7 @@ export function Rendered(props: Props): React.JSX.Element {
     };
   }, [rendermime, mime, data, metadata, onRendered]);
 
-  // What does not fit is scrolled, which the keyboard must be able to do too.
+  // Content that overflows must be reachable with the keyboard too.
   const [scrolls, setScrolls] = React.useState(false);
   React.useEffect(() => {
     const place = host.current;

@@ -10,7 +10,7 @@ import type { IterationState, Output } from './state';
 /** The events that concern one cell. */
 export type CellEvent = IterationStarted | OutputProduced | OutputsCleared | IterationFinished;
 
-/** The cells after `event`; other kinds of entries stay where they are. */
+/** Return the cells after `event`. Other kinds of entries stay as they are. */
 export function reduceCells<T extends { readonly kind: string }>(
   entries: readonly (T | IterationState)[],
   event: CellEvent
@@ -59,11 +59,11 @@ function changeCell<T extends { readonly kind: string }>(
   return entries.map(entry => (isCell(entry, cell) ? change(entry) : entry));
 }
 
-/** A cell that runs again stays the iteration that it was. */
+/** A cell that runs again keeps its iteration, step, attempt and purpose. */
 function again(before: IterationState, started: IterationState): IterationState {
   const { iteration, step, attempt, purpose, language } = before;
-  const hand = before.hand === 'ran' ? null : before.hand;
-  return { ...started, iteration, step, attempt, purpose, language, hand };
+  const userChange = before.userChange === 'ran' ? null : before.userChange;
+  return { ...started, iteration, step, attempt, purpose, language, userChange };
 }
 
 function startedCell(event: IterationStarted): IterationState {
@@ -83,11 +83,11 @@ function startedCell(event: IterationStarted): IterationState {
     outputs: [],
     error: null,
     frames: [],
-    hand: null
+    userChange: null
   };
 }
 
-/** Put an output where it belongs; text that continues a stream is added to it. */
+/** Return the outputs with one more. Text that continues a stream is appended to it. */
 function withOutput(outputs: readonly Output[], event: OutputProduced): readonly Output[] {
   const { index, output, append } = event;
   const before = outputs[index];

@@ -3,7 +3,7 @@ import type { ChartRecord, JsonValue } from '../protocol/generated';
 
 type Row = Readonly<Record<string, JsonValue>>;
 
-/** CSV text of the chart's elements, or `null` where its data has no table. */
+/** Return the chart's elements as CSV, or `null` if its data has no table. */
 export function chartCsv(data: ChartRecord['data']): string | null {
   if (data === null) {
     return null;
@@ -17,7 +17,7 @@ export function chartCsv(data: ChartRecord['data']): string | null {
   return [columns.map(field).join(','), ...lines].join('\r\n') + '\r\n';
 }
 
-/** The rows of one chart; of several axes those of each, named by its title. */
+/** Return the rows of a chart. With several axes, each row names the title of its axes. */
 function tableOf(data: Row, axes: string): Row[] {
   const elements = data.elements;
   if (!Array.isArray(elements)) {
@@ -39,7 +39,7 @@ function tableOf(data: Row, axes: string): Row[] {
   return rows;
 }
 
-/** The rows of one element: a row per point, or its own fields. */
+/** Return the rows of one element: one per point, or one with the element's own fields. */
 function elementRows(element: Row, chart: Row): Row[] {
   const { points, ...rest } = element;
   if (!Array.isArray(points)) {
@@ -65,7 +65,7 @@ function isRow(value: JsonValue | undefined): value is Record<string, JsonValue>
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** One field; text that a spreadsheet would run as a formula is made plain. */
+/** Return one field. Text that a spreadsheet would run as a formula is quoted. */
 function field(value: JsonValue | undefined): string {
   if (value === null || value === undefined) {
     return '';

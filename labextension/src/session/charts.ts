@@ -1,9 +1,9 @@
-/** Puts an analysis's charts in groups: each group holds the versions of one chart. Pure. */
+/** Groups the charts of an analysis: each group holds the versions of one chart. Pure. */
 import type { ChartRecord } from '../protocol/generated';
 import type { AnalysisState, IterationState } from './state';
 import { findCell } from './progress';
 
-/** The typed data's own MIME type; it rides in the same bundle as the picture. */
+/** The MIME type of the typed data, which is in the same bundle as the picture. */
 const CHART_MIME = 'application/vnd.analyst-kernel.chart.v1+json';
 
 /** One version of a chart, with what is needed to show it. */
@@ -11,7 +11,7 @@ export interface ChartVersion {
   readonly chart: ChartRecord;
   readonly run: string | null;
   readonly cell: IterationState | null;
-  /** Base64 PNG; `null` while the cell runs or where there is no picture. */
+  /** Base64 PNG; `null` while the cell runs or if the chart has no picture. */
   readonly png: string | null;
   readonly data: ChartRecord['data'];
   readonly title: string;
@@ -24,7 +24,7 @@ export interface ChartGroup {
   readonly versions: readonly ChartVersion[];
 }
 
-/** All charts of the analysis, in order of their first version. */
+/** Return all charts of the analysis, in the order of their first versions. */
 export function chartGroups(state: AnalysisState): readonly ChartGroup[] {
   const groups: { id: string; versions: ChartVersion[] }[] = [];
   for (const chart of state.charts) {
@@ -39,7 +39,7 @@ export function chartGroups(state: AnalysisState): readonly ChartGroup[] {
   return groups;
 }
 
-/** What a bundle's typed chart says of its picture; empty where it has none. */
+/** Return the description of a bundle's picture, or '' if its typed chart has none. */
 export function altOf(bundle: Readonly<Record<string, unknown>>): string {
   const typed = bundle[CHART_MIME];
   return isRecord(typed) ? textOf(typed.alt) : '';
@@ -47,7 +47,7 @@ export function altOf(bundle: Readonly<Record<string, unknown>>): string {
 
 const known = new WeakMap<ChartRecord, ChartVersion>();
 
-/** The version that a chart is; the same object while its cell is the same. */
+/** Return a chart as a version. It is the same object as long as its cell is the same. */
 function versionOf(state: AnalysisState, chart: ChartRecord): ChartVersion {
   const cell = findCell(state, chart.cell);
   const before = known.get(chart);
@@ -85,8 +85,8 @@ function makeVersion(
 }
 
 /**
- * Whether two charts are versions of one: the same title in different cells, or, where a later
- * question asked for another form, the same quantities drawn in another way.
+ * Return whether two charts are versions of one chart: they have the same title in different
+ * cells, or a later run drew the same quantities in another form.
  */
 function isVersion(before: ChartVersion, after: ChartVersion): boolean {
   if (before.chart.cell === after.chart.cell) {
@@ -101,7 +101,7 @@ function isVersion(before: ChartVersion, after: ChartVersion): boolean {
   return before.run !== after.run && redrawn && axes !== '' && axes === axesOf(after);
 }
 
-/** The quantities on both axes; empty where one has no name. */
+/** Return the quantities on both axes, or '' if one has no name. */
 function axesOf({ data }: ChartVersion): string {
   const labels = [textOf(data?.x_label), textOf(data?.y_label)];
   return labels.every(label => label !== '') ? labels.join('|').toLowerCase() : '';

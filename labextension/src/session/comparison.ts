@@ -1,16 +1,16 @@
 /** Two analyses side by side: which questions, cells and lines differ. Pure. */
 import { chartGroups, type ChartVersion } from './charts';
-import { changedRows, type ChangedRow } from './line-rows';
+import { changedRows, type ChangedRow } from './line-diff';
 import { iterationsOf } from './progress';
 import type { AnalysisState, IterationState, RunState } from './state';
 
-/** One side of a comparison; `null` where this side has nothing there. */
+/** Both sides of a comparison; `null` if a side has no counterpart. */
 export interface Pair<T> {
   readonly left: T | null;
   readonly right: T | null;
 }
 
-/** One cell of both sides and the lines that differ; no rows where its code is the same. */
+/** One cell of both sides and the lines that differ; no rows if its code is the same. */
 export interface CellPair extends Pair<IterationState> {
   readonly same: boolean;
   readonly rows: readonly ChangedRow[];
@@ -18,13 +18,13 @@ export interface CellPair extends Pair<IterationState> {
 
 /** One question of both sides. */
 export interface RunPair extends Pair<RunState> {
-  /** Both sides asked, ran and answered the same. */
+  /** Whether both sides have the same question, code and answer. */
   readonly same: boolean;
   readonly cells: readonly CellPair[];
   readonly charts: Pair<readonly ChartVersion[]>;
 }
 
-/** The questions of both, in order, the n-th beside the n-th. */
+/** Pair the questions of both analyses, the n-th with the n-th. */
 export function compare(left: AnalysisState, right: AnalysisState): readonly RunPair[] {
   const count = Math.max(left.runs.length, right.runs.length);
   return Array.from({ length: count }, (_, index) => {
@@ -42,7 +42,7 @@ export function compare(left: AnalysisState, right: AnalysisState): readonly Run
   });
 }
 
-/** Cells with the same id belong together; the others, after them, in their order. */
+/** Pair cells with the same id; the other cells follow in their order. */
 function pairCells(left: RunState | null, right: RunState | null): readonly CellPair[] {
   const lefts = left === null ? [] : iterationsOf(left);
   const rights = right === null ? [] : iterationsOf(right);
@@ -64,7 +64,7 @@ function pairCells(left: RunState | null, right: RunState | null): readonly Cell
   });
 }
 
-/** The newest version of each chart that the run drew. */
+/** Return the newest version of each chart that the run drew. */
 function chartsOf(state: AnalysisState, run: RunState | null): readonly ChartVersion[] {
   if (run === null) {
     return [];

@@ -1,8 +1,8 @@
 /**
  * Finds the numbers of an answer in the text as it is shown. Pure.
  *
- * Markdown changes offsets, never the order of what stands in it; so each number is looked for
- * after the one before it, as a whole number.
+ * Rendering Markdown changes offsets, but never the order. So each number is searched after the
+ * number before it, as a whole number.
  */
 import type { NumberProof } from '../protocol/generated';
 
@@ -10,12 +10,12 @@ import type { NumberProof } from '../protocol/generated';
 export interface Place {
   readonly start: number;
   readonly end: number;
-  /** The cell that proves it; `null` where nothing does. */
+  /** The cell that proves it; `null` if no cell does. */
   readonly cell: string | null;
   readonly kind: 'number' | 'reference';
 }
 
-/** Where the proven and unproven numbers stand in `shown`. */
+/** Return the places of the proven and unproven numbers in `shown`. */
 export function numberPlaces(shown: string, numbers: readonly NumberProof[]): readonly Place[] {
   const places: Place[] = [];
   let from = 0;
@@ -29,7 +29,7 @@ export function numberPlaces(shown: string, numbers: readonly NumberProof[]): re
   return places;
 }
 
-/** Where the answer names a cell, as in `[cell 2]` or `[cells 2, 3]`. */
+/** Return the places where the answer names a cell, as in `[cell 2]` or `[cells 2, 3]`. */
 export function cellReferences(
   shown: string,
   cellOf: (iteration: number) => string | null
@@ -47,7 +47,7 @@ export function cellReferences(
   return places;
 }
 
-/** Both kinds, in order, without overlaps: a reference is no number of the answer. */
+/** Return both kinds in order, without overlaps: a reference is not a number of the answer. */
 export function mergePlaces(a: readonly Place[], b: readonly Place[]): readonly Place[] {
   const sorted = [...a, ...b].sort((x, y) => x.start - y.start || y.end - x.end);
   const kept: Place[] = [];

@@ -1,22 +1,21 @@
 /**
- * One panel: which analysis it shows, what is being typed, what was sent and not yet taken up.
+ * One panel: which analysis it shows, what is being typed, what was sent and not yet accepted.
  * Several panels share one store.
  */
 import { Signal, type ISignal } from '@lumino/signaling';
-import type { AnalystFault} from '../client/errors';
-import { faultOf } from '../client/errors';
+import { faultOf, type AnalystFault } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
-import type { AnalystStore } from './store';
-import type { AnalysisState } from './state';
+import type { IAnalystStore, IPanelModel } from '../tokens';
+import type { AnalysisState, AskDefaults } from './state';
 
-/** A question that was sent and is not yet in the analysis's events. */
+/** A question that was sent and is not in the analysis's events yet. */
 export interface PendingQuestion {
   readonly id: number;
   readonly question: string;
-  /** How often the analysis had this question before. */
+  /** How many times the analysis had this question before. */
   readonly before: number;
-  /** Paths that are read before the question is taken. */
+  /** Paths that are read before the run starts. */
   readonly data: readonly string[];
   readonly fault: AnalystFault | null;
 }
@@ -24,14 +23,7 @@ export interface PendingQuestion {
 /** What a panel shows: the conversation, or the list of analyses. */
 export type PanelView = 'conversation' | 'analyses';
 
-/** How a panel asks by default, from the person's settings. */
-export interface AskDefaults {
-  readonly model: string | null;
-  readonly approval: AnalysisState['approval'] | null;
-  readonly budget: number | null;
-}
-
-/** A command without the analysis that it is for. */
+/** A command without the id of its analysis. */
 export type CommandHere = Command extends infer C
   ? C extends Command
     ? Omit<C, 'analysis'>
@@ -42,48 +34,47 @@ const NEW = '';
 const KEPT_QUESTIONS = 100;
 
 /** The model of one panel. */
-export class PanelModel {
+export class PanelModel implements IPanelModel {
   private readonly _changed = new Signal<this, void>(this);
   private readonly drafts = new Map<string, string>();
   private readonly asked: string[] = [];
   private unwatch: (() => void) | null = null;
   private nextId = 1;
   private starting: Promise<string> | null = null;
-  /** Analyses whose settings were already made from the defaults. */
+  /** Analyses that have got the defaults already. */
   private readonly configured = new Set<string>();
 
   analysis: string | null = null;
   view: PanelView = 'conversation';
   pending: readonly PendingQuestion[] = [];
-  /** The last thing that did not work, until it is closed. */
+  /** The last failure, until the user closes it. */
   fault: AnalystFault | null = null;
-  /** Chosen before there is an analysis to choose it for. */
+  /** What was chosen before the analysis was started. */
   choice: AskDefaults = { model: null, approval: null, budget: null };
   defaults: AskDefaults = { model: null, approval: null, budget: null };
-  /** A cell to bring into view, and a count so that the same one can be asked for again. */
+  /** A cell to bring into view, and a count so that the same cell can be revealed again. */
   revealed: { cell: string; count: number } = { cell: '', count: 0 };
-  /** Counts up when the question box shall have the focus. */
+  /** Increases when the question box shall get the focus. */
   focusCount = 0;
-  /** Where a new analysis puts its notebook: a folder of the server, or `null` for the root. */
+  /** Return the folder for the notebook of a new analysis, or `null` for the server's root. */
   folder: () => string | null = () => null;
   isDisposed = false;
 
-  constructor(readonly store: AnalystStore) {
+  constructor(readonly store: IAnalystStore) {
     store.changed.connect(this.onStoreChanged, this);
     store.removed.connect(this.onRemoved, this);
   }
 
-  /** Something that this panel draws is different. */
+  /** Emitted after anything that this panel draws has changed. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Its analysis, as far as known. */
+  /** The state of its analysis, as far as known. */
   get state(): AnalysisState | null {
     return this.analysis === null ? null : this.store.state(this.analysis);
   }
 
-  /** Its analysis in the list. */
   get summary(): AnalysisSummary | null {
     return this.analysis === null ? null : this.store.summary(this.analysis);
   }
@@ -98,20 +89,20 @@ export class PanelModel {
     this._changed.emit();
   }
 
-  /** What was asked before, oldest first; the arrow keys go through it. */
+  /** What was asked before, the oldest first; for the arrow keys. */
   get history(): readonly string[] {
     const runs = this.state?.runs.map(run => run.question) ?? [];
     return [...new Set([...this.asked, ...runs].reverse())].reverse();
   }
 
-  /** Stop following. */
+  /** Stop following the analysis. Idempotent. */
   dispose(): void {
     this.isDisposed = true;
     this.unwatch?.();
     Signal.clearData(this);
   }
 
-  /** Show an analysis, or with `null` the start of a new one. */
+  /** Show an analysis, or with `null` the start of a new analysis. */
   show(analysis: string | null): void {
     this.view = 'conversation';
     if (analysis !== this.analysis) {
@@ -143,13 +134,13 @@ export class PanelModel {
     this._changed.emit();
   }
 
-  /** Say that something did not work, or with `null` that it was read. */
+  /** Show a failure, or with `null` close it. */
   report(fault: unknown): void {
     this.fault = fault === null ? null : faultOf(fault);
     this._changed.emit();
   }
 
-  /** The analysis, which is started where there is none yet; once, whoever asks meanwhile. */
+  /** Return the id of the analysis, which is started first if necessary. Callers share one start. */
   async ensure(): Promise<string> {
     if (this.analysis !== null) {
       return this.analysis;
@@ -174,9 +165,9 @@ export class PanelModel {
   }
 
   /**
-   * Ask. The question is shown at once and marked where it was not taken.
+   * Ask a question. It is shown at once, and marked if the server does not accept it.
    *
-   * @param data - Paths that the person chose together with the question.
+   * @param data - Paths that the user chose together with the question.
    */
   async ask(question: string, data: readonly string[] = []): Promise<void> {
     const text = question.trim();
@@ -198,7 +189,7 @@ export class PanelModel {
     }
   }
 
-  /** Take back a question that was not taken; it can be edited again. */
+  /** Drop a question that was not accepted; it becomes the draft again. */
   discard(id: number): void {
     const failed = this.pending.find(pending => pending.id === id);
     this.pending = this.pending.filter(pending => pending.id !== id);
@@ -208,7 +199,7 @@ export class PanelModel {
     this._changed.emit();
   }
 
-  /** Send a command for this panel's analysis; what goes wrong is shown. */
+  /** Send a command for this panel's analysis; returns whether the server accepted it. */
   async send(command: CommandHere): Promise<boolean> {
     try {
       const analysis = await this.ensure();
@@ -220,7 +211,7 @@ export class PanelModel {
     }
   }
 
-  /** Do something with the server; what goes wrong is shown. */
+  /** Run `task` and show what goes wrong; the result is then `null`. */
   async attempt<T>(task: () => Promise<T>): Promise<T | null> {
     try {
       return await task();
@@ -235,7 +226,7 @@ export class PanelModel {
     return paths.length > 0 && (await this.send({ type: 'attach_data', paths: [...paths] }));
   }
 
-  /** Upload files of the person's own computer; each is attached when it has arrived. */
+  /** Upload files of the user's computer. Each is attached as soon as it has arrived. */
   async upload(files: readonly File[]): Promise<void> {
     for (const file of files) {
       await this.attempt(async () => {
@@ -244,7 +235,7 @@ export class PanelModel {
     }
   }
 
-  /** Choose model, approval or budget: for the analysis, or for the one to come. */
+  /** Choose model, approval or budget: for the analysis, or for the next new analysis. */
   async choose(choice: Partial<AskDefaults>): Promise<void> {
     if (this.analysis === null) {
       this.choice = { ...this.choice, ...choice };
@@ -262,7 +253,7 @@ export class PanelModel {
     }
   }
 
-  /** A new analysis gets what was chosen for it, else what the settings say. */
+  /** Configure a new analysis by what was chosen for it, else by the settings. */
   private async applyChoice(analysis: string): Promise<void> {
     if (this.configured.has(analysis)) {
       return;
@@ -289,7 +280,7 @@ export class PanelModel {
     this._changed.emit();
   }
 
-  /** A question is no longer pending once a run or the queue has it. */
+  /** Drop the pending questions that a run or the queue has now. */
   private dropTaken(): void {
     this.pending = this.pending.filter(
       ({ question, before, fault }) => fault !== null || this.timesAsked(question) <= before
@@ -307,7 +298,7 @@ export class PanelModel {
     this._changed.emit();
   };
 
-  private readonly onRemoved = (_: AnalystStore, analysis: string): void => {
+  private readonly onRemoved = (_: IAnalystStore, analysis: string): void => {
     if (analysis === this.analysis) {
       this.analysis = null;
       this.unwatch = null;

@@ -1,4 +1,4 @@
-/** What is read off a run: how far it is, what waits, which cell repairs which. Pure. */
+/** Derives from a run how far it is, what waits, and which cell repairs which. Pure. */
 import type {
   AnalysisState,
   ApprovalState,
@@ -9,17 +9,17 @@ import type {
 } from './state';
 import { codeOf } from './streamed-code';
 
-/** The cells of a run, in order. */
+/** Return the cells of a run, in order. */
 export function iterationsOf(run: RunState): readonly IterationState[] {
   return run.entries.filter(entry => entry.kind === 'iteration');
 }
 
-/** The run at work, if any. */
+/** Return the running run, if any. */
 export function activeRun(state: AnalysisState): RunState | null {
   return state.runs.find(run => run.status === 'running') ?? null;
 }
 
-/** What the run waits for the person to say; the newest first. */
+/** Return what the run waits for the user to decide, the newest if several. */
 export function waitingFor(run: RunState): AskState | ApprovalState | PlanApprovalState | null {
   if (run.status !== 'running') {
     return null;
@@ -36,7 +36,7 @@ export function waitingFor(run: RunState): AskState | ApprovalState | PlanApprov
   return null;
 }
 
-/** The failed cell that `cell` repairs: the one before it in the same step. */
+/** Return the failed cell that `cell` repairs: the last before it in the same step. */
 export function repairedBy(
   iterations: readonly IterationState[],
   cell: IterationState
@@ -48,30 +48,30 @@ export function repairedBy(
   return before.find(other => other.step === cell.step && failed(other)) ?? null;
 }
 
-/** The last cell, where it failed and nothing has followed: what is being repaired right now. */
+/** Return the last cell if it failed and the run goes on: it is being repaired. */
 export function underRepair(run: RunState): IterationState | null {
   const last = iterationsOf(run).at(-1);
   return run.status === 'running' && last !== undefined && failed(last) ? last : null;
 }
 
-/** Whether code is being written that is not yet a cell. */
+/** Return whether code is being streamed that is not a cell yet. */
 export function isWriting(run: RunState): boolean {
   return run.entries.some(
     entry => entry.kind === 'call' && entry.tools.some(tool => codeOf(tool) !== null)
   );
 }
 
-/** Whether a cell ended without its result. */
+/** Return whether a cell ended without its result. */
 export function failed(cell: IterationState): boolean {
   return cell.outcome === 'error' || cell.outcome === 'timeout';
 }
 
-/** How many of a run's cells repair another one. */
+/** Return how many cells of a run repair another cell. */
 export function repairCount(run: RunState): number {
   return iterationsOf(run).filter(cell => cell.attempt > 1).length;
 }
 
-/** The number of the step at work, from 1; 0 before the first. */
+/** Return the number of the current step, from 1; 0 before the first. */
 export function currentStep(run: RunState): number {
   const doing = run.plan.find(step => step.status === 'doing');
   if (doing !== undefined) {
@@ -80,7 +80,7 @@ export function currentStep(run: RunState): number {
   return run.plan.filter(step => step.status === 'done').length;
 }
 
-/** The iteration of the analysis that is this cell. */
+/** Return the iteration with this cell id, in a run or among the user's own cells. */
 export function findCell(state: AnalysisState, cell: string): IterationState | null {
   for (const run of state.runs) {
     const found = iterationsOf(run).find(iteration => iteration.cell === cell);
@@ -88,16 +88,16 @@ export function findCell(state: AnalysisState, cell: string): IterationState | n
       return found;
     }
   }
-  return state.byHand.find(iteration => iteration.cell === cell) ?? null;
+  return state.userCells.find(iteration => iteration.cell === cell) ?? null;
 }
 
-/** Tokens that a run took in, from the cache or not. */
+/** Return the input tokens of a run, cached or not. */
 export function tokensIn(run: RunState): number {
   const { input_tokens, cached_tokens, cache_write_tokens } = run.usage;
   return input_tokens + cached_tokens + cache_write_tokens;
 }
 
-/** The seconds that an answerable failure leaves until the next try; 0 when it is due. */
+/** Return the seconds until the model is called again; 0 when that is due. */
 export function retryIn(run: RunState, now: number): number {
   const { retry } = run;
   return retry === null ? 0 : Math.max(0, Math.ceil(retry.at + retry.wait - now));

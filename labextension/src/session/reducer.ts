@@ -1,16 +1,22 @@
 /**
  * Folds the events of an analysis into its state. Pure; replaying an event changes nothing.
  *
- * Runs and cells have files of their own: here stands only which part an event changes.
+ * Runs and cells have modules of their own; this module routes each event to its part.
  */
-import type { ChartRecord, Event, IterationFinished } from '../protocol/generated';
-import { reduceBranch } from './branch-reducer';
+import type {
+  BranchAdvanced,
+  BranchFinished,
+  BranchStarted,
+  ChartRecord,
+  Event,
+  IterationFinished
+} from '../protocol/generated';
 import { reduceCells, type CellEvent } from './cell-reducer';
-import { outdatedBy, reduceHand, verifying } from './hand-reducer';
+import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
-import type { AnalysisState, NoticeState, RunState } from './state';
+import type { AnalysisState, BranchState, NoticeState, RunState } from './state';
 
-/** The state after `event`; the same object where the event was already in it. */
+/** Return the state after `event`; the same object if it contains the event already. */
 export function reduce(state: AnalysisState, event: Event): AnalysisState {
   if (event.analysis !== state.analysis || event.number <= state.last) {
     return state;
@@ -18,7 +24,7 @@ export function reduce(state: AnalysisState, event: Event): AnalysisState {
   return { ...apply(state, event), last: event.number };
 }
 
-/** The state after all of `events`. */
+/** Return the state after all of `events`. */
 export function reduceAll(state: AnalysisState, events: Iterable<Event>): AnalysisState {
   let next = state;
   for (const event of events) {
@@ -111,11 +117,11 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         ? inRun(state, event)
         : { ...state, notices: [...state.notices, noticeOf(event)] };
     case 'iteration_started':
-      return inCells(outdatedBy(state, event), event);
+      return inCells(staleAfter(state, event), event);
     case 'cell_ran_by_hand':
     case 'hand_changes_noticed':
     case 'run_undone':
-      return reduceHand(state, event);
+      return reduceManual(state, event);
     case 'output_produced':
     case 'outputs_cleared':
       return inCells(state, event);
@@ -145,7 +151,7 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
   }
 }
 
-/** A cell that ran again and draws less than before has lost charts. */
+/** Return the charts without those that a repeated cell no longer draws. */
 function stillDrawn(
   charts: AnalysisState['charts'],
   { cell, outputs }: IterationFinished
@@ -167,8 +173,8 @@ function inRun(state: AnalysisState, event: RunEvent): AnalysisState {
 }
 
 /**
- * Change a cell where it stands: in the run that it belongs to, in whichever run made it where it
- * is run again, or among the cells by hand.
+ * Change a cell where it is: in the run that contains it (a repetition has no run of its own), in
+ * the event's run, or among the user's own cells.
  */
 function inCells(state: AnalysisState, event: CellEvent): AnalysisState {
   const has = (run: RunState): boolean =>
@@ -177,7 +183,7 @@ function inCells(state: AnalysisState, event: CellEvent): AnalysisState {
   if (owner !== undefined) {
     return { ...state, runs: changed(state.runs, owner.id, run => reduceRun(run, event)) };
   }
-  return { ...state, byHand: reduceCells(state.byHand, event) };
+  return { ...state, userCells: reduceCells(state.userCells, event) };
 }
 
 function changed(
@@ -191,4 +197,46 @@ function changed(
 function noticeOf(event: Event & { type: 'notice_raised' }): NoticeState {
   const { number, level, code, message } = event;
   return { kind: 'notice', number, level, code, message };
+}
+
+/** The events that only a branch has. */
+export type BranchEvent = BranchStarted | BranchAdvanced | BranchFinished;
+
+/** Return the branch after `event`; `null` if no event of its start has arrived. */
+export function reduceBranch(state: AnalysisState, event: BranchEvent): BranchState | null {
+  const { branch } = state;
+  switch (event.type) {
+    case 'branch_started':
+      return {
+        parent: event.parent,
+        parentTitle: event.parent_title,
+        cell: event.cell,
+        runs: state.runs.length,
+        cells: event.cells,
+        place: 0,
+        troubles: [],
+        reproduced: null,
+        total: event.cells,
+        reason: ''
+      };
+    case 'branch_advanced': {
+      const { cell, detail, place, verdict } = event;
+      const troubled = verdict === 'differs' || verdict === 'error';
+      return (
+        branch && {
+          ...branch,
+          place,
+          troubles: troubled ? [...branch.troubles, { cell, detail }] : branch.troubles
+        }
+      );
+    }
+    case 'branch_finished': {
+      const { reproduced, total, reason } = event;
+      return branch && { ...branch, reproduced, total, reason };
+    }
+    default: {
+      const rest: never = event;
+      throw new Error(`Unknown event ${JSON.stringify(rest)}`);
+    }
+  }
 }

@@ -18,7 +18,7 @@ import {
   type StreamedTool
 } from './state';
 
-/** The events that change a run which has started. */
+/** The events that change a started run. */
 export type RunEvent =
   | CellEvent
   | Extract<
@@ -45,7 +45,7 @@ export type RunEvent =
       }
     >;
 
-/** Add a run; a run that is started again under its old id begins anew. */
+/** Add a run. A run with the same id is replaced. */
 export function startRun(state: AnalysisState, event: RunStarted): AnalysisState {
   const run: RunState = {
     id: event.run ?? '',
@@ -70,14 +70,14 @@ export function startRun(state: AnalysisState, event: RunStarted): AnalysisState
   };
   return {
     ...state,
-    // Until the analysis says otherwise, what runs now is what it is set to.
+    // Until the analysis is configured, it has the model of its run.
     model: state.model === '' ? event.model : state.model,
     isAi: state.isAi ?? event.is_ai,
     runs: [...state.runs.filter(other => other.id !== run.id), run]
   };
 }
 
-/** The run after `event`. */
+/** Return the run after `event`. */
 export function reduceRun(run: RunState, event: RunEvent): RunState {
   switch (event.type) {
     case 'plan_updated':
@@ -104,7 +104,7 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
       return changeCall({ ...run, usage: event.usage, retry: null }, event.call, c => ({
         ...c,
         replied: true,
-        // These become cells or the answer; others have done their work by an event of their own.
+        // Only these become cells or the answer; the others have events of their own.
         tools: c.tools.filter(tool => SHOWN_TOOLS.has(tool.name))
       }));
     case 'iteration_started':
@@ -143,7 +143,10 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
     case 'approval_requested': {
       const { ask, cell, code, purpose } = event;
       const entries = withoutStreamed(run.entries, code);
-      return added({ ...run, entries }, { kind: 'approval', ask, cell, code, purpose, decision: null });
+      return added(
+        { ...run, entries },
+        { kind: 'approval', ask, cell, code, purpose, decision: null }
+      );
     }
     case 'approval_decided':
       return changeEntry(run, e =>
@@ -180,7 +183,7 @@ function changeEntry(run: RunState, change: (entry: Entry) => Entry): RunState {
   return { ...run, entries: run.entries.map(change) };
 }
 
-/** Change a call of the model, which begins with the first that is heard of it. */
+/** Change a call of the model; its first event adds it. */
 function changeCall(run: RunState, call: number, change: (call: CallState) => CallState): RunState {
   if (run.entries.some(entry => entry.kind === 'call' && entry.call === call)) {
     return changeEntry(run, e => (e.kind === 'call' && e.call === call ? change(e) : e));
@@ -208,7 +211,7 @@ function withInput(
   return [...tools, { id: event.tool_call, name: event.tool, input: event.text }];
 }
 
-/** Leave out the streamed tool call that has become the cell with `code`. */
+/** Return the entries without the streamed tool call that became the cell with `code`. */
 function withoutStreamed(entries: readonly Entry[], code: string): readonly Entry[] {
   let found = false;
   return entries.map(entry => {
@@ -224,13 +227,13 @@ function withoutStreamed(entries: readonly Entry[], code: string): readonly Entr
   });
 }
 
-/** Whether a cell's code came from this tool call; SQL is wrapped in a line of Python. */
+/** Return whether a cell's code came from this tool call. SQL is wrapped in a line of Python. */
 function isSource(tool: StreamedTool, code: string): boolean {
   const streamed = codeOf(tool)?.text.trim() ?? '';
   return streamed !== '' && code.includes(streamed);
 }
 
-/** No streamed code outlives its call: what was refused or skipped is told by other events. */
+/** Return the entries without streamed code: refused and skipped calls have events of their own. */
 function settled(entries: readonly Entry[]): readonly Entry[] {
   return entries.map(entry =>
     entry.kind === 'call' && entry.tools.length > 0 ? { ...entry, tools: [], replied: true } : entry
@@ -261,7 +264,7 @@ function finishRun(run: RunState, event: RunFinished): RunState {
   };
 }
 
-/** A cell of which only the record is known: its outputs stand in the notebook. */
+/** Return a cell of which only the record is known; its outputs are in the notebook. */
 function fromRecord(record: IterationRecord): IterationState {
   return {
     kind: 'iteration',
@@ -279,6 +282,6 @@ function fromRecord(record: IterationRecord): IterationState {
     outputs: [],
     error: record.error,
     frames: [],
-    hand: null
+    userChange: null
   };
 }

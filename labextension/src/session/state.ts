@@ -1,4 +1,4 @@
-/** What an analysis looks like at one moment, folded from its events. Plain, frozen by habit. */
+/** The state of an analysis, folded from its events. It is never changed in place. */
 import type {
   AnalysisConfigured,
   Answer,
@@ -19,14 +19,20 @@ import type {
   Usage
 } from '../protocol/generated';
 
-/** One output of a cell. */
 export type Output = IterationFinished['outputs'][number];
-/** How an iteration ended, or that it has not. */
+/** How an iteration ended, or `running`. */
 export type Outcome = IterationFinished['outcome'] | 'running';
-/** What waits for the person. */
+/** What waits for the user's approval. */
 export type ApprovalMode = AnalysisConfigured['approval'];
 
-/** One cell of the analysis, as it runs and after. */
+/** How a panel asks by default, from the user's settings; `null` leaves it to the server. */
+export interface AskDefaults {
+  readonly model: string | null;
+  readonly approval: ApprovalMode | null;
+  readonly budget: number | null;
+}
+
+/** One cell of the analysis, during and after its run. */
 export interface IterationState {
   readonly kind: 'iteration';
   readonly cell: string;
@@ -43,18 +49,18 @@ export interface IterationState {
   readonly outputs: readonly Output[];
   readonly error: CellError | null;
   readonly frames: readonly Frame[];
-  /** What the person did to it in the notebook itself, if anything. */
-  readonly hand: 'ran' | 'edited' | 'deleted' | null;
+  /** What the user did with the cell in the notebook itself, if anything. */
+  readonly userChange: 'ran' | 'edited' | 'deleted' | null;
 }
 
-/** A tool call whose input arrives piece by piece: raw JSON text, for display only. */
+/** A tool call whose input is being streamed: raw JSON text, for display only. */
 export interface StreamedTool {
   readonly id: string;
   readonly name: string;
   readonly input: string;
 }
 
-/** One call of the model: its prose, its thinking, and the tool calls that are not yet cells. */
+/** One call of the model: its prose, its thinking, and the tool calls that are not cells yet. */
 export interface CallState {
   readonly kind: 'call';
   readonly call: number;
@@ -64,7 +70,7 @@ export interface CallState {
   readonly replied: boolean;
 }
 
-/** A question of the run to the person. */
+/** A question of the run to the user. */
 export interface AskState {
   readonly kind: 'ask';
   readonly ask: string;
@@ -75,7 +81,7 @@ export interface AskState {
   readonly by: 'person' | 'default' | null;
 }
 
-/** A cell that waits for leave to run. */
+/** A cell that waits for approval. */
 export interface ApprovalState {
   readonly kind: 'approval';
   readonly ask: string;
@@ -85,7 +91,7 @@ export interface ApprovalState {
   readonly decision: 'run' | 'edit' | 'skip' | 'run_all' | null;
 }
 
-/** A plan that waits for the person. */
+/** A plan that waits for approval. */
 export interface PlanApprovalState {
   readonly kind: 'plan';
   readonly ask: string;
@@ -103,16 +109,11 @@ export interface NoticeState {
   readonly message: string;
 }
 
-/** What happened in a run, in its order. */
+/** What happened in a run, in order. */
 export type Entry =
-  | IterationState
-  | CallState
-  | AskState
-  | ApprovalState
-  | PlanApprovalState
-  | NoticeState;
+  IterationState | CallState | AskState | ApprovalState | PlanApprovalState | NoticeState;
 
-/** The model failed and is asked again at `until` (seconds since the epoch, the server's clock). */
+/** The model failed at `at` (seconds since the epoch) and is called again after `wait` seconds. */
 export interface RetryState {
   readonly attempt: number;
   readonly of: number;
@@ -121,7 +122,7 @@ export interface RetryState {
   readonly reason: string;
 }
 
-/** One question and all that happened until its answer. */
+/** One question and everything that happened until its answer. */
 export interface RunState {
   readonly id: string;
   readonly question: string;
@@ -141,38 +142,38 @@ export interface RunState {
   readonly details: Answer | null;
   readonly numbers: readonly NumberProof[];
   readonly seconds: number;
-  /** Set where the run was taken out of the notebook again. */
+  /** Set if the run was undone: how many cells stayed, and whether the kernel was rolled back. */
   readonly undone: { readonly kept: number; readonly rolledBack: boolean } | null;
 }
 
-/** How a re-run of the whole notebook in a fresh kernel goes. */
+/** The re-run of the whole notebook in a fresh kernel, until and after its end. */
 export interface VerificationState {
   readonly total: number;
   readonly cells: Readonly<Record<string, Pick<CellVerified, 'verdict' | 'detail'>>>;
   readonly reproduced: number | null;
   readonly reason: string;
-  /** Whether the code changed since. */
+  /** Whether the code has changed since. */
   readonly stale: boolean;
 }
 
-/** From where an analysis began, and how far its kernel is on the way to that state. */
+/** Where a branch began, and how far its kernel has been brought to that state. */
 export interface BranchState {
   readonly parent: string;
   readonly parentTitle: string;
   readonly cell: string;
-  /** How many of the analysis's runs are the parent's. */
+  /** How many of the runs belong to the parent. */
   readonly runs: number;
-  /** Cells that make the state, and how many of them are there. */
+  /** The number of cells that make the state, and how many of them have run. */
   readonly cells: number;
   readonly place: number;
   readonly troubles: readonly { readonly cell: string; readonly detail: string }[];
-  /** `null` while it is on the way. */
+  /** `null` until all cells have run. */
   readonly reproduced: number | null;
   readonly total: number;
   readonly reason: string;
 }
 
-/** The kernel, as last heard of. */
+/** The last known state of the kernel. */
 export interface KernelState {
   readonly state: KernelChanged['state'] | 'none';
   readonly reason: string;
@@ -193,8 +194,8 @@ export interface AnalysisState {
   readonly sandbox: SandboxReport | null;
   readonly datasets: readonly DatasetProfile[];
   readonly runs: readonly RunState[];
-  /** Cells that the person ran, by hand or again, outside a run. */
-  readonly byHand: readonly IterationState[];
+  /** Cells that the user ran outside a run, by hand or again. */
+  readonly userCells: readonly IterationState[];
   readonly notices: readonly NoticeState[];
   readonly charts: readonly ChartRecord[];
   readonly queue: readonly string[];
@@ -202,7 +203,6 @@ export interface AnalysisState {
   readonly branch: BranchState | null;
 }
 
-/** No tokens, no cost. */
 export const NO_USAGE: Usage = {
   input_tokens: 0,
   cached_tokens: 0,
@@ -212,7 +212,7 @@ export const NO_USAGE: Usage = {
   cost_usd: 0
 };
 
-/** An analysis of which nothing is known yet. */
+/** Return an analysis before its first event. */
 export function emptyAnalysis(analysis: string): AnalysisState {
   return {
     analysis,
@@ -227,7 +227,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     sandbox: null,
     datasets: [],
     runs: [],
-    byHand: [],
+    userCells: [],
     notices: [],
     charts: [],
     queue: [],

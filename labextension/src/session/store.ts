@@ -1,36 +1,21 @@
 /**
- * All that this tab knows of the server: the analyses, the state of those that are watched, what
- * can be used, whether the server answers. It draws nothing and knows no widget.
+ * The analyses of the server, the states of those that are watched, the available models, and
+ * whether the server answers. It is independent of any widget.
  */
 import { Signal, type ISignal } from '@lumino/signaling';
 import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
 import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
 import type { AnalystSocket, Connection, SocketListener } from '../client/socket';
-import type {
-  Command,
-  Event,
-  NotebookChangedFrame,
-  ReadNotebookFrame,
-  WriteNotebookFrame
-} from '../protocol/generated';
-import { NextFrame } from './frames';
+import type { Command, Event } from '../protocol/generated';
+import type { IAnalystStore, NotebookFrame, SummaryChange } from '../tokens';
 import { reduceAll } from './reducer';
 import { emptyAnalysis, type AnalysisState } from './state';
 
-/** An analysis of the list that changed, and how it was before. */
-export interface Turn {
-  readonly before: AnalysisSummary;
-  readonly after: AnalysisSummary;
-}
-
-/** What the server asks of the tab that has a notebook open. */
-export type NotebookFrame = WriteNotebookFrame | ReadNotebookFrame | NotebookChangedFrame;
-
-/** What the panel draws from. Every change is announced at most once per frame. */
-export class AnalystStore implements SocketListener {
+/** Implements the store on one socket. `changed` is emitted at most once per animation frame. */
+export class AnalystStore implements IAnalystStore, SocketListener {
   private summaries = new Map<string, AnalysisSummary>();
-  private readonly newer = new Set<Map<string, AnalysisSummary | null>>();
+  private readonly pendingUpdates = new Set<Map<string, AnalysisSummary | null>>();
   private readonly states = new Map<string, AnalysisState>();
   private readonly watchers = new Map<string, number>();
   private readonly arrived = new Map<string, Event[]>();
@@ -39,73 +24,61 @@ export class AnalystStore implements SocketListener {
     this.fold();
   });
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _turned = new Signal<this, Turn>(this);
+  private readonly _summaryChanged = new Signal<this, SummaryChange>(this);
   private readonly _removed = new Signal<this, string>(this);
   private readonly _connected = new Signal<this, void>(this);
-  private readonly _notebookAsked = new Signal<this, NotebookFrame>(this);
+  private readonly _notebookRequested = new Signal<this, NotebookFrame>(this);
   private socket: AnalystSocket | null = null;
 
-  /** Whether commands can be sent, and when it is tried again (milliseconds since the epoch). */
   connectionState: Connection = 'closed';
   retryAt: number | null = null;
   status: Status | null = null;
   models: Models | null = null;
-  /** Something that concerns the whole panel: the server is missing, or of another version. */
   trouble: AnalystFault | null = null;
-  /** False until the list of analyses has arrived once. */
   listed = false;
 
   constructor(readonly rest: AnalystRest) {}
 
-  /** Something is different; read what you draw. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** An analysis went from one state to another just now, e.g. from running to idle. */
-  get turned(): ISignal<this, Turn> {
-    return this._turned;
+  get summaryChanged(): ISignal<this, SummaryChange> {
+    return this._summaryChanged;
   }
 
-  /** An analysis was deleted, here or elsewhere. */
   get removed(): ISignal<this, string> {
     return this._removed;
   }
 
-  /** Commands can be sent, for the first time or again. */
   get connected(): ISignal<this, void> {
     return this._connected;
   }
 
-  /** The server asks something of a notebook that this tab has open. */
-  get notebookAsked(): ISignal<this, NotebookFrame> {
-    return this._notebookAsked;
+  get notebookRequested(): ISignal<this, NotebookFrame> {
+    return this._notebookRequested;
   }
 
-  /** Every analysis, the newest first. */
   get analyses(): readonly AnalysisSummary[] {
     return [...this.summaries.values()].sort((a, b) => b.updated - a.updated);
   }
 
-  /** One analysis of the list. */
   summary(analysis: string): AnalysisSummary | null {
     return this.summaries.get(analysis) ?? null;
   }
 
-  /** What is known of a watched analysis. */
   state(analysis: string): AnalysisState | null {
     return this.states.get(analysis) ?? null;
   }
 
-  /** Whether everything up to now has arrived. */
   isLoaded(analysis: string): boolean {
     return this.caughtUp.has(analysis);
   }
 
-  /** Use `socket`, and ask what there is. */
+  /** Use `socket`, and fetch the lists. */
   start(socket: AnalystSocket): void {
     this.socket = socket;
-    // What was shown before there was a socket, as after a reload.
+    // Analyses that were shown before the socket was there, as after a reload.
     for (const analysis of this.watchers.keys()) {
       socket.subscribe(analysis, this.states.get(analysis)?.last ?? 0);
     }
@@ -113,16 +86,15 @@ export class AnalystStore implements SocketListener {
     void this.refresh();
   }
 
-  /** Ask again for the list, the status and the models. */
   async refresh(): Promise<void> {
-    // What is told while the list is on its way is newer than the list.
-    const newer = new Map<string, AnalysisSummary | null>();
-    this.newer.add(newer);
+    // Changes that arrive while the list is being fetched are newer than the list.
+    const updates = new Map<string, AnalysisSummary | null>();
+    this.pendingUpdates.add(updates);
     try {
       const [status, analyses] = await Promise.all([this.rest.status(), this.rest.analyses()]);
       this.status = status;
       this.summaries = new Map(analyses.map(summary => [summary.id, summary]));
-      for (const [id, summary] of newer) {
+      for (const [id, summary] of updates) {
         if (summary === null) {
           this.summaries.delete(id);
         } else {
@@ -134,23 +106,21 @@ export class AnalystStore implements SocketListener {
     } catch (reason) {
       this.trouble = faultOf(reason);
     } finally {
-      this.newer.delete(newer);
+      this.pendingUpdates.delete(updates);
     }
-    this.announce();
+    this.requestEmit();
     await this.refreshModels();
   }
 
-  /** Ask again which models can be used. */
   async refreshModels(): Promise<void> {
     try {
       this.models = await this.rest.models();
-      this.announce();
+      this.requestEmit();
     } catch {
-      // The picker then offers what the status named; the status says what is wrong.
+      // The picker then offers the default of the status, which also says what is wrong.
     }
   }
 
-  /** Follow an analysis; call the result to stop. Its state stays for when it is followed again. */
   watch(analysis: string): () => void {
     this.watchers.set(analysis, (this.watchers.get(analysis) ?? 0) + 1);
     const state = this.states.get(analysis) ?? emptyAnalysis(analysis);
@@ -173,7 +143,6 @@ export class AnalystStore implements SocketListener {
     };
   }
 
-  /** Send a command; see {@link AnalystSocket.send}. */
   async send(command: Command): Promise<void> {
     if (this.socket === null) {
       throw new CommandRefused('The sidebar is not connected to the server.', 'Reload the page.');
@@ -181,31 +150,28 @@ export class AnalystStore implements SocketListener {
     await this.socket.send(command);
   }
 
-  /** Start an analysis. */
   async create(options: NewAnalysis = {}): Promise<AnalysisSummary> {
     const summary = await this.rest.create(options);
-    this.note(summary.id, summary);
-    this.announce();
+    this.setSummary(summary.id, summary);
+    this.requestEmit();
     return summary;
   }
 
-  /** Start an analysis from a cell of another one. */
   async branch(analysis: string, from: BranchPoint): Promise<AnalysisSummary> {
     const summary = await this.rest.branch(analysis, from);
-    this.note(summary.id, summary);
-    this.announce();
+    this.setSummary(summary.id, summary);
+    this.requestEmit();
     return summary;
   }
 
-  /** Try to connect at once. */
   retryNow(): void {
     this.socket?.retryNow();
   }
 
   // --- SocketListener ---------------------------------------------------------------------------
 
-  /** Keep an event for the next frame. */
-  event(event: Event): void {
+  /** Keep an event for the next animation frame. */
+  onEvent(event: Event): void {
     const waiting = this.arrived.get(event.analysis);
     if (waiting === undefined) {
       this.arrived.set(event.analysis, [event]);
@@ -215,14 +181,14 @@ export class AnalystStore implements SocketListener {
     this.frame.request();
   }
 
-  /** Take note of the list's changes and of the end of a replay. */
-  news(frame: Parameters<SocketListener['news']>[0]): void {
+  /** Apply changes of the list, and note the end of a replay. */
+  onFrame(frame: Parameters<SocketListener['onFrame']>[0]): void {
     switch (frame.type) {
       case 'analysis_changed': {
         const before = this.summaries.get(frame.summary.id);
-        this.note(frame.summary.id, frame.summary);
+        this.setSummary(frame.summary.id, frame.summary);
         if (before !== undefined && before.state !== frame.summary.state) {
-          this._turned.emit({ before, after: frame.summary });
+          this._summaryChanged.emit({ before, after: frame.summary });
         }
         break;
       }
@@ -236,18 +202,18 @@ export class AnalystStore implements SocketListener {
       case 'write_notebook':
       case 'read_notebook':
       case 'notebook_changed':
-        this._notebookAsked.emit(frame);
+        this._notebookRequested.emit(frame);
         return;
       default: {
         const rest: never = frame;
         throw new Error(`Unknown frame ${JSON.stringify(rest)}`);
       }
     }
-    this.announce();
+    this.requestEmit();
   }
 
-  /** Take note of the connection; what was missed while it was gone is asked for again. */
-  connection(state: Connection, retryAt: number | null): void {
+  /** Note the state of the connection; after a pause the lists are fetched again. */
+  onConnection(state: Connection, retryAt: number | null): void {
     const back = state === 'open' && this.connectionState !== 'open' && this.listed;
     this.connectionState = state;
     this.retryAt = retryAt;
@@ -260,36 +226,35 @@ export class AnalystStore implements SocketListener {
     if (state === 'open') {
       this._connected.emit();
     }
-    this.announce();
+    this.requestEmit();
   }
 
-  /** Say that page and server do not fit. */
-  misread(error: Error): void {
+  /** Show that the versions of page and server differ. */
+  onProtocolError(error: Error): void {
     this.trouble = new AnalystFault(error.message, 'Reload the page.');
-    this.announce();
+    this.requestEmit();
   }
 
-  /** Take an analysis out of the list, as when it was deleted. */
   forget(analysis: string): void {
-    this.note(analysis, null);
+    this.setSummary(analysis, null);
     this.states.delete(analysis);
     this.arrived.delete(analysis);
     this._removed.emit(analysis);
-    this.announce();
+    this.requestEmit();
   }
 
-  private note(analysis: string, summary: AnalysisSummary | null): void {
+  private setSummary(analysis: string, summary: AnalysisSummary | null): void {
     if (summary === null) {
       this.summaries.delete(analysis);
     } else {
       this.summaries.set(analysis, summary);
     }
-    for (const newer of this.newer) {
-      newer.set(analysis, summary);
+    for (const updates of this.pendingUpdates) {
+      updates.set(analysis, summary);
     }
   }
 
-  private announce(): void {
+  private requestEmit(): void {
     this.frame.request();
   }
 
@@ -302,4 +267,41 @@ export class AnalystStore implements SocketListener {
     this.arrived.clear();
     this._changed.emit();
   }
+}
+
+/** How long a hidden tab, which draws no frames, may delay a task (milliseconds). */
+const HIDDEN = 250;
+
+/** Joins many requests for the same task into one. */
+export class NextFrame {
+  private frame: number | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly task: () => void) {}
+
+  /** Run the task in the next animation frame. */
+  request(): void {
+    if (this.timer !== undefined) {
+      return;
+    }
+    this.timer = setTimeout(this.run, HIDDEN);
+    if (typeof requestAnimationFrame === 'function') {
+      this.frame = requestAnimationFrame(this.run);
+    }
+  }
+
+  /** Drop the request. */
+  cancel(): void {
+    clearTimeout(this.timer);
+    if (this.frame !== undefined) {
+      cancelAnimationFrame(this.frame);
+    }
+    this.timer = undefined;
+    this.frame = undefined;
+  }
+
+  private readonly run = (): void => {
+    this.cancel();
+    this.task();
+  };
 }

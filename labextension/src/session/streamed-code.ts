@@ -1,10 +1,10 @@
 /**
- * Reads text fields out of a JSON object that has not arrived in full. Pure; for display only,
- * nothing that is read here is ever run.
+ * Reads text fields of a JSON object that has not arrived in full. Pure; for display only:
+ * nothing read here is ever run.
  */
 import type { StreamedTool } from './state';
 
-/** Code that is being written. */
+/** Code that is being streamed. */
 export interface StreamedCode {
   readonly language: 'python' | 'sql';
   readonly text: string;
@@ -16,7 +16,7 @@ const FIELD: Readonly<Record<string, { field: string; language: 'python' | 'sql'
   run_sql: { field: 'sql', language: 'sql' }
 };
 
-/** The code of a tool call as far as it has arrived; `null` for a tool that runs none. */
+/** Return the code of a tool call as far as it has arrived; `null` for a tool that runs no code. */
 export function codeOf(tool: StreamedTool): StreamedCode | null {
   const kind = Object.hasOwn(FIELD, tool.name) ? FIELD[tool.name] : undefined;
   if (kind === undefined) {
@@ -31,8 +31,8 @@ export function codeOf(tool: StreamedTool): StreamedCode | null {
 }
 
 /**
- * The text fields at the top of a JSON object, the last one as far as it goes. An escape that is
- * cut in two is left out until its rest arrives.
+ * Return the text fields at the top of a JSON object; the last may be incomplete. An escape that
+ * is cut in two is omitted until its rest arrives.
  */
 export function textFields(json: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
@@ -78,7 +78,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '/': '/'
 };
 
-/** Read a JSON text from after its opening quote; `end` is where reading goes on. */
+/** Read a JSON text from after its opening quote; `end` is the position after it. */
 function readText(json: string, start: number): { text: string; end: number } {
   let text = '';
   let position = start;

@@ -1,4 +1,4 @@
-/** The list of analyses as a tree: branches stand below what they began from. Pure. */
+/** The list of analyses as a tree: branches are below their parents. Pure. */
 import type { AnalysisSummary } from '../client/records';
 
 /** An analysis with its branches. */
@@ -8,9 +8,9 @@ export interface TreeNode {
 }
 
 /**
- * The tree of `all`, in their order; branches of one parent stand in the order they were made.
+ * Return the tree of `all`, in their order; the branches of a parent in the order of creation.
  *
- * What has no parent among `all` stands at the top, and so does what would be its own ancestor.
+ * An analysis without a parent in `all`, or that would be its own ancestor, is at the top.
  */
 export function treeOf(all: readonly AnalysisSummary[]): readonly TreeNode[] {
   const known = new Map(all.map(one => [one.id, one]));
@@ -25,26 +25,24 @@ export function treeOf(all: readonly AnalysisSummary[]): readonly TreeNode[] {
   }
   const node = (summary: AnalysisSummary): TreeNode => ({
     summary,
-    branches: (children.get(summary.id) ?? [])
-      .toSorted((a, b) => a.created - b.created)
-      .map(node)
+    branches: (children.get(summary.id) ?? []).toSorted((a, b) => a.created - b.created).map(node)
   });
   return tops.map(node);
 }
 
-/** How many analyses stand below this one. */
+/** Return the number of analyses below this node. */
 export function countBelow(node: TreeNode): number {
   return node.branches.reduce((sum, branch) => sum + 1 + countBelow(branch), 0);
 }
 
-/** Whether somewhere below this one is the analysis. */
+/** Return whether the analysis is somewhere below this node. */
 export function holds(node: TreeNode, analysis: string | null): boolean {
   return node.branches.some(one => one.summary.id === analysis || holds(one, analysis));
 }
 
 function isRound(one: AnalysisSummary, known: ReadonlyMap<string, AnalysisSummary>): boolean {
   const seen = new Set<string>();
-  for (let at: AnalysisSummary | undefined = one; at !== undefined; ) {
+  for (let at: AnalysisSummary | undefined = one; at !== undefined;) {
     if (seen.has(at.id)) {
       return true;
     }

@@ -5,7 +5,7 @@ import { AnalystRest, fileName } from '../../src/client/rest';
 import { FakeServer } from '../fakes/server';
 
 describe('AnalystRest', () => {
-  it('asks below the base URL, with what it was given escaped', async () => {
+  it('requests addresses below the base URL, with escaped parts', async () => {
     const server = new FakeServer();
     const rest = new AnalystRest(server.settings);
     await rest.completions('a b', 'c&d');
@@ -18,7 +18,7 @@ describe('AnalystRest', () => {
     expect(server.requests.at(-1)?.body).toBe('{"title":"T"}');
   });
 
-  it('hands on what the server says about a failure', async () => {
+  it('throws a failure with the server’s message and remedy', async () => {
     const rest = new AnalystRest(new FakeServer().settings);
     const failed = rest.branch('a', { cell: 'c1' });
     await expect(failed).rejects.toThrow(RequestFailed);
@@ -29,7 +29,7 @@ describe('AnalystRest', () => {
     });
   });
 
-  it('says so when nobody answers, or somebody else does', async () => {
+  it('throws when the server does not answer, or a proxy answers', async () => {
     const { settings } = new FakeServer();
     const dead = { ...settings, fetch: () => Promise.reject(new TypeError('refused')) };
     await expect(new AnalystRest(dead).status()).rejects.toThrow(ConnectionLost);

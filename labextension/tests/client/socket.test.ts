@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { reconnectDelay } from '../../src/client/backoff';
 import { CommandRefused, ConnectionLost } from '../../src/client/errors';
-import { AnalystSocket, type SocketListener } from '../../src/client/socket';
+import { AnalystSocket, reconnectDelay, type SocketListener } from '../../src/client/socket';
 import type { Event } from '../../src/protocol/generated';
 import { FakeServer } from '../fakes/server';
 
@@ -10,37 +9,37 @@ function happened(number: number, analysis = 'a'): Event {
   return { type: 'queue_changed', analysis, run: null, number, at, questions: [] };
 }
 
-class Heard implements SocketListener {
+class Recorder implements SocketListener {
   readonly numbers: number[] = [];
   readonly states: string[] = [];
   readonly frames: string[] = [];
   readonly mistakes: string[] = [];
 
-  event(event: Event): void {
+  onEvent(event: Event): void {
     this.numbers.push(event.number);
   }
-  news(frame: { type: string }): void {
+  onFrame(frame: { type: string }): void {
     this.frames.push(frame.type);
   }
-  connection(state: string): void {
+  onConnection(state: string): void {
     this.states.push(state);
   }
-  misread(error: Error): void {
+  onProtocolError(error: Error): void {
     this.mistakes.push(error.message);
   }
 }
 
 describe('AnalystSocket', () => {
   let server: FakeServer;
-  let heard: Heard;
+  let recorder: Recorder;
   let socket: AnalystSocket;
 
   beforeEach(async () => {
     vi.useFakeTimers();
     server = new FakeServer();
     server.add('a', [happened(1), happened(2)]);
-    heard = new Heard();
-    socket = new AnalystSocket(() => server.open(), heard);
+    recorder = new Recorder();
+    socket = new AnalystSocket(() => server.open(), recorder);
     socket.start();
     await vi.advanceTimersByTimeAsync(0);
   });
@@ -52,24 +51,24 @@ describe('AnalystSocket', () => {
   it('replays, then follows', () => {
     socket.subscribe('a', 0);
     server.emit(happened(3));
-    expect(heard.numbers).toEqual([1, 2, 3]);
-    expect(heard.frames).toEqual(['caught_up']);
+    expect(recorder.numbers).toEqual([1, 2, 3]);
+    expect(recorder.frames).toEqual(['caught_up']);
   });
 
-  it('asks again from its last number after the connection broke, and hears nothing twice', async () => {
+  it('subscribes again from its last number after the connection broke, and emits nothing twice', async () => {
     socket.subscribe('a', 0);
     server.wire.drop();
     server.emit(happened(3));
-    expect(heard.states).toEqual(['connecting', 'open', 'lost']);
+    expect(recorder.states).toEqual(['connecting', 'open', 'lost']);
     await vi.advanceTimersByTimeAsync(1000);
     expect(server.wires).toHaveLength(2);
     expect(server.commands.at(-1)).toEqual({ type: 'subscribe_analysis', analysis: 'a', after: 2 });
     server.wire.push({ type: 'event', event: happened(3) });
     server.emit(happened(4));
-    expect(heard.numbers).toEqual([1, 2, 3, 4]);
+    expect(recorder.numbers).toEqual([1, 2, 3, 4]);
   });
 
-  it('tries again and again, less and less often', async () => {
+  it('reconnects at growing intervals', async () => {
     server.opensAtOnce = false;
     server.wire.drop();
     for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -81,10 +80,10 @@ describe('AnalystSocket', () => {
     socket.retryNow();
     await vi.advanceTimersByTimeAsync(0);
     expect(server.wires).toHaveLength(5);
-    expect(heard.states.at(-1)).toBe('open');
+    expect(recorder.states.at(-1)).toBe('open');
   });
 
-  it('tells whether a command was taken, in any order of replies', async () => {
+  it('resolves or rejects commands, in any order of replies', async () => {
     server.refuse = command => (command.type === 'cancel_run' ? 'Nothing runs.' : null);
     await expect(socket.send({ type: 'retry_model', analysis: 'a' })).resolves.toBeUndefined();
     const refused = socket.send({ type: 'cancel_run', analysis: 'a' });
@@ -95,7 +94,7 @@ describe('AnalystSocket', () => {
     });
   });
 
-  it('gives up waiting when the connection breaks, and refuses while there is none', async () => {
+  it('rejects commands when the connection breaks, and without a connection', async () => {
     vi.spyOn(server, 'receive').mockImplementation(() => undefined);
     const lost = socket.send({ type: 'cancel_run', analysis: 'a' });
     server.wire.drop();
@@ -105,7 +104,7 @@ describe('AnalystSocket', () => {
     );
   });
 
-  it('does not ask again for an analysis that the server does not know', async () => {
+  it('does not subscribe again to an analysis that the server refused', async () => {
     server.refuse = () => 'There is no such analysis.';
     socket.subscribe('gone', 0);
     await vi.advanceTimersByTimeAsync(0);
@@ -115,21 +114,21 @@ describe('AnalystSocket', () => {
     expect(server.commands).toHaveLength(before);
   });
 
-  it('says when it cannot read what arrives, and goes on', () => {
+  it('reports a message that it cannot read, and goes on', () => {
     socket.subscribe('a', 2);
     server.wire.onmessage?.({ data: '{"type":"dance"}' });
     server.emit(happened(3));
-    expect(heard.mistakes[0]).toContain('different versions');
-    expect(heard.numbers).toEqual([3]);
+    expect(recorder.mistakes[0]).toContain('different versions');
+    expect(recorder.numbers).toEqual([3]);
   });
 
-  it('leaves an old connection alone when it speaks late', async () => {
+  it('ignores late messages of an old connection', async () => {
     socket.subscribe('a', 2);
     const old = server.wire;
     old.drop();
     await vi.advanceTimersByTimeAsync(1000);
     old.push({ type: 'event', event: happened(9) });
-    expect(heard.numbers).toEqual([]);
+    expect(recorder.numbers).toEqual([]);
   });
 });
 

@@ -4,12 +4,12 @@ import { NotebookModelFactory, type INotebookModel } from '@jupyterlab/notebook'
 import { ContentsManager, ServerConnection } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
-/** Files of a server; `write` is another writer than any tab. */
+/** Files of a server; `write` acts as a writer that is not a tab. */
 export class FakeContents {
   readonly files = new Map<string, { content: unknown; hash: string }>();
-  /** Says how often each file was written, by tabs. */
+  /** How many times tabs wrote each file. */
   saves = 0;
-  /** Called as a tab's save arrives, before it is done. */
+  /** Called when a tab's save arrives, before the file is written. */
   onSave: () => void = () => undefined;
   private versions = 0;
 
@@ -26,7 +26,7 @@ export class FakeContents {
     this.files.set(path, { content: structuredClone(content), hash: `h${String(this.versions)}` });
   }
 
-  /** The context that JupyterLab makes of an open notebook, loaded. */
+  /** Return JupyterLab's context of an open notebook, loaded. */
   async open(path: string): Promise<Context<INotebookModel>> {
     const changed = new Signal<object, unknown>({});
     const services = {

@@ -3,10 +3,16 @@ import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
 import type { Models, Status } from '../../src/client/records';
-import type { AnalysisSummary, ClientFrame, Command, Event, ServerFrame } from '../../src/protocol/generated';
+import type {
+  AnalysisSummary,
+  ClientFrame,
+  Command,
+  Event,
+  ServerFrame
+} from '../../src/protocol/generated';
 import { AnalystStore } from '../../src/session/store';
 
-/** A WebSocket whose other end is this test. */
+/** A WebSocket whose other end is the test. */
 export class FakeWire implements Wire {
   onopen: Wire['onopen'] = null;
   onmessage: Wire['onmessage'] = null;
@@ -31,7 +37,7 @@ export class FakeWire implements Wire {
     this.onopen?.(undefined as never);
   }
 
-  /** The connection breaks. */
+  /** Break the connection. */
   drop(code = 1006): void {
     this.isClosed = true;
     this.onclose?.({ code, reason: '' });
@@ -42,7 +48,7 @@ export class FakeWire implements Wire {
   }
 }
 
-/** Analyses with their events; what they are sent is kept, and answered by `refuse` or taken. */
+/** Analyses with their events; commands are recorded, and accepted unless `refuse` returns a reason. */
 export class FakeServer {
   readonly wires: FakeWire[] = [];
   readonly logs = new Map<string, Event[]>();
@@ -50,9 +56,9 @@ export class FakeServer {
   readonly commands: Command[] = [];
   readonly requests: { method: string; path: string; query: string; body: string }[] = [];
   readonly subscriptions = new Map<FakeWire, Set<string>>();
-  /** Opens each connection at once, or leaves it to the test. */
+  /** Whether each connection opens at once, or by the test. */
   opensAtOnce = true;
-  /** Says no to a command, with a sentence. */
+  /** Return the sentence with which a command is refused, or `null` to accept it. */
   refuse: (command: Command) => string | null = () => null;
   status: Status = {
     version: '0.1.0',
@@ -71,12 +77,12 @@ export class FakeServer {
   get wire(): FakeWire {
     const wire = this.wires.at(-1);
     if (wire === undefined) {
-      throw new Error('Nobody connected.');
+      throw new Error('No connection was opened.');
     }
     return wire;
   }
 
-  /** Settings that lead `ServerConnection` here. */
+  /** Settings with which `ServerConnection` calls this server. */
   get settings(): ServerConnection.ISettings {
     const answer = (request: Request): Promise<Response> => this.answer(request);
     return {
@@ -112,7 +118,7 @@ export class FakeServer {
     return wire;
   }
 
-  /** Make an analysis known, with what has happened in it. */
+  /** Add an analysis with its events. */
   add(id: string, events: readonly Event[] = [], more: Partial<AnalysisSummary> = {}): void {
     this.logs.set(id, [...events]);
     this.summaries.set(id, {
@@ -133,7 +139,7 @@ export class FakeServer {
     });
   }
 
-  /** Something happens: it is journalled, then told to whoever subscribed. */
+  /** Record an event, then send it to the subscribers. */
   emit(event: Event): void {
     this.logs.get(event.analysis)?.push(event);
     for (const [wire, analyses] of this.subscriptions) {
@@ -194,7 +200,7 @@ export class FakeServer {
       this.add(id, [], { parent });
       return json(this.summaries.get(id), 201);
     }
-    if (path.endsWith("completions")) {
+    if (path.endsWith('completions')) {
       return json(this.completions);
     }
     if (request.method === 'DELETE' || request.method === 'PATCH' || path === 'models/key') {

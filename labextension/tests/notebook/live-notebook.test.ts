@@ -2,8 +2,9 @@
 import type { Context } from '@jupyterlab/docregistry';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import { describe, expect, it } from 'vitest';
-import { notesOf, readDocument, type NotebookDocument } from '../../src/notebook/document';
-import { LiveNotebook, type Landing, type Rebase } from '../../src/notebook/live-notebook';
+import type { NotebookJson } from '../../src/protocol/live';
+import { notesOf, readDocument } from '../../src/notebook/document';
+import { LiveNotebook, type WriteOutcome, type Rebase } from '../../src/notebook/live-notebook';
 import type { Change } from '../../src/notebook/write-plan';
 import { FakeContents } from '../fakes/contents';
 
@@ -37,13 +38,13 @@ interface Opened {
   readonly files: FakeContents;
   readonly context: Context<INotebookModel>;
   readonly live: LiveNotebook;
-  readonly landed: Landing[];
+  readonly writeSettled: WriteOutcome[];
   readonly rebased: Rebase[];
   write(number: number, ...changes: Change[]): Promise<void>;
-  /** The person types into a cell. */
+  /** Type into a cell as the user. */
   type(at: number, text: string): void;
-  disk(): NotebookDocument;
-  tab(): NotebookDocument;
+  disk(): NotebookJson;
+  tab(): NotebookJson;
 }
 
 async function open(...cells: object[]): Promise<Opened> {
@@ -55,14 +56,14 @@ async function open(...cells: object[]): Promise<Opened> {
 async function openAgain(files: FakeContents): Promise<Opened> {
   const context = await files.open(PATH);
   const live = new LiveNotebook(context, files.manager);
-  const [landed, rebased]: [Landing[], Rebase[]] = [[], []];
-  live.landed.connect((_, one) => landed.push(one));
+  const [writeSettled, rebased]: [WriteOutcome[], Rebase[]] = [[], []];
+  live.writeSettled.connect((_, one) => writeSettled.push(one));
   live.rebased.connect((_, one) => rebased.push(one));
   return {
     files,
     context,
     live,
-    landed,
+    writeSettled,
     rebased,
     write: (write, ...changes) =>
       live.write({ type: 'write_notebook', analysis: 'x', path: PATH, write, changes }),
@@ -74,12 +75,12 @@ async function openAgain(files: FakeContents): Promise<Opened> {
   };
 }
 
-const sources = (document: NotebookDocument): string[] => document.cells.map(one => one.source);
+const sources = (document: NotebookJson): string[] => document.cells.map(one => one.source);
 const outcomes = (opened: Opened): (string | number)[][] =>
-  opened.landed.map(({ write, outcome }) => [write, outcome]);
+  opened.writeSettled.map(({ write, outcome }) => [write, outcome]);
 
 describe('a write of the server', () => {
-  it('is saved at once where nothing else waits, and is never dirty on the way', async () => {
+  it('is saved at once without unsaved edits, and the tab is never dirty meanwhile', async () => {
     const opened = await open(cell('a', '1'));
     const dirty: boolean[] = [];
     opened.files.onSave = () => dirty.push(opened.context.model.dirty);
@@ -87,11 +88,11 @@ describe('a write of the server', () => {
     expect(sources(opened.disk())).toEqual(['1', '2', '3']);
     expect(dirty).toEqual([false]);
     expect(outcomes(opened)).toEqual([[1, 'saved']]);
-    expect(opened.landed[0]?.hash).toBe(opened.files.files.get(PATH)?.hash);
+    expect(opened.writeSettled[0]?.hash).toBe(opened.files.files.get(PATH)?.hash);
     expect(opened.tab()).toEqual(opened.disk());
   });
 
-  it('is one step that can be undone, apart from what the person did before', async () => {
+  it('is an undo step of its own', async () => {
     const opened = await open(cell('a', '1'));
     const { sharedModel } = opened.context.model;
     sharedModel.insertCell(1, { cell_type: 'code', source: 'mine', metadata: {} });
@@ -102,7 +103,7 @@ describe('a write of the server', () => {
     expect(sources(opened.tab())).toEqual(['1']);
   });
 
-  it('waits for the save of a person who is in the middle of something', async () => {
+  it('waits for the user’s own save if the user has unsaved edits', async () => {
     const opened = await open(cell('a', '1'));
     opened.type(0, 'half a tho');
     await opened.write(1, put('b', '2', 'a', null));
@@ -119,16 +120,16 @@ describe('a write of the server', () => {
     expect(opened.context.model.dirty).toBe(false);
   });
 
-  it('is refused whole where the person edited the cell, with what stands there', async () => {
+  it('is refused as a whole if the user edited the cell, with the notebook of the tab', async () => {
     const opened = await open(cell('a', '1'));
     opened.type(0, 'mine');
     await opened.write(7, put('b', '2', 'a', null), put('a', 'theirs', null, '1'));
     expect(outcomes(opened)).toEqual([[7, 'refused']]);
-    expect(sources(opened.landed[0]?.document ?? opened.disk())).toEqual(['mine']);
+    expect(sources(opened.writeSettled[0]?.document ?? opened.disk())).toEqual(['mine']);
     expect(sources(opened.tab())).toEqual(['mine']);
   });
 
-  it('may change what it put itself, and remove it', async () => {
+  it('may change and remove what an earlier write put', async () => {
     const opened = await open(cell('a', '1'), cell('z', '9'));
     const drop = { change: 'remove_cell', cell: 'c', expects: '3' } as const;
     await opened.write(
@@ -143,7 +144,7 @@ describe('a write of the server', () => {
     expect(opened.tab()).toEqual(opened.disk());
   });
 
-  it('that comes twice changes nothing', async () => {
+  it('changes nothing the second time', async () => {
     const opened = await open(cell('a', '1'));
     await opened.write(1, put('b', '2', 'a', null));
     await opened.write(1, put('b', '2', 'a', null));
@@ -154,7 +155,7 @@ describe('a write of the server', () => {
     ]);
   });
 
-  it('brings outputs without trust, and nothing to undo', async () => {
+  it('brings untrusted outputs without an undo step', async () => {
     const trusted = { metadata: { trusted: true }, outputs: [stdout('old')] };
     const opened = await open(cell('a', '1', trusted));
     const model = opened.context.model.cells.get(0);
@@ -168,7 +169,7 @@ describe('a write of the server', () => {
     expect(opened.context.model.sharedModel.canUndo()).toBe(false);
   });
 
-  it('leaves the outputs of a cell alone that the person is running', async () => {
+  it('keeps the outputs of a cell that the user is running', async () => {
     const opened = await open(cell('a', '1', { outputs: [stdout('so far')] }));
     const shared = opened.context.model.sharedModel.getCell(0);
     (shared as unknown as { executionState: string }).executionState = 'running';
@@ -177,7 +178,7 @@ describe('a write of the server', () => {
     expect(opened.tab().cells[0]?.outputs).toEqual([stdout('so far')]);
   });
 
-  it('keeps how the person folded a cell, and unfolds what the server unfolds', async () => {
+  it('keeps how the user folded a cell, and unfolds what the server unfolds', async () => {
     const opened = await open(
       cell('a', '1', { metadata: { tags: ['raises-exception'], analyst_kernel: { step: 1 } } })
     );
@@ -190,7 +191,7 @@ describe('a write of the server', () => {
     });
   });
 
-  it('stays unsaved where the server cannot be reached, without a word', async () => {
+  it('stays unsaved without a dialog if the server cannot be reached', async () => {
     const opened = await open(cell('a', '1'));
     opened.files.files.set(PATH, { content: '<<<<<<< HEAD', hash: 'broken' });
     await opened.write(1, put('b', '2', 'a', null));
@@ -201,7 +202,7 @@ describe('a write of the server', () => {
 });
 
 describe('a save', () => {
-  it('joins what another wrote with what the person typed, and asks nothing', async () => {
+  it('merges what another writer saved with what the user typed, without a dialog', async () => {
     const opened = await open(cell('a', '1'), cell('b', '2'));
     const kept = opened.context.model.cells.get(0);
     opened.type(0, 'mine');
@@ -211,15 +212,15 @@ describe('a save', () => {
     expect(opened.tab()).toEqual(opened.disk());
     expect(opened.rebased).toEqual([{ hadEdits: true, conflicts: [], foreign: true }]);
     expect(document.querySelector('.jp-Dialog')).toBeNull();
-    // The cells were not made anew: the cursor and the widgets stay.
+    // The cells are the same objects: the cursor and the widgets stay.
     expect(opened.context.model.cells.get(0)).toBe(kept);
-    // The next save is a plain one.
+    // The next save merges nothing.
     opened.type(0, 'more');
     await opened.context.save();
     expect(opened.rebased).toHaveLength(1);
   });
 
-  it('during which the person types leaves the notebook dirty', async () => {
+  it('leaves the notebook dirty if the user types meanwhile', async () => {
     const opened = await open(cell('a', '1'));
     opened.type(0, 'x');
     opened.files.onSave = () => {
@@ -234,7 +235,7 @@ describe('a save', () => {
     expect(opened.context.model.dirty).toBe(false);
   });
 
-  it('of two tabs at once loses nothing of either', async () => {
+  it('loses nothing of two tabs that save at once', async () => {
     const one = await open(cell('a', '1'), cell('b', '2'));
     const other = await openAgain(one.files);
     one.type(0, 'one');
@@ -247,18 +248,18 @@ describe('a save', () => {
     expect(one.context.model.dirty).toBe(false);
   });
 
-  it('is JupyterLab’s own again when the notebook is no analysis’s any more', async () => {
+  it('is JupyterLab’s own again when the notebook no longer has an analysis', async () => {
     const opened = await open(cell('a', '1'));
     opened.live.dispose();
     opened.type(0, 'x');
     await opened.context.save();
     expect(sources(opened.disk())).toEqual(['x']);
-    expect(opened.landed).toEqual([]);
+    expect(opened.writeSettled).toEqual([]);
   });
 });
 
 describe('a file that changed', () => {
-  it('in every way at once is what the tab becomes', async () => {
+  it('is loaded with all of its changes', async () => {
     const opened = await open(...['a', 'b', 'c', 'd'].map(id => cell(id, id)));
     const text = {
       id: 'd',
@@ -276,7 +277,7 @@ describe('a file that changed', () => {
     expect(sources(opened.tab())).toEqual(['']);
   });
 
-  it('is taken over at once by a tab that has nothing of its own', async () => {
+  it('is loaded at once by a tab without edits', async () => {
     const opened = await open(cell('a', '1'));
     opened.files.write(PATH, book(cell('a', '1'), cell('b', '2')));
     await opened.live.changedOnDisk('h2');
@@ -285,7 +286,7 @@ describe('a file that changed', () => {
     expect(opened.files.saves).toBe(0);
   });
 
-  it('waits where the person has edits or runs a cell, until that is over', async () => {
+  it('waits while the user has edits or runs a cell', async () => {
     const opened = await open(cell('a', '1'));
     const shared = opened.context.model.sharedModel.getCell(0) as unknown as {
       executionState: string;
@@ -299,7 +300,7 @@ describe('a file that changed', () => {
     expect(sources(opened.tab())).toEqual(['1', '2']);
   });
 
-  it('with the person’s cell edited there too shows both', async () => {
+  it('shows both versions of a cell that the user edited too', async () => {
     const mine = { metadata: { analyst_kernel: { role: 'iteration' } } };
     const opened = await open(cell('a', '1', mine));
     opened.type(0, 'mine');
@@ -310,7 +311,7 @@ describe('a file that changed', () => {
     expect(opened.rebased[0]?.conflicts).toEqual(['a']);
   });
 
-  it('is what the person gets back who asks for it, and our writes go with the rest', async () => {
+  it('is restored when the user reverts to it, and unsaved writes are refused', async () => {
     const opened = await open(cell('a', '1'));
     opened.type(0, 'x');
     await opened.write(3, put('b', '2', 'a', null));
@@ -322,7 +323,7 @@ describe('a file that changed', () => {
     ]);
   });
 
-  it('loses nothing of a tab that was dirty before it was an analysis’s', async () => {
+  it('loses nothing of a tab that was dirty before it had an analysis', async () => {
     const files = new FakeContents();
     files.write(PATH, book(cell('a', '1'), cell('b', '2')));
     const context = await files.open(PATH);
@@ -361,9 +362,9 @@ describe('a notebook in a live room', () => {
     expect(document.querySelector('.jp-Dialog')).toBeNull();
     expect(files.saves).toBe(2);
     expect(seen).toEqual([undefined, undefined]);
-    // What is told of the file to whoever shows it is true.
+    // The file's time is shown as it is.
     expect(new Set(times)).toEqual(new Set(['2026-01-01T00:00:00Z']));
-    // Between saves JupyterLab knows the file as before.
+    // Between saves the file's model is the original.
     expect(context.contentsModel?.hash).toBe(files.files.get(PATH)?.hash);
     expect(Object.hasOwn(context, 'contentsModel')).toBe(false);
     live.dispose();
@@ -371,7 +372,7 @@ describe('a notebook in a live room', () => {
     expect(seen[2]).toBe('h4');
   });
 
-  it('is left as it is when a save fails', async () => {
+  it('is left unchanged when a save fails', async () => {
     const { files, context } = await shared();
     files.onSave = () => {
       throw new Error('full');

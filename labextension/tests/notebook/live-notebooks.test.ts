@@ -5,8 +5,8 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HEARTBEAT, LiveNotebooks } from '../../src/notebook/live-notebooks';
-import { tabName } from '../../src/notebook/tab-name';
-import { joinedNotice } from '../../src/plugins/live-notebooks';
+import { tabName } from '../../src/plugins/live-notebooks';
+import { rebaseNotice } from '../../src/plugins/live-notebooks';
 import type { Command } from '../../src/protocol/generated';
 import type { AnalystStore } from '../../src/session/store';
 import { FakeContents } from '../fakes/contents';
@@ -23,7 +23,7 @@ function book(metadata: object): object {
   return { cells: [{ ...one, execution_count: null }], metadata, nbformat: 4, nbformat_minor: 5 };
 }
 
-/** The tracker of a page, into which a test puts panels. */
+/** The tracker of a page, to which a test adds panels. */
 class Page {
   readonly panels: NotebookPanel[] = [];
   readonly widgetAdded = new Signal<this, NotebookPanel>(this);
@@ -91,7 +91,7 @@ describe('the notebooks that a page has open', () => {
     active: false
   };
 
-  it('are reported when they are opened, changed, in front, and closed', async () => {
+  it('are reported when they are opened, changed, activated and closed', async () => {
     const context = await open('a.ipynb');
     expect(reports()).toEqual([REPORT]);
     context.model.sharedModel.getCell(0).setSource('mine');
@@ -112,7 +112,7 @@ describe('the notebooks that a page has open', () => {
     expect(reports().at(-1)).toEqual({ ...REPORT, open: false, dirty: true });
   });
 
-  it('are none of ours until they belong to an analysis', async () => {
+  it('are not reported until they belong to an analysis', async () => {
     const context = await open('b.ipynb', LANGUAGE);
     expect(reports()).toEqual([]);
     context.model.setMetadata('analyst_kernel', { analysis: 'b' });
@@ -120,7 +120,7 @@ describe('the notebooks that a page has open', () => {
     expect(reports().at(-1)).toMatchObject({ analysis: 'b', path: 'b.ipynb' });
   });
 
-  it('belong to the analysis whose file they are, noted in them or not', async () => {
+  it('belong to the analysis of their file, whether their metadata names it or not', async () => {
     await open('c.ipynb', LANGUAGE);
     server.add('c', [], { notebook: 'c.ipynb' });
     const summary = server.summaries.get('c');
@@ -132,7 +132,7 @@ describe('the notebooks that a page has open', () => {
     expect(reports().at(-1)).toMatchObject({ analysis: 'c', path: 'c.ipynb' });
   });
 
-  it('are reported anew after the connection broke', async () => {
+  it('are reported again after the connection broke', async () => {
     await open('a.ipynb');
     const before = reports().length;
     server.wire.drop();
@@ -141,7 +141,7 @@ describe('the notebooks that a page has open', () => {
     expect(reports().at(-1)).toEqual(REPORT);
   });
 
-  it('take over what their files hold after the computer slept', async () => {
+  it('load their changed files after the computer slept', async () => {
     const context = await open('a.ipynb');
     files.write('a.ipynb', book({ ...NOTES, more: 1 }));
     vi.setSystemTime(Date.now() + 3_600_000);
@@ -149,7 +149,7 @@ describe('the notebooks that a page has open', () => {
     expect(context.model.getMetadata('more')).toBe(1);
   });
 
-  it('answer what the server asks, and only the one that is meant', async () => {
+  it('answer the requests for their own path only', async () => {
     await open('a.ipynb');
     await open('copy.ipynb');
     const frame = { analysis: 'a', path: 'a.ipynb' };
@@ -180,11 +180,11 @@ describe('the notebooks that a page has open', () => {
 });
 
 describe('a tab’s name', () => {
-  it('outlives a reload, and is not copied with the tab', () => {
+  it('survives a reload, and is not copied with the tab', () => {
     const storage = window.sessionStorage;
     const before = new EventTarget();
     const name = tabName(storage, before);
-    // A duplicate gets a copy of the storage while the first tab lives.
+    // A duplicate gets a copy of the storage while the first tab is open.
     const copied = tabName(storage, new EventTarget());
     expect(copied).not.toBe(name);
     before.dispatchEvent(new Event('pagehide'));
@@ -194,21 +194,21 @@ describe('a tab’s name', () => {
 
 describe('the notice of a file that changed', () => {
   const trans = nullTranslator.load('analyst_kernel');
-  const joined = { path: 'RTC:a/b.ipynb', hadEdits: false, conflicts: [], foreign: false };
+  const rebased = { path: 'RTC:a/b.ipynb', hadEdits: false, conflicts: [], foreign: false };
 
   it.each([
-    [joined, null],
-    [{ ...joined, foreign: true }, '“b.ipynb” changed on disk and was loaded again.'],
+    [rebased, null],
+    [{ ...rebased, foreign: true }, '“b.ipynb” changed on disk and was loaded again.'],
     [
-      { ...joined, hadEdits: true },
+      { ...rebased, hadEdits: true },
       '“b.ipynb” changed on disk. Those changes and your edits are now both in it.'
     ]
-  ])('is as long as it must be', (what, text) => {
-    expect(joinedNotice(what, trans)).toBe(text);
+  ])('matches the change', (what, text) => {
+    expect(rebaseNotice(what, trans)).toBe(text);
   });
 
   it('says where both versions of a cell are', () => {
-    expect(joinedNotice({ ...joined, conflicts: ['x'] }, trans)).toMatch(
+    expect(rebaseNotice({ ...rebased, conflicts: ['x'] }, trans)).toMatch(
       /^“b.ipynb” changed on disk while you edited the same cell\. Your text stays;/
     );
   });

@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  notesOf,
-  readDocument,
-  sameDocument,
-  type CellDocument,
-  type NotebookDocument
-} from '../../src/notebook/document';
+import type { CellJson, NotebookJson } from '../../src/protocol/live';
+import { notesOf, readDocument, sameDocument } from '../../src/notebook/document';
 import { mergeNotebooks } from '../../src/notebook/merge';
 
-function code(id: string, source: string, more: Partial<CellDocument> = {}): CellDocument {
+function code(id: string, source: string, more: Partial<CellJson> = {}): CellJson {
   return {
     id,
     cell_type: 'code',
@@ -20,22 +15,22 @@ function code(id: string, source: string, more: Partial<CellDocument> = {}): Cel
   };
 }
 
-function book(cells: readonly CellDocument[], metadata = {}): NotebookDocument {
+function book(cells: CellJson[], metadata = {}): NotebookJson {
   return { cells, metadata, nbformat: 4, nbformat_minor: 5 };
 }
 
-const ran = (text: string, count: number): Partial<CellDocument> => ({
+const ran = (text: string, count: number): Partial<CellJson> => ({
   outputs: [{ output_type: 'stream', name: 'stdout', text }],
   execution_count: count
 });
 const iteration = { metadata: { analyst_kernel: { role: 'iteration', iteration: 1 } } };
-const sources = (document: NotebookDocument): string[] => document.cells.map(cell => cell.source);
-const ids = (document: NotebookDocument): string[] => document.cells.map(cell => cell.id);
+const sources = (document: NotebookJson): string[] => document.cells.map(cell => cell.source);
+const ids = (document: NotebookJson): string[] => document.cells.map(cell => cell.id);
 
 describe('two versions of a notebook', () => {
   const base = book([code('a', '1'), code('b', '2'), code('c', '3')]);
 
-  it('both keep what they added, the new cells of the person where they typed them', () => {
+  it('keep the new cells of both, those of the user in their place', () => {
     const mine = book([...base.cells, code('mine', 'x')]);
     const theirs = book([...base.cells, code('t1', 'y'), code('t2', 'z')]);
     expect(ids(mergeNotebooks(base, mine, theirs).document)).toEqual([
@@ -61,7 +56,7 @@ describe('two versions of a notebook', () => {
     expect(document.cells[2]).toEqual(theirs.cells[2]);
   });
 
-  it('that changed the same text both stay: the person’s in place, the other below', () => {
+  it('keep both texts of a conflict: the user’s in place, the file’s below', () => {
     const was = book([code('a', 'plot()', iteration), code('b', '2')]);
     const mine = book([code('a', 'plot(1)', iteration), code('b', '2')]);
     const theirs = book([code('a', 'plot(2)', { ...iteration, ...ran('ok', 3) }), code('b', '2')]);
@@ -89,25 +84,25 @@ describe('two versions of a notebook', () => {
     expect(ids(mergeNotebooks(base, without, rerun).document)).toEqual(['a', 'c']);
   });
 
-  it('keep the order that the person gave the cells, new ones behind their neighbour', () => {
+  it('keep the user’s order of the cells, new cells behind their neighbour', () => {
     const mine = book([code('c', '3'), code('a', '1'), code('b', '2')]);
     const theirs = book([...base.cells, code('new', 'y')]);
     expect(ids(mergeNotebooks(base, mine, theirs).document)).toEqual(['c', 'new', 'a', 'b']);
   });
 
-  it('of which one is running a cell leave its outputs to the tab', () => {
+  it('keep the tab’s outputs of a running cell', () => {
     const mine = book([code('a', '1', ran('so far', 1)), code('b', '2'), code('c', '3')]);
     const theirs = book([code('a', '1', ran('old', 7)), code('b', '2'), code('c', '3')]);
     const running = mergeNotebooks(base, mine, theirs, new Set(['a']));
     expect(running.document.cells[0]).toEqual(mine.cells[0]);
-    // Of two that are done the later one counts.
+    // Of two finished runs the later counts.
     const done = mergeNotebooks(base, mine, theirs);
     expect(done.document.cells[0]).toEqual(theirs.cells[0]);
     const gone = book([code('b', '2'), code('c', '3')]);
     expect(ids(mergeNotebooks(base, base, gone, new Set(['a'])).document)).toContain('a');
   });
 
-  it('join the metadata key by key; what we note is the file’s', () => {
+  it('merge the metadata key by key; the analysis’s own key is the file’s', () => {
     const was = book([], { title: 'A', analyst_kernel: { version: 1, cells: { a: '1' } } });
     const mine = book([], { title: 'B', analyst_kernel: { version: 1, cells: { a: 'm' } } });
     const theirs = book([], {
@@ -122,7 +117,7 @@ describe('two versions of a notebook', () => {
     });
   });
 
-  it('take the trust of a cell from where its outputs come', () => {
+  it('take the trust of a cell with its outputs', () => {
     const html = { ...ran('<b>', 2), metadata: { trusted: false } };
     const was = book([code('a', '1', { metadata: { trusted: true } })]);
     const theirs = book([code('a', '1', html)]);
@@ -133,7 +128,7 @@ describe('two versions of a notebook', () => {
     expect(mergeNotebooks(was, mine, was).document.cells[0]?.metadata.trusted).toBe(true);
   });
 
-  it('without a known beginning lose nothing', () => {
+  it('lose nothing without a base', () => {
     const mine = book([code('a', 'mine'), code('m', 'x')]);
     const theirs = book([code('a', 'theirs'), code('t', 'y')]);
     const { document } = mergeNotebooks(null, mine, theirs);
@@ -152,7 +147,7 @@ describe('many random versions', () => {
   const cases = Array.from({ length: 400 }, (_, seed) => seed);
 
   /** Edit, add, remove and move cells as `next` says; each text is used once. */
-  function changed(document: NotebookDocument, next: () => number, who: string): NotebookDocument {
+  function changed(document: NotebookJson, next: () => number, who: string): NotebookJson {
     const cells = [...document.cells];
     const steps = Math.floor(next() * 5);
     for (let step = 0; step < steps; step += 1) {
@@ -176,7 +171,7 @@ describe('many random versions', () => {
     return book(cells, { [who]: steps });
   }
 
-  const triple = (seed: number): NotebookDocument[] => {
+  const triple = (seed: number): NotebookJson[] => {
     const next = random(seed);
     const size = Math.floor(next() * 6);
     const base = book(
@@ -192,30 +187,26 @@ describe('many random versions', () => {
   });
 
   function check(seed: number): void {
-    const [base, mine, theirs] = triple(seed) as [
-      NotebookDocument,
-      NotebookDocument,
-      NotebookDocument
-    ];
+    const [base, mine, theirs] = triple(seed) as [NotebookJson, NotebookJson, NotebookJson];
     const { document } = mergeNotebooks(base, mine, theirs);
     expect(new Set(ids(document)).size).toBe(document.cells.length);
     const [result, old] = [new Set(sources(document)), new Set(sources(base))];
     for (const text of [...sources(mine), ...sources(theirs)]) {
       expect(old.has(text) || result.has(text), `${text} of ${String(seed)}`).toBe(true);
     }
-    // Nothing appears that neither has.
+    // No text appears that neither side has.
     const known = new Set([...sources(mine), ...sources(theirs)]);
     expect(sources(document).every(text => known.has(text))).toBe(true);
-    // Once joined, the file has nothing new for the tab.
+    // After the merge, the file has nothing new for the tab.
     expect(sameDocument(mergeNotebooks(theirs, document, theirs).document, document)).toBe(true);
-    // A side that did nothing takes over the other.
+    // A side without changes becomes the other side.
     expect(sameDocument(mergeNotebooks(base, base, theirs).document, theirs)).toBe(true);
     expect(sameDocument(mergeNotebooks(base, mine, base).document, mine)).toBe(true);
   }
 });
 
 describe('a notebook as data', () => {
-  it('has joined texts, ids of its own and nothing that is only for the moment', () => {
+  it('has joined texts, unique ids and no transient data', () => {
     const read = readDocument({
       nbformat: 4,
       nbformat_minor: 5,

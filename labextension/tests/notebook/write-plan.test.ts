@@ -12,7 +12,7 @@ function put(id: string, source: string, after: string | null, expects: string |
 }
 
 describe('a write of the server', () => {
-  it('puts cells where it says, also below cells that it put itself', () => {
+  it('puts cells below their predecessor, also below cells of the same write', () => {
     const steps = planWrite(cells, [
       put('c', '3', 'a', null),
       put('d', '4', 'c', null),
@@ -25,7 +25,7 @@ describe('a write of the server', () => {
     ]);
   });
 
-  it('puts what stood at the end below what the person has put there meanwhile', () => {
+  it('puts a cell for the end below cells that the user added meanwhile', () => {
     const steps = planWrite(cells, [
       { ...put('c', '3', 'a', null), at_end: true } as Change,
       { ...put('d', '4', 'c', null), at_end: true } as Change
@@ -33,12 +33,12 @@ describe('a write of the server', () => {
     expect(steps?.map(step => 'at' in step && step.at)).toEqual([2, 3]);
   });
 
-  it('never brings trust', () => {
+  it('never grants trust', () => {
     const [step] = planWrite(cells, [put('c', '3', 'a', null)]) ?? [];
     expect(step?.do === 'insert' && step.cell.metadata).toEqual({});
   });
 
-  it('may come twice', () => {
+  it('can be repeated', () => {
     expect(planWrite(cells, [put('a', '1', null, null)])?.map(step => step.do)).toEqual(['update']);
     expect(planWrite(cells, [put('a', '1', null, 'old')])?.map(step => step.do)).toEqual([
       'update'
@@ -52,11 +52,11 @@ describe('a write of the server', () => {
     ['a cell that was deleted', put('x', 'new', 'a', 'old')],
     ['a neighbour that was deleted', put('x', 'new', 'gone', null)],
     ['a removal of what was edited', { change: 'remove_cell', cell: 'a', expects: 'old' }]
-  ])('does nothing at all at %s', (_, change) => {
+  ])('plans nothing at %s', (_, change) => {
     expect(planWrite(cells, [put('c', '3', 'b', null), change])).toBeNull();
   });
 
-  it('sets our notes whole, and the rest only where it is missing', () => {
+  it('replaces the analysis’s own metadata, and adds the rest only where it is missing', () => {
     const metadata = { analyst_kernel: { version: 1, old: true }, kernelspec: { name: 'mine' } };
     const note = { values: { version: 2 }, defaults: { kernelspec: { name: 'x' }, more: {} } };
     expect(noted(metadata, note)).toEqual({

@@ -1,4 +1,4 @@
-/** Draws a leaf of the panel for a test, on a fake server. */
+/** Draws a component of the panel for a test, on a fake server. */
 import { EditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { createMarkdownParser } from '@jupyterlab/markedparser-extension';
 import { RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
@@ -12,7 +12,7 @@ import { FakeServer } from '../fakes/server';
 
 (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
 
-/** What a test has in its hands. */
+/** What a test works with. */
 export interface Drawn {
   readonly host: HTMLElement;
   readonly model: PanelModel;
@@ -55,7 +55,7 @@ export async function draw(
     openSettings: vi.fn(),
     exportAnalysis: vi.fn(),
     branch: vi.fn(),
-    tell: vi.fn()
+    notify: vi.fn()
   };
   const rendermime = new RenderMimeRegistry({
     initialFactories: standardRendererFactories,

@@ -32,7 +32,7 @@ describe('decodeEvent', () => {
     expect(() => decodeEvent(example)).toThrow(DecodeError);
   });
 
-  it('gives back the same value, untouched', () => {
+  it('returns the same value', () => {
     const event: Event = decodeEvent(examples.get('text_streamed'));
     expect(event).toBe(examples.get('text_streamed'));
     expect(event.type === 'text_streamed' ? event.text : '').not.toBe('');
@@ -47,7 +47,7 @@ describe('decodeEvent', () => {
     [{ type: 7 }, 'a value of type number there'],
     [{ type: 'run_paused' }, 'Unknown event "run_paused"'],
     [{ type: 'toString' }, 'Unknown event "toString"']
-  ])('refuses %j and says why', (value, message) => {
+  ])('refuses %j with a reason', (value, message) => {
     expect(() => decodeEvent(value)).toThrow(message);
   });
 });
@@ -72,7 +72,7 @@ describe('decodeServerFrame', () => {
     ['{"type":"pong"}', 'Unknown frame "pong"'],
     ['{"type":"event"}', 'Expected an event, got nothing'],
     ['{"type":"event","event":{"type":"run_paused"}}', 'Unknown event "run_paused"']
-  ])('refuses %s and says why', (text, message) => {
+  ])('refuses %s with a reason', (text, message) => {
     expect(() => decodeServerFrame(text)).toThrow(message);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changedLines } from '../../src/session/code-change';
+import { changedLines } from '../../src/session/line-diff';
 import { cellReferences, mergePlaces, numberPlaces } from '../../src/session/number-places';
 import { recorded } from './recorded';
 
@@ -8,9 +8,10 @@ const proof = (text: string, cell: string | null = 'c'): never =>
 
 describe('numberPlaces', () => {
   const found = (shown: string, texts: string[]): string[] =>
-    numberPlaces(shown, texts.map(text => proof(text))).map(
-      place => `${String(place.start)}:${shown.slice(place.start, place.end)}`
-    );
+    numberPlaces(
+      shown,
+      texts.map(text => proof(text))
+    ).map(place => `${String(place.start)}:${shown.slice(place.start, place.end)}`);
 
   it('finds each number after the one before it, whole', () => {
     expect(found('17 cars, 7 of 17, 1.7 or 7.', ['17', '7', '17', '7'])).toEqual([
@@ -49,7 +50,7 @@ describe('cellReferences', () => {
     expect(text.slice(places[0]?.start, places[0]?.end)).toBe('2');
   });
 
-  it('wins or loses against a number at the same place, but both never stand', () => {
+  it('never overlaps a number at the same place', () => {
     const number = { start: 3, end: 5, cell: null, kind: 'number' as const };
     const reference = { start: 4, end: 5, cell: 'c', kind: 'reference' as const };
     expect(mergePlaces([number], [reference])).toEqual([number]);
@@ -57,7 +58,7 @@ describe('cellReferences', () => {
 });
 
 describe('changedLines', () => {
-  it('tells what a repair changes and nothing else', () => {
+  it('returns only the lines that a repair changes', () => {
     expect(changedLines('a\nb\nc', 'a\nB\nc\nd')).toEqual([
       { mark: '-', text: 'b' },
       { mark: '+', text: 'B' },
@@ -66,7 +67,7 @@ describe('changedLines', () => {
     expect(changedLines('same', 'same')).toEqual([]);
   });
 
-  it('keeps to what it can compare', () => {
+  it('returns nothing for texts that are too long', () => {
     expect(changedLines('x\n'.repeat(500), 'y')).toEqual([]);
   });
 });

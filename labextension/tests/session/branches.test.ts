@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnalysisSummary } from '../../src/client/records';
 import type { Event } from '../../src/protocol/generated';
 import { compare } from '../../src/session/comparison';
-import { changedRows } from '../../src/session/line-rows';
+import { changedRows } from '../../src/session/line-diff';
 import { reduceAll } from '../../src/session/reducer';
 import { emptyAnalysis, type AnalysisState, type IterationState } from '../../src/session/state';
 import { countBelow, holds, treeOf, type TreeNode } from '../../src/session/tree';
@@ -47,7 +47,7 @@ describe('a branch', () => {
     reason: ''
   };
 
-  it('knows which runs are its parent\'s, how far it is, and what differs', () => {
+  it("knows which runs are its parent's, how far it is, and what differs", () => {
     const on = after(started, advanced(1, 'reproduced'));
     expect(on.branch).toMatchObject({ parent: 'p', runs: 1, cells: 2, place: 1, reproduced: null });
     const done = after(started, advanced(1, 'reproduced'), advanced(2, 'differs', '-1'), finished);
@@ -58,7 +58,7 @@ describe('a branch', () => {
     });
   });
 
-  it('is none where its beginning was never told', () => {
+  it('is null without its first event', () => {
     expect(after({ ...finished, number: last + 1 }).branch).toBeNull();
   });
 });
@@ -79,16 +79,29 @@ describe('the tree', () => {
   it('has branches below their parent, in the order they were made', () => {
     const all = [add('b', 'a', 3), add('a', null, 1), add('c', 'a', 2), add('d', 'c', 4)];
     const tree = treeOf(all);
-    expect(names(tree)).toEqual([['a', [['c', [['d', []]]], ['b', []]]]]);
+    expect(names(tree)).toEqual([
+      [
+        'a',
+        [
+          ['c', [['d', []]]],
+          ['b', []]
+        ]
+      ]
+    ]);
     const [top] = tree;
     expect(top && countBelow(top)).toBe(3);
     expect(top && holds(top, 'd')).toBe(true);
     expect(top && holds(top, 'a')).toBe(false);
   });
 
-  it('loses nothing: an orphan and a round of parents stand at the top', () => {
+  it('keeps an orphan and a circle of parents at the top', () => {
     const all = [add('x', 'gone', 1), add('y', 'z', 2), add('z', 'y', 3), add('s', 's', 4)];
-    expect(names(treeOf(all))).toEqual([['x', []], ['y', []], ['z', []], ['s', []]]);
+    expect(names(treeOf(all))).toEqual([
+      ['x', []],
+      ['y', []],
+      ['z', []],
+      ['s', []]
+    ]);
   });
 });
 
@@ -99,7 +112,7 @@ describe('lines beside each other', () => {
     ['a\nb', 'b\na'],
     ['same', 'same'],
     [Array(500).fill('x').join('\n'), 'x']
-  ])('hold both texts whole', (before, now) => {
+  ])('contain both texts', (before, now) => {
     const rows = changedRows(before, now);
     const side = (which: 'left' | 'right'): string =>
       rows
@@ -112,7 +125,7 @@ describe('lines beside each other', () => {
     );
   });
 
-  it('have nothing for a side that is not there', () => {
+  it('have no text for a missing side', () => {
     expect(changedRows(null, 'a')).toEqual([{ left: null, right: 'a', same: false }]);
   });
 });
@@ -124,12 +137,14 @@ describe('two analyses', () => {
     throw new Error('no run');
   }
 
-  it('that are the same have nothing to show', () => {
+  it('have no differences if they are equal', () => {
     expect(compare(whole, whole).map(pair => pair.same)).toEqual([true]);
   });
 
   it('differ by cell, answer and question', () => {
-    const cells = run.entries.filter((entry): entry is IterationState => entry.kind === 'iteration');
+    const cells = run.entries.filter(
+      (entry): entry is IterationState => entry.kind === 'iteration'
+    );
     const changed = { ...cells[0], cell: 'other', code: `${cells[0]?.code ?? ''}\nmore` };
     const other: AnalysisState = {
       ...whole,
@@ -144,7 +159,9 @@ describe('two analyses', () => {
     };
     const [first, second] = compare(whole, other);
     expect(first?.same).toBe(false);
-    expect(first?.cells.filter(cell => !cell.same).map(cell => cell.right?.cell)).toEqual(['other']);
+    expect(first?.cells.filter(cell => !cell.same).map(cell => cell.right?.cell)).toEqual([
+      'other'
+    ]);
     expect(first?.cells.filter(cell => cell.same)).toHaveLength(cells.length - 1);
     expect(first?.cells.at(-1)?.rows.filter(row => !row.same)).toEqual([
       { left: null, right: 'more', same: false }

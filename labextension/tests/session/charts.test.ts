@@ -24,7 +24,7 @@ describe('chartGroups', () => {
       group.versions.map(version => version.chart.id)
     );
 
-  it('puts charts of one title in different cells together', () => {
+  it('groups charts with the same title in different cells', () => {
     const title = { title: 'Sales' };
     expect(groups([chart('1', title), chart('2'), chart('3', { title: ' sales' })])).toEqual([
       ['1', '3'],
@@ -32,12 +32,12 @@ describe('chartGroups', () => {
     ]);
   });
 
-  it('keeps charts of one cell apart, whatever they are called', () => {
+  it('keeps charts of one cell apart, whatever their titles', () => {
     const same = { title: 'Sales', cell: 'c' };
     expect(groups([chart('1', same), chart('2', { ...same, output: 1 })])).toEqual([['1'], ['2']]);
   });
 
-  it('takes the drawn title before the purpose of the cell', () => {
+  it('prefers the drawn title to the purpose of the cell', () => {
     const drawn = { data: { title: 'Mileage' } };
     expect(groups([chart('1', drawn), chart('2', drawn)])).toEqual([['1', '2']]);
   });
@@ -50,7 +50,13 @@ describe('chartCsv', () => {
       x_label: 'year',
       y_label: 'km/l, city',
       elements: [
-        { label: 'petrol', points: [[2001, 7.5], [2002, null]] },
+        {
+          label: 'petrol',
+          points: [
+            [2001, 7.5],
+            [2002, null]
+          ]
+        },
         { label: '=SUM(A1)', points: [[2001, 9]] }
       ]
     });

@@ -48,7 +48,7 @@ describe.each(['mileage', 'repair'] as const)('a recorded run (%s)', name => {
     }
   });
 
-  it('never changes a state that was handed out', () => {
+  it('never changes an earlier state', () => {
     let state = start(events);
     for (const event of events) {
       const copy = structuredClone(state);
@@ -58,7 +58,7 @@ describe.each(['mileage', 'repair'] as const)('a recorded run (%s)', name => {
     }
   });
 
-  it('gives the same cells, plan and answer without the streamed pieces', () => {
+  it('has the same cells, plan and answer without the streamed events', () => {
     const kept = events.filter(event => !STREAMS.has(event.type));
     const replayed = reduceAll(start(events), kept);
     const facts = (state: typeof whole): unknown => ({
@@ -69,7 +69,7 @@ describe.each(['mileage', 'repair'] as const)('a recorded run (%s)', name => {
     expect(facts(replayed)).toEqual(facts(whole));
   });
 
-  it('never shows a cell twice: as streamed code and as a cell', () => {
+  it('never contains a cell twice: as streamed code and as a cell', () => {
     let state = start(events);
     for (const event of events) {
       state = reduce(state, event);
@@ -87,7 +87,7 @@ describe('the repair', () => {
   const events = recorded('repair');
   const run = reduceAll(start(events), events).runs[0];
 
-  it('knows which cell it repairs', () => {
+  it('names the cell that it repairs', () => {
     if (run === undefined) {
       throw new Error('no run');
     }
@@ -109,7 +109,7 @@ describe('reduce', () => {
     expect(reduce(state, { ...queue, number: 7 })).toMatchObject({ last: 7, queue: ['x'] });
   });
 
-  it('keeps cells that the person runs outside a run', () => {
+  it('keeps cells that the user runs outside a run', () => {
     const cell = 'c1';
     const state = reduceAll(emptyAnalysis('a'), [
       {
@@ -129,7 +129,7 @@ describe('reduce', () => {
       { ...base, number: 4, type: 'outputs_cleared', cell },
       out(5, 'c', false)
     ]);
-    expect(state.byHand[0]?.outputs).toEqual([
+    expect(state.userCells[0]?.outputs).toEqual([
       { output_type: 'stream', name: 'stdout', text: 'c' }
     ]);
 
@@ -152,7 +152,12 @@ describe('reduce', () => {
     const two = reduceAll(before, [
       { ...finished, type: 'chart_captured', number, chart: other },
       { ...finished, number: number + 1 },
-      { ...finished, type: 'chart_captured', number: number + 2, chart: { ...chart, title: 'Anew' } }
+      {
+        ...finished,
+        type: 'chart_captured',
+        number: number + 2,
+        chart: { ...chart, title: 'Anew' }
+      }
     ]);
     expect(two.charts.map(({ id, title }) => [id, title])).toEqual([
       [chart.id, 'Anew'],

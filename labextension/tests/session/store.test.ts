@@ -3,7 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { PanelModel } from '../../src/session/panel-model';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket } from '../../src/client/socket';
-import { AnalystStore, type Turn } from '../../src/session/store';
+import { AnalystStore } from '../../src/session/store';
+import type { SummaryChange } from '../../src/tokens';
 import { FakeServer } from '../fakes/server';
 import { recorded } from './recorded';
 
@@ -11,7 +12,7 @@ const events = recorded('mileage');
 const id = events[0]?.analysis ?? '';
 
 describe('AnalystStore', () => {
-  it('announces many events at most once per frame, and misses none', async () => {
+  it('emits many events at most once per frame, and misses none', async () => {
     const server = new FakeServer();
     server.add(id);
     const store = server.connect();
@@ -36,7 +37,7 @@ describe('AnalystStore', () => {
     expect(store.state(id)?.last).toBe(events.at(-1)?.number);
   });
 
-  it('keeps an analysis that was made while an older list was on its way', async () => {
+  it('keeps an analysis that was created while the list was being fetched', async () => {
     const server = new FakeServer();
     server.add(id);
     const store = server.connect();
@@ -90,7 +91,7 @@ describe('AnalystStore', () => {
     expect(store.isLoaded(id)).toBe(true);
   });
 
-  it('keeps the list up to date and tells of turns', async () => {
+  it('keeps the list up to date and tells of changes', async () => {
     const server = new FakeServer();
     server.add('a', [], { state: 'running', updated: 2 });
     server.add('b', [], { updated: 3 });
@@ -98,9 +99,9 @@ describe('AnalystStore', () => {
     await vi.waitFor(() => {
       expect(store.analyses.map(one => one.id)).toEqual(['b', 'a']);
     });
-    const turns: Turn[] = [];
-    store.turned.connect((_, turn) => {
-      turns.push(turn);
+    const changes: SummaryChange[] = [];
+    store.summaryChanged.connect((_, change) => {
+      changes.push(change);
     });
     const after = server.summaries.get('a');
     if (after === undefined) {
@@ -109,11 +110,13 @@ describe('AnalystStore', () => {
     const summary = { ...after, state: 'idle' as const, updated: 4 };
     server.wire.push({ type: 'analysis_changed', summary });
     server.wire.push({ type: 'analysis_removed', analysis: 'b' });
-    expect(turns.map(turn => [turn.before.state, turn.after.state])).toEqual([['running', 'idle']]);
+    expect(changes.map(({ before, after }) => [before.state, after.state])).toEqual([
+      ['running', 'idle']
+    ]);
     expect(store.analyses.map(one => one.id)).toEqual(['a']);
   });
 
-  it('stops asking for events when nobody watches, and goes on from where it was', async () => {
+  it('unsubscribes with the last watcher, and continues from the last event', async () => {
     const server = new FakeServer();
     server.add(id, events.slice(0, 10));
     const store = server.connect();
@@ -161,7 +164,7 @@ describe('PanelModel', () => {
     expect(server.summaries.size).toBe(1);
   });
 
-  it('starts one analysis, however much is asked of it before it is there', async () => {
+  it('starts only one analysis for several questions at once', async () => {
     const server = new FakeServer();
     const model = await panel(server);
     const asking = model.ask('How many?');
@@ -170,7 +173,7 @@ describe('PanelModel', () => {
     expect(new Set(server.commands.map(command => command.analysis))).toEqual(new Set(['made-1']));
   });
 
-  it('keeps the data of a question that was not taken', async () => {
+  it('keeps the data of a question that was not accepted', async () => {
     const server = new FakeServer();
     server.refuse = () => 'It was stopped before it began.';
     const model = await panel(server);
@@ -244,7 +247,7 @@ describe('PanelModel', () => {
     expect(model.fault).toBeNull();
   });
 
-  it('lets go of an analysis that is deleted', async () => {
+  it('drops an analysis that is deleted', async () => {
     const server = new FakeServer();
     server.add('a');
     const model = await panel(server);

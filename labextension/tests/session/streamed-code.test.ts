@@ -32,7 +32,7 @@ describe('textFields', () => {
 });
 
 describe('codeOf', () => {
-  it('knows the tools that run code', () => {
+  it('returns code only for the tools that run code', () => {
     const tool = { id: '1', input: '{"sql": "SELECT 1", "purpose": "One"' };
     expect(codeOf({ ...tool, name: 'run_sql' })).toEqual({
       language: 'sql',

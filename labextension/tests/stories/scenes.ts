@@ -1,7 +1,7 @@
 /** The states of the panel that the stories show, each as a list of events. */
 import type { Event } from '../../src/protocol/generated';
 
-/** One scene: what has happened, and in which analysis. */
+/** One scene: an analysis with its events. */
 export interface Scene {
   readonly events: readonly Event[];
   readonly title: string;
@@ -34,7 +34,7 @@ export class Log {
   }
 }
 
-/** Everything before the first event that `stops`. */
+/** Return the events before the first that `stops`. */
 export function until(
   events: readonly Event[],
   stops: (event: Event) => boolean
@@ -49,7 +49,10 @@ export function scenes(
   repair: readonly Event[]
 ): Readonly<Record<string, Scene>> {
   const title = 'Mileage by model year';
-  const repairing = until(repair, event => event.type === 'iteration_started' && event.attempt === 2);
+  const repairing = until(
+    repair,
+    event => event.type === 'iteration_started' && event.attempt === 2
+  );
   const cutCode = repairing.slice(0, -5);
   const finished = repair.at(-1);
   const working = until(repair, event => event.type === 'model_called' && event.call === 5);
@@ -62,10 +65,9 @@ export function scenes(
       title
     },
     answered: {
-      events: new Log(repair).add('verification_started', { cells: 7 }).add(
-        'verification_finished',
-        { reproduced: 7, total: 7, reason: '', stale: false }
-      ).events,
+      events: new Log(repair)
+        .add('verification_started', { cells: 7 })
+        .add('verification_finished', { reproduced: 7, total: 7, reason: '', stale: false }).events,
       title
     },
     rules: { events: new Log(mileage).events, title: 'City mileage by year' },
@@ -108,7 +110,8 @@ export function scenes(
         status: 'failed',
         answer: '',
         details: null,
-        reason: 'The provider refused the key. Nothing was lost: the cells so far are in the notebook.'
+        reason:
+          'The provider refused the key. Nothing was lost: the cells so far are in the notebook.'
       }).events
     }
   };

@@ -4,7 +4,7 @@ import { EditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import { PanelWidget } from '../../src/panel/panel-widget';
+import { PanelWidget } from '../../src/panel/shell/panel-widget';
 import type { PanelActions } from '../../src/panel/services';
 import { decodeEvent } from '../../src/protocol/decode';
 import { PanelModel } from '../../src/session/panel-model';
@@ -97,7 +97,7 @@ const actions: PanelActions = {
   openSettings: () => undefined,
   exportAnalysis: () => undefined,
   branch: () => undefined,
-  tell: () => undefined
+  notify: () => undefined
 };
 const rendermime = new RenderMimeRegistry({
   initialFactories: standardRendererFactories,
@@ -119,5 +119,5 @@ if (query.get('view') === 'analyses') {
   model.showView('analyses');
 }
 
-// For scripts that measure: what happens is sent through the fake server.
+// Scripts that measure send events through the fake server.
 Object.assign(window, { story: { server, model, analysis } });

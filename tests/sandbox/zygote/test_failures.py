@@ -128,7 +128,7 @@ def test_a_killed_server_leaves_no_process(
     spare: bool, work: Path, kernelspecs: KernelSpecManager
 ) -> None:
     ready = (
-        "from analyst_kernel.sandbox.zygote import host as zygotes\n"
+        "from analyst_kernel.sandbox.zygote import manager as zygotes\n"
         f"SPARE = {spare}\n"
         "def wait_for_spare():\n"
         "    for made in zygotes._hosts.values(): assert made.stock.spare_ready(120)\n"

@@ -6,7 +6,7 @@ import asyncio
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.transcript import (
@@ -28,6 +28,7 @@ from analyst_kernel.models.offline.observed import parse_shown
 from analyst_kernel.models.offline.suggestions import suggest_questions
 from analyst_kernel.models.offline.task import Ready
 from analyst_kernel.protocol.outputs import ErrorOutput, ResultOutput
+from tests.support.examples import examples
 from tests.unit.offline.player import Player
 from tests.unit.offline.profiles import profile_frame, real
 
@@ -248,7 +249,7 @@ OUTPUTS = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     QUESTIONS,
     st.lists(
@@ -280,7 +281,7 @@ def test_every_conversation_ends(question, results):
     raise AssertionError("no end")
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.text(max_size=60))
 def test_any_question_is_finished_asked_or_answered_in_the_stream(question):
     request = ModelRequest(

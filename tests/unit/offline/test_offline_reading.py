@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.models.offline.cookbook import RECIPES
@@ -19,6 +19,7 @@ from analyst_kernel.models.offline.task import (
     Unclear,
 )
 from analyst_kernel.models.offline.words import name_tokens, stem, unit_of
+from tests.support.examples import examples
 from tests.unit.offline.profiles import profile_frame, real
 
 
@@ -301,7 +302,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=12).map(" ".join)))
 def test_any_text_has_a_reading_and_a_recipe(question):
     profiles = [real("vehicles"), real("nyc_airlines"), awkward()]

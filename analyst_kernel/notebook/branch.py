@@ -1,0 +1,222 @@
+"""The notebook of a branch: a notebook cut at a cell, its paths moved, its cells judged again.
+
+Pure except :func:`write`, and :func:`moved`, which checks whether the paths in code exist.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from analyst_kernel._text import nearest
+from analyst_kernel.agent.ports import AnswerEntry, Execution, IterationEntry, PlanEntry
+from analyst_kernel.notebook.document import read
+from analyst_kernel.notebook.document.cells import KEY, Cell, cell_for
+from analyst_kernel.notebook.document.operations import (
+    Document,
+    UpsertCell,
+    adoption,
+    apply,
+    cell_notes,
+    is_edited,
+    notes,
+)
+from analyst_kernel.notebook.document.serialize import Renderer
+from analyst_kernel.notebook.export.source import relocated
+from analyst_kernel.notebook.storage import files
+from analyst_kernel.notebook.storage.names import free_paths
+from analyst_kernel.notebook.storage.output_dir import ancestors_from, files_of, folders_of
+from analyst_kernel.notebook.verify.verify import CellCheck, verify_document
+from analyst_kernel.protocol.errors import InputError
+from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
+
+_KEPT = ("model", "python", "packages")
+_MOST_NAMED = 40
+
+
+def branched(
+    document: Document, cell: CellId, *, analysis: AnalysisId, notebook: str, created: str
+) -> Document:
+    """Return the notebook of a new analysis that begins with the cells up to ``cell``.
+
+    Args:
+        document: The parent's notebook; not changed.
+        cell: The last cell to keep.
+        analysis: The new analysis's id.
+        notebook: The parent's notebook, relative to the new one.
+        created: ISO time, UTC.
+
+    Raises:
+        InputError: There is no such cell.
+    """
+    places = [place for place, one in enumerate(document["cells"]) if one["id"] == cell]
+    if not places:
+        raise InputError(f"There is no cell {cell!r} in this notebook.", _instead(document, cell))
+    kept = document["cells"][: places[0] + 1]
+    ours = notes(document)
+    parent = {
+        "analysis": read.analysis_of(document),
+        "notebook": notebook,
+        "cell": cell,
+        "older": ancestors_from(document, notebook),
+    }
+    names = {one["id"] for one in kept}
+    values: dict[str, Any] = {
+        **{key: ours[key] for key in _KEPT if key in ours},
+        "parent": {key: value for key, value in parent.items() if value},
+        "runs": _runs(ours.get("runs"), kept),
+    }
+    marks = ours.get("cells")
+    if isinstance(marks, dict):
+        values["cells"] = {name: mark for name, mark in marks.items() if name in names}
+    metadata = {k: v for k, v in document["metadata"].items() if k not in (KEY, "trusted")}
+    cut = {**document, "cells": list(kept), "metadata": {**metadata, KEY: values}}
+    return _with_open_plans(apply(cut, adoption(analysis, created=created)))
+
+
+def moved(document: Document, old: Path, new: Path) -> Document:
+    """Return the notebook with data paths, relative to folder ``old``, relative to ``new``.
+
+    A cell that was ours stays ours; see :func:`relocated` for what counts as a path.
+    """
+    if old == new:
+        return document
+    for place, cell in enumerate(document["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        source = relocated(cell["source"], old, new)
+        if source == cell["source"]:
+            continue
+        after = {**cell, "source": source}
+        if is_edited(document, cell):
+            cells = list(document["cells"])
+            cells[place] = after
+            document = {**document, "cells": cells}
+        else:
+            document = apply(document, UpsertCell(after))
+    return document
+
+
+def only_run(document: Document) -> Document:
+    """Return the notebook with only those cells whose code makes its final state."""
+    names = {one.cell for one in read.cells_to_replay(document)}
+    return {**document, "cells": [cell for cell in document["cells"] if cell["id"] in names]}
+
+
+async def judged(
+    document: Document, cell: CellId, execution: Execution, *, path: Path
+) -> CellCheck:
+    """Compare an execution of a cell with its outputs in the branch's notebook ``path``.
+
+    The branch has its own ``OUTPUT_DIR``; its name in an output is no difference.
+    """
+    one = {**document, "cells": [c for c in document["cells"] if c["id"] == cell]}
+
+    async def again(_: str) -> Execution:
+        return execution
+
+    report = await verify_document(one, execute=again, folders=folders_of(document, path))
+    return report.checks[0]
+
+
+def write(document: Document, wanted: str | os.PathLike[str]) -> Path:
+    """Write a new notebook and return its path; a name that is taken gets a number.
+
+    A name also is taken if its folder for files exists.
+
+    Raises:
+        NotebookError: It cannot be written there.
+    """
+    text = Renderer().render(document)
+    for path in free_paths(wanted):
+        if os.path.lexists(files_of(path)):
+            continue
+        with suppress(FileExistsError):
+            files.create(path, text)
+            return path
+    raise AssertionError("unreachable: the names do not end")
+
+
+def branch_name(parent: Path) -> Path:
+    """Return ``STEM-branch-N.ipynb`` beside a notebook: the first N whose name is free.
+
+    A branch of a branch continues the numbers, so that names do not grow.
+    """
+    stem = re.sub(r"-branch-\d+$", "", parent.stem)
+    for number in itertools.count(1):
+        path = parent.with_name(f"{stem}-branch-{number}.ipynb")
+        if not os.path.lexists(path) and not os.path.lexists(files_of(path)):
+            return path
+    raise AssertionError("unreachable: count() does not end")
+
+
+def _runs(noted: object, kept: list[Cell]) -> dict[str, Any]:
+    """Return the notes of the cells' runs; of a run without its answer, only the question."""
+    if not isinstance(noted, dict):
+        return {}
+    begun = {cell_notes(cell).get("run") for cell in kept}
+    answered = {
+        cell_notes(cell).get("run") for cell in kept if cell_notes(cell).get("role") == "answer"
+    }
+    found: dict[str, Any] = {}
+    for run, facts in noted.items():
+        if run in begun and isinstance(facts, dict):
+            whole = run in answered
+            found[run] = facts if whole else {k: v for k, v in facts.items() if k == "question"}
+    return found
+
+
+def _with_open_plans(document: Document) -> Document:
+    """Return the notebook with plan steps as at the cut: a step without a cell is still to do."""
+    entries = read.entries_of(document)
+    answered = {entry.run for entry in entries if isinstance(entry, AnswerEntry)}
+    reached: dict[RunId, int] = {}
+    for entry in entries:
+        if isinstance(entry, IterationEntry) and entry.step is not None:
+            reached[entry.run] = max(reached.get(entry.run, 0), entry.step)
+    by_id = {cell["id"]: cell for cell in document["cells"]}
+    for entry in entries:
+        if not isinstance(entry, PlanEntry) or entry.run in answered:
+            continue
+        if is_edited(document, by_id[entry.cell]):
+            continue
+        steps = tuple(
+            step
+            if step.number <= reached.get(entry.run, 0)
+            else step.model_copy(update={"status": "todo"})
+            for step in entry.steps
+        )
+        if steps != entry.steps:
+            fresh = cell_for(PlanEntry(entry.cell, entry.run, steps))
+            document = apply(document, UpsertCell(fresh))
+    return document
+
+
+def _instead(document: Document, wanted: str) -> str:
+    """Return a sentence that names the cells, with the nearest ids first."""
+    names = [cell["id"] for cell in document["cells"]]
+    if not names:
+        return "The notebook has no cells yet."
+    near = nearest(wanted, names)
+    if near:
+        return f"The nearest are {', '.join(near)}. All: {_listed(document)}."
+    return f"Its cells are {_listed(document)}."
+
+
+def _listed(document: Document) -> str:
+    cells = document["cells"]
+    shown = [f"{cell['id']} ({_kind(cell)})" for cell in cells[:_MOST_NAMED]]
+    left = len(cells) - len(shown)
+    return ", ".join(shown) + (f" and {left} more" if left > 0 else "")
+
+
+def _kind(cell: Cell) -> str:
+    note = cell_notes(cell)
+    role, iteration = note.get("role"), note.get("iteration")
+    if role == "iteration" and isinstance(iteration, int) and iteration:
+        return f"iteration {iteration} of {note.get('run')}"
+    return str(role or f"{cell['cell_type']} of your own")
