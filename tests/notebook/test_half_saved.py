@@ -68,7 +68,7 @@ def test_what_is_json_but_no_notebook_is_not_exchanged(tmp_path: Path):
     assert path.read_text(encoding="utf-8") == "[1, 2]"
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path):
     path, copy = tmp_path / "n.ipynb", tmp_path / ".~n.ipynb"
     path.write_text(HALF, encoding="utf-8")
     copy.write_text(WHOLE, encoding="utf-8")

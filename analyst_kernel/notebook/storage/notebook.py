@@ -300,7 +300,7 @@ class StoredNotebook:
         await self._write_soon()
 
     async def flush(self) -> None:
-        """Drop pending operations that were saved, and write those that nobody is about to save.
+        """Drop pending operations that were saved, and write those that no browser will save.
 
         Raises:
             NotebookError: It cannot be read or written.

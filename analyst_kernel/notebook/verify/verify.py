@@ -125,18 +125,18 @@ async def verify_document(
     """
     since = _created(document)
     checks: list[CellCheck] = []
-    died = False
+    kernel_gone = False
     for cell in document["cells"]:
         if cell["cell_type"] != "code":
             continue
         name = CellId(cell["id"])
-        if died:
+        if kernel_gone:
             check = CellCheck(name, "error", "The kernel died in an earlier cell.")
         elif reason := _skip_reason(cell):
             check = CellCheck(name, "skipped", reason)
         else:
             execution = await execute(cell["source"])
-            died = execution.kernel_died
+            kernel_gone = execution.kernel_died
             check = _judged(cell, execution, since, folders)
         checks.append(check)
         if on_check is not None:
