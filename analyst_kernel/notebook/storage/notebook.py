@@ -63,7 +63,6 @@ class StoredNotebook:
         writer: Writer,
         store: OperationStore | None = None,
     ) -> None:
-        """Use :meth:`create` or :meth:`open` instead."""
         self._document = document
         self._base: NotebookVersion | None = base
         self._writer = writer
