@@ -164,7 +164,6 @@ class LocalCatalog:
             return tuple(changed)
 
     async def _again(self, path: str) -> list[_Granted]:
-        """Read one file again, with the lock held."""
         taken = dict(self._granted)
         return await _in_thread(lambda stop: self._file(path, taken, stop))
 
