@@ -1,4 +1,4 @@
-"""Recorded scripts for the model ``scripted``, and the notebooks that come of them."""
+"""Recorded scripts for the model ``scripted``, and the notebooks that they make."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plan(*goals: str) -> dict[str, Any]:
 
 
 def script(folder: Path, *turns: dict[str, Any], pace: float = 0.0, name: str = "script") -> str:
-    """Write a script; returns the model's name."""
+    """Write a script and return the model's name."""
     path = folder / f"{name}.json"
     path.write_text(json.dumps({"version": 1, "pace": pace, "turns": list(turns)}))
     return f"scripted:{path}"
