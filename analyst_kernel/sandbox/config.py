@@ -1,7 +1,7 @@
 """The user's settings for kernels: traits for ``jupyter_*_config.py``, with environment variables.
 
 ``c.AnalystProvisioner.memory = "4 GiB"`` wins over ``ANALYST_MEMORY=4G``, which wins over the
-default (variables: ``settings.VARIABLES``). Nothing that a notebook or a request says is read here.
+default. Nothing in a notebook or a request is read here.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any, get_args
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Float, Integer, Unicode, Union, default
 
+from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.protocol.sandbox import SandboxLevel
-from analyst_kernel.sandbox.policy import FORMS, FormName, PolicyError, ResourceLimits
+from analyst_kernel.sandbox.policy import BACKENDS, BackendName, ResourceLimits
 
 
-class ConfiguredProvisioner(LocalProvisioner):
-    """A local provisioner that knows what the user set."""
+class SettingsProvisioner(LocalProvisioner):
+    """A local provisioner with the user's settings."""
 
     require = Unicode(
         config=True, help="Lowest acceptable level: isolated, restricted, limits or none."
@@ -92,7 +93,7 @@ class ConfiguredProvisioner(LocalProvisioner):
         return float(variable("start_timeout") or 60.0)
 
     def configured_limits(self) -> dict[str, int | str]:
-        """What configuration and environment say, by the names of ``ResourceLimits``."""
+        """Return what configuration and environment say, by the names of ``ResourceLimits``."""
         return {
             "memory_bytes": self.memory,
             "processes": self.processes,
@@ -154,21 +155,21 @@ def level(value: Any) -> SandboxLevel:
     raise PolicyError(f"no such sandbox level: {value!r} (one of {', '.join(LEVELS)})")
 
 
-def form(value: Any) -> FormName | None:
-    """Check the name of a form; empty or ``auto`` is the strongest that works."""
+def form(value: Any) -> BackendName | None:
+    """Check the name of a backend; empty or ``auto`` means the strongest that works."""
     if value in (None, "", "auto"):
         return None
-    for known in FORMS:
+    for known in BACKENDS:
         if value == known:
             return known
-    raise PolicyError(f"no such sandbox form: {value!r} (one of {', '.join(FORMS)})")
+    raise PolicyError(f"no such sandbox form: {value!r} (one of {', '.join(BACKENDS)})")
 
 
 def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
     """Merge limits, later sources first; sizes may be written with a unit.
 
     Raises:
-        PolicyError: An unknown name, or a value that no kernel could live with.
+        PolicyError: An unknown name, or a value with which no kernel could run.
     """
     known = {item.name for item in fields(ResourceLimits)}
     merged: dict[str, int] = {}
@@ -182,5 +183,5 @@ def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
 
 
 def variable(setting: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """The environment variable of a setting, or ``None`` where it is not set."""
+    """Return the environment variable of a setting, or None if it is not set."""
     return (os.environ if environment is None else environment).get(VARIABLES[setting])

@@ -39,13 +39,13 @@ class _CapData(ctypes.Structure):
 
 
 def fail(what: str) -> OSError:
-    """The ``OSError`` for the last failed call of ``libc``."""
+    """Return the ``OSError`` for the last failed call of ``libc``."""
     code = ctypes.get_errno()
     return OSError(code, f"{what}: {os.strerror(code)}")
 
 
 def prctl(option: int, value: int = 0, extra: int = 0) -> int:
-    """Make the system call; returns its result, raises ``OSError`` on -1."""
+    """Make the system call; return its result, raises ``OSError`` on -1."""
     result: int = libc.prctl(
         ctypes.c_int(option),
         ctypes.c_ulong(value),
@@ -86,7 +86,7 @@ def die_with_parent(parent: int | None = None, signum: int = signal.SIGKILL) -> 
     """Have the kernel send ``signum`` when the thread that made this process ends.
 
     Args:
-        parent: The parent's pid as the caller knows it; when it is already gone, this process
+        parent: The parent's pid as the caller read it; when it is already gone, this process
             ends at once (otherwise the signal would never come).
         signum: What to send.
     """

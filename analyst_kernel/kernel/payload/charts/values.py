@@ -161,5 +161,5 @@ def span(values: list[Any]) -> list[Any] | None:
 
 
 def is_close(first: float, second: float, scale: float) -> bool:
-    """Say whether two positions are the same one, for things of size ``scale``."""
+    """Return whether two positions are the same one, for things of size ``scale``."""
     return abs(first - second) <= 1e-6 * max(abs(scale), 1e-12)
