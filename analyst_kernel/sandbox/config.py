@@ -39,58 +39,24 @@ class SettingsProvisioner(LocalProvisioner):
     bubblewrap = Unicode(config=True, help="The bubblewrap program; empty: do not use it.")
     start_timeout = Float(config=True, help="Seconds until a starting kernel must answer.")
 
-    @default("require")
-    def _default_require(self) -> str:
-        return variable("require") or "restricted"
-
-    @default("form")
-    def _default_form(self) -> str:
-        return variable("form") or ""
-
-    @default("memory")
-    def _default_memory(self) -> int | str:
-        return variable("memory_bytes") or ResourceLimits.memory_bytes
-
-    @default("processes")
-    def _default_processes(self) -> int:
-        return int(variable("processes") or ResourceLimits.processes)
-
-    @default("tmp")
-    def _default_tmp(self) -> int | str:
-        return variable("tmp_bytes") or ResourceLimits.tmp_bytes
-
-    @default("file_size")
-    def _default_file_size(self) -> int | str:
-        return variable("file_bytes") or ResourceLimits.file_bytes
-
-    @default("open_files")
-    def _default_open_files(self) -> int:
-        return int(variable("open_files") or ResourceLimits.open_files)
-
-    @default("output_size")
-    def _default_output_size(self) -> int | str:
-        return variable("output_bytes") or ResourceLimits.output_bytes
-
-    @default("cpus")
-    def _default_cpus(self) -> int:
-        return int(variable("cpus") or ResourceLimits.cpus)
-
-    @default("landlock")
-    def _default_landlock(self) -> bool:
-        return switch(variable("landlock") or "on")
-
-    @default("cgroup")
-    def _default_cgroup(self) -> bool:
-        return switch(variable("cgroup") or "on")
-
-    @default("bubblewrap")
-    def _default_bubblewrap(self) -> str:
-        found = variable("bubblewrap")
-        return "bwrap" if found is None else found
-
-    @default("start_timeout")
-    def _default_start_timeout(self) -> float:
-        return float(variable("start_timeout") or 60.0)
+    # The environment is read when a provisioner is made, not when this module is imported.
+    _require = default("require")(lambda _: variable("require") or "restricted")
+    _form = default("form")(lambda _: variable("form") or "")
+    _memory = default("memory")(lambda _: variable("memory_bytes") or ResourceLimits.memory_bytes)
+    _processes = default("processes")(lambda _: _whole("processes"))
+    _tmp = default("tmp")(lambda _: variable("tmp_bytes") or ResourceLimits.tmp_bytes)
+    _file = default("file_size")(lambda _: variable("file_bytes") or ResourceLimits.file_bytes)
+    _open_files = default("open_files")(lambda _: _whole("open_files"))
+    _output = default("output_size")(
+        lambda _: variable("output_bytes") or ResourceLimits.output_bytes
+    )
+    _cpus = default("cpus")(lambda _: _whole("cpus"))
+    _landlock = default("landlock")(lambda _: switch(variable("landlock") or "on"))
+    _cgroup = default("cgroup")(lambda _: switch(variable("cgroup") or "on"))
+    _bubblewrap = default("bubblewrap")(
+        lambda _: "bwrap" if (found := variable("bubblewrap")) is None else found
+    )
+    _start_timeout = default("start_timeout")(lambda _: float(variable("start_timeout") or 60.0))
 
     def configured_limits(self) -> dict[str, int | str]:
         """Return what configuration and environment say, by the names of ``ResourceLimits``."""
@@ -185,3 +151,7 @@ def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
 def variable(setting: str, environment: Mapping[str, str] | None = None) -> str | None:
     """Return the environment variable of a setting, or None if it is not set."""
     return (os.environ if environment is None else environment).get(VARIABLES[setting])
+
+
+def _whole(limit: str) -> int:
+    return int(variable(limit) or getattr(ResourceLimits, limit))

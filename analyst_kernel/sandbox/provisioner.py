@@ -28,7 +28,7 @@ from analyst_kernel.sandbox.linux import cgroup as control_groups
 from analyst_kernel.sandbox.linux import landlock as landlock_layer
 from analyst_kernel.sandbox.policy import BackendName, SandboxPolicy
 from analyst_kernel.sandbox.shared import shared_resources
-from analyst_kernel.sandbox.watchdog import Excess, WatchedKernel
+from analyst_kernel.sandbox.watchdog import WatchedKernel
 from analyst_kernel.sandbox.zygote.backend import warm_up
 
 _CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
@@ -42,9 +42,9 @@ class AnalystProvisioner(SettingsProvisioner):
     construction), ``notebook`` (the analysis's notebook, absolute).
 
     Attributes:
-        sandbox_report: What was probed in the running kernel, or ``None`` before the first start.
+        sandbox_report: What was probed in the running kernel, or None before the first start.
         death_reason: Why the kernel last died without being asked to: ``memory``, ``processes``,
-            ``disk``, ``time``, ``exit`` (it left by itself, code 0) or ``crash``; ``None`` if it
+            ``disk``, ``time``, ``exit`` (it left by itself, code 0) or ``crash``; None if it
             never did.
         output_dir: ``OUTPUT_DIR`` of the kernel.
         grants: What it was shown, real paths.
@@ -225,7 +225,7 @@ class AnalystProvisioner(SettingsProvisioner):
         self._watched = WatchedKernel(
             pid=started.pid,
             limits=policy.limits,
-            end=self._end_for,
+            end=self.end_for,
             alive=lambda: started.poll() is None,
             folders=(
                 (policy.output_dir, policy.limits.output_bytes),
@@ -233,10 +233,6 @@ class AnalystProvisioner(SettingsProvisioner):
             ),
         )
         shared_resources().watchdog.add(self._watched)
-
-    def _end_for(self, reason: Excess) -> None:
-        """End the kernel, called by the watchdog's thread."""
-        self.end_for(reason)
 
     def end_for(self, reason: str) -> None:
         """Kill the kernel and record why, e.g. ``time`` for a cell that ignores interrupts."""

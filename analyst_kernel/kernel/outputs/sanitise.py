@@ -136,7 +136,7 @@ def sanitise_error(
 
 
 def clean_json(value: object, depth: int = 0) -> Json:
-    """Return ``value`` as plain JSON; NaN and infinities become ``None``.
+    """Return ``value`` as plain JSON; NaN and infinities become None.
 
     Raises:
         ValueError: Not JSON, or nested deeper than 64.

@@ -17,7 +17,7 @@ MOST = 1 << 20
 
 
 class ChannelClosed(ConnectionError):
-    """The other end is gone, too slow, or speaks something else."""
+    """The other end is gone, too slow, or sent something that is not a message."""
 
 
 class Channel:

@@ -18,7 +18,7 @@ _FILE_CODES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 
 
 def hint_for(error: BaseException, output_dir: str) -> str:
-    """Return the sentence to add to ``error``; empty where it is about something else."""
+    """Return the sentence to add to ``error``; empty if it is about something else."""
     text = str(error)
     code = error.errno if isinstance(error, OSError) else None
     named = isinstance(error, OSError) and error.filename is not None

@@ -117,7 +117,7 @@ class Cgroup:
 
 
 def create(limits: ResourceLimits) -> Cgroup | None:
-    """Make a limited group, or return ``None`` where this user cannot."""
+    """Make a limited group, or return None where this user cannot."""
     sweep()
     name = f"{PREFIX}{os.getpid()}-{next(_numbers)}"
     own = dict(_own_groups())

@@ -17,7 +17,6 @@ PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
-PR_GET_NO_NEW_PRIVS = 39
 PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -83,7 +82,7 @@ def drop_all_capabilities() -> None:
 
 
 def die_with_parent(parent: int | None = None, signum: int = signal.SIGKILL) -> None:
-    """Have the kernel send ``signum`` when the thread that made this process ends.
+    """Make the kernel send ``signum`` when the thread that made this process ends.
 
     Args:
         parent: The parent's pid as the caller read it; when it is already gone, this process

@@ -51,10 +51,10 @@ def apply(
     Args:
         limits: The quotas.
         base_data: Data bytes that this process holds already and that do not count; measured
-            when ``None``.
+            when None.
         data: Whether to limit memory here; false in a launcher that is about to exec.
         base_tasks: Tasks of the user that do not count towards ``processes``; 0 in a user
-            namespace of one's own, measured when ``None``.
+            namespace of one's own, measured when None.
 
     Returns:
         The names of those that this platform did not take.

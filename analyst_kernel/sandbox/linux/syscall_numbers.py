@@ -1,6 +1,6 @@
 """System call numbers of what a kernel never needs, for x86-64 and arm64 (stdlib only).
 
-Names follow the kernel's tables; ``None`` where an architecture never had the call.
+Names follow the kernel's tables; None where an architecture never had the call.
 """
 
 from __future__ import annotations
@@ -120,5 +120,5 @@ def machine() -> str:
 
 
 def number(name: str, arch: str) -> int | None:
-    """Return the number of a call on ``arch`` (``x86_64`` or ``aarch64``), or ``None``."""
+    """Return the number of a call on ``arch`` (``x86_64`` or ``aarch64``), or None."""
     return NUMBERS[name][0 if arch == "x86_64" else 1]

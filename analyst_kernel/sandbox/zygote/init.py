@@ -27,7 +27,7 @@ def run(
 
     Args:
         channel: To the server; the kernel uses it too until it is released.
-        plan: What the container holds; ``None`` for a bare one.
+        plan: What the container holds; None for a bare one.
         app: The zygote's application, which the kernel becomes.
         leave: Closes what is the zygote's.
     """

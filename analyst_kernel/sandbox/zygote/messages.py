@@ -23,7 +23,7 @@ MOST_DESCRIPTORS = 4
 
 
 class ConnectionBroken(ConnectionError):
-    """The other end is gone, too slow, or speaks something else."""
+    """The other end is gone, too slow, or sent something that is not a record."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -144,7 +144,7 @@ def build_app(app_class: Any) -> Any:
 
 
 def _without_debugger() -> None:
-    """Have ipykernel find no debugger: it would need connections, which a kernel cannot make."""
+    """Hide the debugger from ipykernel: it needs connections, which a kernel cannot make."""
     hidden = {name: sys.modules.get(name) for name in ("debugpy", "debugpy.server")}
     sys.modules["debugpy"] = None  # type: ignore[assignment] # None is how an import is barred
     try:

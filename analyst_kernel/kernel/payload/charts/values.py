@@ -149,7 +149,7 @@ def floats(values: Any) -> Any:
 
 
 def span(values: list[Any]) -> list[Any] | None:
-    """Return the least and greatest of JSON values of one kind, or ``None``."""
+    """Return the least and greatest of JSON values of one kind, or None."""
     known = [value for value in values if value is not None and not isinstance(value, bool)]
     if not known:
         return None
