@@ -6,14 +6,13 @@ import re
 
 from playwright.sync_api import Locator, expect
 
+from tests.fakes.turns import Turn, finish
 from tests.ui.accessibility import findings
 from tests.ui.notebook_page import NotebookPage
 from tests.ui.panel_page import SLOW, Panel, Theme, ready
 from tests.ui.scripted_model import (
     QUESTION,
     ScriptedModel,
-    Turn,
-    finish,
     penguins,
     plan,
     python,
