@@ -1,4 +1,4 @@
-"""What asyncio leaves to its users: work that ends although its caller is cancelled."""
+"""What asyncio leaves to its users: work that must end, and work that nothing waits for."""
 
 from __future__ import annotations
 
@@ -35,3 +35,23 @@ async def finish_despite_cancel(
             task.exception()  # retrieved, so that asyncio does not report it as lost
         raise cancellation
     return task.result()
+
+
+class BackgroundTasks:
+    """Tasks that nothing awaits. asyncio itself keeps only weak references to running tasks."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` on the event loop until it ends or :meth:`cancel` is called."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def cancel(self) -> None:
+        """Cancel all tasks and wait for their ends. Idempotent."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 _CUTOFF = 0.6
 _CONTAINED = 0.75
+_TITLE_LENGTH = 80
 
 
 def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:
@@ -30,3 +31,11 @@ def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...
 
     scored = sorted(((score(name), name) for name in dict.fromkeys(names)), key=lambda p: -p[0])
     return tuple(name for value, name in scored if value >= _CUTOFF and name != wanted)[:count]
+
+
+def title_from_question(question: str) -> str:
+    """Return a question as a title of about 80 characters, cut between words."""
+    title = " ".join(question.split())
+    if len(title) > _TITLE_LENGTH:
+        title = title[:_TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + " …"
+    return title

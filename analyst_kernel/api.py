@@ -1,6 +1,6 @@
 """The Python API: ``async with Analyst() as analyst`` and the blocking :func:`ask`.
 
-A thin face on :class:`analyst_kernel.analysis.analysis.Analysis`; importing it starts nothing.
+A thin layer over :class:`analyst_kernel.analysis.analysis.Analysis`. Importing it starts nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.ports import User
 from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.analysis.branch import discard, is_trouble, make_branch
 from analyst_kernel.analysis.results import CellResult, Chart, Result
 from analyst_kernel.grants import GrantStore
-from analyst_kernel.notebook.document.branch import branch_name
+from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import CellCheck
 from analyst_kernel.protocol.errors import AnalystError, InputError
@@ -34,7 +35,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Analyst:
-    """An analysis that lives as long as the ``async with`` block.
+    """An analysis that is open as long as the ``async with`` block.
 
     Example::
 
@@ -43,12 +44,12 @@ class Analyst:
             more = await analyst.ask("Only for Toyota")
 
     Args:
-        model: ``provider:name``; ``None`` takes the default (Anthropic where credentials are found,
-            else the built-in rules).
-        sandbox: The isolation level below which nothing runs.
+        model: ``provider:name``; None takes the default (Anthropic if credentials are found, else
+            the built-in rules).
+        sandbox: The level of isolation below which nothing runs.
         limits: Of each run.
         approve: Whether each cell waits for ``user``.
-        user: Who answers questions and approvals; ``None`` takes the offered defaults.
+        user: Who answers questions and approvals; None takes the offered defaults.
         on_event: Called with every event as it happens; must not block.
     """
 
@@ -62,7 +63,6 @@ class Analyst:
         user: User | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
-        """Keep the settings; nothing is opened before the first question."""
         self._settings = AnalysisSettings(
             model=model, sandbox=sandbox, limits=limits or Limits(), approve=approve
         )
@@ -85,7 +85,7 @@ class Analyst:
         await self.close()
 
     async def close(self) -> None:
-        """Stop the kernel and release the model; the notebook stays. Harmless when closed."""
+        """Stop the kernel and release the model; the notebook stays. Idempotent."""
         analysis, self._analysis = self._analysis, None
         if analysis is not None:
             await analysis.close()
@@ -108,7 +108,7 @@ class Analyst:
 
         Returns:
             The answer with its findings, charts, iterations and usage. A provider that failed or a
-            budget that ended shows in ``status``, not as an exception.
+            budget that is used up shows in ``status`` and raises nothing.
 
         Raises:
             InputError: The data, notebook or model cannot be used.
@@ -166,17 +166,17 @@ class Analyst:
                 await other.ask("The same, for Toyota only")
 
         The new notebook holds the cells up to and including ``at``, which run again in its kernel.
-        What no longer reproduces is in :attr:`not_reproduced` and is told as a notice.
+        Cells that no longer reproduce are in :attr:`not_reproduced`; each is reported by a notice.
 
         Args:
             at: Id of the last cell to take over (``CellResult.cell``, ``Result.iterations``); the
                 last cell of the notebook by default.
-            notebook: Where to save it; by default beside this one. A name that is taken gets a
+            notebook: Where to save it; beside this one by default. A name that is taken gets a
                 number.
 
         Raises:
             InputError: There is no such cell, or nothing was asked yet.
-            SandboxError, KernelError: No kernel; nothing is left behind.
+            SandboxError, KernelError: No kernel started; nothing is left behind.
         """
         analysis = self._analysis
         if analysis is None or not analysis.notebook.document["cells"]:
@@ -193,7 +193,7 @@ class Analyst:
         try:
             await other._open("", (), made.path, analysis.grants)
             assert other._analysis is not None
-            checks = await other._analysis.bring_state()
+            checks = await other._analysis.restore_branch()
         except BaseException:
             await finish_despite_cancel(other.close())
             await finish_despite_cancel(discard(made, analysis.grants))
@@ -203,12 +203,12 @@ class Analyst:
 
     @property
     def not_reproduced(self) -> tuple[CellCheck, ...]:
-        """Cells that gave something else when this branch was made; empty for what is no branch."""
+        """Cells that did not reproduce when this branch was made; empty if this is no branch."""
         return self._not_reproduced
 
     @property
     def notebook(self) -> str | None:
-        """Absolute path of the notebook, once there is one."""
+        """Absolute path of the notebook, or None before it is made."""
         return self._analysis.notebook.path if self._analysis is not None else None
 
     async def _open(
@@ -228,7 +228,7 @@ class Analyst:
             if data:
                 await self._analysis.grant(data)
             return self._analysis
-        self._analysis = await Analysis.open(
+        self._analysis = await open_analysis(
             notebook=notebook,
             question=question,
             data=data,
@@ -267,8 +267,8 @@ def ask(
         except BaseException as error:  # noqa: BLE001 - carried to the caller's thread below
             outcome.append(error)
 
-    # A thread of its own, also without a running loop: the kernel dies with the thread that started
-    # it, so that thread must live exactly as long as the analysis.
+    # A thread of its own, also without a running loop: the kernel ends with the thread that started
+    # it, so that thread must run exactly as long as the analysis.
     thread = threading.Thread(target=work, name="analyst-kernel-ask", daemon=True)
     thread.start()
     thread.join()

@@ -55,6 +55,11 @@ class GrantStoreError(Exception):
     """The store cannot be used; says why and what to do."""
 
 
+def grant_kind(path: str | os.PathLike[str]) -> GrantKind:
+    """Return whether a path that is granted now is a folder or a file."""
+    return "folder" if os.path.isdir(path) else "file"
+
+
 def default_path() -> Path:
     """Return where the store lies: in the user's Jupyter data folder."""
     from jupyter_core.paths import jupyter_data_dir

@@ -38,7 +38,7 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
         ApprovalRequested(**run.stamp, ask=ask, cell=entry.cell, code=entry.code, purpose=purpose)
     )
     with run.meter.waiting_for_user():
-        approval = await user.approve(entry.code, purpose)
+        approval = await user.approve(ask, entry.code, purpose)
     run.emit(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
     match approval.decision:
         case "run":
@@ -77,7 +77,7 @@ async def ask_plan(run: Run) -> bool:
     ask = new_ask_id()
     run.emit(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
     with run.meter.waiting_for_user():
-        goals = await reader.approve_plan(run.plan.steps)
+        goals = await reader.approve_plan(ask, run.plan.steps)
     run.plan_approved = True
     edited = tuple(" ".join(goal.split()) for goal in goals if goal.strip()) != before
     if edited:

@@ -14,7 +14,7 @@ from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
-from analyst_kernel.protocol.ids import CellId, RunId
+from analyst_kernel.protocol.ids import AskId, CellId, RunId
 from analyst_kernel.protocol.outputs import CellError, Frame, Outcome, Output
 from analyst_kernel.protocol.records import Answer, Step, Usage
 from analyst_kernel.protocol.sandbox import SandboxReport
@@ -418,11 +418,16 @@ class Approval:
 class User(Protocol):
     """The user who asked the question."""
 
-    async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
-        """Return the answer, and whether the user gave it instead of taking the default."""
+    async def answer(
+        self, ask: AskId, question: str, options: Sequence[str], default: str
+    ) -> tuple[str, bool]:
+        """Return the answer, and whether the user gave it instead of taking the default.
+
+        ``ask`` is the id of the question in the events, here and below.
+        """
         ...
 
-    async def approve(self, code: str, purpose: str) -> Approval:
+    async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
         """Return the decision about a cell; only called if approval is on. May take hours."""
         ...
 
@@ -436,6 +441,6 @@ class PlanReader(Protocol):
         """Whether the plan of each question waits for the user."""
         ...
 
-    async def approve_plan(self, steps: Sequence[Step]) -> tuple[str, ...]:
+    async def approve_plan(self, ask: AskId, steps: Sequence[Step]) -> tuple[str, ...]:
         """Return the goals as accepted, in order. May take hours."""
         ...

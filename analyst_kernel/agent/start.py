@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel._text import title_from_question
 from analyst_kernel.agent.context import AgentDeps, Memory, Setup
 from analyst_kernel.agent.evidence.proof import cell_numbers
 from analyst_kernel.agent.manual.detect import manual_changes_note
@@ -19,7 +20,6 @@ from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import DatasetProfiled, KernelChanged
 from analyst_kernel.protocol.ids import new_cell_id
 
-_TITLE_LENGTH = 80
 _CHECK_SECONDS = 10.0
 
 
@@ -111,7 +111,7 @@ async def write_heading(run: Run) -> None:
         return
     if run.deps.notebook.cell_count == 0:
         note = "" if run.deps.model.is_ai else f"No AI model is at work: {run.deps.model.name}."
-        await run.record(TitleEntry(memory.title_cell, _title(run.question), note))
+        await run.record(TitleEntry(memory.title_cell, title_from_question(run.question), note))
     memory.titled = True
 
 
@@ -134,13 +134,6 @@ async def reload_after_death(run: Run, why: str) -> str:
         "is gone. Use less memory: select columns, aggregate in SQL."
     )
     return "\n".join([note, *notes])
-
-
-def _title(question: str) -> str:
-    title = " ".join(question.split())
-    if len(title) > _TITLE_LENGTH:
-        title = title[:_TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + " …"
-    return title
 
 
 async def _check_kernel(run: Run) -> None:

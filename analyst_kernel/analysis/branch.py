@@ -1,6 +1,6 @@
-"""Makes a branch of a saved notebook: its file, its grants, and the check that its state comes.
+"""Makes a branch of a saved notebook: its file, its grants, and the check that it reproduces.
 
-Needs no model and no server; both of them, and the command line, build on it.
+Needs neither a model nor a server. The command line, the Python API and the server build on it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel.agent.replay import CellReplayed, Replay
-from analyst_kernel.grants import GrantStore, GrantStoreError
-from analyst_kernel.kernel.manager import KernelHost
+from analyst_kernel.agent.replay import CellReplayed, OnCell, Replay
+from analyst_kernel.grants import GrantStore, GrantStoreError, grant_kind
 from analyst_kernel.kernel.session import KernelSession
-from analyst_kernel.notebook.document import branch as cutting
+from analyst_kernel.notebook import branch as cutting
 from analyst_kernel.notebook.document.operations import Document
 from analyst_kernel.notebook.document.read import cells_to_replay
 from analyst_kernel.notebook.export.export import read
@@ -40,10 +39,10 @@ class Branch:
 
     Attributes:
         analysis: Its id.
-        path: Where it lies.
-        cell: The last cell it took over.
+        path: Where it is saved.
+        cell: The last cell that it took over.
         document: What it holds.
-        to_run: How many cells make its state.
+        to_run: How many cells must run to give a kernel its state.
     """
 
     analysis: AnalysisId
@@ -55,7 +54,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class BranchReport:
-    """A branch, and what became of each cell when it ran again."""
+    """A branch, and each cell's result when it ran again."""
 
     branch: Branch
     checks: tuple[CellCheck, ...]
@@ -67,7 +66,7 @@ class BranchReport:
 
 
 def trouble_text(check: CellCheck) -> str:
-    """Tell the user of a cell that no longer reproduces."""
+    """Return the notice about a cell that no longer reproduces."""
     what = " ".join((check.detail or check.verdict).split())
     shown = what if len(what) <= 300 else f"{what[:300]} …"
     return (
@@ -77,7 +76,7 @@ def trouble_text(check: CellCheck) -> str:
 
 
 def is_trouble(check: CellCheck) -> bool:
-    """Say whether a cell no longer reproduces; one that could not be compared is no trouble."""
+    """Return whether a cell no longer reproduces; one that could not be compared does not count."""
     return check.verdict in ("differs", "error")
 
 
@@ -91,20 +90,20 @@ async def make_branch(
 ) -> Branch:
     """Write the notebook of a branch and give it the parent's grants. No code runs.
 
-    Data paths in the cells are rewritten where the branch lies in another folder. Cancelled or
-    failed, nothing is left behind.
+    Data paths in the cells are rewritten if the branch is saved in another folder. When this is
+    cancelled or fails, nothing is left behind.
 
     Args:
         parent: A saved notebook; not changed.
         at: The last cell to take over.
         to: Where to write it; a name that is taken gets a number.
         grants: The store of grants; the user's own by default.
-        data: What the user grants besides.
+        data: Files and folders that the user grants in addition.
 
     Raises:
         InputError: There is no such cell, or the store of grants cannot be used.
-        DataError: There is no such data.
-        NotebookError: The parent cannot be read, or the branch not be written.
+        DataError: There is no such file or folder.
+        NotebookError: The parent cannot be read, or the branch cannot be written.
     """
     for path in data:
         if not os.path.exists(path):
@@ -129,12 +128,12 @@ async def make_branch(
 
 
 async def discard(branch: Branch, grants: GrantStore | None = None) -> None:
-    """Remove a branch that nobody has seen yet: its notebook, its files, its grants."""
+    """Remove a branch that was not used yet: its notebook, its files, its grants."""
 
     def work() -> None:
         with contextlib.suppress(FileNotFoundError):
             branch.path.unlink()
-        # Its name was only chosen because no such folder was there.
+        # The branch got its name because no such folder existed, so all in it is the branch's own.
         shutil.rmtree(files_of(branch.path), ignore_errors=True)
         with contextlib.suppress(GrantStoreError):
             (grants if grants is not None else GrantStore()).forget(str(branch.path))
@@ -142,43 +141,31 @@ async def discard(branch: Branch, grants: GrantStore | None = None) -> None:
     await asyncio.to_thread(work)
 
 
-async def check_branch(
-    branch: Branch,
-    *,
-    sandbox: SandboxLevel = "restricted",
+async def restore_and_compare(
+    restore: Callable[[OnCell], Awaitable[object]],
+    document: Document,
+    path: Path,
     on_check: Callable[[CellCheck, int, int], None] | None = None,
-    host: KernelHost | None = None,
-) -> BranchReport:
-    """Bring a fresh kernel to the branch's state; compare each cell that runs with what is saved.
+) -> tuple[CellCheck, ...]:
+    """Bring a kernel to the state of a notebook and compare each cell with its saved outputs.
 
     Args:
-        branch: Which.
-        sandbox: The level below which nothing runs.
+        restore: Runs the cells in the kernel; awaits its argument after each one.
+        document: What the notebook holds.
+        path: Where it is saved.
         on_check: Called with each cell's result, how many there were so far, and how many there
             are.
-        host: Who starts the kernel.
-
-    Raises:
-        SandboxError, KernelError: No fresh kernel; nothing was compared.
     """
     checks: list[CellCheck] = []
 
-    async def judge(arrived: CellReplayed) -> None:
-        check = await judged(branch.document, branch.path, arrived)
+    async def compare(arrived: CellReplayed) -> None:
+        check = await cutting.judged(document, arrived.cell.cell, arrived.execution, path=path)
         checks.append(check)
         if on_check is not None:
             on_check(check, arrived.number, arrived.of)
 
-    cells = cells_to_replay(branch.document)
-    if not cells:
-        return BranchReport(branch, ())
-    kernel = KernelSession(notebook=str(branch.path), require=sandbox, host=host)
-    await kernel.start()
-    try:
-        await Replay().bring(kernel, cells, timeout=CELL_SECONDS, on_cell=judge)
-    finally:
-        await kernel.stop()
-    return BranchReport(branch, tuple(checks))
+    await restore(compare)
+    return tuple(checks)
 
 
 async def branch_notebook(
@@ -191,24 +178,44 @@ async def branch_notebook(
     on_made: Callable[[Branch], None] | None = None,
     on_check: Callable[[CellCheck, int, int], None] | None = None,
 ) -> BranchReport:
-    """Make a branch and check that its state comes: :func:`make_branch`, :func:`check_branch`.
+    """Make a branch, and check in a fresh kernel of its own that its cells reproduce.
 
-    A branch with a cell that no longer reproduces is kept. Cancelled, or without a kernel, nothing
-    is left behind. ``on_made`` is called when the notebook is there and nothing has run yet.
+    A branch with a cell that no longer reproduces is kept. When cancelled, or when no kernel
+    starts, nothing is left behind.
+
+    Args:
+        parent: A saved notebook; not changed.
+        at: The last cell to take over.
+        to: Where to write it; a name that is taken gets a number.
+        data: Files and folders that the user grants in addition.
+        sandbox: The level of isolation below which nothing runs.
+        on_made: Called when the notebook is written and nothing has run yet.
+        on_check: As for :func:`restore_and_compare`.
+
+    Raises:
+        SandboxError, KernelError: No kernel started; nothing was compared.
     """
     branch = await make_branch(parent, at=at, to=to, data=data)
     try:
         if on_made is not None:
             on_made(branch)
-        return await check_branch(branch, sandbox=sandbox, on_check=on_check)
+        cells = cells_to_replay(branch.document)
+        if not cells:
+            return BranchReport(branch, ())
+        kernel = KernelSession(notebook=str(branch.path), require=sandbox)
+
+        async def restore(on_cell: OnCell) -> None:
+            await Replay().bring(kernel, cells, timeout=CELL_SECONDS, on_cell=on_cell)
+
+        await kernel.start()
+        try:
+            checks = await restore_and_compare(restore, branch.document, branch.path, on_check)
+        finally:
+            await kernel.stop()
+        return BranchReport(branch, checks)
     except BaseException:
         await finish_despite_cancel(discard(branch))
         raise
-
-
-async def judged(document: Document, path: Path, arrived: CellReplayed) -> CellCheck:
-    """Say whether a cell whose state arrived gives what the notebook ``path`` holds of it."""
-    return await cutting.judged(document, arrived.cell.cell, arrived.execution, path=path)
 
 
 def _written(parent: str | os.PathLike[str], cell: CellId, to: str | os.PathLike[str]) -> Branch:
@@ -237,4 +244,4 @@ def _grant(
 ) -> None:
     store.copy(parent, path)
     for item in data:
-        store.record(path, os.fspath(item), "folder" if os.path.isdir(item) else "file")
+        store.record(path, os.fspath(item), grant_kind(item))

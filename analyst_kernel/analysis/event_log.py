@@ -1,6 +1,6 @@
-"""The record of what happened in one analysis: stamps events and hands them to whoever listens.
+"""The events of one analysis: numbers them, stamps the time and forwards them to listeners.
 
-It keeps no history of its own; a listener that wants one (the command line, a journal) keeps it.
+It keeps no history. A listener that wants one (the command line, the journal) keeps it.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from analyst_kernel.protocol.events import Event
+from analyst_kernel.protocol.events import Event, NoticeRaised
+from analyst_kernel.protocol.ids import AnalysisId
 
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -20,12 +21,12 @@ _log = logging.getLogger(__name__)
 class EventLog:
     """Numbers events from 1 and forwards them, in order, to every listener.
 
-    Recording never blocks and never raises: a listener that fails is logged and the others still
-    hear of the event, because the run that produces events must not die of a display.
+    Recording never blocks and never raises. A listener that fails is logged and the others still
+    get the event, because a display must not end the run that produces events.
     """
 
     def __init__(self, *, last: int = 0, clock: Callable[[], float] = time.time) -> None:
-        """Continue after event number ``last``; ``clock`` gives seconds since the epoch."""
+        """Continue after event number ``last``; ``clock`` returns seconds since the epoch."""
         self._last = last
         self._clock = clock
         self._listeners: list[Listener] = []
@@ -36,7 +37,7 @@ class EventLog:
         return self._last
 
     def record(self, event: Event) -> None:
-        """Stamp ``event`` and tell the listeners."""
+        """Stamp ``event`` and forward it to the listeners."""
         self._last += 1
         stamped = event.model_copy(update={"number": self._last, "at": self._clock()})
         for listener in tuple(self._listeners):
@@ -44,6 +45,17 @@ class EventLog:
                 listener(stamped)
             except Exception:  # noqa: BLE001 - a display that fails must not end the run
                 _log.exception("A listener failed on event %s", stamped.type)
+
+    def notice(
+        self,
+        analysis: AnalysisId,
+        code: str,
+        message: str,
+        *,
+        level: Literal["info", "warning"] = "warning",
+    ) -> None:
+        """Emit a notice for the user that belongs to no run."""
+        self.record(NoticeRaised(analysis=analysis, level=level, code=code, message=message))
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` for every further event; the returned function ends that."""

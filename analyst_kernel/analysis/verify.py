@@ -1,4 +1,4 @@
-"""Runs a saved notebook again in a fresh sandboxed kernel: does it give what it holds?"""
+"""Runs a saved notebook again in a fresh sandboxed kernel and compares it with what it holds."""
 
 from __future__ import annotations
 
@@ -39,9 +39,14 @@ async def _fresh_kernel(
     host: KernelHost | None,
     data: Sequence[str | os.PathLike[str]] = (),
 ) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
-    """Give a way to run cells in a kernel of its own, as if the notebook stood at ``place``.
+    """Yield a function that runs cells in a kernel of its own, and that kernel's facts.
 
-    It may read what the user granted to the analysis of the notebook ``source``, and ``data``.
+    Args:
+        place: Path of a notebook; its folder is the kernel's working folder.
+        source: The notebook whose grants the kernel gets.
+        sandbox: The level of isolation below which nothing runs.
+        host: Who starts the kernel.
+        data: What the kernel may read in addition.
     """
     for path in data:
         if not os.path.exists(path):
@@ -77,18 +82,18 @@ async def verify_notebook(
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
     Args:
-        notebook: Which.
-        data: What it may read this once, beside what was granted to it: a notebook that came from
+        notebook: Path of the notebook.
+        data: What it may read this once, in addition to its grants: a notebook that came from
             somebody else was granted nothing here.
-        sandbox: The level below which nothing runs.
+        sandbox: The level of isolation below which nothing runs.
         on_check: Called with each cell's result as it comes.
         host: Who starts the kernel.
-        book: The open notebook of a living analysis; the result is noted through it.
+        book: The notebook, if an analysis has it open; the result is then noted through it.
 
     Raises:
-        DataError: There is no such data.
+        DataError: There is no such file or folder.
         NotebookError: It cannot be read or written.
-        SandboxError, KernelError: No fresh kernel; nothing was compared.
+        SandboxError, KernelError: No kernel started; nothing was compared.
     """
     path = notebook_path(notebook)
     if book is not None:
@@ -121,9 +126,9 @@ async def clean_notebook(
     """Return a clean copy of ``notebook`` for ``destination``, and how its re-run compared.
 
     Raises:
-        DataError: There is no such data.
+        DataError: There is no such file or folder.
         NotebookError: It cannot be read.
-        SandboxError, KernelError: No fresh kernel.
+        SandboxError, KernelError: No kernel started.
     """
     source = notebook_path(notebook)
     place = os.path.abspath(destination)

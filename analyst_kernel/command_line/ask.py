@@ -97,7 +97,7 @@ async def _ask(
 ) -> int:
     from rich.console import Console
 
-    from analyst_kernel.analysis.analysis import Analysis
+    from analyst_kernel.analysis.assemble import open_analysis
     from analyst_kernel.command_line.progress import ProgressDisplay
     from analyst_kernel.command_line.terminal_user import TerminalUser
 
@@ -106,7 +106,7 @@ async def _ask(
     user: User | None = TerminalUser(console, progress) if sys.stdin.isatty() else None
     finished: list[RunFinished] = []
     try:
-        analysis = await Analysis.open(
+        analysis = await open_analysis(
             notebook=notebook, question=question, data=data, settings=settings, user=user
         )
         try:

@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 
 from analyst_kernel.agent.ports import Approval
 from analyst_kernel.command_line.progress import ProgressDisplay
+from analyst_kernel.protocol.ids import AskId
 
 _DECISIONS = {"y": "run", "": "run", "s": "skip", "a": "run_all"}
 
@@ -25,7 +26,9 @@ class TerminalUser:
         self._console = console
         self._progress = progress
 
-    async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
+    async def answer(
+        self, ask: AskId, question: str, options: Sequence[str], default: str
+    ) -> tuple[str, bool]:
         """Offer the options by number; an empty line takes the default."""
         lines = [f"[bold]{escape(question)}[/]"]
         for number, option in enumerate(options, start=1):
@@ -36,7 +39,7 @@ class TerminalUser:
             return options[int(reply) - 1], True
         return (reply, True) if reply else (default, False)
 
-    async def approve(self, code: str, purpose: str) -> Approval:
+    async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
         """Show the cell and ask whether it may run."""
         self._progress.pause()
         self._console.print(f"\n[bold]Run this cell?[/] {escape(purpose)}", highlight=False)

@@ -1,7 +1,7 @@
-"""The user's keys of model providers, kept on the server: in the system keyring, or in a file.
+"""The user's keys of model providers, stored on the server: in the system keyring, or in a file.
 
-A key is handed to its own provider's model and to nobody else: not to the browser, a log, the
-journal, this process's environment or a kernel.
+A key is given to its own provider's model only: not to the browser, a log, the journal, this
+process's environment or a kernel.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class Keys:
     """Keys by provider. Blocking; call it in a thread.
 
     Attributes:
-        version: Counts changes, so that whoever holds a model knows that its key is an old one.
+        version: Counts changes, so that a model with an old key can be detected.
     """
 
     def __init__(self, folder: Path, *, keyring: Any | None = None) -> None:
-        """Keep keys in ``keyring`` where one is given or can be used, else in ``folder``."""
+        """Store keys in ``keyring``, else in the system's keyring, else in ``folder``."""
         ring = _usable_keyring() if keyring is None else keyring
         self._vault: _Vault = _File(folder / "keys.json") if ring is None else _Ring(ring)
         self.version = 0
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return environment variables with the kept keys put in; what was set stays first."""
+        """Return environment variables with the stored keys added; variables that are set stay."""
         variables = dict(os.environ if base is None else base)
         for provider, key in self._vault.read().items():
             variable = _variable(provider)
@@ -50,14 +50,14 @@ class Keys:
         return variables
 
     def kept(self) -> tuple[str, ...]:
-        """Return the providers whose keys are kept here."""
+        """Return the providers whose keys are stored here."""
         return tuple(sorted(self._vault.read()))
 
     def keep(self, provider: str, key: str) -> None:
-        """Keep a provider's key in place of the one before.
+        """Store a provider's key in place of the one before.
 
         Raises:
-            InputError: There is no such provider, it takes no key, or this cannot be one.
+            InputError: There is no such provider, it takes no key, or this cannot be a key.
         """
         key = key.strip()
         if not _variable(provider):
@@ -70,7 +70,7 @@ class Keys:
         self.version += 1
 
     def forget(self, provider: str) -> None:
-        """Forget a provider's key; harmless where there is none."""
+        """Remove a provider's key. Idempotent."""
         keys = self._vault.read()
         if keys.pop(provider, None) is not None:
             self._vault.write(keys)
@@ -89,7 +89,7 @@ class _File:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError):
-            # Its content is not told: it may hold a key.
+            # The error does not quote the content, which may hold a key.
             raise KeyStoreError(
                 f"The kept keys in {self._path} cannot be read.", "Remove the file; add them again."
             ) from None
@@ -134,7 +134,7 @@ class _Ring:
 
 
 def _usable_keyring() -> Any | None:
-    """Return the ``keyring`` module where it is installed and has a real backend."""
+    """Return the ``keyring`` module if it is installed and has a real backend."""
     try:
         ring: Any = import_module("keyring")
         hollow: Any = (
@@ -144,7 +144,7 @@ def _usable_keyring() -> Any | None:
         return None if isinstance(ring.get_keyring(), hollow) else ring
     except ImportError:
         return None
-    except Exception:  # noqa: BLE001 - a broken backend is none
+    except Exception:  # noqa: BLE001 - a broken backend cannot be used
         return None
 
 

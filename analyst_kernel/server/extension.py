@@ -1,7 +1,7 @@
-"""The Jupyter Server extension: settings, routes, and the end of everything when the server stops.
+"""The Jupyter Server extension: its settings, its routes, and the stop of all analyses.
 
-The only place with traitlets. It is loaded at every start of a Jupyter server, so it imports
-nothing heavy: no records of the wire, no model SDK, no data library.
+The only module with traitlets. Every Jupyter server loads it at its start, so it imports nothing
+heavy: no protocol records, no model SDK, no data library.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import Dict, Enum, Float, Integer, Unicode, Union
 
 from analyst_kernel.server.http.base import BOOTSTRAP
-from analyst_kernel.server.http.loader import Bootstrap, Managers
+from analyst_kernel.server.http.loader import Bootstrap
 from analyst_kernel.server.http.routes import ROUTES
 
 if TYPE_CHECKING:
     from analyst_kernel.protocol.sandbox import SandboxLevel
+    from analyst_kernel.server.session.registry import SessionRegistry
     from analyst_kernel.server.settings import ServerSettings
 
 
@@ -80,11 +81,18 @@ class AnalystKernelApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Make the bootstrap; nothing is loaded yet."""
+        self.bootstrap = Bootstrap(self._open_registry)
+        self.settings[BOOTSTRAP] = self.bootstrap
+
+    async def _open_registry(self) -> SessionRegistry:
+        from analyst_kernel.server.session.registry import SessionRegistry
+        from analyst_kernel.server.session.services import JupyterManagers
+
         server = self.serverapp
         assert server is not None
-        self.bootstrap = Bootstrap(
-            self.server_settings,
-            Managers(
+        return await SessionRegistry.open(
+            self.server_settings(),
+            JupyterManagers(
                 kernels=server.kernel_manager,
                 sessions=server.session_manager,
                 contents=server.contents_manager,
@@ -92,7 +100,6 @@ class AnalystKernelApp(ExtensionApp):
                 events=server.event_logger,
             ),
         )
-        self.settings[BOOTSTRAP] = self.bootstrap
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
@@ -128,10 +135,10 @@ class AnalystKernelApp(ExtensionApp):
         )
 
     def current_activity(self) -> dict[str, Any] | None:
-        """Tell Jupyter how many runs a stop of the server would cut off."""
+        """Return, for Jupyter's list of activities, how many runs a stop would end."""
         at_work = self.bootstrap.at_work
         return {"runs": at_work} if at_work else None
 
     async def stop_extension(self) -> None:
-        """Stop every run, and write down what is left."""
+        """Stop every run and write what is left."""
         await self.bootstrap.close()

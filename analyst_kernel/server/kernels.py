@@ -1,7 +1,7 @@
-"""Kernels of the Jupyter server: they show under Running, and a notebook's tab attaches to them.
+"""Kernels of the Jupyter server: listed under Running, and shared with the notebook's tab.
 
-One host serves one analysis. Whatever the user does to the kernel from Jupyter's own panels is
-noticed by :meth:`ServerHost.condition`; it is this host's caller who decides what follows.
+One host serves one analysis. :meth:`ServerHost.condition` detects what the user does to the kernel
+in Jupyter's own panels; the caller acts on it.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
+from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel.kernel.manager import told
 from analyst_kernel.protocol.errors import KernelError
 
 _log = logging.getLogger(__name__)
 _ENDING_SECONDS = 20.0
-Condition: TypeAlias = Literal["none", "living", "replaced", "dead", "gone"]
-"""``replaced``: restarted by somebody else; ``gone``: shut down by somebody else."""
+Condition: TypeAlias = Literal["none", "running", "replaced", "dead", "gone"]
+"""``replaced`` and ``gone`` mean that the user restarted it or shut it down in Jupyter."""
 
 
 class ServedKernel:
-    """Stands for the kernel's manager; behind it another one can take its place.
+    """Wraps the kernel's manager, which can be replaced while the wrapper stays.
 
-    Everything that is not here is the manager's own: ``client``, ``is_alive``, ``provisioner``...
+    All other attributes are the manager's own: ``client``, ``is_alive``, ``provisioner``...
     """
 
     def __init__(self, kernel_id: str, manager: Any, launch: dict[str, Any]) -> None:
-        """Stand for ``manager``, which was started with the keywords ``launch``."""
+        """Wrap ``manager``, which was started with the keywords ``launch``."""
         self.kernel_id = kernel_id
         self.manager = manager
         self.launch = launch
@@ -40,10 +42,10 @@ class ServedKernel:
         self.process = _process(manager)
         self.is_moved = False
         self.cancel_prefetch: Callable[[], None] = lambda: None
-        """Ends what still waits for the kernel's first answer."""
+        """Ends the wait for the kernel's first answer."""
 
     def __getattr__(self, name: str) -> Any:
-        """Be the manager."""
+        """Return an attribute of the manager."""
         return getattr(self.manager, name)
 
 
@@ -58,8 +60,8 @@ class ServerHost:
         Args:
             kernels: A ``MappingKernelManager``.
             sessions: A ``SessionManager``.
-            notebook: Gives the file browser's path of the notebook, whose tab is to attach to the
-                kernel; without it, or where it gives ``None``, there is no session.
+            notebook: Returns the file browser's path of the notebook, whose tab is to use the
+                kernel. Without it, or if it returns None, there is no session.
         """
         self._kernels = kernels
         self._sessions = sessions
@@ -67,14 +69,14 @@ class ServerHost:
         self._kernel: ServedKernel | None = None
         self._released: ServedKernel | None = None
         self._spared = False
-        self._unwanted: set[asyncio.Future[None]] = set()
+        self._unwanted = BackgroundTasks()
 
     # --- the port ------------------------------------------------------------------------------
 
     async def start(
         self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
     ) -> Any:
-        """Start a kernel, or take up the living one that was released or that the notebook has."""
+        """Start a kernel, or use the released one again if it still runs."""
         taken, self._released = self._released, None
         if taken is not None and self._is_served(taken) and await taken.manager.is_alive():
             taken.process = _process(taken.manager)
@@ -93,7 +95,7 @@ class ServerHost:
         return kernel
 
     async def restart(self, km: Any) -> None:
-        """Kill the kernel and start it again; where it was shut down meanwhile, start another."""
+        """Kill the kernel and start it again, or another one if it was shut down meanwhile."""
         kernel: ServedKernel = km
         try:
             if await self._left_alone(kernel) and not kernel.is_moved:
@@ -102,7 +104,7 @@ class ServerHost:
                 await self.shutdown(kernel)
                 await self._relaunch(kernel)
             elif self._is_served(kernel):
-                pass  # somebody else has just restarted it
+                pass  # the user has just restarted it
             else:
                 await self._relaunch(kernel)
             kernel.process = _process(kernel.manager)
@@ -112,7 +114,7 @@ class ServerHost:
             raise
 
     async def shutdown(self, km: Any) -> None:
-        """End the kernel and its session; a released one is left to those who use it."""
+        """End the kernel and its session; a released kernel is left running."""
         kernel: ServedKernel = km
         if self._spared:
             self._released = kernel
@@ -124,40 +126,43 @@ class ServerHost:
             return
         await self._detach(kernel.kernel_id)
         alive = await kernel.manager.is_alive()
-        with contextlib.suppress(Exception):  # somebody else may be shutting it down too
+        with contextlib.suppress(Exception):  # Jupyter may be shutting it down too
             await _awaited(self._kernels.shutdown_kernel(kernel.kernel_id, now=not alive))
 
     def last_words(self, km: Any) -> str:
         """Return nothing: the kernel's stderr is the server's."""
         return ""
 
-    # --- what others did to it -----------------------------------------------------------------
+    # --- its condition -----------------------------------------------------------------
 
     @property
     def kernel_id(self) -> str | None:
-        """The kernel's id on this server, or ``None`` while there is none."""
+        """The kernel's id on this server, or None while there is no kernel."""
         return None if self._kernel is None else self._kernel.kernel_id
 
     async def condition(self) -> Condition:
-        """Say how the kernel is that was started here."""
+        """Return the condition of the kernel that was started here."""
         kernel = self._kernel
         if kernel is None:
             return "none"
         if not self._is_served(kernel):
             return "gone"
         if _is_ending(kernel.manager):
-            return "living"  # for a moment; then it is gone or replaced
+            return "running"  # for a moment; then it is gone or replaced
         if not await kernel.manager.is_alive():
             return "dead"
-        return "living" if _process(kernel.manager) == kernel.process else "replaced"
+        return "running" if _process(kernel.manager) == kernel.process else "replaced"
 
-    def release(self) -> None:
-        """Let the next shutdown leave the kernel running, and the next start take it up again."""
+    def take_over(self) -> AbstractContextManager[None]:
+        """Leave the kernel running at the next shutdown, and take it up again at the next start.
+
+        Inside the context manager that this returns, a start that fails does not end the kernel.
+        """
         self._released = self._kernel
+        return self._spare()
 
     @contextlib.contextmanager
-    def spared(self) -> Iterator[None]:
-        """Never end the kernel meanwhile, as a start that fails would; it is released instead."""
+    def _spare(self) -> Iterator[None]:
         self._spared = True
         try:
             yield
@@ -165,13 +170,13 @@ class ServerHost:
             self._spared = False
 
     async def close(self) -> None:
-        """End a kernel that was released and not taken up again."""
+        """End a kernel that was released and not used again. Idempotent."""
         kernel, self._released = self._released, None
         if kernel is not None:
             await self.shutdown(kernel)
 
     async def moved(self, notebook: str) -> None:
-        """Go on at the notebook's new absolute path: its tab keeps the kernel, a restart too."""
+        """Continue at the notebook's new absolute path, so that its tab keeps the kernel."""
         kernel = self._kernel
         if kernel is None:
             return
@@ -185,19 +190,19 @@ class ServerHost:
                 await self._sessions.update_session(session["id"], path=path, name=name)
 
     def touch(self) -> None:
-        """Count as activity, so that Jupyter's own culling spares the kernel."""
+        """Mark the kernel as active, so that Jupyter does not cull it."""
         if self._kernel is not None:
             self._kernel.manager.last_activity = datetime.now(UTC)
 
     @property
     def last_activity(self) -> float:
-        """When the kernel last did something for anybody, seconds since the epoch; 0: never."""
+        """Time of the kernel's last activity, seconds since the epoch; 0 if there was none."""
         moment = getattr(self._kernel and self._kernel.manager, "last_activity", None)
         return moment.timestamp() if isinstance(moment, datetime) else 0.0
 
     @property
     def busy(self) -> bool:
-        """Whether it runs a cell, whoever asked for it."""
+        """Whether it runs a cell of any client."""
         return getattr(self._kernel and self._kernel.manager, "execution_state", "") == "busy"
 
     @property
@@ -212,16 +217,14 @@ class ServerHost:
 
     async def _launch(self, launch: dict[str, Any]) -> ServedKernel:
         kernel_id = str(uuid.uuid4())
-        # Jupyter forgets a kernel whose start is cancelled, and its process stays for ever.
+        # If the start is cancelled, Jupyter loses track of the kernel and its process never ends.
         starting = asyncio.ensure_future(
             _awaited(self._kernels.start_kernel(kernel_id=kernel_id, **launch))
         )
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
-            unwanted = asyncio.ensure_future(self._end_unwanted(kernel_id, starting))
-            self._unwanted.add(unwanted)
-            unwanted.add_done_callback(self._unwanted.discard)
+            self._unwanted.start(self._end_unwanted(kernel_id, starting))
             raise
         except BaseException as error:
             await asyncio.shield(self._end_unwanted(kernel_id, starting))
@@ -229,7 +232,7 @@ class ServerHost:
                 raise known from error
             raise
         manager = self._kernels.get_kernel(kernel_id)
-        # A kernel that dies is restarted by its analysis, which then loads the data again.
+        # A kernel that ends is restarted by its analysis, which then loads the data again.
         manager.stop_restarter()
         manager.autorestart = False
         fresh = ServedKernel(kernel_id, manager, launch)
@@ -237,11 +240,11 @@ class ServerHost:
         return fresh
 
     async def _end_unwanted(self, kernel_id: str, starting: asyncio.Future[Any]) -> None:
-        """End a kernel that comes after whoever wanted it has gone."""
+        """End a kernel whose start was cancelled or failed, as soon as it is there."""
         with contextlib.suppress(Exception):
             await starting
         if kernel_id in self._kernels:
-            with contextlib.suppress(Exception):  # somebody else may be shutting it down too
+            with contextlib.suppress(Exception):  # Jupyter may be shutting it down too
                 await _awaited(self._kernels.shutdown_kernel(kernel_id, now=True))
 
     async def _relaunch(self, kernel: ServedKernel) -> None:
@@ -255,7 +258,7 @@ class ServerHost:
         await self._attach(kernel)
 
     async def _left_alone(self, kernel: ServedKernel) -> bool:
-        """Wait while somebody else shuts the kernel down or restarts it; say if nobody does."""
+        """Wait while Jupyter shuts the kernel down or restarts it; return whether it still runs."""
         if not self._is_served(kernel) or not _is_ending(kernel.manager):
             return self._is_served(kernel)
         until = time.monotonic() + _ENDING_SECONDS
@@ -268,7 +271,7 @@ class ServerHost:
     async def _restart(self, kernel: ServedKernel) -> None:
         answered = await _awaited(self._kernels.restart_kernel(kernel.kernel_id, now=True))
         if isinstance(answered, asyncio.Future):
-            # The session waits for the kernel itself; this only keeps asyncio from complaining.
+            # The session itself waits for the kernel; the result is only retrieved for asyncio.
             answered.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _is_served(self, kernel: ServedKernel) -> bool:
@@ -288,7 +291,7 @@ class ServerHost:
             ) from None
 
     async def _attach(self, kernel: ServedKernel) -> None:
-        """Have the notebook's tab use this kernel, now or when it is opened."""
+        """Make the notebook's tab use this kernel, now or when it is opened."""
         path = self._notebook() if self._notebook is not None else None
         if path is None:
             return
@@ -321,30 +324,30 @@ def _is_ending(manager: Any) -> bool:
 
 
 def _process(manager: Any) -> object:
-    """Something that differs between two launches of a kernel."""
+    """Return a value that differs between two launches of a kernel."""
     return getattr(getattr(manager, "provisioner", None), "pid", None)
 
 
 async def _awaited(value: Any) -> Any:
-    """Await where a manager is async; a sync one has done it already."""
+    """Return the result of an async or of a sync manager."""
     return await value if asyncio.iscoroutine(value) or asyncio.isfuture(value) else value
 
 
 _SECONDS = 60.0
 _KNOWN = "_kernel_info_future"
-"""Where Jupyter's connections of one kernel share what it answered."""
+"""The attribute in which Jupyter's connections of one kernel share its answer."""
 _log = logging.getLogger(__name__)
 
 
 def prefetch_kernel_info(kernels: Any, kernel_id: str) -> Callable[[], None]:
-    """Ask now, and keep the answer where Jupyter looks for it; where that is unknown, do nothing.
+    """Request the kernel's info before the first tab does, and store the answer for Jupyter.
 
     Args:
         kernels: The server's kernel manager, which has just started the kernel.
-        kernel_id: Which.
+        kernel_id: The kernel.
 
     Returns:
-        What ends the waiting for an answer, if there was none yet.
+        A function that ends the wait for the answer.
     """
     try:
         manager = kernels.get_kernel(kernel_id)
@@ -353,17 +356,17 @@ def prefetch_kernel_info(kernels: Any, kernel_id: str) -> Callable[[], None]:
         stream = kernels.connect_shell(kernel_id)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
-        def heard(frames: list[bytes]) -> None:
+        def on_answer(frames: list[bytes]) -> None:
             _, message = manager.session.feed_identities(frames)
             content = manager.session.deserialize(message)["content"]
             if not answer.done():
                 answer.set_result(content)
 
-        stream.on_recv(heard)
+        stream.on_recv(on_answer)
         setattr(manager, _KNOWN, answer)
         manager.session.send(stream, "kernel_info_request")
-    except Exception as error:  # noqa: BLE001 - a gateway's kernels: then Jupyter asks as ever
-        _log.debug("Kernel %s is not asked ahead of its tabs: %s", kernel_id, error)
+    except Exception as error:  # noqa: BLE001 - kernels of a gateway; Jupyter then asks itself
+        _log.debug("The info of kernel %s is not prefetched: %s", kernel_id, error)
         return lambda: None
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""Which model the next question goes to, and what a user may choose from."""
+"""The model that the next question goes to, and the models that a user may choose from."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from analyst_kernel.server.settings import ServerSettings
 
 
 class ModelChoice:
-    """Knows the keys that the server keeps, so that a model can be opened with them.
+    """Opens models with the keys that the server stores.
 
     Attributes:
-        default: Full name of the model that is used where none was chosen; as of the last look.
+        default: Full name of the model that is used if none was chosen; as of the last look.
         providers: Every provider, as of the last look.
     """
 
     def __init__(self, keys: Keys, settings: ServerSettings) -> None:
-        """Look at nothing yet; call :meth:`look`."""
+        """Look up nothing yet; call :meth:`look`."""
         self.default = settings.default_model or "offline:rules"
         self.providers: tuple[ProviderInfo, ...] = ()
         self._keys = keys
@@ -33,11 +33,11 @@ class ModelChoice:
 
     @property
     def version(self) -> int:
-        """Changes with the keys."""
+        """Changes whenever a key is stored or removed."""
         return self._keys.version
 
     async def look(self) -> dict[str, str]:
-        """See what there is now; returns the environment with the kept keys."""
+        """Look up providers and default; return the environment variables with the stored keys."""
         env = await asyncio.to_thread(self._keys.environment)
         self.providers = await asyncio.to_thread(list_providers, env)
         self.default = self.full(self._fixed or self._preferred or default_name(env))
@@ -51,11 +51,11 @@ class ModelChoice:
         return f"{name}:{found[0]}" if found else name
 
     def wanted(self, chosen: str) -> str:
-        """Return the model for an analysis whose user chose ``chosen`` (empty: nothing)."""
+        """Return the model for an analysis whose user chose ``chosen``, which may be empty."""
         return self.full(self._fixed or chosen or self.default)
 
     def is_ai(self, name: str) -> bool:
-        """Say whether an AI model is behind a name."""
+        """Return whether a model of that name is an AI model."""
         provider = name.partition(":")[0]
         return next((p.is_ai for p in self.providers if p.name == provider), True)
 
@@ -67,8 +67,8 @@ class ModelChoice:
         """Return the full name of a model that can be used.
 
         Raises:
-            InputError: The administrator chose another one.
-            ModelChoiceError: There is none of that name, or no credentials for it.
+            InputError: The administrator chose another model.
+            ModelChoiceError: There is no such model, or no credentials for it.
         """
         if self._fixed and self.full(name) != self.full(self._fixed):
             raise InputError(
@@ -80,7 +80,7 @@ class ModelChoice:
         return model.name
 
     async def listing(self) -> dict[str, Any]:
-        """Return what a picker shows; no secret is in it."""
+        """Return what the panel's menu of models shows; it holds no secret."""
         env = await self.look()
         local = await probe_local(env)
         kept = await asyncio.to_thread(self._keys.kept)

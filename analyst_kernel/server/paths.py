@@ -1,4 +1,4 @@
-"""Between the paths of the file browser and those of this computer."""
+"""Converts between the paths of the file browser and those of this computer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Places:
-    """Knows the server's root folder."""
+    """Converts paths by the server's root folder."""
 
     def __init__(self, root: str) -> None:
-        """Take the absolute root folder; empty where the file browser shows no local folder."""
+        """Use the absolute root folder; empty if the file browser shows no local folder."""
         self.root = os.path.realpath(root) if root else ""
 
     def absolute(self, path: str) -> str:
-        """Return what a path from the browser names here.
+        """Return the absolute path here for a path from the browser.
 
-        A path below the root folder is meant first; then an absolute one, as typed by the user.
-        A remote address stays as it is.
+        A path below the root folder has priority over an absolute one that the user typed. A
+        remote address stays as it is.
         """
         if _REMOTE.match(path):
             return path
@@ -34,7 +34,7 @@ class Places:
         return os.path.abspath(local)
 
     def served(self, path: str) -> str | None:
-        """Return the file browser's path of a file here; ``None`` where it lies outside."""
+        """Return the file browser's path of a file here, or None if it is outside its root."""
         if not self.root or not path:
             return None
         folder = os.path.realpath(os.path.dirname(path))
@@ -48,7 +48,7 @@ class Places:
         return Path(below).as_posix()
 
     def folder(self, path: str | None) -> str:
-        """Return an existing folder here for one of the browser's; else the root folder."""
+        """Return the existing folder for a path from the browser, else the root folder."""
         if path:
             wanted = self.absolute(path)
             if os.path.isdir(wanted):

@@ -1,4 +1,4 @@
-"""What the administrator and the user set for this server, as plain values."""
+"""The settings of the administrator and the user for this server, as plain values."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ServerSettings:
     """See the traits of the same names in :mod:`analyst_kernel.server.extension`.
 
     Attributes:
-        root: Absolute folder that the file browser shows; empty where it shows no local folder.
-        data: Folder of the user's where the journal and the keys lie.
+        root: Absolute folder that the file browser shows; empty if it shows no local folder.
+        data: The user's folder with the journal and the keys.
     """
 
     root: str

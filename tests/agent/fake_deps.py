@@ -27,7 +27,7 @@ from analyst_kernel.agent.ports import (
 from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, ValueCount
 from analyst_kernel.protocol.errors import DataError, KernelError, NotebookError
 from analyst_kernel.protocol.events import Event, RunFinished
-from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
+from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
 from analyst_kernel.protocol.outputs import (
     CellError,
     DisplayOutput,
@@ -321,12 +321,14 @@ class ScriptedUser:
         self.approvals = list(approvals)
         self.seen: list[tuple[str, str]] = []
 
-    async def answer(self, question: str, options: Sequence[str], default: str) -> tuple[str, bool]:
+    async def answer(
+        self, ask: AskId, question: str, options: Sequence[str], default: str
+    ) -> tuple[str, bool]:
         await asyncio.sleep(0)
         answer = self.answers.pop(0)
         return (default, False) if answer is None else (answer, True)
 
-    async def approve(self, code: str, purpose: str) -> Approval:
+    async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
         await asyncio.sleep(0)
         self.seen.append((code, purpose))
         return self.approvals.pop(0)

@@ -30,6 +30,13 @@ from tests.support.cli import (
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a working folder with ``vehicles.csv``."""
+    shutil.copyfile(VEHICLES, tmp_path / "vehicles.csv")
+    return tmp_path
+
+
+@pytest.fixture
 def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     return folder

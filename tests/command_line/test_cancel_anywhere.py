@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.protocol.events import Event, RunFinished
 from tests.command_line.conversation import MILEAGE, credentials, mileage, refusals
 from tests.fakes.turns import Fault, call, say, turn
@@ -38,7 +39,7 @@ async def opened(server: WireServer, folder: Path, name: str) -> AsyncIterator[A
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in credentials(server).items():
             patch.setenv(variable, value)
-        analysis = await Analysis.open(
+        analysis = await open_analysis(
             notebook=folder / name,
             data=[folder / "vehicles.csv"],
             settings=AnalysisSettings(model="anthropic:claude-sonnet-5-5"),

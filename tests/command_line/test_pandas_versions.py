@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import AnalysisSettings
+from analyst_kernel.analysis.assemble import open_analysis
 from tests.kernel.pandas2 import pandas2_kernel
 from tests.support.cli import QUESTION, cells, mileage_by_year, notebook_at, pictures
 
@@ -25,7 +26,7 @@ OTHERS = (
 
 async def answer_all(folder: Path, kernel: str, pandas: str) -> None:
     settings = AnalysisSettings(model="offline:rules", sandbox="none", kernel_name=kernel)
-    analysis = await Analysis.open(
+    analysis = await open_analysis(
         notebook=folder / "mileage.ipynb", data=[folder / "vehicles.csv"], settings=settings
     )
     try:

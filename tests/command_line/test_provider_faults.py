@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.protocol.events import Event, ModelRetried, NotebookSaved, RunFinished
 from tests.command_line.conversation import credentials, refusals, results
 from tests.fakes.fixtures import FAKE_KEY
@@ -45,7 +46,7 @@ async def analysis(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in credentials(server).items():
             patch.setenv(name, value)
-        opened = await Analysis.open(
+        opened = await open_analysis(
             notebook=folder / "faults.ipynb",
             data=[folder / "vehicles.csv"],
             settings=AnalysisSettings(model="anthropic:claude-sonnet-5-5"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.ports import AnswerEntry, Execution, PlanEntry, SetupEntry
-from analyst_kernel.notebook.document.branch import (
+from analyst_kernel.notebook.branch import (
     branch_name,
     branched,
     judged,

@@ -76,7 +76,7 @@ class Tab:
             async with asyncio.timeout(DEADLINE), self._changed:
                 await self._changed.wait_for(lambda: found() is not None or self.closed is not None)
         except TimeoutError:
-            seen = [_told(frame) for frame in self.frames[start:]]
+            seen = [_summary(frame) for frame in self.frames[start:]]
             raise AssertionError(f"it never came; there were {seen}") from None
         frame = found()
         assert frame is not None, f"the socket closed: {self.closed}"
@@ -114,7 +114,7 @@ class Tab:
             self._changed.notify_all()
 
 
-def _told(frame: dict[str, Any]) -> str:
+def _summary(frame: dict[str, Any]) -> str:
     event = frame.get("event", frame)
     words = {k: event[k] for k in ("state", "outcome", "status", "reason", "message") if k in event}
     return f"{event['type']} {words}"

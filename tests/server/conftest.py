@@ -37,7 +37,7 @@ class Server:
         self.browser = Browser(port, BASE_URL)
 
     async def analyses(self) -> SessionRegistry:
-        """Return the living analyses, for what no route tells."""
+        """Return the analyses of the server, for what no route offers."""
         found: SessionRegistry = await self.app.web_app.settings[BOOTSTRAP].get()
         return found
 

@@ -32,8 +32,8 @@ class Scene:
         self.panel = await self.browser.tab(self.analysis)
         await self.ask("x = 1")
         self.path = (await self.browser.summary(self.analysis))["notebook"]
-        # The end of a run is told before its last write is seen in the file. A page that opens in
-        # between joins the two when it saves; the tab of these tests knows no joining.
+        # The end of a run is emitted before its last write is in the file. A real page that opens
+        # in between merges the two when it saves; the tab of these tests does not merge.
         await self.settled()
         return self
 

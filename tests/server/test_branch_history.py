@@ -1,4 +1,4 @@
-"""What a branch's own event log begins with, cut at each cell of a recorded run. Pure."""
+"""The first events of a branch that is cut at each cell of a recorded run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from analyst_kernel.protocol.events import (
 )
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.records import Answer
-from analyst_kernel.server.events.history import CUT, Kept, history
+from analyst_kernel.server.events.history import CUT, BranchContent, events_of_branch
 from tests.contracts.repository import ROOT
 
 RECORDED = ROOT / "labextension" / "tests" / "recorded" / "repair.jsonl"
@@ -37,7 +37,7 @@ def ended() -> tuple[IterationFinished, ...]:
     return tuple(event for event in recorded() if isinstance(event, IterationFinished))
 
 
-def kept(cells: int, *, answered: bool) -> Kept:
+def kept(cells: int, *, answered: bool) -> BranchContent:
     """Return what a notebook holds with the question, so many of its cells, perhaps the answer."""
     run = RunId("r1")
     entries: list[Entry] = [QuestionEntry(CellId("q"), run, "What?")]
@@ -49,11 +49,11 @@ def kept(cells: int, *, answered: bool) -> Kept:
         )
     if answered:
         entries.append(AnswerEntry(CellId("a"), run, Answer(text="It is so."), "answered"))
-    return Kept(frozenset(entry.cell for entry in entries), entries)
+    return BranchContent(frozenset(entry.cell for entry in entries), entries)
 
 
-def past(events: tuple[Event, ...], what: Kept) -> tuple[Event, ...]:
-    return history(
+def past(events: tuple[Event, ...], what: BranchContent) -> tuple[Event, ...]:
+    return events_of_branch(
         events, what, analysis=AnalysisId("b2"), notebook="/b.ipynb", model="a:b", is_ai=True
     )
 
@@ -86,7 +86,7 @@ def test_an_answered_run_is_taken_over_as_it_was() -> None:
     assert sum(isinstance(event, ChartCaptured) for event in found) == len(charts)
 
 
-def test_a_run_that_no_journal_knows_is_told_from_the_notebook() -> None:
+def test_a_run_without_journal_comes_from_the_notebook() -> None:
     found = past((), kept(2, answered=True))
     begun, ending = found[0], found[-1]
     assert isinstance(begun, RunStarted)
@@ -97,4 +97,4 @@ def test_a_run_that_no_journal_knows_is_told_from_the_notebook() -> None:
 
 
 def test_what_the_notebook_does_not_hold_is_left_out() -> None:
-    assert not any(event.run for event in past(recorded(), Kept(frozenset(), ())))
+    assert not any(event.run for event in past(recorded(), BranchContent(frozenset(), ())))

@@ -32,8 +32,7 @@ from analyst_kernel.protocol.socket import CaughtUpFrame
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.coalesce import EncodedEvent, LiveTail, join_all
 from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
-from analyst_kernel.server.events.recorder import Recorder
-from analyst_kernel.server.events.replay import past
+from analyst_kernel.server.events.recorder import Recorder, replay_events
 
 ONE = AnalysisId("one")
 RUN = RunId("r1")
@@ -95,9 +94,9 @@ async def test_pieces_are_joined_to_few_frames_and_no_character_is_lost() -> Non
     writer = await subscribed(wire)
     began = time.monotonic()
     for number in range(1, 1_001):
-        wire.tab.tell(ONE, [said(number, f"{number},")])
+        wire.tab.send_events(ONE, [said(number, f"{number},")])
         await asyncio.sleep(0)
-    wire.tab.tell(ONE, [notice(1_001)])
+    wire.tab.send_events(ONE, [notice(1_001)])
     async with asyncio.timeout(30):
         while 1_001 not in wire.numbers():
             await asyncio.sleep(0.005)
@@ -115,7 +114,9 @@ async def test_a_tab_that_does_not_read_loses_streamed_pieces_first() -> None:
     await wire.until(1)
     wire.open.clear()
     for number in range(1, 200):
-        wire.tab.tell(ONE, [notice(number) if number % 10 == 0 else said(number, call=number)])
+        wire.tab.send_events(
+            ONE, [notice(number) if number % 10 == 0 else said(number, call=number)]
+        )
     wire.open.set()
     async with asyncio.timeout(30):
         while 190 not in wire.numbers():
@@ -128,13 +129,13 @@ async def test_a_tab_that_does_not_read_loses_streamed_pieces_first() -> None:
     await writer
 
 
-async def test_a_tab_that_never_reads_is_told_to_come_back() -> None:
+async def test_a_tab_that_never_reads_is_closed_with_try_again_later() -> None:
     wire = Wire(most_frames=50)
     writer = await subscribed(wire)
     await wire.until(1)
     wire.open.clear()
     for number in range(1, 200):
-        wire.tab.tell(ONE, [notice(number)])
+        wire.tab.send_events(ONE, [notice(number)])
     assert [code for code, _ in wire.closed] == [1013]
     assert wire.tab.closed
     wire.open.set()
@@ -154,15 +155,15 @@ async def test_what_happens_during_a_replay_comes_after_it_once() -> None:
     writer = asyncio.create_task(wire.tab.run())
     replay = asyncio.create_task(wire.tab.catch_up(ONE, slow(), 3))
     await wire.until(1)
-    wire.tab.tell(ONE, [notice(4), notice(5)])
+    wire.tab.send_events(ONE, [notice(4), notice(5)])
     gate.set()
     await replay
     await wire.until(6)
     assert wire.numbers() == [1, 2, 3, 4, 5]
     assert wire.sent[3] == json.loads(CaughtUpFrame(analysis=ONE, last=3).model_dump_json())
-    wire.tab.tell(AnalysisId("another"), [notice(9)])
+    wire.tab.send_events(AnalysisId("another"), [notice(9)])
     wire.tab.unsubscribe(ONE)
-    wire.tab.tell(ONE, [notice(6)])
+    wire.tab.send_events(ONE, [notice(6)])
     wire.tab.stop()
     await writer
     assert wire.numbers() == [1, 2, 3, 4, 5]
@@ -185,19 +186,19 @@ async def test_a_long_past_waits_for_the_tab_instead_of_filling_its_queue() -> N
     await writer
 
 
-async def test_five_hundred_events_a_second_are_journalled_and_told_in_order(
+async def test_five_hundred_events_a_second_are_journalled_and_delivered_in_order(
     tmp_path: Path,
 ) -> None:
     journal = Journal(tmp_path / "journal.sqlite3")
     journal.save(StoredAnalysis(id=ONE))
     wires = [Wire(), Wire()]
     writers = [await subscribed(wire) for wire in wires]
-    told: list[int] = []
+    delivered: list[int] = []
 
     def deliver(batch: Any) -> None:
-        told.extend(one.number for one in batch)
+        delivered.extend(one.number for one in batch)
         for wire in wires:
-            wire.tab.tell(ONE, batch)
+            wire.tab.send_events(ONE, batch)
 
     recorder = Recorder(journal, ONE, last=0, deliver=deliver)
     for number in range(1, 1_501):
@@ -205,7 +206,7 @@ async def test_five_hundred_events_a_second_are_journalled_and_told_in_order(
         if number % 50 == 0:
             await asyncio.sleep(0)
     await recorder.settled()
-    assert told == list(range(1, 1_501))
+    assert delivered == list(range(1, 1_501))
     assert recorder.delivered == 1_500
     assert [row.number for row in journal.events(ONE)] == list(range(5, 1_501, 5))
     for wire in wires:
@@ -223,11 +224,11 @@ async def test_five_hundred_events_a_second_are_journalled_and_told_in_order(
 async def test_a_journal_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite3")
     journal.close()
-    told: list[EncodedEvent] = []
-    recorder = Recorder(journal, ONE, last=0, deliver=told.extend)
+    delivered: list[EncodedEvent] = []
+    recorder = Recorder(journal, ONE, last=0, deliver=delivered.extend)
     recorder.take(notice(1).event)
     await recorder.settled()
-    assert [one.number for one in told] == [1]
+    assert [one.number for one in delivered] == [1]
     assert "cannot be written" in recorder.trouble
 
 
@@ -243,13 +244,13 @@ async def test_a_reconnect_gets_prose_once(tmp_path: Path) -> None:
         ModelReplied(analysis=ONE, run=RUN, number=7, call=1, stop_reason="x", usage=Usage()),
     ]
     rows: list[Row] = []
-    for told in map(EncodedEvent.of, events):
-        kept = [*tail.add(told), *([] if told.is_stream else [told])]
+    for delivered in map(EncodedEvent.of, events):
+        kept = [*tail.add(delivered), *([] if delivered.is_stream else [delivered])]
         rows += [Row(k.number, k.first, k.event.type, RUN, k.json) for k in kept]
     journal.append(ONE, rows, 7)
 
     async def replay(after: int) -> list[tuple[int, str]]:
-        sent = past(journal, ONE, after=after, edge=7, live=tail.after(after))
+        sent = replay_events(journal, ONE, after=after, edge=7, live=tail.after(after))
         return [(n, EVENT.validate_json(text).type) async for n, text in sent]
 
     assert await replay(0) == [
@@ -266,7 +267,7 @@ def test_a_cell_that_ended_leaves_no_pieces() -> None:
         analysis=ONE, number=1, cell=CELL, index=0, output=StreamOutput(name="stdout", text="a")
     )
     tail.add(EncodedEvent.of(piece))
-    assert [told.number for told in tail.after(0)] == [1]
+    assert [delivered.number for delivered in tail.after(0)] == [1]
     tail.add(
         EncodedEvent.of(
             IterationFinished(
@@ -292,8 +293,8 @@ def test_joined_outputs_lead_where_the_single_ones_do(changes: list[Any]) -> Non
 
     def fold(pieces: list[EncodedEvent]) -> object:
         live = LiveOutputs()
-        for told in pieces:
-            event = told.event
+        for delivered in pieces:
+            event = delivered.event
             assert isinstance(event, OutputProduced)
             live.apply(OutputChange(event.index, event.output, event.append))
         return live.outputs
@@ -301,6 +302,6 @@ def test_joined_outputs_lead_where_the_single_ones_do(changes: list[Any]) -> Non
     batch = [EncodedEvent.of(event) for event in events]
     joined = join_all(batch)
     assert fold(joined) == fold(batch)
-    numbers = [told.number for told in joined]
+    numbers = [delivered.number for delivered in joined]
     assert numbers == sorted(set(numbers))
     assert not joined or joined[-1].number == len(events)

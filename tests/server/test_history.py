@@ -1,18 +1,28 @@
-"""What a notebook that was begun elsewhere tells the panel, and that nothing is told twice."""
+"""A notebook that was begun elsewhere: its conversation becomes events, once and sanitised."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
-from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.analysis.analysis import AnalysisSettings
+from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.notebook.document.read import entries_of
+from analyst_kernel.notebook.document.serialize import from_json
+from analyst_kernel.protocol.events import ChartCaptured, Event, RunFinished
+from analyst_kernel.protocol.ids import AnalysisId, CellId
 from analyst_kernel.protocol.outputs import CHART_MIME
-from analyst_kernel.server.events.history import events_of, title_of
+from analyst_kernel.server.events.history import (
+    BranchContent,
+    events_from_notebook,
+    events_of_branch,
+    title_of,
+)
 from tests.fakes.turns import plan, python, say, script
 from tests.server.browser import Browser, Tab
 from tests.server.conftest import StartServer
@@ -40,7 +50,7 @@ async def notebook(root: Path, tmp_path: Path, start_server: StartServer) -> Pat
         python(PLOT.format(title="first"), "Draw"),
         say("It is drawn."),
     )
-    analysis = await Analysis.open(
+    analysis = await open_analysis(
         question="What is drawn?",
         notebook=path,
         data=[root / "data" / "penguins_raw.csv"],
@@ -94,7 +104,7 @@ async def test_a_notebook_begun_elsewhere_shows_its_conversation_and_goes_on(
     assert asked == ["## What is drawn?", "## And now?"]
 
 
-async def test_opening_it_twice_or_after_a_restart_tells_it_once(
+async def test_opening_it_twice_or_after_a_restart_emits_it_once(
     notebook: Path, start_server: StartServer
 ) -> None:
     before = (await start_server()).browser
@@ -198,7 +208,7 @@ def test_saved_outputs_are_as_hostile_as_a_kernels() -> None:
         },
         {"output_type": "stream", "name": "stdout", "text": "x" * 300_000},
     )
-    events = events_of(document, AnalysisId("a1"), path="/n.ipynb", is_ai=lambda _: True)
+    events = events_from_notebook(document, AnalysisId("a1"), path="/n.ipynb", is_ai=lambda _: True)
     assert [event.type for event in events] == [
         "run_started", "iteration_started", "iteration_finished", "run_finished",
     ]  # fmt: skip
@@ -209,9 +219,79 @@ def test_saved_outputs_are_as_hostile_as_a_kernels() -> None:
     assert len(finished) < 150_000
 
 
-def test_a_question_without_an_answer_is_not_told_as_running() -> None:
+def _two_charts() -> dict[str, Any]:
+    """Return a notebook with two questions, each with one cell that draws and is hostile."""
+    chart = {
+        "output_type": "display_data",
+        "data": {
+            CHART_MIME: {"title": "drawn", "alt": "A line."},
+            "image/png": "iVBORw0KGgo=",
+            "text/html": "<b>kept</b><script>alert(1)</script>",
+        },
+        "metadata": {},
+    }
+    document = _notebook(chart)
+    second = _notebook(chart, run="r2")["cells"]
+    for cell in second:
+        cell["id"] += "-again"
+    document["cells"] += second
+    return document
+
+
+def _by_opening(document: dict[str, Any]) -> tuple[Event, ...]:
+    return events_from_notebook(
+        from_json(document, "n"), AnalysisId("a1"), path="/n.ipynb", is_ai=lambda _: True
+    )
+
+
+def _by_branching(document: dict[str, Any]) -> tuple[Event, ...]:
+    cells = frozenset(CellId(cell["id"]) for cell in document["cells"])
+    return events_of_branch(
+        (),
+        BranchContent(cells, entries_of(from_json(document, "n"))),
+        analysis=AnalysisId("b1"), notebook="/b.ipynb", model="x:y", is_ai=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("way", [_by_opening, _by_branching])
+def test_runs_unknown_to_the_journal_get_chart_ids_of_their_own(
+    way: Callable[[dict[str, Any]], tuple[Event, ...]],
+) -> None:
+    events = way(_two_charts())
+    ids = [event.chart.id for event in events if isinstance(event, ChartCaptured)]
+    assert ids == ["c1", "c2"]
+    ended = [event for event in events if isinstance(event, RunFinished)]
+    assert [[chart.id for chart in event.charts] for event in ended] == [["c1"], ["c2"]]
+
+
+@pytest.mark.parametrize("way", [_by_opening, _by_branching])
+def test_no_script_of_a_saved_output_reaches_an_event(
+    way: Callable[[dict[str, Any]], tuple[Event, ...]],
+) -> None:
+    written = "".join(event.model_dump_json() for event in way(_two_charts()))
+    assert "kept</b>" in written
+    assert "script" not in written
+    assert "alert(" not in written
+
+
+def test_charts_of_a_branch_are_numbered_on_from_those_of_the_journal() -> None:
+    document = _two_charts()
+    journalled = [event for event in _by_opening(document) if event.run == "r1"]
+    cells = frozenset(CellId(cell["id"]) for cell in document["cells"])
+    events = events_of_branch(
+        journalled,
+        BranchContent(cells, entries_of(from_json(document, "n"))),
+        analysis=AnalysisId("b1"), notebook="/b.ipynb", model="x:y", is_ai=True,
+    )  # fmt: skip
+    charts = {event.run: event.chart.id for event in events if isinstance(event, ChartCaptured)}
+    assert charts == {"r1": "c1", "r2": "c2"}
+
+
+def test_a_question_without_an_answer_is_not_shown_as_running() -> None:
     document = _notebook()
-    *_, ended = events_of(document, AnalysisId("a1"), path="/n.ipynb", is_ai=lambda _: True)
+    *_, ended = events_from_notebook(
+        document, AnalysisId("a1"), path="/n.ipynb", is_ai=lambda _: True
+    )
     assert ended.type == "run_finished"
     assert ended.status == "cancelled"
     assert "no answer" in ended.reason

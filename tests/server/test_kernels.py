@@ -120,8 +120,8 @@ async def test_a_kernel_that_the_user_restarts_keeps_its_id_and_what_they_ran_si
     analysis, tab = await asked(browser, tmp_path)
     (kernel,) = (await browser.fetch("GET", "api/kernels")).json
     assert (await browser.fetch("POST", f"api/kernels/{kernel['id']}/restart", {})).status == 200
-    told = await tab.event("kernel_changed", state="restarted")
-    assert "from outside" in told["reason"]
+    changed = await tab.event("kernel_changed", state="restarted")
+    assert "from outside" in changed["reason"]
     finished = await run_code(tab, analysis, "'x' in globals()")
     assert finished["outcome"] == "ok"
     (same,) = (await browser.fetch("GET", "api/kernels")).json
@@ -198,7 +198,9 @@ async def test_no_key_of_the_server_reaches_a_kernel(
     assert analysis
 
 
-async def test_verify_tells_cell_by_cell_what_reproduced(browser: Browser, tmp_path: Path) -> None:
+async def test_verify_emits_for_each_cell_whether_it_reproduced(
+    browser: Browser, tmp_path: Path
+) -> None:
     analysis, tab = await asked(browser, tmp_path, "print(6 * 7)")
     await tab.do("verify_analysis", analysis)
     begun = await tab.event("verification_started")

@@ -32,7 +32,7 @@ async def with_unsaved(scene: Scene) -> OpenTab:
     assert analysis is not None
 
     def is_taken() -> bool:
-        """Whether the tab holds everything, and its last answer has arrived."""
+        """Return whether the tab holds everything and its last answer has arrived."""
         landing = analysis.notebook._landing
         kept = session.services.journal.outstanding(AnalysisId(scene.analysis))
         return (
@@ -113,7 +113,7 @@ async def test_what_a_tab_took_that_vanished_is_said_to_wait_and_then_written(
 
 
 class Clock:
-    """Goes on when it is told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -131,7 +131,7 @@ def page() -> Tab:
     return Tab(send, lambda code, why: None)
 
 
-def told(name: str = "one", *, is_open: bool = True) -> ReportNotebook:
+def report(name: str = "one", *, is_open: bool = True) -> ReportNotebook:
     return ReportNotebook(
         type="report_notebook", analysis=AnalysisId("numbers"), tab=name, path="numbers.ipynb",
         open=is_open, dirty=True, busy=False, collaborative=False, active=True,
@@ -142,8 +142,8 @@ def begun(clock: Clock, *, ack: float = 10.0) -> tuple[Leases, Tab, Lease]:
     """Return leases with one, which is held."""
     leases = Leases(AnalysisId("numbers"), grace=60.0, ack=ack, clock=clock)
     tab = page()
-    leases.report(tab, told())
-    (lease,) = leases.session()
+    leases.report(tab, report())
+    (lease,) = leases.active()
     assert leases.holds(lease)
     return leases, tab, lease
 
@@ -152,15 +152,15 @@ def test_a_tab_that_reports_again_on_its_connection_holds_on() -> None:
     clock = Clock()
     leases, tab, lease = begun(clock)
     clock.now += SILENT_SECONDS
-    leases.report(tab, told())
-    leases.report(page(), told("two"))
+    leases.report(tab, report())
+    leases.report(page(), report("two"))
     assert leases.holds(lease)
 
 
 def test_a_tab_that_closed_the_notebook_holds_nothing() -> None:
     leases, tab, lease = begun(Clock())
-    leases.report(page(), told("two"))
-    leases.report(tab, told(is_open=False))
+    leases.report(page(), report("two"))
+    leases.report(tab, report(is_open=False))
     assert not leases.holds(lease)
 
 
@@ -176,34 +176,34 @@ def test_a_tab_that_came_back_on_another_connection_holds_only_what_it_takes_the
 ) -> None:
     leases, tab, lease = begun(Clock())
     if reported:
-        leases.report(tab, told())
+        leases.report(tab, report())
     leases.left(tab, closed=False)
     assert not leases.holds(lease)
-    leases.report(page(), told())
+    leases.report(page(), report())
     assert not leases.holds(lease)
-    (now,) = leases.session()
+    (now,) = leases.active()
     assert leases.holds(now)
 
 
 def test_another_page_under_the_name_takes_the_lease_over() -> None:
     leases, tab, lease = begun(Clock())
-    leases.report(page(), told())
+    leases.report(page(), report())
     assert not leases.holds(lease)
     leases.left(tab, closed=True)
     assert not leases.holds(lease)
-    assert len(leases.session()) == 1
+    assert len(leases.active()) == 1
 
 
 def test_a_tab_that_fell_silent_holds_nothing_until_it_reports() -> None:
     clock = Clock()
     leases, tab, lease = begun(clock)
     clock.now += SILENT_SECONDS + 1
-    assert leases.session() == []
+    assert leases.active() == []
     assert not leases.holds(lease)
-    leases.report(tab, told())
+    leases.report(tab, report())
     assert leases.holds(lease)
     clock.now += SILENT_SECONDS + 1
-    assert leases.session() == []
+    assert leases.active() == []
     clock.now += 60.0
     assert not leases.awaited
     assert not leases.holds(lease)
@@ -213,6 +213,6 @@ async def test_a_tab_that_does_not_answer_holds_nothing_until_it_reports() -> No
     leases, tab, lease = begun(Clock(), ack=0.0)
     assert await leases.write(lease, ()) is None
     assert not leases.holds(lease)
-    assert leases.session() == []
-    leases.report(tab, told())
+    assert leases.active() == []
+    leases.report(tab, report())
     assert leases.holds(lease)

@@ -26,7 +26,7 @@ async def tab_of_the_notebook(server: Server) -> AsyncIterator[Callable[[str], A
     manager = server.app.kernel_manager
     (kernel_id,) = manager.list_kernel_ids()
     client = manager.get_kernel(kernel_id).client()
-    client.session.session = "a-tab-of-the-person"
+    client.session.session = "a-tab-of-the-user"
     client.start_channels(hb=False)
     await client.wait_for_ready(timeout=DEADLINE)
     try:
@@ -78,7 +78,7 @@ def change(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(json.dumps(book))
 
 
-async def test_a_cell_run_by_hand_shows_its_new_outputs_and_the_model_is_told(
+async def test_a_cell_run_by_hand_shows_its_new_outputs_and_the_model_gets_it(
     claude_environment: WireServer, start_server: StartServer
 ) -> None:
     server = await start_server()
@@ -94,19 +94,19 @@ async def test_a_cell_run_by_hand_shows_its_new_outputs_and_the_model_is_told(
         assert ran["outputs"][0]["text"] == "x is 41\n"
         assert ran["run"] is None
         await execute("x = 7\nmine = [1, 2, 3]\nnot_there")
-    told = await ask(tab, analysis, claude_environment, "Go on")
-    assert "<data id=" in told
-    assert f"Cell {cell['id']} was run again" in told
-    assert "Run in the kernel, not saved yet:\nx = 7" in told
-    assert "It failed: NameError: name 'not_there' is not defined" in told
-    assert "mine" in told
-    assert "[new]" in told
+    prompt = await ask(tab, analysis, claude_environment, "Go on")
+    assert "<data id=" in prompt
+    assert f"Cell {cell['id']} was run again" in prompt
+    assert "Run in the kernel, not saved yet:\nx = 7" in prompt
+    assert "It failed: NameError: name 'not_there' is not defined" in prompt
+    assert "mine" in prompt
+    assert "[new]" in prompt
     # Told once.
     again = await ask(tab, analysis, claude_environment, "And now")
     assert "by hand" not in again
 
 
-async def test_edits_of_the_saved_notebook_are_told_as_a_diff(
+async def test_edits_of_the_saved_notebook_reach_the_model_as_a_diff(
     claude_environment: WireServer, start_server: StartServer
 ) -> None:
     server = await start_server()
@@ -125,10 +125,10 @@ async def test_edits_of_the_saved_notebook_are_told_as_a_diff(
 
     change(path, edit)
     start = len(tab.frames)
-    told = await ask(tab, analysis, claude_environment, "Go on")
-    assert f"Iteration 1 of r1 (cell {cell}) was edited" in told
-    assert "-x = 41\n+x = 42" in told
-    assert "Cell mine is new, the user's own:\nx * 2\nIts output:\n84" in told
+    prompt = await ask(tab, analysis, claude_environment, "Go on")
+    assert f"Iteration 1 of r1 (cell {cell}) was edited" in prompt
+    assert "-x = 41\n+x = 42" in prompt
+    assert "Cell mine is new, the user's own:\nx * 2\nIts output:\n84" in prompt
     noticed = await tab.event("hand_changes_noticed", start=start)
     assert [(c["cell"], c["change"]) for c in noticed["changes"]] == [
         (cell, "edited"), ("mine", "added"),
@@ -149,7 +149,7 @@ async def test_edits_of_the_saved_notebook_are_told_as_a_diff(
     assert undone["kept"] == [cell]
 
 
-async def test_the_model_hears_of_a_kernel_that_was_emptied_by_hand(
+async def test_the_model_is_informed_of_a_kernel_that_the_user_restarted(
     claude_environment: WireServer, start_server: StartServer
 ) -> None:
     server = await start_server()
@@ -161,7 +161,7 @@ async def test_the_model_hears_of_a_kernel_that_was_emptied_by_hand(
 
     async def taken_up() -> bool:
         session = (await server.analyses()).find(analysis)
-        async with session.analysis.exclusive:  # type: ignore[union-attr] # it is open
+        async with session.analysis._lock:
             return not session.host.busy
 
     async with asyncio.timeout(DEADLINE):
@@ -169,10 +169,10 @@ async def test_the_model_hears_of_a_kernel_that_was_emptied_by_hand(
             await asyncio.sleep(0.05)
     async with tab_of_the_notebook(server) as execute:
         await execute("x + 1")
-    told = await ask(tab, analysis, claude_environment, "Go on")
-    assert "The user restarted the kernel by hand" in told
-    assert "It failed: NameError: name 'x' is not defined" in told
-    assert "cells ran again" in told
+    prompt = await ask(tab, analysis, claude_environment, "Go on")
+    assert "The user restarted the kernel by hand" in prompt
+    assert "It failed: NameError: name 'x' is not defined" in prompt
+    assert "cells ran again" in prompt
     (kept,) = (await browser.fetch("GET", "api/kernels")).json
     assert kept["id"] == kernel["id"]
 
@@ -202,8 +202,8 @@ async def test_undo_takes_a_run_out_and_rolls_the_kernel_back(
     shown = await tab.event("iteration_finished", start=start)
     assert shown["outputs"][0]["text"] == "41 False\n"
     # Its number is not used again, and the model does not hear of its answer.
-    told = await ask(tab, analysis, wire, "Third")
-    assert "Second" not in told
+    prompt = await ask(tab, analysis, wire, "Third")
+    assert "Second" not in prompt
     assert (await tab.event("run_finished", run="r3"))["status"] == "answered"
     unknown = await tab.command("undo_run", analysis, run="r2", roll_back=False)
     assert unknown["type"] == "accepted"
@@ -226,7 +226,7 @@ async def test_a_run_at_work_cannot_be_undone(browser: Browser, tmp_path: Path) 
     assert (await tab.event("run_undone"))["rolled_back"] is False
 
 
-async def test_a_check_is_noted_in_the_notebook_with_versions_and_told_when_it_is_opened_anew(
+async def test_a_check_is_noted_in_the_notebook_with_versions_and_emitted_when_it_is_opened_again(
     browser: Browser, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = script(tmp_path, python("print(6 * 7)"), say("Done."))
@@ -249,5 +249,5 @@ async def test_a_check_is_noted_in_the_notebook_with_versions_and_told_when_it_i
          "execution_count": None}))  # fmt: skip
     again = await browser.begin(notebook=str(path.relative_to(server.app.root_dir)))
     opened = await browser.tab(again)
-    told = await opened.event("verification_finished")
-    assert (told["reproduced"], told["stale"]) == (ended["reproduced"], True)
+    finished = await opened.event("verification_finished")
+    assert (finished["reproduced"], finished["stale"]) == (ended["reproduced"], True)

@@ -152,7 +152,7 @@ async def test_a_notebook_that_is_closed_is_written_at_once(scene: Scene) -> Non
     assert scene.code() == ["x = 1", "y = 2"]
 
 
-async def test_of_two_tabs_one_writes_and_the_other_hears_of_it(scene: Scene) -> None:
+async def test_of_two_tabs_one_writes_and_the_other_is_notified(scene: Scene) -> None:
     first, second = await scene.open("one"), await scene.open("two")
     await first.report(active=False)
     await second.report(active=True)

@@ -57,7 +57,7 @@ async def test_two_tabs_see_the_same_and_a_late_one_sees_the_past(
 
     assert finals(first.events) == finals(second.events) == finals(late.events)
     assert caught["last"] == first.events[-1]["number"]
-    # What the model thought is told again, whole, in one piece.
+    # The thinking of the model is sent again, in one piece.
     assert [e["text"] for e in late.of("thinking_streamed")] == ["Adding."]
     assert not late.of("output_produced")
     assert not late.of("tool_input_streamed")
@@ -170,7 +170,7 @@ async def test_what_cannot_be_taken_is_refused_with_a_remedy(browser: Browser) -
     assert (await browser.summary(analysis))["questions"] == 0
 
 
-async def test_every_tab_hears_of_new_renamed_and_deleted_analyses(browser: Browser) -> None:
+async def test_every_tab_gets_new_renamed_and_deleted_analyses(browser: Browser) -> None:
     tab = await browser.tab()
     analysis = await browser.begin(title="Mine")
     news = await tab.frame(lambda f: f["type"] == "analysis_changed")

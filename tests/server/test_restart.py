@@ -134,7 +134,7 @@ async def test_a_journal_of_a_newer_version_is_left_alone(
     assert "newer version" in answer.json["message"]
 
 
-async def test_a_notebook_that_is_gone_is_told_and_not_made_anew(
+async def test_a_notebook_that_is_gone_is_reported_and_not_made_again(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     browser = (await start_server()).browser

@@ -109,7 +109,7 @@ async def test_in_plan_mode_nothing_runs_before_the_plan_was_seen(
     assert [step["goal"] for step in updated[-1]["steps"]] == ["Load", "Count twice"]
 
 
-async def test_model_approval_and_budget_are_kept_and_told(
+async def test_model_approval_and_budget_are_stored_and_emitted(
     browser: Browser, tmp_path: Path
 ) -> None:
     model = script(tmp_path, say("Hm."))
@@ -118,8 +118,12 @@ async def test_model_approval_and_budget_are_kept_and_told(
     await tab.do("choose_model", analysis, model=model)
     await tab.do("choose_approval", analysis, mode="automatic")
     await tab.do("choose_budget", analysis, cost_usd=0.5)
-    told = await tab.event("analysis_configured", budget_usd=0.5)
-    assert (told["model"], told["approval"], told["is_ai"]) == (model, "automatic", False)
+    configured = await tab.event("analysis_configured", budget_usd=0.5)
+    assert (configured["model"], configured["approval"], configured["is_ai"]) == (
+        model,
+        "automatic",
+        False,
+    )
     await tab.do("ask_question", analysis, question="Go")
     started = await tab.event("run_started")
     assert started["limits"]["cost_usd"] == 0.5

@@ -7,8 +7,8 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import Turn, finish
-from tests.ui.panel_page import SLOW, Panel
-from tests.ui.scripted_model import WAIT, Body, ScriptedModel, plan, python
+from tests.support.panel_page import SLOW, Panel
+from tests.support.scripted_model import WAIT, Body, ScriptedModel, plan, python
 
 
 def _list(panel: Panel) -> Locator:

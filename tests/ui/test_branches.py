@@ -7,16 +7,16 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import Turn, finish
-from tests.ui.accessibility import findings
-from tests.ui.notebook_page import NotebookPage
-from tests.ui.panel_page import SLOW, Panel, Theme, ready
-from tests.ui.scripted_model import (
+from tests.support.panel_page import SLOW, Panel, Theme, ready
+from tests.support.scripted_model import (
     QUESTION,
     ScriptedModel,
     penguins,
     plan,
     python,
 )
+from tests.ui.accessibility import findings
+from tests.ui.notebook_page import NotebookPage
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
 SECOND = "Which island has the most?"

@@ -195,7 +195,7 @@ async def ask_user(run: Run, call: inputs.AskUser) -> Reply:
     answer, by_user = default, False
     if run.deps.user is not None:
         with run.meter.waiting_for_user():
-            answer, by_user = await run.deps.user.answer(call.question, options, default)
+            answer, by_user = await run.deps.user.answer(ask, call.question, options, default)
     run.emit(
         UserAnswered(**run.stamp, ask=ask, answer=answer, by="person" if by_user else "default")
     )

@@ -1,6 +1,6 @@
-"""The clean notebook: what a colleague gets, to run from top to bottom without this package.
+"""The clean notebook: it runs from top to bottom without this package.
 
-Pure but for a look at which data paths exist and which packages are installed. Runs nothing.
+Pure, except that it checks which data paths exist and which packages are installed.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def cleaned(
     Args:
         document: The notebook; not changed.
         folder: The folder that its data paths are relative to.
-        destination: Where the clean notebook will stand; data paths become relative to its folder,
-            and ``OUTPUT_DIR`` becomes ``<stem>_files`` beside it.
-        keep: Ids of failed cells to keep all the same, because later ones need what they did;
-            ``None`` keeps all of them.
+        destination: Path of the clean notebook; data paths become relative to its folder, and
+            ``OUTPUT_DIR`` becomes ``<stem>_files`` beside it.
+        keep: Ids of failed cells to keep, because later cells need what they did; ``None`` keeps
+            all of them.
     """
     kept = [c for c in document["cells"] if keep is None or c["id"] in keep or not is_failed(c)]
     here, there = folder.absolute(), destination.absolute().parent
@@ -59,7 +59,7 @@ def cleaned(
 
 
 def is_failed(cell: Cell) -> bool:
-    """Say whether the cell is an iteration or setup of ours that did not end well, or at all."""
+    """Return whether the cell is an iteration or setup of ours that failed or did not end."""
     note = cell_notes(cell)
     match note.get("role"):
         case "iteration":
@@ -78,8 +78,8 @@ def failed_with_effect(document: Document) -> list[str]:
 def likely_needed(document: Document) -> list[str]:
     """Return the failed cells whose names later cells use, by their text alone.
 
-    A failed cell counts where a cell below that stays (or another one that counts) reads a name
-    which it made or changed before it failed.
+    A failed cell is needed if a cell below it that is kept reads a name that it made or changed
+    before it failed. So the cells are read from the end, collecting the names that are wanted.
     """
     wanted: set[str] = set()
     needed: list[str] = []
@@ -121,7 +121,7 @@ def _plain(cell: Cell, here: Path, there: Path) -> Cell:
 
 
 def _with_reasons(cells: list[Cell], keep: set[str], taken: set[str]) -> list[Cell]:
-    """Say above each failed cell that is kept why it is."""
+    """Insert the reason above each failed cell that is kept."""
     out: list[Cell] = []
     for cell in cells:
         if cell["id"] in keep:

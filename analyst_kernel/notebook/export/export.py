@@ -1,7 +1,7 @@
-"""Exporting a notebook: as it is, clean, as one HTML page, or as a script.
+"""A notebook in another form: as it is, clean, as one HTML page, or as a script.
 
-Reads the notebook and returns text; the caller writes it. It runs no code: whether a clean notebook
-still runs is found out through :func:`clean_checked` by whoever has a kernel.
+Returns text that the caller writes. No code runs here: :func:`clean_checked` takes a function that
+runs a notebook in a kernel.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _STYLE: Final = (
     ".celltag_raises-exception{opacity:.6;max-height:12em;overflow:auto;"
     "border-left:3px solid #c66;}"
 )
+_MAGIC = re.compile(r"^([ \t]*)([%!?].*)$", re.MULTILINE)
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -47,8 +48,8 @@ def export(
         notebook: The notebook file; not changed.
         to: ``ipynb``, ``html`` (one page, pictures inside, nothing loaded, no scripts) or ``py``.
         clean: Leave out failed iterations and everything of this package.
-        destination: Where the caller will write it, so that data is still found from there; beside
-            the notebook by default.
+        destination: Where the caller will write it, so that its data paths fit; beside the
+            notebook by default.
 
     Raises:
         NotebookError: The notebook cannot be read.
@@ -56,16 +57,17 @@ def export(
     source = notebook_path(notebook)
     document = read(source)
     place = Path(os.path.abspath(destination)) if destination is not None else source
+    folder = Path(os.path.realpath(source)).parent
+    if clean or to == "py":
+        keep = () if clean else None
+        document = cleaned(document, folder=folder, destination=place, keep=keep)
     match to:
         case "ipynb":
-            return render(_clean(document, source, place) if clean else document)
+            return render(document)
         case "html":
-            shown = _clean(document, source, place) if clean else document
-            return page(shown, source.stem)
+            return page(document, source.stem)
         case "py":
-            everything = None if not clean else ()
-            folder = Path(os.path.realpath(source)).parent
-            return script(cleaned(document, folder=folder, destination=place, keep=everything))
+            return script(document)
         case _:
             assert_never(to)
 
@@ -76,17 +78,17 @@ async def clean_checked(
     *,
     destination: str | os.PathLike[str],
 ) -> tuple[str, VerifyReport]:
-    """Return a clean notebook that was seen to run, and the report of that.
+    """Return a clean notebook and the report of running it.
 
-    Failed iterations are left out if the rest runs without them. A failed cell can have left state
-    behind: then those are kept whose names are used below, or, where that is not enough, all that
-    may have; a line above each says why.
+    Failed iterations are left out if the rest runs without them. But a failed cell can have left
+    state behind. Then those are kept whose names are used below or, if that is not enough, all that
+    may have left state, each below a line with the reason.
 
     Args:
         notebook: The notebook file; not changed.
         check: Runs a document in a fresh kernel whose working folder is the destination's, e.g.
             with :func:`analyst_kernel.notebook.verify.verify.verify_document`.
-        destination: Where the caller will write the result.
+        destination: Where the caller will write it.
     """
     source = notebook_path(notebook)
     document = read(source)
@@ -102,7 +104,7 @@ async def clean_checked(
         if report.ok:
             return render(candidate), report
         tried[keep] = candidate, report
-    # None runs as it did. The fewest failed cells win, unless more of them bring something.
+    # None reproduced everything. A kept failed cell must make up for itself by reproduced ones.
     best = max(tried, key=lambda keep: (tried[keep][1].reproduced - len(keep), -len(keep)))
     candidate, report = tried[best]
     return render(candidate), report
@@ -119,7 +121,7 @@ def render(document: Document) -> str:
 
 
 def page(document: Document, title: str) -> str:
-    """Return one HTML page that loads nothing and runs nothing, wherever it is opened."""
+    """Return one HTML page that loads and runs nothing."""
     import nbformat
     from nbconvert.exporters import HTMLExporter
 
@@ -127,7 +129,7 @@ def page(document: Document, title: str) -> str:
     make: Any = HTMLExporter
     exporter = make(
         template_name="lab",
-        # nbconvert's own list has no paragraphs, headings or table parts: their tags would show.
+        # nbconvert's own list lacks paragraphs, headings and table parts: their tags would show.
         filters={"clean_html": _clean_html},
         embed_images=True,
         sanitize_html=True,
@@ -147,7 +149,7 @@ def page(document: Document, title: str) -> str:
 
 
 def _harmless(cell: Cell) -> Cell:
-    """Return the cell with its HTML outputs cut down to text, tables and pictures."""
+    """Return the cell with sanitised HTML outputs."""
     if cell["cell_type"] != "code":
         return cell
 
@@ -161,7 +163,7 @@ def _harmless(cell: Cell) -> Cell:
 
 
 def _clean_html(html: object) -> str:
-    """Leave text, tables, links and pictures; nothing that runs."""
+    """Return HTML with text, tables, links and pictures, and nothing that runs."""
     import nh3
 
     attributes = {**nh3.ALLOWED_ATTRIBUTES}
@@ -169,19 +171,11 @@ def _clean_html(html: object) -> str:
     return nh3.clean(str(html), attributes=attributes)
 
 
-def _clean(document: Document, source: Path, place: Path) -> Document:
-    folder = Path(os.path.realpath(source)).parent
-    return cleaned(document, folder=folder, destination=place)
-
-
-_MAGIC = re.compile(r"^([ \t]*)([%!?].*)$", re.MULTILINE)
-
-
 def script(document: Document) -> str:
     """Return the script.
 
-    Text and failed cells become comments, magics too, so that it runs from top to bottom. The value
-    of a cell's last line is not printed: a script shows what it prints.
+    Text, failed cells and magics become comments, so that it runs from top to bottom. The value of
+    a cell's last line is not shown, because a script shows only what it prints.
     """
     parts = [_part(cell) for cell in document["cells"]]
     code = [c["source"] for c in document["cells"] if c["cell_type"] == "code"]

@@ -1,6 +1,6 @@
-"""What the code of a notebook needs: packages, data files, the output folder.
+"""What the code of a notebook needs: names, packages and data files.
 
-Pure text work on Python source, except that it looks whether a path in it exists. It runs nothing.
+Pure analysis of source text, except that it checks which paths exist. No code runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BY_USE: Final = (
 
 
 def tree_of(source: str) -> ast.Module | None:
-    """Return the syntax tree of a cell, magics left out; ``None`` where it is not Python."""
+    """Return the syntax tree of a cell without magics, or ``None`` if it is not Python."""
     if source.lstrip().startswith("%%"):
         return None
     try:
@@ -40,7 +40,7 @@ def tree_of(source: str) -> ast.Module | None:
 
 
 def uses_name(source: str, name: str) -> bool:
-    """Say whether a cell's code uses a variable."""
+    """Return whether a cell's code uses a variable."""
     tree = tree_of(source)
     if tree is None:
         return re.search(rf"\b{re.escape(name)}\b", source) is not None
@@ -48,7 +48,7 @@ def uses_name(source: str, name: str) -> bool:
 
 
 def read_names(source: str) -> set[str]:
-    """Return the names that a cell's code reads; of what is no Python, all its words."""
+    """Return the names that a cell's code reads; all words of a text that is not Python."""
     tree = tree_of(source)
     if tree is None:
         return set(_WORD.findall(source))
@@ -63,7 +63,7 @@ def read_names(source: str) -> set[str]:
 
 
 def touched_names(source: str) -> set[str]:
-    """Return the names that a cell's code makes, or whose value it may change in place."""
+    """Return the names that a cell's code binds, or whose value it may change in place."""
     tree = tree_of(source)
     if tree is None:
         return set(_WORD.findall(source))
@@ -101,8 +101,7 @@ def packages_of(sources: Iterable[str], recorded: Mapping[str, str]) -> dict[str
 
     Args:
         sources: The cells' code.
-        recorded: Versions noted when it ran, by import or distribution name; others are looked up
-            here.
+        recorded: Versions when it ran, by import or distribution name; others are looked up.
     """
     modules: dict[str, None] = {}
     for source in sources:
@@ -124,8 +123,8 @@ def packages_of(sources: Iterable[str], recorded: Mapping[str, str]) -> dict[str
 def relocated(source: str, old: Path, new: Path) -> str:
     """Return code whose data paths, relative to folder ``old``, are relative to ``new``.
 
-    Only texts that name something that exists are paths: files, patterns of files, and folders
-    where a call takes a folder. Column names, keys and what the code writes stay.
+    A text is a path only if it names something that exists: a file, a pattern of files, or a
+    folder as an argument of a call that takes one. Other texts and output paths stay.
     """
     tree = tree_of(source)
     if tree is None or old == new:
@@ -164,7 +163,7 @@ def _installed(name: str) -> str:
 
 
 def _texts(tree: ast.AST) -> Iterator[tuple[ast.Constant, str]]:
-    """Yield text constants that may be paths, each with the name of the call it stands in."""
+    """Yield text constants that may be paths, each with the name of the call around it."""
 
     def walk(node: ast.AST, call: str) -> Iterator[tuple[ast.Constant, str]]:
         match node:
@@ -201,7 +200,7 @@ def _called(function: ast.expr) -> str:
 
 
 def _moved_text(text: str, call: str, old: Path, new: Path) -> dict[str, str] | None:
-    """Return the paths in ``text`` to replace, old to new; ``None`` where there are none."""
+    """Return the paths in ``text`` to replace, old to new, or None."""
     if _WRITERS.match(call):
         return None
     whole = _moved(text, call, old, new)
@@ -225,7 +224,7 @@ def _moved(text: str, call: str, old: Path, new: Path) -> str | None:
 
 
 def _rewritten(literal: str, moved: Mapping[str, str]) -> str:
-    """Return the literal with its paths replaced, in its own quotes where that is possible."""
+    """Return the literal with its paths replaced, in its own quotes if possible."""
     text = literal
     for old, new in moved.items():
         simple = re.fullmatch(r"[^\\\"\n]*", new) and old in literal
@@ -243,6 +242,6 @@ def _line_starts(source: str) -> list[int]:
 
 
 def _offset(source: str, starts: list[int], line: int, column: int) -> int:
-    """Turn a line (from 1) and a column in UTF-8 bytes into a character offset."""
+    """Return the character offset of a line (from 1) and a column in UTF-8 bytes."""
     start = starts[line - 1]
     return start + len(source[start:].encode()[:column].decode("utf-8", "ignore"))

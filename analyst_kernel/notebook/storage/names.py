@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from analyst_kernel.protocol.errors import NotebookError
@@ -28,15 +29,17 @@ def default_path(question: str, folder: str | os.PathLike[str] = ".") -> Path:
 
 
 def free_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` if that name is free, else the first free of ``name-1``, ``name-2``..."""
+    """Return the first of :func:`free_paths`."""
+    return next(free_paths(path))
+
+
+def free_paths(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield those of ``path``, ``path-1``, ``path-2``... that are free when they are yielded."""
     wanted = notebook_path(path)
-    if not os.path.lexists(wanted):
-        return wanted
-    for number in itertools.count(1):
-        candidate = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+    numbered = (wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}") for n in itertools.count(1))
+    for candidate in itertools.chain([wanted], numbered):
         if not os.path.lexists(candidate):
-            return candidate
-    raise AssertionError("unreachable: count() does not end")
+            yield candidate
 
 
 def notebook_path(path: str | os.PathLike[str]) -> Path:

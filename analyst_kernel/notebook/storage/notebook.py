@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from analyst_kernel.notebook.document.serialize import validate_cell
 from analyst_kernel.notebook.document.user_edits import UserEdits
 from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.storage.disk import DiskWriter
-from analyst_kernel.notebook.storage.names import free_path, notebook_path
+from analyst_kernel.notebook.storage.names import free_paths, notebook_path
 from analyst_kernel.notebook.storage.pending import PendingOperations
 from analyst_kernel.notebook.storage.port import (
     NotebookVersion,
@@ -107,18 +108,16 @@ class StoredNotebook:
         ours = [adoption(analysis, created=made, model=model, python=python)]
 
         def work() -> StoredNotebook:
-            while True:
-                free = free_path(path)
+            for free in free_paths(path):
                 files.sweep(free)
                 first = DiskWriter(free)
-                try:
+                with suppress(FileExistsError):
                     base = first.create(document)
-                except FileExistsError:
-                    continue
-                later = first if writer is None else writer(free)
-                notebook = cls(document, base, ours, later, store)
-                notebook._created_here = True
-                return notebook
+                    later = first if writer is None else writer(free)
+                    notebook = cls(document, base, ours, later, store)
+                    notebook._created_here = True
+                    return notebook
+            raise AssertionError("unreachable: the names do not end")
 
         return await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
 

@@ -1,7 +1,7 @@
-"""Comparing a cell's outputs with those of an earlier run, past what differs on each run anyway.
+"""Compares a cell's outputs with those of an earlier run, without what differs in every run. Pure.
 
-Pure. Addresses, object ids, process ids, temporary paths, stopwatch lines and the present time are
-volatile; numbers of the data are not. stderr is not compared: warnings and progress live there.
+Addresses, object ids, process ids, temporary paths, timings and the present time are volatile,
+numbers of the data are not. stderr holds warnings and progress, so it is not compared.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _MOST_LINES = 2000
 def difference(
     saved: Sequence[Output], again: Sequence[Output], *, since: date | None = None
 ) -> str:
-    """Return what differs, shortly, or nothing where the outputs are the same.
+    """Return a short text of what differs; empty if the outputs are the same.
 
     Args:
         saved: The outputs in the notebook.
         again: Those of the new run.
-        since: The day from which the notebook may have printed the time of its run.
+        since: The first day on which the notebook may have printed the time of its run.
     """
     left, right = _merged(saved), _merged(again)
     if len(left) != len(right):
@@ -73,7 +73,7 @@ def difference(
 
 
 def normalised(text: str) -> str:
-    """Return text with what differs on each run replaced by names."""
+    """Return text with placeholders for what differs in every run."""
     for pattern, name in _VOLATILE:
         text = pattern.sub(name, text)
     return "\n".join(line.rstrip() for line in text.rstrip().split("\n"))
@@ -106,7 +106,7 @@ def _one(old: Output, new: Output, since: date | None) -> str:
 
 
 def _bundles(old: dict[str, Any], new: dict[str, Any], since: date | None) -> str:
-    """Compare what both show; each picture as pixels."""
+    """Compare the MIME types that both have; pictures by their pixels."""
     pictures = [mime for mime in _PICTURES if mime in old]
     for mime in pictures:
         if mime not in new:
@@ -177,7 +177,7 @@ def _shown(left: list[str], right: list[str]) -> str:
 
 
 def _without_moments(text: str, days: tuple[date, date]) -> str:
-    """Replace the times that lie within ``days``: there, a time is the time of the run."""
+    """Return text with a placeholder for times within ``days``, which are times of the run."""
 
     def name(match: re.Match[str]) -> str:
         try:
@@ -190,7 +190,7 @@ def _without_moments(text: str, days: tuple[date, date]) -> str:
 
 
 def _pixels(old: str, new: str) -> str:
-    """Compare two base64 pictures by their pixels, past what no eye sees."""
+    """Compare two base64 pictures by their pixels, without differences that no eye sees."""
     if old == new:
         return ""
     from PIL import Image, ImageChops, UnidentifiedImageError

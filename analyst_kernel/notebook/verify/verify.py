@@ -1,6 +1,6 @@
-"""Does a notebook reproduce? Each code cell runs again, in order, and its outputs are compared.
+"""Whether a notebook reproduces: each code cell runs again, in order, and its outputs are compared.
 
-The caller brings a fresh kernel as a function that runs code; this module starts nothing itself.
+The caller provides a function that runs code in a fresh kernel.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Execute: TypeAlias = Callable[[str], Awaitable[Execution]]
 
 @dataclass(frozen=True, slots=True)
 class CellCheck:
-    """What became of one cell. ``detail`` says why it is not ``reproduced``."""
+    """The verdict on one cell; ``detail`` is the reason if it is not ``reproduced``."""
 
     cell: CellId
     verdict: Verdict
@@ -48,12 +48,12 @@ class CellCheck:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What became of each code cell, in order.
+    """The verdicts on all code cells.
 
     Attributes:
-        checks: One per code cell.
+        checks: One per code cell, in order.
         at: ISO time, UTC.
-        code: Mark of the code that ran; see :func:`code_mark`.
+        code: Digest of the code that ran; see :func:`code_mark`.
         python: Of the fresh kernel; may be empty.
         packages: Its library versions.
     """
@@ -66,22 +66,22 @@ class VerifyReport:
 
     @property
     def reproduced(self) -> int:
-        """Cells that ran to the same outputs."""
+        """Number of cells with the same outputs."""
         return sum(c.verdict == "reproduced" for c in self.checks)
 
     @property
     def total(self) -> int:
-        """Cells that ran and could be compared."""
+        """Number of cells that could be compared."""
         return sum(c.verdict != "skipped" for c in self.checks)
 
     @property
     def ok(self) -> bool:
-        """Whether all that could be compared reproduced; a notebook without code does."""
+        """Whether every cell that could be compared reproduced; also True without code cells."""
         return self.reproduced == self.total and (self.total > 0 or not self.checks)
 
     @property
     def summary(self) -> str:
-        """``reproduced 7 of 7``."""
+        """A text such as ``reproduced 7 of 7``."""
         return f"reproduced {self.reproduced} of {self.total}"
 
 
@@ -91,12 +91,12 @@ async def verify(
     execute: Execute,
     on_check: Callable[[CellCheck], None] | None = None,
 ) -> VerifyReport:
-    """Run a notebook's code cells again and compare.
+    """Run a notebook's code cells again and compare their outputs.
 
     Args:
         path: The notebook file; not changed.
         execute: Runs one cell in a fresh kernel whose working folder is the notebook's.
-        on_check: Told of each cell as it is done.
+        on_check: Called with each verdict.
 
     Raises:
         NotebookError: The notebook cannot be read.
@@ -114,13 +114,13 @@ async def verify_document(
     on_check: Callable[[CellCheck], None] | None = None,
     folders: Sequence[Path] = (),
 ) -> VerifyReport:
-    """Do as :func:`verify` with a notebook in memory.
+    """Verify a notebook in memory; see :func:`verify`.
 
     Args:
         document: The notebook; not changed.
         execute: Runs one cell in a fresh kernel.
-        on_check: Told of each cell as it is done.
-        folders: What its cells may have known as ``OUTPUT_DIR``; which of them an output names is
+        on_check: Called with each verdict.
+        folders: What ``OUTPUT_DIR`` may have been for its cells; which of them an output names is
             no difference.
     """
     since = _created(document)
@@ -146,7 +146,7 @@ async def verify_document(
 
 
 def code_mark(document: Document) -> str:
-    """Return the mark of all code in the notebook, in its order; outputs don't count."""
+    """Return a digest of all code in the notebook."""
     marks = [f"{c['id']} {source_mark(c)}" for c in document["cells"] if c["cell_type"] == "code"]
     return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
 
@@ -161,7 +161,7 @@ async def store(path: str | os.PathLike[str], report: VerifyReport) -> None:
 
 
 def record_of(report: VerifyReport) -> dict[str, Any]:
-    """Return the report as it stands in the notebook's metadata."""
+    """Return the report for the notebook's metadata."""
     return {
         "when": report.at,
         "reproduced": report.reproduced,
@@ -175,12 +175,12 @@ def record_of(report: VerifyReport) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a notebook says of its last verification.
+    """A notebook's note of its last verification.
 
     Attributes:
         when: ISO time, UTC.
         reproduced, total: Cells.
-        stale: Whether a code cell was changed, added or removed since.
+        stale: Whether a code cell was changed, added or removed after it.
     """
 
     when: str
@@ -190,13 +190,13 @@ class Verified:
 
     @property
     def summary(self) -> str:
-        """``reproduced 7 of 7``, and whether that still holds."""
+        """A text such as ``reproduced 7 of 7``, and whether the code changed since."""
         since = "; the code changed since" if self.stale else ""
         return f"reproduced {self.reproduced} of {self.total}{since}"
 
 
 def verified(document: Document) -> Verified | None:
-    """Return what the notebook says of its last verification; ``None`` where it says nothing."""
+    """Return the notebook's note of its last verification, if it has one."""
     match notes(document).get("verified"):
         case {"when": str(when), "reproduced": int(same), "total": int(total), "code": str(code)}:
             return Verified(when, same, total, code != code_mark(document))

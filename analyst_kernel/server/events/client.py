@@ -1,7 +1,8 @@
-"""One browser tab: what it subscribed to, and the bounded queue of frames on their way to it.
+"""One browser tab: its subscriptions, and the bounded queue of frames that are sent to it.
 
-Frames go out about 30 times a second, streamed pieces joined. A tab that reads too slowly loses
-streamed pieces first (what they say comes again, whole), then its connection; it holds nobody up.
+Frames are sent about 30 times a second, with streamed pieces joined. For a tab that reads too
+slowly, streamed pieces are dropped first (a later event holds their whole text), then its
+connection is closed, so that it delays neither the analyses nor the other tabs.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ TRY_AGAIN_LATER = 1013
 
 @dataclass(slots=True)
 class _Subscription:
-    """``held`` takes what happens while the past is still being sent."""
+    """``held`` collects new events while earlier ones are still being sent."""
 
     last: int
     held: list[EncodedEvent] | None = field(default_factory=list)
 
 
 class Tab:
-    """Made by the socket; called on the event loop only."""
+    """Made by the socket; used on the event loop only."""
 
     def __init__(
         self,
@@ -40,8 +41,8 @@ class Tab:
         most_frames: int = 4_000,
         most_bytes: int = 48_000_000,
     ) -> None:
-        """Send frames with ``send``, which waits while the browser does not read."""
-        self._send = send
+        """Send frames with ``send``, which blocks while the browser does not read."""
+        self._write = send
         self._close = close
         self._interval = interval
         self._most_frames = most_frames
@@ -54,26 +55,26 @@ class Tab:
         self._room.set()
         self.closed = False
 
-    # --- what it is told -----------------------------------------------------------------------
+    # --- frames --------------------------------------------------------------------------------
 
-    def say(self, frame: ServerFrame) -> None:
+    def send(self, frame: ServerFrame) -> None:
         """Send a frame that is no event."""
         self._put(frame.model_dump_json())
 
-    def tell(self, analysis: AnalysisId, batch: Iterable[EncodedEvent]) -> None:
-        """Send what happened, if the tab subscribed to the analysis."""
+    def send_events(self, analysis: AnalysisId, batch: Iterable[EncodedEvent]) -> None:
+        """Send events, if the tab subscribed to the analysis."""
         subscription = self._subscriptions.get(analysis)
         if subscription is None:
             return
-        for told in batch:
+        for event in batch:
             if subscription.held is not None:
-                subscription.held.append(told)
+                subscription.held.append(event)
                 self._bound_held(subscription)
             else:
-                self._put_told(subscription, told)
+                self._put_event(subscription, event)
 
     def stop(self) -> None:
-        """The tab is gone: send nothing any more."""
+        """Send nothing any more. Idempotent."""
         self.closed = True
         self._subscriptions.clear()
         self._queue.clear()
@@ -83,19 +84,19 @@ class Tab:
     # --- subscriptions -------------------------------------------------------------------------
 
     def subscribe(self, analysis: AnalysisId, after: int) -> None:
-        """Hold back what happens from now on, until :meth:`catch_up` has sent the past."""
+        """Hold new events back until :meth:`catch_up` has sent the earlier ones."""
         self._subscriptions[analysis] = _Subscription(after)
 
     def unsubscribe(self, analysis: AnalysisId) -> None:
-        """Send no more events of it."""
+        """Send no more events of the analysis."""
         self._subscriptions.pop(analysis, None)
 
     async def catch_up(
         self, analysis: AnalysisId, past: AsyncIterable[tuple[int, str]], edge: int
     ) -> None:
-        """Send the past up to event ``edge`` at the tab's own pace, then what was held back.
+        """Send the events up to number ``edge`` as fast as the tab reads, then those held back.
 
-        ``past`` gives the number and the JSON of each event, in order.
+        ``past`` yields the number and the JSON of each event, in order.
         """
         subscription = self._subscriptions.get(analysis)
         if subscription is None:
@@ -109,15 +110,15 @@ class Tab:
         if self._subscriptions.get(analysis) is not subscription:
             return
         subscription.last = max(subscription.last, edge)
-        self.say(CaughtUpFrame(analysis=analysis, last=edge))
+        self.send(CaughtUpFrame(analysis=analysis, last=edge))
         held, subscription.held = subscription.held or [], None
-        for told in held:
-            self._put_told(subscription, told)
+        for event in held:
+            self._put_event(subscription, event)
 
-    # --- the way out ---------------------------------------------------------------------------
+    # --- sending ---------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Send frames until the tab is gone."""
+        """Send frames until :meth:`stop` is called."""
         sent = 0.0
         while True:
             await self._ready.wait()
@@ -126,12 +127,12 @@ class Tab:
                 await asyncio.sleep(pause)
             if self.closed:
                 return
-            batch = self._take()
+            batch = self._next_batch()
             sent = time.monotonic()
             for text in _texts(batch):
-                await self._send(text)
+                await self._write(text)
 
-    def _take(self) -> list[str | EncodedEvent]:
+    def _next_batch(self) -> list[str | EncodedEvent]:
         batch = list(self._queue)
         self._queue.clear()
         self._bytes = 0
@@ -139,10 +140,10 @@ class Tab:
         self._room.set()
         return batch
 
-    def _put_told(self, subscription: _Subscription, told: EncodedEvent) -> None:
-        if told.number > subscription.last:
-            subscription.last = told.number
-            self._put(told)
+    def _put_event(self, subscription: _Subscription, event: EncodedEvent) -> None:
+        if event.number > subscription.last:
+            subscription.last = event.number
+            self._put(event)
 
     def _put(self, item: str | EncodedEvent) -> None:
         if self.closed:
@@ -169,7 +170,7 @@ class Tab:
     def _bound_held(self, subscription: _Subscription) -> None:
         held = subscription.held
         if held is not None and len(held) > self._most_frames:
-            subscription.held = [told for told in held if not told.is_stream]
+            subscription.held = [event for event in held if not event.is_stream]
             if len(subscription.held) > self._most_frames:
                 self._give_up()
 
@@ -183,7 +184,7 @@ def _size(item: str | EncodedEvent) -> int:
 
 
 def _texts(batch: list[str | EncodedEvent]) -> Iterable[str]:
-    """Write a batch as frames, neighbouring pieces of a stream as one."""
+    """Return a batch as frames, with consecutive pieces of a stream in one."""
     pieces: list[EncodedEvent] = []
     for item in batch:
         if isinstance(item, EncodedEvent):
@@ -196,8 +197,8 @@ def _texts(batch: list[str | EncodedEvent]) -> Iterable[str]:
 
 
 def _frames(pieces: list[EncodedEvent]) -> Iterable[str]:
-    for told in join_all(pieces):
-        yield _frame(told.json)
+    for event in join_all(pieces):
+        yield _frame(event.json)
 
 
 def _frame(json: str) -> str:

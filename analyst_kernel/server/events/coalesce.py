@@ -1,4 +1,4 @@
-"""An event on its way to browsers, and how streamed pieces of one thing are joined. Pure."""
+"""Joins streamed pieces of one text or output, so that fewer events travel to browsers. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from analyst_kernel.protocol.events import (
 )
 from analyst_kernel.protocol.outputs import StreamOutput
 
-_Prose = TextStreamed | ThinkingStreamed | ToolInputStreamed
+_Streamed = TextStreamed | ThinkingStreamed | ToolInputStreamed
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedEvent:
-    """An event with its JSON, written once for all tabs.
+    """An event with its JSON, encoded once for all tabs.
 
     Attributes:
         event: The event.
@@ -39,7 +39,7 @@ class EncodedEvent:
 
     @classmethod
     def of(cls, event: Event, first: int | None = None) -> EncodedEvent:
-        """Write the event down."""
+        """Encode an event."""
         return cls(event, event.model_dump_json(), event.number if first is None else first)
 
     @property
@@ -49,14 +49,14 @@ class EncodedEvent:
 
     @property
     def is_stream(self) -> bool:
-        """Whether a later event holds all that it says, so that it may be dropped."""
-        return isinstance(self.event, _Prose | OutputProduced)
+        """Whether a later event holds all of its content, so that it may be dropped."""
+        return isinstance(self.event, _Streamed | OutputProduced)
 
 
 def joined(left: Event, right: Event) -> Event | None:
-    """Join two consecutive pieces of one stream, with the later number; ``None`` if they are not.
+    """Join two consecutive pieces of one stream under the later number; None if they are not such.
 
-    Whoever applies the result is where they would be after applying both.
+    Applying the result has the same effect as applying both.
     """
     if left.analysis != right.analysis or left.run != right.run:
         return None
@@ -64,8 +64,8 @@ def joined(left: Event, right: Event) -> Event | None:
         same = left.cell == right.cell and left.index == right.index
         return _outputs(left, right) if same else None
     if (
-        isinstance(left, _Prose)
-        and isinstance(right, _Prose)
+        isinstance(left, _Streamed)
+        and isinstance(right, _Streamed)
         and _stream_of(left) == _stream_of(right)
     ):
         return right.model_copy(update={"text": left.text + right.text})
@@ -78,7 +78,7 @@ def _stream_of(event: TextStreamed | ThinkingStreamed | ToolInputStreamed) -> tu
 
 
 def _outputs(left: OutputProduced, right: OutputProduced) -> OutputProduced | None:
-    """An output that replaces makes the one before it void; text that continues is put behind."""
+    """Join two outputs: one that replaces drops the earlier one, text that appends is added."""
     if not right.append:
         return None if left.append else right
     before, after = left.output, right.output
@@ -91,28 +91,28 @@ def _outputs(left: OutputProduced, right: OutputProduced) -> OutputProduced | No
 
 
 def join_all(batch: list[EncodedEvent]) -> list[EncodedEvent]:
-    """Join neighbours wherever that is possible."""
+    """Join consecutive events wherever that is possible."""
     out: list[EncodedEvent] = []
     run: list[EncodedEvent] = []
-    for told in batch:
-        if run and told.is_stream and _same_stream(run[-1].event, told.event):
-            run.append(told)
+    for piece in batch:
+        if run and piece.is_stream and _same_stream(run[-1].event, piece.event):
+            run.append(piece)
             continue
-        out += _closed(run)
-        run = [told]
-    return out + _closed(run)
+        out += _joined_run(run)
+        run = [piece]
+    return out + _joined_run(run)
 
 
 def _same_stream(left: Event, right: Event) -> bool:
     return joined(left, right) is not None
 
 
-def _closed(run: list[EncodedEvent]) -> list[EncodedEvent]:
+def _joined_run(run: list[EncodedEvent]) -> list[EncodedEvent]:
     if len(run) < 2:
         return run
     event = run[0].event
-    for told in run[1:]:
-        more = joined(event, told.event)
+    for piece in run[1:]:
+        more = joined(event, piece.event)
         assert more is not None
         event = more
     return [EncodedEvent.of(event, run[0].first)]
@@ -122,27 +122,26 @@ _MOST = 4_000
 
 
 class LiveTail:
-    """Pieces of the model call and of the cell at work, oldest first."""
+    """Streamed pieces of the current model call and of the current cell, oldest first."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._call: list[EncodedEvent] = []
         self._cell: list[EncodedEvent] = []
 
-    def add(self, told: EncodedEvent) -> list[EncodedEvent]:
+    def add(self, encoded: EncodedEvent) -> list[EncodedEvent]:
         """Take the next event.
 
         Returns:
-            What must be kept of streams that it ends, to be journalled before it: the prose of a
-            model call. A cell's outputs are in the event itself.
+            What must be journalled before the event because it ends the stream: the text of a
+            model call. The outputs of a cell are in the event itself.
         """
         kept: list[EncodedEvent] = []
-        event: Event = told.event
+        event: Event = encoded.event
         match event:
             case TextStreamed() | ThinkingStreamed() | ToolInputStreamed():
-                self._call = _bounded([*self._call, told])
+                self._call = _bounded([*self._call, encoded])
             case OutputProduced():
-                self._cell = _bounded([*self._cell, told])
+                self._cell = _bounded([*self._cell, encoded])
             case ModelReplied() | RunFinished():
                 kept = [t for t in _by_kind(self._call) if not _is_input(t)]
                 self._call = []
@@ -157,13 +156,13 @@ class LiveTail:
         return kept
 
     def after(self, number: int) -> list[EncodedEvent]:
-        """Return the pieces after ``number``; one that was seen in part only is left out."""
-        pieces = sorted([*self._call, *self._cell], key=lambda told: told.number)
-        return [told for told in pieces if told.first > number]
+        """Return the pieces after ``number``, without one of which the tab has a part."""
+        pieces = sorted([*self._call, *self._cell], key=lambda piece: piece.number)
+        return [piece for piece in pieces if piece.first > number]
 
 
 def _bounded(pieces: list[EncodedEvent]) -> list[EncodedEvent]:
-    """Join the older half when there are too many."""
+    """Join the older half if there are too many."""
     if len(pieces) <= _MOST:
         return pieces
     half = _MOST // 2
@@ -171,11 +170,11 @@ def _bounded(pieces: list[EncodedEvent]) -> list[EncodedEvent]:
 
 
 def _by_kind(pieces: list[EncodedEvent]) -> list[EncodedEvent]:
-    """Join all prose, and all thinking, each at the number of its last piece."""
+    """Join all text, and all thinking, each under the number of its last piece."""
     thinking = join_all([t for t in pieces if isinstance(t.event, ThinkingStreamed)])
     text = join_all([t for t in pieces if isinstance(t.event, TextStreamed)])
-    return sorted([*thinking, *text], key=lambda told: told.number)
+    return sorted([*thinking, *text], key=lambda piece: piece.number)
 
 
-def _is_input(told: EncodedEvent) -> bool:
-    return isinstance(told.event, ToolInputStreamed)
+def _is_input(piece: EncodedEvent) -> bool:
+    return isinstance(piece.event, ToolInputStreamed)

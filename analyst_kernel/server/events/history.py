@@ -1,13 +1,13 @@
-"""The earlier conversation of a notebook that another program began, as events. Pure.
+"""Makes events from the cells of a notebook, for an analysis whose journal does not hold them.
 
-A notebook may come from anywhere: its outputs pass through the same sieve as a kernel's.
+Needed for a notebook that was begun elsewhere (a shell, another computer), and for a branch. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from analyst_kernel.agent.observation.cell import charts_of, with_ids
 from analyst_kernel.agent.ports import (
@@ -62,152 +62,156 @@ def title_of(document: Document) -> str:
     return next((text for text in (*titles, *questions) if text.strip()), "")
 
 
-def events_of(
+def events_from_notebook(
     document: Document, analysis: AnalysisId, *, path: str, is_ai: Callable[[str], bool]
 ) -> tuple[Event, ...]:
-    """Return what the notebook tells of its runs, in its order, without numbers and times.
-
-    What no notebook holds stays at its default: seconds, tokens, limits, streamed prose.
+    """Return the events of every run that a notebook holds, without numbers and times.
 
     Args:
         document: The notebook.
-        analysis: To which the events belong.
+        analysis: The analysis that the events belong to.
         path: Absolute path of the notebook.
-        is_ai: Says whether a model of that name is an AI model.
+        is_ai: Returns whether a model of that name is an AI model.
     """
     model = str(notes(document).get("model", ""))
-    telling = _Telling(analysis, path, model, is_ai(model) if model else False)
-    for entry in entries_of(document):
+    return events_from_entries(
+        entries_of(document),
+        analysis=analysis,
+        notebook=path,
+        model=model,
+        is_ai=is_ai(model) if model else False,
+    )
+
+
+def events_from_entries(
+    entries: Sequence[Entry],
+    *,
+    analysis: AnalysisId,
+    notebook: str,
+    model: str,
+    is_ai: bool,
+    only: Container[RunId] | None = None,
+    charts: Sequence[ChartRecord] = (),
+    unanswered: str = NO_ANSWER,
+) -> tuple[Event, ...]:
+    """Return what entries of a notebook hold as events, in their order, without numbers and times.
+
+    Outputs are sanitised as a kernel's are, because a notebook may come from anywhere. Charts get
+    ids that are unique in the analysis. What no notebook holds stays at its default: seconds,
+    tokens, limits, streamed text.
+
+    Args:
+        entries: What the notebook holds.
+        analysis: The analysis that the events belong to.
+        notebook: Absolute path of the notebook.
+        model: The model that is named for every run.
+        is_ai: Whether that is an AI model.
+        only: The runs to return; all by default.
+        charts: Charts of the analysis that have their ids already.
+        unanswered: The reason that is given for the end of a run without an answer.
+    """
+    chosen = [e for e in entries if only is None or getattr(e, "run", None) in only]
+    answered = {entry.run for entry in chosen if isinstance(entry, AnswerEntry)}
+    events: list[Event] = []
+    numbered = list(charts)
+    open_runs: dict[RunId, RunFinished] = {}
+
+    def end(run: RunId, **outcome: Any) -> None:
+        finished = open_runs.pop(run, None)
+        if finished is not None:
+            events.append(finished.model_copy(update=outcome))
+
+    def end_runs(*, but: Container[RunId] = ()) -> None:
+        for run in [run for run in open_runs if run not in but]:
+            end(run)
+
+    for entry in chosen:
         match entry:
             case TitleEntry() | SetupEntry():
                 pass
             case QuestionEntry():
-                telling.begin(entry)
+                end_runs(but=answered)
+                events.append(
+                    RunStarted(
+                        analysis=analysis, run=entry.run, question=entry.question,
+                        model=model, is_ai=is_ai, limits=Limits(),
+                    )
+                )  # fmt: skip
+                open_runs[entry.run] = RunFinished(
+                    analysis=analysis, run=entry.run, status="cancelled", answer="",
+                    reason=unanswered, notebook=notebook,
+                )  # fmt: skip
             case PlanEntry():
-                telling.events.append(
-                    PlanUpdated(analysis=analysis, run=entry.run, steps=entry.steps)
-                )
+                events.append(PlanUpdated(analysis=analysis, run=entry.run, steps=entry.steps))
             case IterationEntry():
-                telling.iterate(entry)
+                # A cell of the user's own has the number 0 and belongs to no run.
+                run = entry.run if entry.iteration and entry.run in open_runs else None
+                found = _iteration(entry, analysis, run, numbered)
+                events += found
+                own = [event.chart for event in found if isinstance(event, ChartCaptured)]
+                numbered += own
+                if run is not None:
+                    ending = open_runs[run]
+                    open_runs[run] = ending.model_copy(
+                        update={
+                            "iterations": (*ending.iterations, _record(entry)),
+                            "charts": (*ending.charts, *own),
+                        }
+                    )
             case AnswerEntry():
-                telling.end(entry.run, entry)
+                end(
+                    entry.run, status=status_of(entry.status), answer=entry.answer.text, reason="",
+                    details=entry.answer, key_values=entry.answer.key_values,
+                )  # fmt: skip
             case _:
                 assert_never(entry)
-    telling.end_all()
-    return tuple(telling.events)
+    end_runs()
+    return tuple(events)
 
 
-class _Telling:
-    """Collects the events; knows which run is open and what it did."""
-
-    def __init__(self, analysis: AnalysisId, path: str, model: str, is_ai: bool) -> None:
-        self.events: list[Event] = []
-        self._analysis = analysis
-        self._path = path
-        self._model = model
-        self._is_ai = is_ai
-        self._charts: list[ChartRecord] = []
-        self._open: dict[RunId, tuple[list[IterationRecord], list[ChartRecord]]] = {}
-
-    def begin(self, entry: QuestionEntry) -> None:
-        self.end_all()
-        self._open[entry.run] = ([], [])
-        self.events.append(
-            RunStarted(
-                analysis=self._analysis,
-                run=entry.run,
-                question=entry.question,
-                model=self._model,
-                is_ai=self._is_ai,
-                limits=Limits(),
-            )
-        )
-
-    def iterate(self, entry: IterationEntry) -> None:
-        outcome = entry.outcome or "cancelled"
-        records, charts = self._open.get(entry.run, ([], []))
-        # A cell of the user's own belongs to no run.
-        run = entry.run if entry.origin == "agent" and entry.run in self._open else None
-        outputs = harmless(entry.execution.outputs) if entry.execution is not None else ()
-        error = entry.execution.error if entry.execution is not None else None
-        count = entry.execution.execution_count if entry.execution is not None else None
-        record = IterationRecord(
-            iteration=entry.iteration,
-            cell=entry.cell,
-            step=entry.step,
-            attempt=entry.attempt,
-            language=entry.language,
-            purpose=entry.purpose,
-            code=entry.code,
-            outcome=outcome,
-            error=error,
-        )
-        self.events.append(
-            IterationStarted(
-                analysis=self._analysis,
-                run=run,
-                iteration=entry.iteration,
-                cell=entry.cell,
-                step=entry.step,
-                attempt=entry.attempt,
-                language=entry.language,
-                purpose=entry.purpose,
-                code=entry.code,
-            )
-        )
-        self.events.append(
-            IterationFinished(
-                analysis=self._analysis,
-                run=run,
-                iteration=entry.iteration,
-                cell=entry.cell,
-                outcome=outcome,
-                seconds=0.0,
-                execution_count=count,
-                outputs=outputs,
-                error=error,
-            )
-        )
-        found = charts_of(
-            outputs,
-            cell=entry.cell,
-            iteration=entry.iteration,
-            first=1,
-            title=entry.purpose,
-        )
-        bare = [chart.model_copy(update={"png": None}) for chart in with_ids(found, self._charts)]
-        self._charts += bare
-        self.events += [ChartCaptured(analysis=self._analysis, run=run, chart=c) for c in bare]
-        if run is not None:
-            records.append(record)
-            charts += bare
-
-    def end(self, run: RunId, entry: AnswerEntry | None) -> None:
-        known = self._open.pop(run, None)
-        if known is None:
-            return
-        records, charts = known
-        self.events.append(
-            RunFinished(
-                analysis=self._analysis,
-                run=run,
-                status="cancelled" if entry is None else status_of(entry.status),
-                answer="" if entry is None else entry.answer.text,
-                reason=NO_ANSWER if entry is None else "",
-                details=None if entry is None else entry.answer,
-                key_values=() if entry is None else entry.answer.key_values,
-                charts=tuple(charts),
-                notebook=self._path,
-                iterations=tuple(records),
-            )
-        )
-
-    def end_all(self) -> None:
-        for run in tuple(self._open):
-            self.end(run, None)
+def _iteration(
+    entry: IterationEntry, analysis: AnalysisId, run: RunId | None, numbered: Sequence[ChartRecord]
+) -> list[Event]:
+    execution = entry.execution
+    outputs = sanitise_saved_outputs(execution.outputs) if execution is not None else ()
+    charts = charts_of(
+        outputs, cell=entry.cell, iteration=entry.iteration, first=1, title=entry.purpose
+    )
+    return [
+        IterationStarted(
+            analysis=analysis, run=run, iteration=entry.iteration, cell=entry.cell,
+            step=entry.step, attempt=entry.attempt, language=entry.language,
+            purpose=entry.purpose, code=entry.code,
+        ),
+        IterationFinished(
+            analysis=analysis, run=run, iteration=entry.iteration, cell=entry.cell,
+            outcome=entry.outcome or "cancelled", seconds=0.0, outputs=outputs,
+            execution_count=execution.execution_count if execution is not None else None,
+            error=execution.error if execution is not None else None,
+        ),
+        *(
+            # The picture stands in the outputs already.
+            ChartCaptured(analysis=analysis, run=run, chart=c.model_copy(update={"png": None}))
+            for c in with_ids(charts, numbered)
+        ),
+    ]  # fmt: skip
 
 
-def harmless(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+def _record(entry: IterationEntry) -> IterationRecord:
+    return IterationRecord(
+        iteration=entry.iteration,
+        cell=entry.cell,
+        step=entry.step,
+        attempt=entry.attempt,
+        language=entry.language,
+        purpose=entry.purpose,
+        code=entry.code,
+        outcome=entry.outcome or "cancelled",
+        error=entry.execution.error if entry.execution is not None else None,
+    )
+
+
+def sanitise_saved_outputs(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
     """Return saved outputs as they would stand had a kernel just sent them."""
     limits = OutputLimits()
     state = OutputState()
@@ -232,12 +236,12 @@ def _message(output: Output) -> StreamMsg | DisplayMsg | ResultMsg | ErrorMsg:
 
 CUT = "The branch starts here. The question was not answered up to this cell."
 _OF_THE_KERNEL = (KernelChanged, NotebookSaved)
-"""Told of the parent's kernel and file; the branch has its own."""
+"""Events about the parent's kernel and file; the branch has its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What the branch's notebook holds.
+class BranchContent:
+    """What the notebook of a branch holds.
 
     Attributes:
         cells: The ids of all its cells.
@@ -253,40 +257,50 @@ class Kept:
         return tuple(dict.fromkeys(e.run for e in self.entries if isinstance(e, QuestionEntry)))
 
     def answered(self, run: RunId) -> bool:
-        """Whether the answer is among the cells."""
+        """Return whether the answer is among the cells."""
         return any(isinstance(e, AnswerEntry) and e.run == run for e in self.entries)
 
 
-def history(
-    events: Iterable[Event],
-    kept: Kept,
+def events_of_branch(
+    events: Sequence[Event],
+    content: BranchContent,
     *,
     analysis: AnalysisId,
     notebook: str,
     model: str,
     is_ai: bool,
 ) -> tuple[Event, ...]:
-    """Return the branch's first events, numbered from 1.
+    """Return the first events of a branch, numbered from 1.
+
+    Runs that the parent's events hold are taken over up to the last cell of the branch. Runs that
+    only the notebook holds (asked in a shell, say) are made from its cells.
 
     Args:
         events: The parent's, in order.
-        kept: What the branch's notebook holds.
+        content: What the branch's notebook holds.
         analysis: The branch.
         notebook: Absolute path of its notebook.
-        model: Named for runs that the parent's events do not tell.
+        model: Named for runs that are made from cells.
         is_ai: Whether that is an AI model.
     """
-    told = list(events)
-    known = {event.run for event in told if isinstance(event, RunStarted)}
-    found: list[Event] = []
-    for run in kept.runs:
-        if run not in known:
-            found += _derived(kept, run, analysis, model, is_ai=is_ai)
-    ends = {run: _end(told, kept, run) for run in kept.runs if run in known}
+    known = {event.run for event in events if isinstance(event, RunStarted)}
+    found = list(
+        events_from_entries(
+            content.entries,
+            analysis=analysis,
+            notebook=notebook,
+            model=model,
+            is_ai=is_ai,
+            only=set(content.runs) - known,
+            charts=[event.chart for event in events if isinstance(event, ChartCaptured)],
+            unanswered=CUT,
+        )
+    )
+    ends = {run: _end(events, content, run) for run in content.runs if run in known}
     taken: dict[RunId, list[Event]] = {run: [] for run in ends}
-    for place, event in enumerate(told):
+    for place, event in enumerate(events):
         if event.run is None:
-            if _of_the_analysis(event, kept.cells):
+            if _is_taken_over(event, content.cells):
                 found.append(event)
         elif event.run in ends and place <= ends[event.run]:
             taken[event.run].append(event)
@@ -299,21 +313,21 @@ def history(
     )
 
 
-def _end(events: Sequence[Event], kept: Kept, run: RunId) -> int:
-    """Return the place of the last event of a run that the branch takes over."""
+def _end(events: Sequence[Event], content: BranchContent, run: RunId) -> int:
+    """Return the index of the last event of a run that the branch takes over."""
     own = [(place, event) for place, event in enumerate(events) if event.run == run]
-    if kept.answered(run):
+    if content.answered(run):
         return own[-1][0]
     last = next(place for place, event in own if isinstance(event, RunStarted))
-    planned = any(isinstance(e, PlanEntry) and e.run == run for e in kept.entries)
+    planned = any(isinstance(e, PlanEntry) and e.run == run for e in content.entries)
     begun = False
     for place, event in own:
         match event:
             case IterationStarted():
                 begun = True
-            case IterationFinished(cell=cell) if cell in kept.cells:
+            case IterationFinished(cell=cell) if cell in content.cells:
                 last = place
-            case ChartCaptured(chart=chart) if chart.cell in kept.cells:
+            case ChartCaptured(chart=chart) if chart.cell in content.cells:
                 last = place
             case PlanUpdated() if planned and not begun:
                 last = max(last, place)
@@ -322,7 +336,7 @@ def _end(events: Sequence[Event], kept: Kept, run: RunId) -> int:
     return last
 
 
-def _of_the_analysis(event: Event, cells: frozenset[CellId]) -> bool:
+def _is_taken_over(event: Event, cells: frozenset[CellId]) -> bool:
     match event:
         case DatasetProfiled() | DatasetDetached():
             return True
@@ -332,78 +346,6 @@ def _of_the_analysis(event: Event, cells: frozenset[CellId]) -> bool:
             return event.chart.cell in cells
         case _:
             return False
-
-
-def _derived(
-    kept: Kept, run: RunId, analysis: AnalysisId, model: str, *, is_ai: bool
-) -> list[Event]:
-    """Tell a run as its cells hold it."""
-    found: list[Event] = []
-    charts = 0
-    for entry in kept.entries:
-        if getattr(entry, "run", None) != run:
-            continue
-        match entry:
-            case QuestionEntry():
-                found.append(
-                    RunStarted(
-                        analysis=analysis, run=run, question=entry.question,
-                        model=model, is_ai=is_ai, limits=Limits(),
-                    )
-                )  # fmt: skip
-            case PlanEntry():
-                found.append(PlanUpdated(analysis=analysis, run=run, steps=entry.steps))
-            case IterationEntry():
-                found += _iteration(entry, analysis, charts + 1)
-                charts = sum(isinstance(event, ChartCaptured) for event in found)
-            case AnswerEntry():
-                status = entry.status
-                ending = closed_run(found).model_copy(
-                    update={
-                        "status": status
-                        if status in ("answered", "incomplete", "failed", "cancelled")
-                        else "incomplete",
-                        "answer": entry.answer.text,
-                        "details": entry.answer,
-                        "key_values": entry.answer.key_values,
-                        "reason": "",
-                    }
-                )
-                found.append(ending)
-            case _:
-                pass
-    if not isinstance(found[-1], RunFinished):
-        found.append(closed_run(found).model_copy(update={"reason": CUT}))
-    return found
-
-
-def _iteration(entry: IterationEntry, analysis: AnalysisId, first_chart: int) -> list[Event]:
-    found: list[Event] = [
-        IterationStarted(
-            analysis=analysis, run=entry.run, iteration=entry.iteration, cell=entry.cell,
-            step=entry.step, attempt=entry.attempt, language=entry.language,
-            purpose=entry.purpose, code=entry.code,
-        )
-    ]  # fmt: skip
-    execution = entry.execution
-    if execution is None and entry.outcome is None:
-        return found
-    outputs = execution.outputs if execution is not None else ()
-    found.append(
-        IterationFinished(
-            analysis=analysis, run=entry.run, iteration=entry.iteration, cell=entry.cell,
-            outcome=entry.outcome or "ok", seconds=0.0, outputs=outputs,
-            execution_count=execution.execution_count if execution is not None else None,
-            error=execution.error if execution is not None else None,
-        )
-    )  # fmt: skip
-    charts = charts_of(
-        outputs, cell=entry.cell, iteration=entry.iteration, first=first_chart, title=entry.purpose
-    )
-    for chart in charts:
-        bare = chart.model_copy(update={"png": None})
-        found.append(ChartCaptured(analysis=analysis, run=entry.run, chart=bare))
-    return found
 
 
 def _readdressed(event: Event, analysis: AnalysisId, number: int, notebook: str) -> Event:

@@ -1,7 +1,7 @@
 """The journal: every analysis of this user and what happened in it, in one SQLite file.
 
-It survives browser, server and machine. Streamed text is not written piece by piece: what a model
-call said is written once, when the call ends. Blocking; the event loop calls it in threads.
+Streamed text is not written piece by piece: the text of a model call is written once, when the
+call ends. Everything here blocks, so the event loop calls it in threads.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from analyst_kernel.notebook.document.operations import Operation
 from analyst_kernel.notebook.storage.pending import from_json, key_of, to_json
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.errors import JournalError
+from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId
 from analyst_kernel.protocol.records import ApprovalMode
 
@@ -57,11 +58,11 @@ _MIGRATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event as it is kept.
+    """One event as it is stored.
 
     Attributes:
         number: Its number.
-        first: Number of its first piece, where it joins streamed pieces; else ``number``.
+        first: Number of its first piece if it joins streamed pieces, else ``number``.
         type, run: As in the event.
         body: The whole event as JSON.
     """
@@ -72,17 +73,24 @@ class Row:
     run: str | None
     body: str
 
+    @classmethod
+    def of(cls, event: Event, *, first: int | None = None, body: str | None = None) -> Row:
+        """Return the row of an event; ``body`` is its JSON if that is known already."""
+        text = event.model_dump_json() if body is None else body
+        number = event.number
+        return cls(number, number if first is None else first, event.type, event.run, text)
+
 
 class Journal:
     """The file. Used by one server at a time; safe to call from several threads.
 
     Attributes:
-        path: Where it lies.
-        notice: What happened to a damaged journal, for the user; or empty.
+        path: Path of the file.
+        notice: What happened to a damaged journal, for the user, or empty.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the journal, making or migrating it; a damaged one is set aside.
+        """Open the journal, making or migrating it if needed; a damaged one is set aside.
 
         Raises:
             JournalError: Its folder cannot be written, or a newer version wrote it.
@@ -109,14 +117,14 @@ class Journal:
             self._connection = self._open()
 
     def close(self) -> None:
-        """Release the file; harmless when closed."""
+        """Release the file. Idempotent."""
         with self._lock:
             self._connection.close()
 
     # --- analyses ------------------------------------------------------------------------------
 
     def analyses(self) -> tuple[tuple[StoredAnalysis, int], ...]:
-        """Return every analysis with the highest event number that may have been given out."""
+        """Return every analysis with the highest event number that may have been used."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT record, max(reserved, coalesce((SELECT max(number) FROM events "
@@ -125,7 +133,7 @@ class Journal:
         return tuple((StoredAnalysis.model_validate_json(record), last) for record, last in rows)
 
     def save(self, record: StoredAnalysis) -> None:
-        """Put an analysis, new or changed."""
+        """Write the record of an analysis, new or changed."""
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO analyses (id, record) VALUES (?, ?) "
@@ -134,14 +142,14 @@ class Journal:
             )
 
     def remove(self, analysis: AnalysisId) -> None:
-        """Forget an analysis and its events."""
+        """Remove an analysis and its events."""
         with self._writing() as connection:
             connection.execute("DELETE FROM analyses WHERE id = ?", (analysis,))
 
     # --- events --------------------------------------------------------------------------------
 
     def append(self, analysis: AnalysisId, rows: Sequence[Row], reserved: int) -> None:
-        """Write events, in order, and that numbers up to ``reserved`` may be given out."""
+        """Write events, in order, and reserve the numbers up to ``reserved``."""
         with self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO events (analysis, number, first, type, run, body) "
@@ -166,7 +174,7 @@ class Journal:
         return self._rows("type = ? AND analysis = ? ORDER BY number", (kind, analysis))
 
     def newest_kernel(self) -> str | None:
-        """Return the newest event of a kernel that told its isolation, as JSON."""
+        """Return the newest event that holds the isolation of a kernel, as JSON."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT body FROM events WHERE type = 'kernel_changed' "
@@ -176,7 +184,7 @@ class Journal:
         return None if row is None else str(row[0])
 
     def open_run(self, analysis: AnalysisId) -> tuple[Row, ...]:
-        """Return the events of a run that never ended, from its start; empty where all ended."""
+        """Return the events of a run that never ended, from its start, or nothing if all ended."""
         return self._rows(
             "analysis = ? AND number >= (SELECT max(number) FROM events WHERE analysis = ? "
             "AND type = 'run_started') AND NOT EXISTS (SELECT 1 FROM events AS later WHERE "
@@ -189,9 +197,9 @@ class Journal:
     # --- operations on notebooks -----------------------------------------------------------------
 
     def keep(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
-        """Keep operations until they are forgotten; on the disk before this returns.
+        """Store operations until they are forgotten; they are on the disk when this returns.
 
-        A newer version of an operation stands in the place of the older one.
+        A newer version of an operation takes the place of the older one.
         """
         with self._writing(durable=True) as connection:
             for operation in operations:
@@ -203,7 +211,7 @@ class Journal:
                 )
 
     def forget(self, analysis: AnalysisId, operations: Sequence[Operation]) -> None:
-        """Forget exactly these; where a newer version stands, that one stays."""
+        """Remove exactly these operations; a newer version of one stays."""
         with self._writing() as connection:
             connection.executemany(
                 "DELETE FROM operations WHERE analysis = ? AND key = ? AND body = ?",
@@ -211,7 +219,7 @@ class Journal:
             )
 
     def outstanding(self, analysis: AnalysisId) -> tuple[Operation, ...]:
-        """Return the operations that were kept, in the order to apply."""
+        """Return the stored operations, in the order to apply."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT body FROM operations WHERE analysis = ? ORDER BY place", (analysis,)
@@ -219,7 +227,7 @@ class Journal:
         return tuple(from_json(body) for (body,) in rows)
 
     def unsettled(self) -> frozenset[AnalysisId]:
-        """Return the analyses of which operations are kept."""
+        """Return the analyses that have stored operations."""
         with self._lock:
             rows = self._connection.execute("SELECT DISTINCT analysis FROM operations").fetchall()
         return frozenset(AnalysisId(analysis) for (analysis,) in rows)
@@ -235,7 +243,7 @@ class Journal:
 
     @contextmanager
     def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Write in one step; ``durable``: it outlives a power cut too, not only this process."""
+        """Write in one step; a ``durable`` one survives a power cut too, not only this process."""
         with self._lock:
             if durable:
                 self._connection.execute("PRAGMA synchronous = FULL")
@@ -322,20 +330,20 @@ def _is_damage(error: sqlite3.OperationalError) -> bool:
 
 
 class StoredAnalysis(Record):
-    """One analysis as the journal keeps it.
+    """One analysis as the journal stores it.
 
     Attributes:
-        id: Which one.
+        id: Its id.
         title: As shown.
-        titled: Whether the user chose the title; else the first question gives it.
-        folder: Absolute folder where its notebook will be made; empty: the first dataset's.
+        titled: Whether the user chose the title, and not the first question.
+        folder: Absolute folder where its notebook will be made; empty for the first dataset's.
         notebook: Absolute path of its notebook; empty before the first question.
         pending: Paths granted before there was a notebook.
         created, updated: Seconds since the epoch.
-        model: The model that the user chose; empty: the default.
-        approval: What waits for the user; ``None``: cells, where isolation is weak.
+        model: The model that the user chose; empty for the default.
+        approval: What waits for the user; None for cells if the isolation is weak.
         budget_usd: What each further question may cost.
-        questions: How many were asked.
+        questions: The number of questions that were asked.
         failed: Whether the last run failed.
         parent: The analysis it branched from.
         parent_cell: The last cell that it took over from there.
@@ -364,31 +372,33 @@ _log = logging.getLogger(__name__)
 class KeptOperations:
     """Implements :class:`analyst_kernel.notebook.storage.port.OperationStore` in the journal.
 
-    Where the journal cannot be written, the notebook still is: it only would not survive a crash in
-    between.
+    A write of the notebook may be postponed for hours, until a browser that has the notebook open
+    comes back. So each operation is stored here before its first write is tried, and removed after
+    it was seen in the saved notebook. If the journal cannot be written, the notebook still is, but
+    what is postponed does not survive a crash of the server.
     """
 
     def __init__(self, journal: Journal, analysis: AnalysisId) -> None:
-        """Keep for one analysis, which the journal knows."""
+        """Store for one analysis, whose record the journal holds."""
         self._journal = journal
         self._analysis = analysis
 
     async def keep(self, operations: Sequence[Operation]) -> None:
-        """Write them down before anything of them is written into the notebook."""
+        """Store operations before any of them is written into the notebook."""
         try:
             await asyncio.to_thread(self._journal.keep, self._analysis, operations)
         except (sqlite3.Error, OSError) as error:
             _log.warning("Changes of a notebook are not in the journal: %s", error)
 
     async def forget(self, operations: Sequence[Operation]) -> None:
-        """Forget what landed; what cannot be forgotten now is harmless when it comes again."""
+        """Remove operations that are in the notebook; applying one that stays again is harmless."""
         try:
             await asyncio.to_thread(self._journal.forget, self._analysis, operations)
         except (sqlite3.Error, OSError) as error:
             _log.warning("Changes that landed stay in the journal: %s", error)
 
     async def pending(self) -> tuple[Operation, ...]:
-        """Return what an earlier life of the server left."""
+        """Return the operations that an earlier server process left."""
         try:
             return await asyncio.to_thread(self._journal.outstanding, self._analysis)
         except (sqlite3.Error, OSError, ValueError) as error:

@@ -1,7 +1,8 @@
-"""Journals the events of one analysis, then hands them on, in order and without holding anybody up.
+"""Writes the events of one analysis into the journal, then delivers them to tabs, in order.
 
-Nothing reaches a browser that a restarted server would not remember, streamed pieces apart; their
-numbers are reserved, so that no number is ever given out twice.
+No event is delivered before it is in the journal, so that a restarted server has all that a
+browser has seen. Streamed pieces are the exception: they are not written, but their numbers are
+reserved in the journal, so that no number is used twice.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from analyst_kernel.protocol.events import Event, RunFinished
 from analyst_kernel.protocol.ids import AnalysisId
@@ -18,15 +19,16 @@ from analyst_kernel.server.events.coalesce import EncodedEvent, LiveTail
 from analyst_kernel.server.events.journal import Journal, Row
 
 _BLOCK = 1_000
+_PAGE = 200
 _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """One per living analysis; :meth:`take` is its event log's listener.
+    """One per analysis; :meth:`take` is the listener of its event log.
 
     Attributes:
-        delivered: Number of the newest event that was handed on.
-        tail: What is under way.
+        delivered: Number of the newest event that was delivered.
+        tail: Streamed pieces of the current call and cell.
         trouble: Why the journal could not be written, or empty.
     """
 
@@ -38,7 +40,7 @@ class Recorder:
         last: int,
         deliver: Callable[[Sequence[EncodedEvent]], None],
     ) -> None:
-        """Record after event ``last``; ``deliver`` gets what was journalled, on the event loop."""
+        """Continue after event ``last``; ``deliver`` is called on the event loop."""
         self.delivered = last
         self.tail = LiveTail()
         self.trouble = ""
@@ -56,20 +58,19 @@ class Recorder:
             self._pump = asyncio.get_running_loop().create_task(self._run())
 
     async def settled(self) -> None:
-        """Wait until everything taken so far was handed on."""
+        """Wait until everything taken so far was delivered."""
         while self._pump is not None and not self._pump.done():
             await asyncio.wait([self._pump])
 
     async def _run(self) -> None:
         while self._waiting:
             events, self._waiting = self._waiting, []
-            batch = [EncodedEvent.of(charts_once(event)) for event in events]
+            batch = [EncodedEvent.of(without_pictures(event)) for event in events]
             rows: list[Row] = []
-            for told in batch:
-                kept = self.tail.add(told)
-                rows += [_row(piece) for piece in kept]
-                if not told.is_stream:
-                    rows.append(_row(told))
+            for event in batch:
+                rows += [_row(piece) for piece in self.tail.add(event)]
+                if not event.is_stream:
+                    rows.append(_row(event))
             last = batch[-1].number
             if rows or last > self._reserved:
                 await self._write(rows, last)
@@ -88,23 +89,52 @@ class Recorder:
         self._reserved, self.trouble = reserved, ""
 
     async def close(self) -> None:
-        """Hand on what is left."""
+        """Deliver what is left. Idempotent."""
         with contextlib.suppress(asyncio.CancelledError):
             await self.settled()
 
 
-def _row(told: EncodedEvent) -> Row:
-    event = told.event
-    return Row(told.number, told.first, event.type, event.run, told.json)
+def _row(event: EncodedEvent) -> Row:
+    return Row.of(event.event, first=event.first, body=event.json)
 
 
-def charts_once(event: Event) -> Event:
-    """Return the event as journal and browsers get it.
+def without_pictures(event: Event) -> Event:
+    """Return the event as the journal and the browsers get it.
 
-    The charts of a run's end keep only what names them: their pictures stand in the outputs of
-    their cells, their data was told when they were captured.
+    The charts of a run's end keep only their names: their pictures are in the outputs of their
+    cells, and their data is in the event that captured them.
     """
     if not isinstance(event, RunFinished) or not event.charts:
         return event
     named = (chart.model_copy(update={"png": None, "data": None}) for chart in event.charts)
     return event.model_copy(update={"charts": tuple(named)})
+
+
+async def replay_events(
+    journal: Journal, analysis: AnalysisId, *, after: int, edge: int, live: Sequence[EncodedEvent]
+) -> AsyncIterator[tuple[int, str]]:
+    """Yield the number and the JSON of each event with ``after < number <= edge``.
+
+    Args:
+        journal: Holds the events.
+        analysis: The analysis.
+        after: The newest event that the tab has. Text of which it has a part is left out.
+        edge: The newest event that was delivered when the tab subscribed.
+        live: Streamed pieces of the current call and cell, in order, which the journal does not
+            hold.
+    """
+    pieces = [event for event in live if event.number <= edge]
+    at = after
+    while True:
+        rows = await asyncio.to_thread(journal.events, analysis, after=at, until=edge, most=_PAGE)
+        for row in rows:
+            while pieces and pieces[0].number < row.number:
+                event = pieces.pop(0)
+                yield event.number, event.json
+            if row.first > after:
+                yield row.number, row.body
+        if len(rows) < _PAGE:
+            break
+        at = rows[-1].number
+    for event in pieces:
+        yield event.number, event.json

@@ -1,4 +1,4 @@
-"""What a server that stopped left open, closed when the next one starts. Pure."""
+"""Closes, when a server starts, what an earlier one left open: a run, a check, a queue. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from analyst_kernel.server.events.journal import Journal
 STOPPED = "The server stopped while this run was at work. Ask again to go on from its notebook."
 
 
-def endings(journal: Journal, analysis: AnalysisId) -> tuple[Event, ...]:
-    """Return the events that close what is open in an analysis; empty where nothing is."""
+def closing_events(journal: Journal, analysis: AnalysisId) -> tuple[Event, ...]:
+    """Return the events that close what a stopped server left open in an analysis."""
     found: list[Event] = []
     rows = journal.open_run(analysis)
     if rows:
@@ -60,10 +60,10 @@ def endings(journal: Journal, analysis: AnalysisId) -> tuple[Event, ...]:
 
 
 def closed_run(events: Sequence[Event]) -> RunFinished:
-    """End a run as cancelled, with all that it reached.
+    """Return the end of a run as cancelled, with what it reached.
 
     Args:
-        events: Of the run, from its ``RunStarted``.
+        events: The run's, from its ``RunStarted``.
     """
     begun = events[0]
     assert isinstance(begun, RunStarted)

@@ -1,4 +1,4 @@
-"""``api/analyses``: the list, and what is done once with an analysis."""
+"""``api/analyses``: the list of analyses, and what is not a command on the socket."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class AnalysesHandler(AnalystHandler):
     @route
     async def get(self) -> None:
         """List them, the one changed last first."""
-        self.say((await self.analyses()).summaries())
+        self.reply((await self.registry()).summaries())
 
     @route
     async def post(self) -> None:
         """Begin one: ``{notebook?, title?, folder?}``."""
         body = self.body()
-        session = await (await self.analyses()).begin(
+        session = await (await self.registry()).begin(
             notebook=self.text(body, "notebook"),
             title=self.text(body, "title") or "",
             folder=self.text(body, "folder"),
         )
-        self.say(session.summary(), 201)
+        self.reply(session.summary(), 201)
 
 
 class AnalysisHandler(AnalystHandler):
@@ -35,14 +35,15 @@ class AnalysisHandler(AnalystHandler):
     @route
     async def get(self, analysis: str) -> None:
         """Describe it."""
-        self.say((await self.analyses()).find(analysis).summary())
+        self.reply((await self.registry()).find(analysis).summary())
 
     @route
     async def patch(self, analysis: str) -> None:
         """Rename it: ``{title}``."""
         title = self.text(self.body(), "title", needed=True)
-        session = (await self.analyses()).rename(analysis, title or "")
-        self.say(session.summary())
+        session = (await self.registry()).find(analysis)
+        session.rename(title or "")
+        self.reply(session.summary())
 
     @route
     async def delete(self, analysis: str) -> None:
@@ -50,8 +51,8 @@ class AnalysisHandler(AnalystHandler):
         notebook = self.query("notebook", "keep")
         if notebook not in ("keep", "delete"):
             raise web.HTTPError(400, "notebook is keep or delete.")
-        await (await self.analyses()).remove(analysis, notebook_too=notebook == "delete")
-        self.say(None)
+        await (await self.registry()).remove(analysis, notebook_too=notebook == "delete")
+        self.reply(None)
 
 
 class BranchHandler(AnalystHandler):
@@ -60,17 +61,14 @@ class BranchHandler(AnalystHandler):
     @route
     async def post(self, analysis: str) -> None:
         """Begin it: ``{cell, title?}``; instead of ``cell``, ``run`` means that question's end."""
-        from analyst_kernel.server.session.branch import branch
-
-        body, analyses = self.body(), await self.analyses()
-        session = await branch(
-            analyses,
-            analyses.find(analysis),
+        body = self.body()
+        session = await (await self.registry()).branch(
+            analysis,
             cell=self.text(body, "cell"),
             run=self.text(body, "run"),
             title=self.text(body, "title") or "",
         )
-        self.say(session.summary(), 201)
+        self.reply(session.summary(), 201)
 
 
 class ExportHandler(AnalystHandler):
@@ -78,10 +76,10 @@ class ExportHandler(AnalystHandler):
 
     @route
     async def get(self, analysis: str) -> None:
-        """Send it: ``to=ipynb|html|py``, ``clean=0|1``; a clean notebook is run before."""
+        """Send it: ``to=ipynb|html|py``, ``clean=0|1``; a clean notebook is run first."""
         from analyst_kernel.server.session.export import export
 
-        session = (await self.analyses()).find(analysis)
+        session = (await self.registry()).find(analysis)
         file = await export(
             session, self.query("to", "ipynb"), clean=self.query("clean", "0") == "1"
         )
@@ -100,5 +98,5 @@ class CompletionsHandler(AnalystHandler):
         """List datasets, columns, variables and cells that fit ``prefix``."""
         from analyst_kernel.server.http.views import completions
 
-        session = (await self.analyses()).find(analysis)
-        self.say(await completions(session, self.query("prefix", "")))
+        session = (await self.registry()).find(analysis)
+        self.reply(await completions(session, self.query("prefix", "")))

@@ -1,6 +1,6 @@
-"""What every REST handler has in common: identity, JSON in and out, errors as sentences.
+"""The base of every REST handler: identity, JSON in and out, errors as sentences.
 
-It imports next to nothing, because Jupyter loads it at its start.
+Jupyter loads this module at its start, so it imports almost nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BOOTSTRAP = "analyst_kernel_bootstrap"
 """The web application's setting that holds the bootstrap."""
 
 AUTH_RESOURCE = "analyst-kernel"
-"""What an authorizer is asked about; reading is ``read``, everything else ``write``."""
+"""The resource that an authorizer is asked about; reading is ``read``, the rest ``write``."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,13 +33,13 @@ class AnalystHandler(APIHandler):
 
     auth_resource = AUTH_RESOURCE
 
-    async def analyses(self) -> SessionRegistry:
-        """Return the server's analyses, loading them on the first call."""
+    async def registry(self) -> SessionRegistry:
+        """Return the server's analyses, loaded on the first call."""
         bootstrap: Bootstrap = self.settings[BOOTSTRAP]
         return await bootstrap.get()
 
-    def say(self, value: object, status: int = 200) -> None:
-        """Answer with JSON; protocol records are written as they travel on the socket."""
+    def reply(self, value: object, status: int = 200) -> None:
+        """Answer with JSON; protocol records are encoded as on the socket."""
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps(value, default=_plain))
@@ -47,10 +47,10 @@ class AnalystHandler(APIHandler):
     def body(self) -> dict[str, Any]:
         """Return the request's JSON object.
 
-        Jupyter's own reader would log a body that is not JSON, and with it a key.
+        Jupyter's own reader would log a body that is not JSON, and a body may hold a key.
 
         Raises:
-            web.HTTPError: It is none.
+            web.HTTPError: The body is no JSON object.
         """
         try:
             found = json.loads(self.request.body or b"{}")
@@ -61,7 +61,7 @@ class AnalystHandler(APIHandler):
         return found
 
     def text(self, body: dict[str, Any], name: str, *, needed: bool = False) -> str | None:
-        """Return a text of the body; ``None`` where it is not there and not needed."""
+        """Return a text of the body, or None if it is missing and not needed."""
         value = body.get(name)
         if value is None and not needed:
             return None
@@ -70,14 +70,14 @@ class AnalystHandler(APIHandler):
         return value
 
     def query(self, name: str, default: str | None = None) -> str:
-        """Return an argument of the address; without ``default`` it must be there."""
+        """Return an argument of the address, which must be there if there is no ``default``."""
         value = self.get_query_argument(name, default)
         if value is None:
             raise web.HTTPError(400, f"The address needs {name}=...")
         return value
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Say what went wrong, and what to do about it where that is known."""
+        """Answer with what went wrong, and with the remedy if one is known."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         message, remedy = f"The server answered {status_code}.", ""
         if isinstance(error, web.HTTPError):
@@ -89,7 +89,7 @@ class AnalystHandler(APIHandler):
         self.finish(json.dumps({"message": message, "remedy": remedy}))
 
     def log_exception(self, *args: Any) -> None:
-        """Log defects only: what is a sentence for the user is no matter for the log."""
+        """Log defects only, not the errors that are explained to the user."""
         error = args[1]
         if not hasattr(error, "remedy"):
             super().log_exception(*args)
@@ -103,7 +103,7 @@ class AnalystHandler(APIHandler):
 def route(
     method: Callable[..., Awaitable[None]],
 ) -> Callable[..., Any]:
-    """Wrap a handler's method: nobody without identity and leave gets in, errors become answers."""
+    """Wrap a handler's method: check identity and authorization, and turn errors into answers."""
 
     @web.authenticated
     @authorized

@@ -1,19 +1,17 @@
-"""Loads the analyses on the first request, in a thread: a server's start must not wait for them.
+"""Loads the analyses on the first request, so that a server's start does not wait for them.
 
-It imports next to nothing itself.
+Jupyter loads this module at its start, so it imports almost nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from analyst_kernel.server.session.registry import SessionRegistry
-    from analyst_kernel.server.settings import ServerSettings
 
 _MODULES = (
     "analyst_kernel.server.session.registry",
@@ -23,35 +21,17 @@ _MODULES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Managers:
-    """What the Jupyter server has.
-
-    Attributes:
-        kernels, sessions, contents: Its managers.
-        settings: Its web application's settings, where other extensions are found.
-        events: Its event logger, which tells of renamed files.
-    """
-
-    kernels: Any
-    sessions: Any
-    contents: Any
-    settings: Mapping[str, Any]
-    events: Any
-
-
 class Bootstrap:
-    """Gives the server's :class:`SessionRegistry`, made once."""
+    """Makes the server's :class:`SessionRegistry`, once."""
 
-    def __init__(self, settings: Callable[[], ServerSettings], managers: Managers) -> None:
-        """Make the analyses with what ``settings`` returns, when they are first wanted."""
-        self._settings = settings
-        self._managers = managers
+    def __init__(self, open_registry: Callable[[], Awaitable[SessionRegistry]]) -> None:
+        """Call ``open_registry`` on the first request."""
+        self._open_registry = open_registry
         self._made: asyncio.Task[SessionRegistry] | None = None
         self._closed = False
 
     async def get(self) -> SessionRegistry:
-        """Return the analyses. Where they cannot be had, the next call tries again.
+        """Return the registry. If it cannot be opened, the next call tries again.
 
         Raises:
             AnalystError: The journal cannot be used.
@@ -64,14 +44,14 @@ class Bootstrap:
 
     @property
     def at_work(self) -> int:
-        """How many runs are at work; 0 before anything was loaded."""
+        """The number of analyses at work; 0 before the first request."""
         made = self._made
         if made is None or not made.done() or self._failed(made):
             return 0
         return made.result().at_work
 
     async def close(self) -> None:
-        """Stop all analyses; harmless where none were loaded."""
+        """Stop all analyses. Idempotent."""
         self._closed = True
         made, self._made = self._made, None
         if made is not None:
@@ -82,9 +62,7 @@ class Bootstrap:
     async def _make(self) -> SessionRegistry:
         for module in _MODULES:
             await asyncio.to_thread(import_module, module)
-        from analyst_kernel.server.session.registry import SessionRegistry
-
-        return await SessionRegistry.open(self._settings(), self._managers)
+        return await self._open_registry()
 
     @staticmethod
     def _failed(made: asyncio.Task[SessionRegistry]) -> bool:

@@ -1,4 +1,4 @@
-"""What the panel lists: datasets, what ``@`` completes, and the state of the server."""
+"""What the panel lists: datasets, completions after ``@``, and the state of the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 50
 
 
 async def datasets(session: AnalysisSession) -> list[DatasetProfile]:
-    """Describe what was granted, in order; a file that is gone is left out."""
+    """Return the profiles of the datasets, in order, without those whose files are gone."""
     catalog = await session.catalog()
     if catalog is None:
         return []
@@ -29,7 +29,7 @@ async def datasets(session: AnalysisSession) -> list[DatasetProfile]:
 
 
 async def completions(session: AnalysisSession, prefix: str) -> list[dict[str, str]]:
-    """Return what ``@prefix`` may mean: names that begin with it first, then those that hold it."""
+    """Return what ``@prefix`` may mean: names that begin with it, then names that contain it."""
     wanted = prefix.strip().lower()
     found = await _candidates(session)
     first = [one for one in found if one["label"].lower().startswith(wanted)]
@@ -56,7 +56,7 @@ async def _candidates(session: AnalysisSession) -> list[dict[str, str]]:
     analysis = session.analysis
     if analysis is None:
         return found
-    for frame in analysis.memory.frames:
+    for frame in analysis.variables:
         if frame.name in names:
             continue
         shape = " × ".join(f"{size:,}" for size in frame.shape)
@@ -75,9 +75,9 @@ def _one(label: str, kind: str, insert: str, detail: str) -> dict[str, str]:
     return {"label": label, "kind": kind, "insert": insert, "detail": detail}
 
 
-async def status(analyses: SessionRegistry) -> dict[str, Any]:
-    """Tell the state of the server."""
-    services = analyses.services
+async def status(registry: SessionRegistry) -> dict[str, Any]:
+    """Return the state of the server."""
+    services = registry.services
     await services.models.look()
     return {
         "version": __version__,
@@ -94,8 +94,8 @@ async def status(analyses: SessionRegistry) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shipped:
-    """A demonstration file, known by its name and its first line."""
+class _Demonstration:
+    """A demonstration file, recognised by its name and its first line."""
 
     file: str
     header: str
@@ -103,44 +103,46 @@ class _Shipped:
     question: str
 
 
-_SHIPPED = (
-    _Shipped(
+_DEMONSTRATIONS = (
+    _Demonstration(
         "vehicles.csv",
         "id,make,model,year,class,trans,drive,cyl,displ,fuel,hwy,cty",
         33_442,
         "How did average city mileage change over the years?",
     ),
-    _Shipped(
+    _Demonstration(
         "penguins_raw.csv",
         "studyName,Sample Number,Species",
         344,
         "Do heavier penguins have longer flippers?",
     ),
-    _Shipped(
+    _Demonstration(
         "nyc_weather.csv",
         "origin,year,month,day,hour",
         26_115,
         "Which months are windiest at each airport?",
     ),
-    _Shipped("nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"),
-    _Shipped("nyc_airports.csv", "faa,name", 1_458, "How is airport altitude distributed?"),
-    _Shipped("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
+    _Demonstration(
+        "nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"
+    ),
+    _Demonstration("nyc_airports.csv", "faa,name", 1_458, "How is airport altitude distributed?"),
+    _Demonstration("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
 )
 
 
 def examples(root: str) -> list[dict[str, Any]]:
-    """Return one question per demonstration file that lies in the root folder or its ``data``."""
+    """Return one question per demonstration file in the root folder or its ``data`` folders."""
     found: list[dict[str, Any]] = []
-    for shipped in _SHIPPED if root else ():
+    for demo in _DEMONSTRATIONS if root else ():
         for folder in ("", "data", os.path.join("notebooks", "data")):
-            if _starts_with(os.path.join(root, folder, shipped.file), shipped.header):
-                path = os.path.join(folder, shipped.file).replace(os.sep, "/")
+            if _starts_with(os.path.join(root, folder, demo.file), demo.header):
+                path = os.path.join(folder, demo.file).replace(os.sep, "/")
                 found.append(
                     {
-                        "question": shipped.question,
+                        "question": demo.question,
                         "path": path,
-                        "dataset": shipped.file,
-                        "rows": shipped.rows,
+                        "dataset": demo.file,
+                        "rows": demo.rows,
                     }
                 )
                 break

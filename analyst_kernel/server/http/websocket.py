@@ -1,6 +1,6 @@
-"""The WebSocket of a browser tab: commands in, frames out. It decides nothing.
+"""The WebSocket of a browser tab: commands in, frames out.
 
-Identity, origin, pings and limits are Jupyter's own, as for its kernels' sockets.
+Identity, origin, pings and limits are Jupyter's own, as for the sockets of its kernels.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel.server.http.base import AUTH_RESOURCE, BOOTSTRAP
 
 if TYPE_CHECKING:
@@ -30,30 +31,29 @@ _log = logging.getLogger(__name__)
 
 
 class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
-    """One per tab."""
+    """The socket of one tab."""
 
     auth_resource = AUTH_RESOURCE
     max_message_size = 256 << 20  # a whole notebook with its charts
-    _analyses: SessionRegistry
+    _registry: SessionRegistry
     _tab: Tab
-    _tasks: set[asyncio.Task[None]]
 
     def set_default_headers(self) -> None:
-        """Set none: they make no sense on a socket."""
+        """Set none; they have no meaning on a socket."""
 
     def get_compression_options(self) -> dict[str, Any] | None:
-        """Compress where the server is told to."""
+        """Compress if the server is configured to."""
         options: dict[str, Any] | None = self.settings.get("websocket_compression_options", None)
         return options
 
     @ws_authenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Open the socket for whoever may run code in kernels of this server."""
+        """Open the socket for a user who may run code in kernels of this server."""
         user = self.current_user
         if not await ensure_async(self.authorizer.is_authorized(self, user, "execute", "kernels")):
             raise web.HTTPError(403)
         bootstrap: Bootstrap = self.settings[BOOTSTRAP]
-        self._analyses = await bootstrap.get()
+        self._registry = await bootstrap.get()
         await super().get(*args, **kwargs)
 
     def open(self, *args: Any, **kwargs: Any) -> None:
@@ -61,33 +61,28 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         from analyst_kernel.server.events.client import Tab
 
         super().open(*args, **kwargs)
-        self._tasks = set()
+        self._tasks = BackgroundTasks()
         self._tab = Tab(self._send, self.close)
-        self._analyses.join(self._tab)
-        self._spawn(self._tab.run())
+        self._registry.join(self._tab)
+        self._tasks.start(self._tab.run())
 
     def on_message(self, message: str | bytes) -> None:
-        """Do what a frame commands, without waiting for the one before it."""
-        self._spawn(self._take(message))
+        """Perform the command of a frame, without waiting for the one before it."""
+        self._tasks.start(self._perform(message))
 
     def on_close(self) -> None:
-        """Leave; what the analyses do goes on."""
+        """Leave; the analyses go on."""
         if hasattr(self, "_tab"):
-            # A page that goes away says so; one that falls asleep or off the network does not.
-            self._analyses.leave(self._tab, closed=self.close_code == _GOING_AWAY)
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            # A page that is closed sends this code; one that sleeps or loses the network does not.
+            self._registry.leave(self._tab, closed=self.close_code == _GOING_AWAY)
 
     async def _send(self, text: str) -> None:
         try:
             await self.write_message(text)
         except (WebSocketClosedError, StreamClosedError):
-            self._analyses.leave(self._tab)
+            self._registry.leave(self._tab)
 
-    async def _take(self, message: str | bytes) -> None:
+    async def _perform(self, message: str | bytes) -> None:
         from pydantic import ValidationError
 
         from analyst_kernel.protocol.errors import AnalystError
@@ -102,24 +97,24 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             where = ".".join(str(part) for part in first["loc"])
             what = f"The command could not be read ({where}: {first['msg']})."
             remedy = "Reload the page: server and browser may be of different versions."
-            tab.say(RefusedFrame(id=_id_of(message), message=what, remedy=remedy))
+            tab.send(RefusedFrame(id=_id_of(message), message=what, remedy=remedy))
             return
         try:
-            await perform(self._analyses, tab, frame.command)
+            await perform(self._registry, tab, frame.command)
         except AnalystError as error:
-            tab.say(RefusedFrame(id=frame.id, message=error.what, remedy=error.remedy))
+            tab.send(RefusedFrame(id=frame.id, message=error.what, remedy=error.remedy))
         except asyncio.CancelledError:
-            tab.say(RefusedFrame(id=frame.id, message="It was stopped before it began."))
-        except Exception:  # noqa: BLE001 - the tab must hear of it, and the others go on
+            tab.send(RefusedFrame(id=frame.id, message="It was stopped before it began."))
+        except Exception:  # noqa: BLE001 - the tab must get an answer, and the others go on
             _log.exception("The command %s failed", frame.command.type)
             what = "The server failed at this command."
-            tab.say(RefusedFrame(id=frame.id, message=what, remedy="See the server's log."))
+            tab.send(RefusedFrame(id=frame.id, message=what, remedy="See the server's log."))
         else:
-            tab.say(AcceptedFrame(id=frame.id))
+            tab.send(AcceptedFrame(id=frame.id))
 
 
 def _id_of(message: str | bytes) -> int | None:
-    """Return the id of a frame that is otherwise unreadable."""
+    """Return the id of a frame that is invalid otherwise."""
     try:
         found = json.loads(message)
     except ValueError:

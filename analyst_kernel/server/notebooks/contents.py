@@ -1,8 +1,7 @@
-"""Writes a notebook through Jupyter's contents manager: hooks, events and other stores included.
+"""Writes a notebook through Jupyter's contents manager, with its hooks, events and stores.
 
-For a notebook that nobody has open. The version is told by its hash, looked at once more just
-before each save. Nothing is marked trusted: what the user trusted before stays, what is ours is
-never flagged.
+Used for a notebook that is not open. The version is identified by its hash, which is checked again
+just before each save. Cells that the user trusted stay trusted; ours are never marked as trusted.
 """
 
 from __future__ import annotations
@@ -29,25 +28,23 @@ _OF_JUPYTER = (
 
 
 class ContentsStamp:
-    """One version of a notebook; equal where the contents manager says it is the same."""
+    """One version of a notebook; two are equal if the contents manager reports the same version."""
 
     def __init__(self, mark: str, trusted: frozenset[str] = frozenset(), hash_: str = "") -> None:
-        """Hold a version's mark and the ids of its cells that the user's trust covers."""
+        """Hold a version's mark and the ids of its cells that the user trusted."""
         self.mark = mark
         self.trusted = trusted
         self.hash = hash_
 
     def __eq__(self, other: object) -> bool:
-        """Compare the marks."""
         return isinstance(other, ContentsStamp) and other.mark == self.mark
 
     def __hash__(self) -> int:
-        """Hash the mark."""
         return hash(self.mark)
 
 
 class ContentsWriter:
-    """The contents manager of a server, seen from notebooks."""
+    """Reads and writes notebooks through the contents manager of a server."""
 
     def __init__(self, contents: Any) -> None:
         """Use ``contents``, sync or async, local or not."""
@@ -55,7 +52,7 @@ class ContentsWriter:
         self._renderer = Renderer()
 
     async def read(self, path: str, base: NotebookVersion | None) -> NotebookVersion | None:
-        """Return the saved notebook; ``base`` where it is that, ``None`` where there is none."""
+        """Return the saved notebook, ``base`` if it did not change, or None if there is none."""
         now = await self.stamp(path)
         if now is None or (base is not None and base.stamp == now):
             return base if now is not None else None
@@ -70,13 +67,13 @@ class ContentsWriter:
         """Save ``document`` if the saved notebook is still ``base``.
 
         Args:
-            path: The contents manager's.
-            file: The same as a file, for a contents manager that keeps plain files.
-            document: All of it.
-            base: What it was built on.
+            path: The contents manager's path.
+            file: Path of the same file, for a contents manager that stores plain files.
+            document: The whole notebook.
+            base: The version that it was built on.
 
         Raises:
-            WriteConflict: It is not.
+            WriteConflict: The saved notebook is another version.
             NotebookError: It cannot be saved.
         """
         stamp = base.stamp if base is not None else None
@@ -112,7 +109,7 @@ class ContentsWriter:
 
     @property
     def _keeps_plain_files(self) -> bool:
-        """Whether saving is Jupyter's own saving of files, and no other package's."""
+        """Whether files are saved by Jupyter itself and not by another package."""
         return type(self._contents).save.__module__ in _OF_JUPYTER
 
     async def _save_file(
@@ -149,7 +146,7 @@ class ContentsWriter:
         return written
 
     async def stamp(self, path: str) -> ContentsStamp | None:
-        """Return the version that is saved, or ``None`` where there is none."""
+        """Return the version that is saved, or None if there is none."""
         model = await self._get(path, content=False)
         if model is None:
             return None
@@ -187,12 +184,12 @@ def _reading(model: dict[str, Any]) -> NotebookVersion:
 
 
 def _flagged(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return a cell that the user's trust covers, as Jupyter has it in memory."""
+    """Return a cell that the user trusted, as Jupyter has it in memory."""
     return {**cell, "metadata": {**cell["metadata"], "trusted": True}}
 
 
 def _unflagged(content: dict[str, Any]) -> Document:
-    """Return what hooks made of a notebook, as a document of ours."""
+    """Return the notebook that save hooks changed, as a document of ours."""
     found = json.loads(json.dumps(content))
     for cell in found["cells"]:
         cell["metadata"].pop("trusted", None)

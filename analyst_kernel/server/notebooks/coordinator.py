@@ -1,4 +1,10 @@
-"""Looks after the notebook of one analysis: who writes it, what is outstanding, where it went."""
+"""Looks after the notebook of one analysis: who writes it, what is not written yet, where it is.
+
+An operation may stay unwritten for a long time, because a browser that has the notebook open went
+away. It then waits in the journal. While the analysis is closed, the coordinator opens only the
+notebook to write it; :meth:`NotebookCoordinator.hand_over` ends that before the analysis opens the
+notebook itself, because two open copies would each write without the other's cells.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +14,26 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal, Protocol
 
-from analyst_kernel.protocol.errors import AnalystError
+from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel.grants import GrantStoreError
 from analyst_kernel.notebook.document.cells import KEY
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.protocol.commands import ReportDocument, ReportNotebook, ReportWrite
-from analyst_kernel.protocol.events import NoticeRaised
-from analyst_kernel.server.notebooks.writer import Awaited, ChosenWriter
+from analyst_kernel.protocol.errors import AnalystError
+from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.journal import KeptOperations
 from analyst_kernel.server.notebooks.leases import Leases
-
-if TYPE_CHECKING:
-    from analyst_kernel.server.session.session import AnalysisSession
-    from analyst_kernel.server.events.client import Tab
+from analyst_kernel.server.notebooks.writer import AwaitedWriter, WriterSelector
+from analyst_kernel.server.session.services import ServerServices
 
 _log = logging.getLogger(__name__)
-_WAITING: dict[Awaited, str] = {
+_WAITING: dict[AwaitedWriter, str] = {
     "tab": "What happens now is waiting to be written into the notebook until the browser that has "
     "the notebook open comes back. Nothing is lost: it is kept, and shown here.",
     "room": "The notebook is edited together in a live room, and the room does not take what is "
@@ -37,92 +43,118 @@ _WAITING: dict[Awaited, str] = {
 _WRITTEN = "The notebook holds everything again."
 
 
+class _Notify(Protocol):
+    def __call__(
+        self, code: str, message: str, *, level: Literal["info", "warning"] = "warning"
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookOwner:
+    """What the coordinator needs of the analysis that the notebook belongs to.
+
+    Attributes:
+        analysis: Its id.
+        opening: Held while the analysis or its notebook is opened.
+        path: Returns the notebook's absolute path, or an empty text before there is one.
+        notebook: Returns the notebook while the analysis has it open.
+        moved: Continues the analysis at the notebook's new path.
+        move_kernel: Moves the kernel's Jupyter session to the new path.
+        notice: Emits a notice for the user.
+    """
+
+    analysis: AnalysisId
+    opening: asyncio.Lock
+    path: Callable[[], str]
+    notebook: Callable[[], StoredNotebook | None]
+    moved: Callable[[str], None]
+    move_kernel: Callable[[str], Awaitable[None]]
+    notice: _Notify
+
+
 class NotebookCoordinator:
-    """One per living analysis.
+    """One per analysis.
 
     Attributes:
         leases: The tabs that have the notebook open.
-        store: What was not yet seen in the saved notebook.
+        store: Operations that were not seen in the saved notebook yet.
     """
 
-    def __init__(self, session: AnalysisSession) -> None:
-        """Look after the notebook of ``living``."""
-        services = session.services
-        self.leases = Leases(session.id, grace=services.settings.grace_seconds)
-        self.store = KeptOperations(services.journal, session.id)
-        self._living = session
-        self._writer: ChosenWriter | None = None
+    def __init__(self, services: ServerServices, owner: NotebookOwner) -> None:
+        self.leases = Leases(owner.analysis, grace=services.settings.grace_seconds)
+        self.store = KeptOperations(services.journal, owner.analysis)
+        self._services = services
+        self._owner = owner
+        self._writer: WriterSelector | None = None
         self._book: StoredNotebook | None = None
         self._recovering = False
-        self._told_waiting: Awaited | None = None
-        self._tick: asyncio.Task[None] | None = None
-        self._again = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reported: AwaitedWriter | None = None
+        self._check: asyncio.Task[None] | None = None
+        self._check_again = False
+        self._tasks = BackgroundTasks()
 
     # --- who writes ------------------------------------------------------------------------------
 
-    def writer(self, path: Path) -> ChosenWriter:
-        """Return who writes the notebook from now on."""
-        services = self._living.services
-        self._writer = ChosenWriter(
+    def writer(self, path: Path) -> WriterSelector:
+        """Return the writer of the notebook at ``path`` from now on."""
+        self._writer = WriterSelector(
             path,
-            places=services.places,
+            places=self._services.places,
             leases=self.leases,
-            contents=services.contents,
-            server_settings=services.server_settings,
-            found_again=self._found_again,
+            contents=self._services.jupyter.contents,
+            server_settings=self._services.jupyter.settings,
+            find_moved=self._find_moved,
             moved=lambda found: self.moved(str(found)),
-            waits=self._waits,
+            blocked=self._report_waiting,
         )
         return self._writer
 
     async def report(self, tab: Tab, report: ReportNotebook) -> None:
-        """Take what a tab tells of the notebook that it has open."""
-        places, record = self._living.services.places, self._living.record
-        path = places.absolute(report.path)
-        if report.open and os.path.realpath(path) != os.path.realpath(record.notebook):
-            if os.path.lexists(record.notebook) or not _holds(Path(path), self._living.id):
-                return  # a copy: its notes say that it is ours, but it is another file
+        """Take a tab's report about the notebook that it has open."""
+        path, ours = self._services.places.absolute(report.path), self._owner.path()
+        if report.open and os.path.realpath(path) != os.path.realpath(ours):
+            if os.path.lexists(ours) or not _belongs_to(Path(path), self._owner.analysis):
+                return  # a copy: its metadata names this analysis, but it is another file
             self.moved(path)
         if self.leases.report(tab, report):
             self.look()
 
     def answered(self, report: ReportWrite | ReportDocument) -> None:
-        """Take a tab's answer; a late one tells that the tab is back."""
+        """Take a tab's answer; a late one shows that the tab is back."""
         late = self.leases.answered(report)
         if late or (isinstance(report, ReportWrite) and report.outcome == "saved"):
             self.look()
 
     def left(self, tab: Tab, *, closed: bool) -> None:
-        """A tab's socket is gone; ``closed``: so is its page."""
+        """Note that a tab's socket was closed; ``closed`` says that its page was, too."""
         if self.leases.left(tab, closed=closed):
             self.look()
 
-    # --- what is outstanding ---------------------------------------------------------------------
+    # --- what is not written yet ---------------------------------------------------------------------
 
     def expect(self, delay: float) -> None:
-        """Write what an earlier life of the server left, once tabs had time to come back."""
+        """Write what an earlier server process left, after ``delay`` seconds for tabs to come back."""
 
         async def later() -> None:
             await asyncio.sleep(delay)
             self._recovering = True
             self.look()
 
-        self._keep(later())
+        self._tasks.start(later())
 
     def look(self) -> None:
-        """See what was saved, and write what nobody is about to save; returns at once."""
-        if self._tick is not None and not self._tick.done():
-            self._again = True
+        """Check in the background what was saved, and write what no tab or room is about to save."""
+        if self._check is not None and not self._check.done():
+            self._check_again = True
             return
         book = self._notebook
-        if self._recovering or (book is not None and (book.pending or self._told_waiting)):
-            self._tick = asyncio.get_running_loop().create_task(self._look())
+        if self._recovering or (book is not None and (book.pending or self._reported)):
+            self._check = asyncio.get_running_loop().create_task(self._settle())
 
-    async def _look(self) -> None:
-        self._again = True
-        while self._again:
-            self._again = False
+    async def _settle(self) -> None:
+        self._check_again = True
+        while self._check_again:
+            self._check_again = False
             try:
                 book = self._notebook or await self._recovered()
                 if book is None:
@@ -133,56 +165,59 @@ class NotebookCoordinator:
                 return
             if not book.pending:
                 self._recovering = False
-                if self._told_waiting and self._writer is not None and not self._writer.waiting:
-                    self._told_waiting = None
-                    self._tell("info", "notebook-written", _WRITTEN)
+                if self._reported and self._writer is not None and not self._writer.waiting:
+                    self._reported = None
+                    self._owner.notice("notebook-written", _WRITTEN, level="info")
                 if book is self._book:
                     self._book = None
 
     @property
     def _notebook(self) -> StoredNotebook | None:
-        analysis = self._living.analysis
-        return analysis.notebook if analysis is not None else self._book
+        return self._owner.notebook() or self._book
 
     async def _recovered(self) -> StoredNotebook | None:
-        """Open only the notebook of an analysis that nobody opened yet."""
-        session = self._living
-        async with session.opening:
-            if session.analysis is not None:
-                return session.analysis.notebook
-            path = session.record.notebook
+        """Open only the notebook, for an analysis that is closed."""
+        owner = self._owner
+        async with owner.opening:
+            if (book := owner.notebook()) is not None:
+                return book
+            path = owner.path()
             if path and not os.path.lexists(path):
-                found = await asyncio.to_thread(self._found_again, Path(path))
+                found = await asyncio.to_thread(self._find_moved, Path(path))
                 if found is not None:
                     self.moved(str(found))
-            if not os.path.exists(session.record.notebook):
+            if not os.path.exists(owner.path()):
                 self._recovering = False  # it is written when the notebook is there again
                 return None
             self._book = await StoredNotebook.open(
-                session.record.notebook, analysis=session.id, writer=self.writer, store=self.store
+                owner.path(), analysis=owner.analysis, writer=self.writer, store=self.store
             )
             return self._book
 
     async def hand_over(self) -> None:
-        """Let go of the notebook, since the analysis opens it itself now."""
+        """Close the notebook, because the analysis opens it itself now.
+
+        Called with the owner's lock held. A check may wait for that lock, so it is cancelled; a
+        write that it began is finished first. The journal has the rest, and the analysis' own
+        notebook reads it from there.
+        """
         self._book = None
-        if self._tick is not None and not self._tick.done():
-            # It may be waiting to open the notebook itself; what it began to write is written.
-            self._tick.cancel()
-            await asyncio.wait([self._tick])
+        if self._check is not None and not self._check.done():
+            self._check.cancel()
+            await asyncio.wait([self._check])
 
     async def close(self) -> None:
-        """Stop; what is outstanding is written by the next life of the server."""
-        tasks = [*self._tasks, *([self._tick] if self._tick is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stop; the next server process writes what is not written yet. Idempotent."""
+        await self._tasks.cancel()
+        if self._check is not None:
+            self._check.cancel()
+            await asyncio.wait([self._check])
 
-    # --- where it went ---------------------------------------------------------------------------
+    # --- where it is ---------------------------------------------------------------------------
 
     def renamed(self, old: str, new: str) -> None:
-        """Follow, where the notebook or a folder above it was renamed (absolute paths)."""
-        path = self._living.record.notebook
+        """Follow if the notebook or a folder above it was renamed (absolute paths)."""
+        path = self._owner.path()
         if not path:
             return
         here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
@@ -192,54 +227,39 @@ class NotebookCoordinator:
             self.moved(new + here[len(old) :])
 
     def moved(self, path: str) -> None:
-        """Follow the notebook to its new place, with grants, kernel session and all."""
-        session = self._living
-        old = session.record.notebook
+        """Continue at the notebook's new path, with its grants and the kernel's session."""
+        old = self._owner.path()
         if old == path:
             return
-        session.configure(notebook=path)
+        self._owner.moved(path)
         if self._writer is not None:
             self._writer.moved(Path(path))
-        if session.analysis is not None:
-            session.analysis.moved(path)
-        self._keep(self._follow(old, path))
+        self._tasks.start(self._follow(old, path))
 
     async def _follow(self, old: str, new: str) -> None:
-        session = self._living
         try:
-            await asyncio.to_thread(session.services.grants.rename, old, new)
+            await asyncio.to_thread(self._services.grants.rename, old, new)
         except (GrantStoreError, sqlite3.Error, OSError) as error:
-            session.notice("grants-not-moved", f"Attach the data again: {error}")
+            self._owner.notice("grants-not-moved", f"Attach the data again: {error}")
         with contextlib.suppress(Exception):  # the tab may be moving its session itself
-            await session.host.moved(new)
+            await self._owner.move_kernel(new)
 
-    def _found_again(self, path: Path) -> Path | None:
+    def _find_moved(self, path: Path) -> Path | None:
         """Return the notebook in the same folder that belongs to this analysis now."""
         with contextlib.suppress(OSError):
             for candidate in sorted(path.parent.glob("*.ipynb")):
-                if candidate != path and _holds(candidate, self._living.id):
+                if candidate != path and _belongs_to(candidate, self._owner.analysis):
                     return candidate
         return None
 
-    # --- inside ----------------------------------------------------------------------------------
-
-    def _waits(self, awaited: Awaited) -> None:
-        if self._told_waiting != awaited:
-            self._told_waiting = awaited
-            self._tell("warning", "notebook-waiting", _WAITING[awaited])
-
-    def _tell(self, level: Any, code: str, message: str) -> None:
-        session = self._living
-        session.tell(NoticeRaised(analysis=session.id, level=level, code=code, message=message))
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _report_waiting(self, awaited: AwaitedWriter) -> None:
+        if self._reported != awaited:
+            self._reported = awaited
+            self._owner.notice("notebook-waiting", _WAITING[awaited])
 
 
-def _holds(path: Path, analysis: str) -> bool:
-    """Say whether a file is the notebook of an analysis; what cannot be read is not."""
+def _belongs_to(path: Path, analysis: str) -> bool:
+    """Return whether a file is the notebook of an analysis; False if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
         if analysis not in text:

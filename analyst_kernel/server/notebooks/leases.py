@@ -1,7 +1,7 @@
 """Which browser tabs have an analysis's notebook open, and what the server asks of them.
 
-A tab holds a lease while it reports. One that vanished without closing the notebook may come back
-(a laptop that sleeps), so its lease is lost for a while before it is over.
+A tab holds a lease while it reports. A tab that stopped reporting without closing the notebook may
+come back (the laptop slept), so its lease is first *lost* and ends only after a grace period.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from analyst_kernel.server.events.client import Tab
 
 ACK_SECONDS = 10.0
 SILENT_SECONDS = 150.0
-"""A page in the background may be woken only once a minute, whatever it asked for."""
+"""Seconds without a report after which a lease is lost. Browsers may run the timers of a page in
+the background only once a minute."""
 
 
 @dataclass(slots=True)
@@ -34,12 +35,12 @@ class Lease:
 
     Attributes:
         name: The tab's own id.
-        tab: Its socket; ``None``: it is gone.
-        report: What it told last.
-        seen: When it last told anything.
-        fronted: When it was last told to be active.
-        term: Which of its openings this is; one that let go of what it had not saved begins anew.
-        lost: When it stopped to answer; ``None`` while it answers.
+        tab: Its socket, or None after it was closed.
+        report: Its last report.
+        seen: Time of its last report.
+        fronted: Time of its last report as the active document.
+        term: Counts its openings; a tab that dropped unsaved changes begins a new one.
+        lost: Time when it stopped answering, or None while it answers.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Lease:
 
 
 class Leases:
-    """Of one analysis; called on the event loop only."""
+    """The leases of one analysis; used on the event loop only."""
 
     def __init__(
         self,
@@ -68,16 +69,16 @@ class Leases:
         self._ack = ack
         self._clock = clock
         self._leases: dict[str, Lease] = {}
-        self._former: dict[str, Lease] = {}  # let go of, and not known to have closed the notebook
-        self._open: dict[int, str] = {}  # writes that are not saved yet, and the tab that has them
+        self._former: dict[str, Lease] = {}  # ended, but the notebook may still be open there
+        self._open: dict[int, str] = {}  # writes that are not saved yet, with the tab that has them
         self._numbers = itertools.count(1)
         self._terms = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
 
-    # --- what tabs tell --------------------------------------------------------------------------
+    # --- reports of tabs --------------------------------------------------------------------------
 
     def report(self, tab: Tab, report: ReportNotebook) -> bool:
-        """Take a tab's report; says whether it is news for what waits to be written."""
+        """Take a tab's report, and return whether it may unblock what waits to be written."""
         now = self._clock()
         before = self._leases.get(report.tab)
         self._former.pop(report.tab, None)
@@ -98,27 +99,30 @@ class Leases:
         return before.report.dirty and not report.dirty
 
     def answered(self, report: ReportWrite | ReportDocument) -> bool:
-        """Take a tab's answer; says whether nobody waits for it any more."""
+        """Take a tab's answer, and return whether it came too late."""
         number = report.write if isinstance(report, ReportWrite) else report.read
         waiting = self._answers.pop(number, None)
         late = waiting is None or waiting.done()
         if isinstance(report, ReportWrite) and report.outcome != "unsaved":
             name = self._open.pop(number, "")
             if late and report.outcome == "refused":
-                self._let_go(name)
+                self._drop_changes(name)
         if waiting is None or waiting.done():
             return True
         waiting.set_result(report)
         return False
 
-    def _let_go(self, name: str) -> None:
-        """A tab threw away what it had taken: it loaded the file again."""
+    def _drop_changes(self, name: str) -> None:
+        """Begin a new term for a tab that dropped what it had taken and loaded the file again."""
         lease = self._leases.get(name)
         if lease is not None:
             self._leases[name] = replace(lease, term=next(self._terms))
 
     def left(self, tab: Tab, *, closed: bool) -> bool:
-        """A socket is gone; ``closed``: its page is, too. Says whether a lease was concerned."""
+        """Note that a socket was closed, and return whether it held a lease.
+
+        ``closed`` says that the page was closed, too, so that the tab cannot come back.
+        """
         self._former = {k: lease for k, lease in self._former.items() if lease.tab is not tab}
         mine = [lease for lease in self._leases.values() if lease.tab is tab]
         for lease in mine:
@@ -131,8 +135,8 @@ class Leases:
 
     # --- who writes ------------------------------------------------------------------------------
 
-    def session(self) -> list[Lease]:
-        """Return who answers, the one most recently in front first."""
+    def active(self) -> list[Lease]:
+        """Return the leases of tabs that answer, the one most recently in front first."""
         now = self._clock()
         for lease in self._leases.values():
             if lease.lost is None and now - lease.seen > SILENT_SECONDS:
@@ -142,7 +146,7 @@ class Leases:
 
     @property
     def awaited(self) -> bool:
-        """Whether one that is lost may still come back; those that may not are let go."""
+        """Whether a lost tab may still come back; also ends the leases of those that may not."""
         now = self._clock()
         for lease in list(self._leases.values()):
             if lease.lost is not None and now - lease.lost >= self._grace:
@@ -152,14 +156,14 @@ class Leases:
         return any(lease.lost is not None for lease in self._leases.values())
 
     def holds(self, lease: Lease) -> bool:
-        """Say whether this very connection of the tab still has what was written into it."""
+        """Return whether the tab, on the same connection, still has what was written into it."""
         now = self._leases.get(lease.name)
         if now is None or now.lost is not None:
             return False
         return now.tab is lease.tab and now.term == lease.term
 
     async def write(self, lease: Lease, changes: tuple[Change, ...]) -> ReportWrite | None:
-        """Have a tab make changes; ``None``: it did not answer, and is lost until it does."""
+        """Have a tab make changes. Returns None if it did not answer; it is lost until it does."""
         number = next(self._numbers)
         frame = WriteNotebookFrame(
             analysis=self._analysis, path=lease.report.path, write=number, changes=changes
@@ -169,20 +173,20 @@ class Leases:
         return answer
 
     async def read(self, lease: Lease) -> ReportDocument | None:
-        """Return the notebook as a tab has it; ``None``: it did not answer."""
+        """Return the notebook as a tab has it, or None if it did not answer."""
         number = next(self._numbers)
         frame = ReadNotebookFrame(analysis=self._analysis, path=lease.report.path, read=number)
         answer: ReportDocument | None = await self._ask(lease, number, frame)
         return answer
 
-    def tell_changed(self, hash_: str | None, *, but: str = "") -> None:
-        """Tell the tabs that the file is another one now, all but the one that wrote it.
+    def notify_changed(self, hash_: str | None, *, but: str = "") -> None:
+        """Notify the tabs that the file changed, except for ``but``, which wrote it.
 
-        A page that sleeps is told too, whatever became of its lease: it hears it as it wakes.
+        Pages that sleep are included, even if their leases ended: they get it when they wake.
         """
         for lease in (*self._leases.values(), *self._former.values()):
             if lease.tab is not None and lease.name != but:
-                lease.tab.say(
+                lease.tab.send(
                     NotebookChangedFrame(
                         analysis=self._analysis, path=lease.report.path, hash=hash_
                     )
@@ -192,7 +196,7 @@ class Leases:
         if lease.tab is None:
             return None
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        lease.tab.say(frame)
+        lease.tab.send(frame)
         done, _ = await asyncio.wait([answer], timeout=self._ack)
         self._answers.pop(number, None)
         if done:

@@ -1,7 +1,7 @@
-"""A notebook's live room, where a collaboration provider is at work on this server.
+"""The live room of a notebook, if a collaboration provider runs on this server.
 
-Any provider that answers to ``settings["jupyter_server_ydoc"].get_document`` is one. A room is
-looked up for each write and never held on to: what is written into a room that ended is lost.
+Any provider that offers ``settings["jupyter_server_ydoc"].get_document`` works. A room is looked up
+for each write and never stored, because what is written into a room that was closed is lost.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ PROVIDER = "jupyter_server_ydoc"
 
 
 async def find_room(settings: Mapping[str, Any], path: str) -> Any | None:
-    """Return the shared document of the room that is open on a notebook, or ``None``.
+    """Return the shared document of the room that is open on a notebook, or None.
 
     Args:
-        settings: The server's.
+        settings: The web application's.
         path: The file browser's path.
 
     Raises:
-        Exception: Whatever the provider raises: then nobody knows whether there is a room.
+        Exception: Whatever the provider raises; whether there is a room is unknown then.
     """
     get_document = getattr(settings.get(PROVIDER), "get_document", None)
     if get_document is None:
@@ -41,8 +41,8 @@ def read_room(room: Any, *, is_empty: bool = False) -> dict[str, Any]:
 
     Args:
         room: The shared document.
-        is_empty: Whether no page is in it. Rooms put a blank cell into a notebook without cells;
-            where nobody can be about to type into it, it is none.
+        is_empty: Whether no page is in it. Rooms add a blank cell to a notebook without cells; if
+            no user can type into it, it is left out.
     """
     found = dict(room.get())
     if is_empty and _blank(room) is not None:
@@ -51,10 +51,10 @@ def read_room(room: Any, *, is_empty: bool = False) -> dict[str, Any]:
 
 
 def holds_notes(room: Any, wanted: dict[str, Any]) -> bool:
-    """Say whether the notes of ours in a room are still these.
+    """Return whether the room still holds our notebook metadata as it was written.
 
-    They are not where the room took over a file that another program wrote: then what was in the
-    room and not yet saved is gone from it.
+    It does not after the room loaded a file that another program wrote. What was in the room and
+    not yet saved is gone then.
     """
     from pycrdt import Map
 
@@ -64,12 +64,15 @@ def holds_notes(room: Any, wanted: dict[str, Any]) -> bool:
 
 
 def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False) -> bool:
-    """Make all changes in one transaction; ``False``: one was not as expected, none was made.
+    """Make all changes in one transaction, or none if the room is not as a change expects.
 
     Args:
         room: The shared document.
         changes: What to do.
-        is_empty: Whether no page is in it; then the blank cell that was left out of it goes.
+        is_empty: Whether no page is in it; the blank cell that was left out is removed then.
+
+    Returns:
+        Whether the changes were made.
     """
     cells = room.ycells
     blank = _blank(room) if is_empty else None
@@ -101,7 +104,7 @@ def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False
 
 
 def _blank(room: Any) -> str | None:
-    """Return the id of the one cell of a room, where that is a code cell with nothing in it."""
+    """Return the id of the room's only cell, if that is an empty code cell."""
     if len(room.ycells) != 1:
         return None
     cell = room.ycells[0]
@@ -110,7 +113,7 @@ def _blank(room: Any) -> str | None:
 
 
 def _renew(room: Any, ycell: Any, cell: dict[str, Any]) -> None:
-    """Change a cell in place, so that whoever looks at it keeps their place in it."""
+    """Change a cell in place, so that users who look at it keep their cursor and scroll position."""
     if ycell["cell_type"] != cell["cell_type"]:
         ids = [other["id"] for other in room.ycells]
         at = ids.index(cell["id"])
@@ -130,7 +133,7 @@ def _renew(room: Any, ycell: Any, cell: dict[str, Any]) -> None:
 
 
 def _shared_output(output: dict[str, Any]) -> Any:
-    """Return an output as rooms hold it: text that streams is shared text."""
+    """Return an output as rooms hold it, with streamed text as shared text."""
     from pycrdt import Map, Text
 
     if output["output_type"] != "stream":

@@ -1,10 +1,18 @@
-"""Who writes a notebook, chosen anew at each write: the live room, else the browser, else Jupyter.
+"""Selects, at each write, who writes a notebook: the live room, a tab, Jupyter or the disk.
 
-Never by what is installed: by whether there is a room now, and whether a tab has the notebook open
-now. While a tab that had it open is expected back, nobody writes. Nor does anybody while a room
-fails and a tab is in it, for a file that changes below a room takes the user's last words from
-them; they are told to close the notebook. Where nobody has it open, a room that goes on failing is
-passed over after a while.
+The rule, in this order:
+
+1. A live room is open on the notebook: the room. It would overwrite the file with its own state.
+2. A tab has the notebook open (holds a lease): that tab, so that the user's unsaved edits and the
+   analysis' cells end up in one document.
+3. A tab that had it open is expected back: nobody. The tab may hold unsaved edits, and when it
+   returns it would find a changed file and ask the user which one to drop.
+4. Otherwise Jupyter's contents manager, or the file itself if the file browser does not show it.
+
+What is installed does not matter, only what is open now. A room that fails while a tab is in it
+blocks the write, because changing the file below a room drops what the user typed last; the user
+is asked to close the notebook. If no tab is open, a room that keeps failing is skipped after a
+while. :class:`WriterUnavailable` means "nobody now"; the notebook keeps the operations then.
 """
 
 from __future__ import annotations
@@ -26,57 +34,52 @@ from analyst_kernel.notebook.document.diff import changes_between
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.document.operations import Document, notes
 from analyst_kernel.notebook.document.serialize import from_json
-from analyst_kernel.notebook.storage.port import (
-    WriterUnavailable,
-    WriteConflict,
-    NotebookVersion,
-    Written,
-)
+from analyst_kernel.notebook.storage.port import WriterUnavailable, WriteConflict, NotebookVersion, Written
 from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter
 from analyst_kernel.server.notebooks.leases import Lease, Leases
 from analyst_kernel.server.paths import Places
 from analyst_kernel.server.notebooks.live_room import find_room, holds_notes, read_room, write_room
 
-PATIENCE = 2.0
-"""How long a run waits for a write, seconds; what is not written then is kept and goes on."""
+WAIT_SECONDS = 2.0
+"""Seconds that a run waits for a write. It then continues, and the write goes on beside it."""
 ROOM_SECONDS = 20.0
-"""How long a room that fails is tried again before the notebook is written without it."""
+"""Seconds that a failing room is tried again before the notebook is written without it."""
 _ANSWER_SECONDS = 10.0
-_TOLD_SECONDS = 0.2
+_RENAME_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
 
-Awaited: TypeAlias = Literal["tab", "room"]
-"""Whom the writes wait for."""
+AwaitedWriter: TypeAlias = Literal["tab", "room"]
+"""What a blocked write waits for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """The live room's shared document; for this moment only."""
+class LiveRoom:
+    """The shared document of a live room; valid until the next await only."""
 
     shared: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Browser:
+class BrowserTab:
     """A tab that holds a lease."""
 
     lease: Lease
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """Jupyter's contents manager, under the file browser's path."""
+class ContentsPath:
+    """Jupyter's contents manager, with the file browser's path."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """The file itself, which the file browser does not show."""
+class DiskFile:
+    """The file itself, if the file browser does not show it."""
 
 
-Way: TypeAlias = Room | Browser | Contents | Disk
+Way: TypeAlias = LiveRoom | BrowserTab | ContentsPath | DiskFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +92,15 @@ class _InBrowser:
     lease: Lease
 
 
-class ChosenWriter:
+class WriterSelector:
     """Implements :class:`analyst_kernel.notebook.storage.port.Writer` for one analysis on a server.
 
     Attributes:
         path: Absolute path of the notebook; changed when the notebook is moved.
-        waiting: For whom, where the last attempt found nobody who could write.
+        waiting: What the last write waited for, or None if it was done.
     """
 
-    retry_delay: float | None = PATIENCE
+    retry_delay: float | None = WAIT_SECONDS
 
     def __init__(
         self,
@@ -107,32 +110,32 @@ class ChosenWriter:
         leases: Leases,
         contents: Any,
         server_settings: Mapping[str, Any],
-        found_again: Callable[[Path], Path | None],
+        find_moved: Callable[[Path], Path | None],
         moved: Callable[[Path], None],
-        waits: Callable[[Awaited], None],
+        blocked: Callable[[AwaitedWriter], None],
     ) -> None:
         """Write the notebook at ``path``.
 
         Args:
             path: Absolute path.
-            places: Between paths here and those of the file browser.
+            places: Converts to the paths of the file browser.
             leases: Of the analysis.
             contents: The server's contents manager.
-            server_settings: The web application's, where a collaboration provider is found.
-            found_again: Says where a notebook went that is not at its path any more; blocking.
+            server_settings: The web application's, in which a collaboration provider is found.
+            find_moved: Returns where a notebook is that is no longer at its path; blocking.
             moved: Called with the new path then; it calls :meth:`moved`.
-            waits: Called when nobody can write it now, with whom that is waited for.
+            blocked: Called when nobody can write now, with what is waited for.
         """
         self.path = path
-        self.waiting: Awaited | None = None
+        self.waiting: AwaitedWriter | None = None
         self._room_fails_since: float | None = None
         self._places = places
         self._leases = leases
         self._contents = ContentsWriter(contents)
         self._settings = server_settings
-        self._found_again = found_again
+        self._find_moved = find_moved
         self._moved = moved
-        self._waits = waits
+        self._blocked = blocked
         self._disk = DiskWriter(path)
         self._seen: object = None
         self._lock = asyncio.Lock()
@@ -140,43 +143,43 @@ class ChosenWriter:
     # --- the port --------------------------------------------------------------------------------
 
     async def read(self, base: NotebookVersion | None) -> NotebookVersion | None:
-        """Return the notebook as whoever has it now sees it."""
+        """Return the notebook as the room, tab or file that is selected now has it."""
         async with self._lock:
             await self._follow()
             way = await self._way()
             match way:
-                case Room(shared):
+                case LiveRoom(shared):
                     with self._of_room():
-                        found = read_room(shared, is_empty=not self._leases.session())
+                        found = read_room(shared, is_empty=not self._leases.active())
                     return NotebookVersion(await self._normal(found), _InRoom(weakref.ref(shared)))
-                case Browser(lease):
+                case BrowserTab(lease):
                     answer = await self._leases.read(lease)
                     if answer is None:
-                        raise self._nobody()
+                        raise self._unavailable()
                     return NotebookVersion(await self._normal(answer.document), _InBrowser(lease))
-                case Contents(path):
+                case ContentsPath(path):
                     return await self._contents.read(path, base)
-                case Disk():
+                case DiskFile():
                     return await self._disk.read(base)
                 case _:
                     assert_never(way)
 
     async def write(self, document: Document, base: NotebookVersion | None) -> Written:
-        """Write by whoever has it now; see :class:`analyst_kernel.notebook.storage.port.Writer`."""
+        """Write by the way selected now; see :class:`analyst_kernel.notebook.storage.port.Writer`."""
         async with self._lock:
             await self._follow()
             way = await self._way()
             match way:
-                case Room(shared):
+                case LiveRoom(shared):
                     written = self._into_room(shared, document, base)
-                case Browser(lease):
+                case BrowserTab(lease):
                     written = await self._by_browser(lease, document, base)
-                case Contents(path):
+                case ContentsPath(path):
                     written = await self._contents.write(path, self.path, document, base)
                     stamp = written.stamp
                     if isinstance(stamp, ContentsStamp):
-                        self._leases.tell_changed(stamp.hash or None)
-                case Disk():
+                        self._leases.notify_changed(stamp.hash or None)
+                case DiskFile():
                     written = await self._disk.write(document, base)
                 case _:
                     assert_never(way)
@@ -184,7 +187,7 @@ class ChosenWriter:
             return written
 
     async def saved(self) -> Document | None:
-        """Return the saved notebook where it changed since the last look."""
+        """Return the saved notebook if it changed since the last call."""
         path = self._places.served(str(self.path))
         if path is None:
             return await self._disk.saved()
@@ -196,13 +199,13 @@ class ChosenWriter:
         return None if reading is None else reading.document
 
     async def in_hand(self, base: NotebookVersion | None) -> bool:
-        """Say whether a tab or room that has what was written is still there to save it."""
+        """Return whether the tab or room that was written to is still open, and so will save it."""
         match base.stamp if base is not None else None:
             case _InBrowser(lease):
                 return self._leases.holds(lease)
             case _InRoom(room):
-                way = await self._way_or_none()
-                if base is None or not isinstance(way, Room) or way.shared is not room():
+                way = await self._way_if_any()
+                if base is None or not isinstance(way, LiveRoom) or way.shared is not room():
                     return False
                 try:
                     return holds_notes(way.shared, notes(base.document))
@@ -214,7 +217,7 @@ class ChosenWriter:
 
     async def discard(self, base: NotebookVersion | None) -> None:
         """Remove the file if it is still ``base`` and no tab has it open."""
-        if self._leases.session() or self._leases.awaited:
+        if self._leases.active() or self._leases.awaited:
             return
         await self._disk.discard(base)
 
@@ -224,52 +227,52 @@ class ChosenWriter:
         self._disk = DiskWriter(path)
         self._seen = None
 
-    # --- the choice ------------------------------------------------------------------------------
+    # --- the selection ------------------------------------------------------------------------------
 
     async def _way(self) -> Way:
-        """Choose. Raises ``WriterUnavailable`` while one who had it open is expected back."""
+        """Select by the rule above. Raises ``WriterUnavailable`` if nobody may write now."""
         path = self._places.served(str(self.path))
         if path is None:
-            return Disk()
-        session = self._leases.session()
+            return DiskFile()
+        active = self._leases.active()
         if await self._contents.stamp(path) is not None:
-            together = any(lease.report.collaborative for lease in session)
+            together = any(lease.report.collaborative for lease in active)
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     room = await find_room(self._settings, path)
             except Exception as error:
                 self._room_failed(error)
                 if together:
-                    raise self._nobody("room") from error
+                    raise self._unavailable("room") from error
             else:
                 if room is None:
                     self._room_fails_since = None
                 elif together or not self._is_passed_over:
-                    return Room(room)
+                    return LiveRoom(room)
             failing = self._room_fails_since is not None and not self._is_passed_over
-            if failing and not session and not self._leases.awaited:
-                raise self._nobody("room")
-        for lease in session:
-            return Browser(lease)
+            if failing and not active and not self._leases.awaited:
+                raise self._unavailable("room")
+        for lease in active:
+            return BrowserTab(lease)
         if self._leases.awaited:
-            raise self._nobody("tab")
-        return Contents(path)
+            raise self._unavailable("tab")
+        return ContentsPath(path)
 
-    async def _way_or_none(self) -> Way | None:
+    async def _way_if_any(self) -> Way | None:
         try:
             return await self._way()
         except WriterUnavailable:
             return None
 
-    def _nobody(self, awaited: Awaited = "tab") -> WriterUnavailable:
+    def _unavailable(self, awaited: AwaitedWriter = "tab") -> WriterUnavailable:
         if self.waiting != awaited:
             self.waiting = awaited
-            self._waits(awaited)
+            self._blocked(awaited)
         return WriterUnavailable()
 
     @property
     def _is_passed_over(self) -> bool:
-        """Whether the room has failed for so long that it is not waited for any more."""
+        """Whether the room has failed for so long that it is skipped."""
         since = self._room_fails_since
         return since is not None and time.monotonic() - since >= ROOM_SECONDS
 
@@ -280,25 +283,25 @@ class ChosenWriter:
 
     @contextlib.contextmanager
     def _of_room(self) -> Iterator[None]:
-        """Do something with a room; whatever its provider raises is a failure of the room."""
+        """Turn whatever the provider of a room raises into a failure of the room."""
         try:
             yield
         except WriteConflict:
             raise
         except Exception as error:
             self._room_failed(error)
-            raise self._nobody("room") from error
+            raise self._unavailable("room") from error
         self._room_fails_since = None
 
     async def _follow(self) -> None:
-        """Go after a notebook that was moved by other means than Jupyter's."""
+        """Find a notebook that was moved without Jupyter."""
         if os.path.lexists(self.path) or self._places.served(str(self.path)) is None:
             return
-        # Jupyter tells of its own renames just after they are done.
-        await asyncio.sleep(_TOLD_SECONDS)
+        # Jupyter emits its own renames just after they are done; those are handled already then.
+        await asyncio.sleep(_RENAME_SECONDS)
         if os.path.lexists(self.path):
             return
-        found = await asyncio.to_thread(self._found_again, self.path)
+        found = await asyncio.to_thread(self._find_moved, self.path)
         if found is not None:
             self._moved(found)
 
@@ -309,15 +312,13 @@ class ChosenWriter:
         if base is None or not isinstance(stamp, _InRoom) or stamp.room() is not shared:
             raise WriteConflict
         changes = changes_between(base.document, document)
-        # No await from here on: nothing can come between the look and the write.
+        # No await from here on: the room must not change between the check and the write.
         with self._of_room():
-            if not write_room(shared, changes, is_empty=not self._leases.session()):
+            if not write_room(shared, changes, is_empty=not self._leases.active()):
                 raise WriteConflict
         return Written(stamp, saved=False)
 
-    async def _by_browser(
-        self, lease: Lease, document: Document, base: NotebookVersion | None
-    ) -> Written:
+    async def _by_browser(self, lease: Lease, document: Document, base: NotebookVersion | None) -> Written:
         stamp = base.stamp if base is not None else None
         if base is None or not isinstance(stamp, _InBrowser) or not self._leases.holds(stamp.lease):
             raise WriteConflict
@@ -328,15 +329,13 @@ class ChosenWriter:
             return Written(_InBrowser(lease), saved=False)
         answer = await self._leases.write(lease, changes)
         if answer is None:
-            raise self._nobody()
+            raise self._unavailable()
         if answer.outcome == "refused":
             if answer.document is None:
                 raise WriteConflict
-            raise WriteConflict(
-                NotebookVersion(await self._normal(answer.document), _InBrowser(lease))
-            )
+            raise WriteConflict(NotebookVersion(await self._normal(answer.document), _InBrowser(lease)))
         if answer.outcome == "saved":
-            self._leases.tell_changed(answer.hash, but=lease.name)
+            self._leases.notify_changed(answer.hash, but=lease.name)
         return Written(_InBrowser(lease), saved=False)
 
     async def _normal(self, document: Mapping[str, Any]) -> Document:

@@ -1,4 +1,4 @@
-"""Begins an analysis from a cell of another one: its notebook, its grants, its history, its job."""
+"""Makes a branch of an analysis: its notebook, its grants, its record and its first events."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Container
+from collections.abc import AsyncIterator, Container
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from analyst_kernel.analysis.branch import Branch, discard, make_branch
-from analyst_kernel.notebook.document.branch import branch_name
+from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.document.operations import Document, cell_notes, notes
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.export.export import read
@@ -19,35 +20,41 @@ from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.protocol.errors import InputError, NotebookError
 from analyst_kernel.protocol.events import EVENT, BranchStarted, Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId
-from analyst_kernel.server.events.history import Kept, history
-from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
-from analyst_kernel.server.session.queue import BranchState
-from analyst_kernel.server.session.session import UNTITLED, AnalysisSession
-
-if TYPE_CHECKING:
-    from analyst_kernel.server.session.registry import SessionRegistry
+from analyst_kernel.server.events.history import BranchContent, events_of_branch
+from analyst_kernel.server.events.journal import Journal, StoredAnalysis
+from analyst_kernel.server.session.base import UNTITLED, BaseSession
 
 _NUMBERED = re.compile(r"^Branch \d+: ")
 
 
-async def branch(
-    analyses: SessionRegistry,
-    parent: AnalysisSession,
-    *,
-    cell: str | None = None,
-    run: str | None = None,
-    title: str = "",
-) -> AnalysisSession:
-    """Begin a branch; a job then brings its kernel to the state of the cell.
+@dataclass(frozen=True, slots=True)
+class NewBranch:
+    """A branch before it is added to the server's analyses.
 
-    It reads the saved notebook, so a run at work in the parent goes on undisturbed.
+    Attributes:
+        record: For the journal.
+        events: Its first events, numbered from 1.
+        cells: How many cells make the state of its kernel.
+    """
+
+    record: StoredAnalysis
+    events: tuple[Event, ...]
+    cells: int
+
+
+@asynccontextmanager
+async def new_branch(
+    parent: BaseSession, *, cell: str | None = None, run: str | None = None, title: str = ""
+) -> AsyncIterator[NewBranch]:
+    """Make a branch; it is removed again if the context ends with an error.
+
+    It is made from the saved notebook, so a run at work in the parent is not disturbed.
 
     Args:
-        analyses: Where it is added.
-        parent: What it branches from.
+        parent: The session to branch from.
         cell: The last cell to take over.
         run: Instead of a cell: take over all up to the end of this question.
-        title: What the user calls it.
+        title: The title that the user gave.
 
     Raises:
         InputError: There is no such cell or question, or no notebook yet.
@@ -62,10 +69,8 @@ async def branch(
     made = await make_branch(source, at=at, to=target, grants=services.grants)
     try:
         await parent.recorder.settled()
-        past = await asyncio.to_thread(_past, services.journal, parent, made)
-        return await analyses.add(
-            _record(parent, made, title, past), past, BranchState(made.to_run)
-        )
+        events = await asyncio.to_thread(_first_events, services.journal, parent, made)
+        yield NewBranch(_record(parent, made, title, events), events, made.to_run)
     except BaseException:
         await asyncio.shield(discard(made, services.grants))
         raise
@@ -74,9 +79,9 @@ async def branch(
 def parent_of(
     document: Document, known: Container[AnalysisId]
 ) -> tuple[AnalysisId | None, CellId | None]:
-    """Return what a notebook says it branched from, where that analysis is known here.
+    """Return the analysis and cell that a notebook branched from, if that analysis is known here.
 
-    It only places the analysis in the list: a notebook grants nothing.
+    It only decides the place in the list: a notebook grants nothing.
     """
     noted = notes(document).get("parent")
     if not isinstance(noted, dict) or noted.get("analysis") not in known:
@@ -98,15 +103,15 @@ def _last_cell(document: Document, run: str | None) -> CellId:
     return CellId(cells[-1]["id"])
 
 
-def _past(journal: Journal, parent: AnalysisSession, made: Branch) -> tuple[Event, ...]:
+def _first_events(journal: Journal, parent: BaseSession, made: Branch) -> tuple[Event, ...]:
     rows = journal.events(parent.id)
-    kept = Kept(
+    content = BranchContent(
         frozenset(CellId(one["id"]) for one in made.document["cells"]),
         entries_of(made.document),
     )
-    taken = history(
+    taken = events_of_branch(
         [EVENT.validate_json(row.body) for row in rows],
-        kept,
+        content,
         analysis=made.analysis,
         notebook=str(made.path),
         model=parent.model,
@@ -124,16 +129,8 @@ def _past(journal: Journal, parent: AnalysisSession, made: Branch) -> tuple[Even
     return (*taken, begun)
 
 
-def rows_of(events: tuple[Event, ...]) -> list[Row]:
-    """Return events as the journal keeps them."""
-    return [
-        Row(event.number, event.number, event.type, event.run, event.model_dump_json())
-        for event in events
-    ]
-
-
 def _record(
-    parent: AnalysisSession, made: Branch, title: str, past: tuple[Event, ...]
+    parent: BaseSession, made: Branch, title: str, events: tuple[Event, ...]
 ) -> StoredAnalysis:
     now = time.time()
     plain = " ".join(title.split())
@@ -150,7 +147,7 @@ def _record(
         model=parent.record.model,
         approval=parent.record.approval,
         budget_usd=parent.record.budget_usd,
-        questions=sum(event.type == "run_started" for event in past),
+        questions=sum(event.type == "run_started" for event in events),
         parent=parent.id,
         parent_cell=made.cell,
     )

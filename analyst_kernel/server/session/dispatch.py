@@ -1,9 +1,10 @@
-"""What each command of a browser tab does to an analysis."""
+"""The table that leads from each command of a browser tab to what it does."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, assert_never
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 from analyst_kernel.agent.ports import Approval
 from analyst_kernel.protocol.commands import (
@@ -15,6 +16,7 @@ from analyst_kernel.protocol.commands import (
     ChooseBudget,
     ChooseModel,
     Command,
+    CommandBase,
     DecideApproval,
     DecidePlan,
     DetachData,
@@ -30,147 +32,45 @@ from analyst_kernel.protocol.commands import (
     UnsubscribeAnalysis,
     VerifyAnalysis,
 )
-from analyst_kernel.protocol.errors import InputError
-from analyst_kernel.server.session.datasets import attach, detach
-from analyst_kernel.server.session.queue import OwnCode, Question, Repetition, Undoing, Verification
+from analyst_kernel.server.events.client import Tab
+from analyst_kernel.server.session.registry import SessionRegistry
 from analyst_kernel.server.session.session import AnalysisSession
 
-if TYPE_CHECKING:
-    from analyst_kernel.server.events.client import Tab
-    from analyst_kernel.server.session.registry import SessionRegistry
+_Handler: TypeAlias = Callable[[AnalysisSession, Tab, Any], Awaitable[None] | None]
+
+HANDLERS: Mapping[type[CommandBase], _Handler] = {
+    AskQuestion: lambda s, _, c: s.ask(c.question, data=c.data, model=c.model, limits=c.limits),
+    CancelRun: lambda s, _, c: s.cancel(),
+    RunCode: lambda s, _, c: s.run_code(c.code),
+    RunAgain: lambda s, _, c: s.run_again(c.cell),
+    VerifyAnalysis: lambda s, _, c: s.verify(),
+    UndoRun: lambda s, _, c: s.undo(c.run, roll_back=c.roll_back),
+    UnqueueQuestion: lambda s, _, c: s.queue.withdraw(c.position),
+    RetryModel: lambda s, _, c: s.retry_delay.skip(),
+    AttachData: lambda s, _, c: s.attach(c.paths),
+    DetachData: lambda s, _, c: s.detach(c.name),
+    ChooseModel: lambda s, _, c: s.choose_model(c.model),
+    ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),
+    ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd),
+    AnswerQuestion: lambda s, _, c: s.user.reply("question", c.ask, c.answer),
+    DecideApproval: lambda s, _, c: s.user.reply("cell", c.ask, Approval(c.decision, c.code)),
+    DecidePlan: lambda s, _, c: s.user.reply("plan", c.ask, c.goals),
+    SubscribeAnalysis: lambda s, tab, c: s.subscribe(tab, c.after),
+    UnsubscribeAnalysis: lambda s, tab, c: s.unsubscribe(tab),
+    ReportNotebook: lambda s, tab, c: s.coordinator.report(tab, c),
+    ReportWrite: lambda s, _, c: s.coordinator.answered(c),
+    ReportDocument: lambda s, _, c: s.coordinator.answered(c),
+}
+"""What each command does with the session, the tab that sent it, and the command itself."""
 
 
-async def perform(analyses: SessionRegistry, tab: Tab, command: Command) -> None:
-    """Do what a tab commands; returns when it is taken up, which is not when it is done.
+async def perform(registry: SessionRegistry, tab: Tab, command: Command) -> None:
+    """Accept a command of a tab; the work that it starts goes on in a job.
 
     Raises:
-        AnalystError: It was not taken; nothing changed.
+        AnalystError: It was refused; nothing changed.
     """
-    session = analyses.find(command.analysis)
-    match command:
-        case SubscribeAnalysis():
-            analyses.subscribe(tab, session, command.after)
-        case UnsubscribeAnalysis():
-            tab.unsubscribe(session.id)
-        case ReportNotebook():
-            await session.coordinator.report(tab, command)
-        case ReportWrite() | ReportDocument():
-            session.coordinator.answered(command)
-        case CancelRun():
-            cancel(session)
-        case AnswerQuestion():
-            session.user.reply("question", command.ask, command.answer)
-        case DecideApproval():
-            session.user.reply("cell", command.ask, Approval(command.decision, command.code))
-        case DecidePlan():
-            session.user.reply("plan", command.ask, command.goals)
-        case UnqueueQuestion():
-            session.line.withdraw(command.position)
-        case RetryModel():
-            if not session.retry_delay.cut():
-                raise InputError("Nothing waits for the model now.")
-        case (
-            AskQuestion()
-            | AttachData()
-            | DetachData()
-            | ChooseModel()
-            | ChooseApproval()
-            | ChooseBudget()
-            | RunCode()
-            | RunAgain()
-            | VerifyAnalysis()
-            | UndoRun()
-        ):
-            # In the order sent: a question after the file that it is about.
-            async with session.deciding:
-                session.judging = asyncio.current_task()
-                try:
-                    await _judge(session, command)
-                finally:
-                    session.judging = None
-        case _:
-            assert_never(command)
-
-
-def cancel(session: AnalysisSession) -> None:
-    """Stop the run at work, or the question that is about to become one."""
-    if session.judging is not None:
-        session.judging.cancel()
-    elif not session.line.cancel():
-        raise InputError("Nothing is at work in this analysis.")
-
-
-async def _judge(
-    session: AnalysisSession,
-    command: AskQuestion
-    | AttachData
-    | DetachData
-    | ChooseModel
-    | ChooseApproval
-    | ChooseBudget
-    | RunCode
-    | RunAgain
-    | VerifyAnalysis
-    | UndoRun,
-) -> None:
-    match command:
-        case AskQuestion():
-            await _ask(session, command)
-        case AttachData():
-            await attach(session, command.paths)
-        case DetachData():
-            await detach(session, command.name)
-        case ChooseModel():
-            session.configure(model=await session.services.models.check(command.model))
-        case ChooseApproval():
-            _refuse_locked(session, "approval")
-            session.configure(approval=command.mode)
-        case ChooseBudget():
-            _refuse_locked(session, "budget_usd")
-            session.configure(budget_usd=command.cost_usd)
-        case RunCode():
-            await session.opened("My own cells")
-            session.line.add(OwnCode(command.code))
-        case RunAgain():
-            await _opened_with_notebook(session)
-            session.line.add(Repetition(command.cell))
-        case VerifyAnalysis():
-            await _opened_with_notebook(session)
-            session.line.add(Verification())
-        case UndoRun():
-            await _opened_with_notebook(session)
-            if session.line.busy:
-                raise InputError(
-                    "This analysis is at work, so no run can be undone now. Nothing was changed.",
-                    "Stop it or wait for its end, then undo.",
-                )
-            session.line.add(Undoing(command.run, command.roll_back))
-        case _:
-            assert_never(command)
-
-
-async def _ask(session: AnalysisSession, command: AskQuestion) -> None:
-    text = command.question.strip()
-    if not text:
-        raise InputError("The question is empty.", "Ask something about the data.")
-    if command.model is not None:
-        model = await session.services.models.check(command.model)
-        if model != session.model:
-            session.configure(model=model)
-    if command.data:
-        await attach(session, command.data)
-    await session.opened(text)
-    session.line.add(Question(text, command.limits))
-
-
-async def _opened_with_notebook(session: AnalysisSession) -> None:
-    if not session.record.notebook:
-        raise InputError("This analysis has no cells yet.", "Ask a question first.")
-    await session.opened()
-
-
-def _refuse_locked(session: AnalysisSession, setting: str) -> None:
-    if setting in session.services.settings.locked:
-        raise InputError(
-            "The administrator of this server chose this setting.", "It cannot be changed here."
-        )
+    session = registry.find(command.analysis)
+    accepted = HANDLERS[type(command)](session, tab, command)
+    if inspect.isawaitable(accepted):
+        await accepted

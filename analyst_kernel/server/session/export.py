@@ -1,4 +1,4 @@
-"""An analysis as a file to take away: a notebook, a web page, a script."""
+"""Exports an analysis as a file: a notebook, a web page or a script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Literal
 from analyst_kernel.analysis.verify import clean_notebook
 from analyst_kernel.notebook.export import export as exports
 from analyst_kernel.protocol.errors import InputError, NotebookError
-from analyst_kernel.server.kernels import ServerHost
 from analyst_kernel.server.session.session import AnalysisSession
 
 _MIME = {
@@ -22,13 +21,13 @@ _MIME = {
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """What to send.
+    """A file to download.
 
     Attributes:
         name: File name.
         mime: Its type.
         content: Its text.
-        verified: How a re-run compared (``reproduced 7 of 7``); empty where none was made.
+        verified: How a re-run compared (``reproduced 7 of 7``), or empty without a re-run.
     """
 
     name: str
@@ -61,7 +60,7 @@ async def export(session: AnalysisSession, to: str, *, clean: bool) -> ExportedF
             source,
             destination=destination,
             sandbox=services.settings.sandbox,
-            host=ServerHost(services.kernels, services.sessions),
+            host=services.host(),
         )
         return ExportedFile(name, _MIME[form], content, report.summary)
     content = await asyncio.to_thread(

@@ -1,4 +1,4 @@
-"""Looks after the kernels of all analyses: lost, restarted by hand, or idle for too long."""
+"""Watches the kernels of all analyses: lost, restarted by the user, or idle for too long."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ _LOOK_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Watch:
-    """Runs until it is cancelled."""
+class KernelWatch:
+    """Watches until it is cancelled."""
 
     def __init__(
         self,
-        session: Callable[[], Iterable[AnalysisSession]],
+        sessions: Callable[[], Iterable[AnalysisSession]],
         *,
         idle_seconds: float,
         check_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Watch what ``living`` gives.
+        """Watch the kernels of ``sessions``.
 
         Args:
-            session: The analyses there are.
-            idle_seconds: After which a kernel that nobody uses is stopped; 0: never.
-            check_seconds: Between two looks for idle ones.
-            clock: Seconds since the epoch.
+            sessions: Returns all analyses.
+            idle_seconds: After which an unused kernel is stopped; 0 means never.
+            check_seconds: Between two checks for idle kernels.
+            clock: Returns seconds since the epoch.
         """
-        self._living = session
+        self._sessions = sessions
         self._idle = idle_seconds
         self._check = check_seconds
         self._clock = clock
 
     async def run(self) -> None:
-        """Look every few seconds."""
+        """Check every few seconds."""
         pause = min(_LOOK_SECONDS, self._check)
         looked = self._clock()
         while True:
@@ -47,19 +47,19 @@ class Watch:
             idle_too = self._clock() - looked >= self._check
             if idle_too:
                 looked = self._clock()
-            for one in list(self._living()):
+            for one in list(self._sessions()):
                 one.coordinator.look()
                 try:
                     await self.look(one, idle_too=idle_too)
                 except AnalystError as error:
-                    _log.warning("A kernel could not be looked after: %s", error)
-                except Exception:  # noqa: BLE001 - one analysis must not end the watch of all
-                    _log.exception("A kernel could not be looked after")
+                    _log.warning("A kernel could not be checked: %s", error)
+                except Exception:  # noqa: BLE001 - one analysis must not end the watch of the others
+                    _log.exception("A kernel could not be checked")
 
     async def look(self, one: AnalysisSession, *, idle_too: bool) -> None:
-        """See how one analysis's kernel is, and do what follows."""
-        if one.line.busy:
-            # The run itself notices what happens to its kernel.
+        """Check the kernel of one analysis, and act on its condition."""
+        if one.queue.busy:
+            # The run itself detects what happens to its kernel.
             one.host.touch()
             return
         match await one.host.condition():
@@ -69,8 +69,8 @@ class Watch:
                 await one.kernel_lost("died", "The kernel ended while nothing ran in it.")
             case "replaced":
                 reason = "The kernel was restarted from outside. The next question goes on in it."
-                await one.kernel_lost("restarted", reason, keep=True)
-            case "living" if idle_too and self._idle > 0 and not one.host.busy:
+                await one.kernel_restarted(reason)
+            case "running" if idle_too and self._idle > 0 and not one.host.busy:
                 used = max(one.last_work, one.host.last_activity)
                 if self._clock() - used >= self._idle:
                     await one.kernel_lost("stopped", self._reason())

@@ -1,104 +1,202 @@
-"""How the jobs of an analysis are done: a question, the user's code, cells again, a check."""
+"""What an analysis does, one job after the other: a question, the user's code, a check..."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
-from analyst_kernel.agent.manual.run import run_again
-from analyst_kernel.agent.ports import IterationEntry
 from analyst_kernel.analysis.analysis import Analysis
-from analyst_kernel.analysis.verify import verify_notebook
 from analyst_kernel.notebook.verify.verify import CellCheck
-from analyst_kernel.protocol.errors import AnalystError, InputError, NotebookError
+from analyst_kernel.protocol.errors import AnalystError, NotebookError
 from analyst_kernel.protocol.events import (
+    BranchAdvanced,
+    BranchFinished,
     CellVerified,
     Event,
-    KernelChanged,
     RunStarted,
     VerificationFinished,
     VerificationStarted,
 )
-from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
-from analyst_kernel.server.kernels import ServerHost
-from analyst_kernel.server.session.queue import (
-    BranchState,
-    Job,
-    OwnCode,
-    Question,
-    Repetition,
-    Undoing,
-    Verification,
-)
+from analyst_kernel.server.session.base import BaseSession
 
-if TYPE_CHECKING:
-    from analyst_kernel.server.session.session import AnalysisSession
-from typing import TYPE_CHECKING
-
-from analyst_kernel.protocol.events import BranchAdvanced, BranchFinished
-
-if TYPE_CHECKING:
-    from analyst_kernel.server.session.session import AnalysisSession
+_BRANCH_STOPPED = "It was stopped. The next question runs these cells first."
 
 
-async def do(session: AnalysisSession, job: Job) -> None:
-    """Do one job to its end.
+class Job(ABC):
+    """One job. Cancelling it stops what it does and leaves the analysis usable."""
 
-    Raises:
-        AnalystError: It could not be done, and nothing told the user so yet.
+    question: str = ""
+    """The text, if the job answers a question."""
+
+    @abstractmethod
+    async def run(self, session: BaseSession) -> None:
+        """Do it to its end.
+
+        Raises:
+            AnalystError: It could not be done, and no event says so yet.
+        """
+
+
+@dataclass(frozen=True)
+class Question(Job):
+    """A question, answered with the model and the approval mode that are chosen when it begins."""
+
+    question: str
+    limits: Limits | None = None
+
+    async def run(self, session: BaseSession) -> None:
+        """Answer it."""
+        analysis = await session.opened(self.question)
+        await _use_chosen_model(session, analysis)
+        _check_shared_kernel(session, analysis)
+        mode = session.approval
+        session.user.wants_plan = mode == "plan"
+        started: list[Event] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, RunStarted):
+                started.append(event)
+
+        stop = session.log.listen(listen)
+        try:
+            limits = _limits_for(session, self.limits)
+            await analysis.ask(self.question, limits=limits, approve=mode == "cells")
+        except AnalystError:
+            if not started:
+                raise  # otherwise the end of the run says why
+        except asyncio.CancelledError:
+            if not started:
+                session.notice("not-begun", "The question was stopped before its run began.")
+            raise
+        finally:
+            stop()
+
+
+@dataclass(frozen=True)
+class OwnCode(Job):
+    """The user's own code."""
+
+    code: str
+
+    async def run(self, session: BaseSession) -> None:
+        """Run it as a cell."""
+        analysis = await session.opened()
+        _check_shared_kernel(session, analysis)
+        await analysis.run(self.code)
+
+
+@dataclass(frozen=True)
+class Repetition(Job):
+    """One cell again, or all of them in order if ``cell`` is None."""
+
+    cell: CellId | None
+
+    async def run(self, session: BaseSession) -> None:
+        """Run the cells."""
+        analysis = await session.opened()
+        _check_shared_kernel(session, analysis)
+        await analysis.run_again(self.cell)
+
+
+@dataclass(frozen=True)
+class Undoing(Job):
+    """A whole run taken out of the notebook, and with ``roll_back`` out of the kernel."""
+
+    target: RunId
+    roll_back: bool
+
+    async def run(self, session: BaseSession) -> None:
+        """Undo it."""
+        analysis = await session.opened()
+        await analysis.undo(self.target, roll_back=self.roll_back)
+
+
+@dataclass(frozen=True)
+class Verification(Job):
+    """The whole notebook in a fresh kernel."""
+
+    async def run(self, session: BaseSession) -> None:
+        """Run it and emit for each cell whether it reproduced."""
+        analysis = await session.opened()
+        await analysis.notebook.refresh()
+        cells = [c for c in analysis.notebook.document["cells"] if c["cell_type"] == "code"]
+        if not cells:
+            raise NotebookError("There is no code to verify yet.", "Ask a question first.")
+        session.emit(VerificationStarted(analysis=session.id, cells=len(cells)))
+
+        def emit(check: CellCheck) -> None:
+            session.emit(
+                CellVerified(
+                    analysis=session.id, cell=check.cell, verdict=check.verdict, detail=check.detail
+                )
+            )
+
+        reproduced, total, reason = 0, len(cells), "It was stopped."
+        try:
+            report = await analysis.verify(host=session.services.host(), on_check=emit)
+            reproduced, total, reason = report.reproduced, report.total, ""
+        except AnalystError as error:
+            reason = str(error)
+        finally:
+            session.emit(
+                VerificationFinished(
+                    analysis=session.id, reproduced=reproduced, total=total, reason=reason
+                )
+            )
+
+
+@dataclass(frozen=True)
+class BranchState(Job):
+    """The kernel of a new branch, brought to the state of its notebook.
+
+    When this is cancelled or fails, the branch stays usable; its next question runs the cells.
+
+    Attributes:
+        cells: How many cells make the state.
     """
-    match job:
-        case Question():
-            await answer(session, job)
-        case OwnCode(code):
+
+    cells: int
+
+    async def run(self, session: BaseSession) -> None:
+        """Run the cells and emit for each one whether it reproduced."""
+        checks: list[CellCheck] = []
+
+        def emit(check: CellCheck, number: int, of: int) -> None:
+            checks.append(check)
+            session.emit(
+                BranchAdvanced(
+                    analysis=session.id, cell=check.cell, place=number,
+                    verdict=check.verdict, detail=check.detail,
+                )
+            )  # fmt: skip
+
+        total, reason = self.cells, _BRANCH_STOPPED
+        try:
             analysis = await session.opened()
-            _prepare(session, analysis)
-            await analysis.run(code)
-        case Repetition(cell):
-            await repeat(session, cell)
-        case Verification():
-            await check(session)
-        case BranchState():
-            await bring_branch(session, job)
-        case Undoing(run, roll_back):
-            analysis = await session.opened()
-            await analysis.undo(run, roll_back=roll_back)
-        case _:
-            assert_never(job)
+            await analysis.restore_branch(on_check=emit)
+            total, reason = sum(check.verdict != "skipped" for check in checks), ""
+        except AnalystError as error:
+            reason = str(error)
+        finally:
+            reproduced = sum(check.verdict == "reproduced" for check in checks)
+            session.emit(
+                BranchFinished(
+                    analysis=session.id, reproduced=reproduced, total=total, reason=reason
+                )
+            )
 
 
-async def answer(session: AnalysisSession, question: Question) -> None:
-    """Answer a question with the model and the approval that hold now."""
-    analysis = await session.opened(question.text)
-    await use_model(session, analysis)
-    _prepare(session, analysis)
-    mode = session.approval
-    session.user.wants_plan = mode == "plan"
-    analysis.settings = replace(analysis.settings, approve=mode == "cells")
-    begun: list[Event] = []
-
-    def heard(event: Event) -> None:
-        if isinstance(event, RunStarted):
-            begun.append(event)
-
-    stop = session.log.listen(heard)
-    try:
-        await analysis.ask(question.text, limits=limits_for(session, question.limits))
-    except AnalystError:
-        if not begun:
-            raise  # else the run's own end told it
-    except asyncio.CancelledError:
-        if not begun:
-            session.notice("not-begun", "The question was stopped before its run began.")
-        raise
-    finally:
-        stop()
+def _check_shared_kernel(session: BaseSession, analysis: Analysis) -> None:
+    """Have the next run check the kernel if a notebook tab or a console may have worked in it."""
+    if session.host.is_shared:
+        analysis.mark_kernel_shared()
 
 
-async def use_model(session: AnalysisSession, analysis: Analysis) -> None:
-    """Change to the model that is wanted now, and to its present key."""
+async def _use_chosen_model(session: BaseSession, analysis: Analysis) -> None:
+    """Change to the chosen model, opened with the key that is stored now."""
     models = session.services.models
     await models.look()
     if analysis.model_name == session.model and session.key_version == models.version:
@@ -111,8 +209,8 @@ async def use_model(session: AnalysisSession, analysis: Analysis) -> None:
         session.configure()
 
 
-def limits_for(session: AnalysisSession, wanted: Limits | None) -> Limits:
-    """Return a question's limits, with the budget chosen and what the administrator fixed."""
+def _limits_for(session: BaseSession, wanted: Limits | None) -> Limits:
+    """Return a question's limits, with the chosen budget and what the administrator locked."""
     settings = session.services.settings
     limits = wanted or settings.limits
     if session.record.budget_usd is not None and limits.cost_usd is None:
@@ -125,110 +223,3 @@ def limits_for(session: AnalysisSession, wanted: Limits | None) -> Limits:
     if isinstance(most, int):
         limits = limits.model_copy(update={"iterations": min(most, limits.iterations)})
     return limits
-
-
-async def repeat(session: AnalysisSession, cell: CellId | None) -> None:
-    """Run one iteration's cell again, or all of them in order in an emptied kernel."""
-    analysis = await session.opened()
-    await analysis.notebook.refresh()
-    ran = [
-        entry
-        for entry in analysis.notebook.restore()
-        if isinstance(entry, IterationEntry) and entry.outcome in ("ok", "error")
-    ]
-    chosen = ran if cell is None else [entry for entry in ran if entry.cell == cell]
-    if not chosen:
-        raise InputError(
-            "There is no such cell to run again.", "Only cells that ran to an end can be."
-        )
-    _prepare(session, analysis)
-    async with analysis.exclusive:
-        if cell is None and analysis.memory.facts is not None:
-            await analysis.kernel.restart()
-            analysis.memory.empty_kernel()
-            reason = "Emptied, to run every cell again."
-            session.tell(KernelChanged(analysis=session.id, state="restarted", reason=reason))
-        edited = [e for e in chosen if analysis.notebook.is_edited(e.cell)]
-        if edited:
-            which = ", ".join(f"cell {e.iteration}" for e in edited if e.iteration)
-            session.notice(
-                "edited-cell-runs", f"Runs as you edited it in the notebook: {which}.", level="info"
-            )
-        for entry in chosen:
-            await run_again(
-                analysis.deps, analysis.memory, entry,
-                timeout=analysis.settings.limits.cell_seconds,
-            )  # fmt: skip
-
-
-async def check(session: AnalysisSession) -> None:
-    """Run the notebook in a fresh kernel and tell cell by cell what reproduced."""
-    analysis = await session.opened()
-    await analysis.notebook.refresh()
-    cells = [c for c in analysis.notebook.document["cells"] if c["cell_type"] == "code"]
-    if not cells:
-        raise NotebookError("There is no code to verify yet.", "Ask a question first.")
-    session.tell(VerificationStarted(analysis=session.id, cells=len(cells)))
-
-    def checked(found: CellCheck) -> None:
-        session.tell(
-            CellVerified(
-                analysis=session.id, cell=found.cell, verdict=found.verdict, detail=found.detail
-            )
-        )
-
-    services = session.services
-    reproduced, total, reason = 0, len(cells), "It was stopped."
-    try:
-        report = await verify_notebook(
-            analysis.notebook.path,
-            sandbox=services.settings.sandbox,
-            on_check=checked,
-            host=ServerHost(services.kernels, services.sessions),
-            book=analysis.notebook,
-        )
-        reproduced, total, reason = report.reproduced, report.total, ""
-    except AnalystError as error:
-        reason = str(error)
-    finally:
-        session.tell(
-            VerificationFinished(
-                analysis=session.id, reproduced=reproduced, total=total, reason=reason
-            )
-        )
-
-
-def _prepare(session: AnalysisSession, analysis: Analysis) -> None:
-    """Have the next run look at the kernel anew where somebody else may have worked in it."""
-    if session.host.is_shared:
-        analysis.memory.kernel_unsure = True
-
-
-STOPPED = "It was stopped. The next question runs these cells first."
-
-
-async def bring_branch(session: AnalysisSession, job: BranchState) -> None:
-    """Do the job to its end; cancelled or failed, the branch stays usable without a kernel."""
-    checks: list[CellCheck] = []
-
-    def told(check: CellCheck, number: int, of: int) -> None:
-        checks.append(check)
-        session.tell(
-            BranchAdvanced(
-                analysis=session.id, cell=check.cell, place=number,
-                verdict=check.verdict, detail=check.detail,
-            )
-        )  # fmt: skip
-
-    total, reason = job.cells, STOPPED
-    try:
-        analysis = await session.opened()
-        await analysis.bring_state(on_check=told)
-        total, reason = sum(check.verdict != "skipped" for check in checks), ""
-    except AnalystError as error:
-        reason = str(error)
-    finally:
-        reproduced = sum(check.verdict == "reproduced" for check in checks)
-        session.tell(
-            BranchFinished(analysis=session.id, reproduced=reproduced, total=total, reason=reason)
-        )

@@ -1,99 +1,55 @@
-"""What an analysis is asked to do, one thing after the other, and the line in which it waits."""
+"""The queue of an analysis: one job at a time, in the order in which they were added."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from analyst_kernel.protocol.errors import InputError
-from analyst_kernel.protocol.ids import CellId, RunId
-from analyst_kernel.protocol.records import Limits
+
+Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question to be answered."""
-
-    text: str
-    limits: Limits | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnCode:
-    """The user's own code."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Repetition:
-    """One cell, or with ``None`` all of them, again."""
-
-    cell: CellId | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The whole notebook in a fresh kernel."""
-
-
-@dataclass(frozen=True, slots=True)
-class BranchState:
-    """The kernel of a branch, brought to the state of its notebook.
-
-    Attributes:
-        cells: How many cells make it.
-    """
-
-    cells: int
-
-
-@dataclass(frozen=True, slots=True)
-class Undoing:
-    """A whole run taken out again."""
-
-    run: RunId
-    roll_back: bool
-
-
-Job: TypeAlias = Question | OwnCode | Repetition | Verification | BranchState | Undoing
+class _Waiting:
+    work: Work
+    question: str
 
 
 class JobQueue:
-    """Does jobs in order; a job that fails or is cancelled does not keep the next one waiting."""
+    """Runs jobs in order. A job that fails or is cancelled does not stop the ones after it."""
 
-    def __init__(self, do: Callable[[Job], Awaitable[None]], changed: Callable[[], None]) -> None:
-        """Do each job with ``do``; call ``changed`` when what is at work or waits is another."""
-        self._do = do
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when a job was added, begins, ends or is withdrawn."""
         self._changed = changed
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._worker: asyncio.Task[None] | None = None
-        self._at_work: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a job is at work or about to be."""
-        return self._at_work is not None or bool(self._waiting)
+        """Whether a job runs or waits."""
+        return self._running is not None or bool(self._waiting)
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """Questions that wait."""
+        """The user's questions that wait, without one that is about to begin."""
         waiting = list(self._waiting)
-        if self._at_work is None:  # the first one is about to be taken up
+        if self._running is None:
             waiting = waiting[1:]
-        return tuple(job.text for job in waiting if isinstance(job, Question))
+        return tuple(job.question for job in waiting if job.question)
 
-    def add(self, job: Job) -> None:
-        """Put a job at the end."""
-        self._waiting.append(job)
+    def add(self, work: Work, *, question: str = "") -> None:
+        """Put a job at the end; ``question`` is its text if it answers one."""
+        self._waiting.append(_Waiting(work, question))
         if self._worker is None or self._worker.done():
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+            self._worker = asyncio.get_running_loop().create_task(self._run())
         self._changed()
 
     def withdraw(self, position: int) -> None:
@@ -102,41 +58,34 @@ class JobQueue:
         Raises:
             InputError: There is none.
         """
-        places = [n for n, job in enumerate(self._waiting) if isinstance(job, Question)]
+        places = [place for place, job in enumerate(self._waiting) if job.question]
         if position >= len(places):
             raise InputError("That question does not wait any more.", "It is being answered.")
         del self._waiting[places[position]]
         self._changed()
 
     def cancel(self) -> bool:
-        """Stop the job at work; says whether there was one. What waits goes on after it."""
-        if self._at_work is None:
-            return False
-        return self._at_work.cancel()
+        """Cancel the job that runs, and return whether there was one. The next one then begins."""
+        return self._running is not None and self._running.cancel()
 
     async def close(self) -> None:
-        """Forget what waits, stop what is at work, and wait for its end."""
+        """Drop the jobs that wait, cancel the one that runs and wait for its end. Idempotent."""
         self._waiting.clear()
         self.cancel()
-        if self._worker is not None:
-            await asyncio.wait([self._worker])
+        await self.idle()
 
     async def idle(self) -> None:
-        """Wait until nothing is at work and nothing waits."""
+        """Wait until no job runs and none waits."""
         while self._worker is not None and not self._worker.done():
             await asyncio.wait([self._worker])
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         while self._waiting:
             job = self._waiting.popleft()
-            task = self._at_work = asyncio.ensure_future(_as_coroutine(self._do(job)))
+            task = self._running = asyncio.get_running_loop().create_task(job.work())
             self._changed()
             await asyncio.wait([task])
-            self._at_work = None
+            self._running = None
             if not task.cancelled() and (error := task.exception()) is not None:
                 _log.error("A job of an analysis failed", exc_info=error)
         self._changed()
-
-
-async def _as_coroutine(work: Awaitable[None]) -> None:
-    await work

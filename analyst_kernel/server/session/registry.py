@@ -1,4 +1,4 @@
-"""All analyses of this server: found, begun, watched by tabs, closed."""
+"""All analyses of this server: found, begun, branched, removed, and the tabs that watch them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.manager import warm_up
 from analyst_kernel.notebook.document.operations import Document
@@ -18,15 +19,8 @@ from analyst_kernel.notebook.document.read import analysis_of
 from analyst_kernel.notebook.export.export import read
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import verified
-from analyst_kernel.protocol.errors import AnalystError, InputError, JournalError, NotFound
-from analyst_kernel.protocol.events import (
-    EVENT,
-    DatasetProfiled,
-    Event,
-    KernelChanged,
-    RunStarted,
-    VerificationFinished,
-)
+from analyst_kernel.protocol.errors import AnalystError, JournalError, NotFound
+from analyst_kernel.protocol.events import EVENT, Event, KernelChanged, VerificationFinished
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 from analyst_kernel.protocol.socket import (
     AnalysisChangedFrame,
@@ -36,17 +30,15 @@ from analyst_kernel.protocol.socket import (
 from analyst_kernel.server.credentials import Keys
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.coalesce import EncodedEvent
-from analyst_kernel.server.events.history import events_of, title_of
+from analyst_kernel.server.events.history import events_from_notebook, title_of
 from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
-from analyst_kernel.server.events.recovery import endings
-from analyst_kernel.server.events.replay import past
-from analyst_kernel.server.http.loader import Managers
+from analyst_kernel.server.events.recovery import closing_events
 from analyst_kernel.server.models import ModelChoice
 from analyst_kernel.server.paths import Places
-from analyst_kernel.server.session.branch import parent_of, rows_of
-from analyst_kernel.server.session.idle import Watch
-from analyst_kernel.server.session.queue import Job
-from analyst_kernel.server.session.services import ServerServices
+from analyst_kernel.server.session.branch import new_branch, parent_of
+from analyst_kernel.server.session.idle import KernelWatch
+from analyst_kernel.server.session.jobs import BranchState
+from analyst_kernel.server.session.services import JupyterManagers, ServerServices
 from analyst_kernel.server.session.session import AnalysisSession
 from analyst_kernel.server.settings import ServerSettings
 
@@ -54,20 +46,20 @@ _log = logging.getLogger(__name__)
 
 
 class SessionRegistry:
-    """Made once per server, on its event loop; see :meth:`open`."""
+    """Made once per server, on its event loop; use :meth:`open`."""
 
     def __init__(self, services: ServerServices) -> None:
-        """Take what the analyses share."""
+        """Use what the analyses share."""
         self.services = services
-        self._living: dict[AnalysisId, AnalysisSession] = {}
+        self._sessions: dict[AnalysisId, AnalysisSession] = {}
         self._tabs: set[Tab] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         services.announce = self._announce
         services.deliver = self._deliver
 
     @classmethod
-    async def open(cls, settings: ServerSettings, managers: Managers) -> SessionRegistry:
-        """Read the journal, close what an earlier server left open, and begin to watch.
+    async def open(cls, settings: ServerSettings, jupyter: JupyterManagers) -> SessionRegistry:
+        """Read the journal, close what an earlier server process left open, and start the watch.
 
         Raises:
             JournalError: The journal or the store of grants cannot be used.
@@ -86,51 +78,46 @@ class SessionRegistry:
             keys=keys,
             models=ModelChoice(keys, settings),
             grants=grants,
-            kernels=managers.kernels,
-            sessions=managers.sessions,
-            contents=managers.contents,
-            server_settings=managers.settings,
-            announce=lambda _living: None,
-            deliver=lambda _analysis, _told: None,
+            jupyter=jupyter,
         )
         self = cls(services)
         await services.models.look()
         for record, last in await asyncio.to_thread(journal.analyses):
             closed = await asyncio.to_thread(_close_open_ends, journal, record.id, last)
-            self._living[record.id] = AnalysisSession(record, closed, services)
+            self._sessions[record.id] = AnalysisSession(record, closed, services)
         for unsettled in await asyncio.to_thread(journal.unsettled):
-            self._living[unsettled].coordinator.expect(settings.reconnect_seconds)
+            self._sessions[unsettled].coordinator.expect(settings.reconnect_seconds)
         newest = await asyncio.to_thread(journal.newest_kernel)
         if newest is not None:
             event = EVENT.validate_json(newest)
             services.newest_report = event.sandbox if isinstance(event, KernelChanged) else None
-        watch = Watch(
-            self._living.values,
+        watch = KernelWatch(
+            lambda: tuple(self._sessions.values()),
             idle_seconds=settings.idle_seconds,
             check_seconds=settings.idle_check_seconds,
         )
-        self._keep(watch.run())
-        self._keep(_warm())
-        managers.events.add_listener(
-            schema_id=managers.contents.event_schema_id, listener=self._heard_of_files
+        self._tasks.start(watch.run())
+        self._tasks.start(_warm())
+        jupyter.events.add_listener(
+            schema_id=jupyter.contents.event_schema_id, listener=self._on_file_event
         )
         return self
 
     # --- the list ------------------------------------------------------------------------------
 
     def summaries(self) -> list[AnalysisSummary]:
-        """Return all analyses, the one changed last first."""
-        found = [session.summary() for session in self._living.values()]
+        """Return the rows of all analyses, the one that changed last first."""
+        found = [session.summary() for session in self._sessions.values()]
         return sorted(found, key=lambda summary: (-summary.updated, summary.id))
 
     @property
     def at_work(self) -> int:
-        """How many analyses have a run at work or waiting."""
-        return sum(session.line.busy for session in self._living.values())
+        """The number of analyses with a job that runs or waits."""
+        return sum(session.queue.busy for session in self._sessions.values())
 
     def find(self, analysis: str) -> AnalysisSession:
         """Return an analysis. Raises ``NotFound``."""
-        found = self._living.get(AnalysisId(analysis))
+        found = self._sessions.get(AnalysisId(analysis))
         if found is None:
             raise NotFound("There is no such analysis.", "It may have been deleted; reload.")
         return found
@@ -142,7 +129,7 @@ class SessionRegistry:
 
         Args:
             notebook: The browser's path of a notebook to continue.
-            title: What the user calls it; the first question otherwise.
+            title: The title that the user gave; the first question by default.
             folder: The browser's path of the folder where its notebook will be made.
 
         Raises:
@@ -155,10 +142,10 @@ class SessionRegistry:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
             known, noted = analysis_of(document), verified(document)
-            for session in self._living.values():
+            for session in self._sessions.values():
                 if session.id == known or session.record.notebook == path:
                     return session
-            parent, cell = parent_of(document, self._living)
+            parent, cell = parent_of(document, self._sessions)
             title = title or title_of(document) or os.path.basename(path).removesuffix(".ipynb")
         record = StoredAnalysis(
             id=known or new_analysis_id(),
@@ -173,19 +160,19 @@ class SessionRegistry:
         )
         last = 0
         if document is not None:
-            record, rows = await asyncio.to_thread(self._earlier, record, document)
+            record, rows = await asyncio.to_thread(self._continued, record, document)
             last = len(rows)
         await asyncio.to_thread(self.services.journal.save, record)
         if document is not None:
             await asyncio.to_thread(self.services.journal.append, record.id, rows, last)
-        if (meanwhile := self._living.get(record.id)) is not None:  # two tabs at once
+        if (meanwhile := self._sessions.get(record.id)) is not None:  # two tabs at once
             return meanwhile
-        session = self._living[record.id] = AnalysisSession(record, last, self.services)
+        session = self._sessions[record.id] = AnalysisSession(record, last, self.services)
         session.configure()
         if document is not None:
-            self._keep(_show_data(session))
+            self._tasks.start(_describe_data(session))
         if noted is not None:
-            session.tell(
+            session.emit(
                 VerificationFinished(
                     analysis=session.id,
                     reproduced=noted.reproduced,
@@ -195,45 +182,39 @@ class SessionRegistry:
             )  # fmt: skip
         return session
 
-    def _earlier(
+    def _continued(
         self, record: StoredAnalysis, document: Document
     ) -> tuple[StoredAnalysis, list[Row]]:
-        """Return the record and the events of what the notebook tells already."""
+        """Return the record and the journal's rows of a notebook that was begun elsewhere."""
         models = self.services.models
-        told = events_of(document, record.id, path=record.notebook, is_ai=models.is_ai)
-        at = os.path.getmtime(record.notebook) if told else 0.0
-        stamped = [e.model_copy(update={"number": n, "at": at}) for n, e in enumerate(told, 1)]
-        asked = sum(isinstance(event, RunStarted) for event in told)
-        return record.model_copy(update={"questions": asked}), [_row(event) for event in stamped]
+        events = events_from_notebook(document, record.id, path=record.notebook, is_ai=models.is_ai)
+        at = os.path.getmtime(record.notebook) if events else 0.0
+        stamped = [e.model_copy(update={"number": n, "at": at}) for n, e in enumerate(events, 1)]
+        asked = sum(event.type == "run_started" for event in events)
+        return record.model_copy(update={"questions": asked}), [Row.of(e) for e in stamped]
 
-    async def add(
-        self, record: StoredAnalysis, past: tuple[Event, ...], first: Job
+    async def branch(
+        self, analysis: str, *, cell: str | None = None, run: str | None = None, title: str = ""
     ) -> AnalysisSession:
-        """Add a branch with its history, and have it do its first job."""
+        """Begin a branch; see :func:`new_branch`. A job brings its kernel to the cell's state."""
+        async with new_branch(self.find(analysis), cell=cell, run=run, title=title) as made:
+            record, rows = made.record, [Row.of(event) for event in made.events]
 
-        def keep() -> None:
-            self.services.journal.save(record)
-            self.services.journal.append(record.id, rows_of(past), len(past))
+            def keep() -> None:
+                self.services.journal.save(record)
+                self.services.journal.append(record.id, rows, len(rows))
 
-        await asyncio.to_thread(keep)
-        session = self._living[record.id] = AnalysisSession(record, len(past), self.services)
-        session.configure()
-        session.line.add(first)
-        return session
-
-    def rename(self, analysis: str, title: str) -> AnalysisSession:
-        """Give an analysis another title. Raises ``InputError`` for an empty one."""
-        session = self.find(analysis)
-        plain = " ".join(title.split())
-        if not plain or len(plain) > 500:
-            raise InputError("A title has 1 to 500 characters.", "Type another one.")
-        session.configure(title=plain, titled=True)
-        return session
+            await asyncio.to_thread(keep)
+            session = AnalysisSession(record, len(rows), self.services)
+            self._sessions[record.id] = session
+            session.configure()
+            session.enqueue(BranchState(made.cells))
+            return session
 
     async def remove(self, analysis: str, *, notebook_too: bool) -> AnalysisSession:
-        """Stop and forget an analysis and its grants; the notebook stays unless it is to go."""
+        """Stop and forget an analysis and its grants, and its notebook with ``notebook_too``."""
         session = self.find(analysis)
-        del self._living[session.id]
+        del self._sessions[session.id]
         path = session.record.notebook
         try:
             await session.close()
@@ -246,81 +227,60 @@ class SessionRegistry:
         finally:
             for tab in self._tabs:
                 tab.unsubscribe(session.id)
-                tab.say(AnalysisRemovedFrame(analysis=session.id))
+                tab.send(AnalysisRemovedFrame(analysis=session.id))
         return session
 
     # --- tabs ----------------------------------------------------------------------------------
 
     def join(self, tab: Tab) -> None:
-        """Tell a tab from now on."""
+        """Send a tab the changes of the list from now on."""
         self._tabs.add(tab)
 
     def leave(self, tab: Tab, *, closed: bool = False) -> None:
-        """The tab's socket is gone (``closed``: its page too); nothing else stops by that."""
+        """Forget a tab whose socket was closed; ``closed`` says that its page was, too."""
         self._tabs.discard(tab)
-        for session in self._living.values():
+        for session in self._sessions.values():
             session.coordinator.left(tab, closed=closed)
         tab.stop()
 
-    def subscribe(self, tab: Tab, session: AnalysisSession, after: int) -> None:
-        """Send a tab the events after number ``after``, then each new one."""
-        recorder = session.recorder
-        tab.subscribe(session.id, after)
-        edge = recorder.delivered
-        sent = past(
-            self.services.journal,
-            session.id,
-            after=after,
-            edge=edge,
-            live=recorder.tail.after(after),
-        )
-        self._keep(tab.catch_up(session.id, sent, edge))
-
     async def models_changed(self) -> None:
-        """Look at the models anew after a key came or went."""
+        """Look up the models again after a key was stored or removed."""
         await self.services.models.look()
-        for session in self._living.values():
+        for session in self._sessions.values():
             session.models_changed()
 
     async def close(self) -> None:
         """Stop every run and release everything; called when the server stops."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await asyncio.gather(
-            *(session.close() for session in self._living.values()), return_exceptions=True
+            *(session.close() for session in self._sessions.values()), return_exceptions=True
         )
         for tab in tuple(self._tabs):
             self.leave(tab)
         await asyncio.to_thread(self.services.journal.close)
 
-    def _keep(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _heard_of_files(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+    async def _on_file_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         """Follow notebooks that are renamed through Jupyter."""
         if data.get("action") == "rename" and data.get("source_path"):
             root = self.services.places.root
             old = os.path.normpath(os.path.join(root, data["source_path"].strip("/")))
             new = os.path.normpath(os.path.join(root, data["path"].strip("/")))
-            for session in list(self._living.values()):
+            for session in list(self._sessions.values()):
                 session.coordinator.renamed(old, new)
 
-    def _announce(self, session: AnalysisSession) -> None:
-        if self._living.get(session.id) is session:
-            frame = AnalysisChangedFrame(summary=session.summary())
+    def _announce(self, summary: AnalysisSummary) -> None:
+        if summary.id in self._sessions:
+            frame = AnalysisChangedFrame(summary=summary)
             for tab in self._tabs:
-                tab.say(frame)
+                tab.send(frame)
 
-    def _deliver(self, analysis: AnalysisId, told: Sequence[EncodedEvent]) -> None:
+    def _deliver(self, analysis: AnalysisId, events: Sequence[EncodedEvent]) -> None:
         for tab in tuple(self._tabs):
-            tab.tell(analysis, told)
+            tab.send_events(analysis, events)
 
 
 async def _warm() -> None:
-    """Load what the first question needs while the user types it."""
+    """Load the libraries that the first question needs while the user types it."""
     await asyncio.to_thread(warm_up)
     for name in ("pandas", "duckdb", "pyarrow", "jsonschema"):
         with contextlib.suppress(ImportError):
@@ -328,31 +288,23 @@ async def _warm() -> None:
 
 
 def _close_open_ends(journal: Journal, analysis: AnalysisId, last: int) -> int:
-    """Write the events that close what a stopped server left open; returns the last number."""
+    """Write the events that close what a stopped server left open; return the last number."""
     rows: list[Row] = []
-    for event in endings(journal, analysis):
+    for event in closing_events(journal, analysis):
         last += 1
         stamped: Event = event.model_copy(update={"number": last, "at": time.time()})
-        rows.append(_row(stamped))
+        rows.append(Row.of(stamped))
     if rows:
         journal.append(analysis, rows, last)
     return last
 
 
-def _row(event: Event) -> Row:
-    return Row(event.number, event.number, event.type, event.run, event.model_dump_json())
-
-
-async def _show_data(session: AnalysisSession) -> None:
-    """Tell of the datasets that the user granted to this notebook before."""
+async def _describe_data(session: AnalysisSession) -> None:
+    """Emit the datasets that the user granted to this notebook before."""
     try:
         catalog = await session.catalog()
         assert catalog is not None  # the analysis has a notebook
-        for dataset in catalog.datasets:
-            profile = await catalog.profile(dataset.name)
-            if session.analysis is not None:
-                session.analysis.memory.profiles[dataset.name] = profile
-            session.tell(DatasetProfiled(analysis=session.id, profile=profile))
+        await session.describe(catalog.datasets)
     except AnalystError as error:
         session.notice("data-not-shown", str(error))
 

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyst_kernel.grants import GrantStore
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.protocol.sandbox import SandboxReport
+from analyst_kernel.protocol.socket import AnalysisSummary
 from analyst_kernel.server.credentials import Keys
 from analyst_kernel.server.events.coalesce import EncodedEvent
 from analyst_kernel.server.events.journal import Journal
+from analyst_kernel.server.kernels import ServerHost
 from analyst_kernel.server.models import ModelChoice
 from analyst_kernel.server.paths import Places
 from analyst_kernel.server.settings import ServerSettings
 
-if TYPE_CHECKING:
-    from analyst_kernel.server.session.session import AnalysisSession
+
+@dataclass(frozen=True, slots=True)
+class JupyterManagers:
+    """The parts of the Jupyter server that analyses use.
+
+    Attributes:
+        kernels, sessions, contents: Its managers.
+        settings: The settings of its web application, in which other extensions are found.
+        events: Its event logger, which emits renames of files.
+    """
+
+    kernels: Any
+    sessions: Any
+    contents: Any
+    settings: Mapping[str, Any]
+    events: Any
 
 
 @dataclass(slots=True)
@@ -25,12 +41,10 @@ class ServerServices:
     """Made once per server.
 
     Attributes:
-        settings, places, journal, keys, models, grants: One of each.
-        kernels, sessions, contents: The Jupyter server's managers.
-        server_settings: Its web application's settings, where other extensions are found.
-        announce: Told of an analysis whose line in the list changed.
-        deliver: Gets what happened in an analysis, once it is journalled.
-        newest_report: Isolation of the kernel that was started last.
+        settings, places, journal, keys, models, grants, jupyter: One of each.
+        announce: Called with the summary of an analysis when it changed in the list.
+        deliver: Called with the events of an analysis after they were journalled.
+        newest_report: The isolation of the kernel that was started last.
     """
 
     settings: ServerSettings
@@ -39,10 +53,11 @@ class ServerServices:
     keys: Keys
     models: ModelChoice
     grants: GrantStore
-    kernels: Any
-    sessions: Any
-    contents: Any
-    server_settings: Mapping[str, Any]
-    announce: Callable[[AnalysisSession], None]
-    deliver: Callable[[AnalysisId, Sequence[EncodedEvent]], None]
+    jupyter: JupyterManagers
+    announce: Callable[[AnalysisSummary], None] = lambda _: None
+    deliver: Callable[[AnalysisId, Sequence[EncodedEvent]], None] = lambda _id, _events: None
     newest_report: SandboxReport | None = None
+
+    def host(self, notebook: Callable[[], str | None] | None = None) -> ServerHost:
+        """Return a host for one kernel; see :class:`ServerHost`."""
+        return ServerHost(self.jupyter.kernels, self.jupyter.sessions, notebook)

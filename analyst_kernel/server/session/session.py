@@ -1,398 +1,258 @@
-"""One analysis as it lives in the server: opened when needed, journalled, told to every tab.
-
-It knows its line of jobs, not how they are done (:mod:`deeds`), and no browser.
-"""
+"""What a user can do with an analysis on a server; everything is emitted as events to every tab."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import Any
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings, Embedding
-from analyst_kernel.analysis.event_log import EventLog
-from analyst_kernel.data.catalog import LocalCatalog
-from analyst_kernel.notebook.storage.names import default_path, free_path
-from analyst_kernel.protocol.datasets import Dataset
-from analyst_kernel.protocol.errors import AnalystError, NotebookError
-from analyst_kernel.protocol.events import (
-    AnalysisConfigured,
-    Event,
-    KernelChanged,
-    NoticeRaised,
-    QueueChanged,
-    RunFinished,
-    RunStarted,
-)
-from analyst_kernel.protocol.ids import AnalysisId
-from analyst_kernel.protocol.records import ApprovalMode
-from analyst_kernel.protocol.sandbox import meets
-from analyst_kernel.protocol.socket import AnalysisSummary
+from analyst_kernel.protocol.errors import AnalystError, InputError
+from analyst_kernel.protocol.events import DatasetDetached
+from analyst_kernel.protocol.ids import CellId, RunId
+from analyst_kernel.protocol.records import ApprovalMode, Limits
+from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.journal import StoredAnalysis
-from analyst_kernel.server.events.recorder import Recorder
-from analyst_kernel.server.kernels import ServerHost
-from analyst_kernel.server.notebooks.coordinator import NotebookCoordinator
-from analyst_kernel.server.session import jobs
-from analyst_kernel.server.session.queue import Job, JobQueue
+from analyst_kernel.server.events.recorder import replay_events
+from analyst_kernel.server.session.base import BaseSession
+from analyst_kernel.server.session.datasets import revoke_dataset, store_uploads
+from analyst_kernel.server.session.jobs import (
+    Job,
+    OwnCode,
+    Question,
+    Repetition,
+    Undoing,
+    Verification,
+)
 from analyst_kernel.server.session.services import ServerServices
-from analyst_kernel.server.session.user import BrowserUser, RetryDelay
 
-UNTITLED = "New analysis"
-_TITLE_LENGTH = 80
-_TAKE_UP_SECONDS = 10.0
+_ENDING_SECONDS = 1.0
 
 
-class AnalysisSession:
-    """Made for every analysis in the journal; costs nothing until it is opened.
+class AnalysisSession(BaseSession):
+    """One analysis of the journal, with what its user can do.
 
-    Attributes:
-        record: What is kept of it.
-        log: Its events.
-        user: Whoever sits before the browser.
-        line: Its jobs.
-        host: Its kernel on this server.
-        keeper: Who looks after its notebook.
-        patience: The wait between two tries of the model.
-        last_work: When a job last began or ended, seconds since the epoch.
-        key_version: Of the keys when its model was opened.
-        judging: The task that judges a command, so that it can be stopped.
+    A method returns when its command is accepted; a job in the queue then does the work. Commands
+    are accepted in the order in which they were sent.
     """
 
     def __init__(self, record: StoredAnalysis, last: int, services: ServerServices) -> None:
-        """Live on after event ``last``."""
-        self.record = record
-        self.services = services
-        self.log = EventLog(last=last)
-        self.user = BrowserUser(self.changed)
-        self.retry_delay = RetryDelay()
-        self.host = ServerHost(
-            services.kernels,
-            services.sessions,
-            lambda: services.places.served(self.record.notebook),
-        )
-        self.coordinator = NotebookCoordinator(self)
-        self.line = JobQueue(self._do, self.changed)
-        self.recorder = Recorder(
-            services.journal,
-            record.id,
-            last=last,
-            deliver=lambda told: services.deliver(record.id, told),
-        )
-        self.last_work = 0.0
-        self.key_version = -1
-        self.judging: asyncio.Task[Any] | None = None
-        self._told_model = services.models.wanted(record.model)
-        self._analysis: Analysis | None = None
-        self._early: LocalCatalog | None = None
-        self._opening = asyncio.Lock()
-        self._deciding = asyncio.Lock()
-        self._queue: tuple[str, ...] = ()
-        self._shown: AnalysisSummary | None = None
-        self._saving: asyncio.Task[None] | None = None
-        self._unsaved = False
-        # First, because those after it may tell events of their own.
-        self.log.listen(self.recorder.take)
-        self.log.listen(self.user.heard)
-        self.log.listen(self._heard)
+        super().__init__(record, last, services)
+        self._accepting = asyncio.Lock()
+        self._accepted: asyncio.Task[Any] | None = None
 
-    # --- what it is ----------------------------------------------------------------------------
+    # --- what runs -----------------------------------------------------------------------------
 
-    @property
-    def id(self) -> AnalysisId:
-        """Its id."""
-        return self.record.id
-
-    @property
-    def analysis(self) -> Analysis | None:
-        """The analysis itself, while it is open."""
-        return self._analysis
-
-    @property
-    def deciding(self) -> asyncio.Lock:
-        """Held while a command is judged, so that commands are taken in the order sent."""
-        return self._deciding
-
-    @property
-    def opening(self) -> asyncio.Lock:
-        """Held while the analysis or its notebook is opened."""
-        return self._opening
-
-    @property
-    def state(self) -> Literal["idle", "running", "waiting", "failed"]:
-        """What the list shows."""
-        if self.user.waiting:
-            return "waiting"
-        if self.line.busy:
-            return "running"
-        return "failed" if self.record.failed else "idle"
-
-    @property
-    def model(self) -> str:
-        """The model that the next question goes to."""
-        return self.services.models.wanted(self.record.model)
-
-    @property
-    def approval(self) -> ApprovalMode:
-        """What waits for the user; cells, where nothing was chosen and isolation is weak."""
-        chosen = self.services.settings.locked_approval or self.record.approval
-        if chosen is not None:
-            return chosen
-        facts = self._analysis.memory.facts if self._analysis is not None else None
-        level = self.services.settings.sandbox if facts is None else facts.sandbox.level
-        return "automatic" if meets(level, "restricted") else "cells"
-
-    def summary(self) -> AnalysisSummary:
-        """Describe it for the list."""
-        record = self.record
-        return AnalysisSummary(
-            id=record.id,
-            title=record.title or UNTITLED,
-            notebook=self.services.places.served(record.notebook),
-            notebook_path=record.notebook,
-            created=record.created,
-            updated=record.updated,
-            state=self.state,
-            model=self.model,
-            is_ai=self.services.models.is_ai(self.model),
-            questions=record.questions,
-            last_event=self.log.last,
-            parent=record.parent,
-            parent_cell=record.parent_cell,
-        )
-
-    # --- changes -------------------------------------------------------------------------------
-
-    def tell(self, event: Event) -> None:
-        """Record an event of the analysis itself."""
-        self.log.record(event)
-
-    def notice(
-        self, code: str, message: str, *, level: Literal["info", "warning"] = "warning"
+    async def ask(
+        self,
+        question: str,
+        *,
+        data: Sequence[str] = (),
+        model: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        """Tell the user something that no run tells."""
-        self.tell(NoticeRaised(analysis=self.id, level=level, code=code, message=message))
-
-    def home_folder(self) -> str:
-        """Return the folder of the notebook, or where it will be made."""
-        if self.record.notebook:
-            return os.path.dirname(self.record.notebook)
-        return self._folder(self.record.pending)
-
-    def models_changed(self) -> None:
-        """Tell where the next question goes, if that is another model now."""
-        if self.model != self._told_model:
-            self.configure()
-
-    def configure(self, **changes: Any) -> None:
-        """Change title or settings, and tell what they are now."""
-        self.remember(**changes)
-        self._told_model = self.model
-        self.tell(
-            AnalysisConfigured(
-                analysis=self.id,
-                title=self.record.title or UNTITLED,
-                notebook=self.record.notebook,
-                model=self.model,
-                is_ai=self.services.models.is_ai(self.model),
-                approval=self.approval,
-                budget_usd=self.record.budget_usd,
-            )
-        )
-        self.changed()
-
-    def remember(self, **changes: Any) -> None:
-        """Change what is kept of it; it is written soon."""
-        self.record = self.record.model_copy(update=changes)
-        self._unsaved = True
-        if self._saving is None or self._saving.done():
-            self._saving = asyncio.get_running_loop().create_task(self._save())
-
-    def changed(self) -> None:
-        """Look whether queue or summary are other ones now, and tell who wants to know."""
-        if self.line.questions != self._queue:
-            self._queue = self.line.questions
-            self.tell(QueueChanged(analysis=self.id, questions=self._queue))
-        shown = self.summary().model_copy(update={"last_event": 0, "updated": 0.0})
-        if shown != self._shown:
-            self._shown = shown
-            self.services.announce(self)
-
-    # --- its life ------------------------------------------------------------------------------
-
-    async def opened(self, question: str = "", data: Sequence[str] = ()) -> Analysis:
-        """Return the open analysis; where there is no notebook yet, it is made now.
+        """Answer a question, after those that wait already.
 
         Raises:
-            InputError: Notebook, model or data cannot be used.
+            InputError: The question, a model or the notebook cannot be used.
+            DataError: A file cannot be read as data.
         """
-        async with self._opening:
-            if self._analysis is None:
-                self._analysis = await self._open(question, data)
-            elif data:
-                await self._analysis.grant(data)
-            return self._analysis
+        async with self._in_order():
+            text = question.strip()
+            if not text:
+                raise InputError("The question is empty.", "Ask something about the data.")
+            if model is not None:
+                checked = await self.services.models.check(model)
+                if checked != self.model:
+                    self.configure(model=checked)
+            if data:
+                await self._attach(data)
+            await self.opened(text)
+            self.enqueue(Question(text, limits))
 
-    async def _open(self, question: str, data: Sequence[str]) -> Analysis:
-        record, settings = self.record, self.services.settings
-        granted = [*record.pending, *data]
-        if record.notebook and not os.path.exists(record.notebook):
-            granted = [*await asyncio.to_thread(self._granted_before), *data]
-        path = record.notebook or str(
-            free_path(default_path(question or record.title, self._folder(granted)))
-        )
-        await self.coordinator.hand_over()
-        env = await self.services.models.look()
-        limits = {"limits": dict(settings.kernel_limits)} if settings.kernel_limits else {}
-        analysis = await Analysis.open(
-            notebook=path,
-            data=granted,
-            settings=AnalysisSettings(
-                model=self.model,
-                sandbox=settings.sandbox,
-                limits=settings.limits,
-                kernel_name=settings.kernel_name,
-                start_options=dict(limits),
-            ),
-            user=self.user,
-            grants=self.services.grants,
-            host=self.host,
-            embedding=Embedding(
-                analysis=self.id,
-                log=self.log,
-                env=env,
-                catalog=self._early,
-                sleep=self.retry_delay.sleep,
-                writer=self.coordinator.writer,
-                store=self.coordinator.store,
-            ),
-        )
-        if self._early is not None:  # described already, so the run need not do it again
-            for dataset in self._early.datasets:
-                analysis.memory.profiles[dataset.name] = await self._early.profile(dataset.name)
-        self._early, self.key_version = None, self.services.models.version
-        self.configure(notebook=analysis.notebook.path, pending=())
-        return analysis
+    async def run_code(self, code: str) -> None:
+        """Run the user's own code as a cell."""
+        async with self._in_order():
+            await self.opened("My own cells")
+            self.enqueue(OwnCode(code))
 
-    def _granted_before(self) -> list[str]:
-        """Say what to grant to a notebook that is made again: an empty one was not kept.
+    async def run_again(self, cell: CellId | None) -> None:
+        """Run one cell again, or every cell in order if ``cell`` is None."""
+        async with self._in_order():
+            await self._open_with_cells()
+            self.enqueue(Repetition(cell))
 
-        Raises:
-            NotebookError: It held something and is gone.
-        """
-        path = self.record.notebook
-        if self.services.journal.of_type(self.id, "iteration_started"):
-            raise NotebookError(
-                f"The notebook of this analysis, {path}, is not there any more.",
-                "Put it back, or start a new analysis.",
-            )
-        return [grant.given for grant in self.services.grants.for_notebook(path)]
+    async def verify(self) -> None:
+        """Run the notebook in a fresh kernel and compare."""
+        async with self._in_order():
+            await self._open_with_cells()
+            self.enqueue(Verification())
 
-    async def attach(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
-        """Grant files or folders; the user's act. Raises ``DataError``."""
-        if self._analysis is not None or self.record.notebook:
-            analysis = await self.opened()
-            return await analysis.grant(paths)
-        if self._early is None:
-            folder = self._folder(paths)
-            self._early = LocalCatalog(notebook=os.path.join(folder, "analysis.ipynb"))
-            self.remember(folder=folder)
-            if self.record.pending:
-                await self._early.grant(self.record.pending)
-        added = await self._early.grant(paths)
-        self.remember(pending=tuple(dict.fromkeys([*self.record.pending, *paths])))
-        return added
-
-    async def catalog(self) -> LocalCatalog | None:
-        """Return the datasets, opening the analysis where that was not done; ``None``: no data."""
-        if self._analysis is None and self.record.notebook:
-            await self.opened()
-        elif self._early is None and self._analysis is None and self.record.pending:
-            await self.attach(self.record.pending)
-        return self._early if self._analysis is None else self._analysis.catalog
-
-    async def kernel_lost(
-        self, state: Literal["died", "restarted", "stopped"], reason: str, *, keep: bool = False
-    ) -> None:
-        """Let go of the kernel; the next question starts one (or takes up the one to ``keep``)."""
-        analysis = self._analysis
-        if analysis is None:
-            return
-        async with analysis.exclusive:
-            if keep:
-                self.host.release()
-            await analysis.kernel.stop()
-            analysis.memory.forget_kernel()
-            self.tell(KernelChanged(analysis=self.id, state=state, reason=reason))
-            if keep:
-                analysis.memory.pending_notes.append(
-                    "The user restarted the kernel by hand, which emptied it; what they ran "
-                    "before the notebook's cells ran again may have failed with NameError."
+    async def undo(self, run: RunId, *, roll_back: bool) -> None:
+        """Take a whole run out of the notebook, and with ``roll_back`` out of the kernel."""
+        async with self._in_order():
+            await self._open_with_cells()
+            if self.queue.busy:
+                raise InputError(
+                    "This analysis is at work, so no run can be undone now. Nothing was changed.",
+                    "Stop it or wait for its end, then undo.",
                 )
-                # Taken up at once, so that what the user runs in it is heard; a kernel that they
-                # keep busy is left alone, and heard from the next question on.
-                with self.host.spared(), contextlib.suppress(AnalystError, TimeoutError):
-                    async with asyncio.timeout(_TAKE_UP_SECONDS):
-                        await analysis.kernel.start()
+            self.enqueue(Undoing(run, roll_back))
 
-    async def close(self) -> None:
-        """Stop what is at work, end the kernel, write down what is left."""
-        await self.line.close()
-        await self.coordinator.close()
-        analysis, self._analysis = self._analysis, None
-        if analysis is not None:
-            await analysis.close()
-        await self.host.close()
-        await self.recorder.close()
-        if self._saving is not None:
-            await asyncio.wait([self._saving])
+    def cancel(self) -> None:
+        """Stop the run at work, or the command that is about to start one.
+
+        Raises:
+            InputError: Nothing is at work.
+        """
+        if self._accepted is not None:
+            self._accepted.cancel()
+        elif not self.queue.cancel():
+            raise InputError("Nothing is at work in this analysis.")
+
+    def enqueue(self, job: Job) -> None:
+        """Do a job after those that wait already."""
+        self.queue.add(partial(self._run, job), question=job.question)
+
+    # --- data ----------------------------------------------------------------------------------
+
+    async def attach(self, paths: Sequence[str]) -> None:
+        """Grant files or folders by the browser's paths, and emit their profiles.
+
+        Raises:
+            DataError: A file cannot be read as data.
+        """
+        async with self._in_order():
+            await self._attach(paths)
+
+    async def upload(self, files: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Store files (name and content) beside the notebook and attach them.
+
+        A file that is no data is removed again.
+
+        Returns:
+            The file browser's paths of what was stored (absolute outside its root).
+
+        Raises:
+            InputError: No file was sent, or a name cannot be used.
+            DataError: A file cannot be read as data.
+        """
+        async with store_uploads(self.home_folder(), files) as stored, self._accepting:
+            await self._attach(stored)
+        served = self.services.places.served
+        return [served(path) or path for path in stored]
+
+    async def detach(self, name: str) -> None:
+        """Take back the dataset ``name``; the kernel, which may still read it, is stopped.
+
+        Raises:
+            InputError: There is no such dataset, or a job is at work.
+        """
+        async with self._in_order():
+            with contextlib.suppress(TimeoutError):  # a run that emitted its end ends its job soon
+                await asyncio.wait_for(self.queue.idle(), _ENDING_SECONDS)
+            if self.queue.busy:
+                raise InputError(
+                    "A run is at work with this data.", "Stop it, or wait for its end."
+                )
+            catalog = await self.catalog()
+            if catalog is None:
+                raise InputError("No data is attached to this analysis.")
+            gone = catalog.withdraw(name)
+            left = tuple(catalog.datasets)
+            if gone.path not in {dataset.path for dataset in left}:
+                self.remember(pending=tuple(dataset.path for dataset in left))
+                if self.record.notebook:
+                    self.remember(pending=())
+                    await asyncio.to_thread(
+                        revoke_dataset, self.services.grants, self.record.notebook, gone, left
+                    )
+            if self.analysis is not None:
+                await self.analysis.forget_dataset(name)
+            self.emit(DatasetDetached(analysis=self.id, name=name))
+            if self.analysis is not None and self.analysis.isolation is not None:
+                reason = f"{name} was taken back; the next question starts a kernel without it."
+                await self.kernel_lost("stopped", reason)
+
+    # --- settings ------------------------------------------------------------------------------
+
+    async def choose_model(self, model: str) -> None:
+        """Use another model from the next question on. Raises ``InputError``."""
+        async with self._in_order():
+            self.configure(model=await self.services.models.check(model))
+
+    async def choose_approval(self, mode: ApprovalMode) -> None:
+        """Choose what waits for the user from now on. Raises ``InputError``."""
+        async with self._in_order():
+            self._refuse_locked("approval")
+            self.configure(approval=mode)
+
+    async def choose_budget(self, cost_usd: float | None) -> None:
+        """Limit what each further question may cost, in US dollars. Raises ``InputError``."""
+        async with self._in_order():
+            self._refuse_locked("budget_usd")
+            self.configure(budget_usd=cost_usd)
+
+    def rename(self, title: str) -> None:
+        """Change the title. Raises ``InputError`` if it is empty or too long."""
+        plain = " ".join(title.split())
+        if not plain or len(plain) > 500:
+            raise InputError("A title has 1 to 500 characters.", "Type another one.")
+        self.configure(title=plain, titled=True)
+
+    # --- tabs ----------------------------------------------------------------------------------
+
+    def subscribe(self, tab: Tab, after: int) -> None:
+        """Send a tab the events after number ``after``, then each new one."""
+        edge = self.recorder.delivered
+        tab.subscribe(self.id, after)
+        events = replay_events(
+            self.services.journal,
+            self.id,
+            after=after,
+            edge=edge,
+            live=self.recorder.tail.after(after),
+        )
+        self._tasks.start(tab.catch_up(self.id, events, edge))
+
+    def unsubscribe(self, tab: Tab) -> None:
+        """Send a tab no more events."""
+        tab.unsubscribe(self.id)
 
     # --- inside --------------------------------------------------------------------------------
 
-    async def _do(self, job: Job) -> None:
+    @contextlib.asynccontextmanager
+    async def _in_order(self) -> AsyncIterator[None]:
+        """Accept a command after those sent before it; :meth:`cancel` can stop it meanwhile."""
+        async with self._accepting:
+            self._accepted = asyncio.current_task()
+            try:
+                yield
+            finally:
+                self._accepted = None
+
+    async def _attach(self, paths: Sequence[str]) -> None:
+        places = self.services.places
+        await self.describe(await self.grant([places.absolute(path) for path in paths]))
+
+    async def _open_with_cells(self) -> None:
+        if not self.record.notebook:
+            raise InputError("This analysis has no cells yet.", "Ask a question first.")
+        await self.opened()
+
+    def _refuse_locked(self, setting: str) -> None:
+        if setting in self.services.settings.locked:
+            raise InputError(
+                "The administrator of this server chose this setting.", "It cannot be changed here."
+            )
+
+    async def _run(self, job: Job) -> None:
         self.last_work = time.time()
         try:
-            await jobs.do(self, job)
+            await job.run(self)
         except AnalystError as error:
             self.notice("not-done", str(error))
         finally:
             self.last_work = time.time()
-
-    def _heard(self, event: Event) -> None:
-        match event:
-            case RunStarted():
-                asked = self.record.questions + 1
-                self.remember(questions=asked, updated=time.time(), failed=False)
-                if not self.record.title:
-                    self.configure(title=_title_of(event.question))
-                self.changed()
-            case RunFinished():
-                self.remember(failed=event.status == "failed", updated=time.time())
-            case KernelChanged(sandbox=report) if report is not None:
-                self.services.newest_report = report
-            case _:
-                pass
-
-    async def _save(self) -> None:
-        while self._unsaved:
-            self._unsaved = False
-            await asyncio.to_thread(self.services.journal.save, self.record)
-
-    def _folder(self, paths: Sequence[str]) -> str:
-        """Where the notebook goes: as the user said, beside the first dataset, or at the root."""
-        if self.record.folder:
-            return self.record.folder
-        for path in paths:
-            folder = path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path))
-            if os.path.isdir(folder) and os.access(folder, os.W_OK):
-                return folder
-        return self.services.places.folder(None)
-
-
-def _title_of(question: str) -> str:
-    title = " ".join(question.split())
-    if len(title) > _TITLE_LENGTH:
-        title = title[:_TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + " …"
-    return title

@@ -18,11 +18,11 @@ const A_DAY = 86_400_000;
 export function saveThroughRoom(context: NotebookContext): () => void {
   const save = context.save.bind(context);
   const one = async (): Promise<void> => {
-    hide(context);
+    shadowContentsModel(context);
     try {
       await save();
     } finally {
-      show(context);
+      restoreContentsModel(context);
     }
   };
   // Saves run one after another, because each changes what the next would compare.
@@ -43,8 +43,8 @@ export function saveThroughRoom(context: NotebookContext): () => void {
  * Let `contentsModel`, a getter of the class, return a file that is newer than any file on disk,
  * until the real value changes, whose time JupyterLab then shows.
  */
-function hide(context: NotebookContext): void {
-  show(context);
+function shadowContentsModel(context: NotebookContext): void {
+  restoreContentsModel(context);
   const seen = context.contentsModel;
   if (seen === null) {
     return;
@@ -62,7 +62,7 @@ function hide(context: NotebookContext): void {
   });
 }
 
-function show(context: NotebookContext): void {
+function restoreContentsModel(context: NotebookContext): void {
   Reflect.deleteProperty(context, 'contentsModel');
 }
 

@@ -5,7 +5,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
-import { type NotebookRebase, LiveNotebooks } from '../notebook/live-notebooks';
+import { LiveNotebooks, type NotebookRebase } from '../notebook/live-notebooks';
 import { IAnalystStore, PACKAGE } from '../tokens';
 
 /** Watches every notebook, whether or not a panel is shown. */

@@ -9,7 +9,7 @@ import {
 } from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import { FileDialog } from '@jupyterlab/filebrowser';
-import { type INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { NotebookPanel, type INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { AnalystFault } from '../client/errors';

@@ -11,9 +11,9 @@ import type {
   Event,
   IterationFinished
 } from '../protocol/generated';
-import { type CellEvent, reduceCells } from './cell-reducer';
+import { reduceCells, type CellEvent } from './cell-reducer';
 import { staleAfter, reduceManual, verifying } from './manual-reducer';
-import { reduceRun, type RunEvent, startRun } from './run-reducer';
+import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import type { AnalysisState, BranchState, NoticeState, RunState } from './state';
 
 /** Return the state after `event`; the same object if it contains the event already. */

@@ -2,7 +2,7 @@
  * The analyses of the server, the states of those that are watched, the available models, and
  * whether the server answers. It is independent of any widget.
  */
-import { type ISignal, Signal } from '@lumino/signaling';
+import { Signal, type ISignal } from '@lumino/signaling';
 import { AnalystFault, CommandRefused, faultOf } from '../client/errors';
 import type { AnalysisSummary, Models, Status } from '../client/records';
 import type { AnalystRest, BranchPoint, NewAnalysis } from '../client/rest';
@@ -10,7 +10,7 @@ import type { AnalystSocket, Connection, SocketListener } from '../client/socket
 import type { Command, Event } from '../protocol/generated';
 import type { IAnalystStore, NotebookFrame, SummaryChange } from '../tokens';
 import { reduceAll } from './reducer';
-import { type AnalysisState, emptyAnalysis } from './state';
+import { emptyAnalysis, type AnalysisState } from './state';
 
 /** Implements the store on one socket. `changed` is emitted at most once per animation frame. */
 export class AnalystStore implements IAnalystStore, SocketListener {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from analyst_kernel.notebook.document.operations import (
 from analyst_kernel.notebook.document.serialize import Renderer
 from analyst_kernel.notebook.export.source import relocated
 from analyst_kernel.notebook.storage import files
-from analyst_kernel.notebook.storage.names import notebook_path
+from analyst_kernel.notebook.storage.names import free_paths
 from analyst_kernel.notebook.storage.output_dir import ancestors_from, files_of, folders_of
 from analyst_kernel.notebook.verify.verify import CellCheck, verify_document
 from analyst_kernel.protocol.errors import InputError
@@ -131,16 +131,13 @@ def write(document: Document, wanted: str | os.PathLike[str]) -> Path:
     Raises:
         NotebookError: It cannot be written there.
     """
-    path = notebook_path(wanted)
     text = Renderer().render(document)
-    for name in _names(path):
-        if os.path.lexists(name) or os.path.lexists(files_of(name)):
+    for path in free_paths(wanted):
+        if os.path.lexists(files_of(path)):
             continue
-        try:
-            files.create(name, text)
-        except FileExistsError:
-            continue
-        return name
+        with suppress(FileExistsError):
+            files.create(path, text)
+            return path
     raise AssertionError("unreachable: the names do not end")
 
 
@@ -155,12 +152,6 @@ def branch_name(parent: Path) -> Path:
         if not os.path.lexists(path) and not os.path.lexists(files_of(path)):
             return path
     raise AssertionError("unreachable: count() does not end")
-
-
-def _names(path: Path) -> Iterable[Path]:
-    yield path
-    for number in itertools.count(1):
-        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _runs(noted: object, kept: list[Cell]) -> dict[str, Any]:

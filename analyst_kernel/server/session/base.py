@@ -1,0 +1,373 @@
+"""What jobs need of a session: its record, its events, and its analysis, opened when needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from analyst_kernel._aio import BackgroundTasks
+from analyst_kernel._text import title_from_question
+from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.assemble import Embedding, open_analysis
+from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.notebook.storage.names import default_path, free_path
+from analyst_kernel.protocol.datasets import Dataset
+from analyst_kernel.protocol.errors import NotebookError
+from analyst_kernel.protocol.events import (
+    AnalysisConfigured,
+    DatasetProfiled,
+    Event,
+    KernelChanged,
+    QueueChanged,
+    RunFinished,
+    RunStarted,
+)
+from analyst_kernel.protocol.ids import AnalysisId
+from analyst_kernel.protocol.records import ApprovalMode
+from analyst_kernel.protocol.sandbox import meets
+from analyst_kernel.protocol.socket import AnalysisSummary
+from analyst_kernel.server.events.journal import StoredAnalysis
+from analyst_kernel.server.events.recorder import Recorder
+from analyst_kernel.server.notebooks.coordinator import NotebookCoordinator, NotebookOwner
+from analyst_kernel.server.session.queue import JobQueue
+from analyst_kernel.server.session.services import ServerServices
+from analyst_kernel.server.session.user import BrowserUser, RetryDelay
+
+UNTITLED = "New analysis"
+
+
+class BaseSession:
+    """The state of one analysis of the journal; cheap until the analysis is opened.
+
+    Attributes:
+        record: What the journal keeps of it.
+        log: Its events.
+        user: The user in front of the browser.
+        queue: Its jobs.
+        host: Its kernel on this server.
+        coordinator: Looks after its notebook.
+        retry_delay: The wait before the model is called again.
+        last_work: When a job last began or ended, seconds since the epoch.
+        key_version: Version of the keys when its model was opened.
+    """
+
+    def __init__(self, record: StoredAnalysis, last: int, services: ServerServices) -> None:
+        """Continue after event ``last``."""
+        self.record = record
+        self.services = services
+        self.log = EventLog(last=last)
+        self.user = BrowserUser(self.changed)
+        self.retry_delay = RetryDelay()
+        self.host = services.host(lambda: services.places.served(self.record.notebook))
+        self.coordinator = NotebookCoordinator(
+            services,
+            NotebookOwner(
+                analysis=record.id,
+                opening=(opening := asyncio.Lock()),
+                path=lambda: self.record.notebook,
+                notebook=lambda: None if self._analysis is None else self._analysis.notebook,
+                moved=self._notebook_moved,
+                move_kernel=self.host.moved,
+                notice=self.notice,
+            ),
+        )
+        self.queue = JobQueue(self.changed)
+        self.recorder = Recorder(
+            services.journal,
+            record.id,
+            last=last,
+            deliver=lambda events: services.deliver(record.id, events),
+        )
+        self.last_work = 0.0
+        self.key_version = -1
+        self._emitted_model = services.models.wanted(record.model)
+        self._analysis: Analysis | None = None
+        self._catalog: LocalCatalog | None = None
+        self._opening = opening
+        self._questions: tuple[str, ...] = ()
+        self._shown: AnalysisSummary | None = None
+        self._tasks = BackgroundTasks()
+        self._saving: asyncio.Task[None] | None = None
+        self._unsaved = False
+        # The recorder first: the other listener may emit events of its own, which come later.
+        self.log.listen(self.recorder.take)
+        self.log.listen(self._on_event)
+
+    # --- what it is ----------------------------------------------------------------------------
+
+    @property
+    def id(self) -> AnalysisId:
+        """Its id."""
+        return self.record.id
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """The analysis, or None before it is opened."""
+        return self._analysis
+
+    @property
+    def state(self) -> Literal["idle", "running", "waiting", "failed"]:
+        """The state that the list of analyses shows."""
+        if self.user.waiting:
+            return "waiting"
+        if self.queue.busy:
+            return "running"
+        return "failed" if self.record.failed else "idle"
+
+    @property
+    def model(self) -> str:
+        """The model that the next question goes to."""
+        return self.services.models.wanted(self.record.model)
+
+    @property
+    def approval(self) -> ApprovalMode:
+        """What waits for the user; by default cells, if the isolation is weak."""
+        chosen = self.services.settings.locked_approval or self.record.approval
+        if chosen is not None:
+            return chosen
+        running = None if self._analysis is None else self._analysis.isolation
+        level = running or self.services.settings.sandbox
+        return "automatic" if meets(level, "restricted") else "cells"
+
+    def summary(self) -> AnalysisSummary:
+        """Return its row in the list of analyses."""
+        record = self.record
+        return AnalysisSummary(
+            id=record.id,
+            title=record.title or UNTITLED,
+            notebook=self.services.places.served(record.notebook),
+            notebook_path=record.notebook,
+            created=record.created,
+            updated=record.updated,
+            state=self.state,
+            model=self.model,
+            is_ai=self.services.models.is_ai(self.model),
+            questions=record.questions,
+            last_event=self.log.last,
+            parent=record.parent,
+            parent_cell=record.parent_cell,
+        )
+
+    # --- changes -------------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """Emit an event of the analysis itself."""
+        self.log.record(event)
+
+    def notice(
+        self, code: str, message: str, *, level: Literal["info", "warning"] = "warning"
+    ) -> None:
+        """Emit a notice for the user that belongs to no run."""
+        self.log.notice(self.id, code, message, level=level)
+
+    def home_folder(self) -> str:
+        """Return the folder of the notebook, or where it will be made."""
+        if self.record.notebook:
+            return os.path.dirname(self.record.notebook)
+        return self._folder(self.record.pending)
+
+    def models_changed(self) -> None:
+        """Emit which model the next question goes to, if that changed."""
+        if self.model != self._emitted_model:
+            self.configure()
+
+    def configure(self, **changes: Any) -> None:
+        """Change the record, and emit title and settings as they are now."""
+        self.remember(**changes)
+        self._emitted_model = self.model
+        self.emit(
+            AnalysisConfigured(
+                analysis=self.id,
+                title=self.record.title or UNTITLED,
+                notebook=self.record.notebook,
+                model=self.model,
+                is_ai=self.services.models.is_ai(self.model),
+                approval=self.approval,
+                budget_usd=self.record.budget_usd,
+            )
+        )
+        self.changed()
+
+    def remember(self, **changes: Any) -> None:
+        """Change the record; it is written to the journal soon."""
+        self.record = self.record.model_copy(update=changes)
+        self._unsaved = True
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.get_running_loop().create_task(self._save())
+
+    def changed(self) -> None:
+        """Emit the queue and announce the summary, if they changed."""
+        if self.queue.questions != self._questions:
+            self._questions = self.queue.questions
+            self.emit(QueueChanged(analysis=self.id, questions=self._questions))
+        shown = self.summary().model_copy(update={"last_event": 0, "updated": 0.0})
+        if shown != self._shown:
+            self._shown = shown
+            self.services.announce(self.summary())
+
+    # --- the analysis ---------------------------------------------------------------------------
+
+    async def opened(self, question: str = "", data: Sequence[str] = ()) -> Analysis:
+        """Return the analysis, opened if it was not; makes its notebook if there is none yet.
+
+        Raises:
+            InputError: Notebook, model or data cannot be used.
+        """
+        async with self._opening:
+            if self._analysis is None:
+                self._analysis = await self._open(question, data)
+            elif data:
+                await self._analysis.grant(data)
+            return self._analysis
+
+    async def _open(self, question: str, data: Sequence[str]) -> Analysis:
+        record, settings = self.record, self.services.settings
+        granted = [*record.pending, *data]
+        if record.notebook and not os.path.exists(record.notebook):
+            granted = [*await asyncio.to_thread(self._granted_before), *data]
+        path = record.notebook or str(
+            free_path(default_path(question or record.title, self._folder(granted)))
+        )
+        await self.coordinator.hand_over()
+        env = await self.services.models.look()
+        limits = {"limits": dict(settings.kernel_limits)} if settings.kernel_limits else {}
+        analysis = await open_analysis(
+            notebook=path,
+            data=granted,
+            settings=AnalysisSettings(
+                model=self.model,
+                sandbox=settings.sandbox,
+                limits=settings.limits,
+                kernel_name=settings.kernel_name,
+                start_options=dict(limits),
+            ),
+            user=self.user,
+            grants=self.services.grants,
+            host=self.host,
+            embedding=Embedding(
+                analysis=self.id,
+                log=self.log,
+                env=env,
+                catalog=self._catalog,
+                sleep=self.retry_delay.sleep,
+                writer=self.coordinator.writer,
+                store=self.coordinator.store,
+            ),
+        )
+        self._catalog, self.key_version = analysis.catalog, self.services.models.version
+        self.configure(notebook=analysis.notebook.path, pending=())
+        return analysis
+
+    def _granted_before(self) -> list[str]:
+        """Return what to grant to a notebook that is made again, since an empty one was not kept.
+
+        Raises:
+            NotebookError: The notebook held cells and is gone.
+        """
+        path = self.record.notebook
+        if self.services.journal.of_type(self.id, "iteration_started"):
+            raise NotebookError(
+                f"The notebook of this analysis, {path}, is not there any more.",
+                "Put it back, or start a new analysis.",
+            )
+        return [grant.given for grant in self.services.grants.for_notebook(path)]
+
+    async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
+        """Grant files or folders; only called for an act of the user. Raises ``DataError``.
+
+        Before there is a notebook, they are granted to the catalog that the analysis gets when it
+        is opened. The record holds their paths, so that they outlast a restart of the server.
+        """
+        if self._analysis is not None or self.record.notebook:
+            analysis = await self.opened()
+            return await analysis.grant(paths)
+        if self._catalog is None:
+            folder = self._folder(paths)
+            self._catalog = LocalCatalog(notebook=os.path.join(folder, "analysis.ipynb"))
+            self.remember(folder=folder)
+            if self.record.pending:
+                await self._catalog.grant(self.record.pending)
+        added = await self._catalog.grant(paths)
+        self.remember(pending=tuple(dict.fromkeys([*self.record.pending, *paths])))
+        return added
+
+    async def catalog(self) -> LocalCatalog | None:
+        """Return the datasets, or None if no data was attached; opens the analysis if needed."""
+        if self._analysis is None and self.record.notebook:
+            await self.opened()
+        elif self._catalog is None and self.record.pending:
+            await self.grant(self.record.pending)
+        return self._catalog
+
+    async def describe(self, datasets: Iterable[Dataset]) -> None:
+        """Emit the profiles of datasets. Raises ``DataError``."""
+        catalog = await self.catalog()
+        assert catalog is not None  # it holds the datasets
+        for dataset in datasets:
+            source = catalog.profile if self._analysis is None else self._analysis.describe
+            profile = await source(dataset.name)
+            self.emit(DatasetProfiled(analysis=self.id, profile=profile))
+
+    async def kernel_lost(self, state: Literal["died", "stopped"], reason: str) -> None:
+        """Stop using the kernel; the next question starts another one."""
+        if self._analysis is not None:
+            await self._analysis.release_kernel(state, reason)
+
+    async def kernel_restarted(self, reason: str) -> None:
+        """Continue in a kernel that the user restarted."""
+        if self._analysis is not None:
+            await self._analysis.adopt_kernel(reason, self.host.take_over)
+
+    async def close(self) -> None:
+        """Cancel the jobs, stop the kernel and write what is left. Idempotent."""
+        await self._tasks.cancel()
+        await self.queue.close()
+        await self.coordinator.close()
+        analysis, self._analysis = self._analysis, None
+        if analysis is not None:
+            await analysis.close()
+        await self.host.close()
+        await self.recorder.close()
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _notebook_moved(self, path: str) -> None:
+        self.configure(notebook=path)
+        if self._analysis is not None:
+            self._analysis.moved(path)
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                asked = self.record.questions + 1
+                self.remember(questions=asked, updated=time.time(), failed=False)
+                if not self.record.title:
+                    self.configure(title=title_from_question(event.question))
+                self.changed()
+            case RunFinished():
+                self.remember(failed=event.status == "failed", updated=time.time())
+            case KernelChanged(sandbox=report) if report is not None:
+                self.services.newest_report = report
+            case _:
+                pass
+
+    async def _save(self) -> None:
+        while self._unsaved:
+            self._unsaved = False
+            await asyncio.to_thread(self.services.journal.save, self.record)
+
+    def _folder(self, paths: Sequence[str]) -> str:
+        """Return the notebook's folder: the chosen one, the first dataset's, or the root folder."""
+        if self.record.folder:
+            return self.record.folder
+        for path in paths:
+            folder = path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path))
+            if os.path.isdir(folder) and os.access(folder, os.W_OK):
+                return folder
+        return self.services.places.folder(None)
