@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TypeAlias, cast
 
 from analyst_kernel.agent.ports import (
     ModelEvent,
@@ -22,50 +22,39 @@ from analyst_kernel.agent.ports import (
 from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolResult, UserMessage
 from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.records import Usage
+from tests.fakes.turns import Turn
 
-Played: TypeAlias = "Sequence[ModelEvent | ModelError | float]"
+Played: TypeAlias = "Turn | Sequence[ModelEvent | ModelError | float]"
 Scripted: TypeAlias = "Played | Callable[[ModelRequest], Played]"
 
 PER_CALL = Usage(input_tokens=100, output_tokens=20)
 
 
-def say(text: str, reason: StopReason = "end_turn") -> list[ModelEvent]:
-    """A turn that is only prose, in two pieces."""
-    half = len(text) // 2
-    return [
-        TextDelta(text[:half]),
-        TextDelta(text[half:]),
-        UsageReported(PER_CALL),
-        Stopped(reason, raw=[{"type": "text"}]),
-    ]
+def events_of(turn: Turn) -> Iterator[ModelEvent]:
+    """Play a turn as a provider's model does, each text in two halves."""
+    kinds = {block["type"] for block in turn.blocks}
+    if "tool_use" in kinds and "thinking" not in kinds:
+        yield ThinkingDelta("hm")
+    for index, block in enumerate(turn.blocks):
+        match block["type"]:
+            case "thinking":
+                yield ThinkingDelta(block["thinking"])
+            case "text":
+                yield from map(TextDelta, halves(block["text"]))
+            case "tool_use":
+                raw = block.get("raw_input") or json.dumps(block["input"])
+                digest = hashlib.sha256((block["name"] + raw).encode()).hexdigest()[:6]
+                yield ToolStarted(index, f"t{index}-{digest}", block["name"])
+                for half in halves(raw):
+                    yield ToolInputDelta(index, half)
+                yield ToolEnded(index, raw)
+    yield UsageReported(PER_CALL)
+    reason = cast("StopReason", turn.reason)
+    yield Stopped(reason, raw=[{"type": block["type"]} for block in turn.blocks])
 
 
-def calls(
-    *wanted: tuple[str, dict[str, Any] | str], reason: StopReason = "tool_use"
-) -> list[ModelEvent]:
-    """A turn of tool calls; a text instead of arguments is sent as the raw input."""
-    events: list[ModelEvent] = [ThinkingDelta("hm")]
-    for index, (tool, arguments) in enumerate(wanted):
-        raw = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        call_id = f"t{index}-{hashlib.sha256((tool + raw).encode()).hexdigest()[:6]}"
-        events += [
-            ToolStarted(index, call_id, tool),
-            ToolInputDelta(index, raw[: len(raw) // 2]),
-            ToolInputDelta(index, raw[len(raw) // 2 :]),
-            ToolEnded(index, raw),
-        ]
-    stop = Stopped(reason, raw=[{"type": "tool_use"}])
-    return [*events, UsageReported(PER_CALL), stop]
-
-
-def python(code: str, **more: Any) -> list[ModelEvent]:
-    """A turn that runs Python."""
-    return calls(("run_python", {"code": code, **more}))
-
-
-def finish(answer: str, **more: Any) -> list[ModelEvent]:
-    """A turn that finishes."""
-    return calls(("finish", {"answer": answer, **more}))
+def halves(text: str) -> tuple[str, str]:
+    return text[: len(text) // 2], text[len(text) // 2 :]
 
 
 def message_hash(message: UserMessage | AssistantMessage) -> str:
@@ -98,7 +87,8 @@ class FakeModel:
         self.requests.append(request)
         assert self.script, "the model was asked more often than the script has turns"
         turn = self.script.pop(0)
-        for event in turn(request) if callable(turn) else turn:
+        played = turn(request) if callable(turn) else turn
+        for event in events_of(played) if isinstance(played, Turn) else played:
             await asyncio.sleep(0)
             if isinstance(event, ModelError):
                 raise event

@@ -7,7 +7,8 @@ from analyst_kernel.agent.ports import AnswerEntry
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
-from tests.agent.fake_model import FakeModel, finish, python, say
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import finish, python, say
 
 
 async def ask(*script: Any) -> Scene:

@@ -12,7 +12,8 @@ from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.outputs import CHART_MIME, StreamOutput
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
-from tests.agent.fake_model import FakeModel, calls, check_messages, finish, python, say
+from tests.agent.fake_model import FakeModel, check_messages
+from tests.fakes.turns import calls, finish, python, say
 
 CHART = {"type": "line", "title": "Mean", "elements": [{"label": "a", "points": [[1, 2]]}]}
 SCRIPT: list[Any] = [

@@ -24,7 +24,8 @@ from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, ErrorOutput, StreamOutput
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
-from tests.agent.fake_model import FakeModel, calls, finish, python
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import calls, finish, python
 
 CELL = CellId("c1")
 

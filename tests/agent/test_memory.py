@@ -14,7 +14,8 @@ from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.outputs import CHART_MIME
 from analyst_kernel.protocol.records import Limits, Usage
 from tests.agent.fake_deps import CARS, Clock, Scene, TinyCatalog
-from tests.agent.fake_model import FakeModel, calls, finish, python
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import calls, finish, python
 
 
 async def used_scene() -> Scene:

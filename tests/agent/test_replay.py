@@ -15,7 +15,8 @@ from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
-from tests.agent.fake_model import FakeModel, finish, python
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import finish, python
 
 KEEP = "kept = len(cars)\nkept"
 USE = "kept + 1"

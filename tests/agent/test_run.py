@@ -17,7 +17,8 @@ from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import DataError, KernelError, ModelError, SandboxError
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import CARS, Scene, TinyCatalog
-from tests.agent.fake_model import FakeModel, calls, finish, python, say
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import calls, finish, python, say
 
 QUESTION = "What is the mean city mileage?"
 

@@ -14,7 +14,8 @@ from analyst_kernel.agent.tools.registry import Registry
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import CARS, Scene, ScriptedUser, TinyCatalog
-from tests.agent.fake_model import FakeModel, calls, finish, python, say
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import calls, finish, python, say
 
 MINIMAL: dict[str, dict[str, Any]] = {
     "run_python": {"code": "1"},

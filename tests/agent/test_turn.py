@@ -18,7 +18,8 @@ from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import ModelError, ModelFault
 from analyst_kernel.protocol.records import Limits, Usage
 from tests.agent.fake_deps import Scene
-from tests.agent.fake_model import FakeModel, calls, finish, python, say
+from tests.agent.fake_model import FakeModel
+from tests.fakes.turns import call, calls, finish, python, say
 
 OVERLOADED = ModelError("It is overloaded.", fault="overloaded", retryable=True)
 
@@ -159,7 +160,7 @@ async def test_empty_replies_and_useless_calls_do_not_go_on_for_ever() -> None:
 
 
 async def test_everything_that_streams_becomes_an_event() -> None:
-    scene = Scene(FakeModel(python("1 + 1"), say("2 it is")))
+    scene = Scene(FakeModel(call("run_python", code="1 + 1"), say("2 it is")))
     await ask(scene)
     assert len(scene.of(ev.ThinkingStreamed)) == 1
     assert "".join(e.text for e in scene.of(ev.ToolInputStreamed)) == '{"code": "1 + 1"}'

@@ -21,10 +21,10 @@ from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402 -
 from tests.fakes.fixtures import FAKE_KEY  # noqa: E402 - a script finds the tests first
 from tests.fakes.turns import Turn, call, say, turn  # noqa: E402 - a script finds the tests first
 from tests.fakes.wire_server import WireServer  # noqa: E402 - a script finds the tests first
-from tests.ui.browser_flags import CHROMIUM, FLAGS  # noqa: E402 - a script finds the tests first
-from tests.ui.lab import Lab  # noqa: E402 - a script finds the tests first
-from tests.ui.panel_page import Panel, open_panel, ready  # noqa: E402 - a script finds the tests first
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python  # noqa: E402 - a script finds the tests first
+from tests.support.browsing import CHROMIUM, FLAGS  # noqa: E402 - a script finds the tests first
+from tests.support.lab import Lab  # noqa: E402 - a script finds the tests first
+from tests.support.panel_page import Panel, open_panel, ready  # noqa: E402 - a script finds the tests first
+from tests.support.scripted_model import ScriptedModel, finish, plan, python  # noqa: E402 - a script finds the tests first
 
 BUDGET_FEEDBACK, BUDGET_TOKEN, BUDGET_RATIO = 100.0, 50.0, 3.0
 ROUNDS, TOKENS, ITERATIONS, CHARTS_EACH = 8, 200, 10, 3

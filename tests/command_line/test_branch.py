@@ -13,6 +13,7 @@ import pytest
 
 from analyst_kernel import Analyst, AnalystError
 from analyst_kernel.grants import GrantStore
+from tests.fakes.turns import python, say, script
 from tests.support.cli import QUESTION as MILEAGE
 from tests.support.cli import cells, notebook_at, ours
 from tests.support.command import DEADLINE, PROGRAMS, analyst, environment
@@ -20,23 +21,16 @@ from tests.support.command import DEADLINE, PROGRAMS, analyst, environment
 OFFLINE = ("--model", "offline:rules", "--quiet")
 
 
-def script(folder: Path, *codes: str) -> str:
+def cells_of(folder: Path, *codes: str) -> str:
     """Write a scripted model that runs these cells; returns its name."""
-    turns: list[dict[str, Any]] = [
-        {"blocks": [{"type": "tool_use", "name": "run_python", "input": {"code": c, "purpose": c}}]}
-        for c in codes
-    ]
-    turns.append({"blocks": [{"type": "text", "text": "Done."}]})
-    path = folder / "script.json"
-    path.write_text(json.dumps({"version": 1, "turns": turns}))
-    return f"scripted:{path}"
+    return script(folder, *(python(code, code) for code in codes), say("Done."))
 
 
 def asked(folder: Path, *codes: str) -> list[Any]:
     """Ask a question that runs these cells; returns the iterations' cells."""
     done = analyst(
         "ask", "Look", "--data", "vehicles.csv", "--notebook", "parent.ipynb",
-        "--model", script(folder, *codes), "--quiet", cwd=folder,
+        "--model", cells_of(folder, *codes), "--quiet", cwd=folder,
     )  # fmt: skip
     assert done.code == 0, done.err
     return cells(notebook_at(folder / "parent.ipynb"), "iteration")
@@ -60,7 +54,7 @@ def test_a_branch_goes_on_with_data_variables_and_files(folder: Path):
     assert dict(mine["parent"]) == {
         "analysis": parents["analysis"], "notebook": "parent.ipynb", "cell": first.id,
     }  # fmt: skip
-    model = script(
+    model = cells_of(
         folder, "(n, (OUTPUT_DIR / 'n.txt').read_text(), OUTPUT_DIR.name, len(vehicles))"
     )
     ended = analyst(

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.command_line.conversation import credentials
-from tests.fakes.turns import call, turn
+from tests.fakes.turns import call, plan, python, say, script, turn
 from tests.fakes.wire_server import WireServer
-from tests.server.scripts import plan, python, say, script
 from tests.support.cli import cells, notebook_at, ours
 from tests.support.command import DEADLINE, PROGRAMS, Running, environment
 

@@ -116,7 +116,7 @@ def test_the_ports_of_the_core() -> None:
             "record": "async (entry)",
             "cells_to_replay": "()",
             "refresh": "async ()",
-            "changes_by_hand": "()",
+            "manual_changes": "()",
             "cell_of": "(code)",
             "remove_run": "async (run)",
         },

@@ -1,7 +1,10 @@
-"""What the fake server plays: turns of blocks, each with at most one fault.
+"""What a scripted model says, for every test: turns of blocks, each with at most one fault.
 
-A turn is JSON in the product's script format (``analyst_kernel/models/script.py``) plus ``fault``,
-or is made with the functions here, or is a callable that gets the request's JSON and gives a turn.
+Every function here makes a :class:`Turn`, and :func:`turn` joins several into one reply. Three
+players take them: :func:`script` writes a file for the product's own model ``scripted:PATH``, the
+fake server (``wire_server.py``) says them over real HTTP, and the fake model of the core's tests
+hands them over in memory. Their JSON form is the product's script format
+(``analyst_kernel/models/script.py``) plus ``fault``.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 FaultKind = Literal[
@@ -80,47 +84,90 @@ class Turn:
 
 
 TurnSource: TypeAlias = Turn | Mapping[str, Any] | Callable[[dict[str, Any]], Any]
+"""A turn, its JSON form, or what makes one from the request's JSON."""
 
 
 def turn(
-    *blocks: dict[str, Any],
+    *parts: Turn,
     stop_reason: str = "",
     chunk: int = 12,
     fault: Fault | None = None,
     delay: float = 0.0,
 ) -> Turn:
-    """Make a turn of blocks."""
-    return Turn(tuple(blocks), stop_reason, chunk, fault, delay)
+    """Join the blocks of ``parts`` into one turn."""
+    blocks = tuple(block for part in parts for block in part.blocks)
+    return Turn(blocks, stop_reason, chunk, fault, delay)
 
 
-def think(text: str) -> dict[str, Any]:
-    """Make a thinking block; the server signs it."""
-    return {"type": "thinking", "thinking": text}
+# --- blocks ----------------------------------------------------------------------------------------
 
 
-def redacted() -> dict[str, Any]:
-    """Make a redacted thinking block; the server fills it."""
-    return {"type": "redacted_thinking"}
+def think(text: str) -> Turn:
+    """Think; the fake server signs it."""
+    return Turn(({"type": "thinking", "thinking": text},))
 
 
-def say(text: str) -> dict[str, Any]:
-    """Make a text block."""
-    return {"type": "text", "text": text}
+def redacted() -> Turn:
+    """Think, redacted; the fake server fills it."""
+    return Turn(({"type": "redacted_thinking"},))
 
 
-def call(tool: str, /, **tool_input: Any) -> dict[str, Any]:
-    """Make a tool call."""
-    return {"type": "tool_use", "name": tool, "input": tool_input}
+def say(text: str) -> Turn:
+    """Say a text; alone it is the answer."""
+    return Turn(({"type": "text", "text": text},))
 
 
-def raw_call(tool: str, raw_input: str) -> dict[str, Any]:
-    """Make a tool call whose input is sent as this text."""
-    return {"type": "tool_use", "name": tool, "raw_input": raw_input}
+def call(tool: str, /, **tool_input: Any) -> Turn:
+    """Call a tool."""
+    return Turn(({"type": "tool_use", "name": tool, "input": tool_input},))
+
+
+def raw_call(tool: str, raw_input: str) -> Turn:
+    """Call a tool with an input that is sent as this text."""
+    return Turn(({"type": "tool_use", "name": tool, "raw_input": raw_input},))
+
+
+def calls(*wanted: tuple[str, dict[str, Any] | str], reason: str = "") -> Turn:
+    """Call several tools at once; a text in place of the input is sent as it is."""
+    made = [
+        raw_call(tool, given) if isinstance(given, str) else call(tool, **given)
+        for tool, given in wanted
+    ]
+    return turn(*made, stop_reason=reason)
+
+
+def python(code: str, purpose: str = "Look", **more: Any) -> Turn:
+    """Run a cell."""
+    return call("run_python", code=code, purpose=purpose, **more)
+
+
+def plan(*goals: str, **more: Any) -> Turn:
+    """Make a plan."""
+    return call("update_plan", **{"steps": list(goals), "datasets": [], "reason": "", **more})
+
+
+def finish(answer: str, **more: Any) -> Turn:
+    """End the run with an answer."""
+    lists: dict[str, Any] = {
+        name: [] for name in ("key_values", "assumptions", "caveats", "next_questions")
+    }
+    return call("finish", **{"answer": answer, **lists, **more})
 
 
 def fail(kind: FaultKind, **details: Any) -> Turn:
-    """Make a turn that fails before it says anything (``status``, ``empty``...)."""
+    """Fail before anything is said (``status``, ``empty``...)."""
     return Turn(fault=Fault(kind, **details))
+
+
+# --- scripts ---------------------------------------------------------------------------------------
+
+
+def script(folder: Path, *turns: Turn, pace: float = 0.0, name: str = "script") -> str:
+    """Write a file of turns; returns the name of the model that plays it."""
+    path = folder / f"{name}.json"
+    content = {"version": 1, "pace": pace, "turns": [{"blocks": one.blocks} for one in turns]}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return f"scripted:{path}"
 
 
 def read_turn(source: Turn | Mapping[str, Any]) -> Turn:

@@ -7,15 +7,16 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
 from tests.live.provider import PROVIDER, PROVIDERS_OWN_TROUBLE
-from tests.ui.browser_flags import CHROMIUM, FLAGS
-from tests.ui.lab import Lab
-from tests.ui.panel_page import QUICK, SLOW, Panel, open_panel
-from tests.ui.scripted_model import ScriptedModel
+from tests.support.browsing import browser, claude_at, model_server, playwright
+from tests.support.lab import Lab
+from tests.support.panel_page import SLOW, Panel, open_panel
+from tests.support.scripted_model import ScriptedModel
+
+__all__ = ["browser", "model_server", "playwright"]
 
 GRACE_SECONDS = 3
 _workspaces = itertools.count(1)
@@ -28,14 +29,6 @@ def pytest_report_header() -> str:
     return f"live notebooks: {PROVIDER}"
 
 
-@pytest.fixture(scope="session")
-def model_server() -> Iterator[tuple[ScriptedModel, WireServer]]:
-    """Run the fake provider."""
-    model = ScriptedModel()
-    with WireServer([model], repeat=True) as wire:
-        yield model, wire
-
-
 @pytest.fixture
 def model(model_server: tuple[ScriptedModel, WireServer]) -> ScriptedModel:
     """Return the scripted model, with an empty script."""
@@ -44,33 +37,17 @@ def model(model_server: tuple[ScriptedModel, WireServer]) -> ScriptedModel:
     return script
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_lab(model_server: tuple[ScriptedModel, WireServer]) -> Iterator[Lab]:
     """Run a server that waits only a moment for a browser that vanished."""
     server = Lab(
-        environment={"ANTHROPIC_BASE_URL": model_server[1].url, "ANTHROPIC_API_KEY": FAKE_KEY},
+        environment=claude_at(model_server[1]),
         arguments=(f"--AnalystKernelApp.grace_seconds={GRACE_SECONDS}",),
     )
     try:
         yield server.start()
     finally:
         server.close()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    """Drive browsers; ends with the module, as it holds this thread's event loop."""
-    with sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Run Debian's Chromium."""
-    expect.set_options(timeout=QUICK)
-    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield chromium
-    chromium.close()
 
 
 @pytest.fixture

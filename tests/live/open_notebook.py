@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Error, Page, expect
 
-from tests.ui.panel_page import ARTEFACTS, SLOW
+from tests.support.panel_page import ARTEFACTS, SLOW
 
 DEADLINE = SLOW / 1000
 # Found by its path below the server's root, whatever drive a collaboration provider puts before it.

@@ -12,11 +12,12 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Locator
 
+from tests.fakes.turns import finish
 from tests.live.open_notebook import OpenNotebook, until
+from tests.support.lab import Lab
 from tests.support.notebook_io import whole_text
-from tests.ui.lab import Lab
-from tests.ui.panel_page import Panel
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python
+from tests.support.panel_page import Panel
+from tests.support.scripted_model import ScriptedModel, plan, python
 
 ITERATIONS = 3
 

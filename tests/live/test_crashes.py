@@ -12,9 +12,9 @@ from typing import Any
 
 import nbformat
 
+from tests.fakes.turns import python, say, script
 from tests.live.crash_server import DEADLINE, CrashServer
 from tests.server.browser import Browser, Tab
-from tests.server.scripts import python, say, script
 from tests.support.notebook_io import whole_text
 
 KILLS = 50

@@ -18,8 +18,8 @@ from tests.live.open_notebook import OpenNotebook, until, watch_dialogs
 from tests.live.provider import LIVE
 from tests.live.scene import ITERATIONS, Scene, iterations
 from tests.support.notebook_io import whole_text
-from tests.ui.panel_page import ARTEFACTS, Panel, ready
-from tests.ui.scripted_model import ScriptedModel
+from tests.support.panel_page import ARTEFACTS, Panel, ready
+from tests.support.scripted_model import ScriptedModel
 
 MINE = "mine = 'typed by hand'"
 plain_only = pytest.mark.skipif(LIVE, reason="With a live room the room saves; nothing is guarded.")

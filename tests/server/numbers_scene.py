@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from analyst_kernel.protocol.ids import AnalysisId
+from tests.fakes.turns import python, say, script
 from tests.server.browser import Tab
 from tests.server.conftest import Server
 from tests.server.open_tab import OpenTab
-from tests.server.scripts import python, say, script, valid_notebook
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 
 class Scene:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from analyst_kernel.grants import GrantStore
+from tests.fakes.turns import plan, python, say, script
 from tests.server.browser import Answer, Browser, Tab
 from tests.server.conftest import Server, StartServer
-from tests.server.scripts import plan, python, say, script, valid_notebook
 from tests.server.test_questions import FILE
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 TWICE = "total = len(penguins_raw)\ntotal"
 ADDED = "total = total + 1\ntotal"

@@ -13,13 +13,11 @@ import pytest
 
 from analyst_kernel.grants import GrantStore
 from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.turns import call, turn
-from tests.fakes.turns import say as say_block
+from tests.fakes.turns import call, python, say, script, turn
 from tests.fakes.wire_server import WireServer
 from tests.server.browser import Browser
 from tests.server.conftest import Server, StartServer
-from tests.server.scripts import python, say, script, valid_notebook
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 FILE = "data/penguins_raw.csv"
 
@@ -178,7 +176,7 @@ async def test_a_key_is_kept_for_its_owner_alone_and_never_comes_out(
     caplog.set_level(logging.DEBUG)
     wire_server.push(
         turn(call("run_python", code="import os\nprint(sorted(os.environ))", purpose="Look")),
-        turn(say_block("Done.")),
+        turn(say("Done.")),
     )
     server: Server = await start_server()
     browser = server.browser

@@ -23,9 +23,9 @@ from analyst_kernel.server.events.history import (
     events_of_branch,
     title_of,
 )
+from tests.fakes.turns import plan, python, say, script
 from tests.server.browser import Browser, Tab
 from tests.server.conftest import StartServer
-from tests.server.scripts import plan, python, say, script
 from tests.support.notebook_io import whole_text
 
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2], [3, 4])\nplt.title({title!r})\nplt.show()"

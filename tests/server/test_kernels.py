@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from tornado.websocket import websocket_connect
 
+from tests.fakes.turns import python, say, script
 from tests.server.browser import DEADLINE, TOKEN, Browser, Tab
 from tests.server.conftest import StartServer
-from tests.server.scripts import python, say, script, valid_notebook
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 
 async def asked(browser: Browser, tmp_path: Path, code: str = "x = 41") -> tuple[str, Tab]:

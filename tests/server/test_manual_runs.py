@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.turns import call, say, turn
+from tests.fakes.turns import call, python, say, script, turn
 from tests.fakes.wire_server import WireServer
 from tests.server.browser import DEADLINE, Browser, Tab
 from tests.server.conftest import Server, StartServer
-from tests.server.scripts import python, script, valid_notebook
-from tests.server.scripts import say as plain
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 CODE = "x = 41\nprint('x is', x)"
 
@@ -214,7 +212,7 @@ async def test_undo_takes_a_run_out_and_rolls_the_kernel_back(
 
 
 async def test_a_run_at_work_cannot_be_undone(browser: Browser, tmp_path: Path) -> None:
-    model = script(tmp_path, python("import time; time.sleep(120)"), plain("Never."))
+    model = script(tmp_path, python("import time; time.sleep(120)"), say("Never."))
     analysis = await browser.begin()
     tab = await browser.tab(analysis)
     await tab.do("ask_question", analysis, question="Sleep", model=model)
@@ -231,7 +229,7 @@ async def test_a_run_at_work_cannot_be_undone(browser: Browser, tmp_path: Path) 
 async def test_a_check_is_noted_in_the_notebook_with_versions_and_emitted_when_it_is_opened_again(
     browser: Browser, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = script(tmp_path, python("print(6 * 7)"), plain("Done."))
+    model = script(tmp_path, python("print(6 * 7)"), say("Done."))
     analysis = await browser.begin()
     tab = await browser.tab(analysis)
     await tab.do("ask_question", analysis, question="First", model=model)

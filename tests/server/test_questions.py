@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.turns import python, say, script, think, turn
 from tests.server.browser import Browser
-from tests.server.scripts import python, say, script, valid_notebook
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 QUESTION = "Which species is the heaviest?"
 FILE = "data/penguins_raw.csv"
@@ -47,9 +47,7 @@ async def test_a_question_is_answered_and_stands_in_a_valid_notebook(browser: Br
 async def test_two_tabs_see_the_same_and_a_late_one_sees_the_past(
     browser: Browser, tmp_path: Path
 ) -> None:
-    first_turn = python("1 + 1")
-    first_turn["blocks"].insert(0, {"type": "thinking", "thinking": "Adding."})
-    model = script(tmp_path, first_turn, say("It is 2."))
+    model = script(tmp_path, turn(think("Adding."), python("1 + 1")), say("It is 2."))
     analysis = await browser.begin()
     first, second = await browser.tab(analysis), await browser.tab(analysis)
     await first.do("ask_question", analysis, question="Add", model=model)

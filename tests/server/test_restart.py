@@ -9,11 +9,11 @@ from pathlib import Path
 
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.events.journal import Journal
+from tests.fakes.turns import python, say, script
 from tests.server.browser import Browser
 from tests.server.conftest import StartServer
-from tests.server.scripts import python, say, script, valid_notebook
 from tests.server.test_questions import FILE, QUESTION, finals
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 
 
 async def test_after_a_restart_everything_is_shown_and_the_analysis_goes_on(

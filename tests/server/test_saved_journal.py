@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from analyst_kernel.protocol.outputs import CHART_MIME
+from tests.fakes.turns import python, say, script
 from tests.server.browser import Browser, Tab
 from tests.server.conftest import StartServer
-from tests.server.scripts import python, say, script, valid_notebook
-from tests.support.notebook_io import whole_text
+from tests.support.notebook_io import valid_notebook, whole_text
 from tests.support.saved import ANSWERED, BRANCH, CUT_OFF, EARLY, restore
 
 HEAVIEST = "Which species is the heaviest?"

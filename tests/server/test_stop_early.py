@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from analyst_kernel.data.catalog import LocalCatalog
+from tests.fakes.turns import say, script
 from tests.server.browser import Browser
-from tests.server.scripts import say, script
 
 FILE = "data/penguins_raw.csv"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.turns import call, plan, python, say, script
 from tests.server.browser import Browser
 from tests.server.conftest import Server, StartServer
-from tests.server.scripts import plan, python, say, script, tool
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_a_run_that_waits_for_the_user_can_be_stopped(
 async def test_a_tab_that_comes_later_can_answer(browser: Browser, tmp_path: Path) -> None:
     model = script(
         tmp_path,
-        tool("ask_user", question="Which year?", options=["2014", "2015"], default="2015"),
+        call("ask_user", question="Which year?", options=["2014", "2015"], default="2015"),
         say("2014 it is."),
     )
     analysis = await browser.begin()

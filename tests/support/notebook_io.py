@@ -6,6 +6,9 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 _PATIENCE = 30.0
 
@@ -26,3 +29,11 @@ def whole_text(path: str | os.PathLike[str]) -> str:
             time.sleep(0.01)
         else:
             return text
+
+
+def valid_notebook(text: str | bytes) -> Any:
+    """Read a notebook's text and check that it is valid."""
+    reads: Any = nbformat.reads
+    book = reads(text if isinstance(text, str) else text.decode(), as_version=4)
+    nbformat.validate(book)
+    return book

@@ -1,24 +1,27 @@
 """One JupyterLab without an AI model, one with a scripted model, and one browser, for all tests.
 
-Each module has, for each of the two servers, one page that its tests share: a test begins with an
-empty panel and no analyses. A test that reloads or cuts the connection opens a page of its own.
+For each of the two servers there is one page that all tests share: a test begins with an empty panel
+and no analyses. A test that reloads or cuts the connection opens a page of its own.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser
+from playwright.sync_api import Error as PlaywrightError
 
-from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
-from tests.ui.browser_flags import CHROMIUM, FLAGS
-from tests.ui.lab import Lab
-from tests.ui.panel_page import QUICK, Panel, main_area_filled, open_panel
-from tests.ui.scripted_model import ScriptedModel
+from tests.support.browsing import browser, claude_at, model_server, playwright
+from tests.support.lab import Lab
+from tests.support.panel_page import Panel, main_area_filled, open_panel
+from tests.support.scripted_model import ScriptedModel
+
+__all__ = ["browser", "model_server", "playwright"]
 
 _workspaces = itertools.count(1)
 
@@ -36,20 +39,12 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="package")
-def model_server() -> Iterator[tuple[ScriptedModel, WireServer]]:
-    """Run the fake provider; what it says is the script of the test that runs."""
-    model = ScriptedModel()
-    with WireServer([model], repeat=True) as wire:
-        yield model, wire
-
-
-@pytest.fixture(scope="package")
 def ai_lab(model_server: tuple[ScriptedModel, WireServer]) -> Iterator[Lab]:
     """Run a server behind a path, as a hub does, where a scripted AI model answers."""
     wire = model_server[1]
     server = Lab(
         base_url="/hub/user/x/",
-        environment={"ANTHROPIC_BASE_URL": wire.url, "ANTHROPIC_API_KEY": FAKE_KEY},
+        environment=claude_at(wire),
     )
     try:
         yield server.start()
@@ -67,49 +62,58 @@ def model(model_server: tuple[ScriptedModel, WireServer], ai_lab: Lab) -> Script
     return script
 
 
-@pytest.fixture(scope="package")
-def playwright() -> Iterator[Playwright]:
-    """Drive browsers; ends with this folder's tests, as it holds this thread's event loop."""
-    with sync_playwright() as driver:
-        yield driver
+class SharedPage:
+    """A page that every test of this folder begins with; opened anew where a test broke it."""
+
+    def __init__(self, browser: Browser, server: Lab) -> None:
+        self._browser = browser
+        self._server = server
+        self._panel: Panel | None = None
+
+    def fresh(self) -> Panel:
+        """Return the page with an empty panel, as a new page has it."""
+        if self._panel is not None:
+            try:
+                return _reset(self._panel)
+            except (AssertionError, PlaywrightError):
+                self.close()
+        self._panel = open_panel(self._browser, self._server, f"w{next(_workspaces)}")
+        return _reset(self._panel)
+
+    def close(self) -> None:
+        """Close the page. Idempotent."""
+        panel, self._panel = self._panel, None
+        if panel is not None:
+            with suppress(PlaywrightError):
+                panel.page.context.close()
 
 
 @pytest.fixture(scope="package")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Run Debian's Chromium."""
-    expect.set_options(timeout=QUICK)
-    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield chromium
-    chromium.close()
+def rules_page(browser: Browser, lab: Lab) -> Iterator[SharedPage]:
+    """Return the page on the server where the built-in rules answer."""
+    page = SharedPage(browser, lab)
+    yield page
+    page.close()
 
 
-@pytest.fixture(scope="module")
-def rules_page(browser: Browser, lab: Lab) -> Iterator[Panel]:
-    """Open the page that the tests of a module share."""
-    yield from _shared(browser, lab)
+@pytest.fixture(scope="package")
+def ai_page(browser: Browser, ai_lab: Lab) -> Iterator[SharedPage]:
+    """Return the page on the server where the scripted model answers."""
+    page = SharedPage(browser, ai_lab)
+    yield page
+    page.close()
 
 
-@pytest.fixture(scope="module")
-def ai_page(browser: Browser, ai_lab: Lab) -> Iterator[Panel]:
-    """Open the page that the tests of a module share."""
-    yield from _shared(browser, ai_lab)
-
-
-def _shared(browser: Browser, server: Lab) -> Iterator[Panel]:
-    panel = open_panel(browser, server, f"w{next(_workspaces)}")
-    yield panel
-    panel.page.context.close()
-
-
-def _fresh(panel: Panel) -> Iterator[Panel]:
-    panel.page.set_viewport_size({"width": 1400, "height": 900})
+def _reset(panel: Panel) -> Panel:
+    page = panel.page
+    # What a test of a lost connection set up.
+    page.context.unroute_all()
+    page.set_viewport_size({"width": 1400, "height": 900})
     # A test that failed may have left a window open.
-    for rest in panel.page.locator(
-        ".jp-Dialog .jp-mod-reject, .ak-Dialog [aria-label=Close]"
-    ).all():
+    for rest in page.locator(".jp-Dialog .jp-mod-reject, .ak-Dialog [aria-label=Close]").all():
         rest.click()
     # Not "close all": that asks about notebooks which a test changed by hand.
-    panel.page.evaluate(
+    page.evaluate(
         "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
     )
     main_area_filled(panel)
@@ -117,21 +121,24 @@ def _fresh(panel: Panel) -> Iterator[Panel]:
     panel.width(340)
     panel.new()
     panel.trouble.clear()
-    yield panel
-    assert panel.trouble == []
+    return panel
 
 
 @pytest.fixture
-def panel(rules_page: Panel, lab: Lab) -> Iterator[Panel]:
+def panel(rules_page: SharedPage, lab: Lab) -> Iterator[Panel]:
     """Return an empty panel; the built-in rules answer."""
     lab.clear()
-    yield from _fresh(rules_page)
+    found = rules_page.fresh()
+    yield found
+    assert found.trouble == []
 
 
 @pytest.fixture
-def ai_panel(ai_page: Panel, model: ScriptedModel) -> Iterator[Panel]:
+def ai_panel(ai_page: SharedPage, model: ScriptedModel) -> Iterator[Panel]:
     """Return an empty panel; the scripted model answers."""
-    yield from _fresh(ai_page)
+    found = ai_page.fresh()
+    yield found
+    assert found.trouble == []
 
 
 @pytest.fixture

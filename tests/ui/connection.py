@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import WebSocketRoute
 
-from tests.ui.panel_page import Panel, ready
+from tests.support.panel_page import Panel, ready
 
 SOCKET = re.compile("analyst-kernel/socket")
 

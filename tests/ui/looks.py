@@ -5,8 +5,8 @@ They are kept in build/ui-pictures for a person's eyes.
 
 from __future__ import annotations
 
+from tests.support.panel_page import Panel, Theme
 from tests.ui.accessibility import findings
-from tests.ui.panel_page import Panel, Theme
 
 Shots = tuple[tuple[Theme, tuple[int, ...]], ...]
 """Themes, and widths of the sidebar in pixels."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, expect
 
-from tests.ui.panel_page import SLOW, Panel
+from tests.support.panel_page import SLOW, Panel
 
 _EXECUTED = re.compile(r"^\[\d+\]:$")
 

@@ -6,8 +6,9 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.ui.panel_page import SLOW, Panel
-from tests.ui.scripted_model import WAIT, Body, ScriptedModel, Turn, finish, plan, python
+from tests.fakes.turns import Turn, finish
+from tests.support.panel_page import SLOW, Panel
+from tests.support.scripted_model import WAIT, Body, ScriptedModel, plan, python
 
 
 def _list(panel: Panel) -> Locator:

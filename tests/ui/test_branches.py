@@ -6,18 +6,17 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.ui.accessibility import findings
-from tests.ui.notebook_page import NotebookPage
-from tests.ui.panel_page import SLOW, Panel, Theme, ready
-from tests.ui.scripted_model import (
+from tests.fakes.turns import Turn, finish
+from tests.support.panel_page import SLOW, Panel, Theme, ready
+from tests.support.scripted_model import (
     QUESTION,
     ScriptedModel,
-    Turn,
-    finish,
     penguins,
     plan,
     python,
 )
+from tests.ui.accessibility import findings
+from tests.ui.notebook_page import NotebookPage
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
 SECOND = "Which island has the most?"

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.fakes.turns import finish
 from tests.support.notebook_io import whole_text
+from tests.support.panel_page import SLOW, Panel, Theme
+from tests.support.scripted_model import ScriptedModel, plan, python
 from tests.ui.notebook_page import NotebookPage
-from tests.ui.panel_page import SLOW, Panel, Theme
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python
 
 FILE = "data/penguins_raw.csv"
 CODE = "islands = penguins_raw['Island'].nunique()\nprint('islands:', islands)"

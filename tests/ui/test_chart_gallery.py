@@ -8,8 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
-from tests.ui.panel_page import Panel
-from tests.ui.scripted_model import MASS, ScriptedModel, finish, plan, python
+from tests.fakes.turns import finish
+from tests.support.panel_page import Panel
+from tests.support.scripted_model import MASS, ScriptedModel, plan, python
 
 FILE = "data/penguins_raw.csv"
 AS_LINE = MASS.replace(

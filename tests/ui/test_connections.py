@@ -11,13 +11,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.turns import call, turn
+from tests.fakes.turns import call, finish, turn
 from tests.fakes.wire_server import WireServer
+from tests.support.lab import Lab
+from tests.support.panel_page import SLOW, Panel, ready
+from tests.support.scripted_model import WAIT, ScriptedModel, plan, python
 from tests.ui.conftest import OpenPanel
 from tests.ui.connection import Connection
-from tests.ui.lab import Lab
-from tests.ui.panel_page import SLOW, Panel, ready
-from tests.ui.scripted_model import WAIT, ScriptedModel, finish, plan, python
 
 QUESTION = "Does it go on?"
 

@@ -6,11 +6,11 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.fakes.turns import call, turn
+from tests.fakes.turns import call, finish, turn
+from tests.support.lab import Lab
+from tests.support.panel_page import SLOW, Panel, ready
+from tests.support.scripted_model import ScriptedModel, plan, python
 from tests.ui.conftest import OpenPanel
-from tests.ui.lab import Lab
-from tests.ui.panel_page import SLOW, Panel, ready
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python
 
 SECRET = "sk-ant-a-secret-of-the-browser-tests"
 

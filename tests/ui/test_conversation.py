@@ -8,12 +8,12 @@ from string import ascii_lowercase
 
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.fakes.turns import Turn, call, fail, think, turn
+from tests.fakes.turns import Turn, call, fail, finish, think, turn
+from tests.support.lab import Lab
+from tests.support.panel_page import QUICK, SLOW, Panel, ready
+from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
 from tests.ui.conftest import OpenPanel
 from tests.ui.connection import SOCKET
-from tests.ui.lab import Lab
-from tests.ui.panel_page import QUICK, SLOW, Panel, ready
-from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
 
 FILE = "data/penguins_raw.csv"
 

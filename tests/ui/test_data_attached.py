@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.ui.panel_page import SLOW, Panel
+from tests.support.panel_page import SLOW, Panel
 
 TABLE = "name;amount\nAda;1,5\nBob;\n"
 

@@ -6,10 +6,11 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.fakes.turns import finish
+from tests.support.lab import DATA, Lab
+from tests.support.panel_page import SLOW, Panel, ready
+from tests.support.scripted_model import WAIT, ScriptedModel, plan, python
 from tests.ui.conftest import OpenPanel
-from tests.ui.lab import DATA, Lab
-from tests.ui.panel_page import SLOW, Panel, ready
-from tests.ui.scripted_model import WAIT, ScriptedModel, finish, plan, python
 
 ASK_KEYS = "Control+Alt+a"
 COMMANDS = (

@@ -11,11 +11,12 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import expect
 
+from tests.fakes.turns import finish
+from tests.support.lab import DATA
 from tests.support.notebook_io import whole_text
-from tests.ui.lab import DATA
+from tests.support.panel_page import SLOW, Panel
+from tests.support.scripted_model import ScriptedModel, plan, python
 from tests.ui.notebook_page import NotebookPage
-from tests.ui.panel_page import SLOW, Panel
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python
 
 EXAMPLE = "How did average city mileage change over the years?"
 

@@ -6,11 +6,11 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.support.lab import Lab
+from tests.support.panel_page import Panel, ready
 from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
-from tests.ui.lab import Lab
 from tests.ui.notebook_page import NotebookPage
-from tests.ui.panel_page import Panel, ready
 
 EXAMPLE = "How did average city mileage change over the years?"
 

@@ -9,9 +9,10 @@ import nbformat
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.fakes.turns import finish
+from tests.support.panel_page import SLOW, Panel
+from tests.support.scripted_model import ScriptedModel, plan, python
 from tests.ui.notebook_page import NotebookPage
-from tests.ui.panel_page import SLOW, Panel
-from tests.ui.scripted_model import ScriptedModel, finish, plan, python
 
 FILE = "data/penguins_raw.csv"
 

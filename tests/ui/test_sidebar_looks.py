@@ -10,11 +10,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.fakes.turns import call, fail, turn
+from tests.fakes.turns import call, fail, finish, turn
+from tests.support.panel_page import SLOW, Panel
+from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
 from tests.ui.accessibility import findings
 from tests.ui.looks import look
-from tests.ui.panel_page import SLOW, Panel
-from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
 
 
 def test_the_first_run_looks_right(panel: Panel) -> None:

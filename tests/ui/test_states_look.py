@@ -7,13 +7,14 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.fakes.turns import finish
+from tests.support.lab import Lab
+from tests.support.panel_page import SLOW, Panel
+from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
 from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
 from tests.ui.connection import Connection
-from tests.ui.lab import Lab
 from tests.ui.looks import FEW, look
-from tests.ui.panel_page import SLOW, Panel
-from tests.ui.scripted_model import QUESTION, WAIT, ScriptedModel, finish, penguins, plan, python
 
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 LONG_QUESTION = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.turns import Fault, Turn, call, say, think, turn
+from tests.fakes import turns
+from tests.fakes.turns import Turn, call, fail, finish, say, think, turn
 from tests.fakes.wire_server import WireServer
 
 Body = dict[str, Any]
@@ -65,28 +66,22 @@ class ScriptedModel:
         if self._by_body is not None:
             return self._by_body(body)
         if not self._turns:
-            return Turn(fault=Fault("status", status=400, message="The script has no turn left."))
+            return fail("status", status=400, message="The script has no turn left.")
         return self._turns.pop(0)
 
 
 def plan(*steps: str) -> Turn:
-    """Make a turn that writes the plan."""
+    """Think, say what is done, and make a plan."""
     return turn(
         think("The column names tell the unit, so no conversion is needed."),
         say("I look at the mean per species."),
-        call("update_plan", steps=list(steps), datasets=["penguins_raw"], reason="first plan"),
+        turns.plan(*steps, datasets=["penguins_raw"], reason="first plan"),
     )
 
 
-def python(code: str, purpose: str, step: int = 1, *, delay: float = 0.0, chunk: int = 12) -> Turn:
-    """Make a turn that runs a cell."""
-    return turn(call("run_python", code=code, purpose=purpose, step=step), delay=delay, chunk=chunk)
-
-
-def finish(answer: str, *, next_questions: tuple[str, ...] = (), **more: Any) -> Turn:
-    """Make a turn that ends the run."""
-    details = {"key_values": [], "assumptions": [], "caveats": [], **more}
-    return turn(call("finish", answer=answer, next_questions=list(next_questions), **details))
+def python(code: str, purpose: str, step: int = 1, **pace: Any) -> Turn:
+    """Run a cell of a step of the plan; ``pace`` is ``delay`` and ``chunk``."""
+    return turn(turns.python(code, purpose, step=step), **pace)
 
 
 def penguins() -> tuple[Turn, ...]:
@@ -95,14 +90,12 @@ def penguins() -> tuple[Turn, ...]:
         plan("Mean body mass per species", "Draw it as bars", "State which is heaviest"),
         python(FAILING, "Mean body mass per species"),
         python(MASS, "Mean body mass per species, as bars"),
-        turn(
-            call(
-                "record_finding",
-                statement="Gentoo penguins are the heaviest, with 5,076 g on average.",
-                values=[{"label": "Gentoo", "value": 5076.0, "unit": "g"}],
-                cells=["{{cell:2}}"],
-                caveats=[],
-            )
+        call(
+            "record_finding",
+            statement="Gentoo penguins are the heaviest, with 5,076 g on average.",
+            values=[{"label": "Gentoo", "value": 5076.0, "unit": "g"}],
+            cells=["{{cell:2}}"],
+            caveats=[],
         ),
         finish(
             "Gentoo penguins are the heaviest: 5,076 g on average, Adelie 3,700.7 g.",

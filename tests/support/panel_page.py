@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.ui.lab import Lab
+from tests.support.lab import Lab
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "build" / "ui-pictures"
 """Pictures for a person's eyes; `make test` keeps them."""
