@@ -14,7 +14,7 @@ from analyst_kernel.models.anthropic_credentials import BEARER, KEY, find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.model_name import SEE_LIST, could_be_claude, nearest
 from analyst_kernel.models.prices import anthropic_tariff
-from analyst_kernel.models.provider import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 _HOST = "https://api.anthropic.com"

@@ -13,7 +13,7 @@ from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.model_name import SEE_LIST
 from analyst_kernel.models.prices import FREE
-from analyst_kernel.models.provider import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo
 
 _LOCAL_STALL_SECONDS = 600.0
 
@@ -114,49 +114,56 @@ class CompatibleProvider:
 
 _SEEING = ("anthropic/", "openai/", "google/")
 
-COMPATIBLE: tuple[CompatibleProvider, ...] = (
-    CompatibleProvider(
-        "ollama", "Ollama", "http://localhost:11434", "ANALYST_OLLAMA_URL", "", False, True, "qwen3"
-    ),
-    CompatibleProvider(
-        "lmstudio",
-        "LM Studio",
-        "http://localhost:1234",
-        "ANALYST_LMSTUDIO_URL",
-        "",
-        False,
-        True,
-        "qwen3-8b",
-    ),
-    CompatibleProvider(
-        "llamacpp",
-        "llama.cpp",
-        "http://localhost:8080",
-        "ANALYST_LLAMACPP_URL",
-        "",
-        False,
-        True,
-        "default",
-    ),
-    CompatibleProvider(
-        "openrouter",
-        "OpenRouter",
-        "https://openrouter.ai/api",
-        "",
-        "OPENROUTER_API_KEY",
-        True,
-        False,
-        "anthropic/claude-sonnet-5.5",
-    ),
-    CompatibleProvider(
-        "compat",
-        "Compatible server",
-        "",
-        "ANALYST_COMPAT_URL",
-        "ANALYST_COMPAT_KEY",
-        False,
-        False,
-        "my-model",
-    ),
+OLLAMA = CompatibleProvider(
+    name="ollama",
+    label="Ollama",
+    url="http://localhost:11434",
+    url_variable="ANALYST_OLLAMA_URL",
+    key_variable="",
+    needs_key=False,
+    local=True,
+    example="qwen3",
 )
-"""In the order that lists show them."""
+LMSTUDIO = CompatibleProvider(
+    name="lmstudio",
+    label="LM Studio",
+    url="http://localhost:1234",
+    url_variable="ANALYST_LMSTUDIO_URL",
+    key_variable="",
+    needs_key=False,
+    local=True,
+    example="qwen3-8b",
+)
+LLAMACPP = CompatibleProvider(
+    name="llamacpp",
+    label="llama.cpp",
+    url="http://localhost:8080",
+    url_variable="ANALYST_LLAMACPP_URL",
+    key_variable="",
+    needs_key=False,
+    local=True,
+    example="default",
+)
+OPENROUTER = CompatibleProvider(
+    name="openrouter",
+    label="OpenRouter",
+    url="https://openrouter.ai/api",
+    url_variable="",
+    key_variable="OPENROUTER_API_KEY",
+    needs_key=True,
+    local=False,
+    example="anthropic/claude-sonnet-5.5",
+)
+COMPAT = CompatibleProvider(
+    name="compat",
+    label="Compatible server",
+    url="",
+    url_variable="ANALYST_COMPAT_URL",
+    key_variable="ANALYST_COMPAT_KEY",
+    needs_key=False,
+    local=False,
+    example="my-model",
+)
+
+COMPATIBLE = (OLLAMA, LMSTUDIO, LLAMACPP, OPENROUTER, COMPAT)
+"""In the order of lists; pyproject.toml registers each as an entry point."""

@@ -17,7 +17,7 @@ from typing import Any
 from analyst_kernel.agent.errors import ModelChoiceError
 from analyst_kernel.models.anthropic_client import Connection
 from analyst_kernel.models.compatible_providers import COMPATIBLE
-from analyst_kernel.models.provider import Env
+from analyst_kernel.providers import Env
 
 PROBE_SECONDS = 0.3
 """How long a server has to answer."""

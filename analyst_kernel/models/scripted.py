@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_never
 
-from analyst_kernel.agent.errors import ModelError
+from analyst_kernel.agent.errors import ModelChoiceError, ModelError
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
@@ -34,8 +34,31 @@ from analyst_kernel.models.script import (
 )
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.records import Usage
+from analyst_kernel.providers import Env, ProviderInfo
 
 _CELL = re.compile(r"\{\{cell(?::(\d+))?\}\}")
+
+
+class ScriptedProvider:
+    """Replays ``scripted:PATH``."""
+
+    name = "scripted"
+
+    def describe(self, env: Env) -> ProviderInfo:
+        """Return what lists show; a script needs no credentials."""
+        return ProviderInfo(
+            name=self.name,
+            label="Recorded script",
+            has_credentials=True,
+            note="No AI model: replays the turns recorded in a file, as scripted:PATH.",
+            is_ai=False,
+        )
+
+    async def open(self, model: str, env: Env) -> ScriptedModel:
+        """Read the script; raises ``ModelChoiceError`` if it cannot be read or is not a script."""
+        if not model:
+            raise ModelChoiceError("'scripted' needs a file.", "For example scripted:demo.json.")
+        return await asyncio.to_thread(ScriptedModel.load, model)
 
 
 class ScriptedModel:

@@ -70,11 +70,14 @@ class DataWarning(Record):
         code: Stable kebab-case name, e.g. ``dates-as-text``, ``total-rows``, ``duplicate-keys``.
         message: One sentence with the evidence.
         column: The column it is about, where it is about one.
+        values: The values it is about, as text: numbers that may stand for missing values
+            (``sentinel``), or labels of rows that are totals of others (``total-rows``).
     """
 
     code: str
     message: str
     column: str | None = None
+    values: tuple[str, ...] = ()
 
 
 class Dataset(Record):

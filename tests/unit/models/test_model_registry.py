@@ -19,10 +19,10 @@ from analyst_kernel.models.anthropic_credentials import find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.local_models import probe_local
 from analyst_kernel.models.prices import ANTHROPIC, FREE, anthropic_tariff, cost_of
-from analyst_kernel.models.provider import ProviderInfo
 from analyst_kernel.models.registry import default_name, list_providers, open_model, parse_name
 from analyst_kernel.models.scripted import ScriptedModel
 from analyst_kernel.protocol.records import Usage
+from analyst_kernel.providers import ProviderInfo
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
 
@@ -197,6 +197,7 @@ class Theirs:
 async def test_third_parties_add_providers_but_replace_none(monkeypatch: pytest.MonkeyPatch):
     here = f"{__name__}:Theirs"
     entries = [
+        *registry.entry_points(group=registry.GROUP),
         EntryPoint("theirs", here, registry.GROUP),
         EntryPoint("anthropic", here, registry.GROUP),
         EntryPoint("broken", "no.such.module:Thing", registry.GROUP),

@@ -1,0 +1,206 @@
+"""The last words of a run: the answer, why there is none, or what is established so far.
+
+Pure; every number in them was read from an output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from analyst_kernel.offline.progress import RecipeProgress
+from analyst_kernel.offline.recipes.prose import condition, figure, rows_of
+from analyst_kernel.offline.recipes.recipe import UNREADABLE, AnswerDraft, Recipe
+from analyst_kernel.offline.recipes.rows import basis, dropped
+from analyst_kernel.offline.suggestions import questions_about, richest, suggest_questions
+from analyst_kernel.offline.task import DataTask, Unclear
+from analyst_kernel.protocol.datasets import DatasetProfile
+
+CLOSING = "Answered by built-in rules; no AI model was used."
+
+
+def is_complete(progress: RecipeProgress) -> bool:
+    """Whether every cell that the answer needs has shown its result."""
+    return progress.next is None and not progress.failure
+
+
+def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> AnswerDraft | None:
+    """Compose the answer of a recipe that ran to its end; ``None`` where outputs do not fit it."""
+    rows = progress.results.get("rows", {})
+    try:
+        if task.intent != "count" and rows.get("rows used") == 0:
+            return _no_rows(task, progress)
+        return recipe.compose(progress.results)
+    except UNREADABLE:
+        return None
+
+
+def _no_rows(task: DataTask, progress: RecipeProgress) -> AnswerDraft:
+    rows = progress.results["rows"]
+    name = task.profile.dataset.name
+    if task.filters and rows.get("rows selected") == 0:
+        head = (
+            f"In none of the {rows_of(rows['rows'])} of `{name}`, {condition(task.filters)}: there "
+            "is nothing to compute."
+        )
+    else:
+        head = (
+            f"No row of `{name}` has all the values that are needed (of "
+            f"{figure(rows['rows'])} rows)."
+        )
+    return AnswerDraft((head,), (), task.assumptions, dropped(rows))
+
+
+def finding(draft: AnswerDraft, progress: RecipeProgress) -> dict[str, Any]:
+    """Return the input of ``record_finding``."""
+    keys = [key for key in progress.results if key != "chart" and not key.startswith("load")]
+    return {
+        "statement": draft.sentences[0],
+        "values": _values(draft),
+        "cells": [progress.cells[key] for key in keys if key in progress.cells],
+        "caveats": list(draft.caveats),
+    }
+
+
+def finish(
+    draft: AnswerDraft, progress: RecipeProgress, task: DataTask, question: str
+) -> dict[str, Any]:
+    """Return the input of ``finish``."""
+    return {
+        "answer": text_of(draft, progress),
+        "key_values": _values(draft),
+        "assumptions": list(draft.assumptions),
+        "caveats": [*draft.caveats, *progress.notes],
+        "next_questions": list(draft.next_questions) or next_questions(task.profile, question),
+    }
+
+
+def _values(draft: AnswerDraft) -> list[dict[str, Any]]:
+    return [
+        {"label": value.label, "value": value.value, "unit": value.unit}
+        for value in draft.values
+        if value.value is not None
+    ]
+
+
+def text_of(draft: AnswerDraft, progress: RecipeProgress) -> str:
+    """Write the answer as Markdown: the first sentence, the support, the closing line."""
+    first, *rest = draft.sentences
+    main = [
+        number
+        for key, number in progress.iterations.items()
+        if key not in ("rows", "chart") and not key.startswith("load")
+    ]
+    rows = progress.iterations.get("rows")
+    paragraphs = [_cited(first, main[-1] if main else rows)]
+    if rest:
+        paragraphs.append(
+            " ".join(
+                _cited(sentence, rows) if sentence.startswith("This uses") else sentence
+                for sentence in rest
+            )
+        )
+    return "\n\n".join([*paragraphs, CLOSING])
+
+
+def _cited(sentence: str, iteration: int | None) -> str:
+    if iteration is None or not sentence.endswith("."):
+        return sentence
+    return f"{sentence[:-1]} [cell {iteration}]."
+
+
+def next_questions(profile: DatasetProfile, question: str) -> list[str]:
+    """Return up to three other questions about the same data."""
+    asked = re.sub(r"\W+", " ", question).casefold().strip()
+    others = [
+        other
+        for other in questions_about(profile)
+        if re.sub(r"\W+", " ", other).casefold().strip() not in asked
+    ]
+    return others[:3]
+
+
+def unclear(reading: Unclear, datasets: Sequence[DatasetProfile]) -> dict[str, Any]:
+    """Return the input of ``finish`` for a question that was not understood."""
+    if not datasets:
+        text = f"I could not answer this: {reading.reason[:1].lower()}{reading.reason[1:]}"
+        more = "Attach a data file first; then I can describe it and compute with it."
+        return _unanswered([text, more])
+    parts = [
+        (
+            "I could not answer this: I am a set of built-in rules, not an AI model, and I did not "
+            f"fully understand the question. {reading.reason}"
+        )
+    ]
+    profile = richest(datasets)
+    columns = ", ".join(f"`{column.name}`" for column in profile.columns[:12])
+    more = " and more" if len(profile.columns) > 12 else ""
+    parts.append(f"The columns of `{profile.dataset.name}` are {columns}{more}.")
+    questions = suggest_questions(datasets)
+    parts.append("I can answer questions like:")
+    parts.append("\n".join(f"- {question}" for question in questions))
+    return _unanswered(parts, questions)
+
+
+def _unanswered(parts: Sequence[str], questions: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "answer": "\n\n".join([*parts, CLOSING]),
+        "key_values": [],
+        "assumptions": [],
+        "caveats": [],
+        "next_questions": list(questions),
+        "answered": False,
+    }
+
+
+def gave_up(task: DataTask, progress: RecipeProgress, question: str) -> dict[str, Any]:
+    """Return the input of ``finish`` for a recipe that could not go on."""
+    text = f"I could not finish this: {progress.failure}."
+    return {
+        "answer": "\n\n".join([text, *established(task, progress), CLOSING]),
+        "key_values": [],
+        "assumptions": list(task.assumptions),
+        "caveats": ["The question is not answered in full."],
+        "next_questions": next_questions(task.profile, question),
+        "answered": False,
+    }
+
+
+def established(task: DataTask, progress: RecipeProgress) -> list[str]:
+    """Say what is known although the recipe did not end."""
+    rows = progress.results.get("rows")
+    if rows is None:
+        return ["Nothing is established yet."]
+    try:
+        return [" ".join(["Established so far:", basis(task, rows), *dropped(rows)])]
+    except UNREADABLE:
+        return ["Nothing is established yet."]
+
+
+def without_numbers(arguments: dict[str, Any], complaint: str) -> dict[str, Any]:
+    """Correct an answer that was sent back: leave out what the complaint names.
+
+    Sentences, values, assumptions and caveats that hold a doubted number go; so do citations, which
+    may be what was doubted.
+    """
+    doubted = set(re.findall(r"\d[\d,.]*\d|\d", complaint.partition("Run a cell")[0]))
+
+    def clean(text: str) -> bool:
+        return not doubted & set(re.findall(r"\d[\d,.]*\d|\d", text))
+
+    answer = re.sub(r" \[cell [^\]]*\]", "", str(arguments.get("answer", "")))
+    kept = [
+        " ".join(s for s in re.split(r"(?<=[.:])[ ]+", paragraph) if clean(s))
+        for paragraph in answer.split("\n\n")
+    ]
+    text = "\n\n".join(paragraph for paragraph in kept if paragraph.strip())
+    if text.strip() == CLOSING or not text.strip():
+        text = f"The numbers of the answer could not be confirmed, so it is left out.\n\n{CLOSING}"
+    return {
+        **arguments,
+        "answer": text,
+        "key_values": [v for v in arguments.get("key_values", []) if clean(str(v.get("value")))],
+        "assumptions": [a for a in arguments.get("assumptions", []) if clean(a)],
+        "caveats": [c for c in arguments.get("caveats", []) if clean(c)],
+    }

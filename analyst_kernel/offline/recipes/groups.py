@@ -1,0 +1,342 @@
+"""Recipes that summarise a measure per group, rank groups, and find the best period of each group.
+
+Pure; each takes a task and returns cells and an answer to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from analyst_kernel.offline.recipes.charts import (
+    bar_values,
+    chart_cell,
+    grouped_digits,
+    is_month,
+    time_ticks,
+)
+from analyst_kernel.offline.recipes.prose import (
+    axis_label,
+    called,
+    capital,
+    figure,
+    item,
+    listed,
+    measured_label,
+    measured_unit,
+    of_measure,
+    period,
+    rows_of,
+    unit,
+    unit_notes,
+)
+from analyst_kernel.offline.recipes.recipe import (
+    AnswerDraft,
+    Cell,
+    KeyValue,
+    Recipe,
+    Results,
+    identifier,
+    quoted,
+)
+from analyst_kernel.offline.recipes.rows import SHARE, basis, dropped, prepare
+from analyst_kernel.offline.recipes.time import AGGREGATE
+from analyst_kernel.offline.task import DataTask
+from analyst_kernel.protocol.datasets import ColumnProfile
+
+
+def groups(task: DataTask) -> Recipe:
+    """A statistic of a measure per group (or per two groups), ranked."""
+    numbers = () if task.statistic == "distinct" else task.measures
+    rows = prepare(task, (*task.groups, *task.measures), numeric=numbers)
+    keys = [column.name for column in task.groups] or [rows.time or ""]
+    by = ", ".join(map(quoted, keys))
+    ranked_by = " and ".join(keys)
+    table = identifier("by", *keys)
+    show = task.top or 10
+    ascending = task.direction < 0 or task.statistic == "min"
+    if task.measures or task.part:
+        measure = quoted(SHARE if task.part else task.measures[0].name)
+        method = AGGREGATE[task.statistic]
+        compute = [
+            f"grouped = {rows.frame}.groupby([{by}]{rows.observed})[{measure}]",
+            f'{table} = grouped.agg(value="{method}", rows="size")',
+            f'{table} = {table}.sort_values("value", ascending={ascending})',
+        ]
+        overall = f'"overall": round(float({rows.frame}[{measure}].{method}()), 4),'
+    else:
+        compute = [
+            f'{table} = {rows.frame}.groupby([{by}]{rows.observed}).size().to_frame("value")',
+            f'{table}["rows"] = {table}["value"]',
+            f'{table} = {table}.sort_values("value", ascending={ascending})',
+        ]
+        overall = f'"overall": len({rows.frame}),'
+    if len(keys) == 1:
+        compute.append(f"{table}.index = {table}.index.get_level_values(0)")
+    compute += [
+        f"display({table}.head({max(show, 10)}).round(2))",
+        "",
+        "{",
+        f'    "groups": len({table}),',
+        f"    {overall}",
+        f'    "shown": {show},',
+        f'    "values": {table}["value"].head({show}).round(4).to_dict(),',
+        f'    "rows": {table}["rows"].head({show}).to_dict(),',
+        f'    "last": {table}["value"].tail(1).round(4).to_dict(),',
+        f'    "rows of last": {table}["rows"].tail(1).to_dict(),',
+        "}",
+    ]
+    drawn = _drawn(task)
+    chart = chart_cell(
+        [
+            f"shown = {table}.head({drawn}).iloc[::-1]",
+            *_bar_names(task, len(keys)),
+            'bars = ax.barh(names, shown["value"])',
+            *bar_values("shown", task),
+        ],
+        title=f"{capital(of_measure(task))} by {ranked_by}{_left_out(task, drawn)}",
+        x=measured_label(task),
+        y=ranked_by,
+        step=3,
+        purpose="Draw the groups as bars",
+        grid="x",
+    )
+    goals = (
+        f"Check which rows have a {ranked_by} and a value",
+        f"Compute the {of_measure(task)} per {ranked_by}",
+        "Draw the groups as bars",
+        "State the answer with its numbers",
+    )
+    cells = (*rows.cells, Cell("groups", goals[1], "\n".join(compute), 2), chart)
+    return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
+
+
+def _drawn(task: DataTask) -> int:
+    """Return how many bars one chart carries: all where they are few, else the first ones."""
+    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    groups = prod(column.distinct for column in columns)
+    few = task.top is None and groups <= 15
+    return max(groups, 1) if few else min(max(task.top or 10, 10), 20)
+
+
+def _bar_names(task: DataTask, keys: int) -> list[str]:
+    if keys > 1:
+        joined = '", ".join(map(str, names))'
+        if _drawn(task) > 10:  # no room for a second line
+            return [f"names = [{joined} for names in shown.index]"]
+        wrapped = f"textwrap.fill({joined}, 36)"
+        return ["import textwrap", "", f"names = [{wrapped} for names in shown.index]"]
+    if task.time is not None and not task.groups and is_month(task.time):
+        names = "[calendar.month_name[int(number)] for number in shown.index]"
+        return ["import calendar", f"names = {names}"]
+    return ["names = [str(name)[:40] for name in shown.index]"]
+
+
+def _left_out(task: DataTask, drawn: int) -> str:
+    """Say in the title that not every group is drawn."""
+    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    groups = prod(column.distinct for column in columns)
+    if groups <= drawn or (task.time is not None and task.time.grain != "value"):
+        return ""
+    rank = "lowest" if task.direction < 0 or task.statistic == "min" else "highest"
+    whole = "" if task.filters or len(columns) > 1 else f" of {groups}"
+    return f" ({drawn} {rank}{whole})"
+
+
+def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
+    shown, rows = results["groups"], results["rows"]
+    column = _single_key(task)
+    named = _naming(task)
+    of = measured_unit(task)
+    values: dict[Any, Any] = shown["values"]
+    names = list(values)
+    best = names[0]
+    what = of_measure(task)
+    key = called(column) if column is not None else listed(called(c) for c in task.groups)
+    rank = "lowest" if task.direction < 0 else "highest"
+    over = f" over {rows_of(shown['rows'][best])}" if task.measures or task.part else ""
+    head = (
+        f"{_first_word(named(best), column)} has the {rank} {what}: "
+        f"{figure(values[best], of)}{over}."
+    )
+    if task.statistic in ("max", "min"):
+        head = (
+            f"By {key}, the {what} is {figure(values[best], of)} for {named(best)} "
+            f"(over {rows_of(shown['rows'][best])})."
+        )
+    sentences = [head]
+    if len(names) > 1:
+        follow = listed(f"{named(name)} ({figure(values[name], of)})" for name in names[1:5])
+        sentences.append(f"Next: {follow}.")
+    other = next(iter(shown["last"]), None)
+    if other is not None and other not in names[:5]:
+        opposite = "highest" if rank == "lowest" or task.statistic == "min" else "lowest"
+        sentences.append(
+            f"The {opposite} of the {figure(shown['groups'])} groups is {named(other)} with "
+            f"{figure(shown['last'][other], of)}."
+        )
+    if task.measures or task.part:
+        sentences.append(f"Over all rows used, the {what} is {figure(shown['overall'], of)}.")
+    sentences.append(basis(task, rows))
+    caveats = [*dropped(rows)]
+    small = [name for name in names[:5] if shown["rows"][name] < 10]
+    if small and (task.measures or task.part):
+        said = listed(f"{named(n)} ({figure(shown['rows'][n])})" for n in small)
+        caveats.append(f"Some groups have very few rows: {said}.")
+    notes = list(unit_notes(task))
+    if task.statistic == "mean":
+        notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
+    picked = tuple(KeyValue(named(name), values[name], of) for name in names[:5])
+    return AnswerDraft(tuple(sentences), picked, (*notes, *task.assumptions), tuple(caveats))
+
+
+def _naming(task: DataTask) -> Callable[[Any], str]:
+    """Return how the values of the key are called in prose."""
+    axis = task.time if not task.groups else None
+    if axis is not None:
+        return lambda value: period(value, axis)
+    if len(task.groups) == 2:
+        first, second = task.groups
+        return lambda value: f"{item(value[0], first)}, {item(value[1], second)}"
+    column = _single_key(task)
+    return lambda value: item(value, column)
+
+
+def _first_word(name: str, column: ColumnProfile | None) -> str:
+    """Begin a sentence with a name: data keep their spelling, our own words get a capital."""
+    return capital(name) if column is None or column.kind != "text" else name
+
+
+def _single_key(task: DataTask) -> ColumnProfile | None:
+    if len(task.groups) == 1:
+        return task.groups[0]
+    if not task.groups and task.time is not None:
+        return task.time.column if task.time.grain == "value" else None
+    return None
+
+
+def best_per_group(task: DataTask) -> Recipe:
+    """For each group, the periods (or items) with the highest or lowest value."""
+    entity, part = _entity_and_part(task)
+    needed = (*task.groups, *task.measures)
+    rows = prepare(task, needed, numeric=task.measures)
+    entity_name = entity.name if entity is not None else (rows.time or "")
+    part_name = part.name if part is not None else (rows.time or "")
+    measure = task.measures[0]
+    method = AGGREGATE[task.statistic]
+    table = identifier(task.statistic, measure.name)
+    word = "lowest" if task.direction < 0 else "highest"
+    compute = [
+        f"largest = {rows.frame}[{quoted(part_name)}].value_counts().head(8).index",
+        f"shown_rows = {rows.frame}[{rows.frame}[{quoted(part_name)}].isin(largest)]",
+        f"{table} = shown_rows.pivot_table(",
+        (
+            f"    index={quoted(entity_name)}, columns={quoted(part_name)}, "
+            f'values={quoted(measure.name)}, aggfunc="{method}"{rows.observed}'
+        ),
+        ")",
+        f"display({table}.round(2))",
+        "",
+        f"{word} = {{}}",
+        f"for name in {table}.columns:",
+        f"    ranked = {table}[name].dropna().sort_values(ascending={task.direction < 0})",
+        f"    {word}[name] = ranked.head(3).round(4).to_dict()",
+        (
+            f"opposite = {{name: {table}[name].dropna().sort_values(ascending={task.direction > 0})"
+            f".head(1).round(4).to_dict() for name in {table}.columns}}"
+        ),
+        f'{{"{word}": {word}, "opposite": opposite, "rows shown": len(shown_rows)}}',
+    ]
+    over_time = entity is None or (task.time is not None and entity == task.time.column)
+    draw = (
+        [
+            f"for name in {table}.columns:",
+            f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
+            f"ax.legend(title={quoted(part_name)})",
+            *time_ticks(task, f"{table}.index"),
+            *grouped_digits("y", task),
+        ]
+        if over_time
+        else [
+            f"{table}.T.head(12).plot.bar(ax=ax)",
+            f'ax.legend(title={quoted(entity_name)}, bbox_to_anchor=(1.02, 1), loc="upper left")',
+            'plt.setp(ax.get_xticklabels(), rotation=20, ha="right")',
+            *grouped_digits("y", task),
+        ]
+    )
+    chart = chart_cell(
+        draw,
+        title=f"{capital(of_measure(task))} by {entity_name} and {part_name}",
+        x=entity_name if over_time else part_name,
+        y=axis_label(measure, task.profile),
+        step=3,
+        purpose="Draw it for each group",
+    )
+    goals = (
+        f"Check which rows have a {entity_name}, a {part_name} and a value",
+        f"Compute the {of_measure(task)} per {part_name} and {entity_name}",
+        f"Draw it per {entity_name} for each {part_name}",
+        f"Name the {word} {entity_name} of each {part_name}",
+    )
+    cells = (*rows.cells, Cell("best", "Rank within each group", "\n".join(compute), 2), chart)
+    return Recipe(goals, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
+
+
+def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfile | None]:
+    """Return what is ranked and within what; ``None`` is the time axis cut by grain."""
+    if task.time is None:
+        return task.groups[0], task.groups[1]
+    period = task.time.column if task.time.grain == "value" else None
+    if task.groups and task.assumptions and _RANKED_IN_PERIODS in task.assumptions:
+        return task.groups[0], period
+    return period, task.groups[0]
+
+
+_RANKED_IN_PERIODS = "Groups are ranked within each period."
+
+
+def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> AnswerDraft:
+    shown, rows = results["best"], results["rows"]
+    of = unit(task.measures[0], task.profile)
+    word = "lowest" if task.direction < 0 else "highest"
+    ranked: dict[Any, dict[Any, Any]] = shown[word]
+    column = next((c for c in task.profile.columns if c.name == entity), None)
+    axis = task.time if task.time is not None and column in (None, task.time.column) else None
+
+    def named(value: Any) -> str:
+        return period(value, axis) if axis is not None else item(value, column)
+
+    place = "at" if axis is not None else "for"
+    winners = []
+    values = []
+    sentences = []
+    for name, best in ranked.items():
+        if not best:
+            continue
+        first = next(iter(best))
+        winners.append(f"{named(first)} {place} {item(name)} ({figure(best[first], of)})")
+        values.append(KeyValue(f"{item(name)}: {named(first)}", best[first], of))
+        others = list(best)[1:]
+        after = listed(f"{named(other)} ({figure(best[other], of)})" for other in others)
+        worst = shown["opposite"].get(name, {})
+        low = next(iter(worst), None)
+        tail = (
+            f"; the {'highest' if word == 'lowest' else 'lowest'} is {named(low)} "
+            f"({figure(worst[low], of)})"
+            if low is not None and low not in others
+            else ""
+        )
+        if after:
+            sentences.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
+    head = (
+        f"The {entity} with the {word} {of_measure(task)} is {listed(winners)}, "
+        f"over {rows_of(shown['rows shown'])}."
+    )
+    notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
+    return AnswerDraft(
+        (head, *sentences, basis(task, rows)),
+        tuple(values),
+        (*notes, *unit_notes(task), *task.assumptions),
+        dropped(rows),
+    )

@@ -1,0 +1,191 @@
+"""Numbers and names as they stand in an answer.
+
+Pure formatting; computes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from analyst_kernel.offline.column_roles import is_number, number_as_text
+from analyst_kernel.offline.task import DataTask, Filter, TimeAxis
+from analyst_kernel.offline.words import MONTHS, mark_of, name_tokens, spoken, unit_of
+from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
+
+_MONEY = frozenset("$ € £ ¥ USD EUR GBP CHF".split())
+
+
+def figure(value: Any, unit: str = "") -> str:
+    """Write a number with sensible digits, thousands separators and its unit."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "not available"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if value == int(value):
+        text = f"{int(value):,}"
+    elif abs(value) >= 10_000:
+        text = f"{value:,.0f}"
+    elif abs(value) >= 100 and unit not in _MONEY:
+        text = f"{value:,.1f}"
+    elif abs(value) >= 1:
+        text = f"{value:,.2f}"
+    else:
+        text = f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.8f}".rstrip("0")
+    if unit in ("$", "£"):
+        return f"-{unit}{text[1:]}" if text.startswith("-") else f"{unit}{text}"
+    return f"{text} {unit}".rstrip()
+
+
+def change_of(value: Any, unit: str = "") -> str:
+    """Write a difference: of percentages in percentage points."""
+    return f"{figure(value)} percentage points" if unit == "%" else figure(value, unit)
+
+
+def rows_of(count: Any) -> str:
+    """Write a number of rows: ``1 row``, ``1,204 rows``."""
+    return f"{figure(count)} row{'' if count == 1 else 's'}"
+
+
+def share(value: Any) -> str:
+    """Write a share of a hundred with two decimals, as the cells round it."""
+    return f"{value:.2f} %" if isinstance(value, int | float) else "not available"
+
+
+def item(value: Any, column: ColumnProfile | None = None) -> str:
+    """Write one group or period: numbers without separators, months of the year by name."""
+    if isinstance(value, float) and value == int(value):
+        value = int(value)
+    if isinstance(value, tuple):
+        return ", ".join(item(part) for part in value)
+    if isinstance(value, bool) and column is not None:
+        return f"{spoken(column.name)} {str(value).lower()}"
+    is_month = column is not None and name_tokens(column.name)[-1:] == ("month",)
+    if is_month and isinstance(value, int) and 1 <= value <= 12:
+        return MONTHS[value - 1].capitalize()
+    plain = column is None or name_tokens(column.name)[-1:] == ("year",) or not is_number(column)
+    if isinstance(value, int | float) and not plain and column is not None:
+        return f"{spoken(column.name)} {value}"
+    return str(value)
+
+
+def period(value: Any, axis: TimeAxis | None) -> str:
+    """Write one point of a time axis: months and hours that come again have their names."""
+    whole = int(value) if isinstance(value, int | float) and value == int(value) else None
+    if axis is None or axis.grain == "value":
+        return item(value, axis.column if axis is not None else None)
+    if axis.grain == "month of year" and whole is not None and 1 <= whole <= 12:
+        return MONTHS[whole - 1].capitalize()
+    if axis.grain == "hour of day" and whole is not None:
+        return f"hour {whole}"
+    return item(value)
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Join with commas and a last "and"."""
+    items = list(parts)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def called(column: ColumnProfile) -> str:
+    """Return a column's name for prose: ``city mileage (`cty`)``, ``body mass``."""
+    said = spoken(column.name)
+    if any(letter.isdigit() for letter in said):
+        return f"`{column.name}`"  # a number of a name is not to be read as one of the answer's
+    if said == column.name and said.islower():
+        return f"`{column.name}`"
+    plain = re.fullmatch(r"[A-Z]?[a-z]+( [A-Z]?[a-z]+)*", said) is not None
+    if plain and said.casefold() == re.sub(r"\s*[\(\[].*", "", column.name).casefold():
+        return said.lower()
+    return f"`{column.name}`" if said == column.name else f"{said} (`{column.name}`)"
+
+
+def unit(column: ColumnProfile, profile: DatasetProfile) -> str:
+    """Return the unit of a column: as its name states it, or as known of this kind of table."""
+    names = set(profile.dataset.columns) or {c.name for c in profile.columns}
+    if column.name in ("cty", "hwy") and {"cty", "hwy"} <= names:
+        return "mpg"
+    if number_as_text(column):
+        place = next((i for i, c in enumerate(profile.columns) if c.name == column.name), -1)
+        shown = [one.value for one in column.top]
+        shown += [str(row[place]) for row in profile.head if 0 <= place < len(row) and row[place]]
+        return unit_of(column.name) or mark_of(shown)
+    return unit_of(column.name)
+
+
+def measured_unit(task: DataTask) -> str:
+    """Return the unit of what a task computes: none for counts, per cent for shares."""
+    if task.part:
+        return "%"
+    if task.statistic in COUNTED or not task.measures:
+        return ""
+    return unit(task.measures[0], task.profile)
+
+
+def measured_label(task: DataTask) -> str:
+    """Return the chart label of what a task computes."""
+    if task.part:
+        return "share of rows (%)"
+    if task.statistic == "rows" or not task.measures:
+        return "rows"
+    if task.statistic == "distinct":
+        return f"different values of {spoken(task.measures[0].name)}"
+    return axis_label(task.measures[0], task.profile)
+
+
+def axis_label(column: ColumnProfile, profile: DatasetProfile) -> str:
+    """Return a chart's axis label with the unit."""
+    said, of = spoken(column.name), unit(column, profile)
+    return f"{said} ({of})" if of else said
+
+
+def unit_notes(task: DataTask) -> tuple[str, ...]:
+    """Say where units come from, or that there is none."""
+    notes = []
+    for column in task.measures:
+        of = unit(column, task.profile)
+        if of == "mpg":
+            notes.append(f"`{column.name}` is taken to be in miles per US gallon (mpg).")
+        elif not of and column.kind == "number" and task.statistic not in COUNTED:
+            notes.append(f"The data state no unit for `{column.name}`.")
+    return tuple(notes)
+
+
+def condition(filters: Iterable[Filter]) -> str:
+    """Say all conditions of a task."""
+    return " and ".join(found.describe() for found in filters)
+
+
+COUNTED = ("rows", "distinct", "share")
+"""Statistics that have no unit of the measure."""
+
+STATISTIC_WORD = {
+    "mean": "average",
+    "median": "median",
+    "sum": "total",
+    "min": "lowest",
+    "max": "highest",
+    "std": "standard deviation of",
+    "rows": "number of rows",
+    "distinct": "number of different values of",
+    "share": "share of rows where",
+}
+"""How a statistic is called before the measure's name."""
+
+
+def of_measure(task: DataTask) -> str:
+    """Return "average city mileage (`cty`)" or "number of rows" for a task."""
+    if task.part:
+        return f"{STATISTIC_WORD['share']} {condition(task.part)}"
+    if task.statistic == "rows" or not task.measures:
+        return "number of rows"
+    return f"{STATISTIC_WORD[task.statistic]} {called(task.measures[0])}"
+
+
+def capital(sentence: str) -> str:
+    """Return the sentence with a capital first letter, unless it starts with code."""
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,373 @@
+"""Recipes that set things side by side: two columns of numbers, or two and more groups.
+
+Pure; each takes a task and returns cells and an answer to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analyst_kernel.offline.recipes.charts import chart_cell, grouped_digits
+from analyst_kernel.offline.recipes.prose import (
+    axis_label,
+    called,
+    change_of,
+    figure,
+    item,
+    listed,
+    share,
+    unit,
+    unit_notes,
+)
+from analyst_kernel.offline.recipes.recipe import (
+    AnswerDraft,
+    Cell,
+    KeyValue,
+    Recipe,
+    Results,
+    quoted,
+)
+from analyst_kernel.offline.recipes.rows import Prepared, basis, dropped, prepare, stays, variable
+from analyst_kernel.offline.task import DataTask
+
+_GROUPS = 8
+"""Groups within which a relation is looked at, too."""
+
+_POINTS = 5_000
+"""Points of one scatter plot of a dataset that stays on disk."""
+
+
+def correlation(task: DataTask) -> Recipe:
+    """Whether two columns of numbers move together."""
+    x, y = task.measures[:2]
+    rows = prepare(task, (x, y, *task.groups), numeric=(x, y))
+    a, b = variable(x, task), variable(y, task)
+    if a == b:
+        b += "_2"
+    compute = [
+        "import numpy as np",
+        "",
+        f"{a} = {rows.frame}[{quoted(x.name)}]",
+        f"{b} = {rows.frame}[{quoted(y.name)}]",
+        f"varied = {a}.nunique() > 1 and {b}.nunique() > 1",
+        f"slope, intercept = np.polyfit({a}, {b}, 1) if varied else (np.nan, np.nan)",
+        f"upper_half = {a} > {a}.median()",
+        *_within(task, rows),
+        "{",
+        f'    "r": round(float({a}.corr({b})), 4) if varied else None,',
+        f'    "rank correlation": round(float({a}.rank().corr({b}.rank())), 4)',
+        "    if varied",
+        "    else None,",
+        '    "slope": round(float(slope), 6),',
+        f'    "median split": round(float({a}.median()), 4),',
+        f'    "mean of upper half": round(float({b}[upper_half].mean()), 4),',
+        '    "rows of upper half": int(upper_half.sum()),',
+        f'    "mean of lower half": round(float({b}[~upper_half].mean()), 4),',
+        '    "rows of lower half": int((~upper_half).sum()),',
+        *(['    "within": within,'] if task.groups else []),
+        "}",
+    ]
+    frame, drawn = rows.frame, ""
+    sample: list[str] = []
+    if stays(task.profile) and (task.profile.dataset.rows or 0) > _POINTS:
+        frame = f"{rows.frame}_drawn"
+        few = f"min(len({rows.frame}), {_POINTS})"
+        sample = [f"{frame} = {rows.frame}.sample({few}, random_state=1)"]
+        drawn = f" ({_POINTS:,} rows drawn at random)"
+    chart = chart_cell(
+        [
+            *sample,
+            *_points(task, frame),
+            "if varied:",
+            f"    ends = np.array([{a}.min(), {a}.max()])",
+            '    ax.plot(ends, intercept + slope * ends, color="black", label="linear fit")',
+            "    ax.legend()",
+        ],
+        title=f"{axis_label(y, task.profile)} against {axis_label(x, task.profile)}{drawn}",
+        x=axis_label(x, task.profile),
+        y=axis_label(y, task.profile),
+        step=3,
+        purpose="Draw both columns as a scatter plot",
+    )
+    goals = (
+        "Check which rows have both values",
+        f"Measure how {called(x)} and {called(y)} move together",
+        "Draw them as a scatter plot",
+        "State the answer with its numbers",
+    )
+    cells = (
+        *rows.cells,
+        Cell("relation", "Compute correlation and slope", "\n".join(compute), 2),
+        chart,
+    )
+    return Recipe(goals, cells, lambda shown: _tell_relation(task, shown))
+
+
+def _within(task: DataTask, rows: Prepared) -> list[str]:
+    """Return lines that correlate inside each of the largest groups, where groups are asked for."""
+    if not task.groups:
+        return []
+    x, y = (quoted(column.name) for column in task.measures[:2])
+    key = quoted(task.groups[0].name)
+    return [
+        f"largest = {rows.frame}[{key}].value_counts().head({_GROUPS}).index",
+        "within = {}",
+        "for name in largest:",
+        f"    part = {rows.frame}[{rows.frame}[{key}] == name]",
+        f"    if part[{x}].nunique() > 1 and part[{y}].nunique() > 1:",
+        f"        r = round(float(part[{x}].corr(part[{y}])), 4)",
+        '        within[name] = {"r": r, "rows": len(part)}',
+    ]
+
+
+def _points(task: DataTask, frame: str) -> list[str]:
+    """Return lines that draw the rows, in a colour for each group where there are few of them."""
+    x, y = (quoted(column.name) for column in task.measures[:2])
+    if not task.groups or task.groups[0].distinct > _GROUPS:
+        return [f"ax.scatter({frame}[{x}], {frame}[{y}], s=14, alpha=0.5)"]
+    return [
+        f"for name, part in {frame}.groupby({quoted(task.groups[0].name)}):",
+        f"    ax.scatter(part[{x}], part[{y}], s=14, alpha=0.5, label=str(name)[:48])",
+    ]
+
+
+def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
+    x, y = task.measures[:2]
+    shown, rows = results["relation"], results["rows"]
+    r = shown["r"]
+    ux, uy = unit(x, task.profile), unit(y, task.profile)
+    if r is None:
+        head = f"One of {called(x)} and {called(y)} never changes, so they cannot be related."
+        return AnswerDraft((head, basis(task, rows)), (), task.assumptions, dropped(rows))
+    strength = "strong" if abs(r) >= 0.7 else "moderate" if abs(r) >= 0.4 else "weak"
+    n = figure(rows["rows used"])
+    if abs(r) < 0.1:
+        head = (
+            f"No clear linear relation: {called(x)} and {called(y)} have r = {figure(r)} (n = {n})."
+        )
+    elif r > 0:
+        head = (
+            f"{_verdict(task, r)}ows with more {called(x)} tend to have more {called(y)}; "
+            f"the correlation is {strength} (r = {figure(r)}, n = {n})."
+        )
+    else:
+        head = (
+            f"{_verdict(task, r)}ows with more {called(x)} tend to have less {called(y)}; "
+            f"the correlation is {strength} and negative (r = {figure(r)}, n = {n})."
+        )
+    per = f"per {ux}" if ux else f"per unit of {called(x)}"
+    sentences = [
+        head,
+        (
+            f"Rows with {called(x)} above the median of {figure(shown['median split'], ux)} "
+            f"average {figure(shown['mean of upper half'], uy)} of {called(y)}; the other rows "
+            f"average {figure(shown['mean of lower half'], uy)}."
+        ),
+        (
+            f"A straight line through the points has a slope of {figure(shown['slope'], uy)} "
+            f"{per}; the rank correlation is {figure(shown['rank correlation'])}."
+        ),
+        *_told_within(task, shown),
+        basis(task, rows),
+    ]
+    caveats = (
+        *dropped(rows),
+        "A correlation does not show that one causes the other, and groups in the data may differ.",
+    )
+    values = (
+        KeyValue("Correlation r", r),
+        KeyValue("Rows", rows["rows used"]),
+        KeyValue(f"Mean {y.name}, upper half", shown["mean of upper half"], uy),
+        KeyValue(f"Mean {y.name}, lower half", shown["mean of lower half"], uy),
+    )
+    notes = ["r is Pearson's correlation."]
+    return AnswerDraft(
+        tuple(sentences), values, (*notes, *unit_notes(task), *task.assumptions), caveats
+    )
+
+
+def _told_within(task: DataTask, shown: Mapping[str, Any]) -> list[str]:
+    if not task.groups:
+        return []
+    key = task.groups[0]
+    inside: dict[Any, dict[str, Any]] = shown["within"]
+    if not inside:
+        return [f"Within no group of {called(key)} do both columns vary."]
+    told = (
+        f"r = {figure(found['r'])} for {item(name, key)} (n = {figure(found['rows'])})"
+        for name, found in inside.items()
+    )
+    most = f"the {_GROUPS} largest groups" if key.distinct > _GROUPS else "each group"
+    return [f"Within {most} of {called(key)}: {listed(told)}."]
+
+
+def _verdict(task: DataTask, r: float) -> str:
+    """Begin with yes or no where the question claims a direction ("do heavier X have longer Y")."""
+    if not task.direction:
+        return "R"
+    return "Yes: r" if (r > 0) == (task.direction > 0) else "No: r"
+
+
+def compare(task: DataTask) -> Recipe:
+    """How a measure differs between groups."""
+    group, measure = task.groups[0], task.measures[0]
+    rows = prepare(task, (group, measure), numeric=(measure,))
+    key, value = quoted(group.name), quoted(measure.name)
+    side, lines = _sides(task, rows)
+    fliers = ", showfliers=False" if stays(task.profile) else ""
+    compute = [
+        *lines,
+        f"grouped = {rows.frame}.groupby({side}{rows.observed})[{value}]",
+        'summary = grouped.agg(["mean", "median", "std", "size"])',
+        'summary = summary.rename(columns={"size": "rows"}).sort_values("mean", ascending=False)',
+        "display(summary.round(2))",
+        "",
+        "first, last = summary.iloc[0], summary.iloc[-1]",
+        'difference = first["mean"] - last["mean"]',
+        'error = (first["std"] ** 2 / first["rows"] + last["std"] ** 2 / last["rows"]) ** 0.5',
+        "{",
+        '    "groups": len(summary),',
+        '    "rows compared": int(summary["rows"].sum()),',
+        '    "mean": summary["mean"].round(4).head(8).to_dict(),',
+        '    "median": summary["median"].round(4).head(8).to_dict(),',
+        '    "rows": summary["rows"].head(8).to_dict(),',
+        '    "lowest": summary["mean"].tail(1).round(4).to_dict(),',
+        '    "difference": round(float(difference), 4),',
+        (
+            '    "difference in percent": '
+            'round(float(100 * difference / last["mean"]), 2) if last["mean"] else None,'
+        ),
+        '    "95 % interval": [',
+        "        round(float(difference - 1.96 * error), 4),",
+        "        round(float(difference + 1.96 * error), 4),",
+        "    ],",
+        "}",
+    ]
+    chart = chart_cell(
+        [
+            "import textwrap",
+            "",
+            "names = list(summary.index[:8])",
+            f"ax.boxplot([grouped.get_group(name) for name in names]{fliers})",
+            "labels = [textwrap.fill(str(name)[:44], 22) for name in names]",
+            "turn = 20 if len(labels) * min(max(map(len, labels)), 22) > 70 else 0",
+            "ax.set_xticks(range(1, len(labels) + 1), labels, rotation=turn)",
+            *grouped_digits("y", task),
+        ],
+        title=f"{axis_label(measure, task.profile)} by {group.name}"
+        + (" (outliers not drawn)" if fliers else ""),
+        x=group.name,
+        y=axis_label(measure, task.profile),
+        step=3,
+        purpose="Draw the groups as box plots",
+        grid="y",
+    )
+    goals = (
+        f"Check which rows have {key} and {value}",
+        f"Compare {called(measure)} between the groups",
+        "Draw the groups as box plots",
+        "State the difference with its numbers",
+    )
+    cells = (
+        *rows.cells,
+        Cell("compare", "Compare mean, median and spread", "\n".join(compute), 2),
+        chart,
+    )
+    return Recipe(goals, cells, lambda shown: _tell_comparison(task, shown))
+
+
+def _sides(task: DataTask, rows: Prepared) -> tuple[str, list[str]]:
+    """Return what to group by, and the lines that make it."""
+    key = quoted(task.groups[0].name)
+    cell = f"{rows.frame}[{key}]"
+    if not task.members:
+        return key, []
+    if all(member.whole and len(member.values) == 1 for member in task.members):
+        listing = ", ".join(quoted(member.values[0]) for member in task.members)
+        text = cell if task.groups[0].kind != "bool" else f"{cell}.astype(str)"
+        return key, [f"{rows.frame} = {rows.frame}[{text}.isin([{listing}])]"]
+    lines = ["side = pd.Series(None, index=" + f'{rows.frame}.index, dtype="object")']
+    for member in task.members:
+        if member.whole:
+            listing = ", ".join(map(quoted, member.values))
+            rule = f"{cell}.isin([{listing}])"
+        else:
+            rule = f"{cell}.str.contains({quoted(member.values[0])}, case=False, regex=False)"
+        lines.append(f"side[{rule}] = {quoted(member.label)}")
+    return "side", ["import pandas as pd", "", *lines]
+
+
+def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
+    """Say whether what the question claims of its two sides holds; empty where it claims nothing.
+
+    A difference whose 95 % interval holds zero is not clear.
+    """
+    means = {str(name): mean for name, mean in shown["mean"].items()}
+    sides = [member.label for member in task.members]
+    if not task.direction or set(sides) != set(means):
+        return ""
+    low, high = shown["95 % interval"]
+    if not (isinstance(low, int | float) and isinstance(high, int | float)):
+        return ""  # a side of one row has no spread
+    if not low > 0:
+        return "Not clearly"
+    holds = (means[sides[0]] - means[sides[1]]) * task.direction > 0
+    return "Yes" if holds else "No"
+
+
+def _tell_comparison(task: DataTask, results: Results) -> AnswerDraft:
+    shown, rows = results["compare"], results["rows"]
+    measure, group = task.measures[0], task.groups[0]
+    of = unit(measure, task.profile)
+    means: dict[Any, Any] = shown["mean"]
+    names = list(means)
+    if len(names) < 2:
+        only = f"{item(names[0])} ({figure(means[names[0]], of)})" if names else "none"
+        head = f"There are not two groups to compare: rows with both values exist only for {only}."
+        return AnswerDraft((head, basis(task, rows)), (), task.assumptions, dropped(rows))
+    high = names[0]
+    low = next(iter(shown["lowest"]))
+    percent = shown["difference in percent"]
+    relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
+    by = f", {share(percent)}" if relative else ""
+    rank, after = ("higher", "than for") if len(names) == 2 else ("highest", "and lowest for")
+    head = (
+        f"Average {called(measure)} is {rank} for {item(high)} at {figure(means[high], of)} "
+        f"(n = {figure(shown['rows'][high])}) {after} {item(low)} at "
+        f"{figure(shown['lowest'][low], of)}, a difference of "
+        f"{change_of(shown['difference'], of)}{by}."
+    )
+    verdict = _judged(task, shown)
+    if verdict:
+        head = f"{verdict}: {head[0].lower()}{head[1:]}"
+    medians = listed(
+        f"{item(name)} {figure(shown['median'][name], of)} (n = {figure(shown['rows'][name])})"
+        for name in names[:5]
+    )
+    sentences = [head, f"Medians: {medians}."]
+    if len(names) > 2:
+        others = listed(f"{item(name)} ({figure(means[name], of)})" for name in names[1:-1][:4])
+        sentences.append(f"In between, by mean: {others}.")
+    interval = shown["95 % interval"]
+    if all(isinstance(end, int | float) for end in interval):
+        sentences.append(
+            f"The 95 % interval of the difference runs from {figure(interval[0], of)} to "
+            f"{figure(interval[1], of)}."
+        )
+    if task.members:
+        sentences.append(
+            f"The compared groups have {figure(shown['rows compared'])} of the "
+            f"{figure(rows['rows'])} "
+            f"rows of `{task.profile.dataset.name}`."
+        )
+    else:
+        sentences.append(basis(task, rows))
+    values = tuple(KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4])
+    notes = [f"Groups of {called(group)} are compared by the arithmetic mean."]
+    return AnswerDraft(
+        tuple(sentences),
+        (*values, KeyValue("Difference", shown["difference"], of)),
+        (*notes, *unit_notes(task), *task.assumptions),
+        dropped(rows),
+    )
