@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 from analyst_kernel.agent.errors import DataError
 from analyst_kernel.data import discover
 from analyst_kernel.data.describe import describe
+from analyst_kernel.data.dictionary import with_dictionary
 from analyst_kernel.data.engine import Stop
 from analyst_kernel.data.formats import is_doubtful_name
 from analyst_kernel.data.keys import link_warning, shared_columns
@@ -209,7 +210,7 @@ class LocalCatalog:
                 self._granted.update({each.dataset.name: each for each in fresh})
                 one = self._named(name)
             links = await _in_thread(lambda stop: self._links_of(one, stop))
-        profile = one.inspected.profile
+            profile = await asyncio.to_thread(with_dictionary, one.inspected.profile)
         shown = profile.columns
         if columns:
             known = [column.name for column in shown]

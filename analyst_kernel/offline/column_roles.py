@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from analyst_kernel.offline.task import Grain
-from analyst_kernel.offline.words import GENERIC, ROW_NOUNS, Word, name_tokens
+from analyst_kernel.offline.words import GENERIC, ROW_NOUNS, Word, name_tokens, stems
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 Role = Literal["number", "category", "time", "id", "text"]
@@ -179,7 +179,8 @@ _COUNTS = frozenset("number share percentage percent proportion fraction part co
 def row_nouns(profile: DatasetProfile) -> frozenset[str]:
     """Return the stems that mean a row of the dataset."""
     tokens = [token for token in name_tokens(profile.dataset.name) if not token.isdigit()]
-    return frozenset(tokens).union(*(ROW_NOUNS.get(token, frozenset()) for token in tokens))
+    known = (ROW_NOUNS.get(token, frozenset()) for token in tokens if not profile.row_words)
+    return frozenset(tokens).union(stems(" ".join(profile.row_words)), *known)
 
 
 def row_words(

@@ -20,7 +20,7 @@ from analyst_kernel.offline.column_roles import (
 from analyst_kernel.offline.roles import Parts, claimed_direction, comparatives, new_task
 from analyst_kernel.offline.task import DataTask, Filter, Grain, Member, Statistic, TimeAxis
 from analyst_kernel.offline.vocabulary import statistic_of
-from analyst_kernel.offline.words import stem
+from analyst_kernel.offline.words import ADDED_UP, stem
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 
@@ -225,7 +225,7 @@ def _statistic(parts: Parts) -> Statistic:
     if named is not None or _ORDER.search(parts.text):
         return named or "mean"
     most = _MOST.search(parts.text)
-    if most is not None and stem(most[1]) in _ADDS_UP:
+    if most is not None and stem(most[1]) in ADDED_UP:
         return "sum"
     if parts.roles.direction and parts.roles.entity is None and not parts.roles.time_is_entity:
         return "max" if parts.roles.direction > 0 else "min"
@@ -445,8 +445,6 @@ _RULES = (
 
 _ORDER = re.compile(r"\b(?:highest|largest|biggest|lowest|smallest) first\b", re.IGNORECASE)
 _MOST = re.compile(r"\b(?:most|fewest|least) ([^\W\d_]+)", re.IGNORECASE)
-_ADDS_UP = frozenset("income cost expense rain rainfall precipitation passenger seat".split())
-"""Who has "the most" of these has the highest total, although their average is meant elsewhere."""
 _DIFFERENCE = re.compile(r"\b(?:difference|gap|ratio)s? (?:between|of)\b", re.IGNORECASE)
 _PREDICTS = re.compile(r"\bpredict\w*\b.*\b(?:from|by|with|using)\b", re.IGNORECASE)
 

@@ -11,17 +11,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import snowballstemmer
+
 from analyst_kernel.offline.column_roles import row_words
 from analyst_kernel.offline.words import (
-    COMPANIONS,
     GENERIC,
     STOP,
-    VALUE_WORDS,
-    WEAK,
     Word,
     name_tokens,
+    names_of,
+    partial_words,
     stem,
     token_forms,
+    value_words,
+    words_beside,
 )
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
@@ -161,6 +164,10 @@ def _match_columns(
     choices: Sequence[str],
     found: Matches,
 ) -> None:
+    # One column is taken per round, the best rated first, because its words are then no longer
+    # free: in "city mileage and mileage" the second word must not name the first column again.
+    # Every round uses up words, so the loop ends. Equal ratings of the same words are a tie, which
+    # only the user can break; equal ratings of different words are two mentions, leftmost first.
     while True:
         candidates = [
             candidate
@@ -192,12 +199,30 @@ def _direction(indices: Iterable[int], words: Sequence[Word]) -> int:
 def _candidate(
     column: ColumnProfile, words: Sequence[Word], guarded: frozenset[str], used: set[int]
 ) -> _Candidate | None:
-    """Rate how well the free words name a column: (whole or part, words, exactness)."""
-    tokens = name_tokens(column.name)
+    """Rate how well the free words name a column, by its best name."""
+    rated = (_rate(name, column, words, guarded, used) for name in names_of(column))
+    return max(filter(None, rated), key=lambda candidate: candidate.rank, default=None)
+
+
+def _rate(
+    name: str,
+    column: ColumnProfile,
+    words: Sequence[Word],
+    guarded: frozenset[str],
+    used: set[int],
+) -> _Candidate | None:
+    """Rate how well the free words name a column of this name.
+
+    The rank compares, in this order: the whole name (2), a part of it (1) or a word that fits in
+    part (0); how many words it explains; whether they are the name's own words and no synonyms; and
+    whether they are spelt like the name.
+    """
+    tokens = name_tokens(name)
     if not tokens:
         return None
     places = [
-        [w.index for w in words if w.index not in used and _fits(token, w)] for token in tokens
+        [w.index for w in words if w.index not in used and _fits(token, w, column)]
+        for token in tokens
     ]
     if all(places):
         cluster = _closest(places)
@@ -206,9 +231,9 @@ def _candidate(
             if len(tokens) == 1 and not _may_name(own[0], words, guarded, column):
                 return None
             exact = all(words[i].stem == token for i, token in zip(cluster, tokens, strict=True))
-            full = _with_companions(frozenset(cluster), tokens, words, used)
+            full = _with_companions(frozenset(cluster), tokens, words, used, column)
             said = " ".join(word.text for word in own)
-            return _Candidate(column, full, (2, len(full), int(exact), int(said == column.name)))
+            return _Candidate(column, full, (2, len(full), int(exact), int(said == name)))
     joined = _joined(column, tokens, words, used)
     if joined is not None:
         return joined
@@ -231,15 +256,11 @@ def _partial(
         if _may_name(words[place], words, guarded, column)
     ]
     if telling:
-        full = _with_companions(frozenset(telling), tokens, words, used)
+        full = _with_companions(frozenset(telling), tokens, words, used, column)
         numbers = _numbers_beside(full, tokens, words, used)
         return _Candidate(column, full | numbers, (1, len({*telling, *numbers}), 1, 0))
-    weak = [
-        word.index
-        for word in words
-        for token in tokens
-        if word.index not in used and word.stem in WEAK.get(token, ())
-    ]
+    partial = partial_words(tokens, column)
+    weak = [word.index for word in words if word.index not in used and word.stem in partial]
     return _Candidate(column, frozenset(weak[:1]), (0, 1, 0, 0)) if weak else None
 
 
@@ -253,8 +274,9 @@ def _joined(
             return _Candidate(column, frozenset({word.index}), (2, len(tokens), 0, 0))
     for left, right in pairwise(words):
         both = frozenset({left.index, right.index})
-        if len(tokens) == 1 and not both & used and left.stem + right.stem in token_forms(name):
-            return _Candidate(column, both, (2, 2, 0, 0))
+        if len(tokens) == 1 and not both & used:
+            if left.stem + right.stem in token_forms(name, column):
+                return _Candidate(column, both, (2, 2, 0, 0))
     return None
 
 
@@ -270,16 +292,18 @@ def _numbers_beside(
     )
 
 
-def _fits(token: str, word: Word) -> bool:
-    forms = token_forms(token)
-    if word.stem in forms or word.nouns & forms:
-        return True
-    doing = word.stem.removesuffix("ing")  # "waiting" names `wait_min`
-    return doing != word.stem and len(doing) >= 4 and bool(forms & {doing, doing + "e"})
+def _fits(token: str, word: Word, column: ColumnProfile) -> bool:
+    forms = token_forms(token, column)
+    return word.stem in forms or bool(word.nouns & forms)
 
 
 def _closest(places: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
-    """Pick one distinct place per word of the name, close together (at most six words apart)."""
+    """Pick one distinct place per word of the name, close together (at most six words apart).
+
+    For each place of the first word, the next words take the nearest place that is still free.
+    That is not the best choice of all, but names have few words, and trying every combination would
+    be slow for a question that repeats them. Of all the choices, the closest together wins.
+    """
     best: tuple[int, ...] | None = None
     for start in places[0][:6]:
         chosen = [start]
@@ -299,12 +323,17 @@ _KIND = frozenset({"type", "kind"})
 
 
 def _with_companions(
-    indices: frozenset[int], tokens: Sequence[str], words: Sequence[Word], used: set[int]
+    indices: frozenset[int],
+    tokens: Sequence[str],
+    words: Sequence[Word],
+    used: set[int],
+    column: ColumnProfile,
 ) -> frozenset[int]:
     """Add the words beside a column's own that only repeat what it is ("model year")."""
-    beside = frozenset[str]().union(*(COMPANIONS.get(token, frozenset()) for token in tokens))
-    weak = frozenset[str]().union(*(WEAK.get(token, frozenset()) for token in tokens))
+    beside, weak = words_beside(tokens, column), partial_words(tokens, column)
     grown = set(indices)
+    # From both edges outwards: a word left over would count as unknown, and make a question unclear
+    # that names the column twice over. "Type" and "kind" only count after the name ("fuel type").
     for step in (-1, 1):
         edge = (min if step < 0 else max)(grown) + step
         kind = beside | _KIND if step > 0 else beside
@@ -405,13 +434,13 @@ def _value_of(word: Word, profile: DatasetProfile) -> ValueMention | None:
     whole: list[ValueMention] = []
     part: list[tuple[int, ValueMention]] = []
     here = frozenset({word.index})
-    synonyms = VALUE_WORDS.get(word.stem, ())
     for column in profile.columns:
         if column.kind not in ("text", "bool") or not column.top:
             continue
         values = [item.value for item in column.top if item.value.strip()]
         same = [value for value in values if _same(word, value)]
-        if not same and synonyms:
+        if not same:
+            synonyms = value_words(word.stem, column)
             same = [value for value in values if value.casefold() in synonyms]
         if same:
             whole.append(ValueMention(column, here, tuple(same)))
@@ -466,8 +495,8 @@ def _respelt(
     """Read words that nearly are a column's or value's word as that word, and say so."""
     known: set[str] = set()
     for column in profile.columns:
-        for token in name_tokens(column.name):
-            known |= {form for form in token_forms(token) if len(form) >= 4}
+        for token in (token for name in names_of(column) for token in name_tokens(name)):
+            known |= {form for form in token_forms(token, column) if len(form) >= 4}
     for _, value in _listed(profile):
         known |= {token for token in _value_stems(value)[:2] if len(token) >= 4}
     fixed = list(words)
@@ -476,15 +505,24 @@ def _respelt(
         skip = word.index in found.used or word.number is not None or len(word.text) < 4
         if skip or word.stem in guarded | STOP or word.direction:
             continue
-        near = _nearest(word.text.casefold(), known)
+        near = _nearest(word.text.casefold(), known, name=word.text[:1].isupper())
         if near and near[0] == word.stem[0]:
             fixed[word.index] = Word(word.index, near, stem(near))
             notes.append(f"“{word.text}” was read as “{near}”.")
     return tuple(fixed), notes
 
 
-def _nearest(text: str, known: set[str]) -> str:
+_STEMMER = snowballstemmer.stemmer("english")
+
+
+def _nearest(text: str, known: set[str], *, name: bool) -> str:
+    """Return the known word with the same stem ("waiting", "wait"), else the one spelt nearest.
+
+    A word with a capital may be a name ("Marketing"), so that only its spelling counts.
+    """
     swapped = {text[:i] + text[i + 1] + text[i] + text[i + 2 :] for i in range(len(text) - 1)}
     if swapped & known:
         return min(swapped & known)
-    return next(iter(difflib.get_close_matches(text, sorted(known), n=1, cutoff=0.84)), "")
+    root = _STEMMER.stemWord(text)
+    same = [word for word in sorted(known) if not name and _STEMMER.stemWord(word) == root]
+    return next(iter(same or difflib.get_close_matches(text, sorted(known), n=1, cutoff=0.84)), "")

@@ -19,12 +19,12 @@ from analyst_kernel.offline.roles import Parts, asked_number, assign_roles, is_s
 from analyst_kernel.offline.task import AskWhich, DataTask, LookUp, Reading, Ready, Unclear
 from analyst_kernel.offline.vocabulary import GUARDED, tags_of
 from analyst_kernel.offline.words import (
-    VALUE_WORDS,
     Word,
     name_tokens,
     replace_phrases,
     split_words,
     stem,
+    value_words,
 )
 from analyst_kernel.protocol.datasets import DatasetProfile
 
@@ -233,7 +233,9 @@ def _unknown(
         and len(phrases) <= 2
         and not set(phrases) & set(known.searched)
         and all(word.number is None and not word.nouns and len(word.text) > 1 for word in unknown)
-        and all(word.stem not in VALUE_WORDS for word in unknown)
+        and not any(
+            value_words(word.stem, column) for word in unknown for column in parts.profile.columns
+        )
     )
     elsewhere = _elsewhere(unknown, parts)
     searchable = searchable and not elsewhere

@@ -16,7 +16,7 @@ from analyst_kernel.offline.column_roles import (
     measures,
     time_axes,
 )
-from analyst_kernel.offline.words import spoken
+from analyst_kernel.offline.words import UNITS, spoken
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 _FILLERS = (
@@ -51,7 +51,7 @@ def richest(datasets: Sequence[DatasetProfile]) -> DatasetProfile:
 
 def questions_about(profile: DatasetProfile) -> Iterator[str]:
     """Yield questions about one dataset, the most telling first."""
-    numbers = sorted(measures(profile), key=lambda column: {"cty": 0, "hwy": 1}.get(column.name, 2))
+    numbers = sorted(measures(profile), key=_known_first)
     groups = [column for column in categories(profile) if column.kind != "bool"]
     times = time_axes(profile)
     first = numbers[0] if numbers else None
@@ -70,9 +70,13 @@ def questions_about(profile: DatasetProfile) -> Iterator[str]:
     yield from _FILLERS
 
 
+def _known_first(column: ColumnProfile) -> int:
+    return list(UNITS).index(column.name) if column.name in UNITS else len(UNITS)
+
+
 def said(column: ColumnProfile) -> str:
     """Return how a question names a column: plainly where that is safe, else in backticks."""
-    plain = spoken(column.name)
+    plain = spoken(column)
     simple = re.fullmatch(r"[A-Z]?[a-z]+(?: [A-Z]?[a-z]+)*|[A-Z]+", plain) is not None
     if not simple:
         return f"`{column.name}`" if "`" not in column.name else column.name

@@ -1,13 +1,19 @@
 """Words of a question and of column names, brought to one form so that they can be compared.
 
-Holds the vocabulary (synonyms, abbreviations, adjectives, stop words). It knows nothing of data.
+What common tables call things stands in ``aliases.json``; a dataset's own dictionary takes its
+place (:class:`analyst_kernel.protocol.datasets.ColumnWords`).
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from analyst_kernel.protocol.datasets import ColumnProfile
 
 STRIPPED = frozenset(
     "mm cm m km g kg mg lb lbs oz l ml usd eur gbp pct percent mph kmh kwh kw c f celsius "
@@ -90,167 +96,55 @@ def stem(word: str) -> str:
 
 
 _IRREGULAR = {
-    "people": "person",
-    "men": "male",
-    "man": "male",
-    "boys": "male",
-    "women": "female",
-    "woman": "female",
-    "girls": "female",
-    "means": "mean",
-    "averages": "average",
-    "analyses": "analysis",
-    "monthly": "month",
-    "yearly": "year",
-    "annual": "year",
-    "annually": "year",
-    "daily": "day",
-    "weekly": "week",
-    "hourly": "hour",
-    "quarterly": "quarter",
-    "milage": "mileage",
-    "datum": "data",
-}
+    "people": "person", "men": "male", "man": "male", "boys": "male", "women": "female",
+    "woman": "female", "girls": "female", "means": "mean", "averages": "average",
+    "analyses": "analysis", "monthly": "month", "yearly": "year", "annual": "year",
+    "annually": "year", "daily": "day", "weekly": "week", "hourly": "hour",
+    "quarterly": "quarter", "milage": "mileage", "datum": "data",
+}  # fmt: skip
 
 
-def _stems(text: str) -> Form:
+def stems(text: str) -> Form:
+    """Return the compared forms of the words of a text."""
     return frozenset(stem(word) for word in text.split())
 
 
-ABBREVIATIONS: dict[str, Form] = {
-    key: _stems(key + " " + words)
-    for key, words in {
-        "cty": "city",
-        "hwy": "highway motorway",
-        "displ": "displacement",
-        "disp": "displacement",
-        "cyl": "cylinder",
-        "trans": "transmission gearbox",
-        "temp": "temperature",
-        "dewp": "dewpoint dew",
-        "humid": "humidity",
-        "precip": "precipitation rain rainfall",
-        "visib": "visibility",
-        "dir": "direction",
-        "lat": "latitude",
-        "lon": "longitude",
-        "lng": "longitude",
-        "alt": "altitude elevation",
-        "tz": "timezone",
-        "tzone": "timezone",
-        "qty": "quantity",
-        "amt": "amount",
-        "dept": "department",
-        "cust": "customer",
-        "prod": "product",
-        "yr": "year",
-        "mo": "month",
-        "dt": "date",
-        "hp": "horsepower",
-        "wt": "weight mass",
-        "num": "number",
-        "faa": "airport",
-        "origin": "airport",
-        "tailnum": "tail",
-        "make": "maker brand manufacturer marque",
-        "manufacturer": "maker brand make",
-        "brand": "maker make manufacturer",
-        "carrier": "airline",
-        "sex": "gender",
-        "gender": "sex",
-        "culmen": "bill beak",
-        "bill": "beak culmen",
-        "mass": "weight",
-        "weight": "mass",
-        "revenue": "sale turnover",
-        "class": "category",
-        "price": "cost",
-        "cost": "price",
-        "country": "nation",
-        "drive": "drivetrain",
-    }.items()
-}
+_ALIASES: dict[str, Any] = json.loads(
+    resources.files(__package__ or "").joinpath("aliases.json").read_text(encoding="utf-8")
+)
+
+
+def _forms(section: str) -> dict[str, Form]:
+    return {key: stems(words) for key, words in _ALIASES[section].items()}
+
+
+NAMES = {key: stems(f"{key} {words}") for key, words in _ALIASES["names"].items()}
 """A word of a column name -> the words of a question that it stands for."""
 
-WEAK: dict[str, Form] = {
-    "cty": _stems("mileage mpg economy"),
-    "hwy": _stems("mileage mpg economy"),
-    "mpg": _stems("mileage economy"),
-}
+PARTIAL = _forms("partial")
 """Words that fit a column only in part: alone they may fit several, beside it they belong to it."""
 
-COMPANIONS: dict[str, Form] = {
-    "cty": _stems("mileage mpg economy fuel"),
-    "hwy": _stems("mileage mpg economy fuel"),
-    "mpg": _stems("mileage economy fuel"),
-    "year": _stems("model calendar"),
-    "displ": _stems("engine"),
-    "cyl": _stems("engine"),
-    "fuel": _stems("type kind"),
-    "mass": _stems("body"),
-    "trans": _stems("type"),
-    "class": _stems("vehicle car"),
-    "temp": _stems("air"),
-    "pressure": _stems("air"),
-    "wait": _stems("time"),
-    "travel": _stems("time"),
-    "response": _stems("time"),
-    "delay": _stems("time"),
-}
+BESIDE = _forms("beside")
 """Words that may stand beside a column's own word without naming another column."""
 
-SPOKEN: dict[str, str] = {
-    "cty": "city mileage",
-    "hwy": "highway mileage",
-    "displ": "engine displacement",
-    "cyl": "cylinders",
-    "trans": "transmission",
-    "temp": "temperature",
-    "dewp": "dew point",
-    "humid": "humidity",
-    "precip": "precipitation",
-    "visib": "visibility",
-    "wind_speed": "wind speed",
-    "wind_gust": "wind gust",
-    "wind_dir": "wind direction",
+ROW_NOUNS = _forms("rows")
+"""A word of a dataset's name -> words that mean one of its rows."""
+
+VALUE_WORDS: dict[str, Sequence[str]] = _ALIASES["values"]
+"""A word of a question -> values (whole, lower case) that it stands for."""
+
+UNITS: dict[str, dict[str, str]] = _ALIASES["units"]
+"""Column name -> its unit, the column that must be in the table too, and the unit in full."""
+
+ADDED_UP = frozenset(_ALIASES["added up"].split())
+"""Who has "the most" of these has the highest total, although their average is meant elsewhere."""
+
+ADJECTIVES: dict[str, tuple[Form, int]] = {
+    form: (stems(nouns), direction)
+    for forms, nouns, direction in _ALIASES["adjectives"]
+    for form in forms.split()
 }
-"""How a person says a column whose name is an abbreviation."""
-
-ADJECTIVES: dict[str, tuple[Form, int]] = {}
 """Adjective -> the nouns that it is about, and whether it means much (1) or little (-1)."""
-
-COMPARATIVES: set[str] = set()
-SUPERLATIVES: set[str] = set()
-
-
-def _adjective(forms: str, nouns: str, direction: int) -> None:
-    for form in forms.split():
-        ADJECTIVES[form] = (_stems(nouns), direction)
-        if form.endswith("est"):
-            SUPERLATIVES.add(form)
-        elif form.endswith("er"):
-            COMPARATIVES.add(form)
-
-
-_adjective("heavy heavier heaviest", "mass weight", 1)
-_adjective("light lighter lightest", "mass weight", -1)
-_adjective("long longer longest", "length duration", 1)
-_adjective("short shorter shortest", "length duration height", -1)
-_adjective("tall taller tallest", "height", 1)
-_adjective("deep deeper deepest", "depth", 1)
-_adjective("wide wider widest", "width", 1)
-_adjective("fast faster fastest quick quickest", "speed", 1)
-_adjective("slow slower slowest", "speed", -1)
-_adjective("expensive pricier priciest", "price cost", 1)
-_adjective("cheap cheaper cheapest", "price cost", -1)
-_adjective("hot hotter hottest warm warmer warmest", "temperature", 1)
-_adjective("cold colder coldest cool cooler coolest", "temperature", -1)
-_adjective("rainy rainier rainiest wet wetter wettest", "precipitation rain", 1)
-_adjective("old older oldest", "age", 1)
-_adjective("young younger youngest", "age", -1)
-_adjective("weigh", "mass weight", 1)
-_adjective("powerful", "horsepower power", 1)
-_adjective("profitable", "profit", 1)
 
 DIRECTIONS = {
     **dict.fromkeys(
@@ -269,28 +163,11 @@ MORE_OR_LESS = {
 YEAR_ROUND = "yearround"
 """Stands for "of the year": the same month of every year."""
 
-PHRASES: tuple[tuple[str, str], ...] = (
-    (r"\bmiles[ -]per[ -](?:us )?gallon\b", "mileage"),
-    (r"\b(?:fuel|gas) (?:economy|efficiency|mileage)\b", "mileage"),
-    (r"\bmost (?:fuel[- ])?efficient\b", "highest mileage"),
-    (r"\bleast (?:fuel[- ])?efficient\b", "lowest mileage"),
-    (r"\bmore (?:fuel[- ])?efficient\b", "higher mileage"),
-    (r"\bless (?:fuel[- ])?efficient\b", "lower mileage"),
-    (r"\bengine (?:size|capacity|displacement)\b", "displacement"),
-    (r"\bnumber of cylinders\b", "cylinders"),
-    (r"\bdew point\b", "dewpoint"),
+_PHRASES: tuple[tuple[str, str], ...] = (
+    *map(tuple, _ALIASES["phrases"]),
     (r"\bhours? of (?:the )?day\b|\btime of (?:the )?day\b", "hour"),
     (r"\bmonths? of (?:the )?year\b", f"month {YEAR_ROUND}"),
     (r"\bdays? of (?:the )?week\b", "weekday"),
-    (r"\bwind(?:iest)\b", "highest wind speed"),
-    (r"\bwindier\b", "higher wind speed"),
-    (r"\bwindy\b", "wind speed"),
-    (r"\bleast wind speed\b", "lowest wind speed"),
-    (r"\b(?:calmest)\b", "lowest wind speed"),
-    (r"\b(?:strongest|highest) winds?\b(?! (?:speed|gust))", "highest wind speed"),
-    (r"\bsuvs?\b", "sport utility"),
-    (r"\bfour[- ]wheel\b", "4-wheel"),
-    (r"\btwo[- ]wheel\b", "2-wheel"),
     (r"\bmost (?:common|frequent|popular)\b", "commonest"),
     (r"\bleast (?:common|frequent|popular)\b", "rarest"),
     (r"\b(?:appears?|occurs?) (?:the )?most(?: (?:often|frequently))?\b", "commonest"),
@@ -307,53 +184,19 @@ _MAKE = re.compile(
     re.IGNORECASE,
 )
 
-VALUE_WORDS: dict[str, tuple[str, ...]] = {
-    "petrol": ("regular", "premium", "midgrade", "petrol", "gasoline"),
-    "gasoline": ("regular", "premium", "midgrade", "gasoline", "petrol"),
-    "ev": ("electricity", "electric"),
-    "electric": ("electricity", "electric"),
-    "gas": ("cng", "natural gas"),
-    "female": ("f", "w", "woman", "women"),
-    "male": ("m", "man", "men"),
-}
-"""A word of a question -> values (whole, lower case) that it stands for."""
-
-ROW_NOUNS: dict[str, Form] = {
-    "vehicle": _stems("car cars automobile auto vehicle"),
-    "car": _stems("car vehicle automobile auto"),
-    "penguin": _stems("penguin bird animal"),
-    "weather": _stems("weather observation measurement reading"),
-    "plane": _stems("plane aircraft airplane"),
-    "airport": _stems("airport"),
-    "airline": _stems("airline carrier"),
-    "employee": _stems("employee worker staff"),
-    "customer": _stems("customer client"),
-    "order": _stems("order"),
-    "sale": _stems("sale"),
-}
-"""A word of a dataset's name -> words that mean one of its rows."""
-
-STOP = _stems(
-    "a an the of in on at for to from with by per and or is are was were be been do does did "
-    "done has "
-    "have had how what which who whose where why me my i we us you it its this that these those "
-    "there "
-    "their they them than then as so if not no yes any all some every each both please show "
-    "display "
-    "give tell list find make draw let can could would will should may might about into out up "
-    "down "
-    "also just only now same but between among across over within during through versus vs when "
-    "much "
-    "many more less very really quite there's ever row record entry data dataset table file sheet "
-    "column field variable value group type kind different various one ones other others get "
-    "see want "
-    "need know like look using use based along against whether while compute calculate answer "
-    "question "
-    "overall per-row respectively case instance available exist exactly approximately here because "
-    "good looking thing still together got shown your our she he his her unit number result mostly "
-    "usual "
-    "observed ask according since name i'd i'm what's how's who's dont isn't aren't doesn't "
-    f"each other {YEAR_ROUND}"
+STOP = stems(
+    "a an the of in on at for to from with by per and or is are was were be been do does did done "
+    "has have had how what which who whose where why me my i we us you it its this that these "
+    "those there their they them than then as so if not no yes any all some every each both please "
+    "show display give tell list find make draw let can could would will should may might about "
+    "into out up down also just only now same but between among across over within during through "
+    "versus vs when much many more less very really quite there's ever row record entry data "
+    "dataset table file sheet column field variable value group type kind different various one "
+    "ones other others get see want need know like look using use based along against whether "
+    "while compute calculate answer question overall per-row respectively case instance available "
+    "exist exactly approximately here because good looking thing still together got shown your our "
+    "she he his her unit number result mostly usual observed ask according since name i'd i'm "
+    f"what's how's who's dont isn't aren't doesn't {YEAR_ROUND}"
 )
 
 NUMBER_WORDS = {
@@ -366,7 +209,7 @@ MONTHS = (
     "august", "september", "october", "november", "december",
 )  # fmt: skip
 
-GENERIC = _stems("number name id type value code date total count key index study sample other")
+GENERIC = stems("number name id type value code date total count key index study sample other")
 """Words of column names that do not tell columns apart on their own."""
 
 
@@ -393,9 +236,8 @@ class Word:
     quoted: bool = False
 
 
-_GLUED = re.compile(
-    rf"(?<![\w.])(\d[\d,.]*)(?:{'|'.join(sorted(STRIPPED | {'mpg'}))})\b", re.IGNORECASE
-)
+_GLUED_UNITS = "|".join(sorted(STRIPPED | {_ALIASES["written with numbers"]}))
+_GLUED = re.compile(rf"(?<![\w.])(\d[\d,.]*)(?:{_GLUED_UNITS})\b", re.IGNORECASE)
 """A number with its unit, written as one word: "32F", "4000g"."""
 
 _TOKEN = re.compile(
@@ -408,7 +250,7 @@ _BRACKET = re.compile(r"[\(\[\{]([^)\]}]*)[\)\]}]")
 def replace_phrases(text: str, known: frozenset[Form] = frozenset()) -> str:
     """Replace ways of saying one thing; a phrase that is a column's own name stays as it is."""
     text = _GLUED.sub(r"\1", _MAKE.sub("show ", text))
-    for pattern, replacement in PHRASES:
+    for pattern, replacement in _PHRASES:
 
         def swap(found: re.Match[str], replacement: str = replacement) -> str:
             said = frozenset(stem(part) for part in re.split(r"[\W_]+", found.group()) if part)
@@ -458,14 +300,44 @@ def name_tokens(name: str) -> tuple[str, ...]:
     return tuple(stem(part) for part in parts)
 
 
-def spoken(name: str) -> str:
-    """Return a column name as a person would say it, without its unit."""
-    if name in SPOKEN:
-        return SPOKEN[name]
-    bare = re.sub(r"\s+", " ", without_unit(name).replace("_", " ")).strip()
-    return bare or name
+def spoken(column: ColumnProfile) -> str:
+    """Return a column's name as a user would say it, without its unit."""
+    if column.words is not None and column.words.label:
+        return column.words.label
+    if column.name in _ALIASES["spoken"]:
+        return str(_ALIASES["spoken"][column.name])
+    bare = re.sub(r"\s+", " ", without_unit(column.name).replace("_", " ")).strip()
+    return bare or column.name
 
 
-def token_forms(token: str) -> Form:
-    """Return the words of a question that one word of a column name stands for."""
-    return ABBREVIATIONS.get(token, frozenset()) | {token}
+def names_of(column: ColumnProfile) -> tuple[str, ...]:
+    """Return what a question may call a column: its name, and those of its dictionary."""
+    own = column.words
+    return (column.name, own.label, *own.synonyms) if own is not None else (column.name,)
+
+
+def token_forms(token: str, column: ColumnProfile) -> Form:
+    """Return the words of a question that one word of a column's name stands for."""
+    return _aliases(NAMES, token, column) | {token}
+
+
+def partial_words(tokens: Iterable[str], column: ColumnProfile) -> Form:
+    """Return the words that fit a column of this name only in part."""
+    return frozenset[str]().union(*(_aliases(PARTIAL, token, column) for token in tokens))
+
+
+def words_beside(tokens: Iterable[str], column: ColumnProfile) -> Form:
+    """Return the words that may stand beside those of the name and only repeat what it is."""
+    return frozenset[str]().union(*(_aliases(BESIDE, token, column) for token in tokens))
+
+
+def _aliases(table: dict[str, Form], token: str, column: ColumnProfile) -> Form:
+    return table.get(token, frozenset()) if column.words is None else frozenset()
+
+
+def value_words(word: str, column: ColumnProfile) -> Sequence[str]:
+    """Return the values of a column, in lower case, that a word of a question stands for."""
+    if column.words is None:
+        return VALUE_WORDS.get(word, ())
+    listed = (texts for said, texts in column.words.values.items() if stem(said) == word)
+    return [text.casefold() for texts in listed for text in texts]

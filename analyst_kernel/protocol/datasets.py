@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,22 @@ class ValueCount(Record):
 
     value: str
     count: int
+
+
+class ColumnWords(Record):
+    """What a dictionary (``NAME.dictionary.json`` beside the dataset's file) says of a column.
+
+    Attributes:
+        label: How users call the column.
+        unit: What its numbers are measured in.
+        synonyms: Other names of the column.
+        values: A word of a question -> the values that it stands for.
+    """
+
+    label: str = Field(default="", max_length=100)
+    unit: str = Field(default="", max_length=20)
+    synonyms: tuple[Annotated[str, Field(max_length=100)], ...] = Field(default=(), max_length=50)
+    values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class ColumnProfile(Record):
@@ -39,6 +55,7 @@ class ColumnProfile(Record):
         max_length: Longest text in characters.
         share_number, share_date: Of text values, the share (0 to 1) that reads as a number or date.
         date_format: The strptime format of dates kept as text, where one was found.
+        words: From the dataset's own dictionary, if it has one that names the column.
     """
 
     name: str
@@ -61,6 +78,7 @@ class ColumnProfile(Record):
     share_number: float | None = None
     share_date: float | None = None
     date_format: str | None = None
+    words: ColumnWords | None = None
 
 
 class DataWarning(Record):
@@ -117,6 +135,7 @@ class DatasetProfile(Record):
         duplicate_rows: Exact duplicates; ``None`` where it was not counted.
         sampled: Whether statistics come from a sample; ``sample_note`` then says how it was taken.
         warnings: What spoils naive analysis.
+        row_words: Words for one row of the table, from the dataset's own dictionary.
     """
 
     dataset: Dataset
@@ -127,3 +146,4 @@ class DatasetProfile(Record):
     sampled: bool = False
     sample_note: str = ""
     warnings: tuple[DataWarning, ...] = ()
+    row_words: tuple[str, ...] = ()

@@ -177,7 +177,7 @@ async def test_monthly_stamps_are_whole_months():
 
 async def test_what_stands_for_missing_is_no_temperature():
     warning = DataWarning(
-        code="sentinel", message="-999 occurs 8 times, far from all", column="Temperatur °C"
+        code="sentinel", message="-999 occurs 8 times.", column="Temperatur °C", values=("-999",)
     )
     played = await play("measure", STATIONS, "average temperatur by station", warning)
     real_ones = STATIONS[STATIONS["Temperatur °C"] > -900]
@@ -189,7 +189,7 @@ async def test_what_stands_for_missing_is_no_temperature():
 async def test_a_total_row_is_left_out():
     survey = pd.DataFrame({"id": [*map(str, range(1, 41)), "Total"], "score": [5] * 40 + [200]})
     warning = DataWarning(
-        code="total-rows", message="1 row looks like a total ('Total'); leave it out.", column="id"
+        code="total-rows", message="1 row looks like a total.", column="id", values=("Total",)
     )
     played = await play("survey", survey, "average score", warning)
     assert played.answer.startswith("The average `score` is 5, over 40 rows")

@@ -37,7 +37,7 @@ def count(task: DataTask) -> Recipe:
     """How many rows there are, or how many meet the conditions."""
     if not task.filters:
         return row_count(task)
-    columns = tuple(dict.fromkeys(found.column for found in task.filters))
+    columns = tuple({found.column.name: found.column for found in task.filters}.values())
     rows = prepare(task, ())
     source = task.profile.dataset.name
     whole = f"{source}_rows" if task.profile.dataset.load == "view" else source

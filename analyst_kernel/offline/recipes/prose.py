@@ -12,7 +12,7 @@ from typing import Any
 
 from analyst_kernel.offline.column_roles import is_number, number_as_text
 from analyst_kernel.offline.task import DataTask, Filter, TimeAxis
-from analyst_kernel.offline.words import MONTHS, mark_of, name_tokens, spoken, unit_of
+from analyst_kernel.offline.words import MONTHS, UNITS, mark_of, name_tokens, spoken, unit_of
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 _MONEY = frozenset("$ € £ ¥ USD EUR GBP CHF".split())
@@ -61,13 +61,13 @@ def item(value: Any, column: ColumnProfile | None = None) -> str:
     if isinstance(value, tuple):
         return ", ".join(item(part) for part in value)
     if isinstance(value, bool) and column is not None:
-        return f"{spoken(column.name)} {str(value).lower()}"
+        return f"{spoken(column)} {str(value).lower()}"
     is_month = column is not None and name_tokens(column.name)[-1:] == ("month",)
     if is_month and isinstance(value, int) and 1 <= value <= 12:
         return MONTHS[value - 1].capitalize()
     plain = column is None or name_tokens(column.name)[-1:] == ("year",) or not is_number(column)
     if isinstance(value, int | float) and not plain and column is not None:
-        return f"{spoken(column.name)} {value}"
+        return f"{spoken(column)} {value}"
     return str(value)
 
 
@@ -93,7 +93,7 @@ def listed(parts: Iterable[str]) -> str:
 
 def called(column: ColumnProfile) -> str:
     """Return a column's name for prose: ``city mileage (`cty`)``, ``body mass``."""
-    said = spoken(column.name)
+    said = spoken(column)
     if any(letter.isdigit() for letter in said):
         return f"`{column.name}`"  # a number of a name is not to be read as one of the answer's
     if said == column.name and said.islower():
@@ -106,15 +106,23 @@ def called(column: ColumnProfile) -> str:
 
 def unit(column: ColumnProfile, profile: DatasetProfile) -> str:
     """Return the unit of a column: as its name states it, or as known of this kind of table."""
-    names = set(profile.dataset.columns) or {c.name for c in profile.columns}
-    if column.name in ("cty", "hwy") and {"cty", "hwy"} <= names:
-        return "mpg"
+    if column.words is not None and column.words.unit:
+        return column.words.unit
+    if _known_unit(column, profile):
+        return _known_unit(column, profile)["unit"]
     if number_as_text(column):
         place = next((i for i, c in enumerate(profile.columns) if c.name == column.name), -1)
         shown = [one.value for one in column.top]
         shown += [str(row[place]) for row in profile.head if 0 <= place < len(row) and row[place]]
         return unit_of(column.name) or mark_of(shown)
     return unit_of(column.name)
+
+
+def _known_unit(column: ColumnProfile, profile: DatasetProfile) -> dict[str, str]:
+    """Return what is known of this column's unit in this kind of table; empty if nothing is."""
+    names = profile.dataset.columns or tuple(c.name for c in profile.columns)
+    known = UNITS.get(column.name, {})
+    return known if known.get("only with") in names and column.words is None else {}
 
 
 def measured_unit(task: DataTask) -> str:
@@ -133,13 +141,13 @@ def measured_label(task: DataTask) -> str:
     if task.statistic == "rows" or not task.measures:
         return "rows"
     if task.statistic == "distinct":
-        return f"different values of {spoken(task.measures[0].name)}"
+        return f"different values of {spoken(task.measures[0])}"
     return axis_label(task.measures[0], task.profile)
 
 
 def axis_label(column: ColumnProfile, profile: DatasetProfile) -> str:
     """Return a chart's axis label with the unit."""
-    said, of = spoken(column.name), unit(column, profile)
+    said, of = spoken(column), unit(column, profile)
     return f"{said} ({of})" if of else said
 
 
@@ -147,10 +155,14 @@ def unit_notes(task: DataTask) -> tuple[str, ...]:
     """Say where units come from, or that there is none."""
     notes = []
     for column in task.measures:
-        of = unit(column, task.profile)
-        if of == "mpg":
-            notes.append(f"`{column.name}` is taken to be in miles per US gallon (mpg).")
-        elif not of and column.kind == "number" and task.statistic not in COUNTED:
+        known = _known_unit(column, task.profile)
+        if known:
+            notes.append(f"`{column.name}` is taken to be in {known['in full']}.")
+        elif (
+            not unit(column, task.profile)
+            and column.kind == "number"
+            and task.statistic not in COUNTED
+        ):
             notes.append(f"The data state no unit for `{column.name}`.")
     return tuple(notes)
 
