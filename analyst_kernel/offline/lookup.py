@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from analyst_kernel.offline.reader import FoundValue
-from analyst_kernel.offline.recipes.recipe import Cell, quoted
-from analyst_kernel.offline.recipes.rows import stays
+from analyst_kernel.offline.recipes.recipe import Cell, Code, code, quoted
+from analyst_kernel.offline.recipes.rows import stays, table_of
 from analyst_kernel.offline.task import LookUp
 from analyst_kernel.offline.words import stem
 
@@ -21,61 +21,26 @@ def lookup_goal(reading: LookUp) -> str:
 
 
 def lookup_cell(reading: LookUp) -> Cell:
-    """Write the cell that searches."""
-    name = reading.profile.dataset.name
-    columns = ", ".join(quoted(column) for column in reading.columns)
-    phrases = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
-    values = f"{name}[column]"
-    if stays(reading.profile):
-        return Cell("lookup", lookup_goal(reading)[:90], _search_on_disk(reading), 1)
-    code = [
-        "import re",
-        "",
-        "found = []",
-        f"for column in [{columns}]:",
-        f"    counts = {values}.dropna().astype(str).value_counts()",
-        f"    for phrase, word in {{{phrases}}}.items():",
-        '        pattern = rf"(?<!\\w){re.escape(word)}s?(?!\\w)"',
-        "        hits = counts[counts.index.str.contains(pattern, case=False, regex=True)]",
-        (
-            "        found += [(phrase, column, value, n) for value, n in "
-            "hits.head(5).to_dict().items()]"
-        ),
-        '{"found": found}',
-    ]
-    return Cell("lookup", lookup_goal(reading)[:90], "\n".join(code), 1)
+    """Write the cell that searches.
 
-
-def _search_on_disk(reading: LookUp) -> str:
-    """Write the search of a dataset on disk: a query per column, which brings the hits alone."""
-    table = reading.profile.dataset.name
+    A dataset on disk is searched by a query per column, which brings the hits alone.
+    """
+    table = table_of(reading.profile)
+    listing = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
+    values = {"table": table, "columns": reading.columns, "phrases": Code(listing)}
+    purpose = lookup_goal(reading)[:90]
+    if not stays(reading.profile):
+        return Cell("lookup", purpose, code("rows", "lookup", **values), 1)
     words = " OR ".join(
         f"contains(lower(value), {_sql_text(_bare(phrase).lower())})" for phrase in reading.phrases
     )
-    columns = ", ".join(quoted(column) for column in reading.columns)
-    phrases = ", ".join(f"{quoted(p)}: {quoted(_bare(p))}" for p in reading.phrases)
     query = (
         "SELECT value, count(*) AS n "
         f"FROM (SELECT CAST({{name}} AS VARCHAR) AS value FROM {table}) "
         f"WHERE {words} "
         "GROUP BY value ORDER BY n DESC, value"
     )
-    code = [
-        "import re",
-        "",
-        "import duckdb",
-        "",
-        "found = []",
-        f"for column in [{columns}]:",
-        "    name = '\"' + column.replace('\"', '\"\"') + '\"'",
-        f"    counts = duckdb.sql(f{quoted(query)}).fetchall()",
-        f"    for phrase, word in {{{phrases}}}.items():",
-        '        pattern = re.compile(rf"(?<!\\w){re.escape(word)}s?(?!\\w)", re.IGNORECASE)',
-        "        hits = [(value, n) for value, n in counts if pattern.search(value)]",
-        "        found += [(phrase, column, value, n) for value, n in hits[:5]]",
-        '{"found": found}',
-    ]
-    return "\n".join(code)
+    return Cell("lookup", purpose, code("rows", "lookup on disk", query=query, **values), 1)
 
 
 def _sql_text(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
@@ -37,9 +37,21 @@ from analyst_kernel.offline.answers import (
 from analyst_kernel.offline.lookup import lookup_cell, lookup_goal, read_lookup
 from analyst_kernel.offline.progress import RecipeProgress, follow
 from analyst_kernel.offline.reader import FoundValue, Known, interpret
-from analyst_kernel.offline.recipes.index import recipe_for
+from analyst_kernel.offline.recipes.columns import (
+    count,
+    distinct,
+    distribution,
+    outliers,
+    scalar,
+    top_rows,
+    top_values,
+)
+from analyst_kernel.offline.recipes.groups import best_per_group, groups
 from analyst_kernel.offline.recipes.recipe import Cell, Recipe
-from analyst_kernel.offline.task import AskWhich, DataTask, LookUp, Ready, Unclear
+from analyst_kernel.offline.recipes.relation import compare, correlation
+from analyst_kernel.offline.recipes.tables import join, missing, profile
+from analyst_kernel.offline.recipes.time import trend
+from analyst_kernel.offline.task import AskWhich, DataTask, Intent, LookUp, Ready, Unclear
 from analyst_kernel.offline.transcript import (
     CELL_TOOLS,
     Conversation,
@@ -115,6 +127,25 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start : start + _CHUNK]
 
 
+RECIPES: dict[Intent, Callable[[DataTask], Recipe]] = {
+    "profile": profile,
+    "missing": missing,
+    "distribution": distribution,
+    "top_values": top_values,
+    "top_rows": top_rows,
+    "groups": groups,
+    "best_per_group": best_per_group,
+    "scalar": scalar,
+    "trend": trend,
+    "compare": compare,
+    "correlation": correlation,
+    "outliers": outliers,
+    "count": count,
+    "distinct": distinct,
+    "join": join,
+}
+"""Every intent has its recipe; a test holds the two together."""
+
 _MOST_ASKED = 2
 _MOST_SEARCHES = 2
 _ODD = "an output did not have the expected form"
@@ -181,7 +212,9 @@ def _understand(
         reading = interpret(talk.question, talk.datasets, known, earlier=talk.earlier)
         match reading:
             case Ready():
-                return _Understood(reading.task, recipe_for(reading.task), tuple(searches))
+                return _Understood(
+                    reading.task, RECIPES[reading.task.intent](reading.task), tuple(searches)
+                )
             case Unclear():
                 return reading
             case AskWhich():

@@ -9,13 +9,6 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from analyst_kernel.offline.recipes.charts import (
-    bar_values,
-    chart_cell,
-    grouped_digits,
-    is_month,
-    time_ticks,
-)
 from analyst_kernel.offline.recipes.prose import (
     axis_label,
     called,
@@ -34,14 +27,19 @@ from analyst_kernel.offline.recipes.prose import (
 from analyst_kernel.offline.recipes.recipe import (
     AnswerDraft,
     Cell,
+    Code,
     KeyValue,
     Recipe,
     Results,
+    bar_values,
+    chart_cell,
+    code,
+    grouped_digits,
     identifier,
-    quoted,
+    is_month,
+    time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import SHARE, basis, dropped, prepare
-from analyst_kernel.offline.recipes.time import AGGREGATE
+from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, basis, dropped, prepare
 from analyst_kernel.offline.task import DataTask
 from analyst_kernel.protocol.datasets import ColumnProfile
 
@@ -50,51 +48,31 @@ def groups(task: DataTask) -> Recipe:
     """A statistic of a measure per group (or per two groups), ranked."""
     numbers = () if task.statistic == "distinct" else task.measures
     rows = prepare(task, (*task.groups, *task.measures), numeric=numbers)
-    keys = [column.name for column in task.groups] or [rows.time or ""]
-    by = ", ".join(map(quoted, keys))
+    keys = [column.name for column in task.groups] or [rows.time]
     ranked_by = " and ".join(keys)
     table = identifier("by", *keys)
     show = task.top or 10
-    ascending = task.direction < 0 or task.statistic == "min"
-    if task.measures or task.part:
-        measure = quoted(SHARE if task.part else task.measures[0].name)
-        method = AGGREGATE[task.statistic]
-        compute = [
-            f"grouped = {rows.frame}.groupby([{by}]{rows.observed})[{measure}]",
-            f'{table} = grouped.agg(value="{method}", rows="size")',
-            f'{table} = {table}.sort_values("value", ascending={ascending})',
-        ]
-        overall = f'"overall": round(float({rows.frame}[{measure}].{method}()), 4),'
-    else:
-        compute = [
-            f'{table} = {rows.frame}.groupby([{by}]{rows.observed}).size().to_frame("value")',
-            f'{table}["rows"] = {table}["value"]',
-            f'{table} = {table}.sort_values("value", ascending={ascending})',
-        ]
-        overall = f'"overall": len({rows.frame}),'
-    if len(keys) == 1:
-        compute.append(f"{table}.index = {table}.index.get_level_values(0)")
-    compute += [
-        f"display({table}.head({max(show, 10)}).round(2))",
-        "",
-        "{",
-        f'    "groups": len({table}),',
-        f"    {overall}",
-        f'    "shown": {show},',
-        f'    "values": {table}["value"].head({show}).round(4).to_dict(),',
-        f'    "rows": {table}["rows"].head({show}).to_dict(),',
-        f'    "last": {table}["value"].tail(1).round(4).to_dict(),',
-        f'    "rows of last": {table}["rows"].tail(1).to_dict(),',
-        "}",
-    ]
+    measure = SHARE if task.part else task.measures[0].name if task.measures else ""
+    method = AGGREGATE[task.statistic]
+    compute = code(
+        "groups",
+        "groups",
+        frame=rows.frame,
+        observed=rows.observed,
+        keys=keys,
+        table=table,
+        measure=measure,
+        method=str(method),
+        method_name=method,
+        ascending=task.direction < 0 or task.statistic == "min",
+        show=show,
+        listed=max(show, 10),
+    )
     drawn = _drawn(task)
+    bars = code("groups", "bars", table=table, drawn=drawn, names=_bar_names(task, len(keys)))
     chart = chart_cell(
-        [
-            f"shown = {table}.head({drawn}).iloc[::-1]",
-            *_bar_names(task, len(keys)),
-            'bars = ax.barh(names, shown["value"])',
-            *bar_values("shown", task),
-        ],
+        bars,
+        after=bar_values(task),
         title=f"{capital(of_measure(task))} by {ranked_by}{_left_out(task, drawn)}",
         x=measured_label(task),
         y=ranked_by,
@@ -108,7 +86,7 @@ def groups(task: DataTask) -> Recipe:
         "Draw the groups as bars",
         "State the answer with its numbers",
     )
-    cells = (*rows.cells, Cell("groups", goals[1], "\n".join(compute), 2), chart)
+    cells = (*rows.cells, Cell("groups", goals[1], compute, 2), chart)
     return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
 
 
@@ -120,17 +98,17 @@ def _drawn(task: DataTask) -> int:
     return max(groups, 1) if few else min(max(task.top or 10, 10), 20)
 
 
-def _bar_names(task: DataTask, keys: int) -> list[str]:
+def _bar_names(task: DataTask, keys: int) -> list[Code]:
     if keys > 1:
         joined = '", ".join(map(str, names))'
         if _drawn(task) > 10:  # no room for a second line
-            return [f"names = [{joined} for names in shown.index]"]
+            return [Code(f"names = [{joined} for names in shown.index]")]
         wrapped = f"textwrap.fill({joined}, 36)"
-        return ["import textwrap", "", f"names = [{wrapped} for names in shown.index]"]
+        return [Code("import textwrap\n"), Code(f"names = [{wrapped} for names in shown.index]")]
     if task.time is not None and not task.groups and is_month(task.time):
         names = "[calendar.month_name[int(number)] for number in shown.index]"
-        return ["import calendar", f"names = {names}"]
-    return ["names = [str(name)[:40] for name in shown.index]"]
+        return [Code("import calendar"), Code(f"names = {names}")]
+    return [Code("names = [str(name)[:40] for name in shown.index]")]
 
 
 def _left_out(task: DataTask, drawn: int) -> str:
@@ -219,54 +197,36 @@ def _single_key(task: DataTask) -> ColumnProfile | None:
 def best_per_group(task: DataTask) -> Recipe:
     """For each group, the periods (or items) with the highest or lowest value."""
     entity, part = _entity_and_part(task)
-    needed = (*task.groups, *task.measures)
-    rows = prepare(task, needed, numeric=task.measures)
-    entity_name = entity.name if entity is not None else (rows.time or "")
-    part_name = part.name if part is not None else (rows.time or "")
+    rows = prepare(task, (*task.groups, *task.measures), numeric=task.measures)
+    entity_name = entity.name if entity is not None else rows.time
+    part_name = part.name if part is not None else rows.time
     measure = task.measures[0]
-    method = AGGREGATE[task.statistic]
     table = identifier(task.statistic, measure.name)
     word = "lowest" if task.direction < 0 else "highest"
-    compute = [
-        f"largest = {rows.frame}[{quoted(part_name)}].value_counts().head(8).index",
-        f"shown_rows = {rows.frame}[{rows.frame}[{quoted(part_name)}].isin(largest)]",
-        f"{table} = shown_rows.pivot_table(",
-        (
-            f"    index={quoted(entity_name)}, columns={quoted(part_name)}, "
-            f'values={quoted(measure.name)}, aggfunc="{method}"{rows.observed}'
-        ),
-        ")",
-        f"display({table}.round(2))",
-        "",
-        f"{word} = {{}}",
-        f"for name in {table}.columns:",
-        f"    ranked = {table}[name].dropna().sort_values(ascending={task.direction < 0})",
-        f"    {word}[name] = ranked.head(3).round(4).to_dict()",
-        (
-            f"opposite = {{name: {table}[name].dropna().sort_values(ascending={task.direction > 0})"
-            f".head(1).round(4).to_dict() for name in {table}.columns}}"
-        ),
-        f'{{"{word}": {word}, "opposite": opposite, "rows shown": len(shown_rows)}}',
-    ]
-    over_time = entity is None or (task.time is not None and entity == task.time.column)
-    draw = (
-        [
-            f"for name in {table}.columns:",
-            f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
-            f"ax.legend(title={quoted(part_name)})",
-            *time_ticks(task, f"{table}.index"),
-            *grouped_digits("y", task),
-        ]
-        if over_time
-        else [
-            f"{table}.T.head(12).plot.bar(ax=ax)",
-            f'ax.legend(title={quoted(entity_name)}, bbox_to_anchor=(1.02, 1), loc="upper left")',
-            'plt.setp(ax.get_xticklabels(), rotation=20, ha="right")',
-            *grouped_digits("y", task),
-        ]
+    compute = code(
+        "groups",
+        "best",
+        frame=rows.frame,
+        observed=rows.observed,
+        entity=entity_name,
+        part=part_name,
+        measure=measure.name,
+        method=str(AGGREGATE[task.statistic]),
+        table=table,
+        word=Code(word),
+        word_text=word,
+        low=task.direction < 0,
+        high=task.direction > 0,
     )
+    over_time = entity is None or (task.time is not None and entity == task.time.column)
     chart = chart_cell(
-        draw,
+        code("time", "lines", table=table, legend=part_name)
+        if over_time
+        else code("groups", "bars of best", table=table, entity=entity_name),
+        after=[
+            *(time_ticks(task, f"{table}.index") if over_time else ()),
+            *grouped_digits("y", task),
+        ],
         title=f"{capital(of_measure(task))} by {entity_name} and {part_name}",
         x=entity_name if over_time else part_name,
         y=axis_label(measure, task.profile),
@@ -279,7 +239,7 @@ def best_per_group(task: DataTask) -> Recipe:
         f"Draw it per {entity_name} for each {part_name}",
         f"Name the {word} {entity_name} of each {part_name}",
     )
-    cells = (*rows.cells, Cell("best", "Rank within each group", "\n".join(compute), 2), chart)
+    cells = (*rows.cells, Cell("best", "Rank within each group", compute, 2), chart)
     return Recipe(goals, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
 
 
@@ -287,13 +247,7 @@ def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfil
     """Return what is ranked and within what; ``None`` is the time axis cut by grain."""
     if task.time is None:
         return task.groups[0], task.groups[1]
-    period = task.time.column if task.time.grain == "value" else None
-    if task.groups and task.assumptions and _RANKED_IN_PERIODS in task.assumptions:
-        return task.groups[0], period
-    return period, task.groups[0]
-
-
-_RANKED_IN_PERIODS = "Groups are ranked within each period."
+    return (task.time.column if task.time.grain == "value" else None), task.groups[0]
 
 
 def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> AnswerDraft:

@@ -1,6 +1,9 @@
-"""What a recipe is: ordered cells, and an answer made from what they showed.
+"""What a recipe is: ordered cells of code, and an answer made from what they showed.
 
-A recipe is a pure value; running it is the turn machine's work.
+The code stands in ``templates``, one file per kind of recipe, in the percent format that Jupyter
+tools use: ``# %% key`` begins a cell, ``«x»`` inserts a value, ``#: if x`` is a line of the
+template. A value that is inserted becomes a Python literal, as data must never become code; only
+:class:`Code` is inserted as it stands.
 """
 
 from __future__ import annotations
@@ -8,9 +11,15 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
+
+import jinja2
+
+from analyst_kernel.offline.task import DataTask, TimeAxis
+from analyst_kernel.offline.words import name_tokens
 
 Shown: TypeAlias = Mapping[str, Any]
 """What a cell showed last: a dict of plain values, as read back from its output."""
@@ -77,27 +86,170 @@ class Recipe:
     goals: tuple[str, ...]
     cells: tuple[Cell | Callable[[Results], Cell | None], ...]
     compose: Callable[[Results], AnswerDraft]
-    datasets: tuple[str, ...] = field(default=())
+    datasets: tuple[str, ...] = ()
 
 
-def quoted(text: str) -> str:
+class Code(str):
+    """Text that stands in a template as it is; everything else becomes a literal."""
+
+    __slots__ = ()
+
+
+def quoted(text: str) -> Code:
     """Return a Python string literal of any text."""
-    return json.dumps(text, ensure_ascii=False)
+    return Code(json.dumps(text, ensure_ascii=False))
 
 
-def identifier(*parts: str) -> str:
+def identifier(*parts: str) -> Code:
     """Return a readable Python name made of the parts."""
     name = re.sub(r"\W+", "_", "_".join(parts).lower(), flags=re.ASCII).strip("_")[:40].rstrip("_")
     if not name or name[0].isdigit() or keyword.iskeyword(name):
         name = f"values_{name}".rstrip("_")
-    return name
+    return Code(name)
 
 
-def quoted_list(texts: Iterable[str]) -> str:
-    """Return a Python list of string literals."""
-    return f"[{', '.join(map(quoted, texts))}]"
-
-
-def sql_name(name: str) -> str:
+def sql_name(name: str) -> Code:
     """Return an SQL identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
+    return Code('"' + name.replace('"', '""') + '"')
+
+
+def literal(value: object) -> Code:
+    """Return the Python expression of a value that a template inserts."""
+    if isinstance(value, Code):
+        return value
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list | tuple):
+        return Code(f"[{', '.join(map(literal, value))}]")
+    assert value is None or isinstance(value, bool | int | float), value
+    return Code(repr(value))
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("analyst_kernel.offline.recipes"),
+    autoescape=False,  # noqa: S701 - Python, no HTML; `finalize` escapes all that is not code
+    undefined=jinja2.StrictUndefined,
+    finalize=literal,
+    variable_start_string="«",
+    variable_end_string="»",
+    trim_blocks=True,
+)
+
+
+@cache
+def _template(kind: str, key: str) -> jinja2.Template:
+    assert _TEMPLATES.loader is not None
+    source, _, _ = _TEMPLATES.loader.get_source(_TEMPLATES, f"{kind}.py.jinja")
+    sections = dict(part.split("\n", 1) for part in source.split("# %% ")[1:])
+    # Jinja's own line statements would take the blank lines after them along.
+    tagged = re.sub(r"^#: (.+)$", r"{% \1 %}", sections[key], flags=re.MULTILINE)
+    return _TEMPLATES.from_string(tagged)
+
+
+def code(kind: str, key: str, **values: object) -> Code:
+    """Return the code of the cell ``key`` of the template ``kind``, with the values inserted."""
+    return Code(_template(kind, key).render(values).removesuffix("\n"))
+
+
+def chart_cell(
+    body: str,
+    *,
+    title: str,
+    x: str,
+    y: str,
+    step: int,
+    purpose: str,
+    after: Sequence[str] = (),
+    grid: str = "both",
+    size: str = "(8, 5)",
+) -> Cell:
+    """Return a cell that draws ``body`` on ``ax`` and labels it; ``after`` are lines about axes."""
+    text = code(
+        "chart",
+        "chart",
+        body=Code(body),
+        after=[Code(line) for line in after],
+        size=Code(size),
+        title=plain(title[:1].upper() + title[1:]),
+        x=plain(x),
+        y=plain(y),
+        grid=grid,
+    )
+    return Cell("chart", purpose, text, step, optional=True)
+
+
+def time_ticks(task: DataTask, index: str) -> list[str]:
+    """Return lines that name the points of a time axis: months by name, years as whole numbers."""
+    axis = task.time
+    if axis is None:
+        return []
+    if axis.grain in ("month", "quarter", "week", "day"):
+        return [
+            f"every = -(-len({index}) // 12)",
+            f"ax.set_xticks({index}[::every])",
+            'ax.tick_params(axis="x", rotation=45)',
+        ]
+    if is_month(axis):
+        return [
+            "import calendar",
+            f"months = [int(month) for month in {index}]",
+            "ax.set_xticks(months, [calendar.month_abbr[month] for month in months])",
+        ]
+    if axis.grain == "hour of day" or (axis.grain == "value" and axis.column.distinct <= 12):
+        return [f"ax.set_xticks(list({index}))"]
+    return ["ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))"]
+
+
+def is_month(axis: TimeAxis) -> bool:
+    """Whether the points of the axis are months by their numbers."""
+    if axis.grain == "month of year":
+        return True
+    low, high = axis.column.minimum, axis.column.maximum
+    return (
+        axis.grain == "value"
+        and name_tokens(axis.column.name)[-1:] == ("month",)
+        and isinstance(low, int | float)
+        and isinstance(high, int | float)
+        and 1 <= low <= high <= 12
+    )
+
+
+def grouped_digits(side: str, task: DataTask) -> list[str]:
+    """Return the line that writes big numbers of an axis as 1,000,000, where there may be some."""
+    measure = task.measures[0] if task.measures else None
+    high = measure.maximum if measure is not None else None
+    counted = task.statistic in ("sum", "rows", "distinct") and not task.part
+    big = counted or (isinstance(high, int | float) and high >= 1000) or high is None
+    return [f'ax.{side}axis.set_major_formatter("{{x:,.10g}}")'] if big and not task.part else []
+
+
+def bar_values(task: DataTask) -> list[str]:
+    """Return lines that write its value beside each bar of ``bars``, with room for it."""
+    return [
+        *code("chart", "bar values", digits=Code(_digits(task))).splitlines(),
+        *grouped_digits("x", task),
+    ]
+
+
+def _digits(task: DataTask) -> str:
+    """Return the format of a value beside its bar."""
+    measure = task.measures[0] if task.measures else None
+    high = measure.maximum if measure is not None else None
+    if measure is not None and task.statistic in ("mean", "median") and measure.p75 is not None:
+        high = measure.p75  # one far value must not take the decimals of all the others
+    known = float(high) if isinstance(high, int | float) else None
+    if task.part:
+        return ",.2f"
+    if task.statistic in ("rows", "distinct") or not task.measures:
+        return ","
+    if known is not None and known < 10:
+        return ",.3g"
+    big = task.statistic == "sum" or (known is not None and known >= 1000)
+    return ",.0f" if big else ",.2f"
+
+
+def plain(text: str) -> str:
+    """Keep matplotlib from reading dollar signs as mathematics, and drop code marks."""
+    text = " ".join(text.split())
+    short = text if len(text) <= 90 else text[:89] + "…"
+    return short.replace("`", "").replace("$", r"\$")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analyst_kernel.offline.recipes.charts import chart_cell, grouped_digits
 from analyst_kernel.offline.recipes.prose import (
     axis_label,
     called,
@@ -23,12 +22,16 @@ from analyst_kernel.offline.recipes.prose import (
 from analyst_kernel.offline.recipes.recipe import (
     AnswerDraft,
     Cell,
+    Code,
     KeyValue,
     Recipe,
     Results,
+    chart_cell,
+    code,
+    grouped_digits,
     quoted,
 )
-from analyst_kernel.offline.recipes.rows import Prepared, basis, dropped, prepare, stays, variable
+from analyst_kernel.offline.recipes.rows import basis, dropped, prepare, stays, variable
 from analyst_kernel.offline.task import DataTask
 
 _GROUPS = 8
@@ -44,47 +47,28 @@ def correlation(task: DataTask) -> Recipe:
     rows = prepare(task, (x, y, *task.groups), numeric=(x, y))
     a, b = variable(x, task), variable(y, task)
     if a == b:
-        b += "_2"
-    compute = [
-        "import numpy as np",
-        "",
-        f"{a} = {rows.frame}[{quoted(x.name)}]",
-        f"{b} = {rows.frame}[{quoted(y.name)}]",
-        f"varied = {a}.nunique() > 1 and {b}.nunique() > 1",
-        f"slope, intercept = np.polyfit({a}, {b}, 1) if varied else (np.nan, np.nan)",
-        f"upper_half = {a} > {a}.median()",
-        *_within(task, rows),
-        "{",
-        f'    "r": round(float({a}.corr({b})), 4) if varied else None,',
-        f'    "rank correlation": round(float({a}.rank().corr({b}.rank())), 4)',
-        "    if varied",
-        "    else None,",
-        '    "slope": round(float(slope), 6),',
-        f'    "median split": round(float({a}.median()), 4),',
-        f'    "mean of upper half": round(float({b}[upper_half].mean()), 4),',
-        '    "rows of upper half": int(upper_half.sum()),',
-        f'    "mean of lower half": round(float({b}[~upper_half].mean()), 4),',
-        '    "rows of lower half": int((~upper_half).sum()),',
-        *(['    "within": within,'] if task.groups else []),
-        "}",
-    ]
-    frame, drawn = rows.frame, ""
-    sample: list[str] = []
-    if stays(task.profile) and (task.profile.dataset.rows or 0) > _POINTS:
-        frame = f"{rows.frame}_drawn"
-        few = f"min(len({rows.frame}), {_POINTS})"
-        sample = [f"{frame} = {rows.frame}.sample({few}, random_state=1)"]
-        drawn = f" ({_POINTS:,} rows drawn at random)"
+        b = Code(f"{b}_2")
+    group = task.groups[0] if task.groups else None
+    sampled = stays(task.profile) and (task.profile.dataset.rows or 0) > _POINTS
+    shared = {
+        "frame": rows.frame,
+        "a": a,
+        "b": b,
+        "x": x.name,
+        "y": y.name,
+        "group": group.name if group is not None else None,
+    }
     chart = chart_cell(
-        [
-            *sample,
-            *_points(task, frame),
-            "if varied:",
-            f"    ends = np.array([{a}.min(), {a}.max()])",
-            '    ax.plot(ends, intercept + slope * ends, color="black", label="linear fit")',
-            "    ax.legend()",
-        ],
-        title=f"{axis_label(y, task.profile)} against {axis_label(x, task.profile)}{drawn}",
+        code(
+            "relation",
+            "scatter",
+            **shared,
+            drawn=Code(f"{rows.frame}_drawn") if sampled else rows.frame,
+            points=_POINTS if sampled else 0,
+            coloured=group is not None and group.distinct <= _GROUPS,
+        ),
+        title=f"{axis_label(y, task.profile)} against {axis_label(x, task.profile)}"
+        + (f" ({_POINTS:,} rows drawn at random)" if sampled else ""),
         x=axis_label(x, task.profile),
         y=axis_label(y, task.profile),
         step=3,
@@ -96,40 +80,9 @@ def correlation(task: DataTask) -> Recipe:
         "Draw them as a scatter plot",
         "State the answer with its numbers",
     )
-    cells = (
-        *rows.cells,
-        Cell("relation", "Compute correlation and slope", "\n".join(compute), 2),
-        chart,
-    )
+    compute = code("relation", "relation", **shared, most=_GROUPS)
+    cells = (*rows.cells, Cell("relation", "Compute correlation and slope", compute, 2), chart)
     return Recipe(goals, cells, lambda shown: _tell_relation(task, shown))
-
-
-def _within(task: DataTask, rows: Prepared) -> list[str]:
-    """Return lines that correlate inside each of the largest groups, where groups are asked for."""
-    if not task.groups:
-        return []
-    x, y = (quoted(column.name) for column in task.measures[:2])
-    key = quoted(task.groups[0].name)
-    return [
-        f"largest = {rows.frame}[{key}].value_counts().head({_GROUPS}).index",
-        "within = {}",
-        "for name in largest:",
-        f"    part = {rows.frame}[{rows.frame}[{key}] == name]",
-        f"    if part[{x}].nunique() > 1 and part[{y}].nunique() > 1:",
-        f"        r = round(float(part[{x}].corr(part[{y}])), 4)",
-        '        within[name] = {"r": r, "rows": len(part)}',
-    ]
-
-
-def _points(task: DataTask, frame: str) -> list[str]:
-    """Return lines that draw the rows, in a colour for each group where there are few of them."""
-    x, y = (quoted(column.name) for column in task.measures[:2])
-    if not task.groups or task.groups[0].distinct > _GROUPS:
-        return [f"ax.scatter({frame}[{x}], {frame}[{y}], s=14, alpha=0.5)"]
-    return [
-        f"for name, part in {frame}.groupby({quoted(task.groups[0].name)}):",
-        f"    ax.scatter(part[{x}], part[{y}], s=14, alpha=0.5, label=str(name)[:48])",
-    ]
 
 
 def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
@@ -213,48 +166,24 @@ def compare(task: DataTask) -> Recipe:
     """How a measure differs between groups."""
     group, measure = task.groups[0], task.measures[0]
     rows = prepare(task, (group, measure), numeric=(measure,))
-    key, value = quoted(group.name), quoted(measure.name)
-    side, lines = _sides(task, rows)
+    single = all(member.whole and len(member.values) == 1 for member in task.members)
+    whole_values = [member.values[0] for member in task.members] if single else []
     fliers = ", showfliers=False" if stays(task.profile) else ""
-    compute = [
-        *lines,
-        f"grouped = {rows.frame}.groupby({side}{rows.observed})[{value}]",
-        'summary = grouped.agg(["mean", "median", "std", "size"])',
-        'summary = summary.rename(columns={"size": "rows"}).sort_values("mean", ascending=False)',
-        "display(summary.round(2))",
-        "",
-        "first, last = summary.iloc[0], summary.iloc[-1]",
-        'difference = first["mean"] - last["mean"]',
-        'error = (first["std"] ** 2 / first["rows"] + last["std"] ** 2 / last["rows"]) ** 0.5',
-        "{",
-        '    "groups": len(summary),',
-        '    "rows compared": int(summary["rows"].sum()),',
-        '    "mean": summary["mean"].round(4).head(8).to_dict(),',
-        '    "median": summary["median"].round(4).head(8).to_dict(),',
-        '    "rows": summary["rows"].head(8).to_dict(),',
-        '    "lowest": summary["mean"].tail(1).round(4).to_dict(),',
-        '    "difference": round(float(difference), 4),',
-        (
-            '    "difference in percent": '
-            'round(float(100 * difference / last["mean"]), 2) if last["mean"] else None,'
-        ),
-        '    "95 % interval": [',
-        "        round(float(difference - 1.96 * error), 4),",
-        "        round(float(difference + 1.96 * error), 4),",
-        "    ],",
-        "}",
-    ]
+    compute = code(
+        "relation",
+        "compare",
+        frame=rows.frame,
+        observed=rows.observed,
+        group=group.name,
+        measure=measure.name,
+        sides=[] if single else [(m.label, m.values, m.whole) for m in task.members],
+        kept=whole_values,
+        as_text=Code(".astype(str)" if group.kind == "bool" else ""),
+        by=group.name if single else Code("side"),
+    )
     chart = chart_cell(
-        [
-            "import textwrap",
-            "",
-            "names = list(summary.index[:8])",
-            f"ax.boxplot([grouped.get_group(name) for name in names]{fliers})",
-            "labels = [textwrap.fill(str(name)[:44], 22) for name in names]",
-            "turn = 20 if len(labels) * min(max(map(len, labels)), 22) > 70 else 0",
-            "ax.set_xticks(range(1, len(labels) + 1), labels, rotation=turn)",
-            *grouped_digits("y", task),
-        ],
+        code("relation", "boxes", fliers=Code(fliers)),
+        after=grouped_digits("y", task),
         title=f"{axis_label(measure, task.profile)} by {group.name}"
         + (" (outliers not drawn)" if fliers else ""),
         x=group.name,
@@ -264,38 +193,13 @@ def compare(task: DataTask) -> Recipe:
         grid="y",
     )
     goals = (
-        f"Check which rows have {key} and {value}",
+        f"Check which rows have {quoted(group.name)} and {quoted(measure.name)}",
         f"Compare {called(measure)} between the groups",
         "Draw the groups as box plots",
         "State the difference with its numbers",
     )
-    cells = (
-        *rows.cells,
-        Cell("compare", "Compare mean, median and spread", "\n".join(compute), 2),
-        chart,
-    )
+    cells = (*rows.cells, Cell("compare", "Compare mean, median and spread", compute, 2), chart)
     return Recipe(goals, cells, lambda shown: _tell_comparison(task, shown))
-
-
-def _sides(task: DataTask, rows: Prepared) -> tuple[str, list[str]]:
-    """Return what to group by, and the lines that make it."""
-    key = quoted(task.groups[0].name)
-    cell = f"{rows.frame}[{key}]"
-    if not task.members:
-        return key, []
-    if all(member.whole and len(member.values) == 1 for member in task.members):
-        listing = ", ".join(quoted(member.values[0]) for member in task.members)
-        text = cell if task.groups[0].kind != "bool" else f"{cell}.astype(str)"
-        return key, [f"{rows.frame} = {rows.frame}[{text}.isin([{listing}])]"]
-    lines = ["side = pd.Series(None, index=" + f'{rows.frame}.index, dtype="object")']
-    for member in task.members:
-        if member.whole:
-            listing = ", ".join(map(quoted, member.values))
-            rule = f"{cell}.isin([{listing}])"
-        else:
-            rule = f"{cell}.str.contains({quoted(member.values[0])}, case=False, regex=False)"
-        lines.append(f"side[{rule}] = {quoted(member.label)}")
-    return "side", ["import pandas as pd", "", *lines]
 
 
 def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:

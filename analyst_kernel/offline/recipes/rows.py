@@ -1,28 +1,39 @@
-"""The first cell of a recipe: which rows and columns are used, and what is missing.
+"""The first cells of a recipe: which rows and columns are used, and what is missing.
 
-Writes code; runs nothing.
+Of a dataset that stays on disk, a query brings what is needed into memory, in few bytes. Writes SQL
+and Python; runs nothing.
 """
 
 from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analyst_kernel.offline.column_roles import is_date, number_as_text, sentinels, totals
 from analyst_kernel.offline.recipes.prose import condition, figure, listed, rows_of
 from analyst_kernel.offline.recipes.recipe import (
     Cell,
+    Code,
     Shown,
+    code,
     identifier,
+    literal,
     quoted,
-    quoted_list,
     sql_name,
 )
 from analyst_kernel.offline.task import DataTask, Filter
 from analyst_kernel.offline.words import decimal_comma
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
+
+AGGREGATE = {
+    **{name: Code(name) for name in ("mean", "median", "sum", "min", "max", "std")},
+    "distinct": Code("nunique"),
+    "rows": Code("size"),
+    "share": Code("mean"),
+}
+"""Statistic -> the method of a pandas group-by."""
 
 SHARE = "share in percent"
 """The column that :func:`prepare` adds for the condition whose share is asked: 100 or 0."""
@@ -38,12 +49,17 @@ CUTS = {
 }
 
 
-def variable(column: ColumnProfile, task: DataTask) -> str:
+def table_of(profile: DatasetProfile) -> Code:
+    """Return the variable, or the view, that the setup cell loads a dataset into."""
+    return Code(profile.dataset.name)
+
+
+def variable(column: ColumnProfile, task: DataTask) -> Code:
     """Return a variable for a column's values that hides no dataset, builtin or name in use."""
     name = identifier(column.name)
     datasets = {profile.dataset.name for profile in (task.profile, *task.others)}
     taken = name in datasets or name in _IN_USE or hasattr(builtins, name)
-    return f"{name}_values" if taken else name
+    return Code(f"{name}_values") if taken else name
 
 
 _IN_USE = frozenset(
@@ -65,10 +81,10 @@ class Prepared:
     """
 
     cells: tuple[Cell, ...]
-    frame: str
-    selected: str
+    frame: Code
+    selected: Code
     time: str = ""
-    observed: str = ""
+    observed: Code = Code("")  # noqa: RUF009
 
 
 def prepare(
@@ -86,142 +102,118 @@ def prepare(
         numeric: Those of them that have to be numbers.
         labels: Columns that ``selected`` also has to have.
     """
-    name = task.profile.dataset.name
-    columns = (*columns, *(found.column for found in task.part))
-    needed = list(dict.fromkeys(column.name for column in columns))
-    if task.time is not None and task.time.column.name not in needed:
-        needed.insert(0, task.time.column.name)
-    axis = task.time
+    name = table_of(task.profile)
+    axis, on_disk = task.time, stays(task.profile)
+    needed = list(dict.fromkeys(c.name for c in (*columns, *(part.column for part in task.part))))
+    if axis is not None and axis.column.name not in needed:
+        needed.insert(0, axis.column.name)
     cells: list[Cell] = []
-    source = name
     few: list[ColumnProfile] = []
-    if stays(task.profile):
-        source = f"{name}_rows"
+    source = name
+    if on_disk:
+        source = Code(f"{name}_rows")
         loaded = [*needed, *(found.column.name for found in task.filters)]
         loaded += [*(label for label, _ in totals(task.profile)), *(one.name for one in labels)]
         cells.append(load_cell(task.profile, list(dict.fromkeys(loaded)), source))
         changed = (*numeric, *((axis.column,) if axis is not None else ()))
         few = [one for one in categories(task.profile, needed) if one not in changed]
-    frame = f"{name}_used"
+    frame = Code(f"{name}_used")
     summed = totals(task.profile) if numeric else ()
-    selected = f"{name}_selected" if task.filters or summed else source
-    lines = _selection(selected, source, task, summed)
-    listing = ", ".join(quoted(column) for column in needed)
-    lines.append(f"{frame} = {selected}[[{listing}]].copy()" if needed else f"{frame} = {selected}")
-    masked, cleaning = _numbers(frame, task, numeric)
-    lines += cleaning
-    if axis is not None and axis.grain != "value":
-        lines.append(f"{frame}[{quoted(axis.column.name)}] = {_as_date(frame, axis.column)}")
-    if needed:
-        copy = ".copy()" if axis is not None or task.part or few else ""
-        lines += [f"missing = {frame}.isna().sum().to_dict()", f"{frame} = {frame}.dropna(){copy}"]
-        lines += without_unused(frame, few)
-    if task.part:
-        met = " & ".join(_tests(frame, task.part))
-        lines.append(f"{frame}[{quoted(SHARE)}] = 100.0 * ({met})")
+    tests = _tests(source, task.filters)
+    tests += [f"(~{_cell(source, label)}.isin({literal(texts)}))" for label, texts in summed]
+    selected = Code(f"{name}_selected") if tests else source
     time, cutting = _periods(frame, task, needed)
-    lines += cutting
-    lines += ["", "{", f'    "rows": len({source}),']
-    if task.filters:
-        lines.append(f'    "condition": {quoted(condition(task.filters))},')
-        lines.append(f'    "rows selected": len({selected}),')
-    if summed:
-        marked = {label: list(texts) for label, texts in summed}
-        lines.append(f'    "rows with totals": int({source}.isin({marked!r}).any(axis=1).sum()),')
-    if masked:
-        lines.append('    "taken as missing": taken_as_missing,')
-    if needed:
-        lines.append('    "missing": missing,')
-    lines += [f'    "rows used": len({frame}),', "}"]
-    code = "\n".join(lines)
-    if "pd." in code:
-        code = "import pandas as pd\n\n" + code
-    cells.append(Cell("rows", "Check the rows used and what is missing", code, 1))
+    dates = axis is not None and axis.grain != "value"
+    text = code(
+        "rows",
+        "rows",
+        source=source,
+        selected=selected,
+        frame=frame,
+        tests=[Code(f"{test} &") for test in tests[:-1]] + [Code(test) for test in tests[-1:]],
+        needed=needed,
+        converted=[
+            (_cell(frame, column.name), _as_number(frame, column))
+            for column in numeric
+            if number_as_text(column)
+        ],
+        masked=list(_masked(frame, task, numeric)),
+        dates=_cell(frame, axis.column.name) if axis is not None else None,
+        date=_as_date(frame, axis.column) if axis is not None and dates else None,
+        copy=Code(".copy()" if axis is not None or task.part or few else ""),
+        categories=[_cell(frame, column.name) for column in few],
+        met=Code(" & ".join(_tests(frame, task.part))),
+        cutting=[Code(line) for line in cutting],
+        condition=condition(task.filters),
+        totals=Code(repr({label: list(texts) for label, texts in summed}) if summed else ""),
+    )
+    if "pd." in text:
+        text = Code(f"import pandas as pd\n\n{text}")
+    cells.append(Cell("rows", "Check the rows used and what is missing", text, 1))
     # Without it, an older pandas makes a group of every category that could be.
-    observed = ", observed=True" if stays(task.profile) else ""
+    observed = Code(", observed=True" if on_disk else "")
     return Prepared(tuple(cells), frame, selected, time, observed)
 
 
-def _periods(frame: str, task: DataTask, needed: Sequence[str]) -> tuple[str, list[str]]:
+def _cell(frame: Code, name: str) -> Code:
+    return Code(f"{frame}[{quoted(name)}]")
+
+
+def _masked(
+    frame: Code, task: DataTask, numeric: Sequence[ColumnProfile]
+) -> Iterator[tuple[str, Code, tuple[int, ...], Code]]:
+    """Yield what hides the numbers that stand for missing values, and counts them first."""
+    for column in numeric:
+        values, cell = sentinels(column, task.profile), _cell(frame, column.name)
+        if values:
+            counts = ", ".join(f"{value}: int(({cell} == {value}).sum())" for value in values)
+            yield column.name, cell, values, Code(counts)
+
+
+def _periods(frame: Code, task: DataTask, needed: Sequence[str]) -> tuple[str, list[str]]:
     """Return the column with the periods, and the lines that make it."""
     axis = task.time
     if axis is None:
         return "", []
     time = axis.column.name
+    dates = _cell(frame, time)
     if axis.grain == "value":
-        cell = f"{frame}[{quoted(time)}]"
-        return time, [f"{cell} = {cell}.astype(int)"] if axis.column.nulls else []
-    dates = f"{frame}[{quoted(time)}]"
+        return time, [f"{dates} = {dates}.astype(int)"] if axis.column.nulls else []
     time = axis.word if axis.word not in needed else f"{axis.word} of {time}"
     small = cut_period(frame, dates, axis.grain, quoted(time)) if stays(task.profile) else []
-    plain = f"{frame}[{quoted(time)}] = {dates}{CUTS[axis.grain].format(dates)}"
-    return time, small or [plain]
-
-
-def _selection(
-    selected: str, source: str, task: DataTask, summed: Sequence[tuple[str, tuple[str, ...]]]
-) -> list[str]:
-    """Return lines that keep the rows that meet the conditions and are no totals of others."""
-    tests = _tests(source, task.filters)
-    tests += [f"(~{source}[{quoted(label)}].isin({quoted_list(texts)}))" for label, texts in summed]
-    return [f"{selected} = {source}[", *_joined(tests), "]"] if tests else []
-
-
-def _numbers(
-    frame: str, task: DataTask, numeric: Sequence[ColumnProfile]
-) -> tuple[bool, list[str]]:
-    """Return lines that make numbers of texts, and hide numbers that stand for missing values."""
-    lines: list[str] = []
-    counted: list[str] = []
-    hidden: list[str] = []
-    for column in numeric:
-        cell = f"{frame}[{quoted(column.name)}]"
-        if number_as_text(column):
-            lines.append(f"{cell} = {_as_number(frame, column)}")
-        values = sentinels(column, task.profile)
-        if values:
-            counts = ", ".join(f"{value}: int(({cell} == {value}).sum())" for value in values)
-            counted.append(f"    {quoted(column.name)}: {{{counts}}},")
-            hidden.append(f"{cell} = {cell}.mask({cell}.isin({list(values)}))")
-    if counted:
-        lines += ["taken_as_missing = {", *counted, "}", *hidden]
-    return bool(counted), lines
+    return time, small or [f"{_cell(frame, time)} = {dates}{CUTS[axis.grain].format(dates)}"]
 
 
 _NO_DIGITS = r"[eE](?![+-]?[0-9])|(?<![0-9.])[eE]|[^0-9.eE+-]"
 """What is no part of a number; an "e" is one between digits only ("1e5", but not "12 EUR")."""
 
 
-def _as_number(frame: str, column: ColumnProfile) -> str:
-    text = f"{frame}[{quoted(column.name)}].astype(str)"
+def _as_number(frame: Code, column: ColumnProfile) -> Code:
+    text = f"{_cell(frame, column.name)}.astype(str)"
     if decimal_comma(item.value for item in column.top):
         text += '.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)'
     text += f'.str.replace(r"{_NO_DIGITS}", "", regex=True)'
-    return f'pd.to_numeric({text}, errors="coerce")'
+    return Code(f'pd.to_numeric({text}, errors="coerce")')
 
 
-def _as_date(frame: str, column: ColumnProfile) -> str:
+def _as_date(frame: Code, column: ColumnProfile) -> Code:
     known = column.date_format if column.kind == "text" else None
     form = f"format={quoted(known)}, " if known is not None else ""
-    return f'pd.to_datetime({frame}[{quoted(column.name)}], {form}errors="coerce")'
+    return Code(f'pd.to_datetime({_cell(frame, column.name)}, {form}errors="coerce")')
 
 
-def _tests(source: str, filters: Sequence[Filter]) -> list[str]:
+def _tests(source: Code, filters: Sequence[Filter]) -> list[str]:
     tests = []
     for found in filters:
         if found.negated:
-            tests.append(f"{source}[{quoted(found.column.name)}].notna()")
+            tests.append(f"{_cell(source, found.column.name)}.notna()")
         tests.append(f"{'~' if found.negated else ''}({_condition(source, found)})")
     return tests
 
 
-def _joined(tests: Sequence[str]) -> list[str]:
-    return [f"    {test}" + (" &" if i + 1 < len(tests) else "") for i, test in enumerate(tests)]
-
-
-def _condition(source: str, found: Filter) -> str:
+def _condition(source: Code, found: Filter) -> str:
     column = found.column
-    cell = f"{source}[{quoted(column.name)}]"
+    cell: str = _cell(source, column.name)
     if found.part or (is_date(column) and found.operator != "contains"):
         cell = f"{_as_date(source, column)}.dt.{found.part or 'year'}"
     elif column.kind == "text" and isinstance(found.values[0], float):
@@ -305,9 +297,9 @@ def categories(profile: DatasetProfile, names: Sequence[str]) -> list[ColumnProf
     ]
 
 
-def load_cell(profile: DatasetProfile, names: Sequence[str], target: str) -> Cell:
+def load_cell(profile: DatasetProfile, names: Sequence[str], target: Code) -> Cell:
     """Write the query that brings columns into memory as the frame ``target``."""
-    table = profile.dataset.name
+    table = table_of(profile)
     fields, types = [], []
     few = {column.name for column in categories(profile, names)}
     for number, name in enumerate(names, 1):
@@ -317,25 +309,13 @@ def load_cell(profile: DatasetProfile, names: Sequence[str], target: str) -> Cel
             continue
         # Two names may read the same once they are plain.
         kind = identifier(table, name, "values", str(number))
-        types.append(
-            f"CREATE OR REPLACE TYPE {kind} AS ENUM (\n"
-            f"    SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1\n"
-            ");"
-        )
-        fields.append(f"CAST({column} AS {kind}) AS {column}")
-    if types:
-        types.insert(0, "-- Texts of few values become categories: a byte or two a row.")
-    query = "\n".join([*types, f"SELECT {', '.join(fields)}", f"FROM {table}"])
+        types.append((kind, column))
+        fields.append(Code(f"CAST({column} AS {kind}) AS {column}"))
+    query = code("rows", "load", types=types, fields=Code(", ".join(fields)), table=table)
     return Cell("load", "Load the columns needed", query, 1, target)
 
 
-def without_unused(frame: str, columns: Sequence[ColumnProfile]) -> list[str]:
-    """Return lines that forget the categories that no row of ``frame`` has any more."""
-    cells = [f"{frame}[{quoted(column.name)}]" for column in columns]
-    return [f"{cell} = {cell}.cat.remove_unused_categories()" for cell in cells]
-
-
-def cut_period(frame: str, dates: str, grain: str, time: str) -> list[str]:
+def cut_period(frame: Code, dates: Code, grain: str, time: Code) -> list[str]:
     """Return lines that name each row's period, each name once in memory; none for other grains."""
     if grain not in _PERIODS:
         return []
@@ -347,33 +327,3 @@ def cut_period(frame: str, dates: str, grain: str, time: str) -> list[str]:
         f'    [f"{name}" for p in {periods}.categories]',
         ")",
     ]
-
-
-_MANY = 12
-"""Datasets that one answer tells of; it names the others."""
-
-
-def tables_of(task: DataTask) -> tuple[DatasetProfile, ...]:
-    """Return the datasets that the question means, as many as one answer tells of."""
-    return (task.profile, *task.also)[:_MANY]
-
-
-def left_out(task: DataTask) -> tuple[str, ...]:
-    """Name the datasets that were too many."""
-    rest = (task.profile, *task.also)[_MANY:]
-    if not rest:
-        return ()
-    return (f"Not looked at: {listed(f'`{other.dataset.name}`' for other in rest)}.",)
-
-
-def one_row(profile: DatasetProfile, fields: Sequence[str]) -> str:
-    """Return the expression of one row of figures of a dataset on disk."""
-    sql = f"SELECT {', '.join(fields)} FROM {profile.dataset.name}"
-    return f"duckdb.sql({quoted(sql)}).fetchall()[0]"
-
-
-def imports(tables: Sequence[DatasetProfile], *more: str) -> list[str]:
-    """Return the lines that import what the tables, and ``more``, need."""
-    names = [*more, *(("duckdb",) if any(map(stays, tables)) else ())]
-    lines = ["import pandas as pd" if name == "pandas" else f"import {name}" for name in names]
-    return [*sorted(lines), ""] if lines else []

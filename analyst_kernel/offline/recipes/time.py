@@ -1,6 +1,7 @@
 """Recipes along time: one line, or one line per group.
 
-Pure; each takes a task and returns cells and an answer to be.
+Periods that the data cover in part are left out of comparisons of sums and counts. Pure; each
+recipe takes a task and returns cells and an answer to be.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analyst_kernel.offline.column_roles import is_year
-from analyst_kernel.offline.recipes.charts import chart_cell, grouped_digits, time_ticks
 from analyst_kernel.offline.recipes.prose import (
     called,
     capital,
@@ -26,31 +26,23 @@ from analyst_kernel.offline.recipes.prose import (
 from analyst_kernel.offline.recipes.recipe import (
     AnswerDraft,
     Cell,
+    Code,
     KeyValue,
     Recipe,
     Results,
     Shown,
+    chart_cell,
+    code,
+    grouped_digits,
     identifier,
     quoted,
+    time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import SHARE, Prepared, basis, dropped, prepare
+from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, basis, dropped, prepare
 from analyst_kernel.offline.task import DataTask, Grain
 
 _MANY = 6
 """Lines that one chart can carry."""
-
-AGGREGATE = {
-    "mean": "mean",
-    "median": "median",
-    "sum": "sum",
-    "min": "min",
-    "max": "max",
-    "std": "std",
-    "distinct": "nunique",
-    "rows": "size",
-    "share": "mean",
-}
-"""Statistic -> the method of a pandas group-by."""
 
 
 def trend(task: DataTask) -> Recipe:
@@ -74,63 +66,33 @@ def _goals(task: DataTask, time: str) -> tuple[str, ...]:
 
 
 def _one_line(task: DataTask) -> Recipe:
-    rows = prepare(
-        task, task.measures, numeric=() if task.statistic == "distinct" else task.measures
-    )
-    time = rows.time or ""
-    method = AGGREGATE[task.statistic]
-    by = f"{rows.frame}.groupby({quoted(time)}{rows.observed})"
-    if task.part or task.measures:
-        measure = SHARE if task.part else task.measures[0].name
+    assert task.time is not None
+    numbers = () if task.statistic == "distinct" else task.measures
+    rows = prepare(task, task.measures, numeric=numbers)
+    time = rows.time
+    measure = SHARE if task.part else task.measures[0].name if task.measures else ""
+    series = identifier("rows_by", time)
+    if measure:
         series = identifier(task.statistic, "" if task.part else measure, "by", time)
-        compute = [f"{series} = {by}[{quoted(measure)}].{method}()"]
-    else:
-        series = identifier("rows_by", time)
-        compute = [f"{series} = {by}.size()"]
-    compute.append(f"rows_per_period = {by}.size()")
-    if task.statistic == "rows" and task.time is not None and is_year(task.time.column):
-        years = f"range(int({series}.index.min()), int({series}.index.max()) + 1)"
-        compute += [  # a year without rows has none; a line must not run over it
-            f"every_year = {years}",
-            f"{series} = {series}.reindex(every_year, fill_value=0)",
-            "rows_per_period = rows_per_period.reindex(every_year, fill_value=0)",
-        ]
-    compute += [
-        f"display({series}.round(2).to_frame({quoted(task.statistic)}).assign(rows=rows_per_period))",
-        "",
-        f"by_period = {series}.to_dict()",
-        *whole_periods(task, rows),
-        "first, last = min(compared), max(compared)",
-        "lowest = min(compared, key=compared.get)",
-        "highest = max(compared, key=compared.get)",
-        "change = compared[last] - compared[first]",
-        "",
-        "{",
-        '    "periods": len(compared),',
-        '    "first": first,',
-        '    "value in first": round(compared[first], 4),',
-        '    "last": last,',
-        '    "value in last": round(compared[last], 4),',
-        '    "change": round(change, 4),',
-        '    "change in percent": round(100 * change / compared[first], 2)',
-        "    if compared[first]",
-        "    else None,",
-        '    "lowest": lowest,',
-        '    "value in lowest": round(compared[lowest], 4),',
-        '    "highest": highest,',
-        '    "value in highest": round(compared[highest], 4),',
-        '    "rows in first": int(rows_per_period[first]),',
-        '    "rows in last": int(rows_per_period[last]),',
-        '    "median rows per period": float(rows_per_period.median()),',
-        *(SPAN if adds_up(task) else ()),
-        "}",
-    ]
+    partly = has_partial_periods(task)
+    compute = code(
+        "time",
+        "trend",
+        frame=rows.frame,
+        observed=rows.observed,
+        time=time,
+        series=series,
+        picked=_picked(task, measure),
+        # A year without rows has none; a line must not run over it.
+        every_year=task.statistic == "rows" and is_year(task.time.column),
+        statistic=task.statistic,
+        dates=task.time.column.name,
+        period_name=Code(_NAMES[task.time.grain]) if partly else None,
+        slack=_SLACK[task.time.grain] if partly else 0,
+    )
     chart = chart_cell(
-        [
-            f'ax.plot({series}.index, {series}.values, marker="o")',
-            *time_ticks(task, f"{series}.index"),
-            *grouped_digits("y", task),
-        ],
+        code("time", "line", series=series),
+        after=[*time_ticks(task, f"{series}.index"), *grouped_digits("y", task)],
         title=_title(task, time),
         x=time,
         y=measured_label(task),
@@ -138,8 +100,14 @@ def _one_line(task: DataTask) -> Recipe:
         purpose=f"Draw the {of_measure(task)} by {time} as a line",
     )
     purpose = f"Compute the {of_measure(task)} per {time}"
-    cells = (*rows.cells, Cell("trend", purpose, "\n".join(compute), 2), chart)
+    cells = (*rows.cells, Cell("trend", purpose, compute, 2), chart)
     return Recipe(_goals(task, time), cells, lambda shown: _tell_line(task, time, shown))
+
+
+def _picked(task: DataTask, measure: str) -> Code:
+    """Return what follows a group-by: the statistic of the measure, or the number of rows."""
+    method = AGGREGATE[task.statistic]
+    return Code(f"[{quoted(measure)}].{method}()" if measure else ".size()")
 
 
 def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
@@ -219,66 +187,33 @@ def _notes(task: DataTask) -> tuple[str, ...]:
 def _by_group(task: DataTask) -> Recipe:
     group = task.groups[0]
     rows = prepare(task, (group, *task.measures), numeric=task.measures)
-    time, key = rows.time or "", quoted(group.name)
-    compute = _chosen_groups(task, rows)
-    by = f"{rows.frame}.groupby([{quoted(time)}, {key}]{rows.observed})"
+    time = rows.time
     table = identifier(task.statistic, "by", time)
-    method = AGGREGATE[task.statistic]
     measure = SHARE if task.part else task.measures[0].name if task.measures else ""
-    picked = f"[{quoted(measure)}].{method}()" if measure else ".size()"
-    compute += [
-        f"{table} = {by}{picked}.unstack({key})",
-        f"display({table}.round(2))",
-        "",
-        "lines = {}",
-        f"for name in {table}.columns:",
-        f"    values = {table}[name].dropna().to_dict()",
-        "    first, last = min(values), max(values)",
-        "    lines[name] = {",
-        '        "first": first,',
-        '        "value in first": round(values[first], 4),',
-        '        "last": last,',
-        '        "value in last": round(values[last], 4),',
-        '        "change": round(values[last] - values[first], 4),',
-        "    }",
-        '{"groups": len(lines), "rows shown": len(' + rows.frame + '), "lines": lines}',
-    ]
+    whole = all(member.whole for member in task.members)
+    compute = code(
+        "time",
+        "trend by group",
+        frame=rows.frame,
+        observed=rows.observed,
+        time=time,
+        group=group.name,
+        members=[v for member in task.members for v in member.values] if whole else [],
+        many=_MANY if group.distinct > _MANY else 0,
+        table=table,
+        picked=_picked(task, measure),
+    )
     chart = chart_cell(
-        [
-            f"for name in {table}.columns:",
-            f'    ax.plot({table}.index, {table}[name], marker="o", label=str(name))',
-            f"ax.legend(title={quoted(group.name)})",
-            *time_ticks(task, f"{table}.index"),
-            *grouped_digits("y", task),
-        ],
+        code("time", "lines", table=table, legend=group.name),
+        after=[*time_ticks(task, f"{table}.index"), *grouped_digits("y", task)],
         title=f"{_title(task, time)} and {group.name}",
         x=time,
         y=measured_label(task),
         step=3,
         purpose=f"Draw one line per {group.name}"[:80],
     )
-    cells = (
-        *rows.cells,
-        Cell("trend", f"Compute it per {time} and group", "\n".join(compute), 2),
-        chart,
-    )
+    cells = (*rows.cells, Cell("trend", f"Compute it per {time} and group", compute, 2), chart)
     return Recipe(_goals(task, time), cells, lambda shown: _tell_groups(task, shown))
-
-
-def _chosen_groups(task: DataTask, rows: Prepared) -> list[str]:
-    """Keep the members asked for, or the groups with most rows where there are too many lines."""
-    key = f"{rows.frame}[{quoted(task.groups[0].name)}]"
-    if task.members:
-        wanted = [value for member in task.members for value in member.values]
-        listing = ", ".join(map(quoted, wanted))
-        if all(member.whole for member in task.members):
-            return [f"{rows.frame} = {rows.frame}[{key}.isin([{listing}])]"]
-    if task.groups[0].distinct <= _MANY:
-        return []
-    return [
-        f"largest = {key}.value_counts().head({_MANY}).index",
-        f"{rows.frame} = {rows.frame}[{key}.isin(largest)]",
-    ]
 
 
 def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
@@ -328,43 +263,11 @@ _NAMES: dict[Grain, str] = {
 _SLACK: dict[Grain, int] = {"year": 14, "quarter": 7, "month": 3, "week": 1}
 """Days without rows that may stand at the edge of a period that is taken as whole."""
 
-SPAN = (
-    '    "incomplete": incomplete,',
-    '    "data from": str(start.date()),',
-    '    "data to": str(end.date()),',
-)
-"""Entries of the shown result that :func:`incomplete` reads."""
 
-
-def adds_up(task: DataTask) -> bool:
+def has_partial_periods(task: DataTask) -> bool:
     """Whether a period that is cut short has a smaller value for that reason alone."""
     axis = task.time
     return axis is not None and axis.grain in _NAMES and task.statistic in ("sum", "rows")
-
-
-def whole_periods(task: DataTask, rows: Prepared) -> list[str]:
-    """Return lines that make ``compared`` of ``by_period``, without the periods cut short."""
-    axis = task.time
-    if axis is None or not adds_up(task):
-        return ["compared = by_period"]
-    return [
-        f"dates = {rows.frame}[{quoted(axis.column.name)}]",
-        "start, end = dates.min(), dates.max()",
-        "gap = dates.drop_duplicates().sort_values().diff().median()",
-        f"slack = max(pd.Timedelta(days={_SLACK[axis.grain]}), 1.5 * gap)",
-        "",
-        "",
-        "def period(moment):",
-        f"    return {_NAMES[axis.grain]}",
-        "",
-        "",
-        "cut = {period(start)} if period(start - slack) == period(start) else set()",
-        "cut |= {period(end)} if period(end + slack) == period(end) else set()",
-        "compared = {name: value for name, value in by_period.items() if name not in cut}",
-        "if len(compared) < 2:",
-        "    compared, cut = by_period, set()",
-        "incomplete = sorted(cut)",
-    ]
 
 
 def incomplete(shown: Shown) -> tuple[str, ...]:
