@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from analyst_kernel.offline.progress import RecipeProgress
-from analyst_kernel.offline.recipes.prose import condition, figure, rows_of
+from analyst_kernel.offline.recipes.prose import basis, condition, dropped, figure, rows_of
 from analyst_kernel.offline.recipes.recipe import UNREADABLE, AnswerDraft, Recipe
-from analyst_kernel.offline.recipes.rows import basis, dropped
 from analyst_kernel.offline.suggestions import questions_about, richest, suggest_questions
 from analyst_kernel.offline.task import DataTask, Unclear
 from analyst_kernel.protocol.datasets import DatasetProfile

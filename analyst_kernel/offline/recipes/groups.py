@@ -13,7 +13,9 @@ from analyst_kernel.offline.recipes.prose import (
     axis_label,
     called,
     capital,
+    dropped,
     figure,
+    goals,
     item,
     listed,
     measured_label,
@@ -21,6 +23,7 @@ from analyst_kernel.offline.recipes.prose import (
     of_measure,
     period,
     rows_of,
+    sentences,
     unit,
     unit_notes,
 )
@@ -39,7 +42,7 @@ from analyst_kernel.offline.recipes.recipe import (
     is_month,
     time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, basis, dropped, prepare
+from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, prepare
 from analyst_kernel.offline.task import DataTask
 from analyst_kernel.protocol.datasets import ColumnProfile
 
@@ -80,14 +83,9 @@ def groups(task: DataTask) -> Recipe:
         purpose="Draw the groups as bars",
         grid="x",
     )
-    goals = (
-        f"Check which rows have a {ranked_by} and a value",
-        f"Compute the {of_measure(task)} per {ranked_by}",
-        "Draw the groups as bars",
-        "State the answer with its numbers",
-    )
-    cells = (*rows.cells, Cell("groups", goals[1], compute, 2), chart)
-    return Recipe(goals, cells, lambda shown: _tell_groups(task, shown))
+    steps = goals("groups", "groups goals", task=task, ranked_by=ranked_by)
+    cells = (*rows.cells, Cell("groups", steps[1], compute, 2), chart)
+    return Recipe(steps, cells, lambda shown: _tell_groups(task, shown))
 
 
 def _drawn(task: DataTask) -> int:
@@ -124,39 +122,31 @@ def _left_out(task: DataTask, drawn: int) -> str:
 
 def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
     shown, rows = results["groups"], results["rows"]
-    column = _single_key(task)
-    named = _naming(task)
-    of = measured_unit(task)
+    column, named, of = _single_key(task), _naming(task), measured_unit(task)
     values: dict[Any, Any] = shown["values"]
     names = list(values)
     best = names[0]
-    what = of_measure(task)
-    key = called(column) if column is not None else listed(called(c) for c in task.groups)
     rank = "lowest" if task.direction < 0 else "highest"
-    over = f" over {rows_of(shown['rows'][best])}" if task.measures or task.part else ""
-    head = (
-        f"{_first_word(named(best), column)} has the {rank} {what}: "
-        f"{figure(values[best], of)}{over}."
+    last = next(iter(shown["last"]), None)
+    told = sentences(
+        "groups",
+        "groups",
+        task=task,
+        shown=shown,
+        rows=rows,
+        of=of,
+        named=named,
+        values=values,
+        best=best,
+        first=_first_word(named(best), column),
+        what=of_measure(task),
+        key=called(column) if column is not None else listed(called(c) for c in task.groups),
+        rank=rank,
+        over=f" over {rows_of(shown['rows'][best])}" if task.measures or task.part else "",
+        next=[f"{named(name)} ({figure(values[name], of)})" for name in names[1:5]],
+        last=last if last not in names[:5] else None,
+        opposite="highest" if rank == "lowest" or task.statistic == "min" else "lowest",
     )
-    if task.statistic in ("max", "min"):
-        head = (
-            f"By {key}, the {what} is {figure(values[best], of)} for {named(best)} "
-            f"(over {rows_of(shown['rows'][best])})."
-        )
-    sentences = [head]
-    if len(names) > 1:
-        follow = listed(f"{named(name)} ({figure(values[name], of)})" for name in names[1:5])
-        sentences.append(f"Next: {follow}.")
-    other = next(iter(shown["last"]), None)
-    if other is not None and other not in names[:5]:
-        opposite = "highest" if rank == "lowest" or task.statistic == "min" else "lowest"
-        sentences.append(
-            f"The {opposite} of the {figure(shown['groups'])} groups is {named(other)} with "
-            f"{figure(shown['last'][other], of)}."
-        )
-    if task.measures or task.part:
-        sentences.append(f"Over all rows used, the {what} is {figure(shown['overall'], of)}.")
-    sentences.append(basis(task, rows))
     caveats = [*dropped(rows)]
     small = [name for name in names[:5] if shown["rows"][name] < 10]
     if small and (task.measures or task.part):
@@ -166,7 +156,7 @@ def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
     if task.statistic == "mean":
         notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
     picked = tuple(KeyValue(named(name), values[name], of) for name in names[:5])
-    return AnswerDraft(tuple(sentences), picked, (*notes, *task.assumptions), tuple(caveats))
+    return AnswerDraft(told, picked, (*notes, *task.assumptions), tuple(caveats))
 
 
 def _naming(task: DataTask) -> Callable[[Any], str]:
@@ -233,14 +223,9 @@ def best_per_group(task: DataTask) -> Recipe:
         step=3,
         purpose="Draw it for each group",
     )
-    goals = (
-        f"Check which rows have a {entity_name}, a {part_name} and a value",
-        f"Compute the {of_measure(task)} per {part_name} and {entity_name}",
-        f"Draw it per {entity_name} for each {part_name}",
-        f"Name the {word} {entity_name} of each {part_name}",
-    )
+    steps = goals("groups", "best goals", task=task, entity=entity_name, part=part_name, word=word)
     cells = (*rows.cells, Cell("best", "Rank within each group", compute, 2), chart)
-    return Recipe(goals, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
+    return Recipe(steps, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
 
 
 def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfile | None]:
@@ -264,7 +249,7 @@ def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> Answ
     place = "at" if axis is not None else "for"
     winners = []
     values = []
-    sentences = []
+    runners_up = []
     for name, best in ranked.items():
         if not best:
             continue
@@ -282,14 +267,21 @@ def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> Answ
             else ""
         )
         if after:
-            sentences.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
-    head = (
-        f"The {entity} with the {word} {of_measure(task)} is {listed(winners)}, "
-        f"over {rows_of(shown['rows shown'])}."
+            runners_up.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
+    told = sentences(
+        "groups",
+        "best",
+        task=task,
+        shown=shown,
+        rows=rows,
+        entity=entity,
+        word=word,
+        winners=winners,
+        runners_up=runners_up,
     )
     notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
     return AnswerDraft(
-        (head, *sentences, basis(task, rows)),
+        told,
         tuple(values),
         (*notes, *unit_notes(task), *task.assumptions),
         dropped(rows),

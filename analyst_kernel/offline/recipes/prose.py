@@ -10,7 +10,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import jinja2
+
 from analyst_kernel.offline.column_roles import is_number, number_as_text
+from analyst_kernel.offline.recipes.recipe import TEMPLATE_SYNTAX, Shown, section
 from analyst_kernel.offline.task import DataTask, Filter, TimeAxis
 from analyst_kernel.offline.words import MONTHS, UNITS, mark_of, name_tokens, spoken, unit_of
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
@@ -201,3 +204,63 @@ def of_measure(task: DataTask) -> str:
 def capital(sentence: str) -> str:
     """Return the sentence with a capital first letter, unless it starts with code."""
     return sentence[:1].upper() + sentence[1:]
+
+
+def basis(task: DataTask, rows: Shown) -> str:
+    """Say how many rows the answer stands on, and which tables like this one it leaves out."""
+    used, whole = rows["rows used"], rows["rows"]
+    where = f" where {condition(task.filters)}" if task.filters else ""
+    name = f"`{task.profile.dataset.name}`"
+    alike = f", not {listed(f'`{other}`' for other in task.alike)}" if task.alike else ""
+    if used == whole:
+        return f"This uses all {rows_of(whole)} of {name}{alike}."
+    return f"This uses {figure(used)} of the {rows_of(whole)} of {name}{where}{alike}."
+
+
+def dropped(rows: Shown) -> tuple[str, ...]:
+    """Say which rows were left out: missing values, what stands for them, totals."""
+    said = []
+    gaps = [
+        f"{figure(count)} without `{name}`"
+        for name, count in dict(rows.get("missing", {})).items()
+        if count
+    ]
+    if gaps:
+        said.append(f"Rows left out because of missing values: {listed(gaps)}.")
+    for name, found in dict(rows.get("taken as missing", {})).items():
+        for value, count in found.items():
+            said.append(f"{value} in `{name}` is taken to mean a missing value ({rows_of(count)}).")
+    if rows.get("rows with totals"):
+        said.append(f"{rows_of(rows['rows with totals'])} of totals left out.")
+    return tuple(said)
+
+
+def where(task: DataTask) -> str:
+    """Return the conditions as the end of a phrase, or nothing."""
+    return f" where {condition(task.filters)}" if task.filters else ""
+
+
+_PROSE = jinja2.Environment(  # noqa: S701 - see there
+    **TEMPLATE_SYNTAX, finalize=lambda value: str(value).replace("\n", " ")
+)
+_PROSE.globals.update(
+    {
+        function.__name__: function
+        for function in (
+            basis, called, capital, change_of, condition, figure, item, listed, of_measure, period,
+            rows_of, share, where,
+        )
+    }
+)  # fmt: skip
+
+
+def sentences(kind: str, key: str, /, **values: object) -> tuple[str, ...]:
+    """Return the sentences of an answer: in a template, a blank line ends one."""
+    text = section(_PROSE, f"{kind}.md.jinja", key).render(values)
+    parts = (" ".join(part.split("\n")).strip() for part in re.split(r"\n{2,}", text))
+    return tuple(part for part in parts if part)
+
+
+def goals(kind: str, key: str, /, **values: object) -> tuple[str, ...]:
+    """Return the steps of a plan: in a template, one on each line."""
+    return tuple(section(_PROSE, f"{kind}.md.jinja", key).render(values).strip("\n").split("\n"))

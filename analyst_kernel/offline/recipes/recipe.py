@@ -28,7 +28,10 @@ Results: TypeAlias = Mapping[str, Shown]
 """Cell key -> what it showed."""
 
 
-UNREADABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration)
+UNREADABLE = (
+    KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration,
+    jinja2.UndefinedError,
+)  # fmt: skip
 """What reading a result of an unexpected shape raises: a person may have edited the cell."""
 
 
@@ -125,30 +128,31 @@ def literal(value: object) -> Code:
     return Code(repr(value))
 
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("analyst_kernel.offline.recipes"),
-    autoescape=False,  # noqa: S701 - Python, no HTML; `finalize` escapes all that is not code
-    undefined=jinja2.StrictUndefined,
-    finalize=literal,
-    variable_start_string="«",
-    variable_end_string="»",
-    trim_blocks=True,
-)
+TEMPLATE_SYNTAX: dict[str, Any] = {
+    "loader": jinja2.PackageLoader("analyst_kernel.offline.recipes"),
+    "autoescape": False,  # Python and Markdown, no HTML
+    "undefined": jinja2.StrictUndefined,
+    "variable_start_string": "«",
+    "variable_end_string": "»",
+    "trim_blocks": True,
+}
+_CODE = jinja2.Environment(**TEMPLATE_SYNTAX, finalize=literal)  # noqa: S701 - see there
 
 
 @cache
-def _template(kind: str, key: str) -> jinja2.Template:
-    assert _TEMPLATES.loader is not None
-    source, _, _ = _TEMPLATES.loader.get_source(_TEMPLATES, f"{kind}.py.jinja")
+def section(environment: jinja2.Environment, file: str, key: str) -> jinja2.Template:
+    """Return the template of one section (``# %% key``) of a file."""
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, file)
     sections = dict(part.split("\n", 1) for part in source.split("# %% ")[1:])
     # Jinja's own line statements would take the blank lines after them along.
     tagged = re.sub(r"^#: (.+)$", r"{% \1 %}", sections[key], flags=re.MULTILINE)
-    return _TEMPLATES.from_string(tagged)
+    return environment.from_string(tagged)
 
 
-def code(kind: str, key: str, **values: object) -> Code:
+def code(kind: str, key: str, /, **values: object) -> Code:
     """Return the code of the cell ``key`` of the template ``kind``, with the values inserted."""
-    return Code(_template(kind, key).render(values).removesuffix("\n"))
+    return Code(section(_CODE, f"{kind}.py.jinja", key).render(values).removesuffix("\n"))
 
 
 def chart_cell(

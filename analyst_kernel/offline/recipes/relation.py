@@ -10,11 +10,13 @@ from typing import Any
 
 from analyst_kernel.offline.recipes.prose import (
     axis_label,
+    basis,
     called,
-    change_of,
+    dropped,
     figure,
+    goals,
     item,
-    listed,
+    sentences,
     share,
     unit,
     unit_notes,
@@ -31,7 +33,7 @@ from analyst_kernel.offline.recipes.recipe import (
     grouped_digits,
     quoted,
 )
-from analyst_kernel.offline.recipes.rows import basis, dropped, prepare, stays, variable
+from analyst_kernel.offline.recipes.rows import prepare, stays, variable
 from analyst_kernel.offline.task import DataTask
 
 _GROUPS = 8
@@ -74,56 +76,43 @@ def correlation(task: DataTask) -> Recipe:
         step=3,
         purpose="Draw both columns as a scatter plot",
     )
-    goals = (
-        "Check which rows have both values",
-        f"Measure how {called(x)} and {called(y)} move together",
-        "Draw them as a scatter plot",
-        "State the answer with its numbers",
-    )
+    steps = goals("relation", "relation goals", x=x, y=y)
     compute = code("relation", "relation", **shared, most=_GROUPS)
     cells = (*rows.cells, Cell("relation", "Compute correlation and slope", compute, 2), chart)
-    return Recipe(goals, cells, lambda shown: _tell_relation(task, shown))
+    return Recipe(steps, cells, lambda shown: _tell_relation(task, shown))
 
 
 def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
     x, y = task.measures[:2]
     shown, rows = results["relation"], results["rows"]
-    r = shown["r"]
-    ux, uy = unit(x, task.profile), unit(y, task.profile)
+    r, uy = shown["r"], unit(y, task.profile)
+    group = task.groups[0] if task.groups else None
+    within = []
+    if group is not None and r is not None:
+        within = [
+            f"r = {figure(found['r'])} for {item(name, group)} (n = {figure(found['rows'])})"
+            for name, found in shown["within"].items()
+        ]
+    told = sentences(
+        "relation",
+        "relation",
+        task=task,
+        shown=shown,
+        rows=rows,
+        x=x,
+        y=y,
+        ux=unit(x, task.profile),
+        uy=uy,
+        r=r,
+        n=figure(rows["rows used"]),
+        verdict=_verdict(task, r or 0),
+        strength="strong" if abs(r or 0) >= 0.7 else "moderate" if abs(r or 0) >= 0.4 else "weak",
+        group=group,
+        within=within,
+        most=_GROUPS,
+    )
     if r is None:
-        head = f"One of {called(x)} and {called(y)} never changes, so they cannot be related."
-        return AnswerDraft((head, basis(task, rows)), (), task.assumptions, dropped(rows))
-    strength = "strong" if abs(r) >= 0.7 else "moderate" if abs(r) >= 0.4 else "weak"
-    n = figure(rows["rows used"])
-    if abs(r) < 0.1:
-        head = (
-            f"No clear linear relation: {called(x)} and {called(y)} have r = {figure(r)} (n = {n})."
-        )
-    elif r > 0:
-        head = (
-            f"{_verdict(task, r)}ows with more {called(x)} tend to have more {called(y)}; "
-            f"the correlation is {strength} (r = {figure(r)}, n = {n})."
-        )
-    else:
-        head = (
-            f"{_verdict(task, r)}ows with more {called(x)} tend to have less {called(y)}; "
-            f"the correlation is {strength} and negative (r = {figure(r)}, n = {n})."
-        )
-    per = f"per {ux}" if ux else f"per unit of {called(x)}"
-    sentences = [
-        head,
-        (
-            f"Rows with {called(x)} above the median of {figure(shown['median split'], ux)} "
-            f"average {figure(shown['mean of upper half'], uy)} of {called(y)}; the other rows "
-            f"average {figure(shown['mean of lower half'], uy)}."
-        ),
-        (
-            f"A straight line through the points has a slope of {figure(shown['slope'], uy)} "
-            f"{per}; the rank correlation is {figure(shown['rank correlation'])}."
-        ),
-        *_told_within(task, shown),
-        basis(task, rows),
-    ]
+        return AnswerDraft(told, (), task.assumptions, dropped(rows))
     caveats = (
         *dropped(rows),
         "A correlation does not show that one causes the other, and groups in the data may differ.",
@@ -134,25 +123,8 @@ def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
         KeyValue(f"Mean {y.name}, upper half", shown["mean of upper half"], uy),
         KeyValue(f"Mean {y.name}, lower half", shown["mean of lower half"], uy),
     )
-    notes = ["r is Pearson's correlation."]
-    return AnswerDraft(
-        tuple(sentences), values, (*notes, *unit_notes(task), *task.assumptions), caveats
-    )
-
-
-def _told_within(task: DataTask, shown: Mapping[str, Any]) -> list[str]:
-    if not task.groups:
-        return []
-    key = task.groups[0]
-    inside: dict[Any, dict[str, Any]] = shown["within"]
-    if not inside:
-        return [f"Within no group of {called(key)} do both columns vary."]
-    told = (
-        f"r = {figure(found['r'])} for {item(name, key)} (n = {figure(found['rows'])})"
-        for name, found in inside.items()
-    )
-    most = f"the {_GROUPS} largest groups" if key.distinct > _GROUPS else "each group"
-    return [f"Within {most} of {called(key)}: {listed(told)}."]
+    notes = ("r is Pearson's correlation.", *unit_notes(task), *task.assumptions)
+    return AnswerDraft(told, values, notes, caveats)
 
 
 def _verdict(task: DataTask, r: float) -> str:
@@ -192,14 +164,10 @@ def compare(task: DataTask) -> Recipe:
         purpose="Draw the groups as box plots",
         grid="y",
     )
-    goals = (
-        f"Check which rows have {quoted(group.name)} and {quoted(measure.name)}",
-        f"Compare {called(measure)} between the groups",
-        "Draw the groups as box plots",
-        "State the difference with its numbers",
-    )
+    keys = {"key": quoted(group.name), "value": quoted(measure.name)}
+    steps = goals("relation", "compare goals", measure=measure, **keys)
     cells = (*rows.cells, Cell("compare", "Compare mean, median and spread", compute, 2), chart)
-    return Recipe(goals, cells, lambda shown: _tell_comparison(task, shown))
+    return Recipe(steps, cells, lambda shown: _tell_comparison(task, shown))
 
 
 def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
@@ -230,48 +198,33 @@ def _tell_comparison(task: DataTask, results: Results) -> AnswerDraft:
         only = f"{item(names[0])} ({figure(means[names[0]], of)})" if names else "none"
         head = f"There are not two groups to compare: rows with both values exist only for {only}."
         return AnswerDraft((head, basis(task, rows)), (), task.assumptions, dropped(rows))
-    high = names[0]
     low = next(iter(shown["lowest"]))
-    percent = shown["difference in percent"]
+    percent, interval = shown["difference in percent"], shown["95 % interval"]
     relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
-    by = f", {share(percent)}" if relative else ""
-    rank, after = ("higher", "than for") if len(names) == 2 else ("highest", "and lowest for")
-    head = (
-        f"Average {called(measure)} is {rank} for {item(high)} at {figure(means[high], of)} "
-        f"(n = {figure(shown['rows'][high])}) {after} {item(low)} at "
-        f"{figure(shown['lowest'][low], of)}, a difference of "
-        f"{change_of(shown['difference'], of)}{by}."
-    )
     verdict = _judged(task, shown)
-    if verdict:
-        head = f"{verdict}: {head[0].lower()}{head[1:]}"
-    medians = listed(
-        f"{item(name)} {figure(shown['median'][name], of)} (n = {figure(shown['rows'][name])})"
-        for name in names[:5]
+    told = sentences(
+        "relation",
+        "compare",
+        task=task,
+        shown=shown,
+        rows=rows,
+        measure=measure,
+        of=of,
+        means=means,
+        high=names[0],
+        low=low,
+        two=len(names) == 2,
+        by=f", {share(percent)}" if relative else "",
+        verdict=f"{verdict}: a" if verdict else "A",
+        medians=[
+            f"{item(name)} {figure(shown['median'][name], of)} (n = {figure(shown['rows'][name])})"
+            for name in names[:5]
+        ],
+        between=[f"{item(name)} ({figure(means[name], of)})" for name in names[1:-1][:4]],
+        interval=interval,
+        bounded=all(isinstance(end, int | float) for end in interval),
     )
-    sentences = [head, f"Medians: {medians}."]
-    if len(names) > 2:
-        others = listed(f"{item(name)} ({figure(means[name], of)})" for name in names[1:-1][:4])
-        sentences.append(f"In between, by mean: {others}.")
-    interval = shown["95 % interval"]
-    if all(isinstance(end, int | float) for end in interval):
-        sentences.append(
-            f"The 95 % interval of the difference runs from {figure(interval[0], of)} to "
-            f"{figure(interval[1], of)}."
-        )
-    if task.members:
-        sentences.append(
-            f"The compared groups have {figure(shown['rows compared'])} of the "
-            f"{figure(rows['rows'])} "
-            f"rows of `{task.profile.dataset.name}`."
-        )
-    else:
-        sentences.append(basis(task, rows))
-    values = tuple(KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4])
-    notes = [f"Groups of {called(group)} are compared by the arithmetic mean."]
-    return AnswerDraft(
-        tuple(sentences),
-        (*values, KeyValue("Difference", shown["difference"], of)),
-        (*notes, *unit_notes(task), *task.assumptions),
-        dropped(rows),
-    )
+    values = [KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4]]
+    values.append(KeyValue("Difference", shown["difference"], of))
+    notes = (f"Groups of {called(group)} are compared by the arithmetic mean.", *unit_notes(task))
+    return AnswerDraft(told, tuple(values), (*notes, *task.assumptions), dropped(rows))

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analyst_kernel.offline.column_roles import is_date, number_as_text, sentinels, totals
-from analyst_kernel.offline.recipes.prose import condition, figure, listed, rows_of
+from analyst_kernel.offline.recipes.prose import condition
 from analyst_kernel.offline.recipes.recipe import (
     Cell,
     Code,
-    Shown,
     code,
     identifier,
     literal,
@@ -237,38 +236,6 @@ def _condition(source: Code, found: Filter) -> str:
 
 def _whole(value: str | float) -> str | float | int:
     return int(value) if isinstance(value, float) and value == int(value) else value
-
-
-# --- what the first cell says in the answer ---------------------------------------------
-
-
-def basis(task: DataTask, rows: Shown) -> str:
-    """Say how many rows the answer stands on, and which tables like this one it leaves out."""
-    used, whole = rows["rows used"], rows["rows"]
-    where = f" where {condition(task.filters)}" if task.filters else ""
-    name = f"`{task.profile.dataset.name}`"
-    alike = f", not {listed(f'`{other}`' for other in task.alike)}" if task.alike else ""
-    if used == whole:
-        return f"This uses all {rows_of(whole)} of {name}{alike}."
-    return f"This uses {figure(used)} of the {rows_of(whole)} of {name}{where}{alike}."
-
-
-def dropped(rows: Shown) -> tuple[str, ...]:
-    """Say which rows were left out: missing values, what stands for them, totals."""
-    said = []
-    gaps = [
-        f"{figure(count)} without `{name}`"
-        for name, count in dict(rows.get("missing", {})).items()
-        if count
-    ]
-    if gaps:
-        said.append(f"Rows left out because of missing values: {listed(gaps)}.")
-    for name, found in dict(rows.get("taken as missing", {})).items():
-        for value, count in found.items():
-            said.append(f"{value} in `{name}` is taken to mean a missing value ({rows_of(count)}).")
-    if rows.get("rows with totals"):
-        said.append(f"{rows_of(rows['rows with totals'])} of totals left out.")
-    return tuple(said)
 
 
 _FEW = 10_000

@@ -9,10 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from analyst_kernel.offline.column_roles import is_id, is_time, role
-from analyst_kernel.offline.recipes.prose import figure, listed, rows_of, share
+from analyst_kernel.offline.recipes.prose import (
+    figure,
+    listed,
+    rows_of,
+    sentences,
+    share,
+)
 from analyst_kernel.offline.recipes.recipe import (
     AnswerDraft,
     Cell,
@@ -53,7 +58,7 @@ def row_count(task: DataTask) -> Recipe:
     """How many rows there are."""
     tables = tables_of(task)
     facts = [_facts(table, ["count(*)"]) for table in tables]
-    compute = code("overview", "row count", imports=_imports(tables), tables=facts)
+    compute = code("tables", "row count", imports=_imports(tables), tables=facts)
     goals = ("Find the rows that are asked for", "Count them", "State the count")
     cell = Cell("count", "Count the rows", compute, 2)
     return Recipe(goals, (cell,), lambda shown: _tell_rows(task, shown))
@@ -92,9 +97,9 @@ def _imports(tables: Sequence[DatasetProfile], *more: str) -> list[Code]:
 
 def _tell_rows(task: DataTask, results: Results) -> AnswerDraft:
     counts = {str(name): count for name, count in results["count"].items()}
-    said = listed(f"`{name}` has {rows_of(count)}" for name, count in counts.items())
+    said = [f"`{name}` has {rows_of(count)}" for name, count in counts.items()]
     return AnswerDraft(
-        (f"{said}.", "Every row counts once, repeated rows included."),
+        sentences("tables", "row count", said=said),
         tuple(
             KeyValue("Rows" if len(counts) == 1 else f"Rows of {name}", count)
             for name, count in counts.items()
@@ -134,12 +139,12 @@ def _overview(tables: Sequence[DatasetProfile]) -> Code:
         fields += [f"min({name}) IS NOT DISTINCT FROM max({name})" for name in names]
         facts.append(_facts(table, fields))
     listing = Code(", ".join(f"{quoted(name)}: {name}" for name in inside))
-    return code("overview", "overview", imports=_imports(tables), inside=listing, tables=facts)
+    return code("tables", "overview", imports=_imports(tables), inside=listing, tables=facts)
 
 
 def _sizes(tables: Sequence[DatasetProfile]) -> Cell:
     return chart_cell(
-        code("overview", "completeness"),
+        code("tables", "completeness"),
         title="Empty cells by dataset",
         x="share of cells without a value (%)",
         y="dataset",
@@ -170,18 +175,18 @@ def _details(main: DatasetProfile) -> list[Cell]:
 def _numbers(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
     names = [column.name for column in columns]
     if not stays(main):
-        return code("overview", "numbers", frame=table_of(main), columns=names)
+        return code("tables", "numbers", frame=table_of(main), columns=names)
     cells = [sql_name(name) for name in names]
     fields = [f"{figure}({cell})" for cell in cells for figure in ("avg", "min", "max")]
     counted = _facts(main, fields).counted
     frame = table_of(main)
-    return code("overview", "numbers on disk", frame=frame, counted=counted, columns=names)
+    return code("tables", "numbers on disk", frame=frame, counted=counted, columns=names)
 
 
 def _texts(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
     frame, names = table_of(main), [column.name for column in columns]
     if not stays(main):
-        return code("overview", "texts", frame=frame, columns=names)
+        return code("tables", "texts", frame=frame, columns=names)
     queries = []
     for name in names[:3]:
         cell = sql_name(name)
@@ -190,71 +195,48 @@ def _texts(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
             f"WHERE {cell} IS NOT NULL GROUP BY {cell} ORDER BY 2 DESC, 1 LIMIT 3"
         )
         queries.append((name, sql))
-    return code("overview", "texts on disk", frame=frame, queries=queries)
+    return code("tables", "texts on disk", frame=frame, queries=queries)
 
 
 def _tell_profile(task: DataTask, results: Results) -> AnswerDraft:
-    sentences: list[str] = []
-    caveats: list[str] = []
-    values: list[KeyValue] = []
-    uncounted: list[str] = []
+    overview, caveats = results["overview"], []
     tables = {table.dataset.name: table for table in tables_of(task)}
-    for name, table in results["overview"].items():
-        repeats = table["repeated rows"]
-        repeated = "" if repeats is None else f" and {rows_of(repeats)} repeat another one"
-        comma = "," if repeats is None else ";"
-        sentences.append(
-            f"`{name}` has {rows_of(table['rows'])} and {figure(table['columns'])} columns"
-            f"{comma} {figure(table['empty cells'])} cells "
-            f"({share(table['empty cells in percent'])}) are empty{repeated}."
-        )
-        values.append(KeyValue(f"Rows of {name}", table["rows"]))
-        columns = tables[name].columns
-        if len(columns) <= 20:
-            sentences.append(f"Its columns are {listed(f'`{c.name}`' for c in columns)}.")
-        if table["missing"]:
-            gaps = listed(f"`{column}` ({figure(n)})" for column, n in table["missing"].items())
-            sentences.append(f"Most values are missing in {gaps}.")
+    told = sentences(
+        "tables",
+        "profile",
+        overview=overview,
+        columns={name: [f"`{c.name}`" for c in table.columns] for name, table in tables.items()},
+        counts=lambda found: listed(f"`{column}` ({figure(n)})" for column, n in found.items()),
+        ranges=[
+            f"`{name}` from {figure(n['minimum'])} to {figure(n['maximum'])} "
+            f"(mean {figure(n['mean'])})"
+            for name, n in list(results.get("numbers", {}).items())[:4]
+        ],
+        kinds=[
+            f"`{name}` with {figure(found['different values'])} values, most often "
+            f"{next(iter(found['commonest']))} ({rows_of(next(iter(found['commonest'].values())))})"
+            for name, found in list(results.get("texts", {}).items())[:3]
+            if next(iter(found["commonest"]), None) is not None
+        ],
+    )
+    for name, table in overview.items():
         if table["constant columns"]:
             said = listed(f"`{column}`" for column in table["constant columns"])
             caveats.append(f"Columns of `{name}` with at most one value: {said}.")
-        if repeats is None:
-            uncounted.append(f"`{name}`")
-        elif repeats:
+        if table["repeated rows"]:
             caveats.append(f"`{name}` has repeated rows, which count twice in every total.")
+    uncounted = [f"`{name}`" for name, table in overview.items() if table["repeated rows"] is None]
     if uncounted:
         caveats.append(f"Repeated rows were not counted in {listed(uncounted)}, kept on disk.")
-    sentences += _columns_told(results)
-    for table_profile in tables.values():
+    for profiled in tables.values():
         # A warning's numbers stand in no output of this run, so only those without any are told.
-        told = [
+        caveats += [
             f"`{warning.column}`: {warning.message}" if warning.column else warning.message
-            for warning in table_profile.warnings
+            for warning in profiled.warnings
             if warning.code != "constant-column" and not re.search(r"\d", warning.message)
-        ]
-        caveats += told[:4]
-    caveats += _not_covered(task)
-    return AnswerDraft(tuple(sentences), tuple(values), task.assumptions, tuple(caveats))
-
-
-def _columns_told(results: Results) -> list[str]:
-    sentences = []
-    ranges = listed(
-        f"`{name}` from {figure(n['minimum'])} to {figure(n['maximum'])} (mean {figure(n['mean'])})"
-        for name, n in list(results.get("numbers", {}).items())[:4]
-    )
-    if ranges:
-        sentences.append(f"Numbers: {ranges}.")
-    kinds = []
-    for name, found in list(results.get("texts", {}).items())[:3]:
-        common = next(iter(found["commonest"]), None)
-        if common is not None:
-            n = rows_of(found["commonest"][common])
-            values = figure(found["different values"])
-            kinds.append(f"`{name}` with {values} values, most often {common} ({n})")
-    if kinds:
-        sentences.append(f"Categories: {listed(kinds)}.")
-    return sentences
+        ][:4]
+    values = tuple(KeyValue(f"Rows of {name}", table["rows"]) for name, table in overview.items())
+    return AnswerDraft(told, values, task.assumptions, (*caveats, *_not_covered(task)))
 
 
 def missing(task: DataTask) -> Recipe:
@@ -270,13 +252,13 @@ def missing(task: DataTask) -> Recipe:
         fields += [f"count(*) - count({name})" for name in names]
         facts.append(_facts(table, fields, chosen))
     imports = _imports(tables, "import pandas as pd")
-    compute = code("overview", "missing", imports=imports, tables=facts)
+    compute = code("tables", "missing", imports=imports, tables=facts)
 
     def chart(results: Results) -> Cell | None:
         if not any(facts["missing"] for facts in results["missing"].values()):
             return None  # there is nothing to draw
         return chart_cell(
-            code("overview", "shares missing", several=several),
+            code("tables", "shares missing", several=several),
             title="Missing values" + ("" if several else f" of {task.profile.dataset.name}"),
             x="share of rows without a value (%)",
             y="column",
@@ -297,49 +279,31 @@ def missing(task: DataTask) -> Recipe:
 def _tell_missing(task: DataTask, results: Results) -> AnswerDraft:
     found = results["missing"]
     several = len(found) > 1
-    sentences: list[str] = []
     values: list[KeyValue] = []
     heavy: list[str] = []
-    whole = [str(name) for name, facts in found.items() if not facts["missing"]]
     for name, facts in found.items():
-        gaps = facts["missing"]
-        if not gaps:
-            continue
         label = f"{name}: missing" if several else "Missing"
-        sentences.append(
-            f"{figure(facts['missing values'])} values are missing in `{name}`, in "
-            f"{figure(facts['columns with gaps'])} of {figure(facts['columns'])} columns."
-        )
-        said = listed(
-            f"`{column}` {figure(gap['missing'])} ({share(gap['percent'])})"
-            for column, gap in list(gaps.items())[: 4 if several else 8]
-        )
-        sentences.append(f"Most of them: {said}." if several else f"By column: {said}.")
-        sentences.append(
-            f"{figure(facts['complete rows'])} of {figure(facts['rows'])} rows are complete."
-        )
-        values += [
-            KeyValue(f"{label} {column}", gap["missing"]) for column, gap in list(gaps.items())[:6]
-        ]
-        heavy += [f"`{column}`" for column, gap in gaps.items() if gap["percent"] > 50]
-    if whole:
-        sentences.append(_complete(found, whole, several))
-    if not values:
-        values = [KeyValue("Missing values", 0)]
+        gaps = facts["missing"].items()
+        values += [KeyValue(f"{label} {column}", gap["missing"]) for column, gap in gaps][:6]
+        heavy += [f"`{column}`" for column, gap in gaps if gap["percent"] > 50]
+    told = sentences(
+        "tables",
+        "missing",
+        found=found,
+        several=several,
+        gaps={
+            name: [
+                f"`{column}` {figure(gap['missing'])} ({share(gap['percent'])})"
+                for column, gap in list(facts["missing"].items())[: 4 if several else 8]
+            ]
+            for name, facts in found.items()
+        },
+        whole=[f"`{name}`" for name, facts in found.items() if not facts["missing"]],
+        only=next(iter(found.values())),
+    )
+    shown = tuple(values[:12]) or (KeyValue("Missing values", 0),)
     caveats = (f"More than half is missing in {listed(heavy)}.",) if heavy else ()
-    return AnswerDraft(
-        tuple(sentences), tuple(values[:12]), task.assumptions, (*caveats, *_not_covered(task))
-    )
-
-
-def _complete(found: Results, names: Sequence[str], several: bool) -> str:
-    if several:
-        return f"No value is missing in {listed(f'`{name}`' for name in names)}."
-    facts = found[names[0]]
-    return (
-        f"No value is missing in `{names[0]}`: all {figure(facts['columns'])} columns are complete "
-        f"in {rows_of(facts['rows'])}."
-    )
+    return AnswerDraft(told, shown, task.assumptions, (*caveats, *_not_covered(task)))
 
 
 def join(task: DataTask) -> Recipe:
@@ -349,7 +313,7 @@ def join(task: DataTask) -> Recipe:
     left = _in_memory(cells, task.profile, task.groups)
     right = _in_memory(cells, other, task.groups)
     search = code(
-        "join",
+        "tables",
         "keys",
         left=left,
         right=right,
@@ -363,7 +327,7 @@ def join(task: DataTask) -> Recipe:
             return None
         best = results["keys"]["best"][0]
         keys = {"left_key": str(best["left"]), "right_key": str(best["right"])}
-        compute = code("join", "join", left=left, right=right, **keys)
+        compute = code("tables", "join", left=left, right=right, **keys)
         return Cell("join", "Count matched, unmatched and repeated keys", compute, 2)
 
     goals = (
@@ -409,43 +373,22 @@ def _keys(profile: DatasetProfile, named: Sequence[ColumnProfile]) -> list[Colum
 def _tell_join(task: DataTask, other: DatasetProfile, results: Results) -> AnswerDraft:
     left, right = task.profile.dataset.name, other.dataset.name
     best = results["keys"]["best"]
-    if not best:
-        head = (
-            f"`{left}` and `{right}` do not fit together: none of the "
-            f"{figure(results['keys']['pairs tried'])} pairs of columns share a value."
-        )
-        return AnswerDraft((head,), (), task.assumptions)
-    key, shown = best[0], results["join"]
-    head = (
-        f"`{left}` joins `{right}` on `{key['left']}` = `{key['right']}`: "
-        f"{figure(shown['left rows matched'])} of {figure(shown['left rows'])} rows "
-        f"({share(shown['left rows matched in percent'])}) find a match."
+    shown = results["join"] if best else {}
+    told = sentences(
+        "tables",
+        "join",
+        left=left,
+        right=right,
+        tried=results["keys"]["pairs tried"],
+        key=best[0] if best else None,
+        shown=shown,
     )
-    sentences = [
-        head,
-        (
-            f"{figure(shown['left rows unmatched'])} rows stay without a match, "
-            f"{figure(shown['left rows without a key'])} of them without a key."
-        ),
-        (
-            f"`{left}` has {figure(shown['keys on the left'])} different keys, `{right}` has "
-            f"{figure(shown['keys on the right'])}, of which {figure(shown['right keys unused'])} "
-            "are unused."
-        ),
-    ]
+    if not best:
+        return AnswerDraft(told, (), task.assumptions)
     repeats = shown["right keys that repeat"]
-    caveats: list[Any] = []
+    caveats = []
     if repeats:
-        sentences.append(
-            f"{figure(repeats)} keys repeat in `{right}`, so a left join would give "
-            f"{figure(shown['rows after a left join'])} rows."
-        )
         caveats.append(f"Repeated keys in `{right}` multiply rows; choose one row per key first.")
-    else:
-        sentences.append(
-            f"No key repeats in `{right}`, so a left join keeps "
-            f"{figure(shown['rows after a left join'])} rows."
-        )
     if shown["examples unmatched"]:
         caveats.append(f"Keys without a match, for example: {listed(shown['examples unmatched'])}.")
     values = (
@@ -454,4 +397,4 @@ def _tell_join(task: DataTask, other: DatasetProfile, results: Results) -> Answe
         KeyValue("Repeated keys", repeats),
     )
     notes = ("The key is the pair of columns whose values overlap most.", *task.assumptions)
-    return AnswerDraft(tuple(sentences), values, notes, tuple(caveats))
+    return AnswerDraft(told, values, notes, tuple(caveats))

@@ -12,14 +12,15 @@ from analyst_kernel.offline.column_roles import is_year
 from analyst_kernel.offline.recipes.prose import (
     called,
     capital,
-    change_of,
+    dropped,
     figure,
+    goals,
     item,
-    listed,
     measured_label,
     measured_unit,
     of_measure,
     period,
+    sentences,
     share,
     unit_notes,
 )
@@ -30,7 +31,6 @@ from analyst_kernel.offline.recipes.recipe import (
     KeyValue,
     Recipe,
     Results,
-    Shown,
     chart_cell,
     code,
     grouped_digits,
@@ -38,7 +38,7 @@ from analyst_kernel.offline.recipes.recipe import (
     quoted,
     time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, basis, dropped, prepare
+from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, prepare
 from analyst_kernel.offline.task import DataTask, Grain
 
 _MANY = 6
@@ -53,16 +53,6 @@ def trend(task: DataTask) -> Recipe:
 def _title(task: DataTask, time: str) -> str:
     spoken = of_measure(task)
     return f"{capital(spoken)} by {time}"
-
-
-def _goals(task: DataTask, time: str) -> tuple[str, ...]:
-    what = of_measure(task)
-    return (
-        f"Check which rows have a {time} and a value",
-        f"Compute the {what} for each {time}",
-        "Draw a line chart of it",
-        "State the change with its numbers",
-    )
 
 
 def _one_line(task: DataTask) -> Recipe:
@@ -101,7 +91,11 @@ def _one_line(task: DataTask) -> Recipe:
     )
     purpose = f"Compute the {of_measure(task)} per {time}"
     cells = (*rows.cells, Cell("trend", purpose, compute, 2), chart)
-    return Recipe(_goals(task, time), cells, lambda shown: _tell_line(task, time, shown))
+    return Recipe(
+        goals("time", "goals", task=task, time=time),
+        cells,
+        lambda shown: _tell_line(task, time, shown),
+    )
 
 
 def _picked(task: DataTask, measure: str) -> Code:
@@ -117,40 +111,28 @@ def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
     first, last = period(shown["first"], axis), period(shown["last"], axis)
     what = capital(of_measure(task))
     change, percent = shown["change"], shown["change in percent"]
-    start, end = figure(shown["value in first"], of), figure(shown["value in last"], of)
-    if shown["periods"] < 2:
-        sentences = [f"All {figure(rows['rows used'])} rows fall in one {time}, {first}: {start}."]
-        return AnswerDraft((*sentences, basis(task, rows)), (), task.assumptions, dropped(rows))
-    moved = "rose" if change > 0 else "fell" if change < 0 else "stayed the same:"
     relative = percent is not None and shown["value in first"] > 0 and of != "%"
-    by = f" ({share(percent)})" if relative else ""
-    sentences = [
-        (
-            f"{what} {moved} from {start} in {first} to {end} in {last}, a change of "
-            f"{change_of(change, of)}{by}, over {figure(rows['rows used'])} rows."
-        ),
-        (
-            f"It was lowest in {period(shown['lowest'], axis)} at "
-            f"{figure(shown['value in lowest'], of)} "
-            f"and highest in {period(shown['highest'], axis)} at "
-            f"{figure(shown['value in highest'], of)}."
-        ),
-        *incomplete(shown),
-        basis(task, rows),
-    ]
-    if _is_cyclic(task):
-        sentences[:2] = [
-            (
-                f"{what} was highest in {period(shown['highest'], axis)} at "
-                f"{figure(shown['value in highest'], of)} and lowest in "
-                f"{period(shown['lowest'], axis)} at "
-                f"{figure(shown['value in lowest'], of)}, over {figure(rows['rows used'])} rows."
-            ),
-            (
-                f"From {first} to {last} it went from {start} to {end}, a change of "
-                f"{change_of(change, of)}{by}."
-            ),
-        ]
+    told = sentences(
+        "time",
+        "trend",
+        task=task,
+        shown=shown,
+        rows=rows,
+        time=time,
+        axis=axis,
+        of=of,
+        what=what,
+        first=first,
+        last=last,
+        start=figure(shown["value in first"], of),
+        end=figure(shown["value in last"], of),
+        moved="rose" if change > 0 else "fell" if change < 0 else "stayed the same:",
+        by=f" ({share(percent)})" if relative else "",
+        cyclic=_is_cyclic(task),
+        cut=[str(name) for name in shown.get("incomplete", ())],
+    )
+    if shown["periods"] < 2:
+        return AnswerDraft(told, (), task.assumptions, dropped(rows))
     values = (
         KeyValue(f"{what} in {first}", shown["value in first"], of),
         KeyValue(f"{what} in {last}", shown["value in last"], of),
@@ -158,15 +140,15 @@ def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
     )
     caveats = [*dropped(rows)]
     few = [
-        f"{period(shown[end_], axis)} has only {figure(shown[f'rows in {end_}'])} rows"
-        for end_ in ("first", "last")
-        if shown[f"rows in {end_}"] < 0.5 * shown["median rows per period"]
+        f"{period(shown[end], axis)} has only {figure(shown[f'rows in {end}'])} rows"
+        for end in ("first", "last")
+        if shown[f"rows in {end}"] < 0.5 * shown["median rows per period"]
     ]
     if few:
         per = figure(shown["median rows per period"])
         said = " and ".join(few)
         caveats.append(f"{said} (the median {time} has {per}), so it may be incomplete.")
-    return AnswerDraft(tuple(sentences), values, (*_notes(task), *task.assumptions), tuple(caveats))
+    return AnswerDraft(told, values, (*_notes(task), *task.assumptions), tuple(caveats))
 
 
 def _is_cyclic(task: DataTask) -> bool:
@@ -213,43 +195,37 @@ def _by_group(task: DataTask) -> Recipe:
         purpose=f"Draw one line per {group.name}"[:80],
     )
     cells = (*rows.cells, Cell("trend", f"Compute it per {time} and group", compute, 2), chart)
-    return Recipe(_goals(task, time), cells, lambda shown: _tell_groups(task, shown))
+    return Recipe(
+        goals("time", "goals", task=task, time=time), cells, lambda shown: _tell_groups(task, shown)
+    )
 
 
 def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
     shown, rows = results["trend"], results["rows"]
-    assert task.time is not None
-    of, axis = measured_unit(task), task.time
+    of = measured_unit(task)
     lines: Mapping[object, Mapping[str, float]] = shown["lines"]
-    what = of_measure(task)
-    parts = []
-    values = []
-    for name, line in lines.items():
-        parts.append(
-            f"{item(name)}: from {figure(line['value in first'], of)} in "
-            f"{period(line['first'], axis)} to {figure(line['value in last'], of)} in "
-            f"{period(line['last'], axis)}, a change of {change_of(line['change'], of)}"
-        )
-        values.append(KeyValue(f"Change for {item(name)}", line["change"], of))
     ordered = sorted(lines, key=lambda name: lines[name]["change"])
-    low, high = ordered[0], ordered[-1]
-    sentences = [
-        f"{capital(what)} changed most upwards for {item(high)} "
-        f"({change_of(lines[high]['change'], of)}) and least for {item(low)} "
-        f"({change_of(lines[low]['change'], of)}), over {figure(shown['rows shown'])} rows."
-        if len(lines) > 1
-        else f"{capital(what)} changed by {change_of(lines[low]['change'], of)} for {item(low)}, "
-        f"over {figure(shown['rows shown'])} rows.",
-        *(f"{part}." for part in parts),
-        basis(task, rows),
+    told = sentences(
+        "time",
+        "trend by group",
+        task=task,
+        shown=shown,
+        rows=rows,
+        axis=task.time,
+        of=of,
+        what=capital(of_measure(task)),
+        lines=lines,
+        low=ordered[0],
+        high=ordered[-1],
+    )
+    values = [
+        KeyValue(f"Change for {item(name)}", line["change"], of) for name, line in lines.items()
     ]
     notes = list(_notes(task))
     group = task.groups[0]
     if not task.members and group.distinct > _MANY:
         notes.append(f"Only the groups of {called(group)} with most rows are shown.")
-    return AnswerDraft(
-        tuple(sentences), tuple(values[:8]), (*notes, *task.assumptions), dropped(rows)
-    )
+    return AnswerDraft(told, tuple(values[:8]), (*notes, *task.assumptions), dropped(rows))
 
 
 _NAMES: dict[Grain, str] = {
@@ -268,13 +244,3 @@ def has_partial_periods(task: DataTask) -> bool:
     """Whether a period that is cut short has a smaller value for that reason alone."""
     axis = task.time
     return axis is not None and axis.grain in _NAMES and task.statistic in ("sum", "rows")
-
-
-def incomplete(shown: Shown) -> tuple[str, ...]:
-    """Say which periods were left out of the comparison, and why."""
-    names = [str(name) for name in shown.get("incomplete", ())]
-    if not names:
-        return ()
-    verb = "is" if len(names) == 1 else "are"
-    span = f"the rows run from {shown['data from']} to {shown['data to']}"
-    return (f"{listed(names)} {verb} left out of this comparison as incomplete: {span}.",)
