@@ -12,7 +12,7 @@ from analyst_kernel.offline.column_roles import is_date, is_number
 from analyst_kernel.offline.filters import unread
 from analyst_kernel.offline.roles import Parts, is_comparative, is_stop, new_task
 from analyst_kernel.offline.task import DataTask, Filter
-from analyst_kernel.offline.vocabulary import statistic_of
+from analyst_kernel.offline.words import statistic_of
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 _WHOLE = ("missing", "profile", "join")

@@ -14,49 +14,21 @@ from analyst_kernel.offline.task import DatePart, Filter, Operator
 from analyst_kernel.offline.words import MONTHS, Word, name_tokens
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
-_BEFORE_NUMBER: tuple[tuple[tuple[str, ...], Operator], ...] = (
-    (("greater", "than", "or", "equal", "to"), ">="),
-    (("less", "than", "or", "equal", "to"), "<="),
-    (("no", "more", "than"), "<="),
-    (("no", "less", "than"), ">="),
-    (("more", "than"), ">"),
-    (("greater", "than"), ">"),
-    (("higher", "than"), ">"),
-    (("larger", "than"), ">"),
-    (("heavier", "than"), ">"),
-    (("longer", "than"), ">"),
-    (("older", "than"), ">"),
-    (("newer", "than"), ">"),
-    (("less", "than"), "<"),
-    (("fewer", "than"), "<"),
-    (("lower", "than"), "<"),
-    (("smaller", "than"), "<"),
-    (("lighter", "than"), "<"),
-    (("shorter", "than"), "<"),
-    (("at", "least"), ">="),
-    (("at", "most"), "<="),
-    (("up", "to"), "<="),
-    (("over",), ">"),
-    (("above",), ">"),
-    (("exceeding",), ">"),
-    (("under",), "<"),
-    (("below",), "<"),
-    (("after",), ">"),
-    (("since",), ">="),
-    (("from",), ">="),
-    (("before",), "<"),
-    (("until",), "<="),
-    ((">=",), ">="),
-    (("<=",), "<="),
-    ((">",), ">"),
-    (("<",), "<"),
-    (("=",), "is"),
-    (("equal", "to"), "is"),
-)
-
-COMPARISON_WORDS = frozenset(
-    "than least over above exceeding under below after since before until equal greater".split()
-)
+_COMPARISONS: dict[Operator, str] = {
+    ">=": "greater than or equal to, no less than, at least, since, from, >=",
+    "<=": "less than or equal to, no more than, at most, up to, until, <=",
+    ">": "more than, greater than, higher than, larger than, heavier than, longer than, "
+    "older than, newer than, over, above, exceeding, after, >",
+    "<": "less than, fewer than, lower than, smaller than, lighter than, shorter than, under, "
+    "below, before, <",
+    "is": "equal to, =",
+}
+_BEFORE_NUMBER = sorted(
+    ((phrase.split(), operator) for operator, said in _COMPARISONS.items()
+     for phrase in said.split(", ")),
+    key=lambda pair: -len(pair[0]),
+)  # fmt: skip
+"""What stands before a number -> what it means, the longest phrases first."""
 
 
 def find_filters(
@@ -167,7 +139,7 @@ def _number_filter(
     start = here
     for phrase, meaning in _BEFORE_NUMBER:
         size = len(phrase)
-        if here >= size and tuple(stems[here - size : here]) == phrase:
+        if here >= size and stems[here - size : here] == phrase:
             operator, start = meaning, here - size
             break
     upper = _range_end(word, words)

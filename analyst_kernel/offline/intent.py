@@ -19,8 +19,7 @@ from analyst_kernel.offline.column_roles import (
 )
 from analyst_kernel.offline.roles import Parts, claimed_direction, comparatives, new_task
 from analyst_kernel.offline.task import DataTask, Filter, Grain, Member, Statistic, TimeAxis
-from analyst_kernel.offline.vocabulary import statistic_of
-from analyst_kernel.offline.words import ADDED_UP, stem
+from analyst_kernel.offline.words import ADDED_UP, statistic_of, stem
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 

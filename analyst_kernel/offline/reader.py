@@ -17,13 +17,14 @@ from analyst_kernel.offline.intent import classify
 from analyst_kernel.offline.match import Matches, Tie, ValueMention, complete_values, match
 from analyst_kernel.offline.roles import Parts, asked_number, assign_roles, is_stop
 from analyst_kernel.offline.task import AskWhich, DataTask, LookUp, Reading, Ready, Unclear
-from analyst_kernel.offline.vocabulary import GUARDED, tags_of
 from analyst_kernel.offline.words import (
+    GUARDED,
     Word,
     name_tokens,
     replace_phrases,
     split_words,
     stem,
+    tags_of,
     value_words,
 )
 from analyst_kernel.protocol.datasets import DatasetProfile

@@ -19,8 +19,15 @@ from analyst_kernel.offline.column_roles import (
 )
 from analyst_kernel.offline.match import Matches, Mention, ValueMention
 from analyst_kernel.offline.task import DataTask, Filter, Grain, Intent
-from analyst_kernel.offline.vocabulary import GRAIN_WORDS, statistic_of
-from analyst_kernel.offline.words import NUMBER_WORDS, STOP, YEAR_ROUND, Word, name_tokens
+from analyst_kernel.offline.words import (
+    GRAIN_WORDS,
+    NUMBER_WORDS,
+    STOP,
+    YEAR_ROUND,
+    Word,
+    name_tokens,
+    statistic_of,
+)
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 _MARKS = frozenset({"by", "per", "each", "every", "across", "among"})

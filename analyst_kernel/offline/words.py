@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from analyst_kernel.offline.task import Statistic
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 STRIPPED = frozenset(
@@ -79,13 +80,23 @@ _COMMA_LAST = re.compile(r"^\D*(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d{1,2}(?!\d)\D*$"
 Form = frozenset[str]
 
 
+def _packaged(name: str) -> dict[str, Any]:
+    text = resources.files(__package__ or "").joinpath(name).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+_ALIASES = _packaged("aliases.json")
+_ENGLISH = _packaged("english.json")
+
+
 def stem(word: str) -> str:
     """Return the lower-case, singular form of a word, the same for both that are compared."""
     word = word.casefold()
     for end in ("'s", "’s"):
         word = word.removesuffix(end)
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
+    if word in _ENGLISH["irregular"]:
+        return str(_ENGLISH["irregular"][word])
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
@@ -95,23 +106,9 @@ def stem(word: str) -> str:
     return word
 
 
-_IRREGULAR = {
-    "people": "person", "men": "male", "man": "male", "boys": "male", "women": "female",
-    "woman": "female", "girls": "female", "means": "mean", "averages": "average",
-    "analyses": "analysis", "monthly": "month", "yearly": "year", "annual": "year",
-    "annually": "year", "daily": "day", "weekly": "week", "hourly": "hour",
-    "quarterly": "quarter", "milage": "mileage", "datum": "data",
-}  # fmt: skip
-
-
 def stems(text: str) -> Form:
     """Return the compared forms of the words of a text."""
     return frozenset(stem(word) for word in text.split())
-
-
-_ALIASES: dict[str, Any] = json.loads(
-    resources.files(__package__ or "").joinpath("aliases.json").read_text(encoding="utf-8")
-)
 
 
 def _forms(section: str) -> dict[str, Form]:
@@ -184,20 +181,8 @@ _MAKE = re.compile(
     re.IGNORECASE,
 )
 
-STOP = stems(
-    "a an the of in on at for to from with by per and or is are was were be been do does did done "
-    "has have had how what which who whose where why me my i we us you it its this that these "
-    "those there their they them than then as so if not no yes any all some every each both please "
-    "show display give tell list find make draw let can could would will should may might about "
-    "into out up down also just only now same but between among across over within during through "
-    "versus vs when much many more less very really quite there's ever row record entry data "
-    "dataset table file sheet column field variable value group type kind different various one "
-    "ones other others get see want need know like look using use based along against whether "
-    "while compute calculate answer question overall per-row respectively case instance available "
-    "exist exactly approximately here because good looking thing still together got shown your our "
-    "she he his her unit number result mostly usual observed ask according since name i'd i'm "
-    f"what's how's who's dont isn't aren't doesn't {YEAR_ROUND}"
-)
+STOP = stems(_ENGLISH["stop"])
+"""Words that carry no meaning of their own."""
 
 NUMBER_WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
@@ -341,3 +326,56 @@ def value_words(word: str, column: ColumnProfile) -> Sequence[str]:
         return VALUE_WORDS.get(word, ())
     listed = (texts for said, texts in column.words.values.items() if stem(said) == word)
     return [text.casefold() for texts in listed for text in texts]
+
+
+# --- what is wanted ---------------------------------------------------------------------
+
+TAG_OF: dict[str, set[str]] = {}
+for _tag, _said in _ENGLISH["intents"].items():
+    for _word in _said.split():
+        TAG_OF.setdefault(stem(_word), set()).add(_tag)
+
+GRAIN_WORDS = frozenset({"year", "quarter", "month", "week", "day", "hour", "decade"})
+"""Words that may say how time is cut, where no column has that name."""
+
+GUARDED = (
+    frozenset(TAG_OF)
+    | frozenset(_ENGLISH["guarded"].split())
+    | stems(" ".join(MORE_OR_LESS))
+    | frozenset(NUMBER_WORDS)
+)
+"""Stems that mean something in every question, so that they rarely name a column."""
+
+_PROFILE = re.compile(
+    r"\b(?:what(?:'s| is| does| "
+    r"do)?\b.*\b(?:in|contain|about)\b.*\b(?:data|dataset|file|table|it|this|here|there|folder)\b"
+    r"|tell me (?:something )?about|look(?:s)? like|what (?:is|are) (?:this|these|the) "
+    r"(?:data|dataset|file)"
+    r"|data quality|first look|what columns|which columns|get to know)",
+    re.IGNORECASE,
+)
+
+
+def tags_of(text: str, words: Sequence[Word], used: set[int]) -> frozenset[str]:
+    """Return what the free words of a question ask for."""
+    tags: set[str] = set()
+    for word in words:
+        if word.index not in used:
+            tags |= TAG_OF.get(word.stem, set())
+    low = text.casefold()
+    if re.search(r"\bhow (?:many|often)\b|\bnumber of\b", low):
+        tags.add("count")
+    if re.search(r"\bover (?:the )?(?:time|years|months|days|weeks)\b", low):
+        tags.add("trend")
+        tags.add("over")
+    if _PROFILE.search(text):
+        tags.add("profile")
+    if re.search(r"\b(?:which|what)\b", low):
+        tags.add("which")
+    return frozenset(tags)
+
+
+def statistic_of(tags: frozenset[str]) -> Statistic | None:
+    """Return the statistic that the words name, if any."""
+    named: tuple[Statistic, ...] = ("median", "sum", "std", "mean", "max", "min")
+    return next((name for name in named if name in tags), None)

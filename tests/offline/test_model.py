@@ -19,10 +19,9 @@ from analyst_kernel.agent.transcript import (
     ToolResult,
     UserMessage,
 )
-from analyst_kernel.offline.answers import CLOSING
+from analyst_kernel.offline.answers import CLOSING, suggest_questions
 from analyst_kernel.offline.model import Call, OfflineRules, Say, decide
 from analyst_kernel.offline.reader import interpret
-from analyst_kernel.offline.suggestions import suggest_questions
 from analyst_kernel.offline.task import Ready
 from analyst_kernel.offline.transcript import parse_shown, read_conversation
 from analyst_kernel.protocol.outputs import ErrorOutput, ResultOutput

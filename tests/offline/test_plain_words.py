@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analyst_kernel.offline.answers import suggest_questions
 from analyst_kernel.offline.reader import interpret
 from analyst_kernel.offline.recipes.prose import called, figure, unit
-from analyst_kernel.offline.suggestions import suggest_questions
 from analyst_kernel.offline.task import Ready, Unclear
 from analyst_kernel.offline.words import decimal_comma, mark_of, spoken, unit_of, without_unit
 from analyst_kernel.protocol.datasets import DatasetProfile, DataWarning

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyst_kernel.offline.reader import FoundValue, Known, interpret
 from analyst_kernel.offline.model import RECIPES
+from analyst_kernel.offline.reader import FoundValue, Known, interpret
 from analyst_kernel.offline.task import (
     AskWhich,
     Intent,
