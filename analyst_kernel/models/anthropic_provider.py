@@ -1,6 +1,6 @@
-"""The provider ``anthropic``: Claude over Anthropic's own API, or over the gateway the person set.
+"""The provider ``anthropic``: Claude over Anthropic's own API, or over the user's gateway.
 
-``ANTHROPIC_BASE_URL`` and the key are set by the same person for the same provider, so the key goes
+``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
 there; it goes nowhere else.
 """
 
@@ -41,7 +41,7 @@ class AnthropicProvider:
     name = "anthropic"
 
     def describe(self, env: Env) -> ProviderInfo:
-        """Say whether credentials were found, and where."""
+        """Return whether credentials were found, and where."""
         source = find_source(env)
         note = "" if source else f"Set {KEY} to use it."
         gateway = env.get(_BASE_URL, "").strip()
@@ -58,7 +58,7 @@ class AnthropicProvider:
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
-        """Make the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
+        """Return the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
         name = model or DEFAULT_MODEL
         gateway = _gateway(env)
         if not gateway and not could_be_claude(name):
@@ -96,7 +96,7 @@ class AnthropicProvider:
 
 
 def _gateway(env: Env) -> str:
-    """Return the person's own address, if it is not Anthropic's; refuse one that is no address."""
+    """Return the user's own address, if it is not Anthropic's; raise if it is no address."""
     url = env.get(_BASE_URL, "").strip().rstrip("/")
     if not url or url == _HOST:
         return ""

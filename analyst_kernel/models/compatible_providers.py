@@ -1,4 +1,4 @@
-"""Providers that speak the same wire on other hosts: local servers, a reseller, the person's own.
+"""Providers that speak the same wire on other hosts: local servers, a reseller, the user's own.
 
 Each has its own key or none; Anthropic's never goes there.
 """
@@ -24,12 +24,12 @@ class CompatibleProvider:
 
     Attributes:
         name: First part of the model's name.
-        label: As a person knows it.
-        url: Default address without ``/v1``; empty where the person must give one.
+        label: The server's usual name.
+        url: Default address without ``/v1``; empty if the user must set one.
         url_variable: Overrides the address; empty where the host is fixed.
         key_variable: Holds its key; empty where none is wanted.
         needs_key: Whether it cannot work without the key.
-        local: Runs on the person's machine: free, slow to start an answer.
+        local: Runs on the user's machine: free, slow to start an answer.
         example: A model name for messages.
     """
 
@@ -43,14 +43,17 @@ class CompatibleProvider:
     example: str
 
     def address(self, env: Env) -> str:
-        """Give the server's address; empty where it is not set. Raises on one that is none."""
+        """Return the server's address, or an empty text if it is not set.
+
+        Raises ``ModelChoiceError`` if the variable holds no address.
+        """
         url = env.get(self.url_variable, "").strip().rstrip("/") if self.url_variable else ""
         if url:
             check_url(url, self.url_variable)
         return (url or self.url).removesuffix("/v1")
 
     def missing(self, env: Env) -> str:
-        """Name the variable without which it cannot work; empty where nothing is missing."""
+        """Return the variable without which it cannot work, or an empty text."""
         if not self.url and not env.get(self.url_variable, "").strip():
             return self.url_variable
         if self.needs_key and not env.get(self.key_variable, "").strip():
@@ -58,7 +61,7 @@ class CompatibleProvider:
         return ""
 
     def describe(self, env: Env) -> ProviderInfo:
-        """Say whether it is set up; does not look whether a server runs."""
+        """Return whether it is set up; no server is asked."""
         missing = self.missing(env)
         found = [
             variable
@@ -84,7 +87,7 @@ class CompatibleProvider:
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
-        """Make the model; raises ``ModelChoiceError`` without a model's name or its settings."""
+        """Return the model; raises ``ModelChoiceError`` without a model's name or its settings."""
         if not model:
             raise ModelChoiceError(
                 f"{self.name!r} needs the name of a model.",

@@ -1,7 +1,7 @@
-"""Looks which models local servers offer.
+"""List the models that local servers offer.
 
-Only on request, only on this machine's usual ports (or where the person set them), and it only
-lists: choosing stays with the person.
+Only on request, only on this machine's usual ports (or those that the user set), and it only
+lists: the user chooses.
 """
 
 from __future__ import annotations

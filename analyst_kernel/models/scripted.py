@@ -1,6 +1,6 @@
 """The model ``scripted:PATH``: replays recorded turns; the tools that it calls really run.
 
-For demonstrations and tests. It knows nothing of the question and says everywhere that it is no AI.
+For demonstrations and tests. It does not read the question, and is marked as no AI everywhere.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class ScriptedModel:
 
     @classmethod
     def from_json(cls, content: str | bytes, *, path: str = "memory") -> ScriptedModel:
-        """Make it from a script's JSON text; raises ``ModelChoiceError``."""
+        """Return the model of a script's JSON text; raises ``ModelChoiceError``."""
         return cls(parse_script(content, path=path), path=path)
 
     @property

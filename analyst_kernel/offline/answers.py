@@ -1,4 +1,4 @@
-"""The last words of a run: the answer, why there is none, or what is established so far.
+"""The last words of a run: the answer, why it is missing, or what is established so far.
 
 Pure; every number in them was read from an output.
 """
@@ -28,7 +28,7 @@ CLOSING = "Answered by built-in rules; no AI model was used."
 
 
 def is_complete(progress: RecipeProgress) -> bool:
-    """Whether every cell that the answer needs has shown its result."""
+    """Return whether every cell that the answer needs has shown its result."""
     return progress.next is None and not progress.failure
 
 
@@ -175,7 +175,7 @@ def gave_up(task: DataTask, progress: RecipeProgress, question: str) -> dict[str
 
 
 def established(task: DataTask, progress: RecipeProgress) -> list[str]:
-    """Say what is known although the recipe did not end."""
+    """Return what is known although the recipe did not end."""
     rows = progress.results.get("rows")
     if rows is None:
         return ["Nothing is established yet."]

@@ -1,7 +1,7 @@
-"""Whether a task holds all that its question asked for: what it leaves out is another question.
+"""Checks that a task answers its question: all of its words, its claims, and what rows lack.
 
-Pure. Rules that read a question may each be right about the words that they look at and miss one
-that they don't; this looks at all of them once more, and says what would be lost.
+Rules that read a question may each be right about the words that they look at and miss one that
+they do not look at. The checks look at all words once more, and report what would be lost.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _periods(parts: Parts, task: DataTask) -> str:
 
 
 def _rows(parts: Parts, task: DataTask) -> str:
-    """Say that a selection of rows, or a grouping, is not among what the intent looks at."""
+    """Report that a selection of rows, or a grouping, is not among what the intent looks at."""
     if task.intent not in _WHOLE:
         return ""
     what = {"missing": "missing values", "profile": "what a table holds", "join": "a join"}
@@ -102,7 +102,7 @@ def _rows(parts: Parts, task: DataTask) -> str:
 
 
 def _size(parts: Parts, task: DataTask) -> str:
-    """Say that "larger" needs something that is measured, where only rows would be counted."""
+    """Report that "larger" needs something that is measured, where only rows would be counted."""
     if task.measures or task.statistic != "rows" or parts.tags & {"count", "share"}:
         return ""
     sizes = _SIZE_ONLY if task.members else _LEVEL
@@ -126,7 +126,7 @@ def _time(parts: Parts, task: DataTask) -> str:
 
 
 def _ranking(parts: Parts, task: DataTask) -> str:
-    """Say what "best" or "most" would rank, where the task ranks nothing."""
+    """Report what "best" or "most" would rank, where the task ranks nothing."""
     roles = parts.roles
     if not roles.direction:
         return ""
@@ -139,7 +139,7 @@ def _ranking(parts: Parts, task: DataTask) -> str:
 
 
 def _sides(parts: Parts, task: DataTask) -> str:
-    """Say that "colder than February" compares, where the task would only describe."""
+    """Report that "colder than February" compares, where the task would only describe."""
     if task.intent in _SIDES or task.members or not _THAN.search(parts.text):
         return ""
     return "I read “than”, and found no two groups of one column to compare."
@@ -160,7 +160,7 @@ def _lost(column: ColumnProfile) -> str:
 
 
 def _columns(parts: Parts, task: DataTask) -> str:
-    """Say which column was named and is not in the task."""
+    """Report which column was named and is not in the task."""
     if task.intent in _WHOLE:
         return ""
     used = {column.name for column in (*task.measures, *task.groups)}
@@ -236,7 +236,7 @@ def _absent(parts: Parts) -> ColumnProfile | None:
 
 
 def _may_be_zero(column: ColumnProfile) -> bool:
-    """Whether "no rain" may mean the number 0."""
+    """Return whether "no rain" may mean the number 0."""
     low, high = column.minimum, column.maximum
     return (
         is_number(column)

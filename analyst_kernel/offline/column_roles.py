@@ -20,7 +20,7 @@ _PARTS = {"month": 12, "mo": 12, "quarter": 4, "week": 53, "day": 366, "hour": 2
 
 
 def is_date(column: ColumnProfile) -> bool:
-    """Whether the column holds dates, as dates or as text that reads as dates."""
+    """Return whether the column holds dates, as dates or as text that reads as dates."""
     if column.kind == "date":
         return True
     return column.kind == "text" and (
@@ -29,17 +29,17 @@ def is_date(column: ColumnProfile) -> bool:
 
 
 def is_number(column: ColumnProfile) -> bool:
-    """Whether the column holds numbers, as numbers or as text that reads as numbers."""
+    """Return whether the column holds numbers, as numbers or as text that reads as numbers."""
     return column.kind == "number" or number_as_text(column)
 
 
 def number_as_text(column: ColumnProfile) -> bool:
-    """Whether the column holds numbers written as text."""
+    """Return whether the column holds numbers written as text."""
     return column.kind == "text" and (column.share_number or 0.0) >= 0.9 and not is_date(column)
 
 
 def is_year(column: ColumnProfile) -> bool:
-    """Whether the column holds calendar years as numbers."""
+    """Return whether the column holds calendar years as numbers."""
     low, high = column.minimum, column.maximum
     if column.kind != "number" or not isinstance(low, int | float):
         return False
@@ -48,7 +48,7 @@ def is_year(column: ColumnProfile) -> bool:
 
 
 def is_time(column: ColumnProfile) -> bool:
-    """Whether the column orders rows in time: a date, a year, or a numbered part of a date."""
+    """Return whether the column orders rows in time: a date, a year, or part of a date."""
     if is_date(column) or is_year(column):
         return True
     tokens = name_tokens(column.name)
@@ -73,13 +73,13 @@ _PER_ONE = frozenset(
 
 
 def adds_up(column: ColumnProfile) -> bool:
-    """Whether "the revenue of a month" means the total of its rows."""
+    """Return whether "the revenue of a month" means the total of its rows."""
     tokens = set(name_tokens(column.name))
     return is_number(column) and bool(tokens & _TOTALS) and not tokens & _PER_ONE
 
 
 def is_id(column: ColumnProfile, rows: int | None) -> bool:
-    """Whether the column only names rows."""
+    """Return whether the column only names rows."""
     tokens = set(name_tokens(column.name))
     marked = bool(tokens & {"id", "uuid", "guid", "key", "index"}) or column.name.startswith(
         "Unnamed"

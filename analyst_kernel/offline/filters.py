@@ -32,10 +32,7 @@ _BEFORE_NUMBER = sorted(
 
 
 def find_filters(
-    words: Sequence[Word],
-    matches: Matches,
-    profile: DatasetProfile,
-    values: Sequence[ValueMention],
+    words: Sequence[Word], matches: Matches, profile: DatasetProfile, values: Sequence[ValueMention]
 ) -> tuple[list[Filter], set[str]]:
     """Return the conditions and the names of columns that serve only them.
 
@@ -97,9 +94,9 @@ def flag_filters(
         before = words[mention.first - 1].stem if mention.first else ""
         last = max(mention.words) + 1
         adjective = last < len(words) and words[last].stem in nouns
-        told = any(value.column == mention.column for value in matches.values)
+        has_value = any(value.column == mention.column for value in matches.values)
         asked = adjective or tags & {"count", "share"}
-        if mention.column.kind == "bool" and asked and before not in _GROUPS and not told:
+        if mention.column.kind == "bool" and asked and before not in _GROUPS and not has_value:
             negated = any(words[i].stem == "not" for i in range(mention.first))
             filters.append(Filter(mention.column, "is", ("false" if negated else "true",)))
     return filters, {found.column.name for found in filters}
@@ -270,7 +267,7 @@ def deny(
 
 
 def unread(words: Sequence[Word], said: frozenset[int]) -> str:
-    """Return the first denying word that rules out no value; empty where there is none."""
+    """Return the first denying word that rules out no value; empty if there is none."""
     for word in words:
         low = word.text.casefold()
         after = words[word.index + 1].text.casefold() if word.index + 1 < len(words) else ""

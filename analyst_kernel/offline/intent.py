@@ -6,6 +6,7 @@ Pure; returns a task, or one sentence that says what is lacking.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from analyst_kernel.offline.checks import absence, claim
 from analyst_kernel.offline.column_roles import (
@@ -133,18 +134,17 @@ def _shares(parts: Parts) -> DataTask | str | None:
         return None
     axis = _axis(parts)
     group = next((column for column in roles.groups if column.name in roles.marked), None)
-    if axis is not None and (roles.marked or "trend" in parts.tags) and group is None:
-        kept = tuple(f for f in parts.filters if f.column == axis.column)
-        part = tuple(f for f in parts.filters if f.column != axis.column)
-        if part:
-            return new_task(parts, "trend", time=axis, statistic="share", filters=kept, part=part)
-    if group is not None and axis is None:
-        kept = tuple(f for f in parts.filters if f.column == group)
-        part = tuple(f for f in parts.filters if f.column != group)
-        if part:
-            fields = {"groups": (group,), "statistic": "share", "filters": kept, "part": part}
-            return new_task(parts, "groups", **fields)
-    return None
+    if (axis is None) == (group is None):
+        return None
+    if axis is not None and not (roles.marked or "trend" in parts.tags):
+        return None
+    along = axis.column if axis is not None else group
+    kept = tuple(f for f in parts.filters if f.column == along)
+    part = tuple(f for f in parts.filters if f.column != along)
+    if not part:
+        return None
+    share = partial(new_task, parts, statistic="share", filters=kept, part=part)
+    return share("trend", time=axis) if axis is not None else share("groups", groups=(group,))
 
 
 def _over_time(parts: Parts) -> DataTask | str | None:
@@ -154,68 +154,29 @@ def _over_time(parts: Parts) -> DataTask | str | None:
         if "trend" in tags and roles.measures and not parts.members:
             return "There is no date, year or month column that time could run along."
         return None
-    measure = tuple(roles.measures[:1])
-    notes: tuple[str, ...] = ()
-    if roles.time is None:
-        notes = (f"Time runs along the column `{axis.column.name}`.",)
-    group = tuple(roles.groups[:1])
-    ranks = roles.time_is_entity or (
-        roles.direction != 0 and "trend" not in tags and axis.column.name not in roles.marked
-    )
-    if ranks and (measure or "count" in tags or roles.direction):
-        if roles.direction and group and measure:
-            return new_task(parts, "best_per_group", measures=measure, groups=group, time=axis)
-        if roles.direction and measure:
-            return new_task(parts, "groups", measures=measure, time=axis)
-        if roles.direction and group:
-            return new_task(parts, "groups", measures=group, time=axis, statistic="distinct")
-        if roles.direction:
-            return new_task(parts, "groups", measures=(), time=axis, statistic="rows")
+    over = partial(new_task, parts, time=axis)
+    measure, group = tuple(roles.measures[:1]), tuple(roles.groups[:1])
+    marked = axis.column.name in roles.marked
+    if roles.direction and (roles.time_is_entity or ("trend" not in tags and not marked)):
+        if measure:
+            return over("best_per_group" if group else "groups", measures=measure, groups=group)
+        return over("groups", measures=group, statistic="distinct" if group else "rows")
     if roles.entity is not None and roles.direction and measure:
-        return new_task(
-            parts,
-            "best_per_group",
-            measures=measure,
-            groups=group,
-            time=axis,
-            direction=roles.direction,
-        )
+        return over("best_per_group", measures=measure, groups=group)
+    notes = () if roles.time else (f"Time runs along the column `{axis.column.name}`.",)
+    trend = partial(over, "trend", assumptions=notes)
     members = _members(parts)
     if members:
         group = (parts.members[0].column,)
-    if not measure:
-        if not (tags & {"trend", "chart"} or axis.column.name in roles.marked):
-            return None
-        if group and not members and tags & {"count", "distinct"}:
-            if group[0].name not in roles.marked:
-                return new_task(
-                    parts,
-                    "trend",
-                    measures=group,
-                    time=axis,
-                    statistic="distinct",
-                    assumptions=notes,
-                )
-        return new_task(
-            parts,
-            "trend",
-            time=axis,
-            groups=group,
-            statistic="rows",
-            members=members,
-            assumptions=notes,
-        )
-    return new_task(
-        parts,
-        "trend",
-        measures=measure,
-        groups=group,
-        time=axis,
-        members=members,
-        statistic=_statistic(parts),
-        direction=0,
-        assumptions=notes,
-    )
+    if measure:
+        more = {"statistic": _statistic(parts), "direction": 0}
+        return trend(measures=measure, groups=group, members=members, **more)
+    if not (tags & {"trend", "chart"} or marked):
+        return None
+    counted = group and not members and tags & {"count", "distinct"}
+    if counted and group[0].name not in roles.marked:
+        return trend(measures=group, statistic="distinct")
+    return trend(groups=group, statistic="rows", members=members)
 
 
 def _statistic(parts: Parts) -> Statistic:
@@ -242,34 +203,22 @@ def _members(parts: Parts) -> tuple[Member, ...]:
 
 
 def _compare(parts: Parts, measure: ColumnProfile, group: ColumnProfile) -> DataTask:
+    columns = {"measures": (measure,), "groups": (group,)}
     named = statistic_of(parts.tags)
     if named not in (None, "mean") and all(member.whole for member in parts.members):
         values = tuple(value for member in parts.members for value in member.values)
         sides = (Filter(group, "is", values),) if values else ()
-        filters = (*parts.filters, *sides)
-        return new_task(parts, "groups", measures=(measure,), groups=(group,), filters=filters)
-    return new_task(
-        parts,
-        "compare",
-        measures=(measure,),
-        groups=(group,),
-        members=_members(parts),
-        direction=claim(parts, measure),
-    )
+        return new_task(parts, "groups", filters=(*parts.filters, *sides), **columns)
+    sides_claimed = {"members": _members(parts), "direction": claim(parts, measure)}
+    return new_task(parts, "compare", **columns, **sides_claimed)
 
 
 def _compare_within(parts: Parts, measure: ColumnProfile, within: ColumnProfile) -> DataTask:
     """Compare the sides inside each group: "do males weigh more than females, by species"."""
     sides = parts.members[0].column
     values = tuple(value for member in parts.members for value in member.values)
-    return new_task(
-        parts,
-        "best_per_group",
-        measures=(measure,),
-        groups=(sides, within),
-        filters=(*parts.filters, Filter(sides, "is", values)),
-        direction=1,
-    )
+    rows = {"filters": (*parts.filters, Filter(sides, "is", values)), "direction": 1}
+    return new_task(parts, "best_per_group", measures=(measure,), groups=(sides, within), **rows)
 
 
 def _groups(parts: Parts) -> DataTask | str | None:
@@ -293,20 +242,12 @@ def _groups(parts: Parts) -> DataTask | str | None:
         return _compare(parts, measure, roles.groups[0])
     if not roles.groups:
         return None
+    columns = {"measures": (measure,), "groups": tuple(roles.groups[:2])}
     if len(roles.groups) >= 2 and roles.direction and roles.entity is not None:
-        return new_task(
-            parts, "best_per_group", measures=(measure,), groups=tuple(roles.groups[:2])
-        )
+        return new_task(parts, "best_per_group", **columns)
     ranked = roles.entity is not None or _ORDER.search(parts.text)
     direction = roles.direction if ranked else 0
-    return new_task(
-        parts,
-        "groups",
-        measures=(measure,),
-        groups=tuple(roles.groups[:2]),
-        statistic=_statistic(parts),
-        direction=direction,
-    )
+    return new_task(parts, "groups", statistic=_statistic(parts), direction=direction, **columns)
 
 
 def _ranking(parts: Parts) -> DataTask | str | None:
@@ -320,9 +261,7 @@ def _ranking(parts: Parts) -> DataTask | str | None:
             if len(roles.groups) > 1:
                 return "Counting two columns at once is not among the things I can do."
             direction = -1 if "rare" in tags else (roles.direction or 1)
-            return new_task(
-                parts, "top_values", groups=(column,), direction=direction, statistic="rows"
-            )
+            return _top_values(parts, column, direction=direction)
         if column is None or not roles.direction or not is_number(column) or roles.groups[1:]:
             return None
         return new_task(parts, "top_rows", measures=(column,), groups=())  # "the largest by seats"
@@ -339,18 +278,13 @@ def _ranking(parts: Parts) -> DataTask | str | None:
 
 def _distinct_per_group(parts: Parts, counted: ColumnProfile, group: ColumnProfile) -> DataTask:
     """Count the different values of one column per value of another: models per make."""
-    return new_task(
-        parts,
-        "groups",
-        measures=(counted,),
-        groups=(group,),
-        statistic="distinct",
-        direction=parts.roles.direction or 1,
-    )
+    columns = {"measures": (counted,), "groups": (group,)}
+    direction = parts.roles.direction or 1
+    return new_task(parts, "groups", statistic="distinct", direction=direction, **columns)
 
 
 def _asks_rows(parts: Parts) -> bool:
-    """Whether "which" is followed by a noun rather than "is the highest"."""
+    """Return whether "which" is followed by a noun rather than "is the highest"."""
     low = parts.text.casefold()
     return not any(start in low for start in ("what is", "what's", "what was", "which is"))
 
@@ -371,29 +305,22 @@ def _counting(parts: Parts) -> DataTask | str | None:
         if parts.filters and column.name not in roles.marked and not parts.assumed:
             return new_task(parts, "distinct", groups=(column,))
         if column.name in roles.marked or "chart" in tags or "share" in tags:
-            return new_task(parts, "top_values", groups=(column,), direction=1, statistic="rows")
+            return _top_values(parts, column)
         return new_task(parts, "distinct", groups=(column,))
     if roles.time is not None and roles.time.name not in roles.marked and not parts.filters:
         countable = counted and not is_date(roles.time)
         return new_task(parts, "distinct", groups=(roles.time,)) if countable else None
-    if (
-        counted
-        and not roles.groups
-        and roles.time is None
-        and (parts.filters or parts.assumed or "count" in tags)
-    ):
-        return new_task(parts, "count")
+    if counted and not roles.groups and roles.time is None:
+        if parts.filters or parts.assumed or "count" in tags:
+            return new_task(parts, "count")
     if "compare" in tags and len(parts.members) >= 2:
-        column = parts.members[0].column
-        return new_task(
-            parts,
-            "top_values",
-            groups=(column,),
-            direction=1,
-            statistic="rows",
-            members=_members(parts),
-        )
+        return _top_values(parts, parts.members[0].column, members=_members(parts))
     return None
+
+
+def _top_values(parts: Parts, column: ColumnProfile, **more: object) -> DataTask:
+    fields = {"groups": (column,), "direction": 1, "statistic": "rows", **more}
+    return new_task(parts, "top_values", **fields)
 
 
 def _by_two(parts: Parts) -> DataTask | None:
@@ -420,25 +347,15 @@ def _single(parts: Parts) -> DataTask | str | None:
     if "chart" in tags:
         return new_task(parts, "distribution", measures=measure)
     low = parts.text.casefold()
-    asks_value = any(
-        start in low for start in ("what is", "what's", "what was", "how much", "how ")
-    )
-    if asks_value or parts.filters:
+    if parts.filters or any(start in low for start in ("what is", "what's", "what was", "how ")):
         return new_task(parts, "scalar", measures=measure)
     return None
 
 
 _RULES = (
-    absence,
-    _whole_table,
-    _one_column,
-    _two_columns,
-    _shares,
-    _over_time,
-    _groups,
-    _ranking,
+    absence, _whole_table, _one_column, _two_columns, _shares, _over_time, _groups, _ranking,
     _counting,
-)
+)  # fmt: skip
 """In order: the first that gives a task, or says what is lacking, decides."""
 
 

@@ -49,7 +49,7 @@ def _sql_text(text: str) -> str:
 
 
 def _hits(shown: dict[str, Any]) -> list[tuple[str, str, str, int]]:
-    """Return the hits that have the expected form; a person may have edited the cell."""
+    """Return the hits that have the expected form; a user may have edited the cell."""
     found = shown.get("found")
     rows = found if isinstance(found, list) else []
     return [row for row in rows if isinstance(row, tuple) and len(row) == 4]

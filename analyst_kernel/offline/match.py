@@ -233,22 +233,22 @@ class _Matcher:
     def _partial(
         self, tokens: Sequence[str], places: Sequence[Sequence[int]], column: ColumnProfile
     ) -> _Candidate | None:
-        telling = [
+        named = [
             place
             for token, spots in zip(tokens, places, strict=True)
             for place in spots[:1]
             if len(token) > 1 and token not in GENERIC and not token.isdigit()
             if self._may_name(self.words[place], column)
         ]
-        if telling:
-            full = self._with_companions(frozenset(telling), tokens, column)
+        if named:
+            full = self._with_companions(frozenset(named), tokens, column)
             numbers = frozenset(  # those of the name that stand beside its words ("sensor 010")
                 word.index
                 for word in self._free()
                 if word.text.isdigit() and word.text in tokens
                 if {word.index - 1, word.index + 1} & full
             )
-            return _Candidate(column, full | numbers, (1, len({*telling, *numbers}), 1, 0))
+            return _Candidate(column, full | numbers, (1, len({*named, *numbers}), 1, 0))
         partial = partial_words(tokens, column)
         weak = [word.index for word in self._free() if word.stem in partial]
         return _Candidate(column, frozenset(weak[:1]), (0, 1, 0, 0)) if weak else None
@@ -430,7 +430,7 @@ def _same(word: Word, value: str) -> bool:
 
 
 def _holds(word: Word, value: str) -> bool:
-    """Whether one of a value's words is the word, or a longer form (electric, electricity)."""
+    """Return whether a value holds the word, or another form of it (electric, electricity)."""
     if len(word.stem) < 3:
         return False
     for token in _value_stems(value):

@@ -84,7 +84,7 @@ class OfflineRules:
 
     @property
     def sees_images(self) -> bool:
-        """False: pictures tell rules nothing."""
+        """False: the rules use no pictures."""
         return False
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
@@ -253,7 +253,7 @@ def _ask(reading: AskWhich) -> Call:
 
 
 def _answer_to(talk: Conversation, reading: AskWhich) -> str | None:
-    """Return what the person chose, the default where the answer fits no option, or ``None``."""
+    """Return what the user chose, the default where the answer fits no option, or ``None``."""
     for done in talk.of("ask_user"):
         if tuple(done.arguments.get("options", ())) != reading.options:
             continue

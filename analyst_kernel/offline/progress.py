@@ -145,7 +145,7 @@ def _failure(cell: Cell, call: Done) -> str:
 
 
 def _empty(progress: RecipeProgress, cell: Cell, task: DataTask) -> bool:
-    """Whether no row is left to compute with."""
+    """Return whether no row is left to compute with."""
     return (
         cell.key == "rows"
         and task.intent != "count"

@@ -45,7 +45,7 @@ class Known:
     """What is known beyond question and profiles.
 
     Attributes:
-        choices: What the person chose (column or dataset names).
+        choices: What the user chose (column or dataset names).
         found: Values found by cells.
         searched: Phrases that were looked for, found or not.
     """
@@ -176,7 +176,7 @@ def _use_row_nouns(
 def _split_values(
     matches: Matches, words: Sequence[Word], tags: frozenset[str]
 ) -> tuple[tuple[ValueMention, ...], list[ValueMention]]:
-    """Tell values that are compared with each other from values that restrict the rows."""
+    """Separate values that are compared with each other from values that restrict the rows."""
     by_column: dict[str, list[ValueMention]] = {}
     for value in matches.values:
         if value.denied:
@@ -217,11 +217,7 @@ def _phrases(unknown: Sequence[Word], words: Sequence[Word]) -> tuple[str, ...]:
 
 
 def _unknown(
-    phrases: tuple[str, ...],
-    unknown: Sequence[Word],
-    parts: Parts,
-    known: Known,
-    weight: int,
+    phrases: tuple[str, ...], unknown: Sequence[Word], parts: Parts, known: Known, weight: int
 ) -> Reading:
     """Look for unknown words as values where that may help; otherwise say that they are unknown."""
     columns = tuple(
@@ -254,7 +250,7 @@ def _unknown(
 
 
 def _elsewhere(unknown: Sequence[Word], parts: Parts) -> str:
-    """Say that a word names a column or value of another dataset, where it does."""
+    """Report that a word names a column or value of another dataset, where it does."""
     places = {word.index for word in unknown}
     for other in parts.others:
         there = match(parts.words, other, guarded=GUARDED, nouns=row_nouns(other))
@@ -358,7 +354,7 @@ def _best(question: str, profiles: Sequence[DatasetProfile], known: Known) -> Re
 
 
 def _of_whole_tables(task: DataTask) -> bool:
-    """Whether a question that names no dataset can be answered for each of them."""
+    """Return whether a question that names no dataset can be answered for each of them."""
     if task.intent not in ("profile", "missing", "count"):
         return False
     return not (task.measures or task.groups or task.filters or task.members or task.part)

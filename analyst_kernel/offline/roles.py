@@ -113,7 +113,7 @@ def _leave_days_to_dates(words: Sequence[Word], matches: Matches, profile: Datas
 
 
 def _names_rows_only(mention: Mention, profile: DatasetProfile) -> bool:
-    """Whether an identifier is named in part ("orders" for `Order ID`): it is no measure."""
+    """Return whether an identifier is named in part ("orders" for `Order ID`): it is no measure."""
     column = mention.column
     return is_id(column, profile.dataset.rows) and len(mention.words) < len(
         name_tokens(column.name)
@@ -126,7 +126,7 @@ def _take_time(roles: Roles, column: ColumnProfile, entity: bool) -> None:
 
 
 def _marked(mention: Mention, words: Sequence[Word], mentions: Sequence[Mention]) -> bool:
-    """Whether "by", "per" or "each" stands before the column (or before a list it is in)."""
+    """Return whether "by", "per" or "each" stands before the column (or before a list it is in)."""
     i = mention.first - 1
     for _ in range(6):
         if i < 0:
@@ -145,7 +145,7 @@ def _marked(mention: Mention, words: Sequence[Word], mentions: Sequence[Mention]
 
 
 def _is_entity(mention: Mention, words: Sequence[Word]) -> bool:
-    """Whether "which", "what" or "top five" asks for values of the column."""
+    """Return whether "which", "what" or "top five" asks for values of the column."""
     for i in range(mention.first - 1, max(mention.first - 5, -1), -1):
         word = words[i]
         if word.stem in ("which", "what", "commonest", "rarest", "who"):
@@ -161,7 +161,7 @@ def _is_entity(mention: Mention, words: Sequence[Word]) -> bool:
 
 
 def _belongs_to_value(mention: Mention, values: Sequence[ValueMention]) -> bool:
-    """Whether the column is only said beside one of its values ("the make Toyota")."""
+    """Return whether the column is only said beside one of its values ("the make Toyota")."""
     return any(
         value.column.name == mention.column.name
         and min(abs(i - j) for i in value.words for j in mention.words) <= 2
@@ -218,7 +218,7 @@ def _direction(words: Sequence[Word]) -> int:
 
 
 def _of_comparison(word: Word, words: Sequence[Word]) -> bool:
-    """Whether "most" or "least" belongs to "at most 5"."""
+    """Return whether "most" or "least" belongs to "at most 5"."""
     return word.index > 0 and words[word.index - 1].stem == "at"
 
 
@@ -262,7 +262,7 @@ def claimed_direction(words: Sequence[Word]) -> int:
 
 
 def is_comparative(word: Word) -> bool:
-    """Whether the word is a comparative form with a direction."""
+    """Return whether the word is a comparative form with a direction."""
     return bool(word.direction) and bool(_COMPARATIVE.search(word.text.casefold()))
 
 
@@ -270,12 +270,12 @@ _COMPARATIVE = re.compile(r"(?:er|more|less|worse)$")
 
 
 def is_stop(word: Word) -> bool:
-    """Whether the word carries no meaning of its own here."""
+    """Return whether the word carries no meaning of its own here."""
     return word.stem in STOP or len(word.text) == 1
 
 
 _SUMMARISE = ("groups", "trend", "scalar", "best_per_group")
-"""Intents that tell one statistic of a column."""
+"""Intents that answer with one statistic of a column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a question was read as: a task on one dataset, or the reason why there is none.
+"""What a question was read as: a task on one dataset, or the reason why it was not understood.
 
 Plain values without behaviour beyond naming themselves.
 """
@@ -62,7 +62,7 @@ class Filter:
     negated: bool = False
 
     def describe(self) -> str:
-        """Say the condition: ``make is Toyota``."""
+        """Return the condition as text: ``make is Toyota``."""
         name = f"{self.part} of {self.column.name}" if self.part else self.column.name
         said = [value if isinstance(value, str) else f"{value:g}" for value in self.values]
         if self.operator == "between":
@@ -123,7 +123,7 @@ class DataTask:
         wants_chart: Whether the words ask for a picture.
         assumptions: How doubtful words were read.
         others: More datasets that the task covers.
-        also: More datasets that the question means just as well; what is asked is told of all.
+        also: More datasets that the question means just as well; the answer covers all.
         part: Conditions whose share of the rows is asked, per period or group.
         alike: Names of datasets with the same columns, which the task leaves out.
     """
@@ -156,7 +156,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class AskWhich:
-    """Several readings fit equally well; the person decides."""
+    """Several readings fit equally well; the user decides."""
 
     question: str
     options: tuple[str, ...]

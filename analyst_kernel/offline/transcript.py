@@ -47,7 +47,7 @@ class Done:
 
     @property
     def iteration(self) -> int | None:
-        """The iteration's number as the core told it, where it did."""
+        """The iteration's number as the core reported it, if it did."""
         found = re.search(r"\biteration (\d+)", self.text)
         return int(found[1]) if found else None
 
@@ -181,7 +181,7 @@ def _literal(node: ast.expr) -> Any:
             inner = _literal(node.operand)
             return None if inner is None else -inner
         case ast.Name():
-            return None  # nan, inf, NaT: printed by name, and no value to tell.
+            return None  # nan, inf, NaT: printed by name, which is no value.
         case ast.Call(args=[only]):
             return _literal(only)  # np.float64(1.5), Timestamp('2013-01-01')
         case _:

@@ -69,7 +69,7 @@ def mark_of(values: Iterable[str]) -> str:
 
 
 def decimal_comma(values: Iterable[str]) -> bool:
-    """Whether written numbers use a comma for the decimals: "1.234,50 €"."""
+    """Return whether written numbers use a comma for the decimals: "1.234,50 €"."""
     texts = [value.strip() for value in values if "," in value]
     return bool(texts) and all(_COMMA_LAST.search(text) for text in texts)
 

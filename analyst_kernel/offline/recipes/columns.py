@@ -50,14 +50,14 @@ from analyst_kernel.protocol.datasets import ColumnProfile
 
 
 def distribution(task: DataTask) -> Recipe:
-    """How the values of a column are spread: a histogram of numbers, else counts."""
+    """Answer how the values of a column are spread: a histogram of numbers, else counts."""
     column = task.measures[0]
     if not is_number(column):
         counted = replace(task, groups=task.measures, measures=(), direction=1, statistic="rows")
         return top_values(counted)
     rows = prepare(task, (column,), numeric=(column,))
     values = variable(column, task)
-    compute = code("columns", "distribution", values=values, frame=rows.frame, column=column.name)
+    compute = rows.code("columns", "distribution", values=values, column=column.name)
     chart = chart_cell(
         code("columns", "histogram with middle", values=values, bins=_bins(column)),
         title=f"Distribution of {axis_label(column, task.profile)}",
@@ -71,7 +71,7 @@ def distribution(task: DataTask) -> Recipe:
     return Recipe(
         goals("columns", "distribution goals", column=column),
         cells,
-        lambda shown: _tell_distribution(task, shown),
+        lambda shown: _compose_distribution(task, shown),
     )
 
 
@@ -79,43 +79,34 @@ def _bins(column: ColumnProfile) -> int:
     return min(max(column.distinct, 5), 40)
 
 
-def _tell_distribution(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_distribution(task: DataTask, results: Results) -> AnswerDraft:
     column, shown, rows = task.measures[0], results["values"], results["rows"]
     of = unit(column, task.profile)
     mean, median, spread = shown["mean"], shown["median"], shown["standard deviation"]
     side = ""
     if isinstance(spread, float) and spread > 0 and abs(mean - median) > 0.15 * spread:
         side = "above" if mean > median else "below"
-    told = sentences(
-        "columns",
-        "distribution",
-        task=task,
-        column=column,
-        shown=shown,
-        rows=rows,
-        of=of,
-        side=side,
+    answer = sentences(
+        "columns", "distribution", task, shown, rows, column=column, of=of, side=side
     )
     values = tuple(
         KeyValue(name.capitalize(), shown[name], of)
         for name in ("median", "mean", "standard deviation", "minimum", "maximum")
         if shown[name] is not None
     )
-    return AnswerDraft(told, values, (*unit_notes(task), *task.assumptions), dropped(rows))
+    return AnswerDraft(answer, values, (*unit_notes(task), *task.assumptions), dropped(rows))
 
 
 def outliers(task: DataTask) -> Recipe:
-    """Values far outside the middle half of a column (the rule of the box plot)."""
+    """Find values far outside the middle half of a column (the rule of the box plot)."""
     column = task.measures[0]
     labels = label_columns(task, 3)
     rows = prepare(task, (column,), numeric=(column,), labels=labels)
     values = variable(column, task)
-    compute = code(
+    compute = rows.code(
         "columns",
         "outliers",
         values=values,
-        frame=rows.frame,
-        selected=rows.selected,
         column=column.name,
         labels=[label.name for label in labels],
     )
@@ -132,23 +123,16 @@ def outliers(task: DataTask) -> Recipe:
     return Recipe(
         goals("columns", "outliers goals", column=column),
         cells,
-        lambda shown: _tell_outliers(task, shown),
+        lambda shown: _compose_outliers(task, shown),
     )
 
 
-def _tell_outliers(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_outliers(task: DataTask, results: Results) -> AnswerDraft:
     column, shown, rows = task.measures[0], results["outliers"], results["rows"]
     of = unit(column, task.profile)
     bounds = f"{figure(shown['lower bound'], of)} to {figure(shown['upper bound'], of)}"
-    told = sentences(
-        "columns",
-        "outliers",
-        task=task,
-        column=column,
-        shown=shown,
-        rows=rows,
-        of=of,
-        bounds=bounds,
+    answer = sentences(
+        "columns", "outliers", task, shown, rows, column=column, of=of, bounds=bounds
     )
     rule = (
         f"An outlier lies more than {shown['factor']} times the interquartile range outside "
@@ -160,11 +144,11 @@ def _tell_outliers(task: DataTask, results: Results) -> AnswerDraft:
         KeyValue("Upper bound", shown["upper bound"], of),
     )
     caveats = (*dropped(rows), "An outlier by this rule need not be an error.")
-    return AnswerDraft(told, values, (rule, *unit_notes(task), *task.assumptions), caveats)
+    return AnswerDraft(answer, values, (rule, *unit_notes(task), *task.assumptions), caveats)
 
 
 def label_columns(task: DataTask, count: int) -> list[ColumnProfile]:
-    """Return columns that tell a reader which row is which."""
+    """Return columns that identify a row for a reader."""
     rows = task.profile.dataset.rows
     skip = {column.name for column in task.measures}
     if stays(task.profile):  # names that differ in every row would not fit into memory
@@ -188,18 +172,16 @@ def label_columns(task: DataTask, count: int) -> list[ColumnProfile]:
 
 
 def scalar(task: DataTask) -> Recipe:
-    """One statistic of a column; for a maximum or minimum also where it occurs."""
+    """Answer with one statistic of a column; for a maximum or minimum also where it occurs."""
     column = task.measures[0]
     extreme = task.statistic in ("max", "min")
     labels = label_columns(task, 3) if extreme else []
     rows = prepare(task, (column,), numeric=(column,), labels=labels)
     values = variable(column, task)
-    compute = code(
+    compute = rows.code(
         "columns",
         "scalar",
         values=values,
-        frame=rows.frame,
-        selected=rows.selected,
         column=column.name,
         labels=[label.name for label in labels],
         statistic=task.statistic,
@@ -221,15 +203,15 @@ def scalar(task: DataTask) -> Recipe:
     return Recipe(
         goals("columns", "scalar goals", column=column, task=task),
         tuple(cells),
-        lambda shown: _tell_scalar(task, shown),
+        lambda shown: _compose_scalar(task, shown),
     )
 
 
-def _tell_scalar(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_scalar(task: DataTask, results: Results) -> AnswerDraft:
     shown, rows = results["scalar"], results["rows"]
     of = unit(task.measures[0], task.profile)
     example = [f"{name} {item(value)}" for name, value in shown.get("example", {}).items()]
-    told = sentences("columns", "scalar", task=task, shown=shown, rows=rows, of=of, example=example)
+    answer = sentences("columns", "scalar", task, shown, rows, of=of, example=example)
     notes = list(unit_notes(task))
     if task.statistic == "mean":
         notes.insert(0, "“Average” is the arithmetic mean; every row counts once.")
@@ -239,11 +221,11 @@ def _tell_scalar(task: DataTask, results: Results) -> AnswerDraft:
         KeyValue(capital(of_measure(task)), shown["result"], of),
         KeyValue("Rows", rows["rows used"]),
     )
-    return AnswerDraft(told, values, (*notes, *task.assumptions), dropped(rows))
+    return AnswerDraft(answer, values, (*notes, *task.assumptions), dropped(rows))
 
 
 def count(task: DataTask) -> Recipe:
-    """How many rows there are, or how many meet the conditions."""
+    """Answer how many rows there are, or how many meet the conditions."""
     if not task.filters:
         return row_count(task)
     columns = dict.fromkeys(found.column.name for found in task.filters)
@@ -252,12 +234,12 @@ def count(task: DataTask) -> Recipe:
         Code(f"{table_of(task.profile)}_rows") if stays(task.profile) else table_of(task.profile)
     )
     gaps = ", ".join(f"{quoted(c)}: int({whole}[{quoted(c)}].isna().sum())" for c in columns)
-    compute = code("columns", "count", whole=whole, selected=rows.selected, gaps=Code(gaps))
+    compute = rows.code("columns", "count", whole=whole, gaps=Code(gaps))
     cells = (*rows.cells, Cell("count", "Count the rows", compute, 2))
-    return Recipe(goals("columns", "count goals"), cells, lambda shown: _tell_count(task, shown))
+    return Recipe(goals("columns", "count goals"), cells, lambda shown: _compose_count(task, shown))
 
 
-def _tell_count(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_count(task: DataTask, results: Results) -> AnswerDraft:
     shown = results["count"]
     gaps = [
         f"{figure(gap)} rows have no `{column}`"
@@ -270,13 +252,11 @@ def _tell_count(task: DataTask, results: Results) -> AnswerDraft:
     )
     caveats = (f"{listed(gaps)}; they do not match.",) if gaps else ()
     notes = ("One row counts as one; the share is of all rows.", *task.assumptions)
-    return AnswerDraft(
-        sentences("columns", "count", task=task, shown=shown), values, notes, caveats
-    )
+    return AnswerDraft(sentences("columns", "count", task, shown, {}), values, notes, caveats)
 
 
 def top_values(task: DataTask) -> Recipe:
-    """How often each value of a column occurs, the commonest (or rarest) first."""
+    """Answer how often each value of a column occurs, the commonest (or rarest) first."""
     column = task.groups[0]
     rows = prepare(task, (column,))
     show = task.top or min(10, max(column.distinct, 1))
@@ -286,10 +266,9 @@ def top_values(task: DataTask) -> Recipe:
     cut = f" ({drawn} {'rarest' if rare else 'most common'}{whole})"
     cut = cut if column.distinct > drawn and not task.members else ""
     wanted = [value for member in task.members if member.whole for value in member.values]
-    compute = code(
+    compute = rows.code(
         "columns",
         "top values",
-        frame=rows.frame,
         column=column.name,
         only=Code(f".loc[lambda found: found.index.isin({wanted!r})]" if wanted else ""),
         rare=rare,
@@ -310,11 +289,11 @@ def top_values(task: DataTask) -> Recipe:
     return Recipe(
         goals("columns", "top values goals", column=column),
         cells,
-        lambda shown: _tell_counts(task, shown),
+        lambda shown: _compose_counts(task, shown),
     )
 
 
-def _tell_counts(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_counts(task: DataTask, results: Results) -> AnswerDraft:
     column, shown, rows = task.groups[0], results["counts"], results["rows"]
     counted: dict[Any, int] = shown["rows"]
     percent: dict[Any, float] = shown["percent"]
@@ -323,66 +302,64 @@ def _tell_counts(task: DataTask, results: Results) -> AnswerDraft:
         f"{item(n, column)} ({rows_of(counted[n])}, {share(percent[n])})"
         for n in names[1 : max(task.top or 6, 2)][:11]
     ]
-    told = sentences(
+    answer = sentences(
         "columns",
         "top values",
-        task=task,
+        task,
+        shown,
+        rows,
         column=column,
-        shown=shown,
-        rows=rows,
         names=names,
         counted=counted,
         percent=percent,
         others=others,
     )
     if not names:
-        return AnswerDraft(told)
+        return AnswerDraft(answer)
     values = tuple(KeyValue(item(n, column), counted[n], "rows") for n in names[:10])
-    return AnswerDraft(told, values, task.assumptions, dropped(rows))
+    return AnswerDraft(answer, values, task.assumptions, dropped(rows))
 
 
 def distinct(task: DataTask) -> Recipe:
-    """How many different values a column has."""
+    """Answer how many different values a column has."""
     column = task.groups[0]
     rows = prepare(task, (column,))
-    compute = code("columns", "distinct", frame=rows.frame, column=column.name)
+    compute = rows.code("columns", "distinct", column=column.name)
     cells = (*rows.cells, Cell("distinct", "Count the different values", compute, 2))
     return Recipe(
         goals("columns", "distinct goals", column=column),
         cells,
-        lambda shown: _tell_distinct(task, shown),
+        lambda shown: _compose_distinct(task, shown),
     )
 
 
-def _tell_distinct(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_distinct(task: DataTask, results: Results) -> AnswerDraft:
     column, shown, rows = task.groups[0], results["distinct"], results["rows"]
     counted: dict[Any, int] = shown["rows"]
-    told = sentences(
+    answer = sentences(
         "columns",
         "distinct",
-        task=task,
+        task,
+        shown,
+        rows,
         column=column,
-        shown=shown,
-        rows=rows,
         once=max(counted.values(), default=0) == 1,
         names=[item(n, column) for n in counted],
         common=[f"{item(n, column)} ({figure(c)})" for n, c in counted.items()],
     )
     values = (KeyValue("Different values", shown["different values"]),)
     notes = ("Values count as different when they are spelled differently.", *task.assumptions)
-    return AnswerDraft(told, values, notes, dropped(rows))
+    return AnswerDraft(answer, values, notes, dropped(rows))
 
 
 def top_rows(task: DataTask) -> Recipe:
-    """The rows with the highest (or lowest) values of a column."""
+    """Answer with the rows with the highest (or lowest) values of a column."""
     column = task.measures[0]
     labels = label_columns(task, 4)
     rows = prepare(task, (column,), numeric=(column,), labels=labels)
-    compute = code(
+    compute = rows.code(
         "columns",
         "top rows",
-        frame=rows.frame,
-        selected=rows.selected,
         column=column.name,
         labels=[label.name for label in labels],
         largest=Code("nsmallest" if task.direction < 0 else "nlargest"),
@@ -392,22 +369,23 @@ def top_rows(task: DataTask) -> Recipe:
     return Recipe(
         goals("columns", "top rows goals", column=column),
         cells,
-        lambda shown: _tell_rows(task, shown),
+        lambda shown: _compose_rows(task, shown),
     )
 
 
-def _tell_rows(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_rows(task: DataTask, results: Results) -> AnswerDraft:
     column, shown, rows = task.measures[0], results["top"], results["rows"]
     of = unit(column, task.profile)
     values = shown["values"]
     names = [" ".join(filter(None, parts)) or "one row" for parts in shown["names"]]
     found = list(zip(names, values, strict=True))
-    told = sentences(
+    answer = sentences(
         "columns",
         "top rows",
-        task=task,
+        task,
+        {},
+        rows,
         column=column,
-        rows=rows,
         of=of,
         best=values[0],
         first=names[0],
@@ -420,4 +398,4 @@ def _tell_rows(task: DataTask, results: Results) -> AnswerDraft:
             f"{figure(values[-1], of)}; only some of them are listed."
         )
     picked = tuple(KeyValue(name, value, of) for name, value in found[:5])
-    return AnswerDraft(told, picked, (*unit_notes(task), *task.assumptions), tuple(caveats))
+    return AnswerDraft(answer, picked, (*unit_notes(task), *task.assumptions), tuple(caveats))

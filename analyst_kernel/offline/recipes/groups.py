@@ -48,7 +48,7 @@ from analyst_kernel.protocol.datasets import ColumnProfile
 
 
 def groups(task: DataTask) -> Recipe:
-    """A statistic of a measure per group (or per two groups), ranked."""
+    """Answer with a statistic of a measure per group (or per two groups), ranked."""
     numbers = () if task.statistic == "distinct" else task.measures
     rows = prepare(task, (*task.groups, *task.measures), numeric=numbers)
     keys = [column.name for column in task.groups] or [rows.time]
@@ -57,11 +57,9 @@ def groups(task: DataTask) -> Recipe:
     show = task.top or 10
     measure = SHARE if task.part else task.measures[0].name if task.measures else ""
     method = AGGREGATE[task.statistic]
-    compute = code(
+    compute = rows.code(
         "groups",
         "groups",
-        frame=rows.frame,
-        observed=rows.observed,
         keys=keys,
         table=table,
         measure=measure,
@@ -85,7 +83,7 @@ def groups(task: DataTask) -> Recipe:
     )
     steps = goals("groups", "groups goals", task=task, ranked_by=ranked_by)
     cells = (*rows.cells, Cell("groups", steps[1], compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _tell_groups(task, shown))
+    return Recipe(steps, cells, lambda shown: _compose_groups(task, shown))
 
 
 def _drawn(task: DataTask) -> int:
@@ -110,7 +108,7 @@ def _bar_names(task: DataTask, keys: int) -> list[Code]:
 
 
 def _left_out(task: DataTask, drawn: int) -> str:
-    """Say in the title that not every group is drawn."""
+    """Return the end of a title that says that not every group is drawn."""
     columns = task.groups or ((task.time.column,) if task.time is not None else ())
     groups = prod(column.distinct for column in columns)
     if groups <= drawn or (task.time is not None and task.time.grain != "value"):
@@ -120,7 +118,7 @@ def _left_out(task: DataTask, drawn: int) -> str:
     return f" ({drawn} {rank}{whole})"
 
 
-def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_groups(task: DataTask, results: Results) -> AnswerDraft:
     shown, rows = results["groups"], results["rows"]
     column, named, of = _single_key(task), _naming(task), measured_unit(task)
     values: dict[Any, Any] = shown["values"]
@@ -128,12 +126,12 @@ def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
     best = names[0]
     rank = "lowest" if task.direction < 0 else "highest"
     last = next(iter(shown["last"]), None)
-    told = sentences(
+    answer = sentences(
         "groups",
         "groups",
-        task=task,
-        shown=shown,
-        rows=rows,
+        task,
+        shown,
+        rows,
         of=of,
         named=named,
         values=values,
@@ -156,7 +154,7 @@ def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
     if task.statistic == "mean":
         notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
     picked = tuple(KeyValue(named(name), values[name], of) for name in names[:5])
-    return AnswerDraft(told, picked, (*notes, *task.assumptions), tuple(caveats))
+    return AnswerDraft(answer, picked, (*notes, *task.assumptions), tuple(caveats))
 
 
 def _naming(task: DataTask) -> Callable[[Any], str]:
@@ -185,7 +183,7 @@ def _single_key(task: DataTask) -> ColumnProfile | None:
 
 
 def best_per_group(task: DataTask) -> Recipe:
-    """For each group, the periods (or items) with the highest or lowest value."""
+    """Answer with the periods (or items) of each group with the highest or lowest value."""
     entity, part = _entity_and_part(task)
     rows = prepare(task, (*task.groups, *task.measures), numeric=task.measures)
     entity_name = entity.name if entity is not None else rows.time
@@ -193,11 +191,9 @@ def best_per_group(task: DataTask) -> Recipe:
     measure = task.measures[0]
     table = identifier(task.statistic, measure.name)
     word = "lowest" if task.direction < 0 else "highest"
-    compute = code(
+    compute = rows.code(
         "groups",
         "best",
-        frame=rows.frame,
-        observed=rows.observed,
         entity=entity_name,
         part=part_name,
         measure=measure.name,
@@ -225,7 +221,7 @@ def best_per_group(task: DataTask) -> Recipe:
     )
     steps = goals("groups", "best goals", task=task, entity=entity_name, part=part_name, word=word)
     cells = (*rows.cells, Cell("best", "Rank within each group", compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _tell_best(task, entity_name, part_name, shown))
+    return Recipe(steps, cells, lambda shown: _compose_best(task, entity_name, part_name, shown))
 
 
 def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfile | None]:
@@ -235,7 +231,7 @@ def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfil
     return (task.time.column if task.time.grain == "value" else None), task.groups[0]
 
 
-def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> AnswerDraft:
+def _compose_best(task: DataTask, entity: str, part: str, results: Results) -> AnswerDraft:
     shown, rows = results["best"], results["rows"]
     of = unit(task.measures[0], task.profile)
     word = "lowest" if task.direction < 0 else "highest"
@@ -268,12 +264,12 @@ def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> Answ
         )
         if after:
             runners_up.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
-    told = sentences(
+    answer = sentences(
         "groups",
         "best",
-        task=task,
-        shown=shown,
-        rows=rows,
+        task,
+        shown,
+        rows,
         entity=entity,
         word=word,
         winners=winners,
@@ -281,8 +277,5 @@ def _tell_best(task: DataTask, entity: str, part: str, results: Results) -> Answ
     )
     notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
     return AnswerDraft(
-        told,
-        tuple(values),
-        (*notes, *unit_notes(task), *task.assumptions),
-        dropped(rows),
+        answer, tuple(values), (*notes, *unit_notes(task), *task.assumptions), dropped(rows)
     )

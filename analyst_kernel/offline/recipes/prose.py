@@ -155,7 +155,7 @@ def axis_label(column: ColumnProfile, profile: DatasetProfile) -> str:
 
 
 def unit_notes(task: DataTask) -> tuple[str, ...]:
-    """Say where units come from, or that there is none."""
+    """Return where units come from, or that the data state none."""
     notes = []
     for column in task.measures:
         known = _known_unit(column, task.profile)
@@ -171,7 +171,7 @@ def unit_notes(task: DataTask) -> tuple[str, ...]:
 
 
 def condition(filters: Iterable[Filter]) -> str:
-    """Say all conditions of a task."""
+    """Return all conditions of a task."""
     return " and ".join(found.describe() for found in filters)
 
 
@@ -207,7 +207,7 @@ def capital(sentence: str) -> str:
 
 
 def basis(task: DataTask, rows: Shown) -> str:
-    """Say how many rows the answer stands on, and which tables like this one it leaves out."""
+    """Return how many rows the answer stands on, and which tables like this one it leaves out."""
     used, whole = rows["rows used"], rows["rows"]
     where = f" where {condition(task.filters)}" if task.filters else ""
     name = f"`{task.profile.dataset.name}`"
@@ -218,7 +218,7 @@ def basis(task: DataTask, rows: Shown) -> str:
 
 
 def dropped(rows: Shown) -> tuple[str, ...]:
-    """Say which rows were left out: missing values, what stands for them, totals."""
+    """Return which rows were left out: missing values, what stands for them, totals."""
     said = []
     gaps = [
         f"{figure(count)} without `{name}`"
@@ -254,9 +254,12 @@ _PROSE.globals.update(
 )  # fmt: skip
 
 
-def sentences(kind: str, key: str, /, **values: object) -> tuple[str, ...]:
+def sentences(
+    kind: str, key: str, task: DataTask, shown: Shown, rows: Shown, /, **values: object
+) -> tuple[str, ...]:
     """Return the sentences of an answer: in a template, a blank line ends one."""
-    text = section(_PROSE, f"{kind}.md.jinja", key).render(values)
+    template = section(_PROSE, f"{kind}.md.jinja", key)
+    text = template.render(task=task, shown=shown, rows=rows, **values)
     parts = (" ".join(part.split("\n")).strip() for part in re.split(r"\n{2,}", text))
     return tuple(part for part in parts if part)
 

@@ -32,7 +32,7 @@ UNREADABLE = (
     KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration,
     jinja2.UndefinedError,
 )  # fmt: skip
-"""What reading a result of an unexpected shape raises: a person may have edited the cell."""
+"""What reading a result of an unexpected shape raises: a user may have edited the cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def time_ticks(task: DataTask, index: str) -> list[str]:
 
 
 def is_month(axis: TimeAxis) -> bool:
-    """Whether the points of the axis are months by their numbers."""
+    """Return whether the points of the axis are months by their numbers."""
     if axis.grain == "month of year":
         return True
     low, high = axis.column.minimum, axis.column.maximum

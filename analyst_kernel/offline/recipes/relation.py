@@ -44,7 +44,7 @@ _POINTS = 5_000
 
 
 def correlation(task: DataTask) -> Recipe:
-    """Whether two columns of numbers move together."""
+    """Answer whether two columns of numbers move together."""
     x, y = task.measures[:2]
     rows = prepare(task, (x, y, *task.groups), numeric=(x, y))
     a, b = variable(x, task), variable(y, task)
@@ -79,10 +79,10 @@ def correlation(task: DataTask) -> Recipe:
     steps = goals("relation", "relation goals", x=x, y=y)
     compute = code("relation", "relation", **shared, most=_GROUPS)
     cells = (*rows.cells, Cell("relation", "Compute correlation and slope", compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _tell_relation(task, shown))
+    return Recipe(steps, cells, lambda shown: _compose_relation(task, shown))
 
 
-def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_relation(task: DataTask, results: Results) -> AnswerDraft:
     x, y = task.measures[:2]
     shown, rows = results["relation"], results["rows"]
     r, uy = shown["r"], unit(y, task.profile)
@@ -93,12 +93,12 @@ def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
             f"r = {figure(found['r'])} for {item(name, group)} (n = {figure(found['rows'])})"
             for name, found in shown["within"].items()
         ]
-    told = sentences(
+    answer = sentences(
         "relation",
         "relation",
-        task=task,
-        shown=shown,
-        rows=rows,
+        task,
+        shown,
+        rows,
         x=x,
         y=y,
         ux=unit(x, task.profile),
@@ -112,7 +112,7 @@ def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
         most=_GROUPS,
     )
     if r is None:
-        return AnswerDraft(told, (), task.assumptions, dropped(rows))
+        return AnswerDraft(answer, (), task.assumptions, dropped(rows))
     caveats = (
         *dropped(rows),
         "A correlation does not show that one causes the other, and groups in the data may differ.",
@@ -124,7 +124,7 @@ def _tell_relation(task: DataTask, results: Results) -> AnswerDraft:
         KeyValue(f"Mean {y.name}, lower half", shown["mean of lower half"], uy),
     )
     notes = ("r is Pearson's correlation.", *unit_notes(task), *task.assumptions)
-    return AnswerDraft(told, values, notes, caveats)
+    return AnswerDraft(answer, values, notes, caveats)
 
 
 def _verdict(task: DataTask, r: float) -> str:
@@ -135,17 +135,15 @@ def _verdict(task: DataTask, r: float) -> str:
 
 
 def compare(task: DataTask) -> Recipe:
-    """How a measure differs between groups."""
+    """Answer how a measure differs between groups."""
     group, measure = task.groups[0], task.measures[0]
     rows = prepare(task, (group, measure), numeric=(measure,))
     single = all(member.whole and len(member.values) == 1 for member in task.members)
     whole_values = [member.values[0] for member in task.members] if single else []
     fliers = ", showfliers=False" if stays(task.profile) else ""
-    compute = code(
+    compute = rows.code(
         "relation",
         "compare",
-        frame=rows.frame,
-        observed=rows.observed,
         group=group.name,
         measure=measure.name,
         sides=[] if single else [(m.label, m.values, m.whole) for m in task.members],
@@ -167,11 +165,11 @@ def compare(task: DataTask) -> Recipe:
     keys = {"key": quoted(group.name), "value": quoted(measure.name)}
     steps = goals("relation", "compare goals", measure=measure, **keys)
     cells = (*rows.cells, Cell("compare", "Compare mean, median and spread", compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _tell_comparison(task, shown))
+    return Recipe(steps, cells, lambda shown: _compose_comparison(task, shown))
 
 
 def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
-    """Say whether what the question claims of its two sides holds; empty where it claims nothing.
+    """Return whether the claim of the question holds of its two sides; empty if it claims nothing.
 
     A difference whose 95 % interval holds zero is not clear.
     """
@@ -188,7 +186,7 @@ def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
     return "Yes" if holds else "No"
 
 
-def _tell_comparison(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_comparison(task: DataTask, results: Results) -> AnswerDraft:
     shown, rows = results["compare"], results["rows"]
     measure, group = task.measures[0], task.groups[0]
     of = unit(measure, task.profile)
@@ -202,12 +200,12 @@ def _tell_comparison(task: DataTask, results: Results) -> AnswerDraft:
     percent, interval = shown["difference in percent"], shown["95 % interval"]
     relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
     verdict = _judged(task, shown)
-    told = sentences(
+    answer = sentences(
         "relation",
         "compare",
-        task=task,
-        shown=shown,
-        rows=rows,
+        task,
+        shown,
+        rows,
         measure=measure,
         of=of,
         means=means,
@@ -227,4 +225,4 @@ def _tell_comparison(task: DataTask, results: Results) -> AnswerDraft:
     values = [KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4]]
     values.append(KeyValue("Difference", shown["difference"], of))
     notes = (f"Groups of {called(group)} are compared by the arithmetic mean.", *unit_notes(task))
-    return AnswerDraft(told, tuple(values), (*notes, *task.assumptions), dropped(rows))
+    return AnswerDraft(answer, tuple(values), (*notes, *task.assumptions), dropped(rows))

@@ -85,6 +85,11 @@ class Prepared:
     time: str = ""
     observed: Code = Code("")  # noqa: RUF009
 
+    def code(self, kind: str, key: str, /, **values: object) -> Code:
+        """Return a template's code with the names of these variables, and the values, inserted."""
+        names = {"frame": self.frame, "selected": self.selected, "observed": self.observed}
+        return code(kind, key, **names, **values)
+
 
 def prepare(
     task: DataTask,
@@ -251,7 +256,7 @@ _PERIODS = {
 
 
 def stays(profile: DatasetProfile) -> bool:
-    """Whether the setup cell leaves the dataset on disk."""
+    """Return whether the setup cell leaves the dataset on disk."""
     return profile.dataset.load == "view"
 
 

@@ -11,13 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analyst_kernel.offline.column_roles import is_id, is_time, role
-from analyst_kernel.offline.recipes.prose import (
-    figure,
-    listed,
-    rows_of,
-    sentences,
-    share,
-)
+from analyst_kernel.offline.recipes.prose import figure, listed, rows_of, sentences, share
 from analyst_kernel.offline.recipes.recipe import (
     AnswerDraft,
     Cell,
@@ -55,13 +49,13 @@ def _not_covered(task: DataTask) -> tuple[str, ...]:
 
 
 def row_count(task: DataTask) -> Recipe:
-    """How many rows there are."""
+    """Answer how many rows there are."""
     tables = tables_of(task)
     facts = [_facts(table, ["count(*)"]) for table in tables]
     compute = code("tables", "row count", imports=_imports(tables), tables=facts)
     goals = ("Find the rows that are asked for", "Count them", "State the count")
     cell = Cell("count", "Count the rows", compute, 2)
-    return Recipe(goals, (cell,), lambda shown: _tell_rows(task, shown))
+    return Recipe(goals, (cell,), lambda shown: _compose_rows(task, shown))
 
 
 def _facts(table: DatasetProfile, fields: Sequence[str], chosen: Sequence[str] = ()) -> _Facts:
@@ -95,11 +89,11 @@ def _imports(tables: Sequence[DatasetProfile], *more: str) -> list[Code]:
     return [Code(line) for line in (*sorted(lines), "")] if lines else []
 
 
-def _tell_rows(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_rows(task: DataTask, results: Results) -> AnswerDraft:
     counts = {str(name): count for name, count in results["count"].items()}
     said = [f"`{name}` has {rows_of(count)}" for name, count in counts.items()]
     return AnswerDraft(
-        sentences("tables", "row count", said=said),
+        sentences("tables", "row count", task, {}, {}, said=said),
         tuple(
             KeyValue("Rows" if len(counts) == 1 else f"Rows of {name}", count)
             for name, count in counts.items()
@@ -113,7 +107,7 @@ def _tell_rows(task: DataTask, results: Results) -> AnswerDraft:
 
 
 def profile(task: DataTask) -> Recipe:
-    """What is in the data and how clean it is."""
+    """Answer what is in the data and how clean it is."""
     tables = tables_of(task)
     cells = [Cell("overview", "Count rows, columns, gaps and repeats", _overview(tables), 1)]
     main = task.profile
@@ -127,7 +121,7 @@ def profile(task: DataTask) -> Recipe:
         *(("Count the values of text columns",) if len(tables) == 1 else ()),
         "Say what is in the data and what to mind",
     )
-    return Recipe(goals, tuple(cells), lambda shown: _tell_profile(task, shown))
+    return Recipe(goals, tuple(cells), lambda shown: _compose_profile(task, shown))
 
 
 def _overview(tables: Sequence[DatasetProfile]) -> Code:
@@ -198,12 +192,15 @@ def _texts(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
     return code("tables", "texts on disk", frame=frame, queries=queries)
 
 
-def _tell_profile(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_profile(task: DataTask, results: Results) -> AnswerDraft:
     overview, caveats = results["overview"], []
     tables = {table.dataset.name: table for table in tables_of(task)}
-    told = sentences(
+    answer = sentences(
         "tables",
         "profile",
+        task,
+        {},
+        {},
         overview=overview,
         columns={name: [f"`{c.name}`" for c in table.columns] for name, table in tables.items()},
         counts=lambda found: listed(f"`{column}` ({figure(n)})" for column, n in found.items()),
@@ -229,18 +226,18 @@ def _tell_profile(task: DataTask, results: Results) -> AnswerDraft:
     if uncounted:
         caveats.append(f"Repeated rows were not counted in {listed(uncounted)}, kept on disk.")
     for profiled in tables.values():
-        # A warning's numbers stand in no output of this run, so only those without any are told.
+        # A warning's numbers stand in no output of this run, so only those without any are answer.
         caveats += [
             f"`{warning.column}`: {warning.message}" if warning.column else warning.message
             for warning in profiled.warnings
             if warning.code != "constant-column" and not re.search(r"\d", warning.message)
         ][:4]
     values = tuple(KeyValue(f"Rows of {name}", table["rows"]) for name, table in overview.items())
-    return AnswerDraft(told, values, task.assumptions, (*caveats, *_not_covered(task)))
+    return AnswerDraft(answer, values, task.assumptions, (*caveats, *_not_covered(task)))
 
 
 def missing(task: DataTask) -> Recipe:
-    """How many values are missing, column by column."""
+    """Answer how many values are missing, column by column."""
     tables = tables_of(task)
     several = len(tables) > 1
     facts = []
@@ -273,10 +270,10 @@ def missing(task: DataTask) -> Recipe:
         "State where the gaps are",
     )
     cell = Cell("missing", "Count missing values per column", compute, 1)
-    return Recipe(goals, (cell, chart), lambda shown: _tell_missing(task, shown))
+    return Recipe(goals, (cell, chart), lambda shown: _compose_missing(task, shown))
 
 
-def _tell_missing(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_missing(task: DataTask, results: Results) -> AnswerDraft:
     found = results["missing"]
     several = len(found) > 1
     values: list[KeyValue] = []
@@ -286,9 +283,12 @@ def _tell_missing(task: DataTask, results: Results) -> AnswerDraft:
         gaps = facts["missing"].items()
         values += [KeyValue(f"{label} {column}", gap["missing"]) for column, gap in gaps][:6]
         heavy += [f"`{column}`" for column, gap in gaps if gap["percent"] > 50]
-    told = sentences(
+    answer = sentences(
         "tables",
         "missing",
+        task,
+        {},
+        {},
         found=found,
         several=several,
         gaps={
@@ -303,11 +303,11 @@ def _tell_missing(task: DataTask, results: Results) -> AnswerDraft:
     )
     shown = tuple(values[:12]) or (KeyValue("Missing values", 0),)
     caveats = (f"More than half is missing in {listed(heavy)}.",) if heavy else ()
-    return AnswerDraft(told, shown, task.assumptions, (*caveats, *_not_covered(task)))
+    return AnswerDraft(answer, shown, task.assumptions, (*caveats, *_not_covered(task)))
 
 
 def join(task: DataTask) -> Recipe:
-    """Whether two tables fit together: the key, its overlap, and what a join would do."""
+    """Answer whether two tables fit together: the key, its overlap, and what a join would do."""
     other = task.others[0]
     cells: list[Cell] = []
     left = _in_memory(cells, task.profile, task.groups)
@@ -338,7 +338,7 @@ def join(task: DataTask) -> Recipe:
     return Recipe(
         goals,
         (*cells, check),
-        lambda shown: _tell_join(task, other, shown),
+        lambda shown: _compose_join(task, other, shown),
         datasets=(task.profile.dataset.name, other.dataset.name),
     )
 
@@ -370,21 +370,23 @@ def _keys(profile: DatasetProfile, named: Sequence[ColumnProfile]) -> list[Colum
     return found[:12] or list(profile.columns)[:6]
 
 
-def _tell_join(task: DataTask, other: DatasetProfile, results: Results) -> AnswerDraft:
+def _compose_join(task: DataTask, other: DatasetProfile, results: Results) -> AnswerDraft:
     left, right = task.profile.dataset.name, other.dataset.name
     best = results["keys"]["best"]
     shown = results["join"] if best else {}
-    told = sentences(
+    answer = sentences(
         "tables",
         "join",
+        task,
+        shown,
+        {},
         left=left,
         right=right,
         tried=results["keys"]["pairs tried"],
         key=best[0] if best else None,
-        shown=shown,
     )
     if not best:
-        return AnswerDraft(told, (), task.assumptions)
+        return AnswerDraft(answer, (), task.assumptions)
     repeats = shown["right keys that repeat"]
     caveats = []
     if repeats:
@@ -397,4 +399,4 @@ def _tell_join(task: DataTask, other: DatasetProfile, results: Results) -> Answe
         KeyValue("Repeated keys", repeats),
     )
     notes = ("The key is the pair of columns whose values overlap most.", *task.assumptions)
-    return AnswerDraft(told, values, notes, tuple(caveats))
+    return AnswerDraft(answer, values, notes, tuple(caveats))

@@ -46,7 +46,7 @@ _MANY = 6
 
 
 def trend(task: DataTask) -> Recipe:
-    """How a measure (or the number of rows) changed over time."""
+    """Answer how a measure (or the number of rows) changed over time."""
     return _by_group(task) if task.groups else _one_line(task)
 
 
@@ -65,15 +65,12 @@ def _one_line(task: DataTask) -> Recipe:
     if measure:
         series = identifier(task.statistic, "" if task.part else measure, "by", time)
     partly = has_partial_periods(task)
-    compute = code(
+    compute = rows.code(
         "time",
         "trend",
-        frame=rows.frame,
-        observed=rows.observed,
         time=time,
         series=series,
         picked=_picked(task, measure),
-        # A year without rows has none; a line must not run over it.
         every_year=task.statistic == "rows" and is_year(task.time.column),
         statistic=task.statistic,
         dates=task.time.column.name,
@@ -94,7 +91,7 @@ def _one_line(task: DataTask) -> Recipe:
     return Recipe(
         goals("time", "goals", task=task, time=time),
         cells,
-        lambda shown: _tell_line(task, time, shown),
+        lambda shown: _compose_line(task, time, shown),
     )
 
 
@@ -104,7 +101,7 @@ def _picked(task: DataTask, measure: str) -> Code:
     return Code(f"[{quoted(measure)}].{method}()" if measure else ".size()")
 
 
-def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
+def _compose_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
     shown, rows = results["trend"], results["rows"]
     assert task.time is not None
     of, axis = measured_unit(task), task.time
@@ -112,12 +109,12 @@ def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
     what = capital(of_measure(task))
     change, percent = shown["change"], shown["change in percent"]
     relative = percent is not None and shown["value in first"] > 0 and of != "%"
-    told = sentences(
+    answer = sentences(
         "time",
         "trend",
-        task=task,
-        shown=shown,
-        rows=rows,
+        task,
+        shown,
+        rows,
         time=time,
         axis=axis,
         of=of,
@@ -132,7 +129,7 @@ def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
         cut=[str(name) for name in shown.get("incomplete", ())],
     )
     if shown["periods"] < 2:
-        return AnswerDraft(told, (), task.assumptions, dropped(rows))
+        return AnswerDraft(answer, (), task.assumptions, dropped(rows))
     values = (
         KeyValue(f"{what} in {first}", shown["value in first"], of),
         KeyValue(f"{what} in {last}", shown["value in last"], of),
@@ -148,11 +145,11 @@ def _tell_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
         per = figure(shown["median rows per period"])
         said = " and ".join(few)
         caveats.append(f"{said} (the median {time} has {per}), so it may be incomplete.")
-    return AnswerDraft(told, values, (*_notes(task), *task.assumptions), tuple(caveats))
+    return AnswerDraft(answer, values, (*_notes(task), *task.assumptions), tuple(caveats))
 
 
 def _is_cyclic(task: DataTask) -> bool:
-    """Whether the axis is part of a date, such as the month of the year, and comes again."""
+    """Return whether the axis is part of a date, such as the month of the year, and comes again."""
     assert task.time is not None
     if task.time.grain == "value":
         return not is_year(task.time.column)
@@ -173,11 +170,9 @@ def _by_group(task: DataTask) -> Recipe:
     table = identifier(task.statistic, "by", time)
     measure = SHARE if task.part else task.measures[0].name if task.measures else ""
     whole = all(member.whole for member in task.members)
-    compute = code(
+    compute = rows.code(
         "time",
         "trend by group",
-        frame=rows.frame,
-        observed=rows.observed,
         time=time,
         group=group.name,
         members=[v for member in task.members for v in member.values] if whole else [],
@@ -196,21 +191,23 @@ def _by_group(task: DataTask) -> Recipe:
     )
     cells = (*rows.cells, Cell("trend", f"Compute it per {time} and group", compute, 2), chart)
     return Recipe(
-        goals("time", "goals", task=task, time=time), cells, lambda shown: _tell_groups(task, shown)
+        goals("time", "goals", task=task, time=time),
+        cells,
+        lambda shown: _compose_groups(task, shown),
     )
 
 
-def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_groups(task: DataTask, results: Results) -> AnswerDraft:
     shown, rows = results["trend"], results["rows"]
     of = measured_unit(task)
     lines: Mapping[object, Mapping[str, float]] = shown["lines"]
     ordered = sorted(lines, key=lambda name: lines[name]["change"])
-    told = sentences(
+    answer = sentences(
         "time",
         "trend by group",
-        task=task,
-        shown=shown,
-        rows=rows,
+        task,
+        shown,
+        rows,
         axis=task.time,
         of=of,
         what=capital(of_measure(task)),
@@ -225,7 +222,7 @@ def _tell_groups(task: DataTask, results: Results) -> AnswerDraft:
     group = task.groups[0]
     if not task.members and group.distinct > _MANY:
         notes.append(f"Only the groups of {called(group)} with most rows are shown.")
-    return AnswerDraft(told, tuple(values[:8]), (*notes, *task.assumptions), dropped(rows))
+    return AnswerDraft(answer, tuple(values[:8]), (*notes, *task.assumptions), dropped(rows))
 
 
 _NAMES: dict[Grain, str] = {
@@ -241,6 +238,6 @@ _SLACK: dict[Grain, int] = {"year": 14, "quarter": 7, "month": 3, "week": 1}
 
 
 def has_partial_periods(task: DataTask) -> bool:
-    """Whether a period that is cut short has a smaller value for that reason alone."""
+    """Return whether a period that is cut short has a smaller value for that reason alone."""
     axis = task.time
     return axis is not None and axis.grain in _NAMES and task.statistic in ("sum", "rows")
