@@ -37,20 +37,8 @@ from analyst_kernel.offline.answers import (
 from analyst_kernel.offline.lookup import lookup_cell, lookup_goal, read_lookup
 from analyst_kernel.offline.progress import RecipeProgress, follow
 from analyst_kernel.offline.reader import FoundValue, Known, interpret
-from analyst_kernel.offline.recipes.columns import (
-    count,
-    distinct,
-    distribution,
-    outliers,
-    scalar,
-    top_rows,
-    top_values,
-)
-from analyst_kernel.offline.recipes.groups import best_per_group, groups
+from analyst_kernel.offline.recipes import columns, groups, relation, tables, time
 from analyst_kernel.offline.recipes.recipe import Cell, Recipe
-from analyst_kernel.offline.recipes.relation import compare, correlation
-from analyst_kernel.offline.recipes.tables import join, missing, profile
-from analyst_kernel.offline.recipes.time import trend
 from analyst_kernel.offline.task import AskWhich, DataTask, Intent, LookUp, Ready, Unclear
 from analyst_kernel.offline.transcript import (
     CELL_TOOLS,
@@ -128,21 +116,21 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 RECIPES: dict[Intent, Callable[[DataTask], Recipe]] = {
-    "profile": profile,
-    "missing": missing,
-    "distribution": distribution,
-    "top_values": top_values,
-    "top_rows": top_rows,
-    "groups": groups,
-    "best_per_group": best_per_group,
-    "scalar": scalar,
-    "trend": trend,
-    "compare": compare,
-    "correlation": correlation,
-    "outliers": outliers,
-    "count": count,
-    "distinct": distinct,
-    "join": join,
+    "profile": tables.profile,
+    "missing": tables.missing,
+    "join": tables.join,
+    "distribution": columns.distribution,
+    "outliers": columns.outliers,
+    "scalar": columns.scalar,
+    "count": columns.count,
+    "distinct": columns.distinct,
+    "top_values": columns.top_values,
+    "top_rows": columns.top_rows,
+    "groups": groups.groups,
+    "best_per_group": groups.best_per_group,
+    "trend": time.trend,
+    "compare": relation.compare,
+    "correlation": relation.correlation,
 }
 """Every intent has its recipe; a test holds the two together."""
 

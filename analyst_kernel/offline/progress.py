@@ -126,22 +126,20 @@ def _settle(
     return False
 
 
+_ENDINGS = {
+    "timeout": "took too long",
+    "rejected": "was not run, because it was not approved",
+    "cancelled": "was stopped",
+    "refused": "was refused before it ran",
+}
+
+
 def _failure(cell: Cell, call: Done) -> str:
     seen = call.result.observation
     name, message = error_of(seen.outputs) if seen is not None else ("", "")
-    what = f"the cell “{cell.purpose}” "
-    match call.outcome:
-        case "timeout":
-            return what + "took too long"
-        case "rejected":
-            return what + "was not run, because it was not approved"
-        case "cancelled":
-            return what + "was stopped"
-        case "refused":
-            return what + "was refused before it ran"
-        case _:
-            short = message.replace("`", "'").splitlines()[0][:160] if message else ""
-            return what + (f"failed with `{name}: {short}`" if name else "failed")
+    short = message.replace("`", "'").splitlines()[0][:160] if message else ""
+    failed = f"failed with `{name}: {short}`" if name else "failed"
+    return f"the cell “{cell.purpose}” {_ENDINGS.get(call.outcome, failed)}"
 
 
 def _empty(progress: RecipeProgress, cell: Cell, task: DataTask) -> bool:

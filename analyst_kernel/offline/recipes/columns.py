@@ -58,15 +58,8 @@ def distribution(task: DataTask) -> Recipe:
     rows = prepare(task, (column,), numeric=(column,))
     values = variable(column, task)
     compute = rows.code("columns", "distribution", values=values, column=column.name)
-    chart = chart_cell(
-        code("columns", "histogram with middle", values=values, bins=_bins(column)),
-        title=f"Distribution of {axis_label(column, task.profile)}",
-        x=axis_label(column, task.profile),
-        y="rows",
-        step=3,
-        purpose="Draw a histogram",
-        grid="y",
-    )
+    bars = code("columns", "histogram with middle", values=values, bins=_bins(column))
+    chart = _histogram(task, bars, 3)
     cells = (*rows.cells, Cell("values", "Summarise the values", compute, 2), chart)
     return Recipe(
         goals("columns", "distribution goals", column=column),
@@ -77,6 +70,19 @@ def distribution(task: DataTask) -> Recipe:
 
 def _bins(column: ColumnProfile) -> int:
     return min(max(column.distinct, 5), 40)
+
+
+def _histogram(task: DataTask, body: Code, step: int) -> Cell:
+    label = axis_label(task.measures[0], task.profile)
+    return chart_cell(
+        body,
+        title=f"Distribution of {label}",
+        x=label,
+        y="rows",
+        step=step,
+        purpose="Draw a histogram",
+        grid="y",
+    )
 
 
 def _compose_distribution(task: DataTask, results: Results) -> AnswerDraft:
@@ -190,16 +196,8 @@ def scalar(task: DataTask) -> Recipe:
     )
     cells = [*rows.cells, Cell("scalar", "Compute the number asked for", compute, 2)]
     if task.wants_chart:
-        histogram = chart_cell(
-            code("chart", "histogram", values=values, bins=_bins(column)),
-            title=f"Distribution of {axis_label(column, task.profile)}",
-            x=axis_label(column, task.profile),
-            y="rows",
-            step=2,
-            purpose="Draw a histogram",
-            grid="y",
-        )
-        cells.append(histogram)
+        bars = code("chart", "histogram", values=values, bins=_bins(column))
+        cells.append(_histogram(task, bars, 2))
     return Recipe(
         goals("columns", "scalar goals", column=column, task=task),
         tuple(cells),

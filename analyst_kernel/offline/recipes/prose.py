@@ -71,7 +71,7 @@ def item(value: Any, column: ColumnProfile | None = None) -> str:
     plain = column is None or name_tokens(column.name)[-1:] == ("year",) or not is_number(column)
     if isinstance(value, int | float) and not plain and column is not None:
         return f"{spoken(column)} {value}"
-    return str(value)
+    return str(value) if str(value).strip() else "(empty)"
 
 
 def period(value: Any, axis: TimeAxis | None) -> str:
@@ -240,7 +240,7 @@ def where(task: DataTask) -> str:
     return f" where {condition(task.filters)}" if task.filters else ""
 
 
-_PROSE = jinja2.Environment(  # noqa: S701 - see there
+_PROSE = jinja2.Environment(  # noqa: S701 - Markdown, no HTML
     **TEMPLATE_SYNTAX, finalize=lambda value: str(value).replace("\n", " ")
 )
 _PROSE.globals.update(

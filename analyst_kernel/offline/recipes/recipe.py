@@ -136,7 +136,7 @@ TEMPLATE_SYNTAX: dict[str, Any] = {
     "variable_end_string": "»",
     "trim_blocks": True,
 }
-_CODE = jinja2.Environment(**TEMPLATE_SYNTAX, finalize=literal)  # noqa: S701 - see there
+_CODE = jinja2.Environment(**TEMPLATE_SYNTAX, finalize=literal)  # noqa: S701 - no HTML
 
 
 @cache

@@ -82,8 +82,8 @@ class Prepared:
     cells: tuple[Cell, ...]
     frame: Code
     selected: Code
-    time: str = ""
-    observed: Code = Code("")  # noqa: RUF009
+    time: str
+    observed: Code
 
     def code(self, kind: str, key: str, /, **values: object) -> Code:
         """Return a template's code with the names of these variables, and the values, inserted."""
