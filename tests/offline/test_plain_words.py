@@ -11,7 +11,7 @@ from analyst_kernel.offline.reader import interpret
 from analyst_kernel.offline.recipes.prose import called, figure, unit
 from analyst_kernel.offline.task import Ready, Unclear
 from analyst_kernel.offline.words import decimal_comma, mark_of, spoken, unit_of, without_unit
-from analyst_kernel.protocol.datasets import DatasetProfile, DataWarning
+from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile, DataWarning
 from tests.offline.player import Played, Player
 from tests.offline.profiles import profile_frame, real
 
@@ -263,7 +263,8 @@ async def test_tables_like_this_one_are_named_as_left_out():
 def test_units_at_the_end_of_names(name, expected, bare):
     assert unit_of(name) == expected
     assert without_unit(name) == bare
-    assert spoken(name) == bare.replace("_", " ")
+    column = ColumnProfile(name=name, dtype="DOUBLE", kind="number", nulls=0, distinct=2)
+    assert spoken(column) == bare.replace("_", " ")
 
 
 def test_numbers_as_text_tell_their_sign_and_decimals():

@@ -213,6 +213,17 @@ async def test_third_parties_add_providers_but_replace_none(monkeypatch: pytest.
         await open_model("broken:x", env=KEY)
 
 
+async def test_without_any_provider_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: ())
+    with pytest.raises(ModelChoiceError, match="No model provider is installed"):
+        await open_model("offline:rules", env=NO_KEY)
+
+
+def test_our_own_providers_are_entry_points():
+    names = [info.name for info in list_providers(NO_KEY)]
+    assert names[:8] == list(registry._ORDER)
+
+
 async def test_probe_lists_what_local_servers_offer():
     with WireServer(models=["qwen3:8b", "gemma"]) as server:
         env = {
