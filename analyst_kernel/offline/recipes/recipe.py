@@ -124,7 +124,8 @@ def literal(value: object) -> Code:
         return quoted(value)
     if isinstance(value, list | tuple):
         return Code(f"[{', '.join(map(literal, value))}]")
-    assert value is None or isinstance(value, bool | int | float), value
+    if value is not None and not isinstance(value, bool | int | float):
+        raise TypeError(f"A template cannot insert {value}.")
     return Code(repr(value))
 
 
