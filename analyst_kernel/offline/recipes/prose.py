@@ -1,6 +1,6 @@
-"""Numbers and names as they stand in an answer.
+"""Numbers, names and sentences as they stand in an answer.
 
-Pure formatting; computes nothing.
+Sentences and plans stand in templates (``templates/*.md.jinja``). Pure; computes nothing.
 """
 
 from __future__ import annotations
