@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from analyst_kernel.models.provider import Env
+from analyst_kernel.providers import Env
 
 KEY = "ANTHROPIC_API_KEY"
 BEARER = "ANTHROPIC_AUTH_TOKEN"

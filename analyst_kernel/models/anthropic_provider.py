@@ -1,7 +1,7 @@
-"""The provider ``anthropic``: Claude over Anthropic's API, or over a gateway that the user set.
+"""The provider ``anthropic``: Claude over Anthropic's own API, or over the user's gateway.
 
-The user sets ``ANTHROPIC_BASE_URL`` and the key for the same provider, so the key is sent to that
-address and to no other.
+``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
+there; it goes nowhere else.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from analyst_kernel.models.anthropic_credentials import BEARER, KEY, find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.model_name import SEE_LIST, could_be_claude
 from analyst_kernel.models.prices import anthropic_tariff
-from analyst_kernel.models.provider import Env, ProviderInfo
 from analyst_kernel.protocol.errors import ModelChoiceError
+from analyst_kernel.providers import Env, ProviderInfo
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 _HOST = "https://api.anthropic.com"
@@ -97,7 +97,7 @@ class AnthropicProvider:
 
 
 def _gateway(env: Env) -> str:
-    """Return the address that the user set, unless it is Anthropic's own; check that it is one."""
+    """Return the user's own address, if it is not Anthropic's; raise if it is no address."""
     url = env.get(_BASE_URL, "").strip().rstrip("/")
     if not url or url == _HOST:
         return ""
