@@ -116,13 +116,53 @@ REAL_FIXTURES = frozenset({"make_session", "server", "start", "start_server"})
 """Fixtures that start a kernel or a server."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+LONGEST_FIRST = ("ui/", "command_line/", "server/", "kernel/", "sandbox/", "analysis/")
+"""How the workers of a whole run begin, so that none is left with a long file at the end."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a real kernel, server or browser; ``make test-fast`` leaves that out."""
     for item in items:
-        name = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if name.startswith(REAL_FOLDERS) or REAL_FIXTURES & fixtures:
+        if name_of(item).startswith(REAL_FOLDERS) or REAL_FIXTURES & set(
+            getattr(item, "fixturenames", ())
+        ):
             item.add_marker(pytest.mark.real)
+    if hasattr(config, "workerinput"):
+        items.sort(key=turn_of)
+
+
+def name_of(item: pytest.Item) -> str:
+    """Return a test file's path below this folder; empty for files elsewhere."""
+    return item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+
+
+def turn_of(item: pytest.Item) -> int:
+    """Return the place of a test's folder in the order of a run by several workers."""
+    name = name_of(item)
+    return next(
+        (n for n, folder in enumerate(LONGEST_FIRST) if name.startswith(folder)),
+        len(LONGEST_FIRST),
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker a file at a time, and one of them all the browser's tests.
+
+    Those share two servers, a browser and a page on each, which would else run once a worker.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tests/ui/" if file.startswith("tests/ui/") else file
+
+    # As they were collected, instead of those files first that hold the most tests.
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
