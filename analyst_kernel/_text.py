@@ -1,4 +1,4 @@
-"""Text work that every layer needs in the same way."""
+"""Operations on text that every layer needs in the same way."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...
 
     scored = sorted(((score(name), name) for name in dict.fromkeys(names)), key=lambda p: -p[0])
     return tuple(name for value, name in scored if value >= _CUTOFF and name != wanted)[:count]
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` characters; a longer one ends in an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def title_from_question(question: str) -> str:

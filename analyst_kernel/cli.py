@@ -1,4 +1,4 @@
-"""The command line: a thin shell over the analysis. Data goes to stdout, progress to stderr.
+"""The command line, a thin layer over the analysis. Results go to stdout, progress to stderr.
 
 Exit codes: 0 answered (reproduced) · 1 ended without a full answer · 2 usage or bad input ·
 3 model provider failed · 4 required sandbox level not available · 130 cancelled.
@@ -12,10 +12,8 @@ from analyst_kernel._version import __version__
 from analyst_kernel.command_line.ask import ask
 from analyst_kernel.command_line.branch import branch
 from analyst_kernel.command_line.data import files, profile
-from analyst_kernel.command_line.lab import lab
-from analyst_kernel.command_line.notebook import export, verify
-from analyst_kernel.command_line.system import doctor, models
-from analyst_kernel.command_line.undo import undo
+from analyst_kernel.command_line.notebook import export, undo, verify
+from analyst_kernel.command_line.system import doctor, lab, models
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,8 +1,8 @@
-"""The user's grants, kept in their own Jupyter data folder: which analysis may read which path.
+"""The user's grants, stored in their Jupyter data folder: which analysis may read which path.
 
 Only an act of the user (attaching in the panel, ``--data``) may lead to
-:meth:`GrantStore.record`; notebooks, models and data files never do. Standard library only, so
-that a starting kernel can ask.
+:meth:`GrantStore.record`; notebooks, models and data files never do. Standard library only, because
+a starting kernel reads the store.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Grant:
 
     Attributes:
         notebook: Real path of the analysis' notebook.
-        path: Real path, links resolved when it was granted; this is what the sandbox opens.
-        given: The path as the user gave it, made absolute.
+        path: Real path, with links resolved when it was granted; the sandbox opens this one.
+        given: Absolute path as the user gave it.
         kind: ``file`` or ``folder``.
         granted_at: Seconds since 1970.
     """
@@ -52,7 +52,7 @@ class Grant:
 
 
 class GrantStoreError(Exception):
-    """The store cannot be used; says why and what to do."""
+    """The store cannot be used; the message has the reason and the remedy."""
 
 
 def grant_kind(path: str | os.PathLike[str]) -> GrantKind:
@@ -61,7 +61,7 @@ def grant_kind(path: str | os.PathLike[str]) -> GrantKind:
 
 
 def default_path() -> Path:
-    """Return where the store lies: in the user's Jupyter data folder."""
+    """Return the path of the store in the user's Jupyter data folder."""
     from jupyter_core.paths import jupyter_data_dir
 
     return Path(jupyter_data_dir()) / "analyst-kernel" / "grants.sqlite3"
@@ -71,15 +71,14 @@ class GrantStore:
     """A small SQLite file that several processes may use at once.
 
     Attributes:
-        path: Where it lies.
-        notice: What happened to a damaged store, or empty.
+        path: Of the file.
+        notice: A sentence about a damaged store that was set aside; else empty.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open the store, making it where there is none.
+        """Open the store, or create it.
 
-        A damaged file is set aside beside it, and ``notice`` says so: its grants must be given
-        again.
+        A damaged file is renamed, and ``notice`` reports that its grants must be given again.
 
         Raises:
             GrantStoreError: The folder cannot be written, or a newer version wrote the store.
@@ -120,7 +119,7 @@ class GrantStore:
                     if statement.strip():
                         connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
-            # A damaged page shows only when it is read; the store is small.
+            # Damage shows only when a page is read; the store is small.
             connection.execute("SELECT count(given) FROM grants").fetchone()
         if os.name == "posix":
             with suppress(OSError):
@@ -147,11 +146,22 @@ class GrantStore:
         finally:
             connection.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
     def record(self, notebook: str, path: str, kind: GrantKind) -> Grant:
-        """Keep a grant; only ever called for an act of the user. Giving it again renews it.
+        """Store and return a grant. Only called for an act of the user; a repeat renews it.
 
         Raises:
-            FileNotFoundError: There is nothing at ``path``.
+            FileNotFoundError: ``path`` does not exist.
         """
         real = os.path.realpath(path, strict=True)
         grant = Grant(_real(notebook), real, os.path.abspath(path), kind, time.time())
@@ -172,7 +182,7 @@ class GrantStore:
         return self._select("notebook = ?", _real(notebook))
 
     def for_folder(self, folder: str) -> tuple[Grant, ...]:
-        """Return the grants of all analyses whose notebooks lie directly in a folder."""
+        """Return the grants of all analyses whose notebooks are directly in a folder."""
         return self._select("folder = ?", os.path.realpath(folder))
 
     def _select(self, condition: str, value: str) -> tuple[Grant, ...]:
@@ -185,7 +195,7 @@ class GrantStore:
         return tuple(Grant(*row) for row in rows)
 
     def revoke(self, notebook: str, path: str) -> bool:
-        """Take a grant back; says whether there was one. Running kernels keep what is open."""
+        """Remove a grant and return whether there was one. Running kernels keep open files."""
         with self._open() as connection:
             done = connection.execute(
                 "DELETE FROM grants WHERE notebook = ? AND (path = ? OR given = ?)",
@@ -194,56 +204,42 @@ class GrantStore:
             return done.rowcount > 0
 
     def copy(self, notebook_old: str, notebook_new: str) -> int:
-        """Give a new notebook exactly the grants of another one; returns how many.
+        """Give a new notebook exactly the grants of another one; return their number.
 
-        The user's act is branching. Paths are copied as they were resolved when they were
-        granted, so a link that leads elsewhere by now adds nothing; what an earlier notebook of the
-        new name was granted is forgotten.
+        The user's act is branching. Paths are copied as they were resolved when they were granted,
+        so a link that leads elsewhere now adds nothing. Grants of an earlier notebook of the new
+        name are removed.
         """
         old, new = _real(notebook_old), _real(notebook_new)
         if old == new:
             return 0
-        with self._open() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.execute("DELETE FROM grants WHERE notebook = ?", (new,))
-                copied = connection.execute(
-                    "INSERT INTO grants (notebook, folder, path, given, kind, granted_at) "
-                    "SELECT ?, ?, path, given, kind, granted_at FROM grants WHERE notebook = ?",
-                    (new, os.path.dirname(new), old),
-                ).rowcount
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-        return copied
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM grants WHERE notebook = ?", (new,))
+            return connection.execute(
+                "INSERT INTO grants (notebook, folder, path, given, kind, granted_at) "
+                "SELECT ?, ?, path, given, kind, granted_at FROM grants WHERE notebook = ?",
+                (new, os.path.dirname(new), old),
+            ).rowcount
 
     def forget(self, notebook: str) -> None:
-        """Take back every grant of a notebook."""
+        """Remove all grants of a notebook."""
         with self._open() as connection:
             connection.execute("DELETE FROM grants WHERE notebook = ?", (_real(notebook),))
 
     def rename(self, notebook_old: str, notebook_new: str) -> int:
-        """Move the grants along with a notebook that the user renamed; returns how many."""
+        """Move the grants of a notebook that the user renamed; return their number."""
         old, new = _real(notebook_old), _real(notebook_new)
         if old == new:
             return 0
-        with self._open() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                moved = connection.execute(
-                    "UPDATE OR REPLACE grants SET notebook = ?, folder = ? WHERE notebook = ?",
-                    (new, os.path.dirname(new), old),
-                ).rowcount
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-        return moved
+        with self._transaction() as connection:
+            return connection.execute(
+                "UPDATE OR REPLACE grants SET notebook = ?, folder = ? WHERE notebook = ?",
+                (new, os.path.dirname(new), old),
+            ).rowcount
 
 
 def _real(notebook: str) -> str:
-    """Return a notebook's real path; the file need not exist yet."""
+    """Return a notebook's real path; the file need not exist."""
     return os.path.realpath(notebook)
 
 

@@ -1,6 +1,6 @@
-"""How nbval compares these notebooks: all outputs but what two machines rightly differ in.
+"""How nbval compares these notebooks: all outputs, except the data of charts.
 
-A chart's data carries numbers in full, whose last digit depends on the processor; `analyst verify`
+A chart's data holds numbers in full, whose last digit depends on the processor; `analyst verify`
 compares them with a tolerance, and ``tests/command_line/test_demonstrations.py`` runs it.
 """
 
@@ -12,6 +12,6 @@ CHART = "application/vnd.analyst-kernel.chart.v1+json"
 
 
 def pytest_collectstart(collector: Any) -> None:
-    """Leave the charts' data to the test that compares numbers as numbers."""
+    """Leave the charts' data to the test that compares numbers with a tolerance."""
     if hasattr(collector, "skip_compare"):
         collector.skip_compare = (*collector.skip_compare, CHART)

@@ -1,10 +1,10 @@
-"""Makes the demonstration notebooks of this folder anew, by asking (``make demonstrations``).
+"""Makes the demonstration notebooks of this folder by asking questions (``make demonstrations``).
 
-Each is an analysis as a user would get it: the built-in rules answer, or a recorded script plays
-the model's part. Either way the cells really run and every output is their own.
+Each is an analysis as a user gets it: the built-in rules answer, or a recorded script takes the
+model's place. In both cases the cells run, and the outputs are theirs.
 
-With ``--grant`` nothing is made: it only lets the kernels of these notebooks read their data, which
-``make lab`` and ``make test`` do for a fresh clone.
+``--grant`` makes no notebook. It only grants the kernels of these notebooks their data, which
+``make lab`` and ``make test`` need in a fresh clone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Demonstration:
-    """One notebook: its questions, the data granted to it, and who answers."""
+    """One notebook: its questions, the data granted to it, and the model that answers."""
 
     notebook: str
     questions: tuple[str, ...]
@@ -63,7 +63,7 @@ DEMONSTRATIONS = (
 
 
 async def make(demonstration: Demonstration) -> None:
-    """Ask the questions of one demonstration into a new notebook."""
+    """Make the new notebook of one demonstration by asking its questions."""
     path = HERE / demonstration.notebook
     path.unlink(missing_ok=True)
     async with Analyst(demonstration.model) as analyst:
@@ -75,7 +75,7 @@ async def make(demonstration: Demonstration) -> None:
 
 
 def grant() -> None:
-    """Record the grants of the notebooks as they are shipped."""
+    """Record the grants of the shipped notebooks."""
     store = GrantStore()
     for demonstration in DEMONSTRATIONS:
         for path in demonstration.data:
@@ -83,7 +83,7 @@ def grant() -> None:
 
 
 async def main() -> None:
-    """Make them all."""
+    """Make all demonstrations."""
     os.chdir(HERE)
     for demonstration in DEMONSTRATIONS:
         await make(demonstration)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from analyst_kernel.agent.manual.changes import UserExecution
+from analyst_kernel.agent.observation.cell import with_ids
 from analyst_kernel.agent.ports import Catalog, Kernel, KernelFacts, Model, Notebook, User
 from analyst_kernel.agent.preflight import DEFAULT_POLICY, PreflightPolicy
 from analyst_kernel.protocol.datasets import DatasetProfile
@@ -142,6 +143,18 @@ class Memory:
             f"Changed on disk since the last question: {', '.join(names)}. They are loaded again; "
             "variables made from them before are out of date."
         )
+
+    def replace_numbers(self, shown: CellNumbers) -> None:
+        """Keep the numbers that a cell shows now instead of those it showed before."""
+        self.numbers = [numbers for numbers in self.numbers if numbers.cell != shown.cell]
+        self.numbers.append(shown)
+
+    def replace_charts(self, cell: CellId, found: Sequence[ChartRecord]) -> list[ChartRecord]:
+        """Keep a cell's charts instead of those it had before; return them with their final ids."""
+        charts = with_ids(found, self.charts)
+        self.charts = [chart for chart in self.charts if chart.cell != cell]
+        self.charts += [chart.model_copy(update={"png": None}) for chart in charts]
+        return list(charts)
 
     def forget_kernel(self) -> None:
         """Record that the kernel is gone: stopped, culled or lost.

@@ -12,7 +12,7 @@ from typing import Literal
 from analyst_kernel.agent.approval import ask_approval, plan_is_awaited
 from analyst_kernel.agent.evidence.proof import cell_numbers
 from analyst_kernel.agent.observation import repair
-from analyst_kernel.agent.observation.cell import charts_of, with_ids
+from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.observation.reply import reply_to
 from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import Execution, IterationEntry, OutputChange
@@ -240,11 +240,9 @@ def _remember(
     found = charts_of(
         execution.outputs, cell=entry.cell, iteration=entry.iteration, first=1, title=entry.purpose
     )
-    earlier, memory.charts = memory.charts, [c for c in memory.charts if c.cell != entry.cell]
-    for chart in with_ids(found, earlier):
-        bare = chart.model_copy(update={"png": None})
+    for chart in memory.replace_charts(entry.cell, found):
         run.charts.append(chart)
-        memory.charts.append(bare)
+        bare = chart.model_copy(update={"png": None})
         run.emit(ChartCaptured(**run.stamp, chart=bare))
     for code, message in execution.notices:
         run.notice(code, message)

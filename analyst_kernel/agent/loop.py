@@ -141,11 +141,10 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
 
 async def timed_turn(run: Run) -> Turn | None:
     """Take one turn within the run's time; return None if the time ended first."""
-    run.calls += 1
     request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
         async with asyncio.timeout(run.meter.seconds_left):
-            turn = await take_turn(run.deps, run.id, request, call=run.calls, spend=run.spend)
+            turn = await take_turn(run, request)
     except TimeoutError:
         return None
     if run.limits.cost_usd is not None and run.usage.cost_usd is None and run.calls == 1:
@@ -230,11 +229,10 @@ async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
 
 
 async def _last_turn(run: Run) -> Turn | None:
-    run.calls += 1
     request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript), tool_choice="none")
     try:
         async with asyncio.timeout(_WRAP_UP_SECONDS):
-            return await take_turn(run.deps, run.id, request, call=run.calls, spend=run.spend)
+            return await take_turn(run, request)
     except (ModelError, TimeoutError) as error:
         why = str(error) or f"The model did not answer within {_WRAP_UP_SECONDS:.0f} s."
         run.notice("wrap-up-failed", f"The model could not sum up. {why}")

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from analyst_kernel.agent.context import Earlier, Memory, Setup
 from analyst_kernel.agent.evidence.proof import cell_numbers
-from analyst_kernel.agent.observation.cell import charts_of, with_ids
+from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.ports import (
     AnswerEntry,
     Entry,
@@ -101,8 +101,7 @@ def _take_charts(memory: Memory, entry: IterationEntry) -> None:
             first=1,
             title=entry.purpose,
         )
-        bare = [chart.model_copy(update={"png": None}) for chart in found]
-        memory.charts += with_ids(bare, memory.charts)
+        memory.replace_charts(entry.cell, found)
 
 
 def status_of(text: str) -> RunStatus:

@@ -178,7 +178,7 @@ async def _run_setups(run: Run) -> list[str]:
         execution = await run.deps.kernel.execute(setup.code, timeout=run.meter.cell_timeout)
         before, run.memory.frames = run.memory.frames, execution.frames
         shown = cell_numbers(setup.cell, execution.outputs, before=before, after=execution.frames)
-        run.memory.numbers = [n for n in run.memory.numbers if n.cell != setup.cell] + [shown]
+        run.memory.replace_numbers(shown)
         setup.ran = not execution.kernel_died
         await run.record(SetupEntry(setup.cell, setup.code, execution))
         for code, message in execution.notices:

@@ -5,12 +5,11 @@ Nothing of a turn is used before it is complete. The loop runs its tools.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
@@ -22,6 +21,7 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
+from analyst_kernel.agent.run import EventStamp, Run
 from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolCall, parsed_input
 from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.events import (
@@ -32,7 +32,6 @@ from analyst_kernel.protocol.events import (
     ThinkingStreamed,
     ToolInputStreamed,
 )
-from analyst_kernel.protocol.ids import RunId
 from analyst_kernel.protocol.records import Usage
 
 ATTEMPTS = 5
@@ -41,6 +40,12 @@ LONGEST_WAIT = 60.0
 
 _MORE_ROOM = 2
 """Factor on ``max_tokens`` for the second try of a reply that was cut off."""
+
+
+class CallStamp(EventStamp):
+    """The fields that every event of a model call has in common."""
+
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,70 +65,47 @@ class Turn:
     detail: str = ""
 
 
-async def take_turn(
-    deps: AgentDeps,
-    run: RunId,
-    request: ModelRequest,
-    *,
-    call: int,
-    spend: Callable[[Usage], Usage],
-) -> Turn:
+async def take_turn(run: Run, request: ModelRequest) -> Turn:
     """Ask the model, retry what may be retried, and emit everything as events.
 
-    Args:
-        deps: The model, and where events go.
-        run: The run of the events.
-        request: The request.
-        call: Number of this call in the run, from 1.
-        spend: Adds tokens to the run's total and returns the total. Called for failed and
-            cancelled attempts too, because they cost as well.
+    The tokens of failed and cancelled attempts are added to the run's usage too, because they cost
+    as well.
 
     Raises:
         ModelError: No further attempt makes sense; nothing of the turn is kept.
     """
-    deps.emit(ModelCalled(analysis=deps.analysis, run=run, call=call))
+    deps = run.deps
+    run.calls += 1
+    stamp: CallStamp = {**run.stamp, "call": run.calls}
+    run.emit(ModelCalled(**stamp))
     attempt = 1
     roomier = False
     # Each attempt gathers from zero: the pieces of a failed one are void, and the events say so.
     # A reply that was cut off at its length is asked for once more with twice the room. That does
     # not count as a failed attempt; the second time its truncation is the turn's stop reason.
     while True:
-        gathered = _Gathered()
+        gathered = _Attempt(run, stamp)
         try:
-            await _gather(deps, run, request, call, gathered)
+            await gathered.gather(request)
         except ModelError as error:
             wait = retry_wait(error, attempt, deps.jitter())
             if wait is None:
                 raise given_up(error, attempt) from error
             attempt += 1
-            deps.emit(
-                ModelRetried(
-                    analysis=deps.analysis, run=run, call=call,
-                    attempt=attempt, of=ATTEMPTS, wait=wait, reason=error.what,
-                )
-            )  # fmt: skip
+            what = error.what
+            run.emit(ModelRetried(**stamp, attempt=attempt, of=ATTEMPTS, wait=wait, reason=what))
             await deps.sleep(wait)
             continue
         finally:
-            total = spend(gathered.cost())
+            total = run.spend(gathered.cost())
         if gathered.reason == "max_tokens" and not roomier:
             roomier = True
             reason = f"The reply was cut off at {request.max_tokens:,} tokens; asking for more."
             request = replace(request, max_tokens=request.max_tokens * _MORE_ROOM)
-            deps.emit(
-                ModelRetried(
-                    analysis=deps.analysis, run=run, call=call,
-                    attempt=2, of=2, wait=0, reason=reason,
-                )
-            )  # fmt: skip
+            run.emit(ModelRetried(**stamp, attempt=2, of=2, wait=0, reason=reason))
             continue
-        deps.emit(
-            ModelReplied(
-                analysis=deps.analysis, run=run, call=call,
-                stop_reason=gathered.reason, usage=total,
-            )
-        )  # fmt: skip
-        return gathered.turn(deps.model.name)
+        run.emit(ModelReplied(**stamp, stop_reason=gathered.reason, usage=total))
+        return gathered.turn()
 
 
 def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
@@ -169,9 +151,11 @@ class _Call:
 
 
 @dataclass(slots=True)
-class _Gathered:
-    """The pieces of one attempt that have streamed so far."""
+class _Attempt:
+    """One attempt to get a turn, and the pieces of it that have streamed so far."""
 
+    run: Run
+    stamp: CallStamp
     text: list[str] = field(default_factory=list)
     calls: dict[int, _Call] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
@@ -179,14 +163,14 @@ class _Gathered:
 
     @property
     def reason(self) -> StopReason:
-        assert self.stopped is not None  # _gather returns only then
+        assert self.stopped is not None  # gather() returns only then
         return self.stopped.reason
 
     def cost(self) -> Usage:
         """Return the tokens; only an attempt with a complete answer counts as a call."""
         return self.usage.model_copy(update={"calls": int(self.stopped is not None)})
 
-    def turn(self, model: str) -> Turn:
+    def turn(self) -> Turn:
         assert self.stopped is not None
         calls: list[ToolCall] = []
         broken: dict[str, str] = {}
@@ -196,56 +180,54 @@ class _Gathered:
                 broken[call.call_id] = raw
                 raw = "{}"
             calls.append(ToolCall(call.call_id, call.tool, raw or "{}"))
+        model = self.run.deps.model.name
         message = AssistantMessage("".join(self.text), tuple(calls), self.stopped.raw, model)
         return Turn(message, self.stopped.reason, broken, self.stopped.detail)
 
+    async def gather(self, request: ModelRequest) -> None:
+        async with aclosing(_closable(self.run.deps.model.stream(request))) as events:
+            async for event in events:
+                if self._take(event):
+                    break
+        if self.stopped is None:
+            raise _truncated("before the message was complete")
+        if self.stopped.reason == "tool_use" and any(c.raw is None for c in self.calls.values()):
+            raise _truncated("in the middle of a tool call")
 
-async def _gather(
-    deps: AgentDeps, run: RunId, request: ModelRequest, call: int, gathered: _Gathered
-) -> None:
-    async with aclosing(_closable(deps.model.stream(request))) as events:
-        async for event in events:
-            if _take(deps, run, event, call, gathered):
-                break
-    if gathered.stopped is None:
-        raise _truncated("before the message was complete")
-    if gathered.reason == "tool_use" and any(c.raw is None for c in gathered.calls.values()):
-        raise _truncated("in the middle of a tool call")
+    def _take(self, event: ModelEvent) -> bool:
+        """Fold one event; return whether it was the last."""
+        stamp, emit = self.stamp, self.run.emit
+        match event:
+            case TextDelta(text=text):
+                self.text.append(text)
+                emit(TextStreamed(**stamp, text=text))
+            case ThinkingDelta(text=text):
+                emit(ThinkingStreamed(**stamp, text=text))
+            case ToolStarted():
+                self.calls[event.index] = _Call(event.call_id, event.tool)
+            case ToolInputDelta(text=text):
+                call = self._call(event.index)
+                emit(ToolInputStreamed(**stamp, tool=call.tool, tool_call=call.call_id, text=text))
+            case ToolEnded():
+                self._call(event.index).raw = event.raw_input
+            case UsageReported():
+                self.usage = event.usage
+            case Stopped():
+                self.stopped = event
+                return True
+            case _:
+                assert_never(event)
+        return False
 
-
-def _take(deps: AgentDeps, run: RunId, event: ModelEvent, call: int, gathered: _Gathered) -> bool:
-    """Fold one event into ``gathered``; return whether it was the last."""
-    stamp = deps.analysis
-    match event:
-        case TextDelta():
-            gathered.text.append(event.text)
-            deps.emit(TextStreamed(analysis=stamp, run=run, call=call, text=event.text))
-        case ThinkingDelta():
-            deps.emit(ThinkingStreamed(analysis=stamp, run=run, call=call, text=event.text))
-        case ToolStarted():
-            gathered.calls[event.index] = _Call(event.call_id, event.tool)
-        case ToolInputDelta():
-            started = gathered.calls.get(event.index)
-            if started is None:
-                raise _malformed()
-            deps.emit(
-                ToolInputStreamed(
-                    analysis=stamp, run=run, call=call,
-                    tool=started.tool, tool_call=started.call_id, text=event.text,
-                )
-            )  # fmt: skip
-        case ToolEnded():
-            if event.index not in gathered.calls:
-                raise _malformed()
-            gathered.calls[event.index].raw = event.raw_input
-        case UsageReported():
-            gathered.usage = event.usage
-        case Stopped():
-            gathered.stopped = event
-            return True
-        case _:
-            assert_never(event)
-    return False
+    def _call(self, index: int) -> _Call:
+        if index not in self.calls:
+            raise ModelError(
+                "The model's reply was not in a form that can be read.",
+                "Choose another model, or check what serves it.",
+                fault="malformed",
+                retryable=True,
+            )
+        return self.calls[index]
 
 
 def _truncated(where: str) -> ModelError:
@@ -253,15 +235,6 @@ def _truncated(where: str) -> ModelError:
         f"The model's reply ended {where}.",
         "Ask again, or choose another model.",
         fault="truncated",
-        retryable=True,
-    )
-
-
-def _malformed() -> ModelError:
-    return ModelError(
-        "The model's reply was not in a form that can be read.",
-        "Choose another model, or check what serves it.",
-        fault="malformed",
         retryable=True,
     )
 

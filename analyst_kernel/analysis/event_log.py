@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from analyst_kernel.protocol.events import Event, NoticeRaised
+from analyst_kernel.protocol.events import Event, NoticeLevel, emit_notice
 from analyst_kernel.protocol.ids import AnalysisId
 
 Listener: TypeAlias = Callable[[Event], None]
@@ -52,10 +52,10 @@ class EventLog:
         code: str,
         message: str,
         *,
-        level: Literal["info", "warning"] = "warning",
+        level: NoticeLevel = "warning",
     ) -> None:
         """Emit a notice for the user that belongs to no run."""
-        self.record(NoticeRaised(analysis=analysis, level=level, code=code, message=message))
+        emit_notice(self.record, analysis=analysis, code=code, message=message, level=level)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` for every further event; the returned function ends that."""

@@ -1,1 +1,1 @@
-"""The commands of ``analyst``, one file per subject, and what they show on a terminal."""
+"""The commands of ``analyst``, one module per subject, and their output on a terminal."""

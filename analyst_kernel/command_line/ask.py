@@ -1,4 +1,4 @@
-"""``analyst ask``: one question, its progress on stderr, its answer on stdout."""
+"""``analyst ask``: one question, with its progress on stderr and its answer on stdout."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyst_kernel.command_line.shell import EXIT_CANCELLED, nobody_reads, run, sandbox_level
+from analyst_kernel.command_line.shell import (
+    EXIT_CANCELLED,
+    discard_stdout,
+    note,
+    run,
+    sandbox_option,
+)
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import User
     from analyst_kernel.analysis.analysis import Analysis
     from analyst_kernel.protocol.events import RunFinished
+    from analyst_kernel.protocol.sandbox import SandboxLevel
 
 _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
 
@@ -48,13 +55,7 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
     help="What the model may cost.",
 )
 @click.option("--approve", is_flag=True, help="Ask before each cell runs.")
-@click.option(
-    "--sandbox",
-    type=sandbox_level,
-    default="restricted",
-    show_default=True,
-    help="Isolation below which nothing runs.",
-)
+@sandbox_option
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def ask(  # noqa: PLR0913 - the command line's contract
@@ -67,7 +68,7 @@ def ask(  # noqa: PLR0913 - the command line's contract
     cell_timeout: float,
     max_cost: float | None,
     approve: bool,
-    sandbox: str,
+    sandbox: SandboxLevel,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -79,7 +80,7 @@ def ask(  # noqa: PLR0913 - the command line's contract
         raise click.UsageError("--approve asks on the terminal, and standard input is not one.")
     settings = AnalysisSettings(
         model=model,
-        sandbox=sandbox,  # type: ignore[arg-type] # click checked the choice
+        sandbox=sandbox,
         limits=Limits(iterations=max_iterations, cell_seconds=cell_timeout, cost_usd=max_cost),
         approve=approve,
     )
@@ -116,7 +117,7 @@ async def _ask(
     except asyncio.CancelledError:
         progress.close()
         if finished and finished[0].notebook and not as_json:
-            click.echo(f"What was done so far is saved in {finished[0].notebook}.", err=True)
+            note(f"What was done so far is saved in {finished[0].notebook}.")
         raise
     finally:
         progress.close()
@@ -146,7 +147,7 @@ async def _ask_in(
         try:
             print(event.model_dump_json(), flush=True)
         except BrokenPipeError:
-            nobody_reads()
+            discard_stdout()
             if asking is not None:
                 asking.cancel()
 
@@ -167,13 +168,11 @@ def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
         else:
             print(result.answer)
     if result.status != "answered" and result.reason:
-        click.echo(
-            f"Error: {result.reason}" if result.status == "failed" else result.reason, err=True
-        )
+        note(f"Error: {result.reason}" if result.status == "failed" else result.reason)
     if result.notebook:
         print(f"\nNotebook: {result.notebook}")
     if not quiet:
-        click.echo(_footer(result, is_ai=is_ai), err=True)
+        note(_footer(result, is_ai=is_ai))
 
 
 def _footer(result: RunFinished, *, is_ai: bool) -> str:

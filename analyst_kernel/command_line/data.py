@@ -1,4 +1,4 @@
-"""``analyst files`` and ``analyst profile``: what data there is, and what a model is shown."""
+"""``analyst files`` and ``profile``: which data there is, and what a model gets of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyst_kernel.command_line.shell import json_option, run
+from analyst_kernel.command_line.shell import json_option, print_table, run
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import FoundFile
@@ -32,7 +32,7 @@ async def _files(paths: tuple[str, ...], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(file) for file in found], ensure_ascii=False))
     elif found:
-        _print_files(found)
+        print_table(("path", "format"), ("size", "rows", "columns"), map(_row, found))
     else:
         raise DataError(
             f"There are no data files in {', '.join(paths)}.",
@@ -41,28 +41,13 @@ async def _files(paths: tuple[str, ...], *, as_json: bool) -> int:
     return 0
 
 
-def _print_files(found: tuple[FoundFile, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("path", "format"):
-        table.add_column(name, overflow="fold")
-    for name in ("size", "rows", "columns"):
-        table.add_column(name, justify="right")
-    for file in found:
-        if file.problem:
-            table.add_row(_shown(file.path), file.format, _size(file.bytes), file.problem, "")
-            continue
-        if file.tables:
-            shown = f"{len(file.tables)} tables"
-            table.add_row(_shown(file.path), file.format, _size(file.bytes), shown, "")
-            continue
-        rows = f"{file.rows:,}" if file.rows is not None else "?"
-        table.add_row(
-            _shown(file.path), file.format, _size(file.bytes), rows, str(len(file.columns))
-        )
-    Console(soft_wrap=True).print(table)
+def _row(file: FoundFile) -> tuple[str, ...]:
+    rows, columns = "?" if file.rows is None else f"{file.rows:,}", str(len(file.columns))
+    if file.problem:
+        rows, columns = file.problem, ""
+    elif file.tables:
+        rows, columns = f"{len(file.tables)} tables", ""
+    return _shown(file.path), file.format, _size(file.bytes), rows, columns
 
 
 def _shown(path: str) -> str:

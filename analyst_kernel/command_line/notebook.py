@@ -1,28 +1,35 @@
-"""``analyst verify`` and ``export``: what can be done with a saved notebook."""
+"""``analyst verify``, ``export`` and ``undo``: commands that work on a saved notebook."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from analyst_kernel.command_line.shell import json_option, run, sandbox_level
-
-_MARKS = {"reproduced": "✓", "differs": "≠", "error": "✗", "skipped": "–"}
-_LABEL_LENGTH = 60
-
-data_option = click.option(
-    "--data", multiple=True, metavar="PATH", help="What it may read besides its grants; repeatable."
+from analyst_kernel._text import shorten
+from analyst_kernel.command_line.shell import (
+    VERDICT_MARKS,
+    data_option,
+    json_option,
+    note,
+    run,
+    sandbox_option,
 )
+
+if TYPE_CHECKING:
+    from analyst_kernel.protocol.sandbox import SandboxLevel
+
+_LABEL_LENGTH = 60
 
 
 @click.command(short_help="Re-run NOTEBOOK in a fresh kernel and compare its outputs.")
 @click.argument("notebook", metavar="NOTEBOOK")
 @data_option
-@click.option("--sandbox", type=sandbox_level, default="restricted", show_default=True)
+@sandbox_option
 @json_option
-def verify(*, notebook: str, data: tuple[str, ...], sandbox: str, as_json: bool) -> None:
+def verify(*, notebook: str, data: tuple[str, ...], sandbox: SandboxLevel, as_json: bool) -> None:
     """Re-run NOTEBOOK in a fresh sandboxed kernel and compare its outputs.
 
     It reads what you granted to the notebook's analysis. A notebook that somebody gave you was
@@ -31,7 +38,9 @@ def verify(*, notebook: str, data: tuple[str, ...], sandbox: str, as_json: bool)
     run(lambda: _verify(notebook, data, sandbox, as_json=as_json))
 
 
-async def _verify(notebook: str, data: tuple[str, ...], sandbox: str, *, as_json: bool) -> int:
+async def _verify(
+    notebook: str, data: tuple[str, ...], sandbox: SandboxLevel, *, as_json: bool
+) -> int:
     from analyst_kernel.analysis.verify import verify_notebook
     from analyst_kernel.notebook.export.export import read
     from analyst_kernel.notebook.storage.names import notebook_path
@@ -41,27 +50,28 @@ async def _verify(notebook: str, data: tuple[str, ...], sandbox: str, *, as_json
     labels = {cell["id"]: _label(cell["source"]) for cell in document["cells"]}
     before = verified(document)
     if before is not None:
-        click.echo(f"Last verified {before.when}: {before.summary}.", err=True)
+        note(f"Last verified {before.when}: {before.summary}.")
 
     def show(check: CellCheck) -> None:
         if not as_json:
             label = labels.get(check.cell, "")
-            print(f"{_MARKS[check.verdict]} {check.cell}  {check.verdict}  {label}", flush=True)
+            print(
+                f"{VERDICT_MARKS[check.verdict]} {check.cell}  {check.verdict}  {label}", flush=True
+            )
             if check.detail:
                 print(f"    {check.detail}", flush=True)
 
-    report = await verify_notebook(notebook, data=data, sandbox=sandbox, on_check=show)  # type: ignore[arg-type] # click checked the choice
+    report = await verify_notebook(notebook, data=data, sandbox=sandbox, on_check=show)
     print(json.dumps(record_of(report)) if as_json else report.summary)
     if any("attached data" in check.detail for check in report.checks):
-        click.echo("It may not read all of its data: name the files with --data.", err=True)
+        note("It may not read all of its data: name the files with --data.")
     return 0 if report.ok else 1
 
 
 def _label(source: str) -> str:
-    """Return what a cell is about: its first line, shortened."""
+    """Return a cell's first line, shortened, as its label."""
     first = next((line.strip() for line in source.splitlines() if line.strip()), "")
-    first = first.removeprefix("# ")
-    return first if len(first) <= _LABEL_LENGTH else f"{first[: _LABEL_LENGTH - 1]}…"
+    return shorten(first.removeprefix("# "), _LABEL_LENGTH)
 
 
 @click.command(short_help="Write NOTEBOOK as a plain notebook, a page or a script.")
@@ -70,9 +80,15 @@ def _label(source: str) -> str:
 @click.option("--clean", is_flag=True, help="Without failed cells; runs elsewhere.")
 @click.option("-o", "--output", metavar="OUT", required=True, help="File to write; - for stdout.")
 @data_option
-@click.option("--sandbox", type=sandbox_level, default="restricted", show_default=True)
+@sandbox_option
 def export(
-    *, notebook: str, form: str, clean: bool, output: str, data: tuple[str, ...], sandbox: str
+    *,
+    notebook: str,
+    form: str,
+    clean: bool,
+    output: str,
+    data: tuple[str, ...],
+    sandbox: SandboxLevel,
 ) -> None:
     """Write NOTEBOOK as a plain notebook, a web page or a script.
 
@@ -82,7 +98,13 @@ def export(
 
 
 async def _export(
-    notebook: str, form: str, output: str, *, clean: bool, data: tuple[str, ...], sandbox: str
+    notebook: str,
+    form: str,
+    output: str,
+    *,
+    clean: bool,
+    data: tuple[str, ...],
+    sandbox: SandboxLevel,
 ) -> int:
     from analyst_kernel.notebook.export.export import export as render
     from analyst_kernel.protocol.errors import NotebookError
@@ -109,18 +131,71 @@ async def _export(
     return 0
 
 
-async def _checked(notebook: str, target: Path, data: tuple[str, ...], sandbox: str) -> str:
-    """Return the clean notebook after running it, and say on stderr what was seen."""
+async def _checked(
+    notebook: str, target: Path, data: tuple[str, ...], sandbox: SandboxLevel
+) -> str:
+    """Run the clean notebook, report the comparison on stderr, and return the notebook."""
     from analyst_kernel.analysis.verify import clean_notebook
 
-    content, report = await clean_notebook(notebook, destination=target, data=data, sandbox=sandbox)  # type: ignore[arg-type] # click checked the choice
+    content, report = await clean_notebook(notebook, destination=target, data=data, sandbox=sandbox)
     if report.ok:
-        click.echo(f"Ran again from top to bottom: {report.summary}.", err=True)
+        note(f"Ran again from top to bottom: {report.summary}.")
     else:
         worst = next(c for c in report.checks if c.verdict in ("error", "differs"))
-        click.echo(
+        note(
             f"Note: run again from top to bottom it {report.summary} "
-            f"(cell {worst.cell}: {worst.detail or worst.verdict}).",
-            err=True,
+            f"(cell {worst.cell}: {worst.detail or worst.verdict})."
         )
     return content
+
+
+@click.command(short_help="Take the last run, or another one, out of NOTEBOOK again.")
+@click.argument("notebook", metavar="NOTEBOOK")
+@click.option("--run", "name", metavar="RUN", help="Which run, as r2; the last one by default.")
+def undo(*, notebook: str, name: str | None) -> None:
+    """Remove the cells of one question from NOTEBOOK: question, plan, iterations, answer.
+
+    Cells that you edited or wrote yourself stay and are yours; the title and the cells that load
+    data stay too. What was removed cannot be brought back; the question can be asked again. There
+    is no kernel to roll back here: the next question runs what is left again.
+    """
+    run(lambda: _undo(notebook, name))
+
+
+async def _undo(path: str, name: str | None) -> int:
+    from analyst_kernel.agent.ports import QuestionEntry
+    from analyst_kernel.notebook.document.read import analysis_of
+    from analyst_kernel.notebook.export.export import read
+    from analyst_kernel.notebook.storage.names import notebook_path
+    from analyst_kernel.notebook.storage.notebook import StoredNotebook
+    from analyst_kernel.protocol.errors import InputError
+    from analyst_kernel.protocol.ids import RunId
+
+    if analysis_of(read(notebook_path(path))) is None:
+        raise InputError(
+            f"{path} is not the notebook of an analysis, so there is no run to undo.",
+            "Nothing was changed.",
+        )
+    notebook = await StoredNotebook.open(path)
+    runs = notebook.runs
+    if not runs:
+        raise InputError(f"{path} holds no run.", "Nothing was changed.")
+    wanted = RunId(name) if name is not None else runs[-1]
+    if wanted not in runs:
+        raise InputError(f"{path} holds no run {wanted}.", f"It holds {', '.join(runs)}.")
+    entries = notebook.restore()
+    asked = (e.question for e in entries if isinstance(e, QuestionEntry) and e.run == wanted)
+    question = next(asked, "")
+    found = await notebook.remove_run(wanted)
+    print(f"Undone: {wanted}{f' ({question})' if question else ''}.")
+    print(f"Removed {_cells(len(found.removed))}.")
+    if found.kept:
+        print(
+            f"{_cells(len(found.kept))} of yours stayed: {', '.join(found.kept)}. They may need "
+            "what was removed."
+        )
+    return 0
+
+
+def _cells(number: int) -> str:
+    return "1 cell" if number == 1 else f"{number} cells"

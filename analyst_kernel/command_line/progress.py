@@ -1,7 +1,4 @@
-"""The terminal's view of a run: a live display on a terminal, plain lines elsewhere; always stderr.
-
-Stdout belongs to data (the answer, JSON lines). Nothing here decides anything about a run.
-"""
+"""Shows a run's progress on stderr: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -34,16 +31,16 @@ _OUTCOME_MARKS = {
     "rejected": "[yellow]✗[/]",
 }
 _TAIL_LINES = 8
-_WORTH_SAYING = (
+_SHOWN_WARNINGS = (
     "bad-rows", "empty-rows", "encoding-guessed", "no-header", "no-rows", "preamble", "short-rows",
 )  # fmt: skip
-"""Warnings on how a file was read that a user wants to know before the answer."""
-_TOLD_AT_THE_END = ("budget-ended",)
+"""Warnings about how a file was read that the user should see before the answer."""
+_REPEATED_AT_THE_END = ("budget-ended",)
 """Notices that the end of the run repeats as its reason."""
 
 
 class ProgressDisplay:
-    """Listens to a run's events and shows them on ``console`` until closed."""
+    """Receives a run's events and shows them on a console until it is closed."""
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         """Show on ``console`` (stderr); ``quiet`` shows nothing at all."""
@@ -66,13 +63,13 @@ class ProgressDisplay:
             self._live.start()
 
     def close(self) -> None:
-        """Take the live display away; what was printed stays."""
+        """Remove the live display; what was printed stays."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def pause(self) -> None:
-        """Free the terminal for a question to the user; :meth:`resume` goes on."""
+        """Free the terminal for a question to the user; :meth:`resume` continues."""
         if self._live is not None:
             self._live.stop()
 
@@ -82,30 +79,30 @@ class ProgressDisplay:
             self._live.start()
 
     def __call__(self, event: Event) -> None:
-        """Take in one event."""
+        """Show one event."""
         if self._quiet:
             return
         match event:
             case ev.RunStarted():
                 model = event.model if event.is_ai else f"{event.model} (no AI model)"
-                self._say(f"[dim]Model[/] {escape(model)}")
+                self._print(f"[dim]Model[/] {escape(model)}")
             case ev.KernelChanged(state="ready", sandbox=sandbox):
                 level = sandbox.level if sandbox is not None else "none"
                 self._doing = "Reading the data"
                 ready = f", ready in {event.ready_ms:.0f} ms" if event.ready_ms else ""
-                self._say(f"[dim]Sandbox[/] {level}{ready}")
+                self._print(f"[dim]Sandbox[/] {level}{ready}")
             case ev.KernelChanged() if event.reason:
-                self._say(f"[yellow]Kernel {event.state}:[/] {escape(event.reason)}")
+                self._print(f"[yellow]Kernel {event.state}:[/] {escape(event.reason)}")
             case ev.DatasetProfiled(profile=profile):
                 rows = profile.dataset.rows
                 size = f"{rows:,} rows × " if rows is not None else ""
-                self._say(
+                self._print(
                     f"[dim]Data[/] {escape(profile.dataset.name)}: "
                     f"{size}{len(profile.dataset.columns)} columns"
                 )
                 for warning in profile.warnings:
-                    if warning.code in _WORTH_SAYING:
-                        self._say(f"[yellow]Note[/] {escape(warning.message)}")
+                    if warning.code in _SHOWN_WARNINGS:
+                        self._print(f"[yellow]Note[/] {escape(warning.message)}")
             case ev.PlanUpdated(steps=steps):
                 self._steps = steps
             case ev.ModelCalled():
@@ -113,7 +110,7 @@ class ProgressDisplay:
             case ev.ToolInputStreamed():
                 self._doing = "Writing code"
             case ev.ModelRetried():
-                self._say(
+                self._print(
                     f"[yellow]{escape(event.reason)}[/] Next try in {event.wait:.0f} s, "
                     f"{event.attempt} of {event.of}."
                 )
@@ -123,8 +120,8 @@ class ProgressDisplay:
                 self._purposes[event.cell] = (self._doing, event.attempt)
             case ev.IterationFinished():
                 self._finish_iteration(event)
-            case ev.NoticeRaised(level="warning", code=code) if code not in _TOLD_AT_THE_END:
-                self._say(f"[yellow]Note[/] {escape(event.message)}")
+            case ev.NoticeRaised(level="warning", code=code) if code not in _REPEATED_AT_THE_END:
+                self._print(f"[yellow]Note[/] {escape(event.message)}")
             case _:
                 return
 
@@ -132,17 +129,17 @@ class ProgressDisplay:
         self._code = ""
         purpose, attempt = self._purposes.get(event.cell, ("", 1))
         repair = f" [dim](repair {attempt - 1})[/]" if attempt > 1 else ""
-        self._say(
+        self._print(
             f"{_OUTCOME_MARKS[event.outcome]} {escape(purpose)}{repair} "
             f"[dim]{event.seconds:.1f} s[/]"
         )
         if event.error is not None:
             first = "".join(event.error.message.strip().splitlines()[:1])
-            self._say(f"  [yellow]{escape(event.error.name)}:[/] {escape(first)}")
+            self._print(f"  [yellow]{escape(event.error.name)}:[/] {escape(first)}")
             if event.error.hint:
-                self._say(f"  [dim]{escape(event.error.hint)}[/]")
+                self._print(f"  [dim]{escape(event.error.hint)}[/]")
 
-    def _say(self, markup: str) -> None:
+    def _print(self, markup: str) -> None:
         self._console.print(markup, highlight=False, soft_wrap=True)
 
     def _render(self) -> RenderableType:

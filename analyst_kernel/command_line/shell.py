@@ -1,4 +1,7 @@
-"""Runs a command's coroutine to an exit code; a failure becomes one clear sentence on stderr."""
+"""The common part of the commands: options, output, and the way from a coroutine to an exit code.
+
+Stdout is for results (answers, JSON, names of files), stderr for everything else.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -15,53 +18,84 @@ from analyst_kernel.protocol.errors import AnalystError
 
 EXIT_CANCELLED = 130
 _STOPS = ("SIGTERM", "SIGHUP")
-"""Signals that cancel as Ctrl-C does: somebody ends the command or closes its terminal."""
+"""Signals that cancel as Ctrl-C does: the command is ended, or its terminal closed."""
+
+VERDICT_MARKS = {"reproduced": "✓", "differs": "≠", "error": "✗", "skipped": "–"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-sandbox_level = click.Choice(["isolated", "restricted", "limits", "none"])
+data_option = click.option(
+    "--data", multiple=True, metavar="PATH", help="What it may read besides its grants; repeatable."
+)
+sandbox_option = click.option(
+    "--sandbox",
+    type=click.Choice(["isolated", "restricted", "limits", "none"]),
+    default="restricted",
+    show_default=True,
+    help="Isolation below which nothing runs.",
+)
 
 
 def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Run a command's coroutine to its exit code, turning failures into one clear line."""
+    """Run a command's coroutine and exit; a failure becomes one clear line on stderr."""
     debug = bool(click.get_current_context().obj)
     _leave_out_slow_imports()
     try:
         code = asyncio.run(_stoppable(work()))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("Cancelled.", err=True)
+        note("Cancelled.")
         sys.exit(EXIT_CANCELLED)
     except AnalystError as error:
         if debug:
             raise
-        click.echo(f"Error: {error}", err=True)
+        note(f"Error: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        nobody_reads()
+        discard_stdout()
         sys.exit(1)
     except Exception as error:
         if debug:
             raise
         name = type(error).__name__
-        click.echo(
+        note(
             f"Error: {name}: {error}. This is a defect of analyst-kernel; what was saved is "
-            "intact. Run again as `analyst --debug ...` for the traceback.",
-            err=True,
+            "intact. Run again as `analyst --debug ...` for the traceback."
         )
         sys.exit(1)
     sys.exit(code)
 
 
 def _leave_out_slow_imports() -> None:
-    """Let jsonschema find no checker of international addresses: it takes a second to import.
+    """Keep jsonschema from importing a checker of international addresses, which takes a second.
 
-    The schema of notebooks has no such addresses. Only here, where the process is the command's.
+    The schema of notebooks has no such addresses. Only a command may do this, because the process
+    is its own.
     """
     if "jsonschema" not in sys.modules:
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # "not found"
 
 
-def nobody_reads() -> None:
-    """Write standard output to nowhere from now on: whoever read it has left."""
+def note(text: str) -> None:
+    """Write a line to stderr."""
+    click.echo(text, err=True)
+
+
+def print_table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table to stdout; the columns of ``left`` may fold, those of ``right`` are numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in left:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    Console(soft_wrap=True).print(table)
+
+
+def discard_stdout() -> None:
+    """Discard further output to stdout, because its reader has closed the pipe."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,8 +1,9 @@
-"""``analyst models`` and ``analyst doctor``: what this machine offers, honestly."""
+"""``analyst models``, ``doctor`` and ``lab``: what this machine offers, and JupyterLab on it."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 
 import click
 
-from analyst_kernel.command_line.shell import json_option, run
+from analyst_kernel.command_line.shell import json_option, print_table, run
 
 _PACKAGES = (
     "analyst-kernel",
@@ -44,16 +45,19 @@ async def _models(*, as_json: bool) -> int:
         rows = [asdict(provider) for provider in providers]
         print(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
         return 0
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("provider", "credentials", "default model", "note"):
-        table.add_column(name, overflow="fold")
-    for provider in providers:
-        found = provider.credential_source if provider.has_credentials else "none found"
-        table.add_row(provider.name, found, provider.default_model, provider.note)
-    Console(soft_wrap=True).print(table)
+    print_table(
+        ("provider", "credentials", "default model", "note"),
+        (),
+        (
+            (
+                provider.name,
+                provider.credential_source if provider.has_credentials else "none found",
+                provider.default_model,
+                provider.note,
+            )
+            for provider in providers
+        ),
+    )
     print(f"\nDefault: {default}")
     return 0
 
@@ -124,3 +128,16 @@ def _print_report(report: dict[str, Any]) -> None:
     found = ", ".join(f"{k} ({v})" for k, v in report["credentials"].items())
     print(f"Credentials found: {found or 'none'}")
     sys.stdout.flush()
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+    short_help="Open JupyterLab with everything ready.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB ARGS]...")
+def lab(*, arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab; arguments are passed on to `jupyter lab`."""
+    sys.stdout.flush()
+    # The process is replaced, so that signals and the exit code are JupyterLab's own.
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])  # noqa: S606 - own interpreter

@@ -1,4 +1,4 @@
-"""The user at the terminal: answers the run's questions and approves cells, line by line."""
+"""Asks the user at the terminal: for answers to a run's questions, and for approval of cells."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,14 +16,19 @@ from analyst_kernel.agent.ports import Approval
 from analyst_kernel.command_line.progress import ProgressDisplay
 from analyst_kernel.protocol.ids import AskId
 
-_DECISIONS = {"y": "run", "": "run", "s": "skip", "a": "run_all"}
+_DECISIONS: dict[str, Literal["run", "skip", "run_all"]] = {
+    "y": "run",
+    "": "run",
+    "s": "skip",
+    "a": "run_all",
+}
 
 
 class TerminalUser:
-    """Asks on the terminal. Only made where stdin is one; elsewhere the defaults are taken."""
+    """The ``User`` port on a terminal; without one the defaults of questions are taken."""
 
     def __init__(self, console: Console, progress: ProgressDisplay) -> None:
-        """Ask on ``console``, pausing ``progress`` meanwhile."""
+        """Ask on ``console``; ``progress`` pauses meanwhile."""
         self._console = console
         self._progress = progress
 
@@ -46,15 +52,11 @@ class TerminalUser:
         self._console.print(Syntax(code, "python", background_color="default"))
         while True:
             reply = await self._read("", "[Y]es, [s]kip, [a]ll in this run: ")
-            if reply is None:  # Ctrl-D says nothing, least of all yes
+            if reply is None:  # Ctrl-D is no answer, and must not count as approval
                 return Approval("skip")
             decision = _DECISIONS.get(reply.strip().lower()[:1])
-            if decision == "run":
-                return Approval("run")
-            if decision == "skip":
-                return Approval("skip")
-            if decision == "run_all":
-                return Approval("run_all")
+            if decision is not None:
+                return Approval(decision)
 
     async def _read(self, text: str, prompt: str) -> str | None:
         self._progress.pause()
@@ -68,10 +70,10 @@ class TerminalUser:
 
 
 async def _line() -> str | None:
-    """Read a line from the terminal, or ``None`` at its end. Can be cancelled while it waits."""
+    """Return a line from the terminal, or None at its end. Can be cancelled while it waits."""
     if os.name != "posix":
         return await asyncio.to_thread(sys.stdin.readline) or None
-    # Not in a thread: one that waits for a key could not be ended, and neither could the command.
+    # A thread that waits for a key cannot be ended, and would keep the command from exiting.
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), ready.set)

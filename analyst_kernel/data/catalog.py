@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from analyst_kernel._text import nearest
+from analyst_kernel.data.dictionary import with_dictionary
 from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.links import link_warning, overlaps, shared_columns
 from analyst_kernel.data.profile.profile import Inspected, inspect
@@ -164,7 +165,6 @@ class LocalCatalog:
             return tuple(changed)
 
     async def _again(self, path: str) -> list[_Granted]:
-        """Read one file again, with the lock held."""
         taken = dict(self._granted)
         return await _in_thread(lambda stop: self._file(path, taken, stop))
 
@@ -199,7 +199,7 @@ class LocalCatalog:
                 self._granted.update({each.dataset.name: each for each in fresh})
                 one = self._named(name)
             links = await _in_thread(lambda stop: self._links_of(one, stop))
-        profile = one.inspected.profile
+            profile = await asyncio.to_thread(with_dictionary, one.inspected.profile)
         shown = profile.columns
         if columns:
             known = [column.name for column in shown]

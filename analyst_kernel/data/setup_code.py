@@ -34,6 +34,12 @@ from analyst_kernel.data.read.options import (
 from analyst_kernel.data.read.workspace import literal, quoted
 from analyst_kernel.protocol.datasets import Dataset
 
+_IMPORTS = (
+    "import duckdb",
+    "import matplotlib.pyplot as plt",
+    "import numpy as np",
+    "import pandas as pd",
+)
 _WIDTH = 100
 _CHUNK_ROWS = 200_000
 _RESERVED = frozenset(
@@ -81,13 +87,12 @@ def relative(path: str, folder: str) -> str:
     return PurePath(short).as_posix()
 
 
-def setup_code(datasets: Sequence[Loadable], folder: str, *, imports: bool = True) -> str:
+def setup_code(datasets: Sequence[Loadable], folder: str) -> str:
     """Return the code that loads the datasets.
 
     Args:
         datasets: What to load, in order.
         folder: The notebook's folder, absolute; the code runs there.
-        imports: Whether to import pandas, numpy, matplotlib and duckdb first.
     """
     cell = _Cell(os.path.realpath(folder), set(), [])
     for one in datasets:
@@ -95,15 +100,7 @@ def setup_code(datasets: Sequence[Loadable], folder: str, *, imports: bool = Tru
         cell.lines.append(_comment(one.dataset))
         _load(cell, one)
     head: list[str] = sorted(cell.imports, key=lambda line: (line.startswith("from"), line))
-    if imports:
-        if head:
-            head.append("")
-        head += [
-            "import duckdb",
-            "import matplotlib.pyplot as plt",
-            "import numpy as np",
-            "import pandas as pd",
-        ]
+    head += ["", *_IMPORTS] if head else _IMPORTS
     return "\n".join([*head, *cell.lines]).strip()
 
 
@@ -239,7 +236,6 @@ def csv_arguments(reading: DelimitedReading) -> list[str]:
 
 
 def _value_arguments(reading: DelimitedReading) -> list[str]:
-    """Return the arguments for types, missing values and dates."""
     found: list[str] = []
     typed = list(zip(reading.names, reading.types, strict=True))
     texts = {name: "str" for name, kind in typed if kind.forced}

@@ -1,7 +1,7 @@
 """The two sockets to one kernel: requests out, replies and published messages in.
 
-Reads both in tasks of its own and hands each message to the run whose request it answers; what
-others run (a user's own cells in the same kernel) goes to whoever listens for that.
+Reads both in tasks of its own and passes each message to the run whose request it answers. What
+other clients run (a user's own cells in the same kernel) goes to ``other_clients``.
 """
 
 from __future__ import annotations
@@ -14,26 +14,30 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from analyst_kernel.kernel.execution import CellRun
+from analyst_kernel.kernel.collector import CellRun
 from analyst_kernel.kernel.messages import content_of, parent_of, parse, type_of
-from analyst_kernel.kernel.other_clients import ForeignRuns
+from analyst_kernel.kernel.other_clients import OtherClientRuns
 from analyst_kernel.protocol.errors import KernelError
 
 _POLL = 0.01
 
 
 class Channels:
-    """Shell and iopub of one kernel; made anew after every restart."""
+    """Shell and iopub of one kernel; made anew after every restart.
 
-    def __init__(self, km: Any, foreign: ForeignRuns | None = None) -> None:
-        """Keep the manager; nothing is connected yet. ``foreign`` hears what others run."""
+    Args:
+        km: The kernel's manager.
+        other_clients: Takes the messages that answer no request of ours.
+    """
+
+    def __init__(self, km: Any, other_clients: OtherClientRuns | None = None) -> None:
         self._km = km
-        self._foreign = foreign
+        self._other_clients = other_clients
         self._client: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[str, CellRun] = {}
         self._welcome = asyncio.Event()
-        self._told = asyncio.Event()
+        self._info = asyncio.Event()
         self._asked: set[str] = set()
 
     async def open(self, deadline: float) -> None:
@@ -43,7 +47,7 @@ class Channels:
             deadline: ``time.monotonic()`` at which to give up.
 
         Raises:
-            KernelError: It died or did not answer in time.
+            KernelError: The kernel ended or did not answer in time.
         """
         import zmq.asyncio
 
@@ -52,7 +56,7 @@ class Channels:
         if not isinstance(context, zmq.asyncio.Context):
             context = zmq.asyncio.Context.instance()
         self._client = self._km.client(context=context)
-        # Managers give every client one identity, under which a kernel hears only the first.
+        # Managers give every client one identity, and a kernel answers only the first one of it.
         self._client.session.session = str(uuid.uuid4())
         self._client.start_channels(stdin=False, hb=False, control=False)
         self._tasks = [
@@ -61,7 +65,7 @@ class Channels:
         ]
         while True:
             self._asked.add(self._client.kernel_info())
-            self._look()
+            self._poll_shell()
             pause = time.monotonic() + 0.5
             while time.monotonic() < pause:
                 with contextlib.suppress(TimeoutError):
@@ -85,14 +89,14 @@ class Channels:
             stop_on_error=False,
         )
         self._runs[message_id] = run
-        self._look()
+        self._poll_shell()
 
     def forget(self, run: CellRun) -> None:
-        """Pass over whatever still comes for ``run``."""
+        """Ignore whatever still arrives for ``run``."""
         self._runs = {key: kept for key, kept in self._runs.items() if kept is not run}
 
     async def close(self) -> None:
-        """Stop reading and close the sockets; harmless when closed."""
+        """Stop reading and close the sockets. Idempotent."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -102,18 +106,18 @@ class Channels:
             client.shell_channel.stop()
             client.iopub_channel.stop()
 
-    def _look(self) -> None:
-        """Have the loop look at the shell socket, right after something was sent on it.
+    def _poll_shell(self) -> None:
+        """Make the loop read the state of the shell socket, right after something was sent on it.
 
-        The client sends past the loop. That may use up the one signal that says a reply is there,
-        and the reply would lie unread until the next message.
+        The client sends past the event loop. That may consume the one signal of ZeroMQ that a reply
+        has arrived, and the reply would stay unread until the next message.
         """
         import zmq
 
         self._client.shell_channel.socket.get(zmq.EVENTS)
 
     async def _answered(self) -> None:
-        await self._told.wait()
+        await self._info.wait()
         await self._welcome.wait()
 
     async def _bound(self, deadline: float) -> None:
@@ -151,10 +155,10 @@ class Channels:
     async def _on_shell(self, raw: Mapping[str, Any]) -> None:
         parent = parent_of(raw)
         if parent in self._asked:
-            self._told.set()
+            self._info.set()
         run = self._runs.get(parent)
         if run is not None and type_of(raw) == "execute_reply":
-            run.replied(content_of(raw))
+            run.take_reply(content_of(raw))
 
     async def _on_iopub(self, raw: Mapping[str, Any]) -> None:
         parent = parent_of(raw)
@@ -163,5 +167,5 @@ class Channels:
         run = self._runs.get(parent)
         if run is not None:
             await run.take(parse(raw))
-        elif self._foreign is not None:
-            await self._foreign.take(raw, own=self._client.session.session)
+        elif self._other_clients is not None:
+            await self._other_clients.take(raw, own=self._client.session.session)

@@ -26,16 +26,16 @@ GONE = "Its variables are gone; a new, empty kernel was started."
 
 
 def reason_of(provisioner: Any, status: int | None) -> str:
-    """Say in one sentence what a kernel died of.
+    """Return one sentence on what a kernel died of.
 
     Args:
-        provisioner: The kernel's provisioner; its ``death_reason`` wins where it says more than
+        provisioner: The kernel's provisioner; its ``death_reason`` is used if it holds more than
             that the kernel crashed. It is one of the codes here, or a sentence.
-        status: The exit status as ``poll`` gave it: negative for a signal, ``None`` if unknown.
+        status: The exit status as ``poll`` returned it: negative for a signal, None if unknown.
     """
-    told = getattr(provisioner, "death_reason", None)
-    if isinstance(told, str) and told.strip() not in ("", "crash"):
-        return _REASONS.get(told.strip(), told.strip()[:500])
+    reason = getattr(provisioner, "death_reason", None)
+    if isinstance(reason, str) and reason.strip() not in ("", "crash"):
+        return _REASONS.get(reason.strip(), reason.strip()[:500])
     if status is None or status == 0:
         return "The kernel ended."
     if status > 0:
@@ -60,7 +60,7 @@ def report_of(provisioner: Any) -> SandboxReport:
 
 
 def check_isolation(report: SandboxReport, required: SandboxLevel) -> None:
-    """Raise ``SandboxError`` where a kernel is less isolated than required."""
+    """Raise ``SandboxError`` if a kernel is less isolated than required."""
     if meets(report.level, required):
         return
     notes = f" ({'; '.join(report.notes[:3])})" if report.notes else ""
@@ -82,7 +82,7 @@ _MODULE = re.compile(r"No module named '([^']{1,200})'")
 def cell_error(
     error: ErrorOutput, *, execution_count: int | None, frames: Sequence[Frame]
 ) -> CellError:
-    """Return what went wrong, with the cell's line and the nearest name where there is one."""
+    """Return what went wrong, with the cell's line and the nearest name if there is one."""
     return CellError(
         name=error.ename,
         message=error.evalue,

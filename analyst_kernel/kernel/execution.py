@@ -1,104 +1,208 @@
-"""One execution while it runs: takes the messages that answer its request until it is idle."""
+"""One cell in a running kernel: send it, wait for its end, interrupt or abandon it.
+
+The kernel that a cell took with it is replaced elsewhere (``recovery``); here nothing starts one.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel.messages import IopubMsg, StatusMsg, StreamMsg, error_of
-from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
+from analyst_kernel.agent.ports import Execution, OutputChange
+from analyst_kernel.kernel.channels import Channels
+from analyst_kernel.kernel.collector import CellRun
+from analyst_kernel.kernel.diagnosis import cell_error
+from analyst_kernel.kernel.manager import interrupt, is_alive, kill
+from analyst_kernel.kernel.messages import ErrorMsg
 from analyst_kernel.kernel.outputs.limits import OutputLimits
-from analyst_kernel.kernel.throttle import Forwarder
+from analyst_kernel.kernel.startup import EXPRESSIONS, read_frames
+from analyst_kernel.protocol.outputs import CellError, Frame, Outcome
 
-PIECE = 200_000
-"""Characters of a stream folded at once; between two pieces the event loop gets its turn."""
+INTERRUPT_SECONDS = 5.0
+"""How long an interrupted cell may take to end before its kernel is killed."""
+CANCEL_SECONDS = 0.8
+"""The same when the caller was cancelled and waits to leave."""
+_POLL = 0.05
+_QUIET = 1.0
+_LATE = 15.0
+_REFUSALS = 20
+
+Verdict = Literal["done", "died", "timeout"]
+End = Literal["done", "died", "interrupted", "killed"]
+"""How a cell ended: by itself, with its kernel, or past its time by an interrupt or with a kill."""
 
 
-class CellRun:
-    """Folds what one request publishes.
+async def watch(
+    run: CellRun, km: Any, seconds: float, *, quiet: float = _QUIET, late: float = _LATE
+) -> Verdict:
+    """Wait until the run is over, the kernel is dead, or ``seconds`` have passed.
 
-    Attributes:
-        done: Resolved when the kernel replied and is idle.
-        state: The outputs so far.
-        reply: The content of the reply, once it is there.
-        idle: Whether the kernel said that it is idle again.
-        heard: ``time.monotonic()`` of the newest message.
+    A run is over when the reply and the report of being idle are both there. Either can be missing:
+    under a flood the kernel may drop what it publishes last, and on a slow machine the reply comes
+    late. So one of the two counts as well, after some seconds in which nothing arrived.
+
+    Args:
+        run: What was sent.
+        km: The kernel's manager.
+        seconds: How long to wait.
+        quiet: Seconds without a message after which the reply alone is enough.
+        late: Seconds without a message after which the report of being idle alone is enough.
     """
+    looked = time.monotonic()
+    until, silent = looked + seconds, 0.0
+    while True:
+        left = until - time.monotonic()
+        await asyncio.wait({run.done}, timeout=max(0.0, min(_POLL, left)))
+        if run.done.done():
+            return "done"
+        # The silence is added up look by look, and one look counts for two polls at most. An event
+        # loop that was held up (by the reader of a flood, say) read no messages meanwhile, so the
+        # time since the newest one would make the loop's own pause a silence of the kernel.
+        before, looked = looked, time.monotonic()
+        silent = 0.0 if run.last_message >= before else silent + min(looked - before, 2 * _POLL)
+        if not await is_alive(km):
+            return "died"
+        if (run.reply is not None and silent > quiet) or (run.idle and silent > late):
+            return "done"
+        if left <= 0:
+            return "timeout"
+
+
+class CellExecution:
+    """One cell from its request to its :class:`~analyst_kernel.agent.ports.Execution`."""
 
     def __init__(
-        self, limits: OutputLimits, on_change: Callable[[OutputChange], None] | None = None
+        self,
+        code: str,
+        km: Any,
+        channels: Channels,
+        limits: OutputLimits,
+        on_change: Callable[[OutputChange], None] | None,
     ) -> None:
-        """Start with no output."""
+        self._code = code
+        self._km = km
+        self._channels = channels
         self._limits = limits
-        self._forwarder = Forwarder(on_change)
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.state = OutputState()
-        self.reply: Mapping[str, Any] | None = None
-        self.idle = False
-        self.heard = self.began = time.monotonic()
+        self.run = CellRun(limits, on_change)
 
-    async def take(self, message: IopubMsg) -> None:
-        """Take one published message."""
-        self.heard = time.monotonic()
-        if isinstance(message, StatusMsg):
-            if message.state == "idle":
-                self.idle = True
-                self._check()
-            return
-        if isinstance(message, StreamMsg) and len(message.text) > PIECE:
-            for start in range(0, len(message.text), PIECE):
-                self._fold(StreamMsg(message.name, message.text[start : start + PIECE]))
-                await asyncio.sleep(0)
-            return
-        self._fold(message)
+    def send(self) -> None:
+        """Send the request."""
+        self._channels.send(self._code, self.run, silent=False, expressions=EXPRESSIONS)
 
-    def replied(self, content: Mapping[str, Any]) -> None:
-        """Take the reply to the request."""
-        self.heard = time.monotonic()
-        self.reply = content
-        self._check()
+    def forget(self) -> None:
+        """Ignore whatever the kernel still sends about this cell."""
+        self._channels.forget(self.run)
 
-    def again(self) -> None:
-        """Make ready for the same request once more; nothing of it ran."""
-        self.done = asyncio.get_running_loop().create_future()
-        self.reply, self.idle = None, False
+    async def wait(self, timeout: float) -> End:
+        """Wait for the end of a cell that was sent; over ``timeout`` seconds it is ended."""
+        verdict = await watch(self.run, self._km, timeout)
+        for _ in range(_REFUSALS):
+            if verdict != "done" or not self.run.refused:
+                break
+            # A cell that the user ran by hand failed, and the kernel refused everything that was
+            # waiting behind it, this cell included. Nothing of it ran, so it is sent again. Each
+            # refusal needs a failing cell of the user's, hence the small number of attempts.
+            self.run.reset()
+            self.send()
+            verdict = await watch(self.run, self._km, timeout)
+        if verdict != "timeout":
+            return verdict
+        for _ in range(2):
+            await interrupt(self._km)
+            verdict = await watch(self.run, self._km, INTERRUPT_SECONDS / 2)
+            if verdict != "timeout":
+                return "interrupted" if verdict == "done" else verdict
+        await kill(self._km)
+        return "killed"
 
-    def add(self, message: IopubMsg) -> None:
-        """Add an output of our own, e.g. that the kernel died."""
-        self._fold(message)
+    async def abandon(self) -> bool:
+        """Interrupt a cell whose caller was cancelled; return whether the kernel is idle again.
 
-    def finish(self) -> Finished:
-        """Return the final outputs; every change has been handed over after this."""
-        if self.reply is not None and self.reply.get("status") == "error" and not self.state.error:
-            # The error itself was lost on its way or silent; the reply has it too.
-            self._fold(error_of(self.reply))
-        finished = finish(self.state)
-        self._forwarder.push(finished.changes)
-        self._forwarder.flush()
-        return finished
+        The caller waits to leave, so the kernel gets less than a second. The interrupt is repeated:
+        code that catches the first one is common (a loop around a request), twice is rare.
+        """
+        until = time.monotonic() + CANCEL_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(interrupt(self._km), 0.2)
+            verdict = await watch(self.run, self._km, min(0.3, left), quiet=0.15, late=0.15)
+            if verdict == "done":
+                return True
+            if verdict == "died":
+                break
+        return False
 
-    def check_receiver(self) -> None:
-        """Raise what the receiver of the changes raised, if it did."""
-        if self._forwarder.failure is not None:
-            raise self._forwarder.failure
+    async def completed(
+        self, timeout: float, *, interrupted: bool, cancelled: Callable[[], bool]
+    ) -> Execution:
+        """Return the result of a cell whose kernel is idle again.
 
-    @property
-    def refused(self) -> bool:
-        """Whether the kernel refused to run the cell, which it never began."""
-        return self.reply is not None and self.reply.get("status") == "aborted"
+        Args:
+            timeout: What it was allowed, seconds.
+            interrupted: Whether it was interrupted because it ran longer.
+            cancelled: Returns whether the user asked for an interrupt; called at the end.
+        """
+        run = self.run
+        seconds = time.monotonic() - run.began
+        frames = await self._frames()
+        if interrupted:
+            message = f"The cell ran longer than {timeout:g} s and was interrupted."
+            if run.state.error is None:
+                run.add(ErrorMsg("Timeout", message, (message,)))
+            error = CellError(name="Timeout", message=message)
+            return self._result("timeout", error, seconds, frames)
+        run.finish()
+        count = run.state.execution_count
+        failure = None
+        if run.failed and run.state.error is not None:
+            failure = cell_error(run.state.error, execution_count=count, frames=frames)
+        elif run.failed:
+            failure = CellError(name="Aborted", message="The kernel refused to run the cell.")
+        outcome: Outcome = "error" if failure else "ok"
+        if failure and cancelled() and failure.name == "KeyboardInterrupt":
+            outcome = "cancelled"
+        return self._result(outcome, failure, seconds, frames)
 
-    @property
-    def failed(self) -> bool:
-        """Whether the cell ended with an error."""
-        return self.reply is not None and self.reply.get("status") != "ok"
+    def died(self, error: CellError, outcome: Outcome, seconds: float) -> Execution:
+        """Return the result of a cell whose kernel is gone, with ``error`` as its last output."""
+        self.run.add(ErrorMsg(error.name, error.message, (error.message,)))
+        return self._result(outcome, error, seconds, died=True)
 
-    def _fold(self, message: IopubMsg) -> None:
-        self.state, changes = fold(self.state, message, self._limits)
-        self._forwarder.push(changes)
+    async def _frames(self) -> tuple[Frame, ...]:
+        """Return the variables; a failed cell's reply does not list them, so request them."""
+        frames = read_frames(self.run.expressions)
+        if frames is not None:
+            return frames
+        extra = CellRun(self._limits)
+        self._channels.send("", extra, silent=True, expressions=EXPRESSIONS)
+        await watch(extra, self._km, 2.0, quiet=0.2)
+        self._channels.forget(extra)
+        return read_frames(extra.expressions) or ()
 
-    def _check(self) -> None:
-        if self.idle and self.reply is not None and not self.done.done():
-            self.done.set_result(None)
+    def _result(
+        self,
+        outcome: Outcome,
+        error: CellError | None,
+        seconds: float,
+        frames: tuple[Frame, ...] = (),
+        *,
+        died: bool = False,
+    ) -> Execution:
+        finished = self.run.finish()
+        notices = finished.notices
+        if not (self.run.done.done() or died):
+            lost = "The kernel's last messages did not arrive; output may be missing."
+            notices = (*notices, ("output_lost", lost))
+        return Execution(
+            outcome=outcome,
+            outputs=finished.outputs,
+            error=error,
+            seconds=seconds,
+            execution_count=self.run.state.execution_count,
+            frames=frames,
+            notices=notices,
+            kernel_died=died,
+        )

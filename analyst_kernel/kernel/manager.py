@@ -1,7 +1,7 @@
-"""Where kernels are started: through Jupyter's own kernel managers, behind one small seam.
+"""Where kernels are started: through Jupyter's own kernel managers, behind one small interface.
 
 ``LocalHost`` uses ``jupyter_client`` in this process; a server passes a host over its own managers.
-Knows nothing of cells or outputs.
+Nothing here depends on cells or outputs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel.protocol.errors import AnalystError, InputError, KernelError, SandboxError
+from analyst_kernel.protocol.errors import AnalystError, KernelError, LaunchFailed
 
 _LOG = logging.getLogger("analyst_kernel.kernel")
 _LOG.addHandler(logging.NullHandler())
@@ -42,7 +42,7 @@ class KernelHost(Protocol):
         """Start a kernel; it need not be ready. Cancelled or failed, it leaves nothing behind.
 
         ``options`` (``require``, ``grants``, ``limits``...) are for the kernel's provisioner; a
-        kernel without one is started without them, since nothing there understands them.
+        kernel without one is started without them, since nothing there takes them.
 
         Raises ``KernelError`` or ``SandboxError``.
         """
@@ -53,7 +53,7 @@ class KernelHost(Protocol):
         ...
 
     async def shutdown(self, km: Any) -> None:
-        """End the kernel and remove what it left; harmless when it is gone."""
+        """End the kernel and remove what it left. Idempotent."""
         ...
 
     def last_words(self, km: Any) -> str:
@@ -62,25 +62,25 @@ class KernelHost(Protocol):
 
 
 @dataclass(slots=True)
-class _Room:
+class _Files:
     """What belongs to one kernel on disk."""
 
     folder: Path
-    words: IO[bytes] | None = None
+    stderr: IO[bytes] | None = None
 
 
 def warm_up() -> None:
-    """Prepare in the background what the first kernel starts from; returns at once.
+    """Prepare in the background what the first kernel starts from; return at once.
 
     Only a provisioner that offers it (found as Jupyter finds it, by its entry point) has anything
-    to prepare. A failure here is no failure of the kernel, which says itself what it misses.
+    to prepare. A failure here is not raised, because the kernel's own start reports what is wrong.
     """
     for point in entry_points(group="jupyter_client.kernel_provisioners"):
         if point.dist is None or point.dist.name != "analyst-kernel":
             continue
         try:
             point.load().warm_up()
-        except Exception:  # noqa: BLE001 - the kernel's own start tells what is wrong
+        except Exception:  # noqa: BLE001 - the kernel's own start reports what is wrong
             _log.debug("The provisioner could not be warmed up", exc_info=True)
 
 
@@ -88,8 +88,7 @@ class LocalHost:
     """Kernels of this machine, without a server."""
 
     def __init__(self) -> None:
-        """Start with no kernel."""
-        self._rooms: dict[int, _Room] = {}
+        self._files: dict[int, _Files] = {}
 
     async def start(
         self, kernel_name: str, *, cwd: str, env: dict[str, str], **options: Any
@@ -112,12 +111,12 @@ class LocalHost:
             ) from None
         try:
             if not (spec is not None and spec.metadata.get("kernel_provisioner")):
-                options = self._make_room(km)
+                options = self._make_files(km)
             await km.start_kernel(cwd=cwd, env=env, **options)
         except BaseException as error:
             with contextlib.suppress(Exception):  # the error that led here counts for more
                 await finish_despite_cancel(self.shutdown(km))
-            if (known := told(error, kernel_name)) is not None:
+            if (known := as_analyst_error(error, kernel_name)) is not None:
                 raise known from error
             raise
         return km
@@ -127,60 +126,80 @@ class LocalHost:
         try:
             await km.restart_kernel(now=True)
         except BaseException as error:
-            if (known := told(error, km.kernel_name)) is not None:
+            if (known := as_analyst_error(error, km.kernel_name)) is not None:
                 raise known from error
             raise
 
     async def shutdown(self, km: Any) -> None:
-        """Ask the kernel to end, kill it where it does not within 2 s, remove its folder."""
+        """Request the kernel's end, kill it after 2 s, remove its folder."""
         try:
             if km.has_kernel:
                 await km.shutdown_kernel(now=not await km.is_alive())
             elif km.provisioner is not None:
                 await km.cleanup_resources()
         finally:
-            room = self._rooms.pop(id(km), None)
-            if room is not None:
-                if room.words is not None:
-                    room.words.close()
-                shutil.rmtree(room.folder, ignore_errors=True)
+            files = self._files.pop(id(km), None)
+            if files is not None:
+                if files.stderr is not None:
+                    files.stderr.close()
+                shutil.rmtree(files.folder, ignore_errors=True)
 
     def last_words(self, km: Any) -> str:
         """Return the end of the kernel's stderr."""
-        room = self._rooms.get(id(km))
-        if room is None or room.words is None:
+        files = self._files.get(id(km))
+        if files is None or files.stderr is None:
             return ""
-        with open(room.words.name, "rb") as file:
+        with open(files.stderr.name, "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - _TAIL))
             return file.read().decode("utf-8", "replace").strip()
 
-    def _make_room(self, km: Any) -> dict[str, Any]:
-        """Give the kernel a private folder for its sockets and its last words."""
+    def _make_files(self, km: Any) -> dict[str, Any]:
+        """Make a private folder for the kernel's sockets and its stderr."""
         folder = Path(tempfile.mkdtemp(prefix="analyst-"))
         if len(str(folder)) > _SOCKET_PATH and os.name == "posix":
             folder.rmdir()
             folder = Path(tempfile.mkdtemp(prefix="analyst-", dir="/tmp"))
-        room = self._rooms[id(km)] = _Room(folder)
+        files = self._files[id(km)] = _Files(folder)
         km.connection_file = str(folder / "kernel.json")
         if sys.platform != "win32":
             km.transport = "ipc"
             km.cache_ports = False
             km.ip = str(folder / "s")
-        room.words = open(folder / "stderr", "wb")  # noqa: SIM115 - closed in shutdown
-        return {"stdout": room.words, "stderr": room.words}
+        files.stderr = open(folder / "stderr", "wb")  # noqa: SIM115 - closed in shutdown
+        return {"stdout": files.stderr, "stderr": files.stderr}
 
 
-def told(error: BaseException, kernel_name: str) -> AnalystError | None:
-    """Return what a failed start means to the user, or ``None`` for what is no failure of it."""
-    if not isinstance(error, OSError | RuntimeError | ValueError):
+async def is_alive(km: Any) -> bool:
+    """Return whether ``km`` is a manager whose kernel's process runs."""
+    return km is not None and bool(await km.is_alive())
+
+
+async def interrupt(km: Any) -> None:
+    """Interrupt what runs in the kernel, if its process runs."""
+    # The kernel may end between the check and the signal.
+    with contextlib.suppress(RuntimeError, OSError):
+        if await is_alive(km):
+            await km.interrupt_kernel()
+
+
+async def kill(km: Any) -> None:
+    """Kill the kernel's process, if there is one, in a way that allows a restart."""
+    provisioner = getattr(km, "provisioner", None)
+    if provisioner is not None:
+        with contextlib.suppress(RuntimeError, OSError):
+            await provisioner.kill(restart=True)
+
+
+def as_analyst_error(error: BaseException, kernel_name: str) -> AnalystError | None:
+    """Return what a failed start means to the user, as a new error.
+
+    Returns None if ``error`` means that by itself, or is no failure of the start (a cancellation).
+    """
+    if isinstance(error, AnalystError) and not isinstance(error, LaunchFailed):
         return None
-    # The sandbox is imported by nobody, so its refusal is known by its exit code.
-    if getattr(error, "exit_code", None) == SandboxError.exit_code:
-        what = str(getattr(error, "what", error))
-        return SandboxError(what, str(getattr(error, "remedy", "")))
-    if getattr(error, "exit_code", None) == InputError.exit_code:
-        return InputError(str(error))
+    if not isinstance(error, LaunchFailed | OSError | RuntimeError | ValueError):
+        return None
     what = f"The kernel {kernel_name!r} could not be started: {str(error).rstrip('.')}."
     return KernelError(what, "Run `analyst doctor`.")
 
@@ -206,7 +225,7 @@ def kernel_environment(notebook: str, base: Mapping[str, str] | None = None) -> 
     """Return the environment of the kernel of ``notebook`` (absolute path).
 
     Args:
-        notebook: Told to the kernel as ``JPY_SESSION_NAME``, by which it finds its analysis.
+        notebook: Passed to the kernel as ``JPY_SESSION_NAME``, by which it finds its analysis.
         base: Where to take variables from; this process's environment by default.
     """
     given = os.environ if base is None else base

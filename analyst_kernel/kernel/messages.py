@@ -24,7 +24,7 @@ class StreamMsg:
     Attributes:
         name: Which.
         text: The text.
-        omitted: Lines and characters that the kernel left out here; ``text`` only says so.
+        omitted: Lines and characters that the kernel left out here; ``text`` only reports that.
     """
 
     name: Literal["stdout", "stderr"]
@@ -78,7 +78,7 @@ class ClearMsg:
 
 @dataclass(frozen=True, slots=True)
 class ExecuteInputMsg:
-    """The kernel began with the cell."""
+    """The kernel began to run the cell."""
 
     execution_count: int | None
 
@@ -157,7 +157,7 @@ def _public(text: str) -> str:
 
 
 def count_of(content: Mapping[str, Any]) -> int | None:
-    """Read the execution counter, or ``None`` where there is no usable one."""
+    """Read the execution counter; return None if there is no valid one."""
     count = content.get("execution_count")
     return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
 
@@ -173,14 +173,14 @@ def type_of(raw: Mapping[str, Any]) -> str:
 
 
 def content_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a raw message's content, empty where it is not a mapping."""
+    """Return a raw message's content; empty if it is not a mapping."""
     return _mapping(raw.get("content"))
 
 
 def _omitted(raw: Mapping[str, Any]) -> tuple[int, int]:
-    """Read what ``inside_streams`` says it left out; nonsense is nothing."""
-    told = _mapping(_mapping(raw.get("metadata")).get("analyst_kernel_omitted"))
-    lines, chars = told.get("lines"), told.get("chars")
+    """Read how much the payload's ``streams`` left out; anything invalid counts as nothing."""
+    omitted = _mapping(_mapping(raw.get("metadata")).get("analyst_kernel_omitted"))
+    lines, chars = omitted.get("lines"), omitted.get("chars")
     for number in (lines, chars):
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
             return 0, 0

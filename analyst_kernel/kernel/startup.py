@@ -68,12 +68,12 @@ class StartupFacts:
 def startup_code(output_dir: str) -> str:
     """Return the code that sets a kernel up; ``output_dir`` is an absolute path."""
     texts = tuple((name, _source(file)) for name, file in FILES.items())
-    # Packed, because IPython looks at every line of what it runs.
+    # Packed, because IPython inspects every line of what it runs.
     return _SEND.format(packed=_packed(_source("extension.py"), texts), output_dir=output_dir)
 
 
 def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
-    """Read the answer to :data:`FACTS`, or ``None`` where the set-up did not run."""
+    """Read the answer to :data:`FACTS`, or return None if the set-up did not run."""
     text = expression_text(expressions, "facts", "application/vnd.analyst-kernel.facts+json")
     if text is None:
         return None
@@ -90,7 +90,7 @@ def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
 
 
 def why_no_facts(reply: Mapping[str, Any] | None, verdict: str) -> str:
-    """Say why a set-up without an error of its own brought no facts; ``verdict``: its end."""
+    """Return why a set-up without an error brought no facts; ``verdict`` is how it ended."""
     if verdict != "done":
         return verdict
     if reply is None:
@@ -103,7 +103,7 @@ def why_no_facts(reply: Mapping[str, Any] | None, verdict: str) -> str:
 
 
 def expression_text(expressions: Mapping[str, Any], name: str, mime: str) -> str | None:
-    """Return the text of one user expression's MIME entry, or ``None`` where there is none."""
+    """Return the text of one user expression's MIME entry, or None."""
     reply = expressions.get(name)
     data = reply.get("data") if isinstance(reply, Mapping) else None
     value = data.get(mime) if isinstance(data, Mapping) else None
@@ -113,7 +113,7 @@ def expression_text(expressions: Mapping[str, Any], name: str, mime: str) -> str
 
 
 def _source(name: str) -> str:
-    """Return a file of this package as text, or an empty string where it does not exist."""
+    """Return a file of this package as text, or an empty string if there is none."""
     file = resources.files("analyst_kernel.kernel.payload").joinpath(name)
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
@@ -147,7 +147,7 @@ _ENTRIES = TypeAdapter(list[_Entry])
 
 
 def read_frames(expressions: Mapping[str, Any]) -> tuple[Frame, ...] | None:
-    """Return the listing, or ``None`` where the kernel gave none that is valid."""
+    """Return the listing, or None if the kernel sent no valid one."""
     text = expression_text(expressions, "frames", _MIME)
     if text is None or len(text) > _BYTES:
         return None

@@ -1,1 +1,1 @@
-"""Language models and their stand-ins behind one port: wires, providers, prices; no retries."""
+"""Language models and their stand-ins behind one port: protocols, providers and prices."""

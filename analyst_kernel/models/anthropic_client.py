@@ -1,8 +1,9 @@
-"""The SDK's client, built late and guarded.
+"""Builds the SDK's client, which is imported late and guarded.
 
 Importing the SDK takes over a second, so it happens in a thread, on first use. The client never
-retries (the core does, visibly), never follows a redirect, and sends no credential of one provider
-to another one's host: what the SDK reads from the environment by itself is removed before sending.
+retries (the core does, visibly), never follows a redirect, and never sends a credential of one
+provider to the host of another: what the SDK reads from the environment by itself is removed before
+a request is sent.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 NO_KEY = "not-needed"
-"""Sent to servers that want no key: an absent one would let the SDK look for Anthropic's."""
+"""Sent to servers that need no key; without any key the SDK would look for Anthropic's."""
 
 _FRAMING = {"host", "content-length", "transfer-encoding", "connection"}
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where requests go and with which credential; its repr shows no secret.
+    """Where requests go and with which credential; its repr contains no secret.
 
     Attributes:
-        base_url: The server's address without ``/v1``; ``None`` lets the SDK take its own default,
-            or the one of the user's profile.
-        api_key: The provider's own key.
-        auth_token: The provider's own bearer token, where there is no key.
-        ambient: Let the SDK find Anthropic's credentials by itself (profiles, workload identity,
-            custom headers). Only ever true for Anthropic's own provider.
+        base_url: The server's address without ``/v1``; None for the SDK's default, or the address
+            of the user's profile.
+        api_key: The provider's key.
+        auth_token: The provider's bearer token, if there is no key.
+        ambient: Whether the SDK looks for Anthropic's credentials by itself (profiles, workload
+            identity, custom headers). Only true for Anthropic's own provider.
     """
 
     base_url: str | None
@@ -43,7 +44,7 @@ class Connection:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that must never be shown; the dummy key is none."""
+        """Texts that must never be shown; the dummy key is not one of them."""
         known = (self.api_key, self.auth_token)
         return tuple(secret for secret in known if secret and secret != NO_KEY)
 
@@ -69,11 +70,11 @@ class Connection:
 
 
 def build_client(connection: Connection, *, silence: float) -> AsyncAnthropic:
-    """Import the SDK and make a client; blocks for seconds, so call it in a thread.
+    """Import the SDK and return a client; blocks for seconds, so call it in a thread.
 
     Args:
-        connection: Where to, and as whom.
-        silence: Seconds without a byte after which the socket gives up.
+        connection: Where requests go and with which credential.
+        silence: Seconds without a byte after which the socket times out.
     """
     import anthropic
     import httpx2
@@ -99,13 +100,13 @@ def build_client(connection: Connection, *, silence: float) -> AsyncAnthropic:
         timeout=timeout,
         http_client=http,
     )
-    # The resource's module is loaded on first touch: here, not on the event loop.
+    # The resource's module is loaded on first access: here in the thread, not on the event loop.
     _ = client.messages
     return client
 
 
 def _guard(connection: Connection) -> Any:
-    """Make a request hook that undoes ``ANTHROPIC_CUSTOM_HEADERS`` and fixes the credential."""
+    """Return a request hook that removes ``ANTHROPIC_CUSTOM_HEADERS`` and sets the credential."""
     foreign = {
         line.partition(":")[0].strip().lower()
         for line in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").split("\n")

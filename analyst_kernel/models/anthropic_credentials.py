@@ -1,7 +1,7 @@
-"""Where the SDK would find Anthropic's credentials, found without importing it.
+"""Finds the source of Anthropic's credentials as the SDK would, without importing the SDK.
 
-It follows the SDK's own order and names the source, never the value. It does not check that the
-credentials work.
+The order is the SDK's own. Only the name of the source is returned, never the value; whether the
+credentials work is not checked.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from analyst_kernel.models.provider import Env
+from analyst_kernel.providers import Env
 
 KEY = "ANTHROPIC_API_KEY"
 BEARER = "ANTHROPIC_AUTH_TOKEN"
 
 
 def find_source(env: Env) -> str:
-    """Name where credentials are: a variable, a profile; empty where there are none."""
+    """Return the name of the variable or profile with credentials; empty if there is none."""
     for name in (KEY, BEARER):
         if env.get(name, "").strip():
             return name
@@ -55,6 +55,6 @@ def _config_folder(env: Env) -> Path | None:
             base = Path(appdata) if appdata else Path.home() / "AppData" / "Roaming"
             return base / "Anthropic"
         home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-    except RuntimeError:  # no home folder at all
+    except RuntimeError:  # there is no home folder
         return None
     return home / ".config" / "anthropic"

@@ -1,7 +1,7 @@
-"""From the events of the Messages wire to the core's model events.
+"""Converts the events of the Messages protocol to the core's model events: a pure fold.
 
-A pure fold over one streamed message. It keeps its own text of every tool input: what an SDK parsed
-on the way is never used, because a cut input parses there to a shorter, valid-looking one.
+It keeps the raw text of every tool input. An SDK's parsed input is never used, because the SDK
+parses a truncated input to a shorter one that looks valid.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _COUNTS = {
 
 
 class WireViolation(ValueError):
-    """An event that the wire does not allow at its place."""
+    """An event that the protocol does not allow at its place."""
 
 
 class MessageFold:
@@ -55,7 +55,6 @@ class MessageFold:
     """
 
     def __init__(self, tariff: Tariff | None) -> None:
-        """Start empty; ``tariff`` prices the usage it reports."""
         self.seen = 0
         self.stopped: Stopped | None = None
         self._tariff = tariff
@@ -67,11 +66,10 @@ class MessageFold:
         self._detail = ""
 
     def feed(self, event: Mapping[str, Any]) -> list[ModelEvent]:
-        """Take one wire event; give the model events that it makes, at most a few.
+        """Return the model events of one wire event; none for an unknown type.
 
-        ``Stopped`` is not among them: it is left in :attr:`stopped`. Unknown event types make
-        nothing. Raises :class:`WireViolation`, or ``KeyError``/``TypeError``/``AttributeError`` on
-        events of another shape.
+        ``Stopped`` is not among them, but kept in :attr:`stopped`. Raises :class:`WireViolation`,
+        or ``KeyError``/``TypeError``/``AttributeError`` for an event of an unexpected shape.
         """
         self.seen += 1
         kind = event["type"]

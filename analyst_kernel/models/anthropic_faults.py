@@ -1,8 +1,7 @@
-"""From whatever the Messages wire raises to the one error the core knows.
+"""Converts every exception of the Messages protocol to a ``ModelError`` of the core.
 
-Pure but for looking at HTTP library classes, which are loaded by then. It classifies by the API's
-own error type before the status: a fault in the middle of a stream has status 200. It never quotes
-a secret.
+The API's own error type counts before the HTTP status, because a fault in the middle of a stream
+has status 200. Secrets are never quoted.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ _MOST_QUOTED = 300
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ErrorContext:
-    """What an error message needs to know beside the error.
+    """What an error message says beside the error itself.
 
     Attributes:
-        label: The provider as a user knows it (``Anthropic``, ``Ollama``).
+        label: The provider's name for users (``Anthropic``, ``Ollama``).
         model: ``provider:name``.
         host: Where requests go, e.g. ``http://localhost:11434``.
         key_advice: What to do about a refused key, one sentence.
-        local: The server runs on the user's machine.
+        local: Whether the server runs on the user's machine.
         secrets: Texts that must not appear in any message.
     """
 
@@ -140,7 +139,7 @@ _MONEY_WORDS = ("credit balance", "spend limit", "billing")
 
 
 def truncated(about: ErrorContext, *, seen: int) -> ModelError:
-    """Make the error of a stream that ended after ``seen`` events, before its message did."""
+    """Return the error of a stream that ended after ``seen`` events, before its message did."""
     what = "in the middle" if seen else "before it began"
     return ModelError(
         f"The answer of {about.label} ended {what}.", _PROXY, fault="truncated", retryable=True
@@ -148,18 +147,18 @@ def truncated(about: ErrorContext, *, seen: int) -> ModelError:
 
 
 def stalled(about: ErrorContext, *, seconds: float) -> ModelError:
-    """Make the error of a stream that was silent for ``seconds``."""
+    """Return the error of a stream that was silent for ``seconds``."""
     what = f"{about.label} sent nothing for {seconds:g} seconds."
     return ModelError(what, _AGAIN, fault="stalled", retryable=True)
 
 
 def model_error(error: Exception, about: ErrorContext, *, now: float | None = None) -> ModelError:
-    """Classify any exception of the SDK, of HTTP or of parsing.
+    """Return the ``ModelError`` for any exception of the SDK, of HTTP or of parsing.
 
     Args:
-        error: What was raised.
-        about: Whom it concerns.
-        now: Unix time, for dates in ``retry-after``; the clock's by default.
+        error: The exception.
+        about: The provider, model and host.
+        now: Unix time, for dates in ``retry-after``; the current time by default.
     """
     if isinstance(error, ModelError):
         return error
@@ -169,14 +168,14 @@ def model_error(error: Exception, about: ErrorContext, *, now: float | None = No
 
 
 def redact(text: str, secrets: Collection[str]) -> str:
-    """Replace every secret in ``text``, in any form it may be shown in."""
+    """Replace every secret in ``text``, in any form in which it may be shown."""
     for form in _forms(secrets):
         text = text.replace(form, "[secret]")
     return text
 
 
 def quotes_secret(error: BaseException | None, secrets: Collection[str]) -> bool:
-    """Say whether a traceback of ``error`` would show a secret, causes and contexts included."""
+    """Return whether a traceback of ``error``, with its causes, would show a secret."""
     forms = _forms(secrets)
     while error is not None:
         shown = f"{error!s} {error!r} {error.args!r}"
@@ -187,14 +186,14 @@ def quotes_secret(error: BaseException | None, secrets: Collection[str]) -> bool
 
 
 def _forms(secrets: Collection[str]) -> list[str]:
-    """Give each secret as it is, and its printable parts (an error may show the rest escaped)."""
+    """Return each secret and its printable parts, because an error may escape the rest."""
     forms = {form for secret in secrets for form in (secret, secret.strip())}
     forms |= {part for secret in secrets for part in re.findall(r"[!-~]{6,}", secret)}
     return sorted(forms - {""}, key=len, reverse=True)
 
 
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Read how many seconds the provider asks to wait, uncapped; ``None`` where it does not say."""
+    """Return the seconds that the provider asks to wait, uncapped; None if it does not ask."""
     millis = _number(headers.get("retry-after-ms"))
     if millis is not None:
         return millis / 1000

@@ -1,7 +1,7 @@
-"""The Messages wire, on the real SDK: Claude, and every server that speaks the same protocol.
+"""A model behind the Messages protocol, on the SDK: Claude, and every server that implements it.
 
-One request, one stream, no retries: the core's loop owns those. It reads raw events only; what the
-SDK parsed of a tool's input on the way is not used.
+One request is one stream without retries, which are the core's. Only raw events are read: the SDK's
+parsed tool inputs are not used.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ class AnthropicMessages:
         tariff: Tariff | None = None,
         stall_seconds: float = 120.0,
     ) -> None:
-        """Remember the settings; neither the SDK is loaded nor anything sent.
+        """Keep the settings; the SDK is not loaded and nothing is sent yet.
 
         Args:
             provider: First part of the name, e.g. ``anthropic``.
-            model: The provider's own name of the model.
-            label: The provider as a user knows it.
-            connection: Where requests go and as whom.
+            model: The provider's name of the model.
+            label: The provider's name for users.
+            connection: Where requests go and with which credential.
             dialect: Which features the server has.
-            key_advice: What to do when the credentials are refused, one sentence.
+            key_advice: What to do if the credentials are refused, one sentence.
             sees_images: Whether pictures are sent.
-            tariff: Prices, or ``None`` where they are not known.
-            stall_seconds: Longest silence before an event, the first included.
+            tariff: Prices, or None if they are not known.
+            stall_seconds: Longest silence before an event, the first one included.
         """
         self._name = f"{provider}:{model}"
         self._model = model
@@ -85,22 +85,22 @@ class AnthropicMessages:
         self._building = asyncio.Lock()
 
     def __repr__(self) -> str:
-        """Name and host; no secret."""
+        """Return name and host, without a secret."""
         return f"<AnthropicMessages {self._name} at {self._connection.host}>"
 
     @property
     def name(self) -> str:
-        """``provider:name``."""
+        """The full name, ``provider:name``."""
         return self._name
 
     @property
     def is_ai(self) -> bool:
-        """True: a language model answers."""
+        """Always true: a language model answers."""
         return True
 
     @property
     def sees_images(self) -> bool:
-        """Whether pictures are sent to it."""
+        """Whether pictures are sent to the model."""
         return self._sees_images
 
     @property
@@ -109,10 +109,10 @@ class AnthropicMessages:
         return self._connection
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """Send one request and yield its events; see the port for what must hold.
+        """Send one request and yield its events, as the ``Model`` port requires.
 
         Raises:
-            ModelError: For every failure, classified.
+            ModelError: For every failure.
         """
         fold = MessageFold(self._tariff)
         response = await self._open(request)
@@ -128,19 +128,19 @@ class AnthropicMessages:
         yield fold.stopped
 
     async def aclose(self) -> None:
-        """Close pooled connections; the model can be used again afterwards."""
+        """Close pooled connections. Idempotent; the model can be used again afterwards."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
     async def warm(self) -> None:
-        """Load the SDK ahead of the first question; harmless when loaded."""
+        """Load the SDK ahead of the first question. Idempotent."""
         await self._ready()
 
     async def _ready(self) -> AsyncAnthropic:
         async with self._building:
             if self._client is None:
-                # The socket outlasts the watchdog, which knows the better sentence.
+                # The socket times out after the watchdog, whose error message is better.
                 silence = self._stall_seconds + 30.0
                 self._client = await asyncio.to_thread(
                     build_client, self._connection, silence=silence
@@ -172,7 +172,7 @@ class AnthropicMessages:
         raise truncated(self._about, seen=fold.seen)
 
     async def _watched(self, step: Awaitable[_T]) -> _T:
-        """Await one step of the stream, at most the stall time."""
+        """Await one step of the stream, at most for the stall time."""
         try:
             async with asyncio.timeout(self._stall_seconds) as watchdog:
                 return await step
@@ -182,16 +182,16 @@ class AnthropicMessages:
             raise
 
     async def _drain(self, events: Any) -> None:
-        """Read the end of a finished stream, so that its connection can serve the next call."""
+        """Read a finished stream to its end, so that its connection can serve the next call."""
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 async for _ in events:
                     pass
-        except Exception:  # noqa: BLE001 - the message is complete; nothing after can spoil it
+        except Exception:  # noqa: BLE001 - the message is complete, whatever fails after it
             return
 
     def _fail(self, error: Exception) -> NoReturn:
-        """Raise ``error`` as a ``ModelError``, with its cause unless that would show a secret."""
+        """Raise ``error`` as a ``ModelError``, without its cause if that would show a secret."""
         if isinstance(error, ModelError):
             raise error
         failure = model_error(error, self._about)

@@ -1,4 +1,4 @@
-"""The provider ``anthropic``: Claude over Anthropic's own API, or over the gateway the user set.
+"""The provider ``anthropic``: Claude over Anthropic's own API, or over the user's gateway.
 
 ``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
 there; it goes nowhere else.
@@ -14,8 +14,8 @@ from analyst_kernel.models.anthropic_credentials import BEARER, KEY, find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.model_name import SEE_LIST, could_be_claude
 from analyst_kernel.models.prices import anthropic_tariff
-from analyst_kernel.models.provider import Env, ProviderInfo
 from analyst_kernel.protocol.errors import ModelChoiceError
+from analyst_kernel.providers import Env, ProviderInfo
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 _HOST = "https://api.anthropic.com"
@@ -33,16 +33,16 @@ MODELS = (
     "claude-sonnet-4-6",
     "claude-haiku-4-5",
 )
-"""Names to offer; others of the same form are accepted too."""
+"""Names to offer; other names of the same form are accepted too."""
 
 
 class AnthropicProvider:
-    """Claude."""
+    """The provider of Claude."""
 
     name = "anthropic"
 
     def describe(self, env: Env) -> ProviderInfo:
-        """Say whether credentials were found, and where."""
+        """Return whether credentials were found, and where."""
         source = find_source(env)
         note = "" if source else f"Set {KEY} to use it."
         gateway = env.get(_BASE_URL, "").strip()
@@ -59,7 +59,7 @@ class AnthropicProvider:
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
-        """Make the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
+        """Return the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
         name = model or DEFAULT_MODEL
         gateway = _gateway(env)
         if not gateway and not could_be_claude(name):
@@ -79,7 +79,7 @@ class AnthropicProvider:
         token = env.get(BEARER, "").strip() if source == BEARER else ""
         static = bool(key or token)
         connection = Connection(
-            # Without a static credential a profile may bring its own address.
+            # Without a static credential a profile may set its own address.
             base_url=gateway or (_HOST if static or env.get(_BASE_URL) is not None else None),
             api_key=key or None,
             auth_token=token or None,
@@ -97,7 +97,7 @@ class AnthropicProvider:
 
 
 def _gateway(env: Env) -> str:
-    """Return the user's own address, if it is not Anthropic's; refuse one that is no address."""
+    """Return the user's own address, if it is not Anthropic's; raise if it is no address."""
     url = env.get(_BASE_URL, "").strip().rstrip("/")
     if not url or url == _HOST:
         return ""
@@ -106,7 +106,7 @@ def _gateway(env: Env) -> str:
 
 
 def check_url(url: str, variable: str) -> None:
-    """Raise ``ModelChoiceError`` where a variable does not hold an http(s) address."""
+    """Raise ``ModelChoiceError`` if a variable's value is not an http(s) address."""
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,7 +1,7 @@
-"""From our neutral request to the parameters of the Messages wire.
+"""Converts a request of the core to the parameters of the Messages protocol. Pure, without the SDK.
 
-Pure, no SDK. Building is a function of each message alone, so the parameters of a longer transcript
-always start with those of a shorter one: providers cache that prefix and bind thinking to it.
+The parameters of a message depend on that message alone. So those of a longer transcript always
+start with those of a shorter one: providers cache that prefix and tie thinking to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from analyst_kernel.agent.transcript import (
 )
 
 Dialect = Literal["claude", "compat"]
-"""``claude``: Anthropic's own API. ``compat``: servers that speak only the wire's common core."""
+"""``claude`` is Anthropic's API; ``compat`` is the part that all compatible servers implement."""
 
 Params = dict[str, Any]
 """Keyword arguments of the SDK's ``messages.create``, without ``stream``."""
@@ -40,14 +40,14 @@ _EPHEMERAL = {"type": "ephemeral"}
 def build_params(
     request: ModelRequest, *, model: str, author: str, dialect: Dialect, sees_images: bool
 ) -> Params:
-    """Make the parameters of one streaming call.
+    """Return the parameters of one streaming call.
 
     Args:
-        request: What the core asks.
+        request: The core's request.
         model: The provider's name of the model.
-        author: ``provider:name``; turns written by it go back verbatim, others as neutral parts.
+        author: ``provider:name``; its turns are sent back verbatim, others as neutral parts.
         dialect: Which features the server has.
-        sees_images: Whether pictures are sent; otherwise a sentence stands in their place.
+        sees_images: Whether pictures are sent; otherwise a sentence replaces them.
     """
     params: Params = {
         "model": model,
@@ -60,7 +60,7 @@ def build_params(
         case "compat":
             if request.system:
                 params["system"] = request.system
-            # These servers know no tool_choice: without tools they can only answer in words.
+            # These servers have no tool_choice; without tools they can only answer in words.
             if request.tools and request.tool_choice == "auto":
                 params["tools"] = [_tool(spec) for spec in request.tools]
         case _:
@@ -159,7 +159,7 @@ def _image(image: Image) -> Params:
 
 
 def _wire_id(call_id: str) -> str:
-    """Keep a valid id; give another wire's id a valid name that is always the same."""
+    """Return a valid id as it is, and for another protocol's id always the same valid one."""
     if _VALID_ID.match(call_id):
         return call_id
     return "call_" + hashlib.sha256(call_id.encode()).hexdigest()[:24]

@@ -12,8 +12,8 @@ from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.model_name import SEE_LIST
 from analyst_kernel.models.prices import FREE
-from analyst_kernel.models.provider import Env, ProviderInfo
 from analyst_kernel.protocol.errors import ModelChoiceError
+from analyst_kernel.providers import Env, ProviderInfo
 
 _LOCAL_STALL_SECONDS = 600.0
 
@@ -24,8 +24,8 @@ class CompatibleProvider:
 
     Attributes:
         name: First part of the model's name.
-        label: As a user knows it.
-        url: Default address without ``/v1``; empty where the user must give one.
+        label: The server's usual name.
+        url: Default address without ``/v1``; empty if the user must set one.
         url_variable: Overrides the address; empty where the host is fixed.
         key_variable: Holds its key; empty where none is wanted.
         needs_key: Whether it cannot work without the key.
@@ -43,14 +43,17 @@ class CompatibleProvider:
     example: str
 
     def address(self, env: Env) -> str:
-        """Give the server's address; empty where it is not set. Raises on one that is none."""
+        """Return the server's address, or an empty text if it is not set.
+
+        Raises ``ModelChoiceError`` if the variable holds no address.
+        """
         url = env.get(self.url_variable, "").strip().rstrip("/") if self.url_variable else ""
         if url:
             check_url(url, self.url_variable)
         return (url or self.url).removesuffix("/v1")
 
     def missing(self, env: Env) -> str:
-        """Name the variable without which it cannot work; empty where nothing is missing."""
+        """Return the variable without which it cannot work, or an empty text."""
         if not self.url and not env.get(self.url_variable, "").strip():
             return self.url_variable
         if self.needs_key and not env.get(self.key_variable, "").strip():
@@ -58,7 +61,7 @@ class CompatibleProvider:
         return ""
 
     def describe(self, env: Env) -> ProviderInfo:
-        """Say whether it is set up; does not look whether a server runs."""
+        """Return whether it is set up; no server is asked."""
         missing = self.missing(env)
         found = [
             variable
@@ -84,7 +87,7 @@ class CompatibleProvider:
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
-        """Make the model; raises ``ModelChoiceError`` without a model's name or its settings."""
+        """Return the model; raises ``ModelChoiceError`` without a model's name or its settings."""
         if not model:
             raise ModelChoiceError(
                 f"{self.name!r} needs the name of a model.",
@@ -114,49 +117,56 @@ class CompatibleProvider:
 
 _SEEING = ("anthropic/", "openai/", "google/")
 
-COMPATIBLE: tuple[CompatibleProvider, ...] = (
-    CompatibleProvider(
-        "ollama", "Ollama", "http://localhost:11434", "ANALYST_OLLAMA_URL", "", False, True, "qwen3"
-    ),
-    CompatibleProvider(
-        "lmstudio",
-        "LM Studio",
-        "http://localhost:1234",
-        "ANALYST_LMSTUDIO_URL",
-        "",
-        False,
-        True,
-        "qwen3-8b",
-    ),
-    CompatibleProvider(
-        "llamacpp",
-        "llama.cpp",
-        "http://localhost:8080",
-        "ANALYST_LLAMACPP_URL",
-        "",
-        False,
-        True,
-        "default",
-    ),
-    CompatibleProvider(
-        "openrouter",
-        "OpenRouter",
-        "https://openrouter.ai/api",
-        "",
-        "OPENROUTER_API_KEY",
-        True,
-        False,
-        "anthropic/claude-sonnet-5.5",
-    ),
-    CompatibleProvider(
-        "compat",
-        "Compatible server",
-        "",
-        "ANALYST_COMPAT_URL",
-        "ANALYST_COMPAT_KEY",
-        False,
-        False,
-        "my-model",
-    ),
+OLLAMA = CompatibleProvider(
+    name="ollama",
+    label="Ollama",
+    url="http://localhost:11434",
+    url_variable="ANALYST_OLLAMA_URL",
+    key_variable="",
+    needs_key=False,
+    local=True,
+    example="qwen3",
 )
-"""In the order that lists show them."""
+LMSTUDIO = CompatibleProvider(
+    name="lmstudio",
+    label="LM Studio",
+    url="http://localhost:1234",
+    url_variable="ANALYST_LMSTUDIO_URL",
+    key_variable="",
+    needs_key=False,
+    local=True,
+    example="qwen3-8b",
+)
+LLAMACPP = CompatibleProvider(
+    name="llamacpp",
+    label="llama.cpp",
+    url="http://localhost:8080",
+    url_variable="ANALYST_LLAMACPP_URL",
+    key_variable="",
+    needs_key=False,
+    local=True,
+    example="default",
+)
+OPENROUTER = CompatibleProvider(
+    name="openrouter",
+    label="OpenRouter",
+    url="https://openrouter.ai/api",
+    url_variable="",
+    key_variable="OPENROUTER_API_KEY",
+    needs_key=True,
+    local=False,
+    example="anthropic/claude-sonnet-5.5",
+)
+COMPAT = CompatibleProvider(
+    name="compat",
+    label="Compatible server",
+    url="",
+    url_variable="ANALYST_COMPAT_URL",
+    key_variable="ANALYST_COMPAT_KEY",
+    needs_key=False,
+    local=False,
+    example="my-model",
+)
+
+COMPATIBLE = (OLLAMA, LMSTUDIO, LLAMACPP, OPENROUTER, COMPAT)
+"""In the order of lists; pyproject.toml registers each as an entry point."""

@@ -1,7 +1,7 @@
-"""Looks which models local servers offer.
+"""List the models that local servers offer.
 
-Only on request, only on this machine's usual ports (or where the user set them), and it only
-lists: choosing stays with the user.
+Only on request, only on this machine's usual ports (or those that the user set), and it only
+lists: the user chooses.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from analyst_kernel.models.anthropic_client import Connection
 from analyst_kernel.models.compatible_providers import COMPATIBLE
-from analyst_kernel.models.provider import Env
 from analyst_kernel.protocol.errors import ModelChoiceError
+from analyst_kernel.providers import Env
 
 PROBE_SECONDS = 0.3
 """How long a server has to answer."""

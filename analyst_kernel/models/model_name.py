@@ -1,7 +1,4 @@
-"""Names of models: ``provider:name``, taken apart, and the nearest right one for a wrong one.
-
-Pure.
-"""
+"""Names of models, ``provider:name``: split, and corrected by the nearest known name. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +13,10 @@ SEE_LIST = "Run `analyst models` to see which models there are."
 
 
 def split_name(text: str, providers: Iterable[str]) -> tuple[str, str]:
-    """Take ``provider:name`` apart; the name is empty when only the provider stands there.
+    """Return provider and name; the name is empty if ``text`` names only the provider.
 
-    A bare ``claude-...`` means Anthropic's. Raises ``ModelChoiceError`` naming the nearest one.
+    A bare ``claude-...`` is a model of Anthropic. Raises ``ModelChoiceError``, with the nearest
+    provider, if there is no such provider.
     """
     known = tuple(providers)
     provider, colon, name = text.strip().partition(":")
@@ -41,5 +39,8 @@ def split_name(text: str, providers: Iterable[str]) -> tuple[str, str]:
 
 
 def could_be_claude(name: str) -> bool:
-    """Whether a name has the form of Anthropic's, so that models newer than this package work."""
+    """Return whether a name has the form of Claude's names.
+
+    Checking the form only lets models work that are newer than this package.
+    """
     return bool(_CLAUDE.match(name))

@@ -1,7 +1,7 @@
-"""Prices of the models whose price is published, in US dollars per million tokens.
+"""Prices of the models whose price is published, in US dollars per million tokens. Pure.
 
-Pure. It knows list prices of the provider's own API only: no discounts, no gateways, no resellers.
-Source: the provider's model pages, read in November 2026.
+They are list prices of the provider's own API: no discounts, no gateways, no resellers. Their
+source is the provider's model pages, read in November 2026.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A price, and the one that holds instead for every token of a longer prompt.
+    """A price, and the price of all tokens of a request with a long prompt.
 
     Attributes:
         base: The usual price.
-        long: The price of a request whose prompt (cached parts included) is over ``threshold``.
-        threshold: Tokens.
+        long: The price of a request whose prompt, cached parts included, exceeds ``threshold``.
+        threshold: In tokens.
     """
 
     base: Price
@@ -44,7 +44,7 @@ ANTHROPIC: dict[str, Tariff] = {
     "claude-haiku-5-5": Tariff(
         Price(0.10, 0.50, 0.125, 0.01), Price(0.50, 2.50, 0.625, 0.05), 100_000
     ),
-    # The cache price of this one is not published apart; ten per cent of input is the upper bound.
+    # The cache price of this model is not published; ten per cent of input is the upper bound.
     "claude-fable-5-1": Tariff(Price(10.0, 50.0, 12.50, 1.0)),
     "claude-sonnet-5": Tariff(Price(2.0, 10.0, 2.50, 0.20)),
     "claude-opus-5": _OPUS_5,
@@ -59,7 +59,7 @@ ANTHROPIC: dict[str, Tariff] = {
 
 
 def cost_of(tariff: Tariff | None, usage: Usage) -> float | None:
-    """Price one call's tokens, in US dollars; ``None`` where there is no tariff."""
+    """Return the price of one call's tokens in US dollars, or None without a tariff."""
     if tariff is None:
         return None
     prompt = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
@@ -74,7 +74,7 @@ def cost_of(tariff: Tariff | None, usage: Usage) -> float | None:
 
 
 def anthropic_tariff(model: str) -> Tariff | None:
-    """Find the tariff of a model, dated names (``claude-haiku-4-5-20251001``) included."""
+    """Return the tariff of a model; the name may have a date (``claude-haiku-4-5-20251001``)."""
     if model in ANTHROPIC:
         return ANTHROPIC[model]
     name, _, suffix = model.rpartition("-")

@@ -47,7 +47,7 @@ class TextBlock(Record):
 
 
 class ToolUseBlock(Record):
-    """A tool call; ``id`` is made up where there is none."""
+    """A tool call; an empty ``id`` is filled in."""
 
     type: Literal["tool_use"] = "tool_use"
     name: str

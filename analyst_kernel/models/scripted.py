@@ -1,6 +1,6 @@
 """The model ``scripted:PATH``: replays recorded turns; the tools that it calls really run.
 
-For demonstrations and tests. It knows nothing of the question and says everywhere that it is no AI.
+For demonstrations and tests. It does not read the question, and is marked as no AI everywhere.
 """
 
 from __future__ import annotations
@@ -32,10 +32,33 @@ from analyst_kernel.models.script import (
     read_script,
 )
 from analyst_kernel.protocol.base import Json
-from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
 from analyst_kernel.protocol.records import Usage
+from analyst_kernel.providers import Env, ProviderInfo
 
 _CELL = re.compile(r"\{\{cell(?::(\d+))?\}\}")
+
+
+class ScriptedProvider:
+    """Replays ``scripted:PATH``."""
+
+    name = "scripted"
+
+    def describe(self, env: Env) -> ProviderInfo:
+        """Return what lists show; a script needs no credentials."""
+        return ProviderInfo(
+            name=self.name,
+            label="Recorded script",
+            has_credentials=True,
+            note="No AI model: replays the turns recorded in a file, as scripted:PATH.",
+            is_ai=False,
+        )
+
+    async def open(self, model: str, env: Env) -> ScriptedModel:
+        """Read the script; raises ``ModelChoiceError`` if it cannot be read or is not a script."""
+        if not model:
+            raise ModelChoiceError("'scripted' needs a file.", "For example scripted:demo.json.")
+        return await asyncio.to_thread(ScriptedModel.load, model)
 
 
 class ScriptedModel:
@@ -54,7 +77,7 @@ class ScriptedModel:
 
     @classmethod
     def from_json(cls, content: str | bytes, *, path: str = "memory") -> ScriptedModel:
-        """Make it from a script's JSON text; raises ``ModelChoiceError``."""
+        """Return the model of a script's JSON text; raises ``ModelChoiceError``."""
         return cls(parse_script(content, path=path), path=path)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,22 @@ class ValueCount(Record):
 
     value: str
     count: int
+
+
+class ColumnWords(Record):
+    """What a dictionary (``NAME.dictionary.json`` beside the dataset's file) says of a column.
+
+    Attributes:
+        label: How users call the column.
+        unit: What its numbers are measured in.
+        synonyms: Other names of the column.
+        values: A word of a question -> the values that it stands for.
+    """
+
+    label: str = Field(default="", max_length=100)
+    unit: str = Field(default="", max_length=20)
+    synonyms: tuple[Annotated[str, Field(max_length=100)], ...] = Field(default=(), max_length=50)
+    values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class ColumnProfile(Record):
@@ -39,6 +55,7 @@ class ColumnProfile(Record):
         max_length: Longest text in characters.
         share_number, share_date: The share (0 to 1) of text values that are a number or a date.
         date_format: The strptime format of dates kept as text, if one was found.
+        words: From the dataset's own dictionary, if it has one that names the column.
     """
 
     name: str
@@ -61,6 +78,7 @@ class ColumnProfile(Record):
     share_number: float | None = None
     share_date: float | None = None
     date_format: str | None = None
+    words: ColumnWords | None = None
 
 
 class DataWarning(Record):
@@ -70,11 +88,14 @@ class DataWarning(Record):
         code: Stable kebab-case name, e.g. ``dates-as-text``, ``total-rows``, ``duplicate-keys``.
         message: One sentence with the evidence.
         column: The column, if the warning is about one.
+        values: The values it is about, as text: numbers that may stand for missing values
+            (``sentinel``), or labels of rows that are totals of others (``total-rows``).
     """
 
     code: str
     message: str
     column: str | None = None
+    values: tuple[str, ...] = ()
 
 
 class Dataset(Record):
@@ -114,6 +135,7 @@ class DatasetProfile(Record):
         duplicate_rows: Exact duplicates, or null if they were not counted.
         sampled: Whether statistics come from a sample; ``sample_note`` says how it was taken.
         warnings: Properties that make a naive analysis wrong.
+        row_words: Words for one row of the table, from the dataset's own dictionary.
     """
 
     dataset: Dataset
@@ -124,3 +146,4 @@ class DatasetProfile(Record):
     sampled: bool = False
     sample_note: str = ""
     warnings: tuple[DataWarning, ...] = ()
+    row_words: tuple[str, ...] = ()

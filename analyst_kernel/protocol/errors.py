@@ -7,13 +7,20 @@
     |   +-- DataError             a file cannot be read as data
     |   +-- NotebookError         a notebook cannot be read or written
     |   +-- ModelChoiceError      no such model, or no credentials for it (exit code 3 then)
+    |   +-- PolicyError           a sandbox setting, limit or grant cannot be enforced
     +-- ModelError                the provider failed (exit code 3)
     +-- KernelError               the kernel did not start or died (exit code 1)
+    |   +-- LaunchFailed          a kernel did not start although its sandbox works here
+    |   +-- GrantFailed           data could not be added to a running kernel
     +-- SandboxError              the required isolation level is not there (exit code 4)
+    +-- NotFound                  there is no such analysis, file or provider (exit code 1)
+    +-- JournalError              the journal cannot be used (exit code 1)
+    +-- KeyStoreError             a key cannot be kept or read (exit code 1)
 
     Cancelled is not an error: it is ``asyncio.CancelledError``, and the run ends ``cancelled``.
 
 A failing cell is not an error of this package either: it is an iteration with outcome ``error``.
+Standard library only, because the processes inside a sandbox import it too.
 """
 
 from __future__ import annotations
@@ -75,6 +82,10 @@ class ModelChoiceError(InputError):
             self.exit_code = 3
 
 
+class PolicyError(InputError, ValueError):
+    """A policy that would show more than a user can have meant, or that cannot be enforced."""
+
+
 class ModelError(AnalystError):
     """The model provider failed.
 
@@ -103,6 +114,17 @@ class ModelError(AnalystError):
 
 class KernelError(AnalystError):
     """The kernel did not start, or died and could not be brought back."""
+
+
+class LaunchFailed(KernelError):
+    """A kernel did not start although its sandbox works on this machine."""
+
+
+class GrantFailed(KernelError):
+    """Data could not be added to a running kernel; nothing of its state is lost.
+
+    A restart shows it, after which the analysis's cells have to be run again.
+    """
 
 
 class SandboxError(AnalystError):

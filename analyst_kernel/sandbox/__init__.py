@@ -1,5 +1,5 @@
-"""The kernel's sandbox: found by Jupyter through its entry point, imported by nobody else here.
+"""The kernel's sandbox: found by Jupyter through its entry point, imported by no other package.
 
-``policy`` says what one kernel may reach, the forms (``bubblewrap``, ``landlock``, ``limits``, the
-zygote) enforce it, ``probe`` tries it from inside, ``report`` says what was found.
+``policy`` defines what one kernel may reach. The backends (the zygote, ``bubblewrap``,
+``landlock``, ``limits``) enforce it, ``probe`` tries it from inside, ``report`` judges the results.
 """

@@ -1,6 +1,6 @@
-"""Doors on the host's side for the probe to knock at: sockets that listen, files that can be read.
+"""Targets on the host for the probe to try: sockets that listen, files that can be read.
 
-Each is harmless and answers nobody; a kernel that reaches one is not enclosed. One set serves all
+None of them answers. A kernel that reaches one is not enclosed. One set serves all
 kernels of a server.
 """
 
@@ -16,17 +16,16 @@ from typing import Any
 
 from analyst_kernel.sandbox.environment import temporary_folder
 from analyst_kernel.sandbox.linux import foreign_abi
-from analyst_kernel.sandbox.policy import Policy, within
+from analyst_kernel.sandbox.policy import SandboxPolicy, within
 
 _HOST_FILES = ("/etc/passwd", "/etc/hostname", "/etc/machine-id", "/etc/shadow")
 _DEVICES = ("/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun", "/dev/loop-control")
 
 
 class Canaries:
-    """Open listening sockets and a readable file; :meth:`close` takes them away."""
+    """Listening sockets and a readable file in ``folder``, a private one of the server's."""
 
     def __init__(self, folder: str) -> None:
-        """Open everything; ``folder`` is a private one of the server's."""
         self._sockets: list[socket.socket] = []
         self.tcp_port = self._listen(socket.AF_INET, ("127.0.0.1", 0)).getsockname()[1]
         self.unix_socket = os.path.join(folder, "canary")
@@ -59,13 +58,13 @@ class Canaries:
             with contextlib.suppress(OSError):
                 os.unlink(path)
 
-    def plan_for(self, policy: Policy, environment: Mapping[str, str]) -> dict[str, Any]:
-        """What the probe of one kernel has to try, as JSON (see ``probe``)."""
+    def plan_for(self, policy: SandboxPolicy, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Return what the probe of one kernel has to try, as JSON (see ``probe``)."""
         shown = (*policy.system, *policy.grants, policy.output_dir, policy.runtime_dir)
         outside = [policy.workdir, os.path.expanduser("~"), "/", "/usr", "/etc"]
         outside.append("/var/tmp")  # noqa: S108 - to be refused there
         outside += [path for path in policy.grants if os.path.isdir(path)]
-        if policy.form == "landlock":
+        if policy.backend == "landlock":
             outside += ["/tmp", "/dev/shm"]  # noqa: S108 - to be refused there
         return {
             "tcp_port": self.tcp_port,
@@ -92,16 +91,16 @@ class Canaries:
         }
 
 
-def _is_outside(path: str, policy: Policy) -> bool:
-    """Whether a write directly in ``path`` must fail."""
+def _is_outside(path: str, policy: SandboxPolicy) -> bool:
+    """Return whether a write directly in ``path`` must fail."""
     if any(within(path, own) for own in (policy.output_dir, policy.runtime_dir)):
         return False
     private = ("/tmp", "/dev/shm")  # noqa: S108 - mounted for the kernel alone
-    return policy.form == "landlock" or path not in private
+    return policy.backend == "landlock" or path not in private
 
 
 def name_servers() -> list[str]:
-    """Addresses of this machine's name servers; one of documentation's where it has none."""
+    """Return addresses of this machine's name servers, or one from the range for examples."""
     found: list[str] = []
     with contextlib.suppress(OSError), open("/etc/resolv.conf", encoding="utf-8") as stream:
         for line in stream:

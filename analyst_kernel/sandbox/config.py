@@ -1,7 +1,7 @@
 """The user's settings for kernels: traits for ``jupyter_*_config.py``, with environment variables.
 
 ``c.AnalystProvisioner.memory = "4 GiB"`` wins over ``ANALYST_MEMORY=4G``, which wins over the
-default (variables: ``settings.VARIABLES``). Nothing that a notebook or a request says is read here.
+default. Nothing in a notebook or a request is read here.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any, get_args
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Float, Integer, Unicode, Union, default
 
+from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.protocol.sandbox import SandboxLevel
-from analyst_kernel.sandbox.policy import FORMS, FormName, PolicyError, ResourceLimits
+from analyst_kernel.sandbox.policy import BACKENDS, BackendName, ResourceLimits
 
 
-class ConfiguredProvisioner(LocalProvisioner):
-    """A local provisioner that knows what the user set."""
+class SettingsProvisioner(LocalProvisioner):
+    """A local provisioner with the user's settings."""
 
     require = Unicode(
         config=True, help="Lowest acceptable level: isolated, restricted, limits or none."
@@ -38,61 +39,27 @@ class ConfiguredProvisioner(LocalProvisioner):
     bubblewrap = Unicode(config=True, help="The bubblewrap program; empty: do not use it.")
     start_timeout = Float(config=True, help="Seconds until a starting kernel must answer.")
 
-    @default("require")
-    def _default_require(self) -> str:
-        return variable("require") or "restricted"
-
-    @default("form")
-    def _default_form(self) -> str:
-        return variable("form") or ""
-
-    @default("memory")
-    def _default_memory(self) -> int | str:
-        return variable("memory_bytes") or ResourceLimits.memory_bytes
-
-    @default("processes")
-    def _default_processes(self) -> int:
-        return int(variable("processes") or ResourceLimits.processes)
-
-    @default("tmp")
-    def _default_tmp(self) -> int | str:
-        return variable("tmp_bytes") or ResourceLimits.tmp_bytes
-
-    @default("file_size")
-    def _default_file_size(self) -> int | str:
-        return variable("file_bytes") or ResourceLimits.file_bytes
-
-    @default("open_files")
-    def _default_open_files(self) -> int:
-        return int(variable("open_files") or ResourceLimits.open_files)
-
-    @default("output_size")
-    def _default_output_size(self) -> int | str:
-        return variable("output_bytes") or ResourceLimits.output_bytes
-
-    @default("cpus")
-    def _default_cpus(self) -> int:
-        return int(variable("cpus") or ResourceLimits.cpus)
-
-    @default("landlock")
-    def _default_landlock(self) -> bool:
-        return switch(variable("landlock") or "on")
-
-    @default("cgroup")
-    def _default_cgroup(self) -> bool:
-        return switch(variable("cgroup") or "on")
-
-    @default("bubblewrap")
-    def _default_bubblewrap(self) -> str:
-        found = variable("bubblewrap")
-        return "bwrap" if found is None else found
-
-    @default("start_timeout")
-    def _default_start_timeout(self) -> float:
-        return float(variable("start_timeout") or 60.0)
+    # The environment is read when a provisioner is made, not when this module is imported.
+    _require = default("require")(lambda _: variable("require") or "restricted")
+    _form = default("form")(lambda _: variable("form") or "")
+    _memory = default("memory")(lambda _: variable("memory_bytes") or ResourceLimits.memory_bytes)
+    _processes = default("processes")(lambda _: _whole("processes"))
+    _tmp = default("tmp")(lambda _: variable("tmp_bytes") or ResourceLimits.tmp_bytes)
+    _file = default("file_size")(lambda _: variable("file_bytes") or ResourceLimits.file_bytes)
+    _open_files = default("open_files")(lambda _: _whole("open_files"))
+    _output = default("output_size")(
+        lambda _: variable("output_bytes") or ResourceLimits.output_bytes
+    )
+    _cpus = default("cpus")(lambda _: _whole("cpus"))
+    _landlock = default("landlock")(lambda _: switch(variable("landlock") or "on"))
+    _cgroup = default("cgroup")(lambda _: switch(variable("cgroup") or "on"))
+    _bubblewrap = default("bubblewrap")(
+        lambda _: "bwrap" if (found := variable("bubblewrap")) is None else found
+    )
+    _start_timeout = default("start_timeout")(lambda _: float(variable("start_timeout") or 60.0))
 
     def configured_limits(self) -> dict[str, int | str]:
-        """What configuration and environment say, by the names of ``ResourceLimits``."""
+        """Return what configuration and environment say, by the names of ``ResourceLimits``."""
         return {
             "memory_bytes": self.memory,
             "processes": self.processes,
@@ -154,21 +121,21 @@ def level(value: Any) -> SandboxLevel:
     raise PolicyError(f"no such sandbox level: {value!r} (one of {', '.join(LEVELS)})")
 
 
-def form(value: Any) -> FormName | None:
-    """Check the name of a form; empty or ``auto`` is the strongest that works."""
+def form(value: Any) -> BackendName | None:
+    """Check the name of a backend; empty or ``auto`` means the strongest that works."""
     if value in (None, "", "auto"):
         return None
-    for known in FORMS:
+    for known in BACKENDS:
         if value == known:
             return known
-    raise PolicyError(f"no such sandbox form: {value!r} (one of {', '.join(FORMS)})")
+    raise PolicyError(f"no such sandbox form: {value!r} (one of {', '.join(BACKENDS)})")
 
 
 def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
     """Merge limits, later sources first; sizes may be written with a unit.
 
     Raises:
-        PolicyError: An unknown name, or a value that no kernel could live with.
+        PolicyError: An unknown name, or a value with which no kernel could run.
     """
     known = {item.name for item in fields(ResourceLimits)}
     merged: dict[str, int] = {}
@@ -182,5 +149,9 @@ def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
 
 
 def variable(setting: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """The environment variable of a setting, or ``None`` where it is not set."""
+    """Return the environment variable of a setting, or None if it is not set."""
     return (os.environ if environment is None else environment).get(VARIABLES[setting])
+
+
+def _whole(limit: str) -> int:
+    return int(variable(limit) or getattr(ResourceLimits, limit))

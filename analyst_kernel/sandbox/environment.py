@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from analyst_kernel.sandbox.policy import Policy
+from analyst_kernel.sandbox.policy import SandboxPolicy
 
 _PASSED_ON_WINDOWS = ("PATH", "TEMP", "TMP", "COMSPEC", "PATHEXT", "USERPROFILE")
 
@@ -23,15 +23,15 @@ _THREADS = (
 )  # fmt: skip
 
 
-def temporary_folder(policy: Policy) -> str:
-    """Where the kernel's temporary files go: a private /tmp, or a folder beside its sockets."""
-    if policy.form in ("zygote", "bubblewrap"):
+def temporary_folder(policy: SandboxPolicy) -> str:
+    """Return the folder of temporary files: a private /tmp, or a folder beside the sockets."""
+    if policy.backend in ("zygote", "bubblewrap"):
         return "/tmp"  # noqa: S108 - each kernel mounts its own there
     return os.path.join(policy.runtime_dir, "tmp")
 
 
 def scrubbed(
-    outer: Mapping[str, str], policy: Policy, python: str = sys.executable
+    outer: Mapping[str, str], policy: SandboxPolicy, python: str = sys.executable
 ) -> dict[str, str]:
     """Return a kernel's whole environment.
 

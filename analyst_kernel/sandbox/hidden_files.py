@@ -26,7 +26,7 @@ MOST = 200_000
 
 
 def is_hidden_name(name: str) -> bool:
-    """Whether an entry of this name stays invisible."""
+    """Return whether an entry of this name stays invisible."""
     if name.startswith("."):
         return name not in DATA_DESPITE_DOT
     low = name.lower()
@@ -34,7 +34,7 @@ def is_hidden_name(name: str) -> bool:
 
 
 def find_hidden(folder: str, granted: Sequence[str] = (), most: int = MOST) -> list[str]:
-    """Paths below ``folder`` that must stay invisible, outermost ones only.
+    """Return paths below ``folder`` that must stay invisible, outermost ones only.
 
     Args:
         folder: A granted path; a file has nothing hidden.
@@ -69,7 +69,7 @@ def find_hidden(folder: str, granted: Sequence[str] = (), most: int = MOST) -> l
 
 
 def explode(folder: str, hidden: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Cover ``folder`` by rules that leave ``hidden`` out, for a form that cannot mask.
+    """Cover ``folder`` by rules that leave ``hidden`` out, for a backend that cannot mask.
 
     Returns:
         ``(readable, listed)``: paths to read as a whole, and folders whose names may be listed.

@@ -1,7 +1,7 @@
 """Where things are on this machine: the interpreter, its libraries, the folders of one kernel.
 
-Looks at the file system and makes a :class:`~analyst_kernel.sandbox.policy.Policy` of real paths;
-what may stand in one is the policy's business.
+Looks at the file system and makes a :class:`~analyst_kernel.sandbox.policy.SandboxPolicy` of real
+paths, which the policy checks.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import stat
 import sys
 from collections.abc import Sequence
 
+from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.sandbox.hidden_files import find_hidden
 from analyst_kernel.sandbox.policy import (
-    FormName,
-    Policy,
-    PolicyError,
+    BackendName,
     ResourceLimits,
+    SandboxPolicy,
     check_canonical,
     outermost,
     within,
@@ -27,10 +27,10 @@ _LIBRARIES = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/nix/store",
 
 
 def system_paths(python: str = sys.executable) -> tuple[str, ...]:
-    """Real paths that an interpreter and its libraries need, outermost ones only.
+    """Return the real paths that an interpreter and its libraries need, outermost ones only.
 
     Args:
-        python: The interpreter of the kernels; the running one unless it is another venv's.
+        python: The interpreter of the kernels, which may belong to a different venv.
     """
     found = [path for path in _LIBRARIES if os.path.isdir(path) and not os.path.islink(path)]
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
@@ -42,18 +42,23 @@ def system_paths(python: str = sys.executable) -> tuple[str, ...]:
         for path in (os.path.abspath(prefix), os.path.realpath(prefix)):
             if os.path.isdir(path) and os.path.realpath(path) == path:
                 found.append(path)
-    found += [own_folder(), start_up_folder()]
+    found += [own_folder(), startup_folder(), errors_folder()]
     return outermost(found)
 
 
 def own_folder() -> str:
-    """This package's folder, which the launcher is read from."""
+    """Return the sandbox package's folder, which the launcher is read from."""
     return os.path.dirname(os.path.realpath(__file__))
 
 
-def start_up_folder() -> str:
-    """The folder of the files that set a kernel up, which the kernel reads."""
+def startup_folder() -> str:
+    """Return the folder of the files that set a kernel up, which the kernel reads."""
     return os.path.join(os.path.dirname(own_folder()), "kernel", "payload")
+
+
+def errors_folder() -> str:
+    """Return the folder of the error classes, which the processes inside a sandbox import."""
+    return os.path.join(os.path.dirname(own_folder()), "protocol")
 
 
 def system_links() -> tuple[tuple[str, str], ...]:
@@ -63,7 +68,7 @@ def system_links() -> tuple[tuple[str, str], ...]:
 
 
 def output_folder(workdir: str, notebook: str | None) -> str:
-    """The path of ``OUTPUT_DIR`` for a notebook, or for a working folder without a known one."""
+    """Return the path of ``OUTPUT_DIR`` for a notebook, or for a working folder without one."""
     if notebook is not None:
         stem = os.path.splitext(os.path.basename(notebook))[0]
         return os.path.join(os.path.dirname(notebook), f"{stem}_files")
@@ -76,7 +81,7 @@ def output_folder(workdir: str, notebook: str | None) -> str:
 
 
 def make_output_folder(path: str) -> bool:
-    """Make ``OUTPUT_DIR`` when it is missing; returns whether this call made it.
+    """Make ``OUTPUT_DIR`` when it is missing; return whether this call made it.
 
     Raises:
         PolicyError: Something else, a link above all, stands there, or it cannot be made.
@@ -96,6 +101,15 @@ def make_output_folder(path: str) -> bool:
     return made
 
 
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Return what a file's replacement changes; None for a folder or a missing path."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)
+
+
 def policy_for(
     *,
     workdir: str,
@@ -103,10 +117,10 @@ def policy_for(
     runtime_dir: str,
     grants: Sequence[str] = (),
     limits: ResourceLimits | None = None,
-    form: FormName = "bubblewrap",
+    backend: BackendName = "bubblewrap",
     landlock: bool = True,
     python: str = sys.executable,
-) -> Policy:
+) -> SandboxPolicy:
     """Make a policy for this machine.
 
     Grants are followed to their real paths; one that is gone is left out, as is one inside
@@ -128,7 +142,7 @@ def policy_for(
         except OverflowError as error:
             raise PolicyError(f"{error}; grant the files or a smaller folder") from error
         hidden += [entry for entry in found if not within(entry, output_dir)]
-    return Policy(
+    return SandboxPolicy(
         workdir=os.path.realpath(workdir),
         output_dir=output_dir,
         grants=tuple(dict.fromkeys(shown)),
@@ -136,6 +150,6 @@ def policy_for(
         system=system,
         hidden=tuple(hidden),
         limits=limits or ResourceLimits(),
-        form=form,
+        backend=backend,
         landlock=landlock,
     )

@@ -1,7 +1,7 @@
 """What one kernel may reach: a frozen value, checked when it is made, sent to the launcher as JSON.
 
 Stdlib only, because it is read inside the sandbox too. It decides nothing about *how* a rule is
-enforced; that is each form's business.
+enforced; that is up to each backend.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
+
+from analyst_kernel.protocol.errors import PolicyError
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
-FormName = Literal["zygote", "bubblewrap", "landlock", "limits", "none"]
+BackendName = Literal["zygote", "bubblewrap", "landlock", "limits", "none"]
 """How a kernel is enclosed, strongest first; ``limits`` and ``none`` isolate nothing."""
 
-FORMS: tuple[FormName, ...] = get_args(FormName)
+BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 NEVER = ("/", "/etc", "/run", "/var", "/var/run", "/home", "/root", "/boot", "/mnt", "/media")
 """Folders that may not be shown as a whole."""
@@ -42,12 +44,6 @@ PROC_MASKED_FOLDERS = ("/proc/acpi", "/proc/scsi", "/proc/asound", "/proc/driver
 """Folders of a fresh /proc that are covered with an empty read-only folder (those that exist)."""
 
 
-class PolicyError(ValueError):
-    """A policy that would show more than a user can have meant, or that cannot be enforced."""
-
-    exit_code = 2
-
-
 @dataclass(frozen=True)
 class ResourceLimits:
     """What one kernel may use.
@@ -55,10 +51,10 @@ class ResourceLimits:
     Attributes:
         memory_bytes: Memory of the whole kernel, bytes.
         processes: Processes and threads at once.
-        tmp_bytes: Room in /tmp and, separately, /dev/shm, bytes.
+        tmp_bytes: Size of /tmp and, separately, of /dev/shm, bytes.
         file_bytes: Largest single file, bytes.
         open_files: Open files per process.
-        cpus: CPU cores that libraries are told to use; 0 is all of them.
+        cpus: CPU cores that libraries may use; 0 is all of them.
         core: Largest core dump, bytes.
         output_bytes: Everything in OUTPUT_DIR together, bytes.
     """
@@ -82,7 +78,7 @@ class ResourceLimits:
         return self.memory_bytes - min(256 * MIB, self.memory_bytes // 4)
 
     def __post_init__(self) -> None:
-        """Refuse what no kernel could live with."""
+        """Refuse values with which no kernel could run."""
         least = {
             "memory_bytes": 64 * MIB, "processes": 16, "tmp_bytes": MIB, "file_bytes": MIB,
             "open_files": 64, "cpus": 0, "core": 0, "output_bytes": MIB,
@@ -94,7 +90,7 @@ class ResourceLimits:
 
 
 @dataclass(frozen=True)
-class Policy:
+class SandboxPolicy:
     """What one kernel may reach. All paths are absolute and canonical.
 
     Attributes:
@@ -105,7 +101,7 @@ class Policy:
         system: Interpreter and libraries, read-only and executable.
         hidden: Entries inside granted folders that stay invisible.
         limits: Resources.
-        form: The construction.
+        backend: The construction.
         landlock: Whether Landlock is one of the layers; only the user's configuration turns it off.
     """
 
@@ -116,14 +112,14 @@ class Policy:
     system: tuple[str, ...]
     hidden: tuple[str, ...] = ()
     limits: ResourceLimits = field(default_factory=ResourceLimits)
-    form: FormName = "bubblewrap"
+    backend: BackendName = "bubblewrap"
     landlock: bool = True
 
     def __post_init__(self) -> None:
         """Check every path; raise :class:`PolicyError` with the reason."""
-        if self.form not in FORMS:
-            raise PolicyError(f"unknown form {self.form!r}")
-        if self.form == "landlock" and not self.landlock:
+        if self.backend not in BACKENDS:
+            raise PolicyError(f"unknown form {self.backend!r}")
+        if self.backend == "landlock" and not self.landlock:
             raise PolicyError("the form 'landlock' needs Landlock")
         named = (
             self.workdir, self.output_dir, self.runtime_dir,
@@ -150,19 +146,15 @@ class Policy:
 
     @property
     def isolates(self) -> bool:
-        """Whether the form keeps anything out at all."""
-        return self.form in ("zygote", "bubblewrap", "landlock")
-
-    def with_form(self, form: FormName) -> Policy:
-        """The same policy for another construction."""
-        return replace(self, form=form)
+        """Return whether the backend keeps anything out at all."""
+        return self.backend in ("zygote", "bubblewrap", "landlock")
 
     def to_json(self) -> str:
         """One line of JSON for :meth:`from_json`."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> Policy:
+    def from_json(cls, text: str) -> SandboxPolicy:
         """Read :meth:`to_json` back, with the same checks; raises :class:`PolicyError`."""
         try:
             raw: dict[str, Any] = json.loads(text)
@@ -175,7 +167,7 @@ class Policy:
 
 
 def within(path: str, folder: str) -> bool:
-    """Say whether ``path`` is ``folder`` or lies below it (both canonical)."""
+    """Return whether ``path`` is ``folder`` or lies below it (both canonical)."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
@@ -188,7 +180,7 @@ def check_canonical(path: str) -> None:
 
 
 def outermost(paths: Sequence[str]) -> tuple[str, ...]:
-    """Drop repeated paths and those below another one; the rest sorted."""
+    """Return the paths, sorted, without repeated ones and those below another."""
     kept: list[str] = []
     for path in sorted(set(paths), key=lambda item: (item.count("/"), item)):
         if not any(within(path, other) for other in kept):

@@ -1,7 +1,7 @@
 """The kernel provisioner behind the kernelspec ``analyst``: any Jupyter client gets the sandbox.
 
-It decides what one kernel may reach, has a form start it, judges the probe, and cleans up. How a
-form encloses is not its business; which data an analysis may see is the grant store's.
+It decides what one kernel may reach, lets a backend start it, judges the probe, and cleans up. How
+a backend encloses is up to the backend; which data an analysis may read is up to the grant store.
 """
 
 from __future__ import annotations
@@ -18,29 +18,23 @@ from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 
+from analyst_kernel.protocol.errors import GrantFailed, SandboxError
 from analyst_kernel.protocol.sandbox import SandboxReport
-from analyst_kernel.sandbox import config, report
-from analyst_kernel.sandbox import paths as places
-from analyst_kernel.sandbox.backends.base import (
-    GrantFailed,
-    Growing,
-    Launch,
-    Process,
-    SandboxUnavailable,
-)
-from analyst_kernel.sandbox.config import ConfiguredProvisioner
+from analyst_kernel.sandbox import config, paths, report
+from analyst_kernel.sandbox.backends.base import AcceptsGrants, Launch, Process
+from analyst_kernel.sandbox.config import SettingsProvisioner
 from analyst_kernel.sandbox.environment import scrubbed
 from analyst_kernel.sandbox.linux import cgroup as control_groups
 from analyst_kernel.sandbox.linux import landlock as landlock_layer
-from analyst_kernel.sandbox.policy import FormName, Policy
-from analyst_kernel.sandbox.shared import Host, host
-from analyst_kernel.sandbox.watchdog import Excess, Watched
+from analyst_kernel.sandbox.policy import BackendName, SandboxPolicy
+from analyst_kernel.sandbox.shared import shared_resources
+from analyst_kernel.sandbox.watchdog import WatchedKernel
 from analyst_kernel.sandbox.zygote.backend import warm_up
 
 _CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
 
 
-class AnalystProvisioner(ConfiguredProvisioner):
+class AnalystProvisioner(SettingsProvisioner):
     """Starts kernels enclosed.
 
     Keywords of ``start_kernel`` that it takes: ``grants`` (paths, instead of the recorded ones),
@@ -48,9 +42,9 @@ class AnalystProvisioner(ConfiguredProvisioner):
     construction), ``notebook`` (the analysis's notebook, absolute).
 
     Attributes:
-        sandbox_report: What was probed in the running kernel, or ``None`` before the first start.
+        sandbox_report: What was probed in the running kernel, or None before the first start.
         death_reason: Why the kernel last died without being asked to: ``memory``, ``processes``,
-            ``disk``, ``time``, ``exit`` (it left by itself, code 0) or ``crash``; ``None`` if it
+            ``disk``, ``time``, ``exit`` (it left by itself, code 0) or ``crash``; None if it
             never did.
         output_dir: ``OUTPUT_DIR`` of the kernel.
         grants: What it was shown, real paths.
@@ -62,18 +56,18 @@ class AnalystProvisioner(ConfiguredProvisioner):
     grants: tuple[str, ...] = ()
 
     _started: Process | None = None
-    _watched: Watched | None = None
+    _watched: WatchedKernel | None = None
     _group: control_groups.Cgroup | None = None
     _folder: str | None = None
     _made_output = False
     _ending = False
-    _policy: Policy | None = None
+    _policy: SandboxPolicy | None = None
     _python = sys.executable
     _asked: dict[str, Any]
 
     @classmethod
     def warm_up(cls, python: str = sys.executable) -> None:
-        """Prepare in the background what kernels are forked from; returns at once.
+        """Prepare in the background what kernels are forked from; return at once.
 
         Called by a server at its start, so that the first kernel does not wait for the libraries.
 
@@ -92,11 +86,11 @@ class AnalystProvisioner(ConfiguredProvisioner):
             kwargs.pop(name, None)  # a kernel never holds a terminal of the server's
         manager: Any = self.parent
         if self._folder is None:
-            self._folder = self._host().runtime.kernel_folder()
+            self._folder = shared_resources().runtime.kernel_folder()
             if os.name == "posix":
                 manager.transport = "ipc"
                 manager.cache_ports = False
-                # Absolute: a relative one would be bound in one folder and sought in another.
+                # Absolute, because kernel and client resolve a relative path in different folders.
                 manager.ip = os.path.join(self._folder, "s", "k")
             manager.connection_file = os.path.join(self._folder, "k.json")
         kwargs.setdefault("env", os.environ.copy())
@@ -106,8 +100,8 @@ class AnalystProvisioner(ConfiguredProvisioner):
         """Start the kernel enclosed and probed.
 
         Raises:
-            SandboxUnavailable: The required level is not available, or the probe found a door open
-                that this form promised to close. Nothing generated ran.
+            SandboxError: The required level is not available, or the probe found a way out
+                that this backend promised to close. Nothing generated ran.
             PolicyError: A grant or limit cannot be.
             LaunchFailed: The kernel did not start.
         """
@@ -117,23 +111,23 @@ class AnalystProvisioner(ConfiguredProvisioner):
         required = config.level(self._asked.get("require", self.require))
         pinned = config.form(self._asked.get("form", self.form))
         quota = config.limits(self.configured_limits(), self._asked.get("limits"))
-        notebook, workdir = self._place(environment, kwargs.get("cwd"))
+        notebook, workdir = self._locate(environment, kwargs.get("cwd"))
         grants = self._asked.get("grants")
         if grants is None:
             grants = recorded_grants(notebook, workdir)
         notes = [f"{path} was granted but is gone." for path in grants if not os.path.exists(path)]
-        notes += self._make_output(places.output_folder(workdir, notebook))
+        notes += self._make_output(paths.output_folder(workdir, notebook))
         python = cmd[0] if cmd and os.path.isabs(cmd[0]) else sys.executable
         self._empty_scratch()
 
-        def prepare(form: FormName) -> Launch:
-            policy = places.policy_for(
+        def prepare(backend: BackendName) -> Launch:
+            policy = paths.policy_for(
                 workdir=workdir,
                 output_dir=self.output_dir,
                 runtime_dir=os.path.join(self._folder or "", "s"),
                 grants=grants,
                 limits=quota,
-                form=form,
+                backend=backend,
                 landlock=self.landlock,
                 python=python,
             )
@@ -142,22 +136,22 @@ class AnalystProvisioner(ConfiguredProvisioner):
                 policy=policy,
                 python=python,
                 environment=scrubbed_environment,
-                plan=self._host().canaries.plan_for(policy, scrubbed_environment),
+                plan=shared_resources().canaries.plan_for(policy, scrubbed_environment),
                 connection=_as_json(self.connection_info),
                 log=os.path.join(self._folder or "", "log"),
                 timeout=self.start_timeout,
                 cgroup=self.cgroup,
             )
 
-        ladder = self._host().ladder(pinned, self.bubblewrap, self.landlock)
+        selector = shared_resources().selector(pinned, self.bubblewrap, self.landlock)
         try:
-            started, launch = await ladder.launch(prepare, required)
+            started, launch = await selector.launch(prepare, required)
             self._started = started
             self._policy, self._python = launch.policy, launch.python
             self.grants = launch.policy.grants
-            self._seen = {path: _identity(path) for path in self.grants}
+            self._seen = {path: paths.file_identity(path) for path in self.grants}
             self._limit(started, launch)
-            notes = [*ladder.notes(launch.policy.form), *getattr(started, "notes", ()), *notes]
+            notes = [*selector.notes(launch.policy.backend), *getattr(started, "notes", ()), *notes]
             self._judge(started, launch, notes)
             await started.release()
         except BaseException:
@@ -171,29 +165,29 @@ class AnalystProvisioner(ConfiguredProvisioner):
     def _make_output(self, wanted: str) -> list[str]:
         """Make ``OUTPUT_DIR``; where the notebook's folder is read-only, a temporary one, noted."""
         try:
-            self._made_output |= places.make_output_folder(wanted)
+            self._made_output |= paths.make_output_folder(wanted)
         except PermissionError:
             self.output_dir = os.path.join(self._folder or "", os.path.basename(wanted))
-            places.make_output_folder(self.output_dir)
+            paths.make_output_folder(self.output_dir)
             return ["The notebook's folder is read-only: OUTPUT_DIR is lost with the kernel."]
         self.output_dir = wanted
         return []
 
     def _judge(self, started: Process, launch: Launch, notes: Sequence[str]) -> None:
         """Write the report; raise when a promise is broken."""
-        form, abi = launch.policy.form, landlock_layer.abi()
-        results = report.read_results(started.results, form, abi)
+        backend, abi = launch.policy.backend, landlock_layer.abi()
+        results = report.read_results(started.results, backend, abi)
         broken = report.breaches(results)
         if broken:
             found = "; ".join(f"{result.name}: {result.detail}" for result in broken)
-            raise SandboxUnavailable(
-                f"The kernel's sandbox ({form}) does not hold: {found}.",
+            raise SandboxError(
+                f"The kernel's sandbox ({backend}) does not hold: {found}.",
                 "The kernel was ended before any code ran; please report this.",
             )
-        if form in ("bubblewrap", "zygote") and not self.landlock:
+        if backend in ("bubblewrap", "zygote") and not self.landlock:
             notes = (*notes, "Landlock was switched off by configuration.")
         self.sandbox_report = report.build(
-            form,
+            backend,
             results,
             abi=abi,
             memory_bytes=launch.policy.limits.memory_bytes,
@@ -203,7 +197,11 @@ class AnalystProvisioner(ConfiguredProvisioner):
 
     def _limit(self, started: Process, launch: Launch) -> None:
         """Put the waiting kernel into a control group where one can be made."""
-        if not self.cgroup or launch.policy.form == "none" or not sys.platform.startswith("linux"):
+        if (
+            not self.cgroup
+            or launch.policy.backend == "none"
+            or not sys.platform.startswith("linux")
+        ):
             return
         self._group = getattr(started, "group", None)
         if self._group is not None:
@@ -220,66 +218,64 @@ class AnalystProvisioner(ConfiguredProvisioner):
                     group.add(process.pid)
 
     def _watch(self, started: Process, launch: Launch) -> None:
-        """Have the watchdog look at the kernel."""
-        if launch.policy.form == "none":
+        """Put the kernel under the watchdog."""
+        if launch.policy.backend == "none":
             return
         policy = launch.policy
-        self._watched = Watched(
+        self._watched = WatchedKernel(
             pid=started.pid,
             limits=policy.limits,
-            end=self._end_for,
+            end=self.end_for,
             alive=lambda: started.poll() is None,
             folders=(
                 (policy.output_dir, policy.limits.output_bytes),
                 (self._folder or "", policy.limits.tmp_bytes),
             ),
         )
-        self._host().watchdog.add(self._watched)
-
-    def _end_for(self, reason: Excess) -> None:
-        """Called by the watchdog's thread."""
-        self.end_for(reason)
+        shared_resources().watchdog.add(self._watched)
 
     def end_for(self, reason: str) -> None:
-        """Kill the kernel and record why, e.g. ``time`` for a cell that obeys no interrupt."""
+        """Kill the kernel and record why, e.g. ``time`` for a cell that ignores interrupts."""
         self.death_reason = reason
         self._ending = True
         if self._started is not None:
             self._started.kill()
 
-    async def grant(self, paths: Sequence[str]) -> None:
+    async def grant(self, more: Sequence[str]) -> None:
         """Show more data, read-only and at its true path, to the running kernel; its state stays.
 
         Raises:
-            GrantFailed: This kernel's form cannot do that, or the data cannot be shown; a restart
-                shows it, and the analysis's cells have to be run again.
+            GrantFailed: This kernel's backend cannot do that, or the data cannot be shown. After a
+                restart it is shown, and the analysis's cells have to be run again.
             PolicyError: A path may not be shown.
         """
         if self._started is None or self._policy is None:
             raise GrantFailed("No kernel is running.")
-        if not isinstance(self._started, Growing):
+        if not isinstance(self._started, AcceptsGrants):
             raise GrantFailed(
-                f"Data cannot be added to a running kernel of the form {self._policy.form!r}; "
+                f"Data cannot be added to a running kernel of the form {self._policy.backend!r}; "
                 "restart the kernel and run the cells again."
             )
         known = self._policy
-        wider = places.policy_for(
+        wider = paths.policy_for(
             workdir=known.workdir,
             output_dir=known.output_dir,
             runtime_dir=known.runtime_dir,
-            grants=(*known.grants, *paths),
+            grants=(*known.grants, *more),
             limits=known.limits,
-            form=known.form,
+            backend=known.backend,
             landlock=known.landlock,
             python=self._python,
         )
-        gone = [path for path in paths if not os.path.exists(path)]
+        gone = [path for path in more if not os.path.exists(path)]
         if gone:
             raise GrantFailed(f"{', '.join(gone)} cannot be found.")
         await self._started.grant(wider)
         self._policy = wider
         self.grants = wider.grants
-        self._seen |= {path: _identity(path) for path in self.grants if path not in self._seen}
+        self._seen |= {
+            path: paths.file_identity(path) for path in self.grants if path not in self._seen
+        }
 
     def stale_grants(self) -> tuple[str, ...]:
         """Granted single files that were replaced since the start.
@@ -289,12 +285,12 @@ class AnalystProvisioner(ConfiguredProvisioner):
         granted folders are never stale.
         """
         started: object = self._started
-        if isinstance(started, Growing):
+        if isinstance(started, AcceptsGrants):
             return tuple(started.refresh())
         return tuple(
             path
             for path, identity in self._seen.items()
-            if identity is not None and identity != _identity(path)
+            if identity is not None and identity != paths.file_identity(path)
         )
 
     _seen: dict[str, tuple[int, int] | None]
@@ -303,11 +299,11 @@ class AnalystProvisioner(ConfiguredProvisioner):
 
     @property
     def has_process(self) -> bool:
-        """Whether a kernel was started and not yet waited for."""
+        """Return whether a kernel was started and not yet waited for."""
         return self._started is not None
 
     async def poll(self) -> int | None:
-        """``None`` while the kernel lives, else its exit code."""
+        """Return None while the kernel runs, else its exit code."""
         if self._started is None:
             return 0
         code = self._started.poll()
@@ -321,12 +317,12 @@ class AnalystProvisioner(ConfiguredProvisioner):
             return 0
         code = await self._started.wait()
         self._note_death(code)
-        self._unsend()
+        self._drop_pending_messages()
         self._forget()
         return code
 
     def _note_death(self, code: int) -> None:
-        """Record why a kernel died that nobody asked to."""
+        """Record why a kernel ended that was not asked to."""
         if self._ending:
             return
         self._ending = True
@@ -343,7 +339,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
     async def kill(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
         self._ending = True
-        self._unsend()
+        self._drop_pending_messages()
         if self._started is not None:
             self._started.kill()
 
@@ -354,7 +350,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
             self._started.terminate()
 
     async def shutdown_requested(self, restart: bool = False) -> None:
-        """The kernel was asked to leave; its end is no crash from now on."""
+        """Note that the kernel was asked to leave, so that its end is no crash."""
         self._ending = True
 
     async def cleanup(self, restart: bool = False) -> None:
@@ -375,11 +371,11 @@ class AnalystProvisioner(ConfiguredProvisioner):
                 self._made_output = False
         await super().cleanup(restart=restart)
 
-    def _unsend(self) -> None:
-        """Have the manager drop what it still wants to say to the kernel that ends.
+    def _drop_pending_messages(self) -> None:
+        """Make the manager drop what it has not yet sent to the kernel that ends.
 
-        Its control socket lingers when it is closed, and the next kernel stands at the same
-        address within milliseconds: it would be interrupted, or told to leave, in its place.
+        Its control socket lingers when it is closed, and the next kernel listens at the same
+        address within milliseconds: it would be interrupted, or shut down, in its place.
         """
         control = getattr(self.parent, "_control_socket", None)
         if control is not None:
@@ -388,7 +384,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
     def _forget(self) -> None:
         """Release what belonged to a kernel that ended."""
         if self._watched is not None:
-            self._host().watchdog.remove(self._watched)
+            shared_resources().watchdog.remove(self._watched)
             self._watched = None
         if self._group is not None:
             self._group.kill()
@@ -400,10 +396,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
 
     # --- inputs ----------------------------------------------------------------------------------
 
-    def _host(self) -> Host:
-        return host()
-
-    def _place(self, environment: Mapping[str, str], cwd: Any) -> tuple[str | None, str]:
+    def _locate(self, environment: Mapping[str, str], cwd: Any) -> tuple[str | None, str]:
         """``(notebook or None, working folder)``, real paths."""
         folder = os.path.realpath(str(cwd) if cwd else os.getcwd())
         named = self._asked.get("notebook") or environment.get("JPY_SESSION_NAME", "")
@@ -418,7 +411,7 @@ class AnalystProvisioner(ConfiguredProvisioner):
 
 
 def recorded_grants(notebook: str | None, workdir: str) -> list[str]:
-    """Paths that the user granted: to this notebook, or to the analyses of this folder."""
+    """Return paths that the user granted: to this notebook, or to the analyses of this folder."""
     try:
         from analyst_kernel.grants import GrantStore
     except ModuleNotFoundError:
@@ -426,15 +419,6 @@ def recorded_grants(notebook: str | None, workdir: str) -> list[str]:
     store = GrantStore()
     found = store.for_notebook(notebook) if notebook else store.for_folder(workdir)
     return [str(grant.path) for grant in found]
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from its replacement; ``None`` for a folder or a missing path."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)
 
 
 def _as_json(connection: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""From a probe's results to what the user is told: level, sentence, memory line, notes.
+"""From a probe's results to what the user sees: level, sentence, memory line, notes.
 
-Pure. Also decides the one thing that matters: whether something is open that this form promised to
-close (``breaches``), after which the kernel must not run.
+Pure. It also decides whether something is open that this backend promised to close (``breaches``),
+in which case the kernel must not run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from analyst_kernel.protocol.sandbox import ProbeResult, SandboxLevel, SandboxReport
 from analyst_kernel.sandbox.inside.probe import ATTEMPTS
-from analyst_kernel.sandbox.policy import GIB, MIB, FormName
+from analyst_kernel.sandbox.policy import GIB, MIB, BackendName
 
 ISOLATED = (
     "Code runs in its own process, file and network namespace. No network. "
@@ -33,9 +33,9 @@ NONE = (
 SCOPES_MISSING = "signals to your other processes are not blocked (Landlock ABI {abi})."
 
 
-def level_of(form: FormName) -> SandboxLevel:
-    """What a form promises."""
-    match form:
+def level_of(backend: BackendName) -> SandboxLevel:
+    """Return what a backend promises."""
+    match backend:
         case "zygote" | "bubblewrap":
             return "isolated"
         case "landlock":
@@ -45,12 +45,12 @@ def level_of(form: FormName) -> SandboxLevel:
         case "none":
             return "none"
         case _:
-            assert_never(form)
+            assert_never(backend)
 
 
-def expected_closed(form: FormName, abi: int) -> frozenset[str]:
-    """Names of the attempts that must fail in this form, with Landlock version ``abi``."""
-    match form:
+def expected_closed(backend: BackendName, abi: int) -> frozenset[str]:
+    """Return the attempts that must fail in this backend, with Landlock version ``abi``."""
+    match backend:
         case "zygote" | "bubblewrap":
             return frozenset(ATTEMPTS)
         case "landlock":
@@ -59,36 +59,36 @@ def expected_closed(form: FormName, abi: int) -> frozenset[str]:
         case "limits" | "none":
             return frozenset({"environment"})
         case _:
-            assert_never(form)
+            assert_never(backend)
 
 
-def read_results(raw: Any, form: FormName, abi: int) -> tuple[ProbeResult, ...]:
+def read_results(raw: Any, backend: BackendName, abi: int) -> tuple[ProbeResult, ...]:
     """Check what came out of the kernel; an attempt that is missing or malformed counts as open."""
-    told: dict[str, Mapping[str, Any]] = {}
+    reported: dict[str, Mapping[str, Any]] = {}
     if isinstance(raw, Sequence) and not isinstance(raw, str):
         for item in raw:
             if isinstance(item, Mapping) and isinstance(item.get("name"), str):
-                told[item["name"]] = item
-    expected = expected_closed(form, abi)
+                reported[item["name"]] = item
+    expected = expected_closed(backend, abi)
     return tuple(
         ProbeResult(
             name=name,
-            closed=told.get(name, {}).get("closed") is True,
+            closed=reported.get(name, {}).get("closed") is True,
             expected=name in expected,
-            detail=str(told.get(name, {}).get("detail", "not reported"))[:300],
+            detail=str(reported.get(name, {}).get("detail", "not reported"))[:300],
         )
         for name in ATTEMPTS
     )
 
 
 def breaches(results: Sequence[ProbeResult]) -> tuple[ProbeResult, ...]:
-    """Those that are open although this form promised to close them."""
+    """Those that are open although this backend promised to close them."""
     return tuple(result for result in results if result.expected and not result.closed)
 
 
-def sentence(form: FormName, abi: int) -> str:
-    """What the badge says of a kernel that kept its form's promises."""
-    match level_of(form):
+def sentence(backend: BackendName, abi: int) -> str:
+    """Return the badge's text for a kernel that kept its backend's promises."""
+    match level_of(backend):
         case "isolated":
             return ISOLATED
         case "restricted":
@@ -103,13 +103,13 @@ def sentence(form: FormName, abi: int) -> str:
 
 
 def amount(size: int) -> str:
-    """Bytes for a user: ``2 GiB``, ``512 MiB``."""
+    """Return bytes for a user: ``2 GiB``, ``512 MiB``."""
     return f"{size / GIB:g} GiB" if size >= GIB and size % (GIB // 4) == 0 else f"{size // MIB} MiB"
 
 
-def memory_line(form: FormName, memory_bytes: int, cgroup: bool) -> str:
-    """How the memory limit is enforced; always names the mechanism."""
-    if form == "none":
+def memory_line(backend: BackendName, memory_bytes: int, cgroup: bool) -> str:
+    """Return how the memory limit is enforced; always names the mechanism."""
+    if backend == "none":
         return "not enforced"
     if cgroup:
         return f"hard limit {amount(memory_bytes)} (cgroup)"
@@ -117,7 +117,7 @@ def memory_line(form: FormName, memory_bytes: int, cgroup: bool) -> str:
 
 
 def build(
-    form: FormName,
+    backend: BackendName,
     results: Sequence[ProbeResult],
     *,
     abi: int,
@@ -125,12 +125,12 @@ def build(
     cgroup: bool,
     notes: Sequence[str] = (),
 ) -> SandboxReport:
-    """The report of one kernel whose results hold no breach."""
+    """Return the report of one kernel whose results hold no breach."""
     return SandboxReport(
-        level=level_of(form),
-        form=form,
-        sentence=sentence(form, abi),
-        memory=memory_line(form, memory_bytes, cgroup),
+        level=level_of(backend),
+        form=backend,
+        sentence=sentence(backend, abi),
+        memory=memory_line(backend, memory_bytes, cgroup),
         probes=tuple(results),
         notes=tuple(notes),
     )

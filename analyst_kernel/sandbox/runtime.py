@@ -1,11 +1,12 @@
 """Private folders in /tmp for sockets and canaries: one per server process, swept when it is gone.
 
 A folder is held by a lock on a file in it. A server that was killed leaves its folder unlocked, and
-the next one to start removes it. Only folders with our own prefix and owner are ever touched.
+the next server to start removes it. Only folders with our own prefix and owner are ever touched.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -13,20 +14,23 @@ import secrets
 import shutil
 import stat
 import tempfile
+import threading
 
 PREFIX = "ak-"
 LOCK = "analyst.lock"
-"""The file whose lock says that a server lives."""
+"""The file whose lock marks a folder as in use."""
 
 LONGEST_SOCKET = 103
 """Bytes of the longest socket path that every system takes."""
 
 
 class RuntimeFolder:
-    """One server's folder: ``/tmp/ak-XXXXXXXX`` with mode 0700, a lock, and a folder per kernel."""
+    """One server's folder: ``/tmp/ak-XXXXXXXX`` with mode 0700, a lock, and a folder per kernel.
+
+    Making it removes what servers that are gone left below ``base``.
+    """
 
     def __init__(self, base: str | None = None) -> None:
-        """Sweep what dead servers left, then make and lock a new folder below ``base``."""
         parent = base or _short_base()
         sweep(parent)
         self.path, self._lock = _make(parent)
@@ -41,7 +45,7 @@ class RuntimeFolder:
         return path
 
     def remove(self) -> None:
-        """Remove everything; harmless when gone, and in a forked child."""
+        """Remove everything. Idempotent, and does nothing in a forked child."""
         if self._pid != os.getpid() or self._lock < 0:
             return
         shutil.rmtree(self.path, ignore_errors=True)
@@ -49,15 +53,30 @@ class RuntimeFolder:
         self._lock = -1
 
 
+_lock = threading.Lock()
+_folders: dict[int, RuntimeFolder] = {}
+
+
+def runtime_folder() -> RuntimeFolder:
+    """Return this process's folder (a forked child gets its own); removed at the exit."""
+    with _lock:
+        found = _folders.get(os.getpid())
+        if found is None:
+            _folders.clear()  # a parent's folder is not ours to remove
+            found = _folders[os.getpid()] = RuntimeFolder()
+            atexit.register(found.remove)
+        return found
+
+
 def _short_base() -> str:
-    """The temporary folder, or /tmp where that is too deep for a socket's path."""
+    """Return the temporary folder, or /tmp where that is too deep for a socket's path."""
     found = os.path.realpath(tempfile.gettempdir())
-    room = LONGEST_SOCKET - len(f"/{PREFIX}00000000/9999/s/k-1")
-    return found if len(os.fsencode(found)) <= room else "/tmp"  # noqa: S108 - made private below
+    longest = LONGEST_SOCKET - len(f"/{PREFIX}00000000/9999/s/k-1")
+    return found if len(os.fsencode(found)) <= longest else "/tmp"  # noqa: S108 - made private below
 
 
 def _make(parent: str) -> tuple[str, int]:
-    """Make a folder that is locked before anyone could take it for an abandoned one."""
+    """Make a folder that is locked before any other server could see it as abandoned."""
     while True:
         path = os.path.join(parent, PREFIX + secrets.token_hex(4))
         try:
@@ -67,7 +86,7 @@ def _make(parent: str) -> tuple[str, int]:
         try:
             lock = os.open(os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            continue  # another server swept it in between
+            continue  # a second server swept it in between
         _take(lock, wait=True)
         if os.path.exists(os.path.join(path, LOCK)):
             return path, lock
@@ -75,7 +94,7 @@ def _make(parent: str) -> tuple[str, int]:
 
 
 def sweep(parent: str) -> list[str]:
-    """Remove folders of ours in ``parent`` whose server is gone; returns their paths."""
+    """Remove folders of ours in ``parent`` whose server is gone; return their paths."""
     removed: list[str] = []
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
@@ -86,9 +105,9 @@ def sweep(parent: str) -> list[str]:
 
 
 def _abandoned(path: str) -> bool:
-    """Whether ``path`` is a folder of ours that no living server holds."""
+    """Return whether ``path`` is a folder of ours that no running server holds."""
     if os.name != "posix":
-        return False  # without locks there is no telling
+        return False  # without locks nothing shows that a folder is in use
     try:
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
@@ -103,7 +122,7 @@ def _abandoned(path: str) -> bool:
 
 
 def _take(lock: int, *, wait: bool) -> bool:
-    """Lock an open file; says whether it is ours. Where locks are unknown, nothing is swept."""
+    """Lock an open file; return whether that succeeded. Without locks, nothing is swept."""
     try:
         import fcntl
     except ModuleNotFoundError:

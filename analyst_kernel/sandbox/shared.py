@@ -1,4 +1,4 @@
-"""What all kernels of one server share: the runtime folder, canaries, watchdog and ladders.
+"""What all kernels of one server share: the runtime folder, canaries, watchdog and backends.
 
 Made with the first kernel, removed when the interpreter ends.
 """
@@ -9,73 +9,69 @@ import atexit
 import os
 import threading
 
-from analyst_kernel.sandbox.backends.base import Form
-from analyst_kernel.sandbox.backends.exec import ExecForm
-from analyst_kernel.sandbox.backends.select import Ladder
-from analyst_kernel.sandbox.backends.tcp import TcpForm
+from analyst_kernel.sandbox.backends.base import Backend
+from analyst_kernel.sandbox.backends.exec import ExecBackend
+from analyst_kernel.sandbox.backends.select import BackendSelector
+from analyst_kernel.sandbox.backends.tcp import TcpBackend
 from analyst_kernel.sandbox.canaries import Canaries
-from analyst_kernel.sandbox.policy import FORMS, FormName
-from analyst_kernel.sandbox.runtime import RuntimeFolder
+from analyst_kernel.sandbox.policy import BACKENDS, BackendName
+from analyst_kernel.sandbox.runtime import runtime_folder
 from analyst_kernel.sandbox.watchdog import Watchdog
-from analyst_kernel.sandbox.zygote.backend import BareForm, ZygoteForm
+from analyst_kernel.sandbox.zygote.backend import BareZygoteBackend, ZygoteBackend
 
 _lock = threading.Lock()
-_hosts: dict[int, Host] = {}
+_made: dict[int, SharedResources] = {}
 
 
-class Host:
-    """One server's share."""
+class SharedResources:
+    """The share of one server process."""
 
     def __init__(self) -> None:
-        """Make the folder and open the canaries."""
-        self.runtime = RuntimeFolder()
+        self.runtime = runtime_folder()
         self.canaries = Canaries(self.runtime.path)
         self.watchdog = Watchdog()
-        self._ladders: dict[tuple[FormName | None, str, bool], Ladder] = {}
+        self._selectors: dict[tuple[BackendName | None, str, bool], BackendSelector] = {}
 
-    def ladder(self, pinned: FormName | None, bubblewrap: str, landlock: bool) -> Ladder:
-        """The ladder of one configuration; what was found by trying stays in it."""
+    def selector(
+        self, pinned: BackendName | None, bubblewrap: str, landlock: bool
+    ) -> BackendSelector:
+        """Return the selector of one configuration, which keeps what it found by trying."""
         key = (pinned, bubblewrap, landlock)
-        if key not in self._ladders:
-            names: list[FormName] = [pinned] if pinned else list(FORMS[:-1])
+        if key not in self._selectors:
+            names: list[BackendName] = [pinned] if pinned else list(BACKENDS[:-1])
             if not landlock and "landlock" in names:
                 names.remove("landlock")
-            self._ladders[key] = Ladder(forms(names, bubblewrap))
-        return self._ladders[key]
-
-    def close(self) -> None:
-        """Remove everything."""
-        self.canaries.close()
-        self.runtime.remove()
+            self._selectors[key] = BackendSelector(_backends(names, bubblewrap))
+        return self._selectors[key]
 
 
-def forms(names: list[FormName], bubblewrap: str) -> list[Form]:
-    """The forms of these names, in this order, that exist here."""
+def _backends(names: list[BackendName], bubblewrap: str) -> list[Backend]:
+    """Return the backends of these names, in this order, that exist on this platform."""
     if os.name != "posix":
-        return [TcpForm()] if "limits" in names else []
-    made: list[Form] = []
+        return [TcpBackend()] if "limits" in names else []
+    made: list[Backend] = []
     for name in names:
         if name != "zygote":
-            made.append(ExecForm(name, bwrap=bubblewrap))
+            made.append(ExecBackend(name, bwrap=bubblewrap))
             continue
-        zygote = ZygoteForm(bubblewrap)
+        zygote = ZygoteBackend(bubblewrap)
         made.append(zygote)
         if "landlock" in names:
-            made.append(BareForm(zygote, bubblewrap))
+            made.append(BareZygoteBackend(zygote, bubblewrap))
     return made
 
 
-def host() -> Host:
-    """This process's host (a forked child gets its own)."""
+def shared_resources() -> SharedResources:
+    """Return this process's share (a forked child gets its own)."""
     with _lock:
-        found = _hosts.get(os.getpid())
+        found = _made.get(os.getpid())
         if found is None:
-            _hosts.clear()
-            found = _hosts[os.getpid()] = Host()
+            _made.clear()
+            found = _made[os.getpid()] = SharedResources()
             atexit.register(_close, os.getpid())
         return found
 
 
 def _close(pid: int) -> None:
-    if pid == os.getpid() and pid in _hosts:
-        _hosts.pop(pid).close()
+    if pid == os.getpid() and pid in _made:
+        _made.pop(pid).canaries.close()

@@ -1,11 +1,12 @@
-"""Start processes from one thread that lives as long as this interpreter.
+"""Start processes from one thread that runs as long as this interpreter.
 
 A parent-death signal follows the thread that forked, not the process: a kernel started from a pool
-worker dies with the worker. Every kernel therefore starts here.
+worker is killed when the worker ends. Every kernel therefore starts here.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -68,3 +69,40 @@ def _spawner() -> ThreadPoolExecutor:
             found = ThreadPoolExecutor(1, thread_name_prefix="analyst-spawn")
             _spawners[os.getpid()] = found
         return found
+
+
+async def readable(fd: int) -> None:
+    """Return when ``fd`` can be read, or after a moment if this loop cannot watch it.
+
+    A pidfd can be read when its process has ended. It is watched through a copy, because a loop
+    watches a descriptor for one caller only.
+    """
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    copy = os.dup(fd)
+    try:
+        loop.add_reader(copy, settle)
+        try:
+            await over
+        finally:
+            loop.remove_reader(copy)
+    except NotImplementedError:
+        await asyncio.sleep(0.02)
+    finally:
+        os.close(copy)
+
+
+def log_tail(path: str, most: int) -> str:
+    """Return the end of a log, at most so many bytes, as one line; empty if there is none."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - most))
+            return " ".join(stream.read().decode(errors="replace").split())
+    except OSError:
+        return ""

@@ -1,7 +1,7 @@
-"""One thread that looks at every kernel twice a second and ends those over their limits.
+"""One thread that checks every kernel twice a second and ends those over their limits.
 
-The only check that sees shared memory and many small processes on every platform. It measures and
-kills; it explains nothing beyond one word per kernel.
+It is the only check that counts shared memory and many small processes on every platform. It
+measures and kills, and reports one word per kernel.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import psutil
 from analyst_kernel.sandbox.policy import ResourceLimits
 
 INTERVAL = 0.5
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 Excess = Literal["memory", "processes", "disk"]
 
 _log = logging.getLogger(__name__)
-_DISK_EVERY = 4  # looks; walking a folder costs more than reading /proc
+_DISK_EVERY = 4  # checks; walking a folder costs more than reading /proc
 
 
 @dataclass(eq=False)
-class Watched:
+class WatchedKernel:
     """One kernel under watch.
 
     Attributes:
@@ -36,7 +36,7 @@ class Watched:
         limits: What it may use.
         end: Ends it; called from the watchdog's thread, once.
         folders: Folders it can fill, with the bytes each may hold.
-        alive: Whether the outermost process still lives.
+        alive: Returns whether the outermost process still runs.
     """
 
     pid: int
@@ -49,17 +49,16 @@ class Watched:
 
 
 class Watchdog:
-    """Watches kernels of this server from a daemon thread, which rests while there are none."""
+    """Watches kernels of this server from a daemon thread, which sleeps while there are none."""
 
     def __init__(self, interval: float = INTERVAL) -> None:
-        """Make it; the thread starts with the first kernel."""
         self._interval = interval
-        self._watched: list[Watched] = []
+        self._watched: list[WatchedKernel] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, watched: Watched) -> None:
+    def add(self, watched: WatchedKernel) -> None:
         """Watch a kernel from now on."""
         with self._lock:
             self._watched.append(watched)
@@ -70,14 +69,14 @@ class Watchdog:
                 self._thread.start()
         self._wake.set()
 
-    def remove(self, watched: Watched) -> None:
-        """Stop watching; kills what is left of a kernel that ended. Harmless when done before."""
+    def remove(self, watched: WatchedKernel) -> None:
+        """Stop watching, and kill what is left of a kernel that ended. Idempotent."""
         with self._lock:
             if watched in self._watched:
                 self._watched.remove(watched)
         end_stragglers(watched.seen)
 
-    def look(self) -> None:
+    def check_all(self) -> None:
         """Check every kernel once."""
         with self._lock:
             watched = list(self._watched)
@@ -86,11 +85,11 @@ class Watchdog:
         children = _children()
         for kernel in watched:
             try:
-                self._look_at(kernel, children)
+                self._check(kernel, children)
             except Exception:  # noqa: BLE001 - one kernel that cannot be measured must not unwatch the others
                 _log.exception("a kernel could not be checked (pid %d)", kernel.pid)
 
-    def _look_at(self, kernel: Watched, children: dict[int, list[psutil.Process]]) -> None:
+    def _check(self, kernel: WatchedKernel, children: dict[int, list[psutil.Process]]) -> None:
         if kernel.ended or not kernel.alive():
             return
         excess = self._excess(kernel, children)
@@ -98,9 +97,11 @@ class Watchdog:
             kernel.ended = True
             kernel.end(excess)
 
-    _looks = 0
+    _checks = 0
 
-    def _excess(self, kernel: Watched, children: dict[int, list[psutil.Process]]) -> Excess | None:
+    def _excess(
+        self, kernel: WatchedKernel, children: dict[int, list[psutil.Process]]
+    ) -> Excess | None:
         family = [psutil.Process(kernel.pid), *_descendants(kernel.pid, children)]
         kernel.seen = set(family)
         if len(family) > kernel.limits.processes:
@@ -109,7 +110,7 @@ class Watchdog:
             return "processes"
         if _resident(family, kernel.limits.memory_bytes) > kernel.limits.memory_bytes:
             return "memory"
-        if self._looks % _DISK_EVERY == 0:
+        if self._checks % _DISK_EVERY == 0:
             for folder, most in kernel.folders:
                 if folder_bytes(folder, most) > most:
                     return "disk"
@@ -123,14 +124,14 @@ class Watchdog:
                     self._wake.clear()
             if idle:
                 self._wake.wait()
-            # Before the look: a kernel that was just started shall not wait for the processor.
+            # Before the check, so that a kernel that just started has the processor for itself.
             threading.Event().wait(self._interval)
-            self._looks += 1
-            self.look()
+            self._checks += 1
+            self.check_all()
 
 
 def _children() -> dict[int, list[psutil.Process]]:
-    """Processes of this machine by their parent's pid."""
+    """Return processes of this machine by their parent's pid."""
     found: dict[int, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -155,7 +156,7 @@ def _threads(family: Iterable[psutil.Process]) -> int:
 
 
 def _resident(family: Iterable[psutil.Process], limit: int) -> int:
-    """Memory that the family holds, bytes: shared pages are counted once where that matters."""
+    """Return the memory of the family, bytes; shared pages are counted once where that matters."""
     rough: dict[psutil.Process, int] = {}
     for process in family:
         with contextlib.suppress(psutil.Error):
@@ -173,7 +174,7 @@ def _resident(family: Iterable[psutil.Process], limit: int) -> int:
 
 
 def folder_bytes(folder: str, enough: int) -> int:
-    """Bytes on disk below ``folder``, counting until they exceed ``enough``."""
+    """Return bytes on disk below ``folder``, counting until they exceed ``enough``."""
     total = 0
     pending = [folder]
     while pending and total <= enough:
@@ -191,7 +192,7 @@ def folder_bytes(folder: str, enough: int) -> int:
 
 
 def end_stragglers(processes: Iterable[psutil.Process]) -> None:
-    """Kill what was once seen below a kernel and still lives; pids are never confused."""
+    """Kill what was once seen below a kernel and still runs; a reused pid is never hit."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             if process.is_running():  # compares the start time too

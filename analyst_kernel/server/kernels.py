@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from analyst_kernel._aio import BackgroundTasks
-from analyst_kernel.kernel.manager import told
+from analyst_kernel.kernel.manager import as_analyst_error
 from analyst_kernel.protocol.errors import KernelError
 
 _log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class ServerHost:
                 await self._relaunch(kernel)
             kernel.process = _process(kernel.manager)
         except BaseException as error:
-            if (known := told(error, kernel.name)) is not None:
+            if (known := as_analyst_error(error, kernel.name)) is not None:
                 raise known from error
             raise
 
@@ -228,7 +228,7 @@ class ServerHost:
             raise
         except BaseException as error:
             await asyncio.shield(self._end_unwanted(kernel_id, starting))
-            if (known := told(error, str(launch["kernel_name"]))) is not None:
+            if (known := as_analyst_error(error, str(launch["kernel_name"]))) is not None:
                 raise known from error
             raise
         manager = self._kernels.get_kernel(kernel_id)

@@ -8,9 +8,9 @@ from typing import Any
 
 from analyst_kernel.agent.ports import Model
 from analyst_kernel.models.local_models import probe_local
-from analyst_kernel.models.provider import ProviderInfo
 from analyst_kernel.models.registry import default_name, list_providers, open_model
 from analyst_kernel.protocol.errors import InputError
+from analyst_kernel.providers import ProviderInfo
 from analyst_kernel.server.credentials import Keys
 from analyst_kernel.server.settings import ServerSettings
 

@@ -1,4 +1,4 @@
-"""A kernel that really runs Python, a notebook in memory, a tiny catalog, a bench of them all."""
+"""Fakes of the ports: a kernel that runs Python in this process, a notebook in memory, a catalog."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Table(list[dict[str, Any]]):
 
 
 class InProcessKernel:
-    """Runs code with ``exec`` in a namespace of its own.
+    """Runs code with ``exec`` in its own namespace.
 
     Code may ``display(bundle)``; a name ``FOREVER`` anywhere makes a cell wait until it is
     cancelled, ``DIE`` kills the kernel, ``GONE`` kills it for good.
@@ -177,7 +177,7 @@ class InProcessKernel:
         return tuple(reversed(frames))
 
     async def interrupt(self) -> None:
-        """Nothing runs between awaits."""
+        """Do nothing: no code runs between awaits."""
 
     async def restart(self) -> KernelFacts:
         return await self.start()
@@ -194,7 +194,7 @@ class MemoryNotebook:
         self.history: list[Entry] = []
         self.fails_on: Callable[[Entry], bool] = lambda entry: False
         self._foreign = cells
-        self.by_hand: tuple[CellChange, ...] = ()
+        self.changes: tuple[CellChange, ...] = ()
 
     @property
     def path(self) -> str:
@@ -224,7 +224,7 @@ class MemoryNotebook:
         await asyncio.sleep(0)
 
     def manual_changes(self) -> tuple[CellChange, ...]:
-        found, self.by_hand = self.by_hand, ()
+        found, self.changes = self.changes, ()
         return found
 
     def cell_of(self, code: str) -> CellId | None:
@@ -335,7 +335,7 @@ class ScriptedUser:
 
 
 class Clock:
-    """A clock that moves only when told, and with the waits of retries."""
+    """A clock that moves only when it is set, and by the waits of retries."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -4,7 +4,7 @@ from typing import Any
 
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.ports import AnswerEntry
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
 from tests.agent.fake_model import FakeModel
@@ -29,7 +29,7 @@ async def test_unproven_numbers_get_one_round_and_are_corrected() -> None:
     assert is_error
     assert "17.9" in text
     assert "2008" not in text
-    (checked,) = scene.of(told.NumbersChecked)
+    (checked,) = scene.of(ev.NumbersChecked)
     assert checked.corrected
     assert checked.numbers[0].cell == scene.notebook.iterations[1].cell
     assert scene.finished.answer == "It is 17.9 in 2008."

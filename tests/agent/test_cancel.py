@@ -8,7 +8,7 @@ import pytest
 from analyst_kernel.agent.loop import carry_out, run_question
 from analyst_kernel.agent.ports import AnswerEntry, IterationEntry, QuestionEntry
 from analyst_kernel.agent.run import Run
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.outputs import CHART_MIME, StreamOutput
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
@@ -35,9 +35,9 @@ def scene() -> Scene:
     return Scene(FakeModel(*SCRIPT))
 
 
-async def start(made: Scene) -> tuple[Run, asyncio.Task[told.RunFinished]]:
+async def start(made: Scene) -> tuple[Run, asyncio.Task[ev.RunFinished]]:
     run = Run.begin(made.deps, made.memory, "How much?", Limits(), approve=False)
-    run.emit(told.RunStarted(**run.stamp, question="", model="", is_ai=True, limits=run.limits))
+    run.emit(ev.RunStarted(**run.stamp, question="", model="", is_ai=True, limits=run.limits))
     return run, asyncio.ensure_future(carry_out(run))
 
 
@@ -45,15 +45,15 @@ def check_end(made: Scene, run: Run) -> None:
     """What must hold after any end of a run."""
     check_messages(run.transcript)
     assert made.kernel.idle
-    assert len(made.of(told.RunFinished)) == 1
+    assert len(made.of(ev.RunFinished)) == 1
     assert made.events[-1].type == "run_finished"
     entries = made.notebook.iterations
     assert [e.iteration for e in entries] == list(range(1, len(entries) + 1))
     assert all(e.outcome is not None for e in entries)
     assert [e.cell for e in entries] == [r.cell for r in made.finished.iterations]
     assert [e.outcome for e in entries] == [r.outcome for r in made.finished.iterations]
-    started = [e.cell for e in made.of(told.IterationStarted)]
-    ended = [e.cell for e in made.of(told.IterationFinished)]
+    started = [e.cell for e in made.of(ev.IterationStarted)]
+    ended = [e.cell for e in made.of(ev.IterationFinished)]
     assert started == ended == [e.cell for e in entries]
     assert len(made.notebook.of(QuestionEntry)) == 1
     assert len(made.notebook.of(AnswerEntry)) == 1
@@ -110,7 +110,7 @@ async def test_cancelled_at_every_event_and_again_while_closing() -> None:
 async def test_a_cell_cancelled_in_the_middle_keeps_its_output() -> None:
     made = Scene(FakeModel(python("print('so far')\nFOREVER = 1")))
     task = asyncio.ensure_future(run_question(made.deps, made.memory, "How long?", limits=Limits()))
-    while not made.of(told.OutputProduced):
+    while not made.of(ev.OutputProduced):
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -126,7 +126,7 @@ async def test_a_cell_cancelled_in_the_middle_keeps_its_output() -> None:
 async def test_after_a_stop_the_next_question_finds_an_emptied_kernel() -> None:
     made = Scene(FakeModel(python("FOREVER = 1"), python("len(cars)"), finish("3 rows.")))
     task = asyncio.ensure_future(run_question(made.deps, made.memory, "How long?", limits=Limits()))
-    while not made.of(told.IterationStarted):
+    while not made.of(ev.IterationStarted):
         await asyncio.sleep(0)
     await asyncio.sleep(0)
     task.cancel()
@@ -142,7 +142,7 @@ async def test_after_a_stop_the_next_question_finds_an_emptied_kernel() -> None:
 async def test_cancelled_while_the_model_is_silent() -> None:
     made = Scene(FakeModel([float("inf")]))
     run, task = await start(made)
-    while not made.of(told.ModelCalled):
+    while not made.of(ev.ModelCalled):
         await asyncio.sleep(0)
     for _ in range(5):
         await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_established_findings_stand_in_the_answer_of_a_cancelled_run() -> 
     run, task = await start(made)
 
     def stop(_: int) -> None:
-        if made.of(told.FindingRecorded):
+        if made.of(ev.FindingRecorded):
             task.cancel()
 
     made.on_event = stop

@@ -10,7 +10,7 @@ from analyst_kernel.agent.context import Memory
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.manual.run import run_user_code
 from analyst_kernel.agent.prompts import environment_text, first_message
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.outputs import CHART_MIME
 from analyst_kernel.protocol.records import Limits, Usage
 from tests.agent.fake_deps import CARS, Clock, Scene, TinyCatalog
@@ -49,15 +49,15 @@ async def test_the_users_own_cell_is_captured_like_the_agents() -> None:
     assert scene.kernel.starts == 1
 
 
-async def test_the_users_own_cell_fails_dies_and_is_stopped() -> None:
+async def test_the_users_own_cell_fails_kills_the_kernel_and_is_cancelled() -> None:
     scene = Scene(FakeModel())
     _, execution = await run_user_code(scene.deps, scene.memory, "nope", timeout=5)
     assert execution.outcome == "error"
     _, execution = await run_user_code(scene.deps, scene.memory, "x = 1 # DIE", timeout=5)
     assert execution.kernel_died
-    assert scene.of(told.KernelChanged)[-1].state == "restarted"
+    assert scene.of(ev.KernelChanged)[-1].state == "restarted"
     task = asyncio.ensure_future(run_user_code(scene.deps, scene.memory, "FOREVER = 1", timeout=5))
-    while len(scene.of(told.IterationStarted)) < 3:
+    while len(scene.of(ev.IterationStarted)) < 3:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -92,7 +92,7 @@ async def test_many_datasets_stay_within_the_budget() -> None:
     assert "cars_11: 3 rows, 3 columns" in text
 
 
-def test_the_meter_counts_and_does_not_count_waiting() -> None:
+def test_the_meter_does_not_count_waiting_for_the_user() -> None:
     clock = Clock()
     meter = BudgetMeter(Limits(seconds=10.0, cell_seconds=8.0, tokens=50, cost_usd=1.0), clock)
     clock.now += 6

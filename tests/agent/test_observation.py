@@ -91,7 +91,7 @@ def test_no_output_disappears_in_a_flood(texts: list[str]) -> None:
 
 
 @given(st.text(alphabet='</>daAtTn1 id="', max_size=60))
-def test_nothing_inside_closes_the_envelope(text: str) -> None:
+def test_no_text_closes_the_envelope(text: str) -> None:
     wrapped = envelope(text, "n1")
     inside = wrapped.split("\n", 1)[1].rsplit("\n", 1)[0]
     assert "</data" not in inside.lower()
@@ -164,7 +164,7 @@ def test_only_a_picture_that_fits_is_shown() -> None:
     assert picture([ErrorOutput(ename="E", evalue="")]) is None
 
 
-def test_what_is_about_a_chart() -> None:
+def test_about_chart() -> None:
     assert about_chart("", "Draw a line chart")
     assert about_chart("histogram of ages")
     assert not about_chart("Compute the mean", "How many?")

@@ -66,12 +66,12 @@ def test_lists_are_configurable() -> None:
     assert kinds == ["blocked-import", "unlisted-import"]
 
 
-def test_what_is_installed_is_only_asked_where_it_is_known() -> None:
+def test_missing_imports_are_found_only_if_the_libraries_are_known() -> None:
     assert check_code("import sklearn") == ()
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_read_without_an_exception(code: str) -> None:
+def test_any_text_is_checked_without_an_exception(code: str) -> None:
     check_code(code, installed=INSTALLED)
 
 

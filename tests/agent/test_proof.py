@@ -181,7 +181,7 @@ def test_any_printed_value_is_proven_at_any_rounding(
 
 
 @given(value=st.integers(0, 10**9), other=st.integers(0, 10**9))
-def test_a_number_that_is_nowhere_is_not_proven(value: int, other: int) -> None:
+def test_a_number_that_no_output_shows_is_not_proven(value: int, other: int) -> None:
     assume(value != other)
     assume(str(value) not in f"{other:,}".split(",") and f"{value / 1000:.3f}" != str(other))
     found = prove(f"It is {value} today.", [shown(f"x    {other}")])

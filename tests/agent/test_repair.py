@@ -45,7 +45,7 @@ def test_hints_name_the_nearest(error: str, message: str, words: str) -> None:
     assert (words in said) if words else said == ""
 
 
-def test_an_error_is_told_with_its_place_and_the_live_columns() -> None:
+def test_an_error_names_its_place_and_the_current_columns() -> None:
     code = "a = 1\ndef f():\n    return sales['x']\nb = 2\nf()\nc = 3"
     output = ErrorOutput(
         ename="KeyError",
@@ -71,14 +71,14 @@ def test_a_flood_of_a_message_is_cut_visibly() -> None:
     assert len(text) < 1200
 
 
-def test_comments_and_layout_make_no_different_code() -> None:
+def test_comments_and_layout_do_not_change_the_fingerprint() -> None:
     one = repair.fingerprint("x = 1  # a\n\ny = (2)")
     assert one == repair.fingerprint("# b\nx=1\ny = 2")
     assert one != repair.fingerprint("x = 1\ny = 3")
     assert repair.fingerprint("def (") == repair.fingerprint("def   (  # no")
 
 
-def test_no_progress_is_noticed() -> None:
+def test_no_progress_is_detected() -> None:
     failed, empty, fine = Attempt(1, "a", "E: x"), Attempt(2, "b", empty=True), Attempt(3, "c")
     assert "iteration 1" in repair.progress_warning([failed, fine], Attempt(4, "a", "E: x"))
     assert "same error" in repair.progress_warning([fine, failed], Attempt(4, "d", "E: x"))
@@ -90,12 +90,12 @@ def test_no_progress_is_noticed() -> None:
 @pytest.mark.parametrize(
     "text", ["Empty DataFrame\nColumns: [a]", "Series([], dtype: int64)", "[0 rows x 3 columns]"]
 )
-def test_an_empty_result_is_noticed(text: str) -> None:
+def test_an_empty_result_is_detected(text: str) -> None:
     result = ResultOutput(data={"text/plain": text})
     assert reply.is_empty_result([result], [], [])
 
 
-def test_a_new_table_without_rows_is_noticed() -> None:
+def test_a_new_table_without_rows_is_detected() -> None:
     none = SALES.model_copy(update={"shape": (0, 3)})
     assert reply.is_empty_result([], [], [none])
     assert not reply.is_empty_result([], [none], [none])
@@ -113,12 +113,12 @@ def test_a_new_table_without_rows_is_noticed() -> None:
         ("17.5", False),
     ],
 )
-def test_nothing_but_missing_values_is_noticed(text: str, missing: bool) -> None:
+def test_only_missing_values_are_detected(text: str, missing: bool) -> None:
     found = reply.doubts([ResultOutput(data={"text/plain": text})], "x")
     assert bool(found) is missing
 
 
-def test_silent_changes_of_pandas_3_are_noticed() -> None:
+def test_silent_changes_of_pandas_3_are_detected() -> None:
     warned = StreamOutput(name="stderr", text="ChainedAssignmentError: A value is being set")
     assert "changed nothing" in reply.doubts([warned], "x")[0]
     assert "dtype 'str'" in reply.doubts([], "df[c].dtype == object")[0]

@@ -11,7 +11,7 @@ from analyst_kernel.agent.ports import AnswerEntry, Entry, QuestionEntry, SetupE
 from analyst_kernel.agent.rebuild import recall
 from analyst_kernel.agent.replay import CellReplayed
 from analyst_kernel.agent.start import restore_kernel_state
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
@@ -22,7 +22,7 @@ KEEP = "kept = len(cars)\nkept"
 USE = "kept + 1"
 
 
-async def ask(scene: Scene, question: str) -> told.RunFinished:
+async def ask(scene: Scene, question: str) -> ev.RunFinished:
     return await run_question(scene.deps, scene.memory, question, limits=Limits())
 
 
@@ -43,7 +43,7 @@ async def test_variables_of_earlier_cells_are_there_again() -> None:
     finished = await ask(scene, "And one more?")
     assert finished.status == "answered"
     assert finished.iterations[0].outcome == "ok"
-    restarted = [e.reason for e in scene.of(told.KernelChanged) if e.state == "restarted"]
+    restarted = [e.reason for e in scene.of(ev.KernelChanged) if e.state == "restarted"]
     assert restarted == [
         "The kernel is new: running the notebook's 2 cells again.",
         "Running the notebook again: cell 2 of 2.",
@@ -71,7 +71,7 @@ async def test_a_cell_that_no_longer_runs_is_named() -> None:
     await scene.kernel.stop()
     scene.memory.forget_kernel()
     await ask(scene, "And now?")
-    (notice,) = [e for e in scene.of(told.NoticeRaised) if e.code == "kernel-replayed"]
+    (notice,) = [e for e in scene.of(ev.NoticeRaised) if e.code == "kernel-replayed"]
     assert notice.level == "warning"
     assert f"Cell {entry.cell} no longer runs (NameError" in notice.message
     assert notice.message in scene.model.said(2)
@@ -86,7 +86,7 @@ async def test_a_replay_that_kills_the_kernel_falls_back_to_the_setup_cells() ->
     scene.memory.forget_kernel()
     finished = await ask(scene, "Again?")
     assert finished.iterations[0].outcome == "ok"
-    assert any("The kernel died in cell" in e.message for e in scene.of(told.NoticeRaised))
+    assert any("The kernel died in cell" in e.message for e in scene.of(ev.NoticeRaised))
 
 
 async def test_data_that_changed_is_described_and_loaded_again() -> None:

@@ -13,7 +13,7 @@ from analyst_kernel.agent.ports import (
     SetupEntry,
     TitleEntry,
 )
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import DataError, KernelError, ModelError, SandboxError
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import CARS, Scene, TinyCatalog
@@ -23,7 +23,7 @@ from tests.fakes.turns import calls, finish, python, say
 QUESTION = "What is the mean city mileage?"
 
 
-async def ask(scene: Scene, question: str = QUESTION, **limits: Any) -> told.RunFinished:
+async def ask(scene: Scene, question: str = QUESTION, **limits: Any) -> ev.RunFinished:
     finished = await run_question(
         scene.deps, scene.memory, question, limits=Limits(**limits) if limits else Limits()
     )
@@ -76,7 +76,7 @@ async def test_plan_steps_move_along_and_the_plan_is_one_cell() -> None:
         )
     )
     await ask(scene)
-    statuses = [[s.status for s in e.steps] for e in scene.of(told.PlanUpdated)]
+    statuses = [[s.status for s in e.steps] for e in scene.of(ev.PlanUpdated)]
     assert statuses == [
         ["todo", "todo", "todo"],
         ["doing", "todo", "todo"],
@@ -87,7 +87,7 @@ async def test_plan_steps_move_along_and_the_plan_is_one_cell() -> None:
     assert [step.status for step in entry.steps] == ["done"] * 3
 
 
-async def test_a_failed_cell_is_kept_and_its_repair_is_told() -> None:
+async def test_a_failed_cell_is_kept_and_its_repair_is_guided() -> None:
     scene = Scene(
         FakeModel(
             python("cars[0]['city']"),
@@ -104,7 +104,7 @@ async def test_a_failed_cell_is_kept_and_its_repair_is_told() -> None:
     assert "Nearest: 'cty'" in text
     assert "repair 1 of 3" in text
     assert "live now: cars: 3 x 3" in text
-    failed = scene.of(told.IterationFinished)[0]
+    failed = scene.of(ev.IterationFinished)[0]
     assert failed.error.hint.startswith("There is no column 'city'")
     observation = scene.model.result(1).observation
     assert observation is not None
@@ -160,7 +160,7 @@ async def test_the_last_iteration_may_still_be_followed_by_finish() -> None:
     assert "No iteration is left" in scene.model.results(1)[0][0]
 
 
-async def test_where_the_model_cannot_sum_up_findings_are_told() -> None:
+async def test_the_findings_are_the_answer_if_the_model_cannot_sum_up() -> None:
     finding = {"statement": "The first car has 16.5", "cells": ["cell 1"]}
     broken = ModelError("It is down.", fault="auth", retryable=False)
     scene = Scene(
@@ -225,7 +225,7 @@ async def test_a_second_question_starts_from_what_is_there() -> None:
     assert {frame.name for frame in situation.frames} >= {"cars", "trucks"}
 
 
-async def test_a_lost_kernel_is_started_again_and_said() -> None:
+async def test_a_lost_kernel_is_started_again_with_a_note() -> None:
     scene = Scene(FakeModel(python(MEAN), finish("18.18"), python(MEAN), finish("18.18")))
     await ask(scene)
     scene.memory.forget_kernel()
@@ -241,7 +241,7 @@ async def test_a_kernel_that_dies_in_a_cell_gets_its_data_back() -> None:
     finished = await ask(scene)
     assert [r.outcome for r in finished.iterations] == ["error", "ok"]
     assert "restarted empty. Loaded again: cars" in scene.model.results(1)[0][0]
-    states = [event.state for event in scene.of(told.KernelChanged)]
+    states = [event.state for event in scene.of(ev.KernelChanged)]
     assert states == ["starting", "ready", "died", "restarted"]
 
 
@@ -255,7 +255,7 @@ async def test_a_kernel_gone_for_good_ends_the_run_with_all_saved() -> None:
 
 
 @pytest.mark.parametrize("error", [SandboxError("No isolation."), KernelError("No start.")])
-async def test_what_fails_before_anything_ran_is_told_and_raised(error: Exception) -> None:
+async def test_a_failure_before_the_first_cell_is_emitted_and_raised(error: Exception) -> None:
     scene = Scene(FakeModel())
     scene.kernel.fails_to_start = error
     with pytest.raises(type(error)):
@@ -265,7 +265,7 @@ async def test_what_fails_before_anything_ran_is_told_and_raised(error: Exceptio
     assert scene.finished.notebook is None
 
 
-async def test_unreadable_data_is_told_and_raised() -> None:
+async def test_unreadable_data_is_emitted_and_raised() -> None:
     scene = Scene(FakeModel())
 
     class Broken(TinyCatalog):
@@ -278,7 +278,7 @@ async def test_unreadable_data_is_told_and_raised() -> None:
     assert scene.finished.reason == "cars.csv is a picture. Grant another file."
 
 
-async def test_a_failing_setup_is_said_to_the_model() -> None:
+async def test_the_model_gets_a_note_of_a_failing_setup() -> None:
     scene = Scene(FakeModel(say("I cannot say.")))
     scene.catalog.setup = "cars = open_it()"
     await ask(scene)
@@ -286,14 +286,14 @@ async def test_a_failing_setup_is_said_to_the_model() -> None:
     assert "setup-failed" in scene.notices
 
 
-async def test_a_notebook_of_somebody_else_gets_no_title() -> None:
+async def test_a_notebook_with_own_content_gets_no_title() -> None:
     scene = Scene(FakeModel(say("Nothing to say.")))
     scene.notebook._foreign = 3
     await ask(scene)
     assert scene.notebook.of(TitleEntry) == []
 
 
-async def test_a_notebook_that_cannot_be_written_ends_the_run_in_words() -> None:
+async def test_a_notebook_that_cannot_be_written_ends_the_run_with_a_reason() -> None:
     scene = Scene(FakeModel(python(MEAN)))
     scene.notebook.fails_on = lambda entry: getattr(entry, "execution", None) is not None
     scene.memory.setups = []
@@ -305,7 +305,7 @@ async def test_a_notebook_that_cannot_be_written_ends_the_run_in_words() -> None
     assert "not-saved" in scene.notices
 
 
-async def test_a_defect_of_ours_still_ends_the_run_visibly() -> None:
+async def test_a_defect_of_the_package_ends_the_run_visibly() -> None:
     scene = Scene(FakeModel(python("1 + 1")))
 
     def broken() -> None:
@@ -319,7 +319,7 @@ async def test_a_defect_of_ours_still_ends_the_run_visibly() -> None:
     assert "defect" in scene.finished.reason
 
 
-async def test_nothing_that_ran_well_is_no_answer() -> None:
+async def test_no_cell_without_an_error_is_no_answer() -> None:
     scene = Scene(FakeModel(python("nope"), finish("I could not find it.")))
     finished = await ask(scene)
     assert finished.status == "incomplete"

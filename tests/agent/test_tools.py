@@ -11,7 +11,7 @@ from analyst_kernel.agent.ports import Approval
 from analyst_kernel.agent.prompts import SYSTEM_PROMPT
 from analyst_kernel.agent.tools.handlers import TOOLS
 from analyst_kernel.agent.tools.registry import Registry
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import CARS, Scene, ScriptedUser, TinyCatalog
 from tests.agent.fake_model import FakeModel
@@ -28,7 +28,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
 }
 
 
-async def ask(scene: Scene, *, approve: bool = False, **limits: Any) -> told.RunFinished:
+async def ask(scene: Scene, *, approve: bool = False, **limits: Any) -> ev.RunFinished:
     finished = await run_question(
         scene.deps, scene.memory, "Which one?", limits=Limits(**limits), approve=approve
     )
@@ -146,11 +146,11 @@ async def test_findings_name_cells_in_any_form() -> None:
 
 
 @pytest.mark.parametrize("user", [None, ScriptedUser(answers=[None])])
-async def test_nobody_answers_so_the_default_becomes_an_assumption(user: Any) -> None:
+async def test_an_unanswered_question_takes_its_default_as_an_assumption(user: Any) -> None:
     asked = {"question": "Which date counts?", "options": ["order", "ship"], "default": "ship"}
     scene = Scene(FakeModel(calls(("ask_user", asked)), finish("Done.")), user=user)
     finished = await ask(scene)
-    (answered,) = scene.of(told.UserAnswered)
+    (answered,) = scene.of(ev.UserAnswered)
     assert (answered.answer, answered.by) == ("ship", "default")
     assert finished.details is not None
     assert finished.details.assumptions == ("Which date counts? Assumed: ship.",)
@@ -166,7 +166,7 @@ async def test_the_user_answers() -> None:
     assert scene.model.results(1) == [("The user answered: something else", False)]
     assert finished.details is not None
     assert finished.details.assumptions == ()
-    assert scene.of(told.UserAsked)[0].default == "a"
+    assert scene.of(ev.UserAsked)[0].default == "a"
 
 
 async def test_waiting_for_the_user_costs_no_time() -> None:
@@ -200,7 +200,7 @@ async def test_approval_run_edit_skip_and_run_all() -> None:
     assert [r.outcome for r in finished.iterations] == ["ok", "ok", "rejected", "ok", "ok"]
     assert [r.code for r in finished.iterations] == ["1", "20 + 0.8", "3", "4", "5"]
     assert [e.origin for e in scene.notebook.iterations] == ["agent", "user", *["agent"] * 3]
-    assert [e.decision for e in scene.of(told.ApprovalDecided)] == [
+    assert [e.decision for e in scene.of(ev.ApprovalDecided)] == [
         "run",
         "edit",
         "skip",
@@ -225,7 +225,7 @@ async def test_the_preflight_rejects_and_each_rejected_cell_is_an_iteration() ->
     assert "no network" in scene.model.results(2)[0][0]
 
 
-async def test_with_approval_on_the_user_is_told_of_concerns_instead() -> None:
+async def test_with_approval_on_the_user_sees_the_concerns_instead() -> None:
     user = ScriptedUser(approvals=[Approval("run")])
     scene = Scene(FakeModel(python("eval('1 + 1')", purpose="add"), finish("2")), user=user)
     finished = await ask(scene, approve=True)
@@ -239,7 +239,7 @@ async def test_other_concerns_become_notices() -> None:
     assert "preflight-overwrite" in scene.notices
 
 
-async def test_no_progress_is_noticed_and_stays_in_context() -> None:
+async def test_the_warning_of_no_progress_stays_in_context() -> None:
     scene = Scene(
         FakeModel(
             python("nope  # first"),
@@ -293,7 +293,7 @@ async def test_a_picture_goes_only_to_a_model_that_sees_and_for_a_chart(
     assert sum(hasattr(part, "base64") for part in content) == images
     (chart,) = finished.charts
     assert (chart.id, chart.png, chart.title) == ("c1", png, purpose)
-    assert scene.of(told.ChartCaptured)[0].chart.png is None
+    assert scene.of(ev.ChartCaptured)[0].chart.png is None
 
 
 async def test_a_sandbox_without_data_says_so() -> None:

@@ -14,7 +14,7 @@ from analyst_kernel.agent.ports import (
 )
 from analyst_kernel.agent.transcript import AssistantMessage, parsed_input
 from analyst_kernel.agent.turn import retry_wait
-from analyst_kernel.protocol import events as told
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import ModelError, ModelFault
 from analyst_kernel.protocol.records import Limits, Usage
 from tests.agent.fake_deps import Scene
@@ -24,7 +24,7 @@ from tests.fakes.turns import call, calls, finish, python, say
 OVERLOADED = ModelError("It is overloaded.", fault="overloaded", retryable=True)
 
 
-async def ask(scene: Scene) -> told.RunFinished:
+async def ask(scene: Scene) -> ev.RunFinished:
     finished = await run_question(scene.deps, scene.memory, "Which?", limits=Limits())
     scene.model.check_prefixes()
     return finished
@@ -34,7 +34,7 @@ async def test_failures_are_retried_in_the_open_and_the_partial_turn_is_dropped(
     scene = Scene(FakeModel([TextDelta("half"), OVERLOADED], [OVERLOADED], say("The whole of it.")))
     finished = await ask(scene)
     assert finished.answer == "The whole of it."
-    retries = scene.of(told.ModelRetried)
+    retries = scene.of(ev.ModelRetried)
     assert [(r.attempt, r.of, r.call) for r in retries] == [(2, 5, 1), (3, 5, 1)]
     assert scene.clock.waits == [r.wait for r in retries] == [1.0, 2.0]
     assert finished.usage.calls == 1
@@ -65,7 +65,7 @@ async def test_the_provider_says_how_long_to_wait(asked: float) -> None:
     assert scene.clock.waits == [asked]
 
 
-async def test_a_wait_over_a_minute_is_told_instead() -> None:
+async def test_a_wait_over_a_minute_ends_the_run() -> None:
     limited = ModelError("Slow down.", fault="rate_limited", retryable=True, retry_after=3600)
     scene = Scene(FakeModel([limited]))
     finished = await ask(scene)
@@ -86,7 +86,7 @@ async def test_a_cut_stream_is_asked_for_again_and_never_runs(cut: list[Any]) ->
     finished = await ask(scene)
     assert finished.answer == "Whole."
     assert finished.iterations == ()
-    assert len(scene.of(told.ModelRetried)) == 1
+    assert len(scene.of(ev.ModelRetried)) == 1
 
 
 @pytest.mark.parametrize("fault", ["transport", "server", "stalled", "malformed"])
@@ -96,7 +96,7 @@ def test_jitter_halves_at_most(fault: ModelFault) -> None:
     assert waits == [0.5, 1.0, 2.0, 4.0, None]
 
 
-async def test_a_call_cut_off_is_asked_with_more_room_then_answered_as_cut_off() -> None:
+async def test_a_truncated_call_is_asked_for_with_more_room_then_refused() -> None:
     cut = calls(("run_python", '{"code": "prin'), reason="max_tokens")
     scene = Scene(FakeModel(cut, cut, python("1 + 1"), say("2")))
     finished = await ask(scene)
@@ -107,7 +107,7 @@ async def test_a_call_cut_off_is_asked_with_more_room_then_answered_as_cut_off()
     assert len(finished.iterations) == 1
 
 
-async def test_a_call_cut_off_once_is_simply_asked_again() -> None:
+async def test_a_call_truncated_once_is_asked_for_again() -> None:
     cut = calls(("run_python", '{"code": "prin'), reason="max_tokens")
     scene = Scene(FakeModel(cut, python("1 + 1"), say("2")))
     await ask(scene)
@@ -159,16 +159,16 @@ async def test_empty_replies_and_useless_calls_do_not_go_on_for_ever() -> None:
     assert (await ask(scene)).status == "answered"
 
 
-async def test_everything_that_streams_is_told() -> None:
+async def test_everything_that_streams_becomes_an_event() -> None:
     scene = Scene(FakeModel(call("run_python", code="1 + 1"), say("2 it is")))
     await ask(scene)
-    assert len(scene.of(told.ThinkingStreamed)) == 1
-    assert "".join(e.text for e in scene.of(told.ToolInputStreamed)) == '{"code": "1 + 1"}'
-    assert "".join(e.text for e in scene.of(told.TextStreamed)) == "2 it is"
-    assert [e.usage.input_tokens for e in scene.of(told.ModelReplied)] == [100, 200]
+    assert len(scene.of(ev.ThinkingStreamed)) == 1
+    assert "".join(e.text for e in scene.of(ev.ToolInputStreamed)) == '{"code": "1 + 1"}'
+    assert "".join(e.text for e in scene.of(ev.TextStreamed)) == "2 it is"
+    assert [e.usage.input_tokens for e in scene.of(ev.ModelReplied)] == [100, 200]
 
 
-async def test_a_cost_limit_without_a_known_price_is_told() -> None:
+async def test_a_cost_limit_without_a_known_price_raises_a_notice() -> None:
     unknown = UsageReported(Usage(input_tokens=5, cost_usd=None))
     scene = Scene(FakeModel([TextDelta("Nothing."), unknown, Stopped("end_turn")]))
     await run_question(scene.deps, scene.memory, "Which?", limits=Limits(cost_usd=1.0))

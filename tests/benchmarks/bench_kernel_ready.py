@@ -22,8 +22,9 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from analyst_kernel.sandbox.shared import host as the_server
-from analyst_kernel.sandbox.zygote.manager import ZygoteHost, zygote_host
+from analyst_kernel.sandbox.shared import shared_resources
+from analyst_kernel.sandbox.zygote.manager import ZygoteManager, zygote_manager
+from tests.support.zygote import discard_spare
 
 KERNELSPEC = Path(__file__).parents[2] / "analyst_kernel" / "sandbox" / "kernelspec"
 BUDGET_SPARE, BUDGET_FORKED, BUDGET_RATIO = 15.0, 60.0, 0.1
@@ -81,9 +82,9 @@ async def measured(
     return (ready - begun) * 1000, (described - begun) * 1000
 
 
-def state(host: ZygoteHost) -> dict[str, int]:
+def state(zygote: ZygoteManager) -> dict[str, int]:
     """What could grow."""
-    outer = psutil.Process(host.rooms().pid)
+    outer = psutil.Process(zygote.client().pid)
     inside = [outer, *outer.children(recursive=True)]
     gc.collect()
     return {
@@ -91,7 +92,9 @@ def state(host: ZygoteHost) -> dict[str, int]:
         "descriptors of the zygote": sum(process.num_fds() for process in inside[:5]),
         "processes": len(inside),
         "zombies": sum(process.status() == "zombie" for process in inside),
-        "runtime files": sum(len(names) for _, _, names in os.walk(the_server().runtime.path)),
+        "runtime files": sum(
+            len(names) for _, _, names in os.walk(shared_resources().runtime.path)
+        ),
         "memory of the zygote, MB": sum(p.memory_info().rss for p in inside[:5]) // 2**20,
         "memory here, MB": psutil.Process().memory_info().rss // 2**20,
     }
@@ -118,7 +121,7 @@ async def deps(rounds: int, cycles: int) -> dict[str, float]:
         ours: dict[str, Any] = {"form": "zygote", "cwd": str(data.parent), "grants": [str(data)]}
         program = shutil.which("bwrap")
         assert program is not None, "bubblewrap is not installed"
-        host = zygote_host(sys.executable, program)
+        zygote = zygote_manager(sys.executable, program)
         print(f"\n{'ms: min / median / max':38} {'kernel_info':>25}   {'first describe()':>25}")
         first = await measured(specs, "analyst", **ours)
         line("first kernel, zygote boots", [first])
@@ -130,34 +133,34 @@ async def deps(rounds: int, cycles: int) -> dict[str, float]:
             ("spare, with jupyter_client's 10 ms", True, True),
             ("forked", False, False),
         ):
-            host.stock.spares = spare
-            host.stock.discard_spare()
+            zygote.pool.spares = spare
+            discard_spare(zygote.pool)
             pairs = []
             for _ in range(rounds):
-                host.stock.refill()
-                assert await asyncio.to_thread(host.stock.ready, DEADLINE)
+                zygote.pool.refill()
+                assert await asyncio.to_thread(zygote.pool.ready, DEADLINE)
                 pairs.append(await measured(specs, "analyst", whole=whole, **ours))
             medians[name] = line(name, pairs)
-        host.stock.spares = True
-        host.stock.refill()
+        zygote.pool.spares = True
+        zygote.pool.refill()
         if cycles:
-            await grow(specs, host, ours, cycles)
+            await grow(specs, zygote, ours, cycles)
         return medians
 
 
 async def grow(
-    specs: KernelSpecManager, host: ZygoteHost, ours: dict[str, Any], cycles: int
+    specs: KernelSpecManager, zygote: ZygoteManager, ours: dict[str, Any], cycles: int
 ) -> None:
     """Start and stop kernels; print what there is before and after."""
     for _ in range(5):
         await measured(specs, "analyst", **ours)
-    await asyncio.to_thread(host.stock.ready, DEADLINE)
-    before = state(host)
+    await asyncio.to_thread(zygote.pool.ready, DEADLINE)
+    before = state(zygote)
     for _ in range(cycles):
         await measured(specs, "analyst", **ours)
-    await asyncio.to_thread(host.stock.ready, DEADLINE)
+    await asyncio.to_thread(zygote.pool.ready, DEADLINE)
     await asyncio.sleep(1.0)
-    after = state(host)
+    after = state(zygote)
     print(f"\n{cycles} start/stop cycles")
     for name, value in before.items():
         print(f"  {name:28} {value:6} -> {after[name]:6}")

@@ -117,7 +117,7 @@ def test_the_key_is_written_nowhere(asked: Ended, place: Path):
             assert FAKE_KEY.encode() not in path.read_bytes()
 
 
-def test_what_streamed_is_told(asked: Ended):
+def test_streamed_text_becomes_events(asked: Ended):
     streamed: dict[str, str] = {}
     for line in asked.out.splitlines():
         event = json.loads(line)
@@ -148,7 +148,7 @@ def test_a_second_question_continues_the_notebook(place: Path, server: WireServe
     assert len(cells(after, "iteration", "r2")) == 3
     assert len(cells(after, "setup")) == 1
     first = server.messages_requests[6].body["messages"][0]
-    assert QUESTION in json.dumps(first), "the earlier question is told to the model"
+    assert QUESTION in json.dumps(first), "the model gets the earlier question"
     assert refusals(server) == []
 
 

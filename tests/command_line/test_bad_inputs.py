@@ -124,8 +124,8 @@ def test_approval_needs_a_terminal(place: Path):
     assert "terminal" in ended.err
 
 
-def test_isolation_that_this_machine_cannot_give(place: Path):
-    """Simulated: the machine is told to use nothing but resource limits."""
+def test_a_level_that_this_machine_cannot_give(place: Path):
+    """The machine is configured to use only resource limits."""
     before = content(place)
     ended = analyst(
         "ask", ROWS, "--data", "good.csv", "--sandbox", "isolated", "--quiet",
@@ -145,7 +145,7 @@ def test_a_refused_sandbox_leaves_an_existing_notebook_alone(place: Path):
     )  # fmt: skip
     assert ended.code == 4, ended.err
     assert ended.error
-    assert ended.finished.status == "failed", "the last line tells it to programs too"
+    assert ended.finished.status == "failed", "the last line says so to programs too"
     assert notebook_at(place / "kept.ipynb").cells == before.cells
 
 

@@ -169,8 +169,8 @@ def test_ctrl_c_leaves_nothing_half_made(folder: Path):
 
 async def test_branching_in_python(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
-    told: list[str] = []
-    async with Analyst("offline:rules", on_event=lambda event: told.append(event.type)) as parent:
+    events: list[str] = []
+    async with Analyst("offline:rules", on_event=lambda event: events.append(event.type)) as parent:
         with pytest.raises(AnalystError, match="nothing to branch from"):
             await parent.branch()
         await parent.ask("How many rows?", data=["vehicles.csv"], notebook="parent.ipynb")
@@ -187,7 +187,7 @@ async def test_branching_in_python(folder: Path, monkeypatch: pytest.MonkeyPatch
                 assert (await third.run("n")).text == "1"
         with pytest.raises(AnalystError, match="no cell 'x'"):
             await parent.branch("x")
-    assert "run_finished" in told
+    assert "run_finished" in events
     assert sorted(path.name for path in folder.glob("*.ipynb")) == [
         "parent-branch-1.ipynb", "parent.ipynb", "third.ipynb",
     ]  # fmt: skip

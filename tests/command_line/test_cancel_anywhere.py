@@ -57,8 +57,8 @@ async def whole(analysis: Analysis) -> list[Event]:
 
 async def stopped_after(analysis: Analysis, index: int) -> RunFinished:
     """Ask, leave at the event with this index, and return how the run said it ended."""
-    told: list[Event] = []
-    unlisten = analysis.log.listen(told.append)
+    events: list[Event] = []
+    unlisten = analysis.log.listen(events.append)
     try:
         async with asyncio.timeout(SECONDS), aclosing(analysis.stream(QUESTION)) as events:
             place = 0
@@ -68,7 +68,7 @@ async def stopped_after(analysis: Analysis, index: int) -> RunFinished:
                 place += 1
     finally:
         unlisten()
-    last = told[-1]
+    last = events[-1]
     assert isinstance(last, RunFinished), f"the run that was left at {index} did not say its end"
     return last
 
@@ -132,14 +132,14 @@ async def test_a_first_run_stopped_while_it_begins_can_be_asked_again(
     folder: Path, server: WireServer, kind: str
 ):
     async with opened(server, folder, "begun.ipynb") as analysis:
-        told: list[Event] = []
-        analysis.log.listen(told.append)
+        events: list[Event] = []
+        analysis.log.listen(events.append)
         async with aclosing(analysis.stream(QUESTION)) as events:
             async for event in events:
                 if event.type == kind:
                     break
-        assert isinstance(told[-1], RunFinished)
-        assert told[-1].status == "cancelled"
+        assert isinstance(events[-1], RunFinished)
+        assert events[-1].status == "cancelled"
         notebook_at(analysis.notebook.path)
         last = (await whole(analysis))[-1]
         assert isinstance(last, RunFinished)

@@ -1,4 +1,4 @@
-"""A notebook edited between two ``analyst ask``: the model is told; ``analyst undo``; re-verified."""
+"""A notebook that is edited between two ``analyst ask``, then undone and verified again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def first_turn(server: WireServer, request: int) -> str:
     return "\n".join(block["text"] for block in content)
 
 
-def test_edits_between_two_questions_are_told_and_a_run_is_undone(folder: Path) -> None:
+def test_edits_between_two_questions_reach_the_model_and_a_run_is_undone(folder: Path) -> None:
     code = "fast = vehicles[vehicles['cty'] > 40]\nprint('rows:', len(fast))"
     turns = (
         turn(call("run_python", code=code, purpose="Count fast ones")),
@@ -46,10 +46,12 @@ def test_edits_between_two_questions_are_told_and_a_run_is_undone(folder: Path) 
         path.write_text(json.dumps(book), encoding="utf-8")
         second = analyst(*ASK, "And now?", cwd=folder, env=env)
         assert second.code == 0, second.err
-        told = first_turn(server, 2)
-    assert "Iteration 1 of r1" in told
-    assert "-fast = vehicles[vehicles['cty'] > 40]\n+fast = vehicles[vehicles['cty'] > 30]" in told
-    assert "Cell mine is new, the user's own:\nown = len(fast)\nIt was not run since." in told
+        message = first_turn(server, 2)
+    assert "Iteration 1 of r1" in message
+    assert (
+        "-fast = vehicles[vehicles['cty'] > 40]\n+fast = vehicles[vehicles['cty'] > 30]" in message
+    )
+    assert "Cell mine is new, the user's own:\nown = len(fast)\nIt was not run since." in message
     after = notebook_at(path)
     assert [c.source for c in cells(after, "iteration")] == [edited], "the user's text stands"
 

@@ -153,9 +153,9 @@ def test_a_reader_that_leaves_ends_the_run_quietly(folder: Path):
     assert "run_started" in process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
-    told = process.stderr.read()
+    stderr = process.stderr.read()
     assert process.wait(DEADLINE) == 130
-    assert told.strip() == "Cancelled."
+    assert stderr.strip() == "Cancelled."
     process.stderr.close()
     assert len(cells(notebook_at(folder / "left.ipynb"), "answer")) == 1
 

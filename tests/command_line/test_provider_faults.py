@@ -83,7 +83,7 @@ def work(name: str, fault: Fault | None = None) -> Turn:
 DONE = turn(call("finish", answer="There are 33,442 rows."))
 
 
-async def tell(analysis: Analysis, server: WireServer, *turns: Turn) -> Story:
+async def play(analysis: Analysis, server: WireServer, *turns: Turn) -> Story:
     """Ask, let the server play the turns, and check what must hold whatever happened."""
     server.push(*turns)
     before = len(server.messages_requests)
@@ -123,7 +123,7 @@ BEFORE: list[tuple[str, Turn, float | None]] = [
 async def test_a_failure_before_the_reply_is_retried_in_sight(
     analysis: Analysis, server: WireServer, name: str, fault: Turn, wait: float | None
 ):
-    story = await tell(analysis, server, fault, work(name), DONE)
+    story = await play(analysis, server, fault, work(name), DONE)
     assert story.finished.status == "answered"
     (retry,) = story.retries
     assert (retry.call, retry.attempt) == (1, 2)
@@ -141,7 +141,7 @@ async def test_a_reply_that_breaks_inside_a_call_runs_nothing_and_is_retried(
     analysis: Analysis, server: WireServer, kind: FaultKind
 ):
     broken = work(f"{kind}, broken", Fault(kind, after="tool", seconds=60))
-    story = await tell(analysis, server, broken, work(kind), DONE)
+    story = await play(analysis, server, broken, work(kind), DONE)
     assert story.finished.status == "answered"
     assert len(story.retries) == 1
     assert len(story.finished.iterations) == 1
@@ -153,7 +153,7 @@ async def test_a_reply_that_breaks_inside_a_call_runs_nothing_and_is_retried(
 
 async def test_input_that_is_no_json_is_answered_not_run(analysis: Analysis, server: WireServer):
     broken = work("json, broken", Fault("bad_json"))
-    story = await tell(analysis, server, broken, work("json"), DONE)
+    story = await play(analysis, server, broken, work("json"), DONE)
     assert story.finished.status == "answered"
     assert story.retries == []
     assert await runs_of(analysis, "json, broken") == 0
@@ -167,7 +167,7 @@ async def test_a_call_cut_at_the_length_limit_gets_more_room_then_is_answered(
     analysis: Analysis, server: WireServer
 ):
     cut = work("cut, broken", Fault("max_tokens_in_tool"))
-    story = await tell(analysis, server, cut, cut, work("cut"), DONE)
+    story = await play(analysis, server, cut, cut, work("cut"), DONE)
     assert story.finished.status == "answered"
     (retry,) = story.retries
     assert "cut off" in retry.reason
@@ -181,7 +181,7 @@ async def test_a_provider_that_stays_down_ends_the_run_as_failed(
     analysis: Analysis, server: WireServer
 ):
     down = fail("status", status=500, retry_after=0)
-    story = await tell(analysis, server, work("down"), *[down] * 5)
+    story = await play(analysis, server, work("down"), *[down] * 5)
     assert story.finished.status == "failed"
     assert "5 times" in story.finished.reason
     assert [retry.attempt for retry in story.retries] == [2, 3, 4, 5]
@@ -198,18 +198,18 @@ FATAL = [
 
 
 @pytest.mark.parametrize(("name", "fault", "said"), FATAL)
-async def test_what_no_retry_helps_ends_the_run_at_once(
+async def test_a_fault_without_retry_ends_the_run_at_once(
     analysis: Analysis, server: WireServer, name: str, fault: Turn, said: str
 ):
-    story = await tell(analysis, server, work(name), fault)
+    story = await play(analysis, server, work(name), fault)
     assert story.finished.status == "failed"
     assert said in story.finished.reason
     assert story.retries == []
     assert await runs_of(analysis, name) == 1
 
 
-async def test_after_all_that_the_next_question_is_answered(analysis: Analysis, server: WireServer):
-    story = await tell(analysis, server, work("last"), DONE)
+async def test_the_next_question_after_faults_is_answered(analysis: Analysis, server: WireServer):
+    story = await play(analysis, server, work("last"), DONE)
     assert story.finished.status == "answered"
     assert await runs_of(analysis, "last") == 1
 

@@ -25,8 +25,19 @@ def test_every_arrow_of_the_design_is_written_down() -> None:
     contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     layers = next(contract for contract in contracts if contract["id"] == "layers")
     assert layers["exhaustive"] is True
-    assert layers["layers"][-3:] == ["(grants)", "protocol", "_aio | _text"]
-    assert {contract["id"] for contract in contracts} >= {"pure-core", "sandbox-is-found"}
+    assert layers["layers"][-6:] == [
+        "models | offline | kernel | data | notebook",
+        "providers",
+        "agent",
+        "(grants)",
+        "protocol",
+        "_aio | _text",
+    ]
+    assert {contract["id"] for contract in contracts} >= {
+        "pure-core",
+        "sandbox-is-found",
+        "offline-is-found",
+    }
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:

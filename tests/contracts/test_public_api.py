@@ -14,7 +14,7 @@ import analyst_kernel
 from analyst_kernel import Analyst, AnalystError, CellResult, Chart, Limits, Result
 from analyst_kernel.agent import ports
 from analyst_kernel.cli import main
-from analyst_kernel.models.provider import Provider, ProviderInfo
+from analyst_kernel.providers import Provider, ProviderInfo
 from analyst_kernel.server.extension import AnalystKernelApp
 from analyst_kernel.server.http.routes import ROUTES
 

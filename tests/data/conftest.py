@@ -1,4 +1,4 @@
-"""Granting a file and comparing what the setup cell loads with what the profile says."""
+"""Fixtures that grant a file and compare what the setup cell loads with the profile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def real_data() -> Path:
 
 
 class Loaded:
-    """What granting a path gave: profiles, the setup cell and what that cell loaded."""
+    """What granting a path gave: profiles, the setup cell and the data that the cell loaded."""
 
     def __init__(
         self, catalog: LocalCatalog, profiles: dict[str, DatasetProfile], code: str

@@ -224,7 +224,7 @@ async def test_a_sentinel_beside_negative_values_is_found(load, tmp_path):
     assert "-999 occurs 1 time, far from all other values" in found["warmth"]
 
 
-async def test_one_total_is_said_in_the_singular(load, tmp_path):
+async def test_one_total_is_warned_of_in_the_singular(load, tmp_path):
     path = tmp_path / "one.csv"
     path.write_text(lines("team,points", *(f"T{n},{n}" for n in range(20)), "Total,190"))
     got = await load(path)

@@ -37,7 +37,7 @@ def write(path, text="a,b\n1,2\n3,4\n"):
         ("model.pkl", b"\x80\x04\x95", "not a kind"),
     ],
 )
-async def test_files_that_are_no_data(catalog, tmp_path, name, content, said):
+async def test_files_that_are_not_data_are_refused(catalog, tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said) as caught:
         await catalog.grant([str(tmp_path / name)])
@@ -61,8 +61,8 @@ async def test_folder_without_data_and_remote_data(catalog, tmp_path):
 
 
 @contextmanager
-def as_nobody():
-    """Take root's rights away for a while: root may read everything."""
+def as_unprivileged_user():
+    """Drop root's rights for a while, because root may read everything."""
     if os.geteuid() != 0:
         yield
         return
@@ -78,7 +78,7 @@ async def test_a_file_without_permission(catalog):
         os.chmod(folder, 0o755)
         path = write(Path(folder) / "secret.csv")
         path.chmod(0)
-        with as_nobody(), pytest.raises(DataError, match="may not be read"):
+        with as_unprivileged_user(), pytest.raises(DataError, match="may not be read"):
             await catalog.grant([str(path)])
 
 

@@ -184,7 +184,7 @@ async def test_shapes_of_json(load, tmp_path, document, columns, rows):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '[{"a": 1},'])
-async def test_json_that_is_none(load, tmp_path, text):
+async def test_invalid_json_is_refused(load, tmp_path, text):
     path = tmp_path / "bad.json"
     path.write_text(text)
     with pytest.raises(DataError) as caught:
@@ -192,7 +192,7 @@ async def test_json_that_is_none(load, tmp_path, text):
     assert caught.value.remedy
 
 
-async def test_damaged_files_say_so(load, tmp_path, frame):
+async def test_damaged_files_are_refused_as_damaged(load, tmp_path, frame):
     frame.to_parquet(tmp_path / "d.parquet")
     whole = (tmp_path / "d.parquet").read_bytes()
     (tmp_path / "d.parquet").write_bytes(whole[: len(whole) // 2])

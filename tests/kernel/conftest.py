@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.kernel import KernelSession
+from analyst_kernel.kernel.session import KernelSession
 from tests.kernel.pandas2 import pandas2_kernel
 
 __all__ = ["pandas2_kernel"]

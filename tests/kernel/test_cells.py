@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import Execution, OutputChange
-from analyst_kernel.kernel import KernelSession, OutputLimits
+from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import KernelError
 from analyst_kernel.protocol.outputs import DisplayOutput, ErrorOutput, ResultOutput, StreamOutput
 from tests.kernel.conftest import MakeSession
@@ -20,7 +21,7 @@ async def run(session: KernelSession, code: str, **options: Any) -> Execution:
     return await session.execute(code, timeout=SECONDS, **options)
 
 
-async def test_start_tells_the_facts(make_session: MakeSession) -> None:
+async def test_start_returns_the_facts(make_session: MakeSession) -> None:
     session = make_session()
     facts = await session.start()
     assert await session.start() is facts
@@ -158,7 +159,7 @@ async def test_output_beyond_the_caps_is_cut_visibly(make_session: MakeSession) 
     ]
 
 
-async def test_a_failing_receiver_is_told_and_breaks_nothing(session: KernelSession) -> None:
+async def test_a_failing_receiver_raises_and_breaks_nothing(session: KernelSession) -> None:
     def receive(change: OutputChange) -> None:
         raise LookupError("receiver")
 
@@ -189,6 +190,6 @@ async def test_files_go_to_the_output_folder(session: KernelSession) -> None:
     assert [path.name for path in session.output_folder.iterdir()] == ["a.txt"]
 
 
-async def test_executing_without_a_kernel_is_told(make_session: MakeSession) -> None:
+async def test_executing_without_a_kernel_raises(make_session: MakeSession) -> None:
     with pytest.raises(KernelError, match="no running kernel"):
         await run(make_session(), "1")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.kernel import KernelSession
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, ResultOutput, StreamOutput
 from tests.kernel.conftest import MakeSession
 

@@ -65,8 +65,8 @@ async def test_a_session_over_the_analyst_kernel_doubles_nothing(
         "print(kinds.count('_Finder'), kinds.count('_Text'), OUTPUT_DIR)\n"
         f"print(list(get_ipython().display_formatter.formatters).count('{CHART_MIME}'))"
     )
-    told = await session.execute(count, timeout=SECONDS)
-    assert told.outputs == (StreamOutput(name="stdout", text="1 1 mileage_files\n1\n"),)
+    printed = await session.execute(count, timeout=SECONDS)
+    assert printed.outputs == (StreamOutput(name="stdout", text="1 1 mileage_files\n1\n"),)
     drawn = await session.execute(FIGURE, timeout=SECONDS)
     (output,) = drawn.outputs
     assert isinstance(output, DisplayOutput)
@@ -90,9 +90,9 @@ async def test_loading_it_twice_or_from_other_texts_doubles_nothing(
         "kinds = [type(finder).__name__ for finder in sys.meta_path]\n"
         "print(kinds.count('_Finder'), kinds.count('_Text'))"
     )
-    told = await session.execute(again, timeout=SECONDS)
-    assert told.error is None
-    assert told.outputs == (StreamOutput(name="stdout", text="True mileage_files\n1 1\n"),)
+    printed = await session.execute(again, timeout=SECONDS)
+    assert printed.error is None
+    assert printed.outputs == (StreamOutput(name="stdout", text="True mileage_files\n1 1\n"),)
     drawn = await session.execute(FIGURE, timeout=SECONDS)
     assert isinstance(output := drawn.outputs[-1], DisplayOutput)
     assert {"image/png", CHART_MIME} <= set(output.data)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.kernel import KernelSession
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, ErrorOutput
 from tests.kernel import (  # noqa: F401 - importing them registers their figures
     chart_figures_groups,
@@ -35,13 +35,13 @@ async def drawn(folder: Path) -> dict[str, Any]:
         for case in CASES:
             execution = await session.execute(case.code, timeout=SECONDS)
             found[case.name] = (*execution.outputs, *execution.notices)
-        told = await session.execute(
+        printed = await session.execute(
             "import sys\n"
             "print(sys.modules['_analyst_setup']._problems,"
             " sys.modules['_analyst_chart_capture'].problems)",
             timeout=SECONDS,
         )
-        found["problems"] = told.outputs
+        found["problems"] = printed.outputs
         return found
     finally:
         await session.stop()

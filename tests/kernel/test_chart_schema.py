@@ -73,7 +73,7 @@ def test_unknown_fields_are_left_out() -> None:
         {"type": "bar", "elements": [[1, 2]]},
     ],
 )
-def test_what_is_no_chart_becomes_one_that_says_so(bad: Any) -> None:
+def test_invalid_data_becomes_an_unknown_chart_with_the_reason(bad: Any) -> None:
     chart = clean_chart(bad)
     assert (chart["type"], chart["elements"]) == ("unknown", [])
     assert "not valid" in reasons(chart)
@@ -103,7 +103,7 @@ def count(chart: dict[str, Any]) -> int:
     return found
 
 
-def test_points_are_capped_and_it_is_said() -> None:
+def test_points_are_capped_with_a_warning() -> None:
     many = [[n, n] for n in range(4_000)]
     chart: Any = clean_chart({"type": "line", "elements": [{"points": many}, {"points": many}]})
     assert count(chart) == MOST_POINTS

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.kernel import KernelSession, startup
+from analyst_kernel.kernel import startup
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
 from tests.kernel.conftest import MakeSession
 

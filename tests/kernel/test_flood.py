@@ -7,7 +7,7 @@ import asyncio
 import psutil
 
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel import KernelSession
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.outputs import ErrorOutput, StreamOutput
 
 SECONDS = 300.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import Execution
-from analyst_kernel.kernel import KernelSession
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.kernel.startup import read_frames
 from analyst_kernel.protocol.outputs import DisplayOutput, Frame, FrameColumn, StreamOutput
 from tests.kernel.conftest import MakeSession

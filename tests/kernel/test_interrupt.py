@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel import KernelSession
 from analyst_kernel.kernel.diagnosis import reason_of
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.outputs import ErrorOutput, StreamOutput
 
 SECONDS = 60.0
@@ -143,7 +143,7 @@ async def test_a_kernel_that_ends_itself_is_noticed_at_once(session: KernelSessi
     assert await value(session, "'x' in globals()") == "False"
 
 
-async def test_a_killed_kernel_says_what_killed_it(session: KernelSession) -> None:
+async def test_a_killed_kernel_reports_the_cause(session: KernelSession) -> None:
     task = await begin(session, "import time\nprint('running', flush=True)\ntime.sleep(600)")
     os.kill(session.manager.provisioner.pid, signal.SIGKILL)
     execution = await asyncio.wait_for(task, SECONDS)
@@ -177,7 +177,7 @@ def test_what_a_kernel_died_of(reason: str | None, status: int | None, sentence:
     assert sentence in reason_of(SimpleNamespace(death_reason=reason), status)
 
 
-async def test_death_between_two_cells_is_told_and_the_cell_does_not_run(
+async def test_death_between_two_cells_is_reported_and_the_cell_does_not_run(
     session: KernelSession,
 ) -> None:
     await session.execute("x = 1", timeout=SECONDS)

@@ -49,7 +49,7 @@ class Witness(Watched):
         await super().shutdown(km)
 
     def is_alone(self) -> bool:
-        """Whether every kernel is gone; one that ended and was not waited for is a leftover."""
+        """Return whether every kernel is gone; one that ended and was not waited for is a leftover."""
         return not any(process.is_running() for process in self.processes)
 
 

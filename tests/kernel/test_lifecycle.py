@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from analyst_kernel.kernel import KernelSession
-from analyst_kernel.kernel.execution import CellRun
+from analyst_kernel.kernel.collector import CellRun
 from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import KernelError, SandboxError
 from analyst_kernel.protocol.outputs import StreamOutput
 from analyst_kernel.protocol.sandbox import SandboxReport
@@ -56,7 +56,7 @@ def kernelspec(folder: Path, name: str, *command: str) -> None:
     (spec / "kernel.json").write_text(json.dumps(kernel))
 
 
-async def test_a_kernel_that_does_not_come_up_says_its_last_words(
+async def test_a_kernel_that_does_not_start_reports_its_stderr(
     make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernelspec(tmp_path, "broken", sys.executable, "-c", "raise SystemExit('no licence today')")
@@ -71,7 +71,7 @@ async def test_a_kernel_that_does_not_come_up_says_its_last_words(
         await make_session(kernel_name="silent", ready_seconds=0.5).start()
 
 
-async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, make_session: Any) -> None:
+async def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path, make_session: Any) -> None:
     (tmp_path / "file").write_text("")
     session = make_session(notebook=str(tmp_path / "file" / "deeper" / "n.ipynb"))
     with pytest.raises(KernelError, match="cannot be made"):
@@ -153,7 +153,7 @@ async def test_twenty_lives_leave_no_process_descriptor_or_file(
 
 async def test_a_reply_that_came_while_the_loop_was_busy_is_read(session: KernelSession) -> None:
     await session.start()
-    channels = session._channels
+    channels = session._kernel.channels
     assert channels is not None
     channels._client.kernel_info()
     time.sleep(0.5)  # its reply waits in the socket now, and the loop has not heard of it

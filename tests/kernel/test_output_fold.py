@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.ports import OutputChange
+from analyst_kernel.kernel.collector import merge
 from analyst_kernel.kernel.messages import (
     ClearMsg,
     DisplayMsg,
@@ -23,7 +24,6 @@ from analyst_kernel.kernel.messages import (
 )
 from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
 from analyst_kernel.kernel.outputs.limits import OutputLimits
-from analyst_kernel.kernel.throttle import merge
 from analyst_kernel.protocol.outputs import Output, StreamOutput
 
 LIMITS = OutputLimits(stream_chars=60, outputs=4)
@@ -127,7 +127,7 @@ def test_outputs_beyond_the_cap_are_counted_but_errors_stay() -> None:
     )
 
 
-def test_bundles_share_one_room() -> None:
+def test_bundles_share_one_limit() -> None:
     limits = OutputLimits(total_bytes=25)
     found = outputs(display("x" * 20), display("y" * 20), limits=limits)
     assert plain(found) == [
@@ -136,7 +136,7 @@ def test_bundles_share_one_room() -> None:
     ]
 
 
-def test_a_cut_stream_is_said_in_the_text_and_in_a_notice() -> None:
+def test_a_cut_stream_is_noted_in_its_text_and_in_a_notice() -> None:
     state, changes = run(*(out(f"{number}\n") for number in range(100)))
     finished = finish(state)
     (stream,) = finished.outputs
@@ -146,7 +146,7 @@ def test_a_cut_stream_is_said_in_the_text_and_in_a_notice() -> None:
     assert replay([*changes, *finished.changes]) == list(finished.outputs)
 
 
-def test_comms_are_ignored_and_told() -> None:
+def test_comms_are_ignored_with_a_notice() -> None:
     state, changes = run(IgnoredMsg("comm_open"), IgnoredMsg("comm_msg"), IgnoredMsg("debug_event"))
     assert changes == []
     assert finish(state) == Finished(
@@ -259,7 +259,7 @@ def test_what_the_kernel_left_out_is_counted_with_what_is_cut_here() -> None:
     assert f"… {47 - kept} lines omitted …" in stream.text
 
 
-def test_what_the_kernel_left_out_is_said_where_nothing_is_cut_here() -> None:
+def test_what_the_kernel_left_out_is_noted_even_if_nothing_is_cut() -> None:
     (stream,) = outputs(StreamMsg("stdout", "a\n"), left_out(7, 700), StreamMsg("stdout", "b\n"))
     assert stream == StreamOutput(name="stdout", text="a\n\n… 7 lines omitted …\nb\n")
 

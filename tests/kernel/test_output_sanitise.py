@@ -89,7 +89,7 @@ def test_removed_content_is_noticed_and_plain_tables_are_not() -> None:
         "",
     ],
 )
-def test_other_types_are_dropped_and_told(mime: str) -> None:
+def test_other_types_are_dropped_with_a_notice(mime: str) -> None:
     bundle = clean({mime: "x", "text/plain": "kept"})
     assert bundle.data == {"text/plain": "kept"}
     assert [code for code, _ in bundle.notices] == ["output_dropped"]
@@ -166,7 +166,7 @@ def test_markdown_and_latex_load_nothing() -> None:
     assert bundle.data["text/latex"] == r"$href{javascript:alert(1)}{x} + \frac{1}{2}$"
 
 
-def test_sizes_are_capped_and_told() -> None:
+def test_sizes_are_capped_with_a_notice() -> None:
     limits = OutputLimits(stream_chars=100, bundle_bytes=1000, total_bytes=1500)
     bundle = sanitise_bundle(
         {"text/plain": "x" * 500, "application/json": ["y" * 2000], CHART_MIME: {"type": "line"}},

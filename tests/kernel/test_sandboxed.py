@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel import KernelSession
+from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import SandboxError
 from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
-from analyst_kernel.sandbox.zygote import manager as sandbox_hosts
+from analyst_kernel.sandbox.zygote import manager as zygotes
 from tests.kernel.conftest import MakeSession
 
 SECONDS = 60.0
@@ -26,7 +26,7 @@ async def enclosed(make_session: MakeSession) -> KernelSession:
     return session
 
 
-async def test_a_whole_life(enclosed: KernelSession) -> None:
+async def test_cells_timeouts_crashes_and_restarts_in_the_sandbox(enclosed: KernelSession) -> None:
     facts = await enclosed.start()
     assert facts.sandbox.probes
     assert facts.output_dir == "mileage_files"
@@ -74,7 +74,7 @@ async def test_cancelling_interrupts_it(enclosed: KernelSession) -> None:
     assert execution.outputs == (StreamOutput(name="stdout", text="1\n"),)
 
 
-async def test_a_form_below_the_requirement_is_refused(make_session: MakeSession) -> None:
+async def test_a_backend_below_the_requirement_is_refused(make_session: MakeSession) -> None:
     session = make_session(
         kernel_name="analyst", require="restricted", start_options={"form": "none"}
     )
@@ -93,11 +93,11 @@ async def test_it_leaves_no_descriptor_and_no_empty_folder(
         await session.start()
         await session.stop()
         # Behind a kernel the next one is prepared, which opens and keeps some.
-        for host in list(sandbox_hosts._hosts.values()):
-            assert host._rooms is None or await asyncio.to_thread(host.stock.ready, SECONDS)
+        for zygote in list(zygotes._managers.values()):
+            assert zygote._client is None or await asyncio.to_thread(zygote.pool.ready, SECONDS)
         if allowed is None:
             allowed = descriptors()
-        # A socket that was closed is let go of by ZeroMQ's own thread; a leak stays.
+        # ZeroMQ's own thread closes a socket a moment later; a leak stays.
         async with asyncio.timeout(SECONDS):
             while descriptors() > allowed:
                 await asyncio.sleep(0.02)

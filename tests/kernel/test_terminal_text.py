@@ -33,7 +33,7 @@ def test_moves(raw: str, text: str) -> None:
     assert shown(raw) == text
 
 
-def test_flood_keeps_head_and_tail_and_says_what_is_missing() -> None:
+def test_a_flood_keeps_head_and_tail_and_notes_what_is_missing() -> None:
     lines = [f"line {number}\n" for number in range(10_000)]
     text = shown("".join(lines), limit=1000)
     assert len(text) < 1100

@@ -60,7 +60,7 @@ def test_any_split_of_a_tool_input_is_the_same_input(value: dict[str, Any], size
     assert stopped.raw == [{"type": "tool_use", "id": "t", "name": "f", "input": value}]
 
 
-def test_a_server_that_sends_blocks_whole_is_understood():
+def test_a_server_that_sends_whole_blocks_is_supported():
     events, stopped = fold(
         start(0, type="thinking", thinking="Hm.", signature="s"),
         stop(0),

@@ -138,7 +138,7 @@ async def test_a_stall_before_the_headers_is_a_stall():
     assert "0.5 seconds" in error.what
 
 
-async def test_nobody_listens():
+async def test_no_server_answers():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     error, _ = await fault_of(claude(url))

@@ -18,11 +18,11 @@ from analyst_kernel.models.anthropic_credentials import find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.local_models import probe_local
 from analyst_kernel.models.prices import ANTHROPIC, FREE, anthropic_tariff, cost_of
-from analyst_kernel.models.provider import ProviderInfo
 from analyst_kernel.models.registry import default_name, list_providers, open_model, parse_name
 from analyst_kernel.models.scripted import ScriptedModel
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.protocol.records import Usage
+from analyst_kernel.providers import ProviderInfo
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
 
@@ -197,6 +197,7 @@ class Theirs:
 async def test_third_parties_add_providers_but_replace_none(monkeypatch: pytest.MonkeyPatch):
     here = f"{__name__}:Theirs"
     entries = [
+        *registry.entry_points(group=registry.GROUP),
         EntryPoint("theirs", here, registry.GROUP),
         EntryPoint("anthropic", here, registry.GROUP),
         EntryPoint("broken", "no.such.module:Thing", registry.GROUP),
@@ -210,6 +211,17 @@ async def test_third_parties_add_providers_but_replace_none(monkeypatch: pytest.
     assert (await open_model("theirs:x", env=KEY)).name == "scripted:theirs"
     with pytest.raises(ModelChoiceError, match="cannot be used"):
         await open_model("broken:x", env=KEY)
+
+
+async def test_without_any_provider_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: ())
+    with pytest.raises(ModelChoiceError, match="No model provider is installed"):
+        await open_model("offline:rules", env=NO_KEY)
+
+
+def test_our_own_providers_are_entry_points():
+    names = [info.name for info in list_providers(NO_KEY)]
+    assert names[:8] == list(registry._ORDER)
 
 
 async def test_probe_lists_what_local_servers_offer():

@@ -150,7 +150,7 @@ def test_results_stand_before_text_in_one_message():
     assert sent[1]["is_error"] is True
 
 
-def test_a_blind_model_is_told_of_the_picture():
+def test_a_model_without_images_gets_a_sentence_instead():
     message = UserMessage(text=(Image("QUJD"),))
     sent = params(request(message), sees_images=False)["messages"][0]["content"]
     assert "does not see pictures" in sent[0]["text"]

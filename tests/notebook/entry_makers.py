@@ -1,4 +1,4 @@
-"""Entries as the core records them, for the tests of the notebook."""
+"""Entries as the agent records them, for the tests of the notebook."""
 
 from __future__ import annotations
 

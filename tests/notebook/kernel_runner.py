@@ -1,4 +1,4 @@
-"""A real python3 kernel as the function that verification is handed."""
+"""A real python3 kernel as the function that verification takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = ("stream", "display_data", "execute_result", "error")
 
 @asynccontextmanager
 async def python_kernel(folder: Path) -> AsyncIterator[Execute]:
-    """Start a kernel in ``folder`` and yield what runs code in it."""
+    """Start a kernel in ``folder`` and yield a function that runs code in it."""
     manager = AsyncKernelManager(kernel_name="python3")
     await manager.start_kernel(cwd=str(folder))
     client = manager.client()

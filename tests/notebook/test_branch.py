@@ -116,7 +116,7 @@ def test_a_step_that_was_done_after_the_cut_is_open_again() -> None:
     assert len(applied(made, operation)["cells"]) == len(made["cells"])
 
 
-def test_what_a_stranger_wrote_into_the_notebook_does_no_harm() -> None:
+def test_foreign_metadata_does_no_harm_to_a_branch() -> None:
     document = book()
     ours = document["metadata"]["analyst_kernel"]
     ours |= {"grants": ["/etc"], "parent": "x", "runs": 3, "cells": [], "analysis": 5}
@@ -169,7 +169,7 @@ async def test_another_output_folder_is_no_difference(tmp_path: Path) -> None:
     assert (other.verdict, "3 files" in other.detail) == ("differs", True)
 
 
-async def test_verifying_a_branch_takes_its_folders_for_one() -> None:
+async def test_output_folders_of_a_branch_and_its_parent_are_no_difference() -> None:
     folder = Path("/home/someone")
     saved = iteration(1, "save()", ran(printed("in /home/someone/p_files\np_files, my-p_files\n")))
     document = recorded(new_document(AnalysisId("a1"), created=CREATED), saved)

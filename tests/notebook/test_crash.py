@@ -1,4 +1,4 @@
-"""Writers that die, full disks and folders that cannot be written, each in a process of its own."""
+"""Writers that are killed, full disks and read-only folders, each in a process of its own."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_an_edited_cell_is_the_users_and_ours_goes_below() -> None:
     assert again["cells"][1]["outputs"][0]["data"]["text/plain"] == "one"
 
 
-def test_an_edit_after_our_last_word_stays_alone() -> None:
+def test_an_edit_after_our_last_write_stays() -> None:
     document = recorded(blank(), iteration(1, "x = 1", ran()))
     document = edited(document, "it1", "x = 42")
     assert recorded(document, iteration(1, "x = 1", ran())) is document

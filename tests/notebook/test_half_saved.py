@@ -23,12 +23,12 @@ def test_after_a_save_that_was_cut_off_the_version_before_is_back(tmp_path: Path
     path, copy = tmp_path / "n.ipynb", tmp_path / ".~n.ipynb"
     path.write_text(HALF, encoding="utf-8")
     copy.write_text(WHOLE, encoding="utf-8")
-    document, stamp = read_during_save(path, "n.ipynb", seconds=0)
+    document, stamp = read_during_save(path, seconds=0)
     assert document["metadata"]["analyst_kernel"]["analysis"] == "a1"
     assert path.read_text(encoding="utf-8") == WHOLE
     assert (tmp_path / "n.ipynb.invalid").read_text(encoding="utf-8") == HALF
     assert not copy.exists()
-    assert read_during_save(path, "n.ipynb")[1] == stamp
+    assert read_during_save(path)[1] == stamp
 
 
 def test_a_save_under_way_is_waited_for(tmp_path: Path):
@@ -42,7 +42,7 @@ def test_a_save_under_way_is_waited_for(tmp_path: Path):
 
     saving = threading.Timer(0.3, finish)
     saving.start()
-    read_during_save(path, "n.ipynb", seconds=60)
+    read_during_save(path, seconds=60)
     saving.join()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["n.ipynb"]
 
@@ -55,7 +55,7 @@ def test_without_a_better_version_nothing_is_touched(tmp_path: Path, beside: str
         copy.write_text(beside, encoding="utf-8")
     before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
     with pytest.raises(NotebookError):
-        read_during_save(path, "n.ipynb", seconds=0)
+        read_during_save(path, seconds=0)
     assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
 
 
@@ -64,11 +64,11 @@ def test_what_is_json_but_no_notebook_is_not_exchanged(tmp_path: Path):
     path.write_text("[1, 2]", encoding="utf-8")
     (tmp_path / ".~n.ipynb").write_text(WHOLE, encoding="utf-8")
     with pytest.raises(NotebookError):
-        read_during_save(path, "n.ipynb", seconds=0)
+        read_during_save(path, seconds=0)
     assert path.read_text(encoding="utf-8") == "[1, 2]"
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path):
     path, copy = tmp_path / "n.ipynb", tmp_path / ".~n.ipynb"
     path.write_text(HALF, encoding="utf-8")
     copy.write_text(WHOLE, encoding="utf-8")
@@ -76,6 +76,6 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path):
     (tmp_path / "n.ipynb.invalid").mkdir()
     (tmp_path / "n.ipynb.invalid" / "n.ipynb").mkdir()
     with pytest.raises(NotebookError, match="cannot be put in its place"):
-        read_during_save(path, "n.ipynb", seconds=0)
+        read_during_save(path, seconds=0)
     assert path.read_text(encoding="utf-8") == HALF
     assert copy.read_text(encoding="utf-8") == WHOLE

@@ -1,4 +1,4 @@
-"""Markdown that stays what it says, rendered by the Markdown library that exports use."""
+"""Safe Markdown, rendered by the Markdown library that exports use."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def at(text: str, number: str, cell: str | None) -> NumberProof:
     )
 
 
-def test_proven_numbers_link_and_others_say_so() -> None:
+def test_proven_numbers_are_links_and_others_are_marked() -> None:
     text = "Rose from **18.4** to $20.8; 7 of it."
     shown, left = proven(
         text, [at(text, "18.4", "c1"), at(text, "20.8", "c2"), at(text, "7", None)]

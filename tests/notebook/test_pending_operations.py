@@ -1,4 +1,4 @@
-"""What is kept of a notebook until it was seen in the saved one."""
+"""Operations that are pending until they are seen in the saved notebook."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from analyst_kernel.notebook.storage.port import NotebookVersion, WriterUnavaila
 
 
 class AwayWriter(DiskWriter):
-    """The file of a notebook whose tab is expected back: nobody writes."""
+    """The writer of a notebook whose tab is expected back, so that no write succeeds."""
 
     async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         raise WriterUnavailable
 
 
 class SlowStore:
-    """Takes its time to keep something, until the test lets it."""
+    """Stores operations only after the test allows it."""
 
     def __init__(self) -> None:
         self.kept: list[Operation] = []
@@ -39,7 +39,7 @@ class SlowStore:
         return tuple(self.kept)
 
 
-async def test_what_is_found_saved_while_it_is_being_kept_is_not_kept_for_good(
+async def test_an_operation_seen_saved_while_it_is_stored_does_not_stay(
     tmp_path: Path,
 ) -> None:
     made = await StoredNotebook.create(tmp_path / "a.ipynb", model="a:a")
@@ -54,7 +54,7 @@ async def test_what_is_found_saved_while_it_is_being_kept_is_not_kept_for_good(
     await asyncio.wait([look], timeout=1)
     store.go.set()
     await asyncio.gather(back, look)
-    # Another look: the file was not seen since.
+    # Touched, so that the file is read again.
     (tmp_path / "a.ipynb").touch()
     await book.flush()
     assert (book.pending, store.kept) == (0, [])

@@ -41,7 +41,7 @@ def test_what_was_recorded_comes_back() -> None:
                 assert (new.cell, type(new)) == (old.cell, type(old))
 
 
-def test_without_our_notes_the_markdown_tells() -> None:
+def test_without_our_notes_the_markdown_is_read() -> None:
     document = recorded(blank(), *whole_run())
     document["metadata"]["analyst_kernel"].pop("runs")
     by_type = {type(e): e for e in entries_of(document)}
@@ -54,7 +54,7 @@ def test_without_our_notes_the_markdown_tells() -> None:
     assert answered.answer.text.startswith("City mileage rose from")
 
 
-def test_notes_from_a_stranger_do_no_harm() -> None:
+def test_foreign_notes_do_no_harm() -> None:
     document = recorded(blank(), *whole_run())
     ours = document["metadata"]["analyst_kernel"]
     odds: tuple[object, ...] = (
@@ -83,7 +83,7 @@ def test_runs_are_counted_by_number() -> None:
     assert next_run(blank()) == "r1"
 
 
-def test_replay_holds_what_had_a_part_in_the_state() -> None:
+def test_replay_holds_the_cells_that_made_the_state() -> None:
     document = recorded(blank(), *whole_run(), iteration(6, "never_finished()"))
     own = {
         "cell_type": "code",

@@ -26,7 +26,7 @@ def blank() -> dict[str, Any]:
     return new_document(AnalysisId("a1"), created="2026-01-02T03:04:05+00:00")
 
 
-def test_it_writes_what_nbformat_writes() -> None:
+def test_the_renderer_writes_what_nbformat_writes() -> None:
     document = recorded(blank(), *whole_run(), iteration(6, "a\n\u2028b", ran(result("x\ny"))))
     text = Renderer().render(document)
     read: Any = nbformat.reads
@@ -37,7 +37,7 @@ def test_it_writes_what_nbformat_writes() -> None:
     assert parse(text, "n.ipynb") == document
 
 
-def test_a_remembered_cell_is_written_anew_when_it_changes() -> None:
+def test_a_cached_cell_is_rendered_again_after_a_change() -> None:
     renderer = Renderer()
     document = recorded(blank(), iteration(1, "x"), iteration(2, "y"))
     renderer.render(document)
@@ -49,7 +49,7 @@ def test_a_remembered_cell_is_written_anew_when_it_changes() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 80), st.sampled_from(["put", "mark", "drop"])), max_size=12)
 )
-def test_what_is_remembered_is_what_would_be_written_afresh(changes: list[tuple[int, str]]) -> None:
+def test_cached_parts_equal_a_fresh_rendering(changes: list[tuple[int, str]]) -> None:
     """Documents of a few blocks of cells, each made from the one before."""
     renderer = Renderer()
     cells = [iteration(n, f"x = {n}") for n in range(1, 71)]
@@ -130,7 +130,7 @@ def test_missing_and_double_ids_are_repaired_the_same_way_each_time() -> None:
         ),
     ],
 )
-def test_what_is_no_notebook_is_refused_in_one_sentence(text: str, says: str) -> None:
+def test_an_invalid_notebook_is_refused_in_one_sentence(text: str, says: str) -> None:
     with pytest.raises(NotebookError, match=says) as caught:
         parse(text, "x.ipynb")
     assert "x.ipynb" in caught.value.what

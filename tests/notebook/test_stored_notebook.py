@@ -183,7 +183,7 @@ async def test_a_write_protected_notebook_is_not_replaced(tmp_path: Path) -> Non
     assert cells(notebook.path) == ["x", "y"]
 
 
-async def test_an_edit_by_another_program_is_taken_over(tmp_path: Path) -> None:
+async def test_an_edit_by_another_program_is_kept(tmp_path: Path) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
     await notebook.record(iteration(1, "x = 1"))
     await notebook.record(plan(("Look", "doing")))
@@ -287,7 +287,7 @@ async def test_cancelling_waits_for_the_write_under_way(
     assert os.listdir(tmp_path) == ["a.ipynb"]
 
 
-async def test_a_writer_that_came_between_is_not_overwritten(
+async def test_a_write_of_another_program_in_between_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
@@ -306,7 +306,7 @@ async def test_a_writer_that_came_between_is_not_overwritten(
     assert len(rounds) == 2
 
 
-async def test_leftovers_of_dead_writers_are_swept(tmp_path: Path) -> None:
+async def test_leftovers_of_crashed_writers_are_removed(tmp_path: Path) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
     old, young = tmp_path / ".a.ipynb.0123.tmp", tmp_path / ".a.ipynb.4567.tmp"
     old.touch()

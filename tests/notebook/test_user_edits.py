@@ -1,4 +1,4 @@
-"""What a user changed in the notebook, told apart from what the analysis wrote; undo."""
+"""What a user changed in the notebook, apart from what the analysis wrote; undo."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def kinds(changes: tuple[CellChange, ...]) -> list[tuple[str, str]]:
     return [(change.cell, change.kind) for change in changes]
 
 
-def test_each_kind_of_change_is_told_once() -> None:
+def test_each_kind_of_change_is_returned_once() -> None:
     before = book()
     watch = seen(before)
     now = edited(before, "it1", source="x = 10\nx", execution_count=7)
@@ -86,7 +86,7 @@ def test_each_kind_of_change_is_told_once() -> None:
     assert watch.take(now) == ()
 
 
-def test_a_cell_that_only_ran_again_is_told_with_its_outputs() -> None:
+def test_a_cell_that_only_ran_again_is_returned_with_its_outputs() -> None:
     before = book()
     watch = seen(before)
     (change,) = watch.take(edited(before, "it2", execution_count=9))
@@ -115,7 +115,7 @@ def test_a_users_cell_in_the_panel_is_theirs() -> None:
     assert kinds(watch.take(recorded(before, theirs))) == [("by-hand", "added")]
 
 
-def test_it_holds_over_processes() -> None:
+def test_what_was_seen_survives_the_process() -> None:
     document = book()
     watch = seen(document)
     document = apply(document, SetNotebook({"seen": watch.to_notes()}))
@@ -127,7 +127,7 @@ def test_it_holds_over_processes() -> None:
     assert change.before == "# Step 1: Look\nx = 1\nx"
 
 
-def test_somebody_elses_notebook_is_seen_as_it_is_and_an_old_one_of_ours_is_not() -> None:
+def test_a_foreign_notebook_counts_as_seen_and_an_old_one_of_ours_does_not() -> None:
     foreign = {"cells": [own("a", "1")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     assert UserEdits.of(foreign).take(foreign) == ()
     old = edited(book(), "it1", source="x = 5")
@@ -135,7 +135,7 @@ def test_somebody_elses_notebook_is_seen_as_it_is_and_an_old_one_of_ours_is_not(
     assert (change.kind, change.before, change.now) == ("edited", None, "x = 5")
 
 
-def test_a_very_long_cell_is_noticed_without_its_text() -> None:
+def test_a_very_long_cell_is_stored_without_its_text() -> None:
     long = "#" * (LONGEST_TEXT + 1)
     document = recorded(book(), iteration(3, long, ran()))
     watch = seen(document)
@@ -232,7 +232,7 @@ def test_undo_touches_nothing_else(of_run: set[int], changed: set[int]) -> None:
     ]
 
 
-async def test_the_file_takes_over_others_edits_and_undoes_in_one_save(tmp_path: Path) -> None:
+async def test_edits_of_others_are_kept_and_undo_is_one_save(tmp_path: Path) -> None:
     ours = await StoredNotebook.create(tmp_path / "a.ipynb")
     for entry in (question("First?"), iteration(1, "x = 1", ran())):
         await ours.record(entry)

@@ -87,7 +87,7 @@ async def test_each_cell_is_judged_in_a_fresh_kernel(tmp_path: Path) -> None:
     assert document["cells"] == json.loads(before)["cells"]
 
 
-async def test_a_dead_kernel_ends_the_run(tmp_path: Path) -> None:
+async def test_a_kernel_that_died_ends_the_verification(tmp_path: Path) -> None:
     notebook = await StoredNotebook.create(tmp_path / "a.ipynb")
     for number in (1, 2):
         await notebook.record(iteration(number, "x", ran()))
@@ -217,7 +217,7 @@ def test_a_long_difference_is_cut_with_a_word() -> None:
     assert "characters more)" in found
 
 
-def test_large_outputs_are_compared_whole_and_told_shortly() -> None:
+def test_large_outputs_are_compared_in_full_and_reported_shortly() -> None:
     lines = [f"{n} {n * 7 % 13}" for n in range(200_000)]
     before = [StreamOutput(name="stdout", text="\n".join(lines))]
     assert difference(before, list(before)) == ""

@@ -46,7 +46,7 @@ _T = TypeVar("_T")
 
 
 class Crash(Exception):
-    """The server dies here."""
+    """The server crashes here."""
 
 
 class World:
@@ -55,7 +55,7 @@ class World:
     Attributes:
         tab: The tab's notebook, or ``None`` while none has it open.
         asleep: Whether the tab does not answer.
-        crash_in: After how many more steps of a write the server dies; ``None``: it does not.
+        crash_in: Steps of a write until the server crashes; ``None`` if it does not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class World:
 
 
 class WorldWriter:
-    """Chooses as the server does: the tab while it has the notebook, nobody while it sleeps."""
+    """Chooses as the server does: the tab that has the notebook open, none while it sleeps."""
 
     retry_delay: float | None = None
 
@@ -275,7 +275,7 @@ class Writers(RuleBasedStateMachine):
         if self.world.tab is None:
             self.open_tab()
         at = data.draw(st.integers(0, len(self.entries) - 1))
-        # What the server knows of the tab it knows from this write.
+        # The server has the tab's state from this write.
         self.run(self.notebook.record(self.ended(at)))
         ours = {c["id"]: cell_notes(c).get("iteration") for c in self.seen()["cells"]}
         name = next((n for n in self.ours() if ours[n] == at + 1), None)

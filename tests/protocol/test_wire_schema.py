@@ -49,12 +49,12 @@ def test_the_module_prints_the_schema() -> None:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_the_schema_knows_each_event(name: str) -> None:
+def test_each_event_is_in_the_schema(name: str) -> None:
     validator().validate({"event": example(name), "command": example("cancel_run")})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_schema_knows_each_command(name: str) -> None:
+def test_each_command_is_in_the_schema(name: str) -> None:
     event = example("model_called")
     validator().validate({"event": event, "command": example(name)})
 

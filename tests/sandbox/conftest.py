@@ -1,4 +1,4 @@
-"""Real kernels behind the provisioner, started in any form, and a folder of data to grant."""
+"""Real kernels behind the provisioner, started in any backend, and a folder of data to grant."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ Start = Callable[..., AbstractAsyncContextManager[RunningKernel]]
 
 @pytest.fixture
 def start(kernelspecs: KernelSpecManager, work: Path) -> Start:
-    """``async with start(form, ...) as kernel``; keywords go to ``start_kernel``."""
+    """``async with start(backend, ...) as kernel``; keywords go to ``start_kernel``."""
 
     @contextlib.asynccontextmanager
     async def started(form: str = "", **keywords: Any) -> AsyncIterator[RunningKernel]:

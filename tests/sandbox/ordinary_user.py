@@ -1,6 +1,6 @@
 """Run kernels as a user without any privilege: as root through :func:`run_as_user`, else directly.
 
-Run as a script it starts one kernel per form named on its command line, tries the attacks in it,
+Run as a script it starts one kernel per backend named on its command line, tries the attacks in it,
 and prints what it saw as JSON.
 """
 
@@ -24,10 +24,10 @@ UID = 54321
 
 
 def run_as_user(*forms: str) -> dict[str, Any]:
-    """Run this file for ``forms`` as an ordinary user; raises ``OSError`` where that is impossible.
+    """Run this file for ``backends`` as an ordinary user; raises ``OSError`` where that is impossible.
 
     Args:
-        forms: As ``start_kernel(form=...)`` takes them.
+        backends: As ``start_kernel(form=...)`` takes them.
     """
     # Not below pytest's own folder, which only its owner may enter.
     place = Path(tempfile.mkdtemp(prefix="user-", dir="/var/tmp"))
@@ -168,7 +168,7 @@ def _processes() -> int:
 
 
 async def main(forms: list[str]) -> None:
-    """Observe each form; print one line of JSON."""
+    """Observe each backend; print one line of JSON."""
     home = Path(os.environ["HOME"])
     before = _processes()
     seen = {}

@@ -1,4 +1,4 @@
-"""Which form a kernel gets on machines that lack something, and what is said when none will do."""
+"""Which backend a kernel gets on machines that lack something, and what is said when none will do."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import psutil
 import pytest
 from traitlets.config import Config
 
-from analyst_kernel.sandbox.backends.base import SandboxUnavailable
-from analyst_kernel.sandbox.backends.select import Ladder
-from analyst_kernel.sandbox.backends.tcp import TcpForm
-from analyst_kernel.sandbox.shared import Host, host
+from analyst_kernel.protocol.errors import SandboxError
+from analyst_kernel.sandbox.backends.select import BackendSelector
+from analyst_kernel.sandbox.backends.tcp import TcpBackend
+from analyst_kernel.sandbox.shared import SharedResources, shared_resources
 from tests.sandbox.conftest import Start
 
 
@@ -20,14 +20,14 @@ def configured(**settings: object) -> Config:
     return Config({"AnalystProvisioner": settings})
 
 
-async def test_the_strongest_form_is_the_default(start: Start) -> None:
+async def test_the_strongest_backend_is_the_default(start: Start) -> None:
     async with start() as kernel:
         report = kernel.provisioner.sandbox_report
     assert report is not None
     assert report.level == "isolated"
 
 
-async def test_without_bubblewrap_landlock_takes_over_and_says_why(start: Start) -> None:
+async def test_without_bubblewrap_landlock_serves_with_the_reason(start: Start) -> None:
     async with start(config=configured(bubblewrap="")) as kernel:
         report = kernel.provisioner.sandbox_report
     assert report is not None
@@ -52,20 +52,22 @@ async def test_a_bubblewrap_that_cannot_make_namespaces_is_found_by_trying(
 
 async def test_below_the_required_level_nothing_runs(start: Start, work: Path) -> None:
     children = {process.pid for process in psutil.Process().children(recursive=True)}
-    folders = sorted(os.listdir(host().runtime.path))
-    with pytest.raises(SandboxUnavailable) as failure:
+    folders = sorted(os.listdir(shared_resources().runtime.path))
+    with pytest.raises(SandboxError) as failure:
         async with start(require="isolated", config=configured(bubblewrap="")):
             pytest.fail("a kernel started")
     assert failure.value.exit_code == 4
     assert "bubblewrap" in failure.value.remedy
-    with pytest.raises(SandboxUnavailable):
+    with pytest.raises(SandboxError):
         async with start(config=configured(bubblewrap="", landlock=False)):
             pytest.fail("a kernel started")
-    with pytest.raises(SandboxUnavailable):
+    with pytest.raises(SandboxError):
         async with start("limits"):
             pytest.fail("a kernel started")
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= children
-    assert [name for name in os.listdir(host().runtime.path) if name not in folders] == []
+    assert [
+        name for name in os.listdir(shared_resources().runtime.path) if name not in folders
+    ] == []
     assert not (work / "mileage_files").exists()
 
 
@@ -75,7 +77,7 @@ async def test_a_sandbox_that_does_not_hold_ends_the_kernel(start: Start, tmp_pa
     pretender.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
     pretender.chmod(0o755)
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    with pytest.raises(SandboxUnavailable, match="does not hold") as failure:
+    with pytest.raises(SandboxError, match="does not hold") as failure:
         async with start("bubblewrap", config=configured(bubblewrap=str(pretender))):
             pytest.fail("a kernel started")
     assert "before any code ran" in failure.value.remedy
@@ -103,7 +105,7 @@ async def test_only_the_users_environment_sets_the_level(
         assert "512 MiB" in report.memory
 
 
-async def test_missing_grants_and_read_only_folders_are_told(start: Start, work: Path) -> None:
+async def test_missing_grants_and_read_only_folders_are_noted(start: Start, work: Path) -> None:
     async with start(grants=[str(work / "gone.csv")]) as kernel:
         report = kernel.provisioner.sandbox_report
     assert report is not None
@@ -114,8 +116,10 @@ async def test_where_unix_sockets_cannot_be_assumed_a_kernel_is_only_limited(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Windows gets, started here."""
-    monkeypatch.setattr(Host, "ladder", lambda *_configuration: Ladder([TcpForm()]))
-    with pytest.raises(SandboxUnavailable):
+    monkeypatch.setattr(
+        SharedResources, "selector", lambda *_configuration: BackendSelector([TcpBackend()])
+    )
+    with pytest.raises(SandboxError):
         async with start():
             pytest.fail("a kernel started")
     monkeypatch.setenv("OPENAI_API_KEY", "SECRET")

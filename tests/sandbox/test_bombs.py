@@ -17,7 +17,7 @@ from tests.sandbox.conftest import DEADLINE, Start
 
 SMALL = {"memory_bytes": 640 * MIB, "tmp_bytes": 32 * MIB, "file_bytes": 16 * MIB}
 WATCHDOG_ONLY = Config({"AnalystProvisioner": {"cgroup": False}})
-FORMS = ["bubblewrap", "landlock"]
+BACKENDS = ["bubblewrap", "landlock"]
 
 
 def can_make_groups() -> bool:
@@ -25,7 +25,7 @@ def can_make_groups() -> bool:
     return group is not None and group.remove()
 
 
-@pytest.mark.parametrize("form", [*FORMS, "limits"])
+@pytest.mark.parametrize("form", [*BACKENDS, "limits"])
 async def test_a_greedy_allocation_is_a_memory_error_and_state_is_kept(
     form: str, start: Start
 ) -> None:
@@ -40,7 +40,7 @@ async def test_a_greedy_allocation_is_a_memory_error_and_state_is_kept(
 
 
 @pytest.mark.parametrize("config", [Config(), WATCHDOG_ONLY], ids=["cgroup", "watchdog"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_shared_memory_that_no_limit_counts_is_ended(
     form: str, config: Config, start: Start
 ) -> None:
@@ -70,7 +70,7 @@ async def test_private_memory_file_systems_have_a_size(start: Start) -> None:
     mounts_alone = Config({"AnalystProvisioner": {"landlock": False}})
     async with start("bubblewrap", limits=SMALL, config=mounts_alone) as kernel:
         # Nothing else takes anything: the root, /dev and the way to the data are read-only.
-        places = await kernel.value(
+        folders = await kernel.value(
             "import json, os\nprint(json.dumps([d for d, _, _ in os.walk('/')"
             " if not d.startswith(('/proc', '/tmp/home')) and os.access(d, os.W_OK)]))"
         )
@@ -81,10 +81,10 @@ async def test_private_memory_file_systems_have_a_size(start: Start) -> None:
     for folder in ("/tmp", "/dev/shm"):
         assert seen[folder][0] == "ENOSPC"
         assert seen[folder][1] <= 32 * MIB
-    assert set(places) == {"/tmp", "/dev/shm", "/dev/pts", sockets, output}
+    assert set(folders) == {"/tmp", "/dev/shm", "/dev/pts", sockets, output}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_one_file_has_a_size_and_the_folder_too(form: str, start: Start) -> None:
     limits = SMALL | {"output_bytes": 48 * MIB}
     async with start(form, limits=limits) as kernel:
@@ -115,7 +115,7 @@ FORKS = (
 )
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_a_fork_bomb_stops_at_the_limit_of_its_group(form: str, start: Start) -> None:
     if not can_make_groups():
         pytest.skip("this user may make no control groups")
@@ -129,7 +129,7 @@ async def test_a_fork_bomb_stops_at_the_limit_of_its_group(form: str, start: Sta
     assert alive == []
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_a_fork_bomb_is_ended_by_the_watchdog(form: str, start: Start) -> None:
     async with start(form, limits={"processes": 64}, config=WATCHDOG_ONLY) as kernel:
         outermost = psutil.Process(kernel.provisioner.pid)
@@ -155,7 +155,7 @@ async def test_threads_are_counted(start: Start) -> None:
         assert await kernel.value("print(1)") == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_an_endless_loop_obeys_the_interrupt_and_keeps_its_state(
     form: str, start: Start
 ) -> None:
@@ -171,8 +171,8 @@ async def test_an_endless_loop_obeys_the_interrupt_and_keeps_its_state(
         assert await kernel.value("print(kept)") == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
-async def test_a_loop_that_obeys_no_signal_is_killed_for_its_time(form: str, start: Start) -> None:
+@pytest.mark.parametrize("form", BACKENDS)
+async def test_a_loop_that_ignores_signals_is_killed_for_its_time(form: str, start: Start) -> None:
     async with start(form) as kernel:
         family = psutil.Process(kernel.provisioner.pid).children(recursive=True)
         kernel.client.execute(

@@ -1,4 +1,4 @@
-"""Every way out, tried in a real kernel of every enclosing form; each must be observed closed."""
+"""Every way out, tried in a real kernel of every enclosing backend; each must be observed closed."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_the_attacks_work_where_nothing_encloses(
     }  # fmt: skip
 
 
-async def test_limits_alone_promises_nothing_and_says_so(start: Start, work: Path) -> None:
+async def test_limits_alone_promises_nothing_and_reports_that(start: Start, work: Path) -> None:
     async with start("limits", require="limits") as kernel:
         report = kernel.provisioner.sandbox_report
         outside = await kernel.run("open('beside.txt', 'w').write('x')")
@@ -193,7 +193,7 @@ async def test_limits_alone_promises_nothing_and_says_so(start: Start, work: Pat
     assert (work / "beside.txt").exists()
 
 
-async def test_a_refused_connection_says_that_there_is_no_network(start: Start) -> None:
+async def test_a_refused_connection_is_explained_by_the_missing_network(start: Start) -> None:
     async with start("bubblewrap") as kernel:
         for code in (
             "import socket; socket.create_connection(('127.0.0.1', 80))",

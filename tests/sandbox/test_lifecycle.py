@@ -18,12 +18,12 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
 from analyst_kernel.sandbox import runtime
-from analyst_kernel.sandbox.shared import host
+from analyst_kernel.sandbox.shared import shared_resources
 from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
 
 pytestmark = pytest.mark.real  # kernels, started by servers that are killed
 
-FORMS = ["bubblewrap", "landlock"]
+BACKENDS = ["bubblewrap", "landlock"]
 OUTLIVER = (
     "import subprocess, sys\n"
     "sleeper = subprocess.Popen(['sleep', '7200'], start_new_session=True)\n"
@@ -48,9 +48,9 @@ def still_alive(family: list[psutil.Process]) -> list[psutil.Process]:
     return alive
 
 
-@pytest.mark.parametrize("form", [*FORMS, "limits"])
+@pytest.mark.parametrize("form", [*BACKENDS, "limits"])
 async def test_a_shutdown_leaves_nothing(form: str, start: Start, work: Path) -> None:
-    before = sorted(os.listdir(host().runtime.path))
+    before = sorted(os.listdir(shared_resources().runtime.path))
     descriptors = None
     for _round in range(3):
         async with start(form, require="limits") as kernel:
@@ -59,7 +59,7 @@ async def test_a_shutdown_leaves_nothing(form: str, start: Start, work: Path) ->
             assert "sleep" in {process.name() for process in family}
             assert (work / "mileage_files").is_dir()
         assert still_alive(family) == []
-        assert sorted(os.listdir(host().runtime.path)) == before
+        assert sorted(os.listdir(shared_resources().runtime.path)) == before
         assert not (work / "mileage_files").exists()
         count = len(os.listdir("/proc/self/fd"))
         assert descriptors is None or count <= descriptors
@@ -67,7 +67,7 @@ async def test_a_shutdown_leaves_nothing(form: str, start: Start, work: Path) ->
         assert kernel.provisioner.death_reason is None
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_a_polite_shutdown_ends_outlivers_too(form: str, start: Start) -> None:
     async with start(form) as kernel:
         await kernel.value(OUTLIVER)
@@ -79,7 +79,7 @@ async def test_a_polite_shutdown_ends_outlivers_too(form: str, start: Start) -> 
     assert (output / "kept.txt").exists()
 
 
-async def tell_to_end(kernel: RunningKernel) -> list[psutil.Process]:
+async def signal_to_end(kernel: RunningKernel) -> list[psutil.Process]:
     """Start generations of processes; tell their supervisor to end until it has; who still lives.
 
     The threads of a server that is killed tell it one after the other.
@@ -96,12 +96,12 @@ async def tell_to_end(kernel: RunningKernel) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("form", ["landlock", "limits"])
-async def test_told_to_end_many_times_it_ends_all_generations(form: str, start: Start) -> None:
+async def test_many_signals_to_end_still_end_all_generations(form: str, start: Start) -> None:
     async with start(form, require="limits") as kernel:
-        assert await tell_to_end(kernel) == []
+        assert await signal_to_end(kernel) == []
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_a_crash_leaves_no_process(form: str, start: Start) -> None:
     async with start(form) as kernel:
         await kernel.value(OUTLIVER)
@@ -110,7 +110,7 @@ async def test_a_crash_leaves_no_process(form: str, start: Start) -> None:
         assert still_alive(family) == []
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", BACKENDS)
 async def test_a_restart_gives_an_empty_kernel_on_the_same_sockets(
     form: str, start: Start, work: Path
 ) -> None:
@@ -142,7 +142,7 @@ async def test_a_replaced_file_is_never_silently_stale(start: Start, work: Path)
             new = work / "new.csv"
             new.write_text("fresh")
             new.replace(work / name)
-        # In a folder the new file is simply there; a single file's grant is told.
+        # In a folder the new file is simply there; a single file's grant is reported stale.
         assert (await kernel.run("print(open('data/part.csv').read())")).text == "fresh\n"
         assert kernel.provisioner.stale_grants() == (str(work / "cars.csv"),)
         await kernel.manager.restart_kernel(now=True)
@@ -157,26 +157,26 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 import psutil
-from analyst_kernel.sandbox.shared import host
+from analyst_kernel.sandbox.shared import shared_resources
 
-async def main(form, folder, specs):
+async def main(backend, folder, specs):
     manager = AsyncKernelManager(
         kernel_name="analyst", kernel_spec_manager=KernelSpecManager(kernel_dirs=[specs]))
-    await manager.start_kernel(form=form, cwd=folder, grants=[], require="limits")
+    await manager.start_kernel(form=backend, cwd=folder, grants=[], require="limits")
     client = manager.client()
     client.start_channels()
     await client.wait_for_ready(timeout=120)
     await client.execute_interactive(OUTLIVER, timeout=120, output_hook=lambda message: None)
     client.execute("while True: pass")
     family = [p.pid for p in psutil.Process().children(recursive=True)]
-    print(json.dumps({"family": family, "folder": host().runtime.path}), flush=True)
+    print(json.dumps({"family": family, "folder": shared_resources().runtime.path}), flush=True)
     sys.stdin.read()
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("form", [*FORMS, "limits"])
+@pytest.mark.parametrize("form", [*BACKENDS, "limits"])
 def test_a_killed_server_leaves_no_process_and_its_folder_is_swept(
     form: str, work: Path, kernelspecs: KernelSpecManager
 ) -> None:
@@ -189,18 +189,18 @@ def test_a_killed_server_leaves_no_process_and_its_folder_is_swept(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     ) as server:
         assert server.stdout is not None
-        told = json.loads(server.stdout.readline())
-        # Helpers of the start may have ended since they were told.
-        family = [psutil.Process(pid) for pid in told["family"] if psutil.pid_exists(pid)]
+        printed = json.loads(server.stdout.readline())
+        # Helpers of the start may have ended since they were printed.
+        family = [psutil.Process(pid) for pid in printed["family"] if psutil.pid_exists(pid)]
         assert "sleep" in {process.name() for process in family}
         server.send_signal(signal.SIGKILL)
     assert still_alive(family) == []
-    folder = Path(told["folder"])
+    folder = Path(printed["folder"])
     assert folder.is_dir()
     assert runtime.sweep(parent) == [str(folder)]
     os.rmdir(parent)
     # The next server's own folder survives the sweep.
-    assert Path(host().runtime.path).is_dir()
+    assert Path(shared_resources().runtime.path).is_dir()
 
 
 THREADED = """
@@ -233,7 +233,7 @@ def test_a_kernel_outlives_the_thread_that_started_it(
 
 
 async def test_two_kernels_see_nothing_of_each_other(start: Start, work: Path) -> None:
-    for form in FORMS:
+    for form in BACKENDS:
         async with start(form) as one:
             other = shutil.copytree(work, work.parent / f"other-{form}", symlinks=True)
             environment = os.environ | {"JPY_SESSION_NAME": str(other / "b.ipynb")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.protocol.sandbox import LEVELS
 from analyst_kernel.sandbox import config, report, runtime
 from analyst_kernel.sandbox.environment import scrubbed
@@ -18,7 +20,7 @@ from analyst_kernel.sandbox.hidden_files import explode, find_hidden, is_hidden_
 from analyst_kernel.sandbox.inside import path_errors
 from analyst_kernel.sandbox.inside.channel import Channel, ChannelClosed
 from analyst_kernel.sandbox.inside.probe import ATTEMPTS
-from analyst_kernel.sandbox.policy import FORMS, GIB, MIB, Policy, PolicyError, within
+from analyst_kernel.sandbox.policy import BACKENDS, GIB, MIB, SandboxPolicy, within
 from analyst_kernel.sandbox.watchdog import folder_bytes
 
 
@@ -82,7 +84,7 @@ def test_bad_settings_are_refused() -> None:
 
 def test_reports_say_what_was_found() -> None:
     closed = [{"name": name, "closed": True, "detail": "EPERM"} for name in ATTEMPTS]
-    for form in FORMS:
+    for form in BACKENDS:
         results = report.read_results(closed, form, 7)
         assert report.breaches(results) == ()
         made = report.build(form, results, abi=7, memory_bytes=2 * GIB, cgroup=False)
@@ -109,9 +111,11 @@ def test_nonsense_from_a_kernel_counts_as_open(raw: Any) -> None:
 
 
 def test_one_open_door_is_a_breach_where_it_was_promised() -> None:
-    told = [{"name": name, "closed": name != "signal-parent", "detail": ""} for name in ATTEMPTS]
+    reported = [
+        {"name": name, "closed": name != "signal-parent", "detail": ""} for name in ATTEMPTS
+    ]
     for form, abi, count in (("bubblewrap", 7, 1), ("landlock", 7, 1), ("landlock", 5, 0)):
-        assert len(report.breaches(report.read_results(told, form, abi))) == count
+        assert len(report.breaches(report.read_results(reported, form, abi))) == count
     # An answer that is not a plain "true" is no answer.
     sly = [{"name": name, "closed": "yes"} for name in ATTEMPTS]
     assert len(report.breaches(report.read_results(sly, "zygote", 7))) == len(ATTEMPTS)
@@ -158,13 +162,13 @@ def test_the_environment_is_made_from_an_allow_list() -> None:
         "PYTHONPATH": "/x", "LD_PRELOAD": "/x.so", "HTTP_PROXY": "h",
         "JPY_SESSION_NAME": "/a.ipynb",
     }  # fmt: skip
-    policy = Policy("/w", "/w/a_files", (), "/tmp/ak-1/s", ("/usr",))
+    policy = SandboxPolicy("/w", "/w/a_files", (), "/tmp/ak-1/s", ("/usr",))
     made = scrubbed(outer, policy, "/opt/bin/python")
     kept = {name for name in outer if made.get(name) == outer[name]}
     assert kept == {"LANG", "LC_TIME", "JPY_SESSION_NAME"}
     assert made["PATH"].startswith("/opt/bin:")
     assert made["TMPDIR"] == "/tmp"
-    assert scrubbed(outer, policy.with_form("landlock"))["TMPDIR"] == "/tmp/ak-1/s/tmp"
+    assert scrubbed(outer, replace(policy, backend="landlock"))["TMPDIR"] == "/tmp/ak-1/s/tmp"
 
 
 def test_only_abandoned_folders_of_ours_are_swept(tmp_path: Path) -> None:

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analyst_kernel.sandbox import paths as places
+from analyst_kernel.protocol.errors import PolicyError
+from analyst_kernel.sandbox import paths
 from analyst_kernel.sandbox.backends.bwrap import NAMESPACES, bwrap_argv
 from analyst_kernel.sandbox.policy import (
-    FORMS,
+    BACKENDS,
     MIB,
     NEVER,
-    Policy,
-    PolicyError,
     ResourceLimits,
+    SandboxPolicy,
     outermost,
     within,
 )
@@ -38,7 +38,7 @@ POLICIES = st.fixed_dictionaries(
 )
 
 
-def policy(**changes: Any) -> Policy:
+def policy(**changes: Any) -> SandboxPolicy:
     usual: dict[str, Any] = {
         "workdir": "/work",
         "output_dir": "/work/a_files",
@@ -46,14 +46,14 @@ def policy(**changes: Any) -> Policy:
         "runtime_dir": "/tmp/ak-1/1/s",
         "system": ("/usr",),
     }
-    return Policy(**(usual | changes))
+    return SandboxPolicy(**(usual | changes))
 
 
 @given(POLICIES)
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_no_policy_yields_a_command_without_isolation(fields: dict[str, Any]) -> None:
     try:
-        made = Policy(**fields)
+        made = SandboxPolicy(**fields)
     except PolicyError:
         return
     argv = bwrap_argv(made, ["/usr/bin/python"], uid=0, filter_fd=7, exists=lambda _p: True)
@@ -103,10 +103,10 @@ def operations(options: list[str]) -> list[tuple[str, str]]:
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_policy_survives_its_json(fields: dict[str, Any]) -> None:
     try:
-        made = Policy(**fields)
+        made = SandboxPolicy(**fields)
     except PolicyError:
         return
-    assert Policy.from_json(made.to_json()) == made
+    assert SandboxPolicy.from_json(made.to_json()) == made
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_a_policy_survives_its_json(fields: dict[str, Any]) -> None:
         {"output_dir": "/data", "grants": ("/data/x.csv",)},
         {"output_dir": "/tmp/ak-1"},
         {"output_dir": "/opt/venv/a_files", "system": ("/opt/venv",)},
-        {"form": "landlock", "landlock": False},
-        {"form": "docker"},
+        {"backend": "landlock", "landlock": False},
+        {"backend": "docker"},
     ],
 )
 def test_what_no_user_can_mean_is_refused(changes: dict[str, Any]) -> None:
@@ -143,13 +143,13 @@ def test_what_no_user_can_mean_is_refused(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"limits": 3}', '{"limits": {}}'])
 def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(PolicyError):
-        Policy.from_json(text)
+        SandboxPolicy.from_json(text)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form != "bubblewrap"])
-def test_bubblewrap_builds_no_command_for_another_form(form: Any) -> None:
+@pytest.mark.parametrize("form", [form for form in BACKENDS if form != "bubblewrap"])
+def test_bubblewrap_builds_no_command_for_a_different_backend(form: Any) -> None:
     with pytest.raises(PolicyError):
-        bwrap_argv(policy(form=form), ["/bin/true"])
+        bwrap_argv(policy(backend=form), ["/bin/true"])
     with pytest.raises(PolicyError):
         bwrap_argv(policy(), ["true"])
 
@@ -178,9 +178,9 @@ def test_a_policy_of_this_machine_follows_links_and_hides_what_is_hidden(
 ) -> None:
     (tmp_path / "link").symlink_to(work / "data")
     output = str(work / "a_files")
-    assert places.make_output_folder(output)
+    assert paths.make_output_folder(output)
     (work / "a_files" / "old.csv").write_text("")
-    made = places.policy_for(
+    made = paths.policy_for(
         workdir=str(work),
         output_dir=output,
         runtime_dir=str(tmp_path / "s"),
@@ -190,7 +190,7 @@ def test_a_policy_of_this_machine_follows_links_and_hides_what_is_hidden(
     names = {os.path.relpath(path, work) for path in made.hidden}
     assert names == {"data/.env", "data/.git", "data/server.pem"}
     # Granting the whole folder hides neither the outputs nor what runs the kernel.
-    whole = places.policy_for(
+    whole = paths.policy_for(
         workdir=str(work), output_dir=output, runtime_dir=str(tmp_path / "s"), grants=[str(work)]
     )
     assert str(work / ".env") in whole.hidden
@@ -200,14 +200,14 @@ def test_a_policy_of_this_machine_follows_links_and_hides_what_is_hidden(
 def test_an_output_folder_that_is_a_link_is_refused(work: Path) -> None:
     (work / "a_files").symlink_to("/var/tmp")
     with pytest.raises(PolicyError, match="real folder"):
-        places.make_output_folder(str(work / "a_files"))
+        paths.make_output_folder(str(work / "a_files"))
     (work / "b_files").write_text("")
     with pytest.raises(PolicyError):
-        places.make_output_folder(str(work / "b_files"))
+        paths.make_output_folder(str(work / "b_files"))
 
 
 def test_the_output_folder_is_named_after_the_notebook(work: Path) -> None:
-    assert places.output_folder("/x", "/work/a b.ipynb") == "/work/a b_files"
-    assert places.output_folder(str(work), None) == str(work / "mileage_files")
+    assert paths.output_folder("/x", "/work/a b.ipynb") == "/work/a b_files"
+    assert paths.output_folder(str(work), None) == str(work / "mileage_files")
     (work / "second.ipynb").write_text("")
-    assert places.output_folder(str(work), None) == str(work / "analysis_files")
+    assert paths.output_folder(str(work), None) == str(work / "analysis_files")

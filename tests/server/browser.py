@@ -16,7 +16,7 @@ TOKEN = "a-token-of-the-tests"
 
 
 class Answer:
-    """What a REST route answered."""
+    """The answer of a REST route."""
 
     def __init__(self, response: HTTPResponse) -> None:
         self.status = response.code
@@ -47,7 +47,7 @@ class Tab:
         return [event for event in self.events if event["type"] == kind]
 
     async def send(self, kind: str, analysis: str, **fields: Any) -> int:
-        """Send a command without waiting for its reply; returns the frame's id."""
+        """Send a command without waiting for its reply, and return the frame's id."""
         self._count += 1
         command = {"type": kind, "analysis": analysis, **fields}
         await self.socket.write_message(json.dumps({"id": self._count, "command": command}))
@@ -67,7 +67,7 @@ class Tab:
     async def frame(
         self, wanted: Callable[[dict[str, Any]], bool], *, start: int = 0
     ) -> dict[str, Any]:
-        """Wait for the first frame that is wanted, from place ``start`` on."""
+        """Wait for the first frame that fits, from place ``start`` on."""
 
         def found() -> dict[str, Any] | None:
             return next((frame for frame in self.frames[start:] if wanted(frame)), None)
@@ -94,7 +94,7 @@ class Tab:
         return event
 
     async def gone(self) -> tuple[int | None, str | None]:
-        """Wait until the server closed the socket; returns code and reason."""
+        """Wait until the server closed the socket; return code and reason."""
         async with asyncio.timeout(DEADLINE), self._changed:
             await self._changed.wait_for(lambda: self.closed is not None)
         assert self.closed is not None
@@ -168,7 +168,7 @@ class Browser:
         return Answer(await AsyncHTTPClient().fetch(request, raise_error=False))
 
     async def tab(self, analysis: str | None = None, after: int = 0) -> Tab:
-        """Open a tab, subscribed to an analysis where one is named."""
+        """Open a tab, subscribed to an analysis if one is named."""
         address = f"ws://{self.base}analyst-kernel/socket?token={TOKEN}"
         tab = Tab(await websocket_connect(address, connect_timeout=DEADLINE))
         self.tabs.append(tab)
@@ -177,7 +177,7 @@ class Browser:
         return tab
 
     async def begin(self, **body: str) -> str:
-        """Begin an analysis; returns its id."""
+        """Begin an analysis and return its id."""
         answer = await self.call("POST", "api/analyses", body)
         assert answer.status == 201, answer.body
         found: str = answer.json["id"]

@@ -1,4 +1,4 @@
-"""An analysis on a real server, its questions and its notebook, for tests of who writes it."""
+"""An analysis on a real server, for tests of how its notebook is written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scene:
         return self
 
     async def start(self, *codes: str) -> str:
-        """Ask for these cells to be run; returns the run."""
+        """Ask a question that runs these cells, and return the run."""
         self.count += 1
         turns = [python(code) for code in codes]
         model = script(self.folder, *turns, say("Done."), name=f"script{self.count}")
@@ -62,7 +62,7 @@ class Scene:
         return [cell["source"].split("\n")[-1] for cell in found]
 
     async def settled(self) -> None:
-        """Wait until the journal holds nothing for the notebook any more."""
+        """Wait until no operation waits to be written into the notebook."""
         session = (await self.server.analyses()).find(self.analysis)
         journal = session.services.journal
         async with asyncio.timeout(60):

@@ -1,4 +1,4 @@
-"""A browser tab that has a notebook open, without a browser: its model, its user, its saves.
+"""Stands for a browser tab that has a notebook open: its document, its user, its saves.
 
 It does with the wire and with Jupyter's contents service what the real one does, save by save; a
 save over a file that is not the one it knows is what the user would see as a dialog.
@@ -66,7 +66,7 @@ class OpenTab:
         )  # fmt: skip
 
     async def vanish(self) -> None:
-        """Lose the connection without a word."""
+        """Lose the connection without closing it."""
         self.tab.socket.protocol._abort()
         await self.tab.gone()
 
@@ -100,7 +100,7 @@ class OpenTab:
         await self.report()
 
     async def load_again(self) -> None:
-        """Have the user reload the notebook from disk: what was not saved is thrown away."""
+        """Have the user reload the notebook from disk: unsaved changes are dropped."""
         async with self._lock:
             gone, self._unsaved = self._unsaved, []
             self._load()
@@ -112,7 +112,7 @@ class OpenTab:
         await self.report()
 
     async def open_anew(self) -> None:
-        """Have the user close the notebook and open it again, faster than anybody answers."""
+        """Have the user close the notebook and open it again, before the server gets an answer."""
         async with self._lock:
             self._unsaved.clear()
             self._load()
@@ -123,7 +123,7 @@ class OpenTab:
             )  # fmt: skip
 
     async def caught_up(self) -> None:
-        """Wait until the tab, which has nothing of its own, shows what the file holds."""
+        """Wait until the tab, which has no changes of its own, shows what the file holds."""
         async with asyncio.timeout(DEADLINE):
             while hashlib.sha256((self.root / self.path).read_bytes()).hexdigest() != self._hash:
                 await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Nobody gets in without identity, and a server's start does not pay for what it does not use."""
+"""No access without identity, and a server's start loads nothing heavy."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def role(cell: Any) -> str:
 
 
 def visible(folder: Path) -> list[str]:
-    """Names in a folder, but for the copy that Jupyter keeps beside a notebook while it saves."""
+    """Return the names in a folder, without the copy that Jupyter makes while it saves."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 

@@ -1,4 +1,4 @@
-"""A tab's queue: joined, bounded, and nobody waits for a slow one."""
+"""A tab's queue: joined, bounded, and a slow tab delays no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contents manager as a writer: what is saved in the same instant is somebody's, and stays."""
+"""The contents manager as a writer: what another program saves at the same time stays."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ async def until(look: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def run_code(tab: Tab, analysis: str, code: str) -> dict[str, Any]:
-    """Run the user's own code; returns how its cell ended."""
+    """Run the user's own code and return how its cell ended."""
     start = len(tab.frames)
     await tab.do("run_code", analysis, code=code)
     return await tab.event("iteration_finished", start=start)

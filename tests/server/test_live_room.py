@@ -16,7 +16,7 @@ PROVIDERS = {
     "jupyter_server_documents": {},
     "jupyter_server_ydoc": {"create": True},
 }
-"""Extension, and what makes a room where nobody has the notebook open in a browser."""
+"""Extension, and the setting that opens a room although no browser has the notebook open."""
 
 FOUND = [name for name in PROVIDERS if importlib.util.find_spec(name) is not None]
 pytestmark = [

@@ -1,4 +1,4 @@
-"""A collaboration provider that fails: what waits is kept, told and written as soon as it is safe."""
+"""A collaboration provider that fails: writes wait, are reported, and are made when it is safe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user does in the notebook and its kernel by hand reaches panel and model; undo."""
+"""What a user does in the notebook and its kernel reaches the panel and the model; undo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CODE = "x = 41\nprint('x is', x)"
 
 @asynccontextmanager
 async def tab_of_the_notebook(server: Server) -> AsyncIterator[Callable[[str], Any]]:
-    """Yield what runs code as the notebook's own tab does: another client of the kernel."""
+    """Yield a function that runs code as another client of the kernel, as the notebook's tab does."""
     manager = server.app.kernel_manager
     (kernel_id,) = manager.list_kernel_ids()
     client = manager.get_kernel(kernel_id).client()
@@ -45,7 +45,7 @@ async def asked(browser: Browser, wire: WireServer, code: str = CODE) -> tuple[s
 
 
 async def ask(tab: Tab, analysis: str, wire: WireServer, question: str, *turns: Any) -> str:
-    """Ask; returns the first turn that the model was sent for it."""
+    """Ask, and return the first turn that was sent to the model."""
     before, start = len(wire.requests), len(tab.frames)
     wire.push(*turns, turn(say("Done.")))
     await tab.do("ask_question", analysis, question=question)

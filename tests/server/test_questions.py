@@ -21,7 +21,7 @@ def numbers(events: list[dict[str, Any]]) -> list[int]:
 
 
 def finals(events: list[dict[str, Any]]) -> list[int]:
-    """Numbers of what is not streamed: every tab gets exactly these."""
+    """Return the numbers of events that are not streamed; every tab gets exactly these."""
     return [event["number"] for event in events if event["type"] not in STREAMS]
 
 

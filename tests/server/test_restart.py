@@ -1,4 +1,4 @@
-"""A server that stops, in the middle or not: the next one shows everything and goes on."""
+"""A server that stops, also during a run: the next one shows everything and continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stop while a question is not a run yet: its data is still being read."""
+"""Stop a question whose run has not begun because its data is still being read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = "data/penguins_raw.csv"
 
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Have the first file take for ever to read; the event says that reading began."""
+    """Make the first file take for ever to read; the event is set when reading began."""
     begun = asyncio.Event()
     grant = LocalCatalog.grant
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analyst_kernel.kernel import LocalHost
+from analyst_kernel.kernel.manager import LocalHost
 from analyst_kernel.protocol.sandbox import SandboxReport
 
 

@@ -8,8 +8,8 @@ from typing import assert_type
 import analyst_kernel
 from analyst_kernel import Analyst, AnalystError, CellResult, Chart, Limits, Result
 from analyst_kernel.agent.ports import Model
-from analyst_kernel.models.provider import Env, Provider, ProviderInfo
 from analyst_kernel.protocol.events import Event
+from analyst_kernel.providers import Env, Provider, ProviderInfo
 
 
 async def an_analysis() -> None:

@@ -23,9 +23,9 @@ from analyst_kernel.agent.observation.cell import (
 )
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import CellRanByHand, ChartCaptured, HandChangesNoticed
-from analyst_kernel.protocol.ids import CellId, ChartId
+from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import ErrorOutput, Frame, Output
-from analyst_kernel.protocol.records import ChartRecord, HandChange
+from analyst_kernel.protocol.records import HandChange
 
 MOST_USER_EXECUTIONS = 50
 """Executions that are kept for the next question; of older ones only the fact is kept."""
@@ -115,29 +115,13 @@ def _take_outputs(
     deps: AgentDeps, memory: Memory, cell: CellId, outputs: tuple[Output, ...]
 ) -> None:
     """Replace what the memory holds of a cell's outputs: its numbers and its charts."""
-    shown = cell_numbers(cell, outputs)
-    memory.numbers = [n for n in memory.numbers if n.cell != cell] + [shown]
-    for chart in _replace_charts(memory, cell, outputs):
-        deps.emit(ChartCaptured(analysis=deps.analysis, chart=chart))
-
-
-def _replace_charts(memory: Memory, cell: CellId, outputs: tuple[Output, ...]) -> list[ChartRecord]:
-    """Put a cell's new charts in the place of its old ones; they keep the old ones' ids."""
-    old = [chart for chart in memory.charts if chart.cell == cell]
-    title = old[0].title if old else ""
-    iteration = old[0].iteration if old else 0
-    numbers = [int(c.id[1:]) for c in memory.charts if c.id[1:].isdigit()]
-    first = max(numbers, default=0) + 1
-    found = charts_of(outputs, cell=cell, iteration=iteration, first=first, title=title)
-    ids = [chart.id for chart in old]
-    fresh = [
-        chart.model_copy(
-            update={"png": None, "id": ids[n] if n < len(ids) else ChartId(f"c{first + n}")}
-        )
-        for n, chart in enumerate(found)
-    ]
-    memory.charts = [chart for chart in memory.charts if chart.cell != cell] + fresh
-    return fresh
+    memory.replace_numbers(cell_numbers(cell, outputs))
+    old = next((chart for chart in memory.charts if chart.cell == cell), None)
+    title, iteration = (old.title, old.iteration) if old is not None else ("", 0)
+    found = charts_of(outputs, cell=cell, iteration=iteration, first=1, title=title)
+    for chart in memory.replace_charts(cell, found):
+        bare = chart.model_copy(update={"png": None})
+        deps.emit(ChartCaptured(analysis=deps.analysis, chart=bare))
 
 
 def manual_changes_text(

@@ -69,7 +69,6 @@ def profile_columns(
 
 
 def _fields(name: str, dtype: str, exact: bool) -> dict[str, str]:
-    """Return the aggregate expressions, each with its name."""
     kind = kind_of(dtype)
     plain = f"CAST({name} AS VARCHAR)" if kind == "other" else name
     distinct = f"count(DISTINCT {plain})" if exact else f"approx_count_distinct({plain})"

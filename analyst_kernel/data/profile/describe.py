@@ -46,7 +46,6 @@ def clean(text: str, limit: int = _CELL) -> str:
 
 
 def _name(name: str) -> str:
-    """Return a quoted column name."""
     return repr(name) if len(name) <= 120 else repr(name[:120]) + "…"
 
 

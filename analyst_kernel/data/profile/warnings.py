@@ -7,7 +7,7 @@ Checks may query the staged table and never change it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,11 @@ def find_warnings(table: Table) -> tuple[DataWarning, ...]:
     return tuple(found)
 
 
-def _warn(code: str, message: str, column: str | None = None) -> DataWarning:
-    return DataWarning(code=code, message=message, column=column)
+def _warn(
+    code: str, message: str, column: str | None = None, about: Iterable[object] = ()
+) -> DataWarning:
+    texts = tuple(map(str, about))
+    return DataWarning(code=code, message=message, column=column, values=texts)
 
 
 def _counted(count: int, one: str, many: str) -> str:
@@ -265,6 +268,7 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
                         f"{value} occurs {_counted(int(n), 'time', 'times')}, far from all other "
                         f"values ({low} to {high}); it may stand for a missing value.",
                         one.name,
+                        [value],
                     )
         elif one.kind == "text" and one.distinct > 1:
             usual = {marker.strip().lower() for marker in (*values.MARKERS, *values.NULL_TEXTS)}
@@ -328,6 +332,7 @@ def _totals(table: Table) -> Iterator[DataWarning]:
                 _counted(count, "row looks like a total", "rows look like totals")
                 + f" ({shown}); leave {'it' if count == 1 else 'them'} out before summing.",
                 one.name,
+                [value for value, _ in rows],
             )
 
 

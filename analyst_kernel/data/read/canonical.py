@@ -80,7 +80,6 @@ def rewrite(path: str, reading: DelimitedReading, target: str, stop: Stop) -> Re
 
 
 def _records(text: Iterable[str], reading: DelimitedReading) -> Iterator[list[str]]:
-    """Yield records that are not blank lines."""
     csv.field_size_limit(_LONGEST_FIELD)
     if reading.delimiter == r"\s+":
         for line in text:

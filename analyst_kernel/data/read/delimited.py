@@ -173,7 +173,6 @@ def _read(work: Workspace, file: relation.CsvFile, reading: DelimitedReading) ->
 
 
 def _copy_start(path: str, target: str) -> None:
-    """Copy the first megabytes up to the end of a line."""
     with open(path, "rb") as source, open(target, "wb") as copy:
         block = source.read(SMALL_BYTES)
         end = max(block.rfind(b"\n"), block.rfind(b"\r"))

@@ -34,7 +34,7 @@ _SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 
 
 def refuse_remote(path: str) -> None:
-    """Raise a :class:`DataError` that says how to get remote data here, if ``path`` is remote."""
+    """Raise a :class:`DataError` with the way to copy the data here if ``path`` is remote."""
     found = _SCHEME.match(path)
     if found is None or found[1].lower() == "file":
         return

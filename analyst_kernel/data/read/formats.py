@@ -54,8 +54,14 @@ def stem_of(name: str) -> str:
     return PurePath(path.stem).stem if path.suffix.lower() in SUFFIXES else path.stem
 
 
+DICTIONARY_SUFFIX = ".dictionary.json"
+"""A file of this ending describes the dataset of the same name, and is no dataset itself."""
+
+
 def looks_like_data(name: str) -> bool:
     """Return whether a file may be data by its name (``notes.txt`` may, ``readme.txt`` may not)."""
+    if name.lower().endswith(DICTIONARY_SUFFIX):
+        return False
     if is_doubtful_name(name) and stem_of(name).casefold() in _PROSE:
         return False
     return suffix_of(name) in _BY_SUFFIX or PurePath(name.lower()).suffix == ".zip"

@@ -66,7 +66,7 @@ class DateFormat:
         duckdb: The same for DuckDB, if it differs.
         length: Exact length in characters if pandas insists on one.
         has_time: Whether it has a time of day.
-        utc: Whether the text says that times are UTC.
+        utc: Whether the text marks times as UTC.
     """
 
     text: str

@@ -1,7 +1,7 @@
 """The schema of typed chart data, and the reading of what a kernel claims to be such data.
 
 Pure. The kernel is hostile: only known fields come out, within the caps, as plain JSON. Data that
-is no chart becomes one of type ``unknown`` that says so; the picture beside it is not touched.
+is no chart becomes one of type ``unknown`` with the reason; the picture beside it is not touched.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _words(value: object, most: int) -> str:
 
 
 def _at_most(count: int) -> BeforeValidator:
-    """Cut a list before its items are looked at, and note that."""
+    """Cut a list before its items are validated, and note that."""
 
     def cut(value: object, info: ValidationInfo) -> object:
         if isinstance(value, list) and len(value) > count:
@@ -179,7 +179,7 @@ class Panel(Layer):
     alt: Alt = ""
 
 
-class Figure(_Part):
+class PanelGroup(_Part):
     """Several pairs of axes; ``elements`` are their charts."""
 
     version: Literal[1] = 1
@@ -196,15 +196,15 @@ def clean_chart(value: object) -> dict[str, Json]:
     noted: dict[str, Any] = {}
     try:
         several = isinstance(value, dict) and value.get("type") == "superchart"
-        kind = Figure if several else Panel
+        kind = PanelGroup if several else Panel
         chart = kind.model_validate(value, context=noted)
     except (ValidationError, RecursionError, OverflowError) as error:
         return _invalid(error)
-    panels = chart.elements if isinstance(chart, Figure) else [chart]
+    panels = chart.elements if isinstance(chart, PanelGroup) else [chart]
     whole = _within_cap(panels)
     cut = "cut" in noted or not whole
-    told = f"Only part of the data is kept: at most {MOST_POINTS:,} points of one figure."
-    chart.warnings = [*chart.warnings, *([told] if cut else [])]
+    notice = f"Only part of the data is kept: at most {MOST_POINTS:,} points of one figure."
+    chart.warnings = [*chart.warnings, *([notice] if cut else [])]
     data: dict[str, Json] = {"version": 1, "library": chart.library}
     data |= {"type": chart.type, "title": chart.title}
     data |= chart.model_dump(mode="json", exclude_unset=True)
@@ -215,7 +215,7 @@ def clean_chart(value: object) -> dict[str, Json]:
 
 
 def _within_cap(panels: list[Panel]) -> bool:
-    """Cut what goes beyond the cap; says whether everything was within it."""
+    """Cut what goes beyond the cap; return whether everything was within it."""
     left, whole = MOST_POINTS, True
     for panel in panels:
         for holder in (panel, *panel.layers):
@@ -228,7 +228,7 @@ def _within_cap(panels: list[Panel]) -> bool:
 
 
 def _cut(layer: Layer, left: int) -> tuple[int, bool]:
-    """Keep at most ``left`` points of a layer; returns how many more there may be."""
+    """Keep at most ``left`` points of a layer; return how many more there may be."""
     whole = True
     kept: list[Element] = []
     for element in layer.elements:
@@ -244,13 +244,13 @@ def _cut(layer: Layer, left: int) -> tuple[int, bool]:
         kept.append(element)
     layer.elements = kept
     if layer.matrix is not None:
-        room, rows = MOST_POINTS, []
+        space, rows = MOST_POINTS, []
         for row in layer.matrix.values:
-            if len(row) > room:
+            if len(row) > space:
                 whole = False
                 break
             rows.append(row)
-            room -= max(1, len(row))
+            space -= max(1, len(row))
         layer.matrix.values = rows
     return left, whole
 
@@ -259,8 +259,8 @@ def _invalid(error: Exception) -> dict[str, Json]:
     where = ""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"][:6])
-        where = _words(f" ({place}: {first['msg']})", 200)
+        position = ".".join(str(part) for part in first["loc"][:6])
+        where = _words(f" ({position}: {first['msg']})", 200)
     reason = f"The chart data that the kernel sent is not valid{where}."
     return {
         "version": 1,

@@ -117,15 +117,15 @@ def fold(state: OutputState, message: IopubMsg, limits: OutputLimits) -> Step:
             return state, ()
         case IgnoredMsg():
             if message.msg_type == "comm_open":
-                told = "An interactive widget was left out: only its text is kept."
-                return _noted(state, (("comm_dropped", told),)), ()
+                notice = "An interactive widget was left out: only its text is kept."
+                return _noted(state, (("comm_dropped", notice),)), ()
             return state, ()
         case _:
             assert_never(message)
 
 
 def finish(state: OutputState) -> Finished:
-    """Return the final outputs, with every cut said in them and in the notices."""
+    """Return the final outputs, with every cut reported in them and in the notices."""
     outputs: list[Output] = []
     changes: list[OutputChange] = []
     for index, entry in enumerate(state.entries):
@@ -135,11 +135,11 @@ def finish(state: OutputState) -> Finished:
             changes.append(OutputChange(index, output))
             state = _noted(state, (("stream_cut", f"{gone} of {entry.name} were left out."),))
     if state.left_out:
-        said = f"{state.left_out:,} further outputs"
-        marker = StreamOutput(name="stderr", text=f"… {said} omitted …\n")
+        more = f"{state.left_out:,} further outputs"
+        marker = StreamOutput(name="stderr", text=f"… {more} omitted …\n")
         changes.append(OutputChange(len(outputs), marker))
         outputs.append(marker)
-        state = _noted(state, (("outputs_left_out", f"{said} of the cell were left out."),))
+        state = _noted(state, (("outputs_left_out", f"{more} of the cell were left out."),))
     return Finished(tuple(outputs), tuple(changes), state.notices)
 
 
@@ -241,9 +241,9 @@ def _left_out(state: OutputState, stream: str = "") -> OutputState:
 
 
 def _sanitised(
-    data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, room: int
+    data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, space: int
 ) -> Bundle:
-    return sanitise_bundle(data, metadata, limits, max(room, 0))
+    return sanitise_bundle(data, metadata, limits, max(space, 0))
 
 
 def _shown(entry: Entry) -> tuple[Output, str]:
@@ -262,5 +262,5 @@ def _shown(entry: Entry) -> tuple[Output, str]:
 
 def _noted(state: OutputState, notices: tuple[Notice, ...]) -> OutputState:
     fresh = tuple(dict.fromkeys(n for n in notices if n not in state.notices))
-    room = _NOTICES - len(state.notices)
-    return replace(state, notices=state.notices + fresh[:room]) if fresh and room > 0 else state
+    space = _NOTICES - len(state.notices)
+    return replace(state, notices=state.notices + fresh[:space]) if fresh and space > 0 else state

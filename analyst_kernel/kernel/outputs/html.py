@@ -1,7 +1,7 @@
 """HTML, Markdown and LaTeX from a kernel, without anything that acts or loads.
 
 Pure text to text. Tables and plain formatting stay; scripts, styles, handlers, forms, frames,
-pictures and links into the server go. Each function also says, in a sentence, when it took
+pictures and links into the server go. Each function also returns a sentence when it took
 something away that was not mere styling.
 """
 
@@ -60,7 +60,7 @@ _TEX = re.compile(
 
 
 def clean_html(html: str) -> tuple[str, str]:
-    """Return harmless HTML, and a sentence where active or loaded content was removed."""
+    """Return harmless HTML, and a sentence if active or loaded content was removed."""
     import nh3
 
     clean = nh3.clean(
@@ -85,8 +85,8 @@ def clean_markdown(markdown: str) -> tuple[str, str]:
     clean = markdown.replace("![", "!\\[")
     clean = _TAG_START.sub("&lt;", clean)
     clean = _TEX.sub("", clean)
-    told = "Pictures or HTML in a Markdown output are shown as text."
-    return clean, "" if clean == markdown else told
+    notice = "Pictures or HTML in a Markdown output are shown as text."
+    return clean, "" if clean == markdown else notice
 
 
 def clean_latex(latex: str) -> tuple[str, str]:

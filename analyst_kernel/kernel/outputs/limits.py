@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OutputLimits:
-    """Caps on what one cell may put into a notebook; every cut is said where it was made.
+    """Caps on what one cell may put into a notebook; every cut is reported where it was made.
 
     Attributes:
         stream_chars: Characters kept of one stream output or one text; half head, half tail.

@@ -64,7 +64,7 @@ _LIBRARY_PATH = re.compile(r"(?:~|/)[^\s:\"'\x1b]*/((?:site|dist)-packages|pytho
 
 
 def sanitise_bundle(
-    data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, room: int
+    data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, space: int
 ) -> Bundle:
     """Return the harmless part of a display bundle.
 
@@ -72,12 +72,12 @@ def sanitise_bundle(
         data: MIME type to content, as received.
         metadata: The bundle's metadata, as received.
         limits: The caps.
-        room: Bytes that this cell may still keep.
+        space: Bytes that this cell may still keep.
     """
     kept: dict[str, Json] = {}
     notices: list[Notice] = []
     size = 0
-    # Small and plain first, so that the text survives where the room ends.
+    # Small and plain first, so that the text survives where the space ends.
     for mime in sorted(map(str, data), key=lambda name: (name != "text/plain", name)):
         try:
             value, problems = _entry(mime, data.get(mime), limits)
@@ -93,7 +93,7 @@ def sanitise_bundle(
         if weight > limits.bundle_bytes:
             notices.append(_too_big(mime, weight, f"over the limit of {_mb(limits.bundle_bytes)}"))
             continue
-        if size + weight > room:
+        if size + weight > space:
             notices.append(_too_big(mime, weight, "the cell's outputs are full"))
             continue
         kept[mime] = value
@@ -136,7 +136,7 @@ def sanitise_error(
 
 
 def clean_json(value: object, depth: int = 0) -> Json:
-    """Return ``value`` as plain JSON; NaN and infinities become ``None``.
+    """Return ``value`` as plain JSON; NaN and infinities become None.
 
     Raises:
         ValueError: Not JSON, or nested deeper than 64.
@@ -156,7 +156,7 @@ def clean_json(value: object, depth: int = 0) -> Json:
 
 
 def _entry(mime: str, value: object, limits: OutputLimits) -> tuple[Json, tuple[Notice, ...]]:
-    """Return the harmless form of one entry, ``None`` where the type is not allowed."""
+    """Return the harmless form of one entry, or None if the type is not allowed."""
     if mime in _IMAGES:
         return _image(mime, _joined(value), limits), ()
     if mime == CHART_MIME:
@@ -168,8 +168,8 @@ def _entry(mime: str, value: object, limits: OutputLimits) -> tuple[Json, tuple[
         spec = _without_fetches(clean_json(value), gone, vega=mime != _PLOTLY)
         if gone:
             names = ", ".join(sorted(set(gone))[:5])
-            told = f"Content that a chart would load was removed: {names}."
-            return spec, (("remote_content", told),)
+            notice = f"Content that a chart would load was removed: {names}."
+            return spec, (("remote_content", notice),)
         return spec, ()
     if not mime.startswith("text/"):
         return None, ()

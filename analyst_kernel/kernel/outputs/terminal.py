@@ -1,7 +1,7 @@
 """A stream's text as a notebook shows it, kept within a cap while it arrives.
 
 Newline, carriage return and backspace move a cursor as on a terminal. Any chunking of the same
-characters gives the same text. Knows nothing of messages or outputs.
+characters gives the same text. Independent of messages and outputs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TextBuffer:
 
     @property
     def cut(self) -> bool:
-        """Whether characters were left out."""
+        """Return whether characters were left out."""
         return self.chars + len(self.line) > self.limit
 
     def feed(self, text: str) -> tuple[TextBuffer, bool]:
@@ -82,13 +82,13 @@ class TextBuffer:
         if not text:
             return replace(self, line=line, column=column)
         half = self.limit // 2
-        room = half - len(self.head)
-        rest = text[room:]
+        space = half - len(self.head)
+        rest = text[space:]
         keep = self.limit - half
         tail = rest[-keep:] if len(rest) >= keep else (self.tail + rest)[-keep:]
         return TextBuffer(
             limit=self.limit,
-            head=self.head + text[:room] if room else self.head,
+            head=self.head + text[:space] if space else self.head,
             tail=tail if rest else self.tail,
             chars=self.chars + len(text),
             lines=self.lines + text.count("\n"),
@@ -111,7 +111,7 @@ class TextBuffer:
 
 
 def cut_text(text: str, limit: int) -> tuple[str, str]:
-    """Cut a finished text to head and tail; returns the text and what was left out."""
+    """Cut a finished text to head and tail; return the text and what was left out."""
     if len(text) <= limit:
         return text, ""
     half = limit // 2

@@ -18,7 +18,7 @@ CHART_MIME = "application/vnd.analyst-kernel.chart.v1+json"
 READER = "_analyst_charts.figures"
 
 records: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
-"""Artist to what the caller gave; lives as long as the artist."""
+"""Artist to what the caller gave; kept as long as the artist."""
 
 problems: list[str] = []
 
@@ -51,7 +51,7 @@ def install(shell: Any, when_imported: Callable[[str, Callable[[Any], None]], No
 
 
 def chart_of(figure: Any) -> dict[str, Any] | None:
-    """Return a figure's typed data; whatever goes wrong, a chart that says so."""
+    """Return a figure's typed data; if that fails, a chart with the reason."""
     try:
         chart: dict[str, Any] | None = importlib.import_module(READER).read_figure(figure, records)
         return chart
@@ -113,14 +113,14 @@ def _note_boxes(result: Any, args: Any, keywords: Any) -> None:
     if not isinstance(given, (list, tuple)) or len(given) != len(result["medians"]):
         return
     per_box = {name: len(result[name]) // max(1, len(given)) for name in result}
-    for place, stats in enumerate(given):
-        median = result["medians"][place]
+    for position, stats in enumerate(given):
+        median = result["medians"][position]
         x, y = median.get_xdata(orig=False), median.get_ydata(orig=False)
         level = keywords.get("orientation") == "horizontal" or keywords.get("vert") is False
         parts = [
             part
             for name, count in per_box.items()
-            for part in result[name][place * count : (place + 1) * count]
+            for part in result[name][position * count : (position + 1) * count]
         ]
         kept = {key: stats[key] for key in stats if key not in ("fliers", "label")}
         records[median] = {

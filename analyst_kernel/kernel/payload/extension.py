@@ -31,7 +31,7 @@ FILES = {
         f"{CHARTS_INSIDE}.{name}": f"charts/{name}.py"
         for name in (
             "areas", "bars", "boxes", "figures", "grids", "legends", "lines", "panels", "points",
-            "scales", "sheet", "summary", "values", "wedges",
+            "scales", "sheet", "summary", "values",
         )
     },
 }  # fmt: skip
@@ -39,7 +39,7 @@ FILES = {
 
 
 def start(shell: Any, texts: dict[str, str], output_dir: str) -> None:
-    """Set a kernel up from the texts of :data:`FILES`; a second time only tells ``OUTPUT_DIR``.
+    """Set a kernel up from the texts of :data:`FILES`; a second time only set ``OUTPUT_DIR``.
 
     Args:
         shell: IPython's.
@@ -54,7 +54,7 @@ def start(shell: Any, texts: dict[str, str], output_dir: str) -> None:
         exec(compile(texts[SETUP], f"<{SETUP}>", "exec"), known.__dict__)  # noqa: S102 - our own source
         sys.modules[SETUP] = known
         known.__dict__["set_up"](shell, texts)
-    known.__dict__["tell_place"](shell, output_dir)
+    known.__dict__["set_output_dir"](shell, output_dir)
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -68,12 +68,12 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def output_folder(shell: Any) -> str:
-    """Return the absolute path of ``OUTPUT_DIR``: as the kernel was told, else by its notebook."""
+    """Return the absolute path of ``OUTPUT_DIR``: as it was set, else by the notebook."""
     known = shell.user_ns.get("OUTPUT_DIR")
-    told = os.fspath(known) if isinstance(known, os.PathLike) else ""
-    told = told or os.environ.get("ANALYST_OUTPUT_DIR", "")
-    if told:
-        return os.path.abspath(told)
+    given = os.fspath(known) if isinstance(known, os.PathLike) else ""
+    given = given or os.environ.get("ANALYST_OUTPUT_DIR", "")
+    if given:
+        return os.path.abspath(given)
     notebook = os.environ.get("JPY_SESSION_NAME", "")
     stem = os.path.splitext(os.path.basename(notebook))[0]
     if not notebook.endswith(".ipynb") or not stem:

@@ -33,12 +33,12 @@ def _called(kind: type) -> str:
 
 
 def _one_of(kind: type, kinds: tuple[type, ...]) -> bool:
-    """Say whether a class is one of those, by identity alone."""
+    """Return whether a class is one of those, by identity alone."""
     return any(kind is known for known in kinds)
 
 
 def _is(value: Any, module: str, name: str) -> bool:
-    """Say whether the value's class is, or inherits from, a library's class; imports nothing."""
+    """Return whether the value's class is, or inherits from, a library's class; imports nothing."""
     library = sys.modules.get(module)
     known = library.__dict__.get(name) if library is not None else None
     return isinstance(known, type) and known in type.__dict__["__mro__"].__get__(type(value))
@@ -87,7 +87,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def describe(name: str, value: Any) -> dict[str, Any] | None:
-    """Describe one variable, or return ``None`` where it is not worth a line."""
+    """Describe one variable, or return None if it is not worth a line."""
     kind = type(value)
     entry: dict[str, Any] = {"name": name, "type": _called(kind)}
     if _is(value, "pandas", "DataFrame"):
@@ -140,7 +140,7 @@ def listing(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[dict[str,
     """List a namespace's variables, the last assigned first, at most 50."""
     now = next(_clock)
     candidates = []
-    for place, (name, value) in enumerate(list(namespace.items())):
+    for position, (name, value) in enumerate(list(namespace.items())):
         if type(name) is not str or name[:1] == "_" or name in _HIDDEN:
             continue
         kind = type(value)
@@ -152,12 +152,12 @@ def listing(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[dict[str,
         known = _seen.get(name)
         stamp = known[1] if known is not None and known[0] == mark else now
         _seen[name] = (mark, stamp)
-        candidates.append((stamp, place, name, value))
+        candidates.append((stamp, position, name, value))
     for gone in set(_seen) - namespace.keys():
         del _seen[gone]
     candidates.sort(key=lambda item: item[:2], reverse=True)
     found: list[dict[str, Any]] = []
-    for _stamp, _place, name, value in candidates:
+    for _stamp, _position, name, value in candidates:
         try:
             entry = describe(name, value)
         except Exception:  # noqa: BLE001 - nothing may reach the cell
@@ -176,7 +176,7 @@ class Frames:
         self.shell = shell
 
     def __repr__(self) -> str:
-        """Say nothing: only the MIME bundle counts."""
+        """Return nothing: only the MIME bundle counts."""
         return ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

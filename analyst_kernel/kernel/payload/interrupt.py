@@ -25,7 +25,7 @@ _taken_back: list[Callable[[], None]] = []
 
 
 def install() -> None:
-    """Have the main thread woken after each interrupt; called there."""
+    """Wake the main thread after each interrupt; called in that thread."""
     from ipykernel.kernelbase import Kernel
 
     kind: Any = Kernel

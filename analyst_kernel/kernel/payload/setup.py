@@ -68,7 +68,7 @@ class _Loader:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: Any) -> None:
-        """Execute the module, put the real loader back, then tell those who wait."""
+        """Execute the module, put the real loader back, then run the callbacks."""
         self.loader.exec_module(module)
         module.__loader__ = module.__spec__.loader = self.loader
         for callback in _waiting.pop(module.__name__, []):
@@ -153,7 +153,7 @@ def _on_altair(altair: Any) -> None:
 
 
 def _for_lab(shown: Any) -> Any:
-    """Name a specification as notebooks know it: they draw version 5, and no newer name."""
+    """Name a specification as notebooks expect it: they draw version 5, and no newer name."""
     if isinstance(shown, tuple):
         return (_for_lab(shown[0]), *shown[1:])
     bundle = {}
@@ -223,7 +223,7 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
     if sent.get(CAPTURE):
         try:
             importlib.import_module(CAPTURE).install(shell, when_imported)
-        except Exception as error:  # noqa: BLE001 - told, never raised
+        except Exception as error:  # noqa: BLE001 - reported, never raised
             _problems.append(f"chart capture: {type(error).__name__}: {error}"[:300])
 
 
@@ -239,7 +239,7 @@ def retire() -> None:
         sys.modules.pop(name, None)
 
 
-def tell_place(shell: Any, output_dir: str) -> None:
+def set_output_dir(shell: Any, output_dir: str) -> None:
     """Give the code ``OUTPUT_DIR`` and its environment; may be called again.
 
     Args:
@@ -260,7 +260,7 @@ class Facts:
     """What the kernel is, for one ``user_expressions`` reply."""
 
     def __repr__(self) -> str:
-        """Say nothing: only the MIME bundle counts."""
+        """Return nothing: only the MIME bundle counts."""
         return ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Runs inside the kernel: a flood of prints ends there, not in the memory of those who read it.
 
 Of what one cell prints, the first ``HEAD`` characters go out as they come. Of the rest the last
-``TAIL`` are kept and go out when the cell ends, after a line that says how much lies between; its
+``TAIL`` are kept and go out when the cell ends, after a line with how much lies between; its
 message carries the numbers, for a reader that counts. Standard library only; never imported here.
 """
 
@@ -24,14 +24,16 @@ PER_SECOND = 1_000_000
 """Characters that a second gives back when the output is cleared: animations may go on for ever."""
 
 OMITTED = "analyst_kernel_omitted"
-"""The metadata of the message that says what is missing: ``{"lines": int, "chars": int}``."""
+"""The metadata of the message about what is missing: ``{"lines": int, "chars": int}``."""
 
 
-class Meter:
-    """Counts what is written to one of ipykernel's streams, and holds back what is too much."""
+class StreamMeter:
+    """Counts what is written to one of ipykernel's streams, and holds back the excess.
+
+    It takes the place of the stream's ``write``.
+    """
 
     def __init__(self, stream: Any) -> None:
-        """Take the place of the stream's ``write``."""
         self.stream = stream
         self._write: Callable[[str], Any] = stream.write
         self._lock = threading.RLock()
@@ -53,14 +55,14 @@ class Meter:
         if os.getpid() != self._pid or type(text) is not str:
             return self._write(text)
         with self._lock:
-            room = HEAD - self._sent
-            if len(text) <= room:
+            space = HEAD - self._sent
+            if len(text) <= space:
                 self._sent += len(text)
                 return self._write(text)
-            if room:
+            if space:
                 self._sent = HEAD
-                self._write(text[:room])
-            self._hold(text[room:])
+                self._write(text[:space])
+            self._hold(text[space:])
         return len(text)
 
     def _hold(self, text: str) -> None:
@@ -89,30 +91,30 @@ class Meter:
             self._sent, self._since = max(0, self._sent - back), now
 
     def release(self) -> None:
-        """Publish what is held, after a line that says what is missing before it."""
+        """Publish what is held, after a line on what is missing before it."""
         with self._lock:
             kept, lines, chars = "".join(self._kept), self._lines, self._chars
             self._kept, self._held, self._lines, self._chars = [], 0, 0, 0
             if chars:
-                self._say(lines, chars)
+                self._report(lines, chars)
             if kept:
                 self._write(kept)
 
-    def _say(self, lines: int, chars: int) -> None:
+    def _report(self, lines: int, chars: int) -> None:
         gone = f"{lines:,} lines" if lines > 1 else f"{chars:,} characters"
-        told = f"\n… {gone} omitted …\n"
+        line = f"\n… {gone} omitted …\n"
         stream = self.stream
         try:
             stream.flush()
             message = stream.session.msg(
                 "stream",
-                {"name": stream.name, "text": told},
+                {"name": stream.name, "text": line},
                 parent=stream.parent_header,
                 metadata={OMITTED: {"lines": lines, "chars": chars}},
             )
             stream.session.send(stream.pub_thread, message, ident=stream.topic)
-        except Exception:  # noqa: BLE001 - another ipykernel; the line says it in any case
-            self._write(told)
+        except Exception:  # noqa: BLE001 - a different ipykernel; the line is written in any case
+            self._write(line)
 
     def remove(self) -> None:
         """Give the stream its own ``write`` back."""
@@ -121,12 +123,12 @@ class Meter:
             del self.stream.write
 
 
-_meters: dict[str, Meter] = {}
+_meters: dict[str, StreamMeter] = {}
 _taken_back: list[Callable[[], None]] = []
 
 
 def install(shell: Any) -> None:
-    """Meter the streams of each cell that ``shell`` (IPython's) runs."""
+    """StreamMeter the streams of each cell that ``shell`` (IPython's) runs."""
 
     def begin() -> None:
         for name in ("stdout", "stderr"):
@@ -135,7 +137,7 @@ def install(shell: Any) -> None:
             if meter is None or meter.stream is not stream:
                 if not hasattr(stream, "pub_thread"):
                     continue  # not ipykernel's: the user redirected it
-                meter = _meters[name] = Meter(stream)
+                meter = _meters[name] = StreamMeter(stream)
             meter.begin()
 
     def end() -> None:

@@ -35,7 +35,6 @@ def answer_source(answer: Answer, status: str) -> str:
 
 
 def _shifted(answer: Answer) -> tuple[NumberProof, ...]:
-    """Return the proofs with offsets into the stripped text."""
     cut = len(answer.text) - len(answer.text.lstrip("\n"))
     moved = ({"start": n.start - cut, "end": n.end - cut} for n in answer.numbers)
     return tuple(n.model_copy(update=by) for n, by in zip(answer.numbers, moved, strict=True))

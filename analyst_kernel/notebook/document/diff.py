@@ -15,8 +15,8 @@ what to do there    :class:`CellEdit` insert, update,      ``Step`` in
 ==================  =====================================  ===========================
 
 An operation is applied to any version of a notebook. A change holds for exactly the version that it
-was made from: whoever has the notebook open checks that first, by :func:`planned_edits` or, in a
-browser, by the same rule in ``write-plan.ts``.
+was made from. That is checked where the notebook is open: in a live room by :func:`planned_edits`,
+in a browser by the same rule in ``write-plan.ts``.
 """
 
 from __future__ import annotations

@@ -139,7 +139,6 @@ def zones(text: str) -> list[Zone]:
 
 
 def _line_zones(line: str, offset: int) -> list[Zone]:
-    """Cut one line outside of fences."""
     table = "|" in line
     quiet_line = table or line.startswith(("    ", "\t"))
     spans: list[Zone] = []

@@ -112,7 +112,7 @@ async def clean_checked(
 
 def read(path: Path) -> Document:
     """Return the document in a file; raises ``NotebookError``."""
-    return read_during_save(Path(os.path.realpath(path)), path.name)[0]
+    return read_during_save(path)[0]
 
 
 def render(document: Document) -> str:
@@ -149,7 +149,6 @@ def page(document: Document, title: str) -> str:
 
 
 def _harmless(cell: Cell) -> Cell:
-    """Return the cell with sanitised HTML outputs."""
     if cell["cell_type"] != "code":
         return cell
 

@@ -46,7 +46,7 @@ class DiskWriter:
             return None
         if base is not None and now == base.stamp:
             return base
-        return NotebookVersion(*read_during_save(target, self.path.name))
+        return NotebookVersion(*read_during_save(self.path))
 
     async def write(self, document: Document, base: NotebookVersion | None) -> Written:
         """Replace the file, if it is still the version that ``base`` was."""
@@ -74,7 +74,7 @@ class DiskWriter:
             now = files.stamp_of(target)
             if now is None or now == self._seen:
                 return None
-            document, self._seen = read_during_save(target, self.path.name)
+            document, self._seen = read_during_save(self.path)
             return document
 
         return await asyncio.to_thread(look)
@@ -97,9 +97,7 @@ class DiskWriter:
         return Path(os.path.realpath(self.path))
 
 
-def read_during_save(
-    path: Path, name: str, *, seconds: float = _SECONDS
-) -> tuple[Document, files.FileStamp]:
+def read_during_save(path: Path, *, seconds: float = _SECONDS) -> tuple[Document, files.FileStamp]:
     """Return a notebook and the stamp that belongs to it, though Jupyter may be saving it; blocks.
 
     Jupyter writes over the file and holds a copy, ``.~NAME``, until it is done. A file that is not
@@ -108,13 +106,13 @@ def read_during_save(
     ``NAME.invalid``.
 
     Args:
-        path: The file itself, not a link to it.
-        name: The name in an error.
+        path: The file or a link to it, as errors name it.
         seconds: How long a save may take.
 
     Raises:
         NotebookError: It cannot be read, or is not a valid notebook of version 4.
     """
+    name, path = path.name, Path(os.path.realpath(path))
     until = time.monotonic() + seconds
     while True:
         text, stamp = files.read_text(path)

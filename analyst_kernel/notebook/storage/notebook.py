@@ -63,7 +63,6 @@ class StoredNotebook:
         writer: Writer,
         store: OperationStore | None = None,
     ) -> None:
-        """Use :meth:`create` or :meth:`open` instead."""
         self._document = document
         self._base: NotebookVersion | None = base
         self._writer = writer
@@ -300,7 +299,7 @@ class StoredNotebook:
         await self._write_soon()
 
     async def flush(self) -> None:
-        """Drop pending operations that were saved, and write those that nobody is about to save.
+        """Drop pending operations that were saved, and write those that no browser will save.
 
         Raises:
             NotebookError: It cannot be read or written.

@@ -32,11 +32,9 @@ class PendingOperations:
         self.add(operations)
 
     def __iter__(self) -> Iterator[Operation]:
-        """Iterate over the operations in the order to apply."""
         return iter(tuple(self._held.values()))
 
     def __len__(self) -> int:
-        """Return the number of operations."""
         return len(self._held)
 
     def add(self, operations: Iterable[Operation]) -> None:

@@ -102,7 +102,7 @@ async def verify(
         NotebookError: The notebook cannot be read.
     """
     place = notebook_path(path)
-    document, _ = await asyncio.to_thread(_read, place)
+    document, _ = await asyncio.to_thread(read_during_save, place)
     folders = folders_of(document, place)
     return await verify_document(document, execute=execute, on_check=on_check, folders=folders)
 
@@ -125,18 +125,18 @@ async def verify_document(
     """
     since = _created(document)
     checks: list[CellCheck] = []
-    died = False
+    kernel_gone = False
     for cell in document["cells"]:
         if cell["cell_type"] != "code":
             continue
         name = CellId(cell["id"])
-        if died:
+        if kernel_gone:
             check = CellCheck(name, "error", "The kernel died in an earlier cell.")
         elif reason := _skip_reason(cell):
             check = CellCheck(name, "skipped", reason)
         else:
             execution = await execute(cell["source"])
-            died = execution.kernel_died
+            kernel_gone = execution.kernel_died
             check = _judged(cell, execution, since, folders)
         checks.append(check)
         if on_check is not None:
@@ -208,7 +208,7 @@ def _store(path: Path, report: VerifyReport) -> None:
     values: dict[str, Any] = {"verified": record_of(report)}
     target = Path(os.path.realpath(path))
     while True:
-        document, stamp = _read(path)
+        document, stamp = read_during_save(path)
         if "version" not in notes(document):
             values["version"] = 1
         text = Renderer().render(apply(document, SetNotebook(values)))
@@ -217,10 +217,6 @@ def _store(path: Path, report: VerifyReport) -> None:
         except files.FileChanged:
             continue
         return
-
-
-def _read(path: Path) -> tuple[Document, files.FileStamp]:
-    return read_during_save(Path(os.path.realpath(path)), path.name)
 
 
 def _skip_reason(cell: Cell) -> str:

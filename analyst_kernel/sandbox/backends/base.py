@@ -1,8 +1,7 @@
-"""What every construction of a sandbox offers to the provisioner: start a kernel, probed and held.
+"""What every sandbox backend offers to the provisioner: start a kernel, probed and held.
 
-The seam between the provisioner and the forms (``exec_form`` here; the zygote beside it). A form
-starts a process, lets it probe itself and hands over the raw results; the provisioner judges them
-and either releases the process or kills it.
+A backend starts a process, lets it probe itself and returns the raw results. The provisioner judges
+them, and either releases the process or kills it.
 """
 
 from __future__ import annotations
@@ -11,25 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from analyst_kernel.sandbox.policy import FormName, Policy
+from analyst_kernel.sandbox.policy import BackendName, SandboxPolicy
 
 
 @dataclass(frozen=True)
 class Launch:
-    """Everything a form needs to start one kernel.
+    """Everything a backend needs to start one kernel.
 
     Attributes:
-        policy: What the kernel may reach; its ``form`` is the form's own.
+        policy: What the kernel may reach; it names this backend.
         python: The kernel's interpreter, absolute.
         environment: The scrubbed environment, complete.
         plan: For ``probe.run``, JSON.
         connection: Connection info as ``load_connection_info`` takes it, JSON; no file exists.
         log: A host file for what the kernel writes before its streams are captured.
         timeout: Seconds until the kernel must have answered.
-        cgroup: Whether the form may put it into a control group ahead.
+        cgroup: Whether the backend may put it into a control group ahead.
     """
 
-    policy: Policy
+    policy: SandboxPolicy
     python: str
     environment: Mapping[str, str]
     plan: Mapping[str, Any]
@@ -40,7 +39,7 @@ class Launch:
 
 
 class Process(Protocol):
-    """One started kernel, as the host sees it. Methods may be called from any thread."""
+    """One started kernel, seen from outside. Methods may be called from any thread."""
 
     @property
     def pid(self) -> int:
@@ -49,57 +48,59 @@ class Process(Protocol):
 
     @property
     def results(self) -> Any:
-        """What the probe said, unchecked (see ``report.read_results``)."""
+        """What the probe reported, unchecked (see ``report.read_results``)."""
         ...
 
     async def release(self) -> None:
-        """Say go after the results were judged; returns when the kernel listens.
+        """Let the kernel go after its results were judged; return when it listens.
 
-        Raises :class:`LaunchFailed`.
+        Raises:
+            LaunchFailed: The kernel ended first.
         """
         ...
 
     def poll(self) -> int | None:
-        """``None`` while it lives, else its exit code (negative: the signal)."""
+        """Return None while it runs, else its exit code (negative for a signal)."""
         ...
 
     async def wait(self) -> int:
-        """Wait for the end; returns the exit code."""
+        """Wait for the end; return the exit code."""
         ...
 
     def terminate(self) -> None:
-        """Ask for the end, of the kernel and all its descendants; harmless when it ended."""
+        """Ask for the end, of the kernel and all its descendants. Idempotent."""
         ...
 
     def kill(self) -> None:
-        """Force the end, of the kernel and all its descendants; harmless when it ended."""
+        """Force the end, of the kernel and all its descendants. Idempotent."""
         ...
 
     def close(self) -> None:
-        """Release descriptors, after the end; harmless when done."""
+        """Release descriptors, after the end. Idempotent."""
         ...
 
 
-class Form(Protocol):
-    """One construction of a sandbox."""
+class Backend(Protocol):
+    """One way to enclose a kernel."""
 
     @property
-    def name(self) -> FormName:
+    def name(self) -> BackendName:
         """Its name in policies and reports."""
         ...
 
     async def launch(self, launch: Launch) -> Process:
         """Start a kernel and let it probe itself; nothing else has run in it on return.
 
-        Raises :class:`FormUnavailable` where this machine does not allow the construction,
-        :class:`FormSkipped` where the next form has to serve this launch, and
-        :class:`LaunchFailed` where this one kernel did not start.
+        Raises:
+            BackendUnavailable: This machine does not allow this backend.
+            BackendSkipped: The next backend has to serve this launch.
+            LaunchFailed: This one kernel did not start.
         """
         ...
 
 
-class FormUnavailable(RuntimeError):
-    """This machine does not allow a construction.
+class BackendUnavailable(RuntimeError):
+    """This machine does not allow a backend.
 
     Attributes:
         what: What was found when it was tried.
@@ -107,51 +108,23 @@ class FormUnavailable(RuntimeError):
     """
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        """Keep both sentences; ``str()`` joins them."""
         super().__init__(f"{what} {remedy}".strip())
         self.what = what
         self.remedy = remedy
 
 
-class FormSkipped(RuntimeError):
-    """A construction works here, but not for this one launch; the next one may."""
-
-
-class GrantFailed(RuntimeError):
-    """Data could not be added to a running kernel; nothing of its state is lost.
-
-    A restart shows it, after which the analysis's cells have to be run again.
-    """
+class BackendSkipped(RuntimeError):
+    """A backend works here, but not for this one launch; the next one may."""
 
 
 @runtime_checkable
-class Growing(Protocol):
+class AcceptsGrants(Protocol):
     """A :class:`Process` to which data can be added while it runs."""
 
-    async def grant(self, policy: Policy) -> None:
+    async def grant(self, policy: SandboxPolicy) -> None:
         """Show the grants of ``policy`` that it lacks; raises :class:`GrantFailed`."""
         ...
 
     def refresh(self) -> list[str]:
-        """Show granted files that were replaced as they are now; returns those still stale."""
+        """Show granted files that were replaced as they are now; return those still stale."""
         ...
-
-
-class LaunchFailed(RuntimeError):
-    """A kernel did not start although its construction works here."""
-
-
-class SandboxUnavailable(RuntimeError):
-    """No construction here reaches the required level, or a kernel broke its promise.
-
-    Nothing generated has run. Named apart from the core's ``SandboxError``, which imports nothing
-    of this package, but with the same exit code.
-    """
-
-    exit_code = 4
-
-    def __init__(self, what: str, remedy: str = "") -> None:
-        """Keep both sentences; ``str()`` joins them."""
-        super().__init__(f"{what} {remedy}".strip())
-        self.what = what
-        self.remedy = remedy

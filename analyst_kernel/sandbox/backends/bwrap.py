@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.policy import (
     PROC_MASKED,
     PROC_MASKED_FOLDERS,
     PROC_READ_ONLY,
-    Policy,
-    PolicyError,
+    SandboxPolicy,
     within,
 )
 
@@ -29,7 +29,7 @@ NAMESPACES = (
 
 
 def bwrap_argv(
-    policy: Policy,
+    policy: SandboxPolicy,
     command: Sequence[str],
     *,
     bwrap: str = "bwrap",
@@ -42,7 +42,7 @@ def bwrap_argv(
     """Return the argument vector that runs ``command`` enclosed.
 
     Args:
-        policy: Its form must be ``bubblewrap``.
+        policy: What may be reached; its backend must be ``bubblewrap``.
         command: What runs inside; its first word an absolute path.
         bwrap: The program.
         links: ``(target, path)`` of top-level links to make.
@@ -53,10 +53,10 @@ def bwrap_argv(
         is_folder: Asked about hidden entries.
 
     Raises:
-        PolicyError: The policy is for another form, or the command is no program.
+        PolicyError: The policy is for a different backend, or the command is no program.
     """
-    if policy.form != "bubblewrap":
-        raise PolicyError(f"bubblewrap cannot enforce the form {policy.form!r}")
+    if policy.backend != "bubblewrap":
+        raise PolicyError(f"bubblewrap cannot enforce the form {policy.backend!r}")
     if not command or not command[0].startswith("/"):
         raise PolicyError("the command must begin with an absolute path")
     argv = [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
@@ -87,7 +87,7 @@ def _mask(path: str) -> list[str]:
     return ["--ro-bind", "/dev/null", path]
 
 
-def _devices_and_proc(policy: Policy, exists: Callable[[str], bool]) -> list[str]:
+def _devices_and_proc(policy: SandboxPolicy, exists: Callable[[str], bool]) -> list[str]:
     size = str(policy.limits.tmp_bytes)
     argv = ["--dev", "/dev", "--proc", "/proc"]
     for path in PRIVATE:
@@ -104,8 +104,8 @@ def _devices_and_proc(policy: Policy, exists: Callable[[str], bool]) -> list[str
     return argv
 
 
-def _covers(policy: Policy) -> list[str]:
-    """Folders in the private /tmp that lead to shown paths: read-only, lest a write vanishes."""
+def _covers(policy: SandboxPolicy) -> list[str]:
+    """Return folders in the private /tmp that lead to shown paths: read-only, or writes vanish."""
     shown = (*policy.grants, *policy.system, policy.output_dir, policy.runtime_dir)
     found: set[str] = set()
     for path in (*shown, policy.workdir):
@@ -116,8 +116,8 @@ def _covers(policy: Policy) -> list[str]:
     return sorted(path for path in found if path not in shown)
 
 
-def _shown(policy: Policy) -> list[str]:
-    """Binds, outer folders first, so that a nested one is not covered by its parent."""
+def _shown(policy: SandboxPolicy) -> list[str]:
+    """Return binds, outer folders first, so that no parent covers a nested one."""
     binds = dict.fromkeys((*policy.system, *policy.grants), "--ro-bind")
     binds[policy.runtime_dir] = "--bind"
     binds[policy.output_dir] = "--bind"

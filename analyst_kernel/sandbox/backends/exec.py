@@ -1,7 +1,7 @@
-"""The forms that start one interpreter per kernel: bubblewrap, Landlock alone, limits, none.
+"""The backends that start one interpreter per kernel: bubblewrap, Landlock alone, limits, none.
 
-The same steps for each: launcher, entry, probe, verdict, kernel. They differ in what stands around
-the launcher and in what it gives up.
+The steps are the same for each: launcher, entry, probe, verdict, kernel. They differ in what
+encloses the launcher and in the rights that it gives up.
 """
 
 from __future__ import annotations
@@ -18,38 +18,39 @@ import tempfile
 from dataclasses import asdict
 from typing import IO, Any
 
+from analyst_kernel.protocol.errors import LaunchFailed
 from analyst_kernel.sandbox import paths, spawn
-from analyst_kernel.sandbox.backends.base import FormUnavailable, Launch, LaunchFailed
+from analyst_kernel.sandbox.backends.base import BackendUnavailable, Launch
 from analyst_kernel.sandbox.backends.bwrap import NAMESPACES, bwrap_argv
 from analyst_kernel.sandbox.inside.channel import Channel, ChannelClosed
 from analyst_kernel.sandbox.inside.launcher import REFUSED
 from analyst_kernel.sandbox.linux import landlock, seccomp
 from analyst_kernel.sandbox.linux.syscall_numbers import machine
-from analyst_kernel.sandbox.policy import FormName
+from analyst_kernel.sandbox.policy import BackendName
 
 INSTALL = "Install bubblewrap (for example: apt install bubblewrap)."
 ALLOW = (
     "Allow unprivileged user namespaces for bwrap: on Ubuntu an AppArmor profile with 'userns,', "
     "in a container a seccomp profile that allows them."
 )
+_TAIL = 2000
 NO_LANDLOCK = "Linux 5.13 or later with Landlock switched on (boot option lsm=landlock,...) has it."
 
 
-class ExecForm:
-    """Start kernels by fork and exec."""
+class ExecBackend:
+    """Starts kernels by fork and exec; ``bwrap`` is the program or its path, empty for never."""
 
-    def __init__(self, name: FormName, *, bwrap: str = "bwrap") -> None:
-        """Make the form ``name``; ``bwrap`` is the program or its path, empty for never."""
+    def __init__(self, name: BackendName, *, bwrap: str = "bwrap") -> None:
         self._name = name
         self._bwrap = bwrap
 
     @property
-    def name(self) -> FormName:
+    def name(self) -> BackendName:
         """Its name in policies and reports."""
         return self._name
 
     async def launch(self, launch: Launch) -> ExecProcess:
-        """Start a kernel and let it probe itself (see :class:`~.forms.Form`)."""
+        """Start a kernel and let it probe itself (see :class:`~.backends.Backend`)."""
         self._require_parts()
         ours, theirs = socket.socketpair()
         channel = Channel(ours)
@@ -88,7 +89,7 @@ class ExecForm:
     def argv(
         self, launch: Launch, policy_fd: int, channel_fd: int, filter_fd: int | None = None
     ) -> list[str]:
-        """The whole command line of one kernel."""
+        """Return the whole command line of one kernel."""
         folder = paths.own_folder()
         python = launch.python
         command = [
@@ -112,31 +113,33 @@ class ExecForm:
         )
 
     def _require_parts(self) -> None:
-        """Raise :class:`FormUnavailable` for what can be known without trying."""
+        """Raise :class:`BackendUnavailable` for what can be known without trying."""
         if self._name == "bubblewrap":
             if not sys.platform.startswith("linux"):
-                raise FormUnavailable("Namespaces exist on Linux only.")
+                raise BackendUnavailable("Namespaces exist on Linux only.")
             if not self._bwrap or shutil.which(self._bwrap) is None:
-                raise FormUnavailable("bubblewrap is not installed.", INSTALL)
+                raise BackendUnavailable("bubblewrap is not installed.", INSTALL)
         if self._name in ("bubblewrap", "landlock") and not seccomp.available():
-            raise FormUnavailable("There is no seccomp filter for this processor.")
+            raise BackendUnavailable("There is no seccomp filter for this processor.")
         if self._name == "landlock" and landlock.abi() < 1:
-            raise FormUnavailable("This kernel has no Landlock.", NO_LANDLOCK)
+            raise BackendUnavailable("This kernel has no Landlock.", NO_LANDLOCK)
 
-    def _failure(self, launch: Launch, code: int, said: str) -> FormUnavailable | LaunchFailed:
-        """What a kernel that never answered means, found by a second, smaller try."""
-        words = _tail(launch.log) or said
+    def _failure(self, launch: Launch, code: int, reason: str) -> BackendUnavailable | LaunchFailed:
+        """Return what a kernel that never answered means, found by a second, smaller try."""
+        words = spawn.log_tail(launch.log, _TAIL) or reason
         if self._name == "bubblewrap":
             refused = namespaces_refused(self._bwrap)
             if refused:
-                return FormUnavailable(f"bubblewrap cannot make namespaces here: {refused}", ALLOW)
+                return BackendUnavailable(
+                    f"bubblewrap cannot make namespaces here: {refused}", ALLOW
+                )
         if code == REFUSED:
-            return FormUnavailable(f"{words[:1].upper()}{words[1:]}.")
+            return BackendUnavailable(f"{words[:1].upper()}{words[1:]}.")
         return LaunchFailed(f"The kernel ended with code {code} before it was probed: {words}")
 
 
 def namespaces_refused(bwrap: str) -> str:
-    """Why bubblewrap cannot make its namespaces here; empty when it can. Tried, not inferred."""
+    """Return why bubblewrap cannot make its namespaces here, found by trying; empty if it can."""
     argv = [bwrap, *NAMESPACES, "--cap-drop", "ALL", "--ro-bind", "/", "/", "--", "/bin/true"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
@@ -146,35 +149,23 @@ def namespaces_refused(bwrap: str) -> str:
 
 
 def _unnamed(content: bytes) -> IO[bytes]:
-    """A file without a name, at its beginning, readable through its descriptor alone."""
+    """Return an open file without a name, which only its descriptor leads to."""
     stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     stream.write(content)
     stream.seek(0)
     return stream
 
 
-def _tail(path: str, most: int = 2000) -> str:
-    """The last words of a log, one line."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - most))
-            return " ".join(stream.read().decode(errors="replace").split())
-    except OSError:
-        return ""
-
-
 class ExecProcess:
     """A kernel whose outermost process is our child."""
 
     def __init__(self, process: subprocess.Popen[bytes], channel: Channel, launch: Launch) -> None:
-        """Own ``process`` and ``channel``."""
         self._process = process
         self._channel = channel
         self._launch = launch
         self._results: Any = None
         # Killing a supervisor outright would orphan what it watches over.
-        self._supervised = launch.policy.form in ("landlock", "limits")
+        self._supervised = launch.policy.backend in ("landlock", "limits")
 
     @property
     def pid(self) -> int:
@@ -183,17 +174,17 @@ class ExecProcess:
 
     @property
     def results(self) -> Any:
-        """What the probe said, unchecked."""
+        """What the probe reported, unchecked."""
         return self._results
 
     async def probe(self) -> None:
-        """Let the kernel try the ways out; raises ``ChannelClosed``."""
+        """Let the kernel try the ways out; raise ``ChannelClosed`` if it ends."""
         timeout = self._launch.timeout
 
         def ask() -> Any:
             self._channel.receive(timeout)
             policy = self._launch.policy
-            limited = policy.form != "none"
+            limited = policy.backend != "none"
             self._channel.send(
                 {
                     "plan": dict(self._launch.plan),
@@ -201,7 +192,7 @@ class ExecProcess:
                     "output_dir": policy.output_dir,
                     "encloses": policy.isolates,
                     "limits": asdict(policy.limits) if limited else None,
-                    "base_tasks": 0 if policy.form == "bubblewrap" else None,
+                    "base_tasks": 0 if policy.backend == "bubblewrap" else None,
                 }
             )
             return self._channel.receive(timeout).get("results")
@@ -209,7 +200,7 @@ class ExecProcess:
         self._results = await asyncio.to_thread(ask)
 
     async def release(self) -> None:
-        """Say go; returns when the kernel has bound its sockets."""
+        """Let the kernel go; return when it has bound its sockets."""
 
         def go() -> None:
             self._channel.send({"go": True})
@@ -219,25 +210,26 @@ class ExecProcess:
             await asyncio.to_thread(go)
         except ChannelClosed as error:
             code = await self.end()
-            said = f"The kernel ended with code {code} at its start: {_tail(self._launch.log)}"
-            raise LaunchFailed(said) from error
+            words = spawn.log_tail(self._launch.log, _TAIL)
+            what = f"The kernel ended with code {code} at its start: {words}"
+            raise LaunchFailed(what) from error
         except BaseException:
             self.kill()
             raise
         self._channel.close()
 
     def poll(self) -> int | None:
-        """``None`` while it lives, else its exit code."""
+        """Return None while it runs, else its exit code."""
         return self._process.poll()
 
     async def wait(self) -> int:
-        """Wait for the end; returns the exit code."""
+        """Wait for the end; return the exit code."""
         while (code := self._process.poll()) is None:
             await _ended(self._process.pid)
         return code
 
     async def end(self) -> int:
-        """Kill and wait; returns the exit code."""
+        """Kill and wait; return the exit code."""
         if self.poll() is None:
             self.kill()
         code = await self.wait()
@@ -263,27 +255,14 @@ class ExecProcess:
         self._channel.close()
 
 
-def _settle(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
-
-
 async def _ended(pid: int) -> None:
-    """Return when ``pid`` has ended, or after a moment where that cannot be watched."""
+    """Return when ``pid`` has ended, or after a moment if that cannot be watched."""
     try:
         fd = os.pidfd_open(pid)
     except (AttributeError, OSError):
         await asyncio.sleep(0.05)
         return
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
     try:
-        loop.add_reader(fd, _settle, over)
-        try:
-            await over
-        finally:
-            loop.remove_reader(fd)
-    except NotImplementedError:
-        await asyncio.sleep(0.05)
+        await spawn.readable(fd)
     finally:
         os.close(fd)

@@ -1,7 +1,7 @@
-"""The form ``limits`` where Unix sockets between kernel and server cannot be assumed (Windows).
+"""The backend ``limits`` for platforms without Unix sockets between kernel and server (Windows).
 
 A plain kernel over TCP with a scrubbed environment, ended by the watchdog when it takes too much.
-It isolates nothing, is probed for nothing, and its report says so.
+It isolates nothing, its probe tries nothing, and its report states that.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import os
 import subprocess
 from typing import Any
 
+from analyst_kernel.protocol.errors import LaunchFailed
 from analyst_kernel.sandbox import spawn
-from analyst_kernel.sandbox.backends.base import Launch, LaunchFailed
-from analyst_kernel.sandbox.policy import FormName
+from analyst_kernel.sandbox.backends.base import Launch
+from analyst_kernel.sandbox.policy import BackendName
 
 _OUTPUT_DIR = (
     "import os, pathlib; OUTPUT_DIR = pathlib.Path(os.environ['ANALYST_OUTPUT_DIR']); "
@@ -22,11 +23,11 @@ _OUTPUT_DIR = (
 )
 
 
-class TcpForm:
-    """Start kernels as any Jupyter server would, without its environment."""
+class TcpBackend:
+    """Starts kernels as any Jupyter server would, without its environment."""
 
     @property
-    def name(self) -> FormName:
+    def name(self) -> BackendName:
         """Its name in policies and reports."""
         return "limits"
 
@@ -56,7 +57,6 @@ class TcpProcess:
     """A kernel that is our child."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        """Own ``process``."""
         self._process = process
 
     @property
@@ -70,14 +70,14 @@ class TcpProcess:
         return [{"name": "environment", "closed": True, "detail": "scrubbed by the server"}]
 
     async def release(self) -> None:
-        """It was never held."""
+        """Do nothing: it was never held."""
 
     def poll(self) -> int | None:
-        """``None`` while it lives, else its exit code."""
+        """Return None while it runs, else its exit code."""
         return self._process.poll()
 
     async def wait(self) -> int:
-        """Wait for the end; returns the exit code."""
+        """Wait for the end; return the exit code."""
         while (code := self._process.poll()) is None:  # noqa: ASYNC110 - no handle to wait on
             await asyncio.sleep(0.05)
         return code
@@ -100,4 +100,4 @@ class TcpProcess:
             self._process.kill()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no descriptor is held."""

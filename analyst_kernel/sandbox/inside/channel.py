@@ -17,14 +17,13 @@ MOST = 1 << 20
 
 
 class ChannelClosed(ConnectionError):
-    """The other end is gone, too slow, or speaks something else."""
+    """The other end is gone, too slow, or sent something that is not a message."""
 
 
 class Channel:
-    """One end of a stream socket."""
+    """One end of a stream socket, which it owns."""
 
     def __init__(self, end: socket.socket) -> None:
-        """Own ``end`` from now on."""
         self._end = end
         self._rest = b""
 
@@ -64,7 +63,7 @@ class Channel:
         return message
 
     def close(self) -> None:
-        """Close this end, waking whoever waits on it; harmless when closed."""
+        """Close this end, waking whoever waits on it. Idempotent."""
         with contextlib.suppress(OSError):
             self._end.shutdown(socket.SHUT_RDWR)
         self._end.close()

@@ -1,7 +1,7 @@
-"""A kernel's first steps inside its enclosure: probe, wait for the verdict, become a kernel.
+"""A kernel's first steps inside its enclosure: run the probe, wait for the verdict, start.
 
 Run as ``python -P entry.py FD`` by the launcher. Nothing of the user's and nothing generated runs
-before the server has read the probe's results and said go.
+before the server has read the probe's results and let the kernel go.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ import types
 from typing import Any
 
 if __name__ == "__main__":
+    # As in ``launcher``: the package without its __init__.
     _inside = os.path.dirname(os.path.abspath(__file__))
     _sandbox = os.path.dirname(_inside)
-    _names = ("analyst_kernel", "analyst_kernel.sandbox", "analyst_kernel.sandbox.inside")
-    for _name, _path in zip(_names, (os.path.dirname(_sandbox), _sandbox, _inside), strict=True):
+    _package = os.path.dirname(_sandbox)
+    for _name, _path in (
+        ("analyst_kernel", _package),
+        ("analyst_kernel.protocol", os.path.join(_package, "protocol")),
+        ("analyst_kernel.sandbox", _sandbox),
+        ("analyst_kernel.sandbox.inside", _inside),
+    ):
         _module = types.ModuleType(_name)
         _module.__path__ = [_path]
         sys.modules[_name] = _module
@@ -45,7 +51,7 @@ def start(channel: Channel) -> None:
         rlimits.apply(ResourceLimits(**order["limits"]), base_tasks=order["base_tasks"])
     channel.send({"ready": True})
     channel.close()
-    _forget_package()
+    _unload_package()
     app.start()
 
 
@@ -63,24 +69,24 @@ def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -
             self.load_connection_info(cast(KernelConnectionInfo, connection))
 
         def write_connection_file(self, **kwargs: Any) -> None:
-            """Nobody needs one: the server has it."""
+            """Do nothing: the server has the connection."""
 
         def cleanup_connection_file(self) -> None:
-            """There is none."""
+            """Do nothing: there is no file."""
 
         def log_connection_info(self) -> None:
-            """It would name a file that does not exist."""
+            """Do nothing: it would name a file that does not exist."""
 
         def init_poller(self) -> None:
-            """The sandbox ends with its server by other means."""
+            """Return the sandbox ends with its server by other means."""
 
     app: Any = SandboxedKernelApp.instance()
     app.initialize(["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"])
-    furnish(app.shell, output_dir, encloses=encloses)
+    set_up_shell(app.shell, output_dir, encloses=encloses)
     return app
 
 
-def furnish(shell: Any, output_dir: str, *, encloses: bool = True) -> None:
+def set_up_shell(shell: Any, output_dir: str, *, encloses: bool = True) -> None:
     """Give the shell ``OUTPUT_DIR``, the hints, and a ``!`` that works without terminals.
 
     Args:
@@ -96,10 +102,10 @@ def furnish(shell: Any, output_dir: str, *, encloses: bool = True) -> None:
         path_errors.install(shell, output_dir)
     if not _opens("/dev/ptmx"):
         shell.system = lambda command: system_by_pipe(shell, command)
-    start_up(shell)
+    run_startup(shell)
 
 
-def start_up(shell: Any) -> None:
+def run_startup(shell: Any) -> None:
     """Set ``shell`` up as the kernelspec's ``--ext`` would: pictures, typed charts, ``OUTPUT_DIR``.
 
     A kernel whose sandbox does not show the package starts without; a zygote may call it early.
@@ -109,7 +115,7 @@ def start_up(shell: Any) -> None:
     known = sys.modules.get("_analyst_setup")
     if known is not None and "OUTPUT_DIR" in shell.user_ns:
         # Forked from a process that did the rest.
-        known.__dict__["tell_place"](shell, os.fspath(shell.user_ns["OUTPUT_DIR"]))
+        known.__dict__["set_output_dir"](shell, os.fspath(shell.user_ns["OUTPUT_DIR"]))
         return
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     extension = os.path.join(package, "kernel", "payload", "extension.py")
@@ -144,8 +150,8 @@ def system_by_pipe(shell: Any, command: str) -> None:
     shell.user_ns["_exit_code"] = process.returncode
 
 
-def _forget_package() -> None:
-    """Leave the name to the real package, if it is installed where the kernel can see it."""
+def _unload_package() -> None:
+    """Unload our modules, so that an installed package of this name can be imported."""
     for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
         del sys.modules[name]
 

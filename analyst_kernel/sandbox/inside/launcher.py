@@ -12,11 +12,14 @@ import types
 from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
-    # Run as a file, without site-packages: make the package importable without its __init__.
+    # Run as a file, without site-packages: make the parts of the package that are imported here
+    # importable, without its __init__ and without listing folders that a sandbox may not show.
     _inside = os.path.dirname(os.path.abspath(__file__))
     _sandbox = os.path.dirname(_inside)
+    _package = os.path.dirname(_sandbox)
     for _name, _path in (
-        ("analyst_kernel", os.path.dirname(_sandbox)),
+        ("analyst_kernel", _package),
+        ("analyst_kernel.protocol", os.path.join(_package, "protocol")),
         ("analyst_kernel.sandbox", _sandbox),
         ("analyst_kernel.sandbox.inside", _inside),
     ):
@@ -25,7 +28,7 @@ if __name__ == "__main__":
         sys.modules[_name] = _module
 
 from analyst_kernel.sandbox.linux import landlock, privileges, rlimits, seccomp
-from analyst_kernel.sandbox.policy import Policy
+from analyst_kernel.sandbox.policy import SandboxPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +42,7 @@ ETC = (
 """The only parts of /etc that programs need."""
 
 PRIVATE = ("/tmp", "/dev/shm")  # noqa: S108 - each kernel mounts its own there
-"""Writable folders that belong to one kernel in the forms with mounts."""
+"""Writable folders that belong to one kernel in the backends with mounts."""
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _TERMINALS = ("/dev/tty", "/dev/ptmx", "/dev/pts")
@@ -51,13 +54,13 @@ _PROC_SHARED = (
 _SYS_SHARED = ("/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/devices/system/node")
 
 
-def apply_landlock(policy: Policy) -> int:
-    """Restrict the calling thread to the policy's paths; returns the ABI, raises ``OSError``."""
+def apply_landlock(policy: SandboxPolicy) -> int:
+    """Restrict the calling thread to the policy's paths; return the ABI, raises ``OSError``."""
     read: list[str] = list(ETC)
     listing: list[str] = []
     devices = list(_DEVICES)
     write = [policy.output_dir]
-    if policy.form == "landlock":
+    if policy.backend == "landlock":
         # The host's own tree is all there is: no private /proc, /tmp, /dev/shm or terminals.
         # Folders that hold something hidden are opened entry by entry.
         from analyst_kernel.sandbox.hidden_files import explode
@@ -83,13 +86,13 @@ def apply_landlock(policy: Policy) -> int:
     )
 
 
-def enclose(policy: Policy) -> None:
+def enclose(policy: SandboxPolicy) -> None:
     """Put every innermost layer of ``policy`` on the calling thread; raises ``OSError``.
 
     Memory is not limited here: the caller does it when the libraries are loaded. Only single-
     threaded processes may call this, because older threads would stay outside.
     """
-    own_namespace = policy.form in ("zygote", "bubblewrap")
+    own_namespace = policy.backend in ("zygote", "bubblewrap")
     rlimits.apply(policy.limits, data=False, base_tasks=0 if own_namespace else None)
     if not policy.isolates:
         return
@@ -100,22 +103,22 @@ def enclose(policy: Policy) -> None:
     seccomp.install()
 
 
-def read_policy(source: str) -> Policy:
+def read_policy(source: str) -> SandboxPolicy:
     """Read a policy from a descriptor number (closed afterwards) or a file's path."""
     if source.isdigit():
         with os.fdopen(int(source), encoding="utf-8") as stream:
             stream.seek(0)
-            return Policy.from_json(stream.read())
+            return SandboxPolicy.from_json(stream.read())
     with open(source, encoding="utf-8") as stream:
-        return Policy.from_json(stream.read())
+        return SandboxPolicy.from_json(stream.read())
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Enclose this process and become the command; returns only by exiting."""
+    """Enclose this process and become the command; return only by exiting."""
     try:
         source, _separator, *command = arguments
         policy = read_policy(source)
-        if policy.form in ("landlock", "limits"):
+        if policy.backend in ("landlock", "limits"):
             # No process namespace ends stray children here, so a supervisor of ours does.
             from analyst_kernel.sandbox.inside.supervisor import supervise
 

@@ -1,4 +1,4 @@
-"""Make a refused path say what may be written and read, in the error that the user sees.
+"""Add to the error of a refused path what may be written and read.
 
 Installed in the kernel's shell at its start. It changes only the words of an exception that
 reached the top of a cell, never its type, and never whether it is raised.
@@ -12,20 +12,20 @@ import sys
 from types import TracebackType
 from typing import Any
 
-_FILE_WORDS = ("Read-only file system", "Permission denied", "non-existent directory")
-_NETWORK_WORDS = ("Operation not permitted", "name resolution", "Network is unreachable")
+_FILE_PHRASES = ("Read-only file system", "Permission denied", "non-existent directory")
+_NETWORK_PHRASES = ("Operation not permitted", "name resolution", "Network is unreachable")
 _FILE_CODES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 
 
 def hint_for(error: BaseException, output_dir: str) -> str:
-    """The sentence to add to ``error``; empty where it is about something else."""
-    said = str(error)
+    """Return the sentence to add to ``error``; empty if it is about something else."""
+    text = str(error)
     code = error.errno if isinstance(error, OSError) else None
     named = isinstance(error, OSError) and error.filename is not None
-    if (code in _FILE_CODES and named) or any(words in said for words in _FILE_WORDS):
+    if (code in _FILE_CODES and named) or any(phrase in text for phrase in _FILE_PHRASES):
         name = os.path.basename(output_dir)
         return f"the sandbox shows only attached data; only OUTPUT_DIR ({name}/) is writable"
-    if code == errno.EPERM or any(words in said for words in _NETWORK_WORDS):
+    if code == errno.EPERM or any(phrase in text for phrase in _NETWORK_PHRASES):
         return "the sandbox has no network and refuses calls that lead out of it"
     return ""
 
@@ -42,7 +42,7 @@ def add_hint(error: BaseException, output_dir: str) -> None:
 
 
 def install(shell: Any, output_dir: str) -> None:
-    """Have ``shell`` (IPython's) pass every error of a cell through :func:`add_hint`."""
+    """Make ``shell`` (IPython's) pass every error of a cell through :func:`add_hint`."""
     show = shell.showtraceback
 
     def shown(

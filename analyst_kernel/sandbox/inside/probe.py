@@ -26,7 +26,7 @@ def run(plan: dict[str, Any]) -> list[Result]:
     """Try everything in order; an attempt that fails in an unforeseen way counts as open.
 
     Args:
-        plan: Made by ``report.plan_for``: canaries, paths and process ids to try.
+        plan: Made by ``Canaries.plan_for``: canaries, paths and process ids to try.
     """
     results: list[Result] = []
     for name, attempt in ATTEMPTS.items():
@@ -34,7 +34,7 @@ def run(plan: dict[str, Any]) -> list[Result]:
             closed, detail = attempt(plan)
         except OSError as error:
             closed, detail = error.errno in _REFUSALS, _words(error)
-        except Exception as error:  # noqa: BLE001 - an unknown outcome is no closed door
+        except Exception as error:  # noqa: BLE001 - an unknown outcome does not count as closed
             closed, detail = False, f"not tried: {type(error).__name__}: {error}"
         results.append({"name": name, "closed": closed, "detail": detail[:300]})
     return results
@@ -59,7 +59,7 @@ def _numbers(name: str) -> int | None:
 
 
 def _call(name: str, *arguments: int) -> int:
-    """Make a raw system call; returns its errno, or 0 when it succeeded."""
+    """Make a raw system call; return its errno, or 0 when it succeeded."""
     nr = _numbers(name)
     if nr is None:
         return errno.ENOSYS
@@ -110,7 +110,7 @@ def _dns(plan: dict[str, Any]) -> Attempt:
 
 
 def _allowed(path: str, plan: dict[str, Any]) -> bool:
-    """Whether ``path`` is shown on purpose, or is a folder on the way to what is."""
+    """Return whether ``path`` is shown on purpose, or is a folder on the way to what is."""
     for shown in plan["allowed"]:
         if path == shown or path.startswith(shown + "/") or shown.startswith(path + "/"):
             return True
@@ -227,7 +227,7 @@ def _abstract_socket(plan: dict[str, Any]) -> Attempt:
 
 
 def _elsewhere(plan: dict[str, Any]) -> bool:
-    """Whether this process sits in another pid namespace than the server."""
+    """Return whether this process sits in a different pid namespace than the server."""
     try:
         return os.readlink("/proc/self/ns/pid") != str(plan["pid_namespace"])
     except OSError:
@@ -242,8 +242,8 @@ def _signal_parent(plan: dict[str, Any]) -> Attempt:
 
 
 def _ptrace_parent(plan: dict[str, Any]) -> Attempt:
-    seize, nobody = 0x4206, 0x3FFFFFFF
-    closed, detail = _refused_call("ptrace", seize, nobody, 0, 0)
+    seize, no_pid = 0x4206, 0x3FFFFFFF
+    closed, detail = _refused_call("ptrace", seize, no_pid, 0, 0)
     if _elsewhere(plan):
         return True, detail + "; the server is in another process namespace"
     try:
@@ -323,8 +323,8 @@ def _shared_memory(plan: dict[str, Any]) -> Attempt:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.close(fd)
     os.unlink(path)
-    room = os.statvfs(folder)
-    size = room.f_blocks * room.f_frsize
+    status = os.statvfs(folder)
+    size = status.f_blocks * status.f_frsize
     return size <= int(plan["shm_bytes"]), f"{size // (1024 * 1024)} MiB of /dev/shm"
 
 

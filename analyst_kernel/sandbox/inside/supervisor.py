@@ -38,7 +38,7 @@ def supervise() -> None:
             privileges.die_with_parent(parent)
         return
     _close_all_but_standard()
-    end_when_told(kernel)
+    kill_on_sigterm(kernel)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     status = _status_of(kernel, server if not linux else None)
     end_descendants()
@@ -51,11 +51,11 @@ def supervise() -> None:
 
 
 def _status_of(kernel: int, server: int | None) -> int:
-    """Wait for the kernel and reap orphans meanwhile; returns its wait status.
+    """Wait for the kernel and reap orphans meanwhile; return its wait status.
 
     Args:
         kernel: The child to wait for.
-        server: Watched for its end where the system does not signal it (no Linux), else ``None``.
+        server: Pid to poll where the system does not signal its end (not Linux), else None.
     """
     while True:
         pid, ended = os.waitpid(-1, 0 if server is None else os.WNOHANG)
@@ -69,8 +69,8 @@ def _status_of(kernel: int, server: int | None) -> int:
                 time.sleep(0.5)
 
 
-def end_when_told(kernel: int) -> None:
-    """Have SIGTERM kill ``kernel``, however often it comes.
+def kill_on_sigterm(kernel: int) -> None:
+    """Make SIGTERM kill ``kernel``, however often it comes.
 
     A server that is killed sends one for each of its threads that dies, and the later ones may come
     when the kernel is gone and its descendants are being ended: they must not end that.
@@ -94,10 +94,7 @@ def _close_all_but_standard() -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Direct children of a process, dead ones that nobody waited for included, from /proc (Linux).
-
-    Elsewhere empty.
-    """
+    """Return a process's children, zombies included, from /proc (on Linux; elsewhere none)."""
     found: list[int] = []
     try:
         entries = os.listdir("/proc")
@@ -119,7 +116,7 @@ def children_of(pid: int) -> list[int]:
 def end_descendants() -> None:
     """Kill all descendants until none is left; orphans come here because we are the subreaper.
 
-    Called when the kernel has been waited for: from then on SIGTERM means nothing any more.
+    Called when the kernel has been waited for; SIGTERM is ignored from then on.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while children := children_of(os.getpid()):

@@ -57,7 +57,6 @@ class Cgroup:
     """One group: the folders of its controllers (one for version 2)."""
 
     def __init__(self, controls: Controls) -> None:
-        """Own the folders, which exist."""
         self._controls = controls
         self._folders = controls.folders
         self._version = controls.version
@@ -65,7 +64,7 @@ class Cgroup:
     def limit(self, limits: ResourceLimits) -> None:
         """Set its limits, also of a group that has others; raises ``OSError``."""
         wished = self._controls.wished(limits)
-        # Version 1 wants memory with swap to be the larger of the two at every moment.
+        # Version 1 requires memory with swap to be the larger of the two at every moment.
         for values, must in (
             (wished, False),
             (self._controls.needed(limits), True),
@@ -84,7 +83,7 @@ class Cgroup:
             _write(f"{folder}/cgroup.procs", str(pid))
 
     def out_of_memory(self) -> bool:
-        """Whether something in it was killed for memory."""
+        """Return whether something in it was killed for memory."""
         for folder in self._folders:
             for name in ("memory.events", "memory.oom_control"):
                 for line in _lines(f"{folder}/{name}"):
@@ -104,7 +103,7 @@ class Cgroup:
                     os.kill(int(line), 9)
 
     def remove(self) -> bool:
-        """Remove the folders; false while something still lives in them."""
+        """Remove the folders; return False while a process is still in them."""
         left: list[str] = []
         for folder in self._folders:
             try:
@@ -118,7 +117,7 @@ class Cgroup:
 
 
 def create(limits: ResourceLimits) -> Cgroup | None:
-    """Make a limited group, or return ``None`` where this user cannot."""
+    """Make a limited group, or return None where this user cannot."""
     sweep()
     name = f"{PREFIX}{os.getpid()}-{next(_numbers)}"
     own = dict(_own_groups())

@@ -20,7 +20,7 @@ _GETPID_X32 = 0x40000000 + 39
 
 
 def call_getpid_i386() -> int:
-    """Call getpid through int 0x80; returns the pid or a negative errno."""
+    """Call getpid through int 0x80; return the pid or a negative errno."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return -errno.ENOSYS
     with mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC) as m:
@@ -34,7 +34,7 @@ def call_getpid_i386() -> int:
 
 
 def call_getpid_x32() -> int:
-    """Call getpid through the x32 table; returns the pid or a negative errno."""
+    """Call getpid through the x32 table; return the pid or a negative errno."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return -errno.ENOSYS
     libc = ctypes.CDLL(None, use_errno=True)
@@ -45,7 +45,7 @@ def call_getpid_x32() -> int:
 
 @functools.cache
 def exists() -> bool:
-    """Whether int 0x80 can be tried here without ending the process; asked of a child, once."""
+    """Return whether int 0x80 can be tried without ending the process; a child tries it once."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
         return False
     code = f"import runpy; runpy.run_path({os.path.abspath(__file__)!r})['call_getpid_i386']()"

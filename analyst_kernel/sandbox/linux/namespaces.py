@@ -1,6 +1,6 @@
 """Namespaces and mounts through ctypes: thin calls that raise ``OSError``, no policy (Linux only).
 
-Mounts are handled as descriptors wherever a path could be changed by somebody else. Stdlib only.
+Mounts are handled as descriptors wherever a different process could change a path. Stdlib only.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def setns(fd: int, flags: int) -> None:
 def mount(
     source: str | None, target: str, kind: str | None = None, flags: int = 0, data: str = ""
 ) -> None:
-    """Mount in the classic way, for paths that nobody else can change."""
+    """Mount in the classic way, for paths that no other process can change."""
     done = libc.mount(
         _bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags), _bytes(data or None)
     )
@@ -113,7 +113,7 @@ def open_beneath(folder_fd: int, path: str) -> int:
 
 
 def clone_tree(fd: int, *, recursive: bool = True) -> int:
-    """A detached copy of the mounts at an ``O_PATH`` descriptor."""
+    """Return a detached copy of the mounts at an ``O_PATH`` descriptor."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     return _call("open_tree", _OPEN_TREE, _int(fd), b"", ctypes.c_uint(flags))
 
@@ -147,7 +147,7 @@ def attach(tree_fd: int, target_fd: int, *, beneath: bool = False) -> None:
 
 
 def new_tmpfs(size: int, mode: int = 0o755) -> int:
-    """A detached empty tmpfs of at most ``size`` bytes; writable until told otherwise."""
+    """Return a detached empty tmpfs of at most ``size`` bytes; writable at first."""
     context = _call("fsopen", _FSOPEN, b"tmpfs", ctypes.c_uint(_FSOPEN_CLOEXEC))
     try:
         for key, value in (("size", str(size)), ("mode", f"{mode:o}"), ("source", "tmpfs")):

@@ -17,7 +17,6 @@ PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
-PR_GET_NO_NEW_PRIVS = 39
 PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -39,13 +38,13 @@ class _CapData(ctypes.Structure):
 
 
 def fail(what: str) -> OSError:
-    """The ``OSError`` for the last failed call of ``libc``."""
+    """Return the ``OSError`` for the last failed call of ``libc``."""
     code = ctypes.get_errno()
     return OSError(code, f"{what}: {os.strerror(code)}")
 
 
 def prctl(option: int, value: int = 0, extra: int = 0) -> int:
-    """Make the system call; returns its result, raises ``OSError`` on -1."""
+    """Make the system call; return its result, raises ``OSError`` on -1."""
     result: int = libc.prctl(
         ctypes.c_int(option),
         ctypes.c_ulong(value),
@@ -83,10 +82,10 @@ def drop_all_capabilities() -> None:
 
 
 def die_with_parent(parent: int | None = None, signum: int = signal.SIGKILL) -> None:
-    """Have the kernel send ``signum`` when the thread that made this process ends.
+    """Make the kernel send ``signum`` when the thread that made this process ends.
 
     Args:
-        parent: The parent's pid as the caller knows it; when it is already gone, this process
+        parent: The parent's pid as the caller read it; when it is already gone, this process
             ends at once (otherwise the signal would never come).
         signum: What to send.
     """

@@ -1,7 +1,7 @@
 """Resource limits of the calling process and its later children, by setrlimit.
 
 RLIMIT_AS is never set: libraries reserve address space by the gigabyte and crash without a Python
-error. Stdlib only; what a platform lacks is passed over and said.
+error. Stdlib only; what a platform lacks is skipped and reported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from analyst_kernel.sandbox.policy import ResourceLimits
 
 
 def data_bytes() -> int:
-    """What counts towards RLIMIT_DATA in this process already, bytes (0 where unknown)."""
+    """Return what counts towards RLIMIT_DATA in this process already, bytes (0 where unknown)."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             for line in status:
@@ -24,7 +24,7 @@ def data_bytes() -> int:
 
 
 def tasks_of_user() -> int | None:
-    """Threads of all processes with this process's uid; ``None`` where /proc does not tell."""
+    """Return the threads of all processes with this uid; None if /proc does not show them."""
     uid, found = os.getuid(), 0
     try:
         entries = [name for name in os.listdir("/proc") if name.isdigit()]
@@ -51,10 +51,10 @@ def apply(
     Args:
         limits: The quotas.
         base_data: Data bytes that this process holds already and that do not count; measured
-            when ``None``.
+            when None.
         data: Whether to limit memory here; false in a launcher that is about to exec.
         base_tasks: Tasks of the user that do not count towards ``processes``; 0 in a user
-            namespace of one's own, measured when ``None``.
+            namespace of one's own, measured when None.
 
     Returns:
         The names of those that this platform did not take.

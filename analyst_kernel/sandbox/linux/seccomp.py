@@ -106,7 +106,7 @@ BY_ARGUMENT: dict[str, list[Instruction]] = {
 
 
 def program(arch: str) -> list[Instruction]:
-    """The whole filter for ``arch`` (``x86_64`` or ``aarch64``)."""
+    """Return the whole filter for ``arch`` (``x86_64`` or ``aarch64``)."""
     code: list[Instruction] = [
         (_LD_ABS, 0, 0, 4),
         (_JEQ, 1, 0, AUDIT_ARCH[arch]),
@@ -133,7 +133,7 @@ def packed(arch: str) -> bytes:
 
 
 def available() -> bool:
-    """Whether a filter exists for this machine (not whether the kernel takes it)."""
+    """Return whether a filter exists for this machine (not whether the kernel takes it)."""
     return machine() != ""
 
 

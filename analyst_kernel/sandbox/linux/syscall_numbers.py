@@ -1,6 +1,6 @@
 """System call numbers of what a kernel never needs, for x86-64 and arm64 (stdlib only).
 
-Names follow the kernel's tables; ``None`` where an architecture never had the call.
+Names follow the kernel's tables; None where an architecture never had the call.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
 
 
 def machine() -> str:
-    """The architecture's name as used here; ``""`` where no filter exists for it."""
+    """Return the architecture's name as used here; ``""`` where no filter exists for it."""
     if not sys.platform.startswith("linux"):
         return ""  # the numbers would mean something else
     name = {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine(), platform.machine())
@@ -120,5 +120,5 @@ def machine() -> str:
 
 
 def number(name: str, arch: str) -> int | None:
-    """The number of a call on ``arch`` (``x86_64`` or ``aarch64``), or ``None``."""
+    """Return the number of a call on ``arch`` (``x86_64`` or ``aarch64``), or None."""
     return NUMBERS[name][0 if arch == "x86_64" else 1]

@@ -1,7 +1,7 @@
 """From a fork of the zygote to a running kernel: enclose, probe, bind, wait for the verdict, serve.
 
 Two ways with the same parts: a kernel whose data is known when it is forked, and a spare, which is
-bound ahead and takes its data and identity later. Nothing generated runs before the server said go.
+bound ahead and takes its data and identity later. Nothing generated runs before the verdict.
 """
 
 from __future__ import annotations
@@ -16,32 +16,30 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from analyst_kernel.sandbox.inside import launcher, probe
-from analyst_kernel.sandbox.inside.entry import furnish, start_up
+from analyst_kernel.sandbox.inside.entry import run_startup, set_up_shell
 from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.linux import foreign_abi, landlock, rlimits, seccomp
-from analyst_kernel.sandbox.policy import Policy, ResourceLimits
+from analyst_kernel.sandbox.policy import ResourceLimits, SandboxPolicy
 from analyst_kernel.sandbox.zygote import messages, preload, prewarm, rootfs
 
 _CLOSE_WAIT = 0.2  # seconds to send the last messages
-_PATIENCE = 60.0  # seconds for the server's next word
+_REPLY_WAIT = 60.0  # seconds for the server's next word
 
 
 def app_class() -> Any:
-    """The application of forked kernels; a function, because the import is heavy."""
+    """Return the application of forked kernels; a function, because the import is heavy."""
     from ipykernel.kernelapp import IPKernelApp
 
     class ForkedKernelApp(IPKernelApp):
-        """Takes its connection from the server; its loop can be left at the edge of a cell."""
-
-        _between: Callable[[], None] | None = None
+        """Takes its connection from the server."""
 
         def get_ready(self) -> None:
-            """Register the handlers; no client knows the sockets before that is done.
+            """Register the handlers, before any client is given the sockets.
 
             Registering and receiving at once is a race over the socket, which loses requests.
             """
@@ -58,32 +56,19 @@ def app_class() -> Any:
             loop.remove_handler(end.fileno())
 
         def serve(self) -> None:
-            """Answer requests; returns when the kernel was shut down."""
-            while True:
-                with contextlib.suppress(KeyboardInterrupt):
-                    self.io_loop.start()
-                if self._between is None:
-                    return
-                work, self._between = self._between, None
-                work()
-
-        def pause(self, work: Callable[[], None]) -> None:
-            """Leave the loop and do ``work`` on the main thread with no loop running, then go on.
-
-            Meant for forking a live kernel: called from the main thread, between two cells.
-            """
-            self._between = work
-            self.io_loop.stop()
+            """Answer requests; return when the kernel was shut down."""
+            with contextlib.suppress(KeyboardInterrupt):
+                self.io_loop.start()
 
         def cleanup_connection_file(self) -> None:
-            """There is none."""
+            """Do nothing: there is no file."""
 
     return ForkedKernelApp
 
 
-def look_up(shell: Any) -> None:
+def prepare_shared(shell: Any) -> None:
     """In the zygote: do once what every kernel would have to."""
-    start_up(shell)
+    run_startup(shell)
     preload.libraries()
     _launcher()
     seccomp.available()
@@ -91,7 +76,7 @@ def look_up(shell: Any) -> None:
 
 
 def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
-    """Be a kernel as ``order`` says; returns its exit code.
+    """Run a kernel as ``order`` describes; return its exit code.
 
     Args:
         channel: To the server, closed before anything generated runs.
@@ -99,13 +84,13 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
         app: The application that the zygote prepared.
 
     Raises:
-        messages.Broken: The server is gone.
+        messages.ConnectionBroken: The server is gone.
         OSError: A layer of the sandbox was refused.
     """
     policy = order["policy"]
     whole = "whole" in policy
     if whole:
-        launcher.apply_landlock(Policy.from_json(policy["whole"]))
+        launcher.apply_landlock(SandboxPolicy.from_json(policy["whole"]))
     else:
         _enclose(policy, spare="spare" in order)
     spare = order.get("spare")
@@ -113,7 +98,7 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
         taken = _wait_as_spare(channel, spare, app)
     else:
         taken = order["take"]
-        _place(taken)
+        _take_identity(taken)
         _seed()
     results = probe.run(taken["plan"])
     if spare is not None:
@@ -122,13 +107,13 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     else:
         _bind(app, taken["connection"])
         app.get_ready()
-    _furnish(app, taken["output_dir"])
+    _set_up_shell(app, taken["output_dir"])
     preload.use(int(taken["environment"].get("OPENBLAS_NUM_THREADS", "1")))
     # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
     rlimits.apply(ResourceLimits(**taken["limits"]), base_tasks=None if whole else 0)
     messages.send(channel, {"built": True, "results": results})
-    _forget_package()
-    if messages.receive(channel, _PATIENCE)[0].get("go") is not True:
+    _unload_package()
+    if messages.receive(channel, _REPLY_WAIT)[0].get("go") is not True:
         return 0
     channel.close()
     app.serve()
@@ -137,17 +122,17 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
 
 
 def _wait_as_spare(channel: socket.socket, bound: dict[str, Any], app: Any) -> dict[str, Any]:
-    """Bind under a name and a key that only the server has, rehearse, and wait to be taken."""
+    """Bind under a name and a key that only the server has, prewarm, and wait to be taken."""
     os.chdir("/")
     _make_home()
     _seed()
     _bind(app, bound)
     app.get_ready()
-    prewarm.inside(app)
+    prewarm.prewarm_spare(app)
     messages.send(channel, {"bound": True})
     app.serve_until(channel)
     taken, _fds = messages.receive(channel)
-    _place(taken)
+    _take_identity(taken)
     return taken
 
 
@@ -180,7 +165,7 @@ def _enclose(policy: dict[str, Any], *, spare: bool) -> None:
     )
 
 
-def _place(take: dict[str, Any]) -> None:
+def _take_identity(take: dict[str, Any]) -> None:
     """Take the environment and working folder of this one kernel."""
     os.environ.clear()
     os.environ.update(take["environment"])
@@ -210,7 +195,7 @@ def _bind(app: Any, connection: dict[str, Any]) -> None:
     from jupyter_client.session import Session
 
     asyncio.set_event_loop(asyncio.new_event_loop())
-    # A session refuses to send from another process than the one that made it.
+    # A session refuses to send from any process but the one that made it.
     app.session = Session(parent=app, username="username")
     app.load_connection_info(connection)
     app.init_sockets()
@@ -233,23 +218,23 @@ def _bind(app: Any, connection: dict[str, Any]) -> None:
     sys.stderr.flush()
 
 
-def _furnish(app: Any, output_dir: str) -> None:
+def _set_up_shell(app: Any, output_dir: str) -> None:
     app.shell.init_environment()
     app.shell.user_ns.pop("__session__", None)
     if os.environ.get("JPY_SESSION_NAME"):
         app.shell.user_ns["__session__"] = os.environ["JPY_SESSION_NAME"]
-    furnish(app.shell, output_dir)
+    set_up_shell(app.shell, output_dir)
     sys.argv = [_launcher()]
 
 
 @functools.cache
 def _launcher() -> str:
-    """What the first argument of a kernel is when it was started the ordinary way."""
+    """Return what the first argument of a kernel is when it was started the ordinary way."""
     found = find_spec("ipykernel_launcher")
     return found.origin if found and found.origin else "ipykernel_launcher"
 
 
-def _forget_package() -> None:
+def _unload_package() -> None:
     """Leave the name to the real package, if it is installed where the kernel can see it."""
     for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
         del sys.modules[name]

@@ -1,6 +1,6 @@
-"""The server's side of one running zygote: ask for rooms, have data shown in them, end it all.
+"""The server's side of one running zygote: ask for containers, have data shown in them, end it all.
 
-Blocking and safe to call from any thread; every wait has a deadline. It knows nothing of Jupyter.
+Blocking and safe to call from any thread; every wait has a deadline. It is independent of Jupyter.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from analyst_kernel.sandbox.zygote import messages
 _ORDER_WAIT = 20.0  # seconds for one answer of zygote or mounter
 
 
-class Line:
+class OrderSocket:
     """Orders to one process, answered in turn; an answer that comes too late is thrown away."""
 
     def __init__(self, end: socket.socket) -> None:
-        """Own ``end``."""
         self.end = end
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -38,10 +37,10 @@ class Line:
     def ask(
         self, order: dict[str, Any], descriptors: Sequence[int] = (), timeout: float = _ORDER_WAIT
     ) -> list[int]:
-        """Send an order and wait for its answer; returns the answer's descriptors.
+        """Send an order and wait for its answer; return the answer's descriptors.
 
         Raises:
-            messages.Broken: No answer.
+            messages.ConnectionBroken: No answer.
             OSError: The process refused.
         """
         deadline = time.monotonic() + timeout
@@ -60,8 +59,8 @@ class Line:
 
 
 @dataclass
-class Room:
-    """One room as the server holds it.
+class Container:
+    """One container as the server holds it.
 
     Attributes:
         number: Its name for the mounter.
@@ -69,7 +68,7 @@ class Room:
         pidfd: Of its first process.
         pid: The same as a pid of this machine.
         shown: Paths that were mounted, and whether they are writable.
-        group: Its control group, if it was made with one; whoever ends the room removes it.
+        group: Its control group, if it was made with one; whoever ends the container removes it.
         limits: What the group was limited to.
         bare: Whether no process namespace ends what it holds; its first process does it then.
     """
@@ -84,13 +83,13 @@ class Room:
     bare: bool = False
 
     def alive(self) -> bool:
-        """Whether its first process lives."""
+        """Return whether its first process runs."""
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         return not poll.poll(0)
 
     def kill(self) -> None:
-        """End everything in it; harmless when it ended."""
+        """End everything in it. Idempotent."""
         with contextlib.suppress(ProcessLookupError, OSError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGTERM if self.bare else signal.SIGKILL)
 
@@ -101,8 +100,8 @@ class Room:
         return bool(poll.poll(timeout * 1000))
 
 
-class Rooms:
-    """A zygote with its mounter."""
+class ZygoteClient:
+    """A zygote with its mounter; without a mounter, containers have no mounts of their own."""
 
     def __init__(
         self,
@@ -111,10 +110,9 @@ class Rooms:
         mounter: socket.socket | None,
         tops: tuple[str, ...] = (),
     ) -> None:
-        """Own the process and both sockets; without a mounter rooms have no mounts of their own."""
         self._process = process
-        self._zygote = Line(zygote)
-        self._mounter = None if mounter is None else Line(mounter)
+        self._zygote = OrderSocket(zygote)
+        self._mounter = None if mounter is None else OrderSocket(mounter)
         self._numbers = itertools.count(1)
         self.tops = tops
         self.closed = False
@@ -125,23 +123,23 @@ class Rooms:
         return self._process.pid
 
     def await_ready(self, timeout: float) -> list[str]:
-        """Wait for the libraries; returns those that were loaded. Raises ``messages.Broken``."""
+        """Wait for the libraries; return those that were loaded."""
         record, fds = messages.receive(self._zygote.end, timeout)
         messages.close_all(fds)
         return [str(name) for name in record.get("ready", ())]
 
     def alive(self) -> bool:
-        """Whether it can still be asked."""
+        """Return whether it can still be asked."""
         return not self.closed and self._process.poll() is None
 
-    def hung_up(self) -> bool:
-        """Whether zygote or mounter closed its end, as they do only by ending."""
+    def disconnected(self) -> bool:
+        """Return whether zygote or mounter closed its end, as they do only by ending."""
         if self.closed:
             return True
         poll = select.poll()
-        for line in (self._zygote, self._mounter):
-            if line is not None:
-                poll.register(line.end, select.POLLHUP)
+        for orders in (self._zygote, self._mounter):
+            if orders is not None:
+                poll.register(orders.end, select.POLLHUP)
         return any(events & select.POLLHUP for _fd, events in poll.poll(0))
 
     def await_end(self, timeout: float) -> bool:
@@ -150,23 +148,23 @@ class Rooms:
             self._process.wait(timeout)
         return self._process.poll() is not None
 
-    def make(self, timeout: float = _ORDER_WAIT) -> Room:
-        """Make an empty room; raises ``messages.Broken`` or ``OSError``.
+    def make(self, timeout: float = _ORDER_WAIT) -> Container:
+        """Make an empty container; raises ``messages.ConnectionBroken`` or ``OSError``.
 
-        A room that comes too late finds its channel closed, and ends by itself.
+        A container that comes too late finds its channel closed, and ends by itself.
         """
         ours, theirs = messages.pair()
         pidfds: list[int] = []
         try:
             with theirs:
-                pidfds = self._zygote.ask({"do": "room"}, [theirs.fileno()], timeout)
+                pidfds = self._zygote.ask({"do": "container"}, [theirs.fileno()], timeout)
             record, fds = messages.receive(ours, timeout)
             bare = self._mounter is None
-            _check_room(record, fds, pidfds, bare=bare)
-            made = Room(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]), bare=bare)
+            _check_container(record, fds, pidfds, bare=bare)
+            made = Container(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]), bare=bare)
             try:
                 if self._mounter is not None:
-                    self._mounter.ask({"do": "adopt", "room": made.number}, fds)
+                    self._mounter.ask({"do": "adopt", "container": made.number}, fds)
             finally:
                 messages.close_all(fds)
         except BaseException:
@@ -177,23 +175,23 @@ class Rooms:
 
     def show(
         self,
-        made: Room,
+        made: Container,
         paths: Sequence[tuple[str, bool]],
         *,
         folders: Sequence[str] = (),
         hidden: Sequence[str] = (),
         tmp_bytes: int | None = None,
     ) -> None:
-        """Mount ``(path, writable)`` pairs in a room at their own paths, and mask ``hidden``.
+        """Mount ``(path, writable)`` pairs in a container at their own paths, and mask ``hidden``.
 
         Raises:
             OSError: A path is gone, or something stands in its way; others may be mounted.
-            messages.Broken: The mounter is gone.
+            messages.ConnectionBroken: The mounter is gone.
         """
         ordered = sorted(paths, key=lambda item: (item[0].count("/"), item[0]))
         if self._mounter is None:
             return
-        order: dict[str, Any] = {"do": "show", "room": made.number, "folders": list(folders)}
+        order: dict[str, Any] = {"do": "show", "container": made.number, "folders": list(folders)}
         if tmp_bytes is not None:
             order["tmp_bytes"] = tmp_bytes
         # Masks of a folder go with it in one order, as long as they fit.
@@ -202,22 +200,22 @@ class Rooms:
         self._mounter.ask(order)
         for start in range(_AT_ONCE, len(masks), _AT_ONCE):
             part = masks[start : start + _AT_ONCE]
-            self._mounter.ask({"do": "show", "room": made.number, "hidden": part})
+            self._mounter.ask({"do": "show", "container": made.number, "hidden": part})
         made.shown.update(ordered)
 
-    def renew(self, made: Room, path: str) -> None:
+    def renew(self, made: Container, path: str) -> None:
         """Show a replaced file as it is now; raises like :meth:`show`."""
         if self._mounter is not None:
-            self._mounter.ask({"do": "renew", "room": made.number, "path": path})
+            self._mounter.ask({"do": "renew", "container": made.number, "path": path})
 
-    def forget(self, made: Room) -> None:
-        """Release a room that ended; harmless when the mounter is gone."""
+    def forget(self, made: Container) -> None:
+        """Release a container that ended. Idempotent."""
         if self._mounter is not None:
             with contextlib.suppress(OSError):
-                self._mounter.ask({"do": "forget", "room": made.number})
+                self._mounter.ask({"do": "forget", "container": made.number})
 
     def close(self) -> None:
-        """End the zygote, and with it every room."""
+        """End the zygote, and with it every container."""
         if self.closed:
             return
         self.closed = True
@@ -232,24 +230,28 @@ class Rooms:
 _AT_ONCE = 400  # masked paths in one order, whose names must fit into one record
 
 
-def _check_room(record: dict[str, Any], fds: list[int], pidfds: list[int], *, bare: bool) -> None:
-    """Raise ``messages.Broken`` unless a new room sent what it must."""
-    if not record.get("room") or len(fds) != (not bare) or len(pidfds) != 1:
+def _check_container(
+    record: dict[str, Any], fds: list[int], pidfds: list[int], *, bare: bool
+) -> None:
+    """Raise ``messages.ConnectionBroken`` unless a new container sent what it must."""
+    if not record.get("container") or len(fds) != (not bare) or len(pidfds) != 1:
         messages.close_all(fds)
-        raise messages.Broken(f"the room could not be made: {record.get('failed', '')}")
+        raise messages.ConnectionBroken(
+            f"the container could not be made: {record.get('failed', '')}"
+        )
 
 
 def pid_of(pidfd: int) -> int:
-    """The pid of this machine behind a pidfd; -1 when it has ended."""
+    """Return the pid of this machine behind a pidfd; -1 when it has ended."""
     with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
-        for line in info:
-            if line.startswith("Pid:"):
-                return int(line.split()[1])
+        for orders in info:
+            if orders.startswith("Pid:"):
+                return int(orders.split()[1])
     return -1
 
 
-def enclose(made: Room, limits: ResourceLimits) -> None:
-    """Put an empty room into a control group of its own, where this user can make one."""
+def enclose(made: Container, limits: ResourceLimits) -> None:
+    """Put an empty container into a control group of its own, where this user can make one."""
     group = cgroup.create(limits)
     if group is None:
         return
@@ -261,19 +263,19 @@ def enclose(made: Room, limits: ResourceLimits) -> None:
     made.group, made.limits = group, limits
 
 
-def close_room(made: Room) -> None:
-    """Close the server's ends of a room."""
+def close_container(made: Container) -> None:
+    """Close the server's ends of a container."""
     made.channel.close()
     with contextlib.suppress(OSError):
         os.close(made.pidfd)
 
 
-def end_room(rooms: Rooms, made: Room) -> None:
-    """End a room that nobody uses, and leave nothing of it."""
+def end_container(client: ZygoteClient, made: Container) -> None:
+    """End an unused container, and leave nothing of it."""
     made.kill()
     made.await_end(5.0)
-    close_room(made)
-    rooms.forget(made)
+    close_container(made)
+    client.forget(made)
     if made.group is not None:
         made.group.kill()
         for _attempt in range(50):

@@ -1,6 +1,6 @@
 """How a zygote is started: bubblewrap's command line, its environment and its configuration.
 
-Pure but for looking at what exists; :mod:`host` runs it.
+Pure but for looking at what exists; ``manager`` runs it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from analyst_kernel.sandbox import environment, paths
 from analyst_kernel.sandbox.backends.bwrap import NOBODY
 from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
-from analyst_kernel.sandbox.policy import Policy, ResourceLimits, within
+from analyst_kernel.sandbox.policy import ResourceLimits, SandboxPolicy, within
 from analyst_kernel.sandbox.zygote import mounter, rootfs
 
 NAMESPACES = (
@@ -20,7 +20,7 @@ NAMESPACES = (
     "--unshare-cgroup-try",
 )  # fmt: skip
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT")
-"""Kept inside bubblewrap's user namespace alone, to make rooms; no kernel has them."""
+"""Kept inside bubblewrap's user namespace alone, to make containers; no kernel has them."""
 
 _NO_DATA = ("/proc", "/sys", "/dev", "/etc", "/boot", "/lost+found")
 
@@ -45,7 +45,7 @@ def argv(
     bwrap: str = "bwrap",
     uid: int | None = None,
 ) -> list[str]:
-    """The whole command line.
+    """Return the whole command line.
 
     Args:
         python: The interpreter of the kernels.
@@ -77,7 +77,7 @@ def argv(
 def bare_argv(
     python: str, descriptor: int, *, bwrap: str = "", uid: int | None = None
 ) -> list[str]:
-    """The command line of a zygote whose kernels are enclosed by Landlock and seccomp alone.
+    """Return the command line of a zygote whose kernels are enclosed by Landlock and seccomp alone.
 
     Args:
         python: The interpreter of the kernels.
@@ -102,29 +102,29 @@ def _config(system: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
         "tops": list(tops(system)),
         "tmp_bytes": ResourceLimits().tmp_bytes,
     }
-    return json.dumps({"room": plan}, separators=(",", ":"))
+    return json.dumps({"container": plan}, separators=(",", ":"))
 
 
 def zygote_environment(
     python: str, system: Sequence[str], scratch: str | None = None
 ) -> dict[str, str]:
-    """The zygote's whole environment: that of a kernel with nothing of anybody's in it.
+    """Return the zygote's whole environment: that of a kernel, without anything of the user's.
 
-    The first process of every room keeps it where a kernel might look.
+    The first process of every container keeps it where a kernel might look.
 
     Args:
         python: The interpreter of the kernels.
         system: Real paths of interpreter and libraries.
         scratch: A folder for what it writes, where it has no private /tmp.
     """
-    policy = Policy(
+    policy = SandboxPolicy(
         workdir="/",
         output_dir="/tmp/.output",  # noqa: S108 - names nothing, and never exists
         grants=(),
         runtime_dir=scratch or "/tmp/.runtime",  # noqa: S108 - never exists either
         system=tuple(system),
         limits=ResourceLimits(cpus=1),
-        form="landlock" if scratch else "zygote",
+        backend="landlock" if scratch else "zygote",
     )
     made = environment.scrubbed({}, policy, python)
     # A prepared process has one thread; its kernels get theirs back.
@@ -132,5 +132,5 @@ def zygote_environment(
 
 
 def reachable(path: str, known: Sequence[str]) -> bool:
-    """Whether a zygote with these top-level folders can show ``path``."""
+    """Return whether a zygote with these top-level folders can show ``path``."""
     return any(within(path, top) for top in known)

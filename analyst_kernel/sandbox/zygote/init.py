@@ -1,7 +1,7 @@
-"""The first process of a room: makes it, starts the kernel in it, adopts, reaps, and ends it all.
+"""The first process of a container: builds it, starts the kernel in it, reaps, ends everything.
 
-Its death ends every process of the analysis, because it is the first of a process namespace. It
-runs nothing generated.
+Its end is the end of every process of the analysis, because it is the first of a process
+namespace. It runs nothing generated.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from analyst_kernel.sandbox.zygote import child, messages, rootfs
 
 
 def run(
-    channel: socket.socket, plan: rootfs.Plan | None, app: Any, leave: Callable[[], None]
+    channel: socket.socket, plan: rootfs.RootfsPlan | None, app: Any, leave: Callable[[], None]
 ) -> NoReturn:
-    """Be the first process of a new room, right after the zygote forked.
+    """Act as the first process of a new container, right after the zygote forked.
 
     Args:
         channel: To the server; the kernel uses it too until it is released.
-        plan: What the room holds; ``None`` for a bare one.
+        plan: What the container holds; None for a bare one.
         app: The zygote's application, which the kernel becomes.
         leave: Closes what is the zygote's.
     """
@@ -47,19 +47,19 @@ def run(
             _kernel(channel, order, app)
         code = _watch(kernel, bare=plan is None)
         messages.send(channel, {"exited": code}, timeout=1.0)
-    except messages.Broken:
-        pass  # nobody waits for this room any more
-    except BaseException:  # noqa: BLE001 - a room that failed must say so and end
-        _say_why(channel)
+    except messages.ConnectionBroken:
+        pass  # the server closed this container's channel
+    except BaseException:  # noqa: BLE001 - a container that failed must report it and end
+        _report_failure(channel)
     finally:
         os._exit(min(max(code, 0), 255))
 
 
-def _enter(channel: socket.socket, plan: rootfs.Plan) -> None:
-    """Make the room, hand its mount namespace to the server, and give up every right."""
+def _enter(channel: socket.socket, plan: rootfs.RootfsPlan) -> None:
+    """Make the container, hand its mount namespace to the server, and give up every right."""
     ns.unshare(ns.NEWNS | ns.NEWIPC | ns.NEWNET)
     rootfs.build(plan)
-    _silence()
+    _detach_streams()
     mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     # A namespace of its own counts the processes of one kernel against its own limit.
     ns.new_user_namespace()
@@ -67,7 +67,7 @@ def _enter(channel: socket.socket, plan: rootfs.Plan) -> None:
     privileges.drop_all_capabilities()
     seccomp.install()
     privileges.set_dumpable(False)
-    messages.send(channel, {"room": True}, [mounts])
+    messages.send(channel, {"container": True}, [mounts])
     os.close(mounts)
 
 
@@ -77,15 +77,15 @@ def _enter_bare(channel: socket.socket) -> None:
     privileges.become_subreaper()
     # Catchable, so that the descendants can be ended first; the zygote's death sends it.
     privileges.die_with_parent(signum=signal.SIGTERM)
-    _silence()
+    _detach_streams()
     privileges.no_new_privileges()
     privileges.drop_all_capabilities()
     seccomp.install()
     privileges.set_dumpable(False)
-    messages.send(channel, {"room": True})
+    messages.send(channel, {"container": True})
 
 
-def _silence() -> None:
+def _detach_streams() -> None:
     nowhere = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nowhere, fd)
@@ -93,32 +93,32 @@ def _silence() -> None:
 
 
 def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn:
-    """Be the kernel; returns only by exiting."""
+    """Run the kernel; return only by exiting."""
     code = 1
     try:
         privileges.set_dumpable(True)
         code = child.run(channel, order, app)
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
-    except messages.Broken:
+    except messages.ConnectionBroken:
         pass  # the server gave up on this kernel
-    except BaseException:  # noqa: BLE001 - a kernel that cannot start must say so and end
-        _say_why(channel)
+    except BaseException:  # noqa: BLE001 - a kernel that cannot start must report it and end
+        _report_failure(channel)
     finally:
         os._exit(code)
 
 
-def _say_why(channel: socket.socket) -> None:
-    with contextlib.suppress(messages.Broken):
+def _report_failure(channel: socket.socket) -> None:
+    with contextlib.suppress(messages.ConnectionBroken):
         messages.send(channel, {"failed": traceback.format_exc()[-4000:]}, timeout=1.0)
 
 
 def _watch(kernel: int, *, bare: bool) -> int:
-    """Reap orphans until the kernel ends; returns its exit code, negative for a signal."""
+    """Reap orphans until the kernel ends; return its exit code, negative for a signal."""
     for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     if bare:
-        supervisor.end_when_told(kernel)
+        supervisor.kill_on_sigterm(kernel)
     else:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:

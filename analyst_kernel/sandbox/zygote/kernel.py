@@ -1,30 +1,29 @@
 """One kernel that a zygote forked, as the provisioner sees it.
 
 Everything that comes from inside is untrusted; the process itself is held by a pidfd, never by a
-number that could belong to another one.
+number that may be reused.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import shutil
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from analyst_kernel.sandbox.backends.base import LaunchFailed
+from analyst_kernel.protocol.errors import LaunchFailed
+from analyst_kernel.sandbox import spawn
 from analyst_kernel.sandbox.linux.cgroup import Cgroup
-from analyst_kernel.sandbox.policy import Policy
+from analyst_kernel.sandbox.policy import SandboxPolicy
 from analyst_kernel.sandbox.zygote import messages
-from analyst_kernel.sandbox.zygote.client import Room, Rooms, close_room
+from analyst_kernel.sandbox.zygote.client import Container, ZygoteClient, close_container
 
 _KILLED = -9
 
 
 class ZygoteKernel:
-    """A kernel in a room. Methods may be called from any thread.
+    """A kernel in a container. Methods may be called from any thread.
 
     Attributes:
         notes: What the user should know about the way it was started.
@@ -32,28 +31,17 @@ class ZygoteKernel:
 
     def __init__(
         self,
-        rooms: Rooms,
-        room: Room,
-        policy: Policy,
+        client: ZygoteClient,
+        container: Container,
+        policy: SandboxPolicy,
         results: Any,
         *,
         spare_folder: str | None,
         admit: Callable[[], None],
         forget: Callable[[ZygoteKernel], None],
     ) -> None:
-        """Own the room.
-
-        Args:
-            rooms: The zygote that made it.
-            room: Where the kernel is.
-            policy: What it may reach.
-            results: What the probe said, unchecked.
-            spare_folder: Its runtime folder, if it was a spare.
-            admit: Lets clients reach its sockets; raises ``OSError``.
-            forget: Called once, when it was closed.
-        """
-        self._rooms = rooms
-        self._room = room
+        self._client = client
+        self._container = container
         self._policy = policy
         self._results = results
         self._spare_folder = spare_folder
@@ -66,23 +54,23 @@ class ZygoteKernel:
 
     @property
     def pid(self) -> int:
-        """Host pid of the room's first process."""
-        return self._room.pid
+        """Host pid of the container's first process."""
+        return self._container.pid
 
     @property
     def results(self) -> Any:
-        """What the probe said, unchecked."""
+        """What the probe reported, unchecked."""
         return self._results
 
     @property
     def from_spare(self) -> bool:
-        """Whether it was bound before it was asked for."""
+        """Return whether it was bound before it was asked for."""
         return self._spare_folder is not None
 
     async def release(self) -> None:
-        """Say go and let clients in. Raises :class:`LaunchFailed`."""
+        """Let the kernel go and clients in; raise :class:`LaunchFailed` if it ended."""
         try:
-            messages.send(self._room.channel, {"go": True}, timeout=1.0)
+            messages.send(self._container.channel, {"go": True}, timeout=1.0)
             self._admit()
         except OSError as error:
             self.kill()
@@ -91,20 +79,20 @@ class ZygoteKernel:
     @property
     def group(self) -> Cgroup | None:
         """The control group that it was put into ahead, with the limits it was asked for."""
-        return self._room.group
+        return self._container.group
 
     def poll(self) -> int | None:
-        """``None`` while it lives, else its exit code."""
+        """Return None while it runs, else its exit code."""
         with self._lock:
-            if self._code is None and not self._closed and not self._room.alive():
-                self._code = self._last_words()
+            if self._code is None and not self._closed and not self._container.alive():
+                self._code = self._reported_code()
             return self._code
 
-    def _last_words(self) -> int:
-        """The exit code that the first process told before it ended."""
-        with contextlib.suppress(messages.Broken):
+    def _reported_code(self) -> int:
+        """Return the exit code that the first process sent before it ended."""
+        with contextlib.suppress(messages.ConnectionBroken):
             while True:
-                record, fds = messages.receive(self._room.channel, 0.0)
+                record, fds = messages.receive(self._container.channel, 0.0)
                 messages.close_all(fds)
                 code = record.get("exited")
                 if isinstance(code, int):
@@ -112,11 +100,11 @@ class ZygoteKernel:
         return _KILLED
 
     async def wait(self) -> int:
-        """Wait for the end; returns the exit code."""
+        """Wait for the end; return the exit code."""
         while (code := self.poll()) is None:
             if self._closed:
                 return _KILLED
-            await _readable(self._room.pidfd)
+            await spawn.readable(self._container.pidfd)
         return code
 
     def terminate(self) -> None:
@@ -127,51 +115,27 @@ class ZygoteKernel:
         """End the kernel and its descendants at once."""
         with self._lock:
             if not self._closed:
-                self._room.kill()
+                self._container.kill()
 
     def close(self) -> None:
-        """Release descriptors and the spare's folder; harmless when done."""
+        """Release descriptors and the spare's folder. Idempotent."""
         self.poll()
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            self._room.kill()
-            close_room(self._room)
+            self._container.kill()
+            close_container(self._container)
         if self._spare_folder is not None:
             shutil.rmtree(self._spare_folder, ignore_errors=True)
         self._forget(self)
 
     @property
-    def room(self) -> Room:
-        """Its room."""
-        return self._room
+    def container(self) -> Container:
+        """Its container."""
+        return self._container
 
     @property
-    def rooms(self) -> Rooms:
+    def client(self) -> ZygoteClient:
         """The zygote that made it."""
-        return self._rooms
-
-
-async def _readable(fd: int) -> None:
-    """Return when ``fd`` can be read, here: when the process behind a pidfd has ended."""
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
-
-    def settle() -> None:
-        if not over.done():
-            over.set_result(None)
-
-    copy = os.dup(fd)
-    try:
-        try:
-            loop.add_reader(copy, settle)
-        except NotImplementedError:
-            await asyncio.sleep(0.02)
-            return
-        try:
-            await over
-        finally:
-            loop.remove_reader(copy)
-    finally:
-        os.close(copy)
+        return self._client

@@ -1,7 +1,8 @@
 """The zygote: ``python -P main.py CONFIG ZYGOTE_FD [MOUNTER_FD]``.
 
-Splits off the mounter, loads the libraries, then makes one room per order of the server. Without a
-mounter its rooms are bare: no namespaces, Landlock and seccomp alone. It runs nothing generated.
+Splits off the mounter, loads the libraries, then makes one container per order of the server.
+Without a mounter its containers are bare: no namespaces, Landlock and seccomp alone. It runs
+nothing generated.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
+    # As in ``launcher``: the package without its __init__.
     _zygote = os.path.dirname(os.path.abspath(__file__))
     _sandbox = os.path.dirname(_zygote)
-    _names = ("analyst_kernel", "analyst_kernel.sandbox", "analyst_kernel.sandbox.zygote")
-    for _name, _path in zip(_names, (os.path.dirname(_sandbox), _sandbox, _zygote), strict=True):
+    _package = os.path.dirname(_sandbox)
+    for _name, _path in (
+        ("analyst_kernel", _package),
+        ("analyst_kernel.protocol", os.path.join(_package, "protocol")),
+        ("analyst_kernel.sandbox", _sandbox),
+        ("analyst_kernel.sandbox.zygote", _zygote),
+    ):
         _module = types.ModuleType(_name)
         _module.__path__ = [_path]
         sys.modules[_name] = _module
@@ -36,10 +43,9 @@ FAILED = 78
 
 
 class Zygote:
-    """Obeys the server over one socket; its children are the first processes of rooms."""
+    """Serves the server over one socket; its children are the first processes of containers."""
 
-    def __init__(self, end: socket.socket, plan: rootfs.Plan | None) -> None:
-        """Load everything and report."""
+    def __init__(self, end: socket.socket, plan: rootfs.RootfsPlan | None) -> None:
         from analyst_kernel.sandbox.zygote import child, init, preload
 
         self._end = end
@@ -49,35 +55,35 @@ class Zygote:
         os.makedirs(os.environ["HOME"], exist_ok=True)
         loaded = preload.load()
         self._app = preload.build_app(child.app_class())
-        child.look_up(self._app.shell)
+        child.prepare_shared(self._app.shell)
         preload.settle()
         signal.signal(signal.SIGCHLD, _reap)
         messages.send(end, {"ready": loaded})
 
     def serve(self) -> None:
-        """Make rooms until the server closes its end."""
+        """Make containers until the server closes its end."""
         while True:
             try:
                 order, fds = messages.receive(self._end)
-            except messages.Broken:
+            except messages.ConnectionBroken:
                 return
             answer: dict[str, Any] = {"id": order.get("id")}
             given: list[int] = []
             try:
-                given = [self._room(fds[0])]
+                given = [self._container(fds[0])]
             except (OSError, IndexError) as error:
                 answer["error"] = str(error)
             finally:
                 messages.close_all(fds)
             try:
                 messages.send(self._end, answer, given)
-            except messages.Broken:
+            except messages.ConnectionBroken:
                 return
             finally:
                 messages.close_all(given)
 
-    def _room(self, channel: int) -> int:
-        """Fork the first process of a room; returns its pidfd."""
+    def _container(self, channel: int) -> int:
+        """Fork the first process of a container; return its pidfd."""
         if self._plan is not None:
             ns.unshare(ns.NEWPID)
         try:
@@ -92,7 +98,7 @@ class Zygote:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
     def _leave(self) -> None:
-        """In a child: let go of what is the zygote's."""
+        """In a child: close what belongs to the zygote."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         self._end.close()
@@ -105,8 +111,8 @@ def _reap(_signum: int, _frame: object) -> None:
             pass
 
 
-def _split(zygote: socket.socket, mounter_end: socket.socket, plan: rootfs.Plan) -> None:
-    """Make the namespaces that rooms are made from, and the mounter; returns in the zygote."""
+def _split(zygote: socket.socket, mounter_end: socket.socket, plan: rootfs.RootfsPlan) -> None:
+    """Make the namespaces that containers are made from, and the mounter; return in the zygote."""
     ns.unshare(ns.NEWPID | ns.NEWNS)
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_SLAVE)
     first = os.fork()
@@ -119,7 +125,7 @@ def _split(zygote: socket.socket, mounter_end: socket.socket, plan: rootfs.Plan)
     if os.fork() == 0:
         zygote.close()
         privileges.die_with_parent()
-        mounter.serve(mounter_end)
+        mounter.Mounter(mounter_end).serve()
         os._exit(0)
     mounter_end.close()
     # A root of its own, because what bubblewrap mounted cannot be taken away one by one.
@@ -128,18 +134,18 @@ def _split(zygote: socket.socket, mounter_end: socket.socket, plan: rootfs.Plan)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the zygote; returns only by exiting."""
+    """Run the zygote; return only by exiting."""
     try:
         config = json.loads(arguments[0])
         zygote, *mounter_end = (socket.socket(fileno=int(fd)) for fd in arguments[1:3])
         plan = None
         if mounter_end:
-            plan = rootfs.Plan.from_record(config["room"])
+            plan = rootfs.RootfsPlan.from_record(config["container"])
             _split(zygote, mounter_end[0], plan)
         else:
             privileges.die_with_parent()
         Zygote(zygote, plan).serve()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the server must hear of it
+    except Exception as error:  # noqa: BLE001 - whatever it is, the server must get it
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         os._exit(FAILED)
     os._exit(0)

@@ -22,12 +22,12 @@ MOST = 180_000
 MOST_DESCRIPTORS = 4
 
 
-class Broken(ConnectionError):
-    """The other end is gone, too slow, or speaks something else."""
+class ConnectionBroken(ConnectionError):
+    """The other end is gone, too slow, or sent something that is not a record."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends."""
+    """Return two connected ends."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
@@ -37,10 +37,10 @@ def send(
     descriptors: Sequence[int] = (),
     timeout: float | None = 30.0,
 ) -> None:
-    """Send one record; raises :class:`Broken`."""
+    """Send one record; raises :class:`ConnectionBroken`."""
     data = json.dumps(record, separators=(",", ":")).encode()
     if len(data) > MOST:
-        raise Broken(f"a record of {len(data)} bytes is too long")
+        raise ConnectionBroken(f"a record of {len(data)} bytes is too long")
     rights = []
     if descriptors:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
@@ -52,28 +52,28 @@ def send(
         except BlockingIOError:
             _await(end, select.POLLOUT, deadline)
         except OSError as error:
-            raise Broken(str(error)) from error
+            raise ConnectionBroken(str(error)) from error
 
 
 def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str, Any], list[int]]:
     """Wait at most ``timeout`` seconds for one record and its descriptors, which the caller owns.
 
     Raises:
-        Broken: Nothing came, or no record.
+        ConnectionBroken: Nothing came, or no record.
     """
     deadline = _deadline(timeout)
-    room = socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
+    ancillary = socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
     flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
     while True:
         try:
-            data, rights, told, _address = end.recvmsg(MOST + 1, room, flags)
+            data, rights, received, _address = end.recvmsg(MOST + 1, ancillary, flags)
             break
         except BlockingIOError:
             _await(end, select.POLLIN, deadline)
         except OSError as error:
-            raise Broken(str(error)) from error
+            raise ConnectionBroken(str(error)) from error
     descriptors = _descriptors(rights)
-    whole = not told & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
+    whole = not received & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
     try:
         record = json.loads(data) if whole and data else None
     except ValueError:
@@ -82,8 +82,8 @@ def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str,
         return record, descriptors
     close_all(descriptors)
     if not data and not descriptors:
-        raise Broken("the other end closed the connection")
-    raise Broken("not a record" if whole else "a record was too long")
+        raise ConnectionBroken("the other end closed the connection")
+    raise ConnectionBroken("not a record" if whole else "a record was too long")
 
 
 def _deadline(timeout: float | None) -> float | None:
@@ -94,13 +94,13 @@ def _await(end: socket.socket, event: int, deadline: float | None) -> None:
     """Wait until ``end`` is ready; never by its own blocking mode, which forked processes share."""
     left = None if deadline is None else deadline - time.monotonic()
     if left is not None and left <= 0:
-        raise Broken("no answer in time")
+        raise ConnectionBroken("no answer in time")
     poll = select.poll()
     poll.register(end, event)
     try:
         poll.poll(None if left is None else left * 1000)
     except OSError as error:
-        raise Broken(str(error)) from error
+        raise ConnectionBroken(str(error)) from error
 
 
 def _descriptors(rights: Sequence[tuple[int, int, bytes]]) -> list[int]:
@@ -112,7 +112,7 @@ def _descriptors(rights: Sequence[tuple[int, int, bytes]]) -> list[int]:
 
 
 def close_all(descriptors: Sequence[int]) -> None:
-    """Close descriptors; harmless for those that are closed."""
+    """Close descriptors. Idempotent."""
     for fd in descriptors:
         with contextlib.suppress(OSError):
             os.close(fd)

@@ -1,7 +1,7 @@
-"""The one process of the sandbox that sees the host's files: it shows granted ones to rooms.
+"""The one process of the sandbox that sees the host's files: it shows granted ones to containers.
 
 Forked before any library is loaded, single-threaded, and the only holder of the host's tree; the
-zygote and the kernels never have it. It obeys the server alone. Stdlib only.
+zygote and the kernels never have it. It takes orders from the server alone. Stdlib only.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _COVER_BYTES = 1 << 20
 
 
 @dataclass
-class Room:
+class ContainerMounts:
     """A kernel's mount namespace.
 
     Attributes:
         fd: The namespace.
-        own: Devices of the file systems that belong to the room and may get mount points.
+        own: Devices of the file systems that belong to the container and may get mount points.
         copies: Of mounts that are no longer needed; see :meth:`release`.
     """
 
@@ -47,41 +47,40 @@ class Mounter:
     """Answers the server's orders, one at a time."""
 
     def __init__(self, end: socket.socket) -> None:
-        """Keep the way home and the host's tree."""
         self._end = end
-        self._home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self._host = os.open(HOST, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._rooms: dict[int, Room] = {}
+        self._client: dict[int, ContainerMounts] = {}
 
     def serve(self) -> None:
-        """Obey until the server closes its end."""
+        """Carry orders out until the server closes its end."""
         while True:
             try:
                 order, fds = messages.receive(self._end)
-            except messages.Broken:
+            except messages.ConnectionBroken:
                 return
             answer: dict[str, Any] = {"id": order.get("id")}
             try:
-                self._obey(order, fds)
+                self._handle(order, fds)
             except (OSError, KeyError, TypeError, ValueError) as error:
                 answer["error"] = str(error) or type(error).__name__
             finally:
                 messages.close_all(fds)
             messages.send(self._end, answer)
-            for held in self._rooms.values():
+            for held in self._client.values():
                 held.release()
 
-    def _obey(self, order: dict[str, Any], fds: list[int]) -> None:
-        number = int(order["room"])
+    def _handle(self, order: dict[str, Any], fds: list[int]) -> None:
+        number = int(order["container"])
         match order["do"]:
             case "adopt":
-                self._rooms[number] = Room(os.dup(fds[0]))
+                self._client[number] = ContainerMounts(os.dup(fds[0]))
             case "show":
-                self._show(self._rooms[number], order)
+                self._show(self._client[number], order)
             case "renew":
-                self._renew(self._rooms[number], str(order["path"]))
+                self._renew(self._client[number], str(order["path"]))
             case "forget":
-                found = self._rooms.pop(number, None)
+                found = self._client.pop(number, None)
                 if found is not None:
                     os.close(found.fd)
                     found.release()
@@ -91,7 +90,7 @@ class Mounter:
     # --- showing ----------------------------------------------------------------------------------
 
     def _tree(self, path: str, *, writable: bool) -> tuple[int, bool]:
-        """A detached copy of a path of the host's, and whether it is a folder."""
+        """Return a detached copy of a path of the host's, and whether it is a folder."""
         fd = ns.open_beneath(self._host, path)
         try:
             mode = os.fstat(fd).st_mode
@@ -107,7 +106,7 @@ class Mounter:
             raise
         return tree, stat.S_ISDIR(mode)
 
-    def _show(self, inside: Room, order: dict[str, Any]) -> None:
+    def _show(self, inside: ContainerMounts, order: dict[str, Any]) -> None:
         """Mount ``order["paths"]`` (``[path, writable]``, outer ones first), then mask."""
         trees: list[tuple[str, int, bool]] = []
         try:
@@ -127,11 +126,11 @@ class Mounter:
                 for path in order.get("hidden", ()):
                     self._mask(path)
             finally:
-                ns.setns(self._home, ns.NEWNS)
+                ns.setns(self._own_mounts, ns.NEWNS)
         finally:
             messages.close_all([tree for _path, tree, _folder in trees])
 
-    def _enter(self, inside: Room, order: dict[str, Any]) -> None:
+    def _enter(self, inside: ContainerMounts, order: dict[str, Any]) -> None:
         if not inside.own:
             inside.own = {os.stat(path).st_dev for path in ("/", *PRIVATE)}
         if "tmp_bytes" in order:
@@ -161,7 +160,7 @@ class Mounter:
         finally:
             os.close(target)
 
-    def _renew(self, inside: Room, path: str) -> None:
+    def _renew(self, inside: ContainerMounts, path: str) -> None:
         """Show the file that stands at ``path`` now in place of the one that was shown."""
         tree, folder = self._tree(path, writable=False)
         try:
@@ -181,7 +180,7 @@ class Mounter:
                 finally:
                     os.close(target)
             finally:
-                ns.setns(self._home, ns.NEWNS)
+                ns.setns(self._own_mounts, ns.NEWNS)
         finally:
             os.close(tree)
 
@@ -195,8 +194,8 @@ def _open_plain(path: str) -> int:
         os.close(root)
 
 
-def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int:
-    """Open a mount point in the room, made where it is missing; ``O_PATH``.
+def _point(inside: ContainerMounts, path: str, *, folder: bool, cover: bool = False) -> int:
+    """Open a mount point in the container, made where it is missing; ``O_PATH``.
 
     With ``cover`` nothing is going to be mounted on it, so it is made read-only itself. Every step
     goes through descriptors and no link: generated code may be changing /tmp meanwhile.
@@ -228,7 +227,7 @@ def _point(inside: Room, path: str, *, folder: bool, cover: bool = False) -> int
 
 
 def _is_writable(here: int, path: str) -> bool:
-    """Say whether the kernel may write in this folder of a room: in its /tmp and the like."""
+    """Return whether the kernel may write in this folder of a container (its /tmp, say)."""
     private = any(path == top or path.startswith(f"{top}/") for top in PRIVATE)
     return private and not os.fstatvfs(here).f_flag & os.ST_RDONLY
 
@@ -237,7 +236,7 @@ def _step(here: int, name: str) -> int:
     return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
 
 
-def _make(inside: Room, here: int, name: str, *, folder: bool) -> None:
+def _make(inside: ContainerMounts, here: int, name: str, *, folder: bool) -> None:
     """Make one entry through a writable copy of the mount, which stays read-only for the kernel."""
     if os.fstat(here).st_dev not in inside.own:
         raise OSError(f"{name} does not exist there")
@@ -251,8 +250,8 @@ def _make(inside: Room, here: int, name: str, *, folder: bool) -> None:
         os.close(os.open(name, flags, 0o444, dir_fd=copy))
 
 
-def _cover(inside: Room, here: int, name: str, made: int) -> int:
-    """Make a folder of /tmp read-only that only leads to data, lest a write there vanishes."""
+def _cover(inside: ContainerMounts, here: int, name: str, made: int) -> int:
+    """Make a folder of /tmp read-only that only leads to data: writes to it would vanish."""
     tree = ns.new_tmpfs(_COVER_BYTES)
     try:
         inside.own.add(os.fstat(tree).st_dev)
@@ -262,8 +261,3 @@ def _cover(inside: Room, here: int, name: str, made: int) -> int:
         os.close(tree)
         os.close(made)
     return _step(here, name)
-
-
-def serve(end: socket.socket) -> None:
-    """Be the mounter until the server is gone."""
-    Mounter(end).serve()

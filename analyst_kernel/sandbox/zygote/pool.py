@@ -1,7 +1,7 @@
-"""What is kept ready for the next request, and the thread that does it.
+"""What is prepared for the next request, and the thread that prepares it.
 
-A bound spare, an empty room for the request after it, and granted files that an editor replaced:
-all looked after behind the requests, never in their way.
+A bound spare, an empty container for the request after it, and granted files that an editor
+replaced. All of it is done between the requests, so that none of them waits for it.
 """
 
 from __future__ import annotations
@@ -20,44 +20,47 @@ from analyst_kernel.sandbox import paths
 from analyst_kernel.sandbox.backends.base import Launch
 from analyst_kernel.sandbox.linux import landlock
 from analyst_kernel.sandbox.policy import ResourceLimits
+from analyst_kernel.sandbox.runtime import runtime_folder
 from analyst_kernel.sandbox.zygote import messages
-from analyst_kernel.sandbox.zygote.client import Room, Rooms, enclose, end_room
+from analyst_kernel.sandbox.zygote.client import Container, ZygoteClient, enclose, end_container
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
-from analyst_kernel.sandbox.zygote.live_grants import GrowingKernel
-from analyst_kernel.sandbox.zygote.prewarm import from_outside
+from analyst_kernel.sandbox.zygote.live_grants import LiveGrantKernel
+from analyst_kernel.sandbox.zygote.prewarm import prewarm_from_server
 
 LOOK = 0.5
-"""Seconds between two looks at granted files."""
+"""Seconds between two checks of granted files."""
 
-ROOM_WAIT = 10.0
-"""Seconds for a room."""
+CONTAINER_WAIT = 10.0
+"""Seconds for a container."""
 
 _BIND_WAIT = 30.0  # seconds for a spare to be bound, and again to answer
 _REFILL_AFTER = 0.15  # seconds that a kernel has the processor for itself before the next spare
 
 
-class Stock:
-    """Prepared things of one zygote host; safe from any thread."""
+class KernelPool:
+    """What is prepared of one zygote; safe from any thread.
+
+    Nothing is prepared before :meth:`serve`.
+    """
 
     def __init__(self, python: str) -> None:
-        """Nothing is prepared before :meth:`serve`."""
         self.spares = True
         self.limits: ResourceLimits | None = None
         self._python = python
-        self._rooms: Rooms | None = None
+        self._client: ZygoteClient | None = None
         self._change = threading.Condition()
         self._spare: Spare | None = None
-        self._empty: Room | None = None
+        self._empty: Container | None = None
         self._refill_at: float | None = None
         self._kernels: set[ZygoteKernel] = set()
-        self._ended: list[tuple[Rooms, Room]] = []
+        self._ended: list[tuple[ZygoteClient, Container]] = []
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def serve(self, rooms: Rooms) -> None:
+    def serve(self, client: ZygoteClient) -> None:
         """Prepare from this zygote from now on."""
         with self._change:
-            self._rooms = rooms
+            self._client = client
         self.refill()
 
     def drop(self) -> None:
@@ -65,11 +68,11 @@ class Stock:
         with self._change:
             spare, self._spare = self._spare, None
             empty, self._empty = self._empty, None
-            rooms, self._rooms = self._rooms, None
+            client, self._client = self._client, None
         if spare is not None:
             spare.discard()
-        if empty is not None and rooms is not None:
-            end_room(rooms, empty)
+        if empty is not None and client is not None:
+            end_container(client, empty)
 
     def close(self) -> None:
         """End for good."""
@@ -79,71 +82,65 @@ class Stock:
         self.drop()
 
     def watch(self, kernel: ZygoteKernel) -> None:
-        """Look after a kernel's granted files."""
+        """Keep a kernel's granted files up to date."""
         with self._change:
             self._kernels.add(kernel)
             self._change.notify_all()
 
     def unwatch(self, kernel: ZygoteKernel) -> None:
-        """Stop looking after a kernel, and release its room, but not while the caller waits."""
+        """Stop watching a kernel, and release its container from the pool's own thread."""
         with self._change:
             self._kernels.discard(kernel)
-            self._ended.append((kernel.rooms, kernel.room))
+            self._ended.append((kernel.client, kernel.container))
             self._change.notify_all()
 
     # --- taking -----------------------------------------------------------------------------------
 
-    def _fits(self, room: Room, launch: Launch) -> bool:
-        """Whether a prepared room has the limits that a launch wants, or could be given them."""
+    def _fits(self, container: Container, launch: Launch) -> bool:
+        """Return whether a prepared container has, or could be given, the limits of a launch."""
         wanted = launch.policy.limits
-        if room.group is None or (launch.cgroup and room.limits == wanted):
+        if container.group is None or (launch.cgroup and container.limits == wanted):
             return True
         if not launch.cgroup:
             return False
         try:
-            room.group.limit(wanted)
+            container.group.limit(wanted)
         except OSError:
             return False
-        room.limits = wanted
+        container.limits = wanted
         return True
 
     def take_spare(self, launch: Launch) -> Spare | None:
-        """The spare, if it is ready and fits."""
+        """Return the spare, if it is ready and fits."""
         policy = launch.policy
         with self._change:
             spare = self._spare
             if spare is None or not policy.landlock or policy.system != spare.system:
                 return None
-            if not self._fits(spare.room, launch):
+            if not self._fits(spare.container, launch):
                 return None
             self._spare = None
-        if spare.room.alive() and spare.rooms.alive():
+        if spare.container.alive() and spare.client.alive():
             return spare
         spare.discard()
         return None
 
-    def take_room(self, rooms: Rooms, launch: Launch) -> Room | None:
-        """The empty room that was made ahead, if it fits."""
+    def take_container(self, client: ZygoteClient, launch: Launch) -> Container | None:
+        """Return the empty container that was made ahead, if it fits."""
         with self._change:
-            room = self._empty
-            if room is None or not self._fits(room, launch):
+            container = self._empty
+            if container is None or not self._fits(container, launch):
                 return None
             self._empty = None
-        if rooms is self._rooms and room.alive():
-            return room
-        end_room(rooms, room)
+        if client is self._client and container.alive():
+            return container
+        end_container(client, container)
         return None
-
-    def spare_ready(self, timeout: float = 0.0) -> bool:
-        """Wait for a spare; whether one waits."""
-        with self._change:
-            self._change.wait_for(lambda: self._spare is not None or self._closed, timeout)
-            return self._spare is not None
 
     # --- making -----------------------------------------------------------------------------------
 
     def ready(self, timeout: float) -> bool:
-        """Wait until everything is prepared; whether it is."""
+        """Wait until everything is prepared; return whether it is."""
 
         def prepared() -> bool:
             spare = self._spare is not None or not self.spares
@@ -153,43 +150,34 @@ class Stock:
             self._change.wait_for(lambda: prepared() or self._closed, timeout)
             return prepared()
 
-    def discard_spare(self) -> None:
-        """End the spare, if there is one."""
-        with self._change:
-            spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.discard()
-
-    def _make_room(self, rooms: Rooms) -> Room:
-        """An empty room with the limits of the last launch."""
-        room = rooms.make(ROOM_WAIT)
+    def _make_container(self, client: ZygoteClient) -> Container:
+        """Return an empty container with the limits of the last launch."""
+        container = client.make(CONTAINER_WAIT)
         if self.limits is not None:
-            enclose(room, self.limits)
-        return room
+            enclose(container, self.limits)
+        return container
 
     def _prepare(self) -> None:
-        """Make what the next request will need: a spare, and an empty room for the one after."""
+        """Make a spare for the next request, and an empty container for the one after."""
         if self.spares and self._spare is None:
             self._make_spare()
-        rooms = self._rooms
-        if self._empty is not None or rooms is None or not rooms.alive():
+        client = self._client
+        if self._empty is not None or client is None or not client.alive():
             return
-        room: Room | None = self._make_room(rooms)
+        container: Container | None = self._make_container(client)
         with self._change:
-            if not self._closed and rooms is self._rooms:
-                self._empty, room = room, None
+            if not self._closed and client is self._client:
+                self._empty, container = container, None
             self._change.notify_all()
-        if room is not None:
-            end_room(rooms, room)
+        if container is not None:
+            end_container(client, container)
 
     def _make_spare(self) -> None:
         """Fork and bind a kernel ahead of the next request."""
-        from analyst_kernel.sandbox.shared import host
-
-        rooms = self._rooms
-        if rooms is None or not rooms.alive() or landlock.abi() < 1:
+        client = self._client
+        if client is None or not client.alive() or landlock.abi() < 1:
             return
-        folder = host().runtime.kernel_folder()
+        folder = runtime_folder().kernel_folder()
         sockets = os.path.join(folder, "s")
         connection = {
             "transport": "ipc", "ip": os.path.join(sockets, "k"), "key": secrets.token_hex(32),
@@ -197,26 +185,26 @@ class Stock:
             "shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5,
         }  # fmt: skip
         system = paths.system_paths(self._python)
-        room: Room | None = None
+        container: Container | None = None
         try:
-            room = self._make_room(rooms)
-            rooms.show(room, [(sockets, True)])
+            container = self._make_container(client)
+            client.show(container, [(sockets, True)])
             policy = {
                 "landlock": True, "output_dir": "", "runtime_dir": sockets,
-                "system": list(system), "tops": list(rooms.tops),
+                "system": list(system), "tops": list(client.tops),
             }  # fmt: skip
-            messages.send(room.channel, {"policy": policy, "spare": connection})
-            record, fds = messages.receive(room.channel, _BIND_WAIT)
+            messages.send(container.channel, {"policy": policy, "spare": connection})
+            record, fds = messages.receive(container.channel, _BIND_WAIT)
             messages.close_all(fds)
-            bound = record.get("bound") is True and from_outside(connection, _BIND_WAIT)
-        except (messages.Broken, OSError):
+            bound = record.get("bound") is True and prewarm_from_server(connection, _BIND_WAIT)
+        except (messages.ConnectionBroken, OSError):
             bound = False
-        if room is None or not bound:
-            if room is not None:
-                end_room(rooms, room)
+        if container is None or not bound:
+            if container is not None:
+                end_container(client, container)
             shutil.rmtree(folder, ignore_errors=True)
             return
-        spare = Spare(rooms, room, folder, connection, system)
+        spare = Spare(client, container, folder, connection, system)
         with self._change:
             kept = self.spares and not self._closed and self._spare is None
             if kept:
@@ -244,7 +232,7 @@ class Stock:
                 watched = [
                     kernel
                     for kernel in self._kernels
-                    if isinstance(kernel, GrowingKernel) and kernel.watches_files()
+                    if isinstance(kernel, LiveGrantKernel) and kernel.watches_files()
                 ]
                 due = [LOOK] if watched else []
                 if self._ended:
@@ -256,16 +244,16 @@ class Stock:
                 if refill:
                     self._refill_at = None
                 ended, self._ended = self._ended, []
-            for rooms, room in ended:
-                rooms.forget(room)
+            for client, container in ended:
+                client.forget(container)
             for kernel in watched:
                 kernel.refresh()
             if refill and not self._closed:
-                with contextlib.suppress(Exception):  # the next launch says what is wrong
+                with contextlib.suppress(Exception):  # the next launch reports what is wrong
                     self._prepare()
 
 
-_BEHIND = "b"  # what the names of sockets begin with that no client knows yet
+_BEHIND = "b"  # the first letter of sockets that no client has been given yet
 _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -274,27 +262,27 @@ class Spare:
     """One waiting kernel.
 
     Attributes:
-        rooms: The zygote that forked it.
-        room: Where it is.
+        containers: The zygote that forked it.
+        container: Where it is.
         folder: Its runtime folder on the host.
         connection: What it is bound to.
         system: Interpreter and libraries that it may execute.
     """
 
-    rooms: Rooms
-    room: Room
+    client: ZygoteClient
+    container: Container
     folder: str
     connection: dict[str, Any]
     system: tuple[str, ...]
 
     def discard(self) -> None:
         """End it and leave nothing behind."""
-        end_room(self.rooms, self.room)
+        end_container(self.client, self.container)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def withheld(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """A connection beside the one that clients know, with names of the same length.
+def provisional_connection(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a connection beside the wanted one, whose names are as long.
 
     Raises:
         OSError: Its sockets could not be handed over.
@@ -306,7 +294,7 @@ def withheld(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hand_over(bound: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Give bound sockets the names that clients know; raises ``OSError``."""
+    """Give bound sockets the names that clients use; raise ``OSError`` if one cannot."""
     for channel in _CHANNELS:
         os.rename(_name(bound, channel), _name(wanted, channel))
 

@@ -30,7 +30,7 @@ class Unfit(RuntimeError):
 
 
 def load() -> list[str]:
-    """Import the libraries and use each once; returns the names of those that are here."""
+    """Import the libraries and use each once; return the names of those that are here."""
     found: list[str] = []
     for name in LIBRARIES:
         try:
@@ -93,7 +93,7 @@ def _query() -> None:
 
 
 def _others() -> list[str]:
-    """Names of this process's threads beside the main one that are not harmless."""
+    """Return names of this process's threads beside the main one that are not harmless."""
     found: list[str] = []
     own = str(os.getpid())
     try:
@@ -144,7 +144,7 @@ def build_app(app_class: Any) -> Any:
 
 
 def _without_debugger() -> None:
-    """Have ipykernel find no debugger: it would need connections, which a kernel cannot make."""
+    """Hide the debugger from ipykernel: it needs connections, which a kernel cannot make."""
     hidden = {name: sys.modules.get(name) for name in ("debugpy", "debugpy.server")}
     sys.modules["debugpy"] = None  # type: ignore[assignment] # None is how an import is barred
     try:
@@ -194,7 +194,7 @@ _SETTERS = (
 
 @functools.cache
 def libraries() -> tuple[str, ...]:
-    """Paths of the OpenBLAS libraries that are loaded; looked up once."""
+    """Return paths of the OpenBLAS libraries that are loaded; looked up once."""
     found: dict[str, None] = {}
     with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8") as maps:
         for line in maps:
@@ -215,7 +215,7 @@ def use(count: int) -> None:
 
 
 def set_threads(count: int) -> None:
-    """Tell each loaded OpenBLAS; harmless where there is none."""
+    """Set the number of threads in each loaded OpenBLAS."""
     for path in libraries():
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(path)

@@ -1,9 +1,10 @@
-"""What is done once with a spare before anybody asked for it, lest it be slow the first time.
+"""What a spare does once before it is taken, so that a kernel's first cell is not slow.
 
 A forked process shares its memory until it writes to it, so whatever a kernel does first costs page
 faults at every step. A spare has time to do all of it ahead: it tries the probe's attempts and
-reads its place (:func:`inside`), and answers requests of the server (:func:`from_outside`). Nothing
-of anybody's is in it yet, and nothing of this is judged: the probe that counts comes with the data.
+enters its folders (:func:`prewarm_spare`), and answers requests of the server
+(:func:`prewarm_from_server`). It holds no user's data yet, and nothing of this is judged: the probe
+that counts comes with the data.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analyst_kernel.sandbox.inside import probe
-from analyst_kernel.sandbox.inside.entry import start_up
+from analyst_kernel.sandbox.inside.entry import run_startup
 from analyst_kernel.sandbox.linux import rlimits
 from analyst_kernel.sandbox.zygote import preload
 
@@ -36,9 +37,9 @@ _REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def inside(app: Any) -> None:
+def prewarm_spare(app: Any) -> None:
     """In the spare: do what a kernel does between being taken and saying that it is built."""
-    # What fails here fails again, and is told, when it counts.
+    # What fails here fails again when it counts, and is reported then.
     with contextlib.suppress(Exception):
         probe.run(_PLAN)
         rlimits.data_bytes()
@@ -47,14 +48,14 @@ def inside(app: Any) -> None:
         os.environ.clear()
         os.environ.update(known)
         app.shell.init_environment()
-        start_up(app.shell)
+        run_startup(app.shell)
     with contextlib.suppress(Exception):
         thread = app.iopub_thread
         thread.io_loop.add_callback(thread._handle_subscription, [b"\x01"])  # noqa: SLF001 - as by a subscriber
 
 
-def from_outside(connection: Mapping[str, Any], timeout: float) -> bool:
-    """In the server: ask a spare over its socket what every client asks; whether it answered.
+def prewarm_from_server(connection: Mapping[str, Any], timeout: float) -> bool:
+    """In the server: send a spare what every client sends; return whether it answered.
 
     Args:
         connection: What the spare is bound to, with the key that only this server has.

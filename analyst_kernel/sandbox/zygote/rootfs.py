@@ -1,4 +1,4 @@
-"""Build the private root of one kernel: system, devices, /proc, /tmp, and nothing of anybody's.
+"""Build the private root of one kernel: system, devices, /proc, /tmp, and no user's files.
 
 Runs once per kernel, in new namespaces, before anything of the user's is shown. The data comes
 later, through ``mounter``. Stdlib only.
@@ -15,7 +15,7 @@ from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.linux import namespaces as ns
 from analyst_kernel.sandbox.policy import PROC_MASKED, PROC_MASKED_FOLDERS, PROC_READ_ONLY
 
-STAGE = "/.room"
+STAGE = "/.rootfs"
 """An empty folder of the zygote's root, on which a new root is put together."""
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -25,14 +25,14 @@ _READ_ONLY = ns.MS_REMOUNT | ns.MS_BIND | ns.MS_RDONLY | _SAFE
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What every room of one zygote holds.
+class RootfsPlan:
+    """What every container of one zygote holds.
 
     Attributes:
         system: Interpreter and libraries, as the zygote sees them.
         links: ``(target, path)`` of top-level links.
         tops: Top-level folders below which data may be mounted later.
-        tmp_bytes: Room in /tmp and /dev/shm until told otherwise.
+        tmp_bytes: Size of /tmp and of /dev/shm at first.
     """
 
     system: tuple[str, ...]
@@ -41,8 +41,8 @@ class Plan:
     tmp_bytes: int
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Plan:
-        """Read what :mod:`boot` wrote."""
+    def from_record(cls, record: dict[str, Any]) -> RootfsPlan:
+        """Read what ``command`` wrote."""
         return cls(
             tuple(record["system"]),
             tuple((target, path) for target, path in record["links"]),
@@ -51,12 +51,12 @@ class Plan:
         )
 
 
-def build(plan: Plan, *, zygote: bool = False) -> None:
+def build(plan: RootfsPlan, *, zygote: bool = False) -> None:
     """Put the caller, in a fresh mount namespace, into a root of its own; raises ``OSError``.
 
     Args:
         plan: What it holds.
-        zygote: Whether rooms are to be built from here.
+        zygote: Whether containers are to be built from here.
     """
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE)
     ns.mount("tmpfs", STAGE, "tmpfs", _SAFE, "size=1m,mode=755")
@@ -69,7 +69,7 @@ def build(plan: Plan, *, zygote: bool = False) -> None:
     _devices(plan.tmp_bytes)
     _proc()
     size = f"size={plan.tmp_bytes},mode=1777"
-    ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, size)  # noqa: S108 - the room's own
+    ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, size)  # noqa: S108 - the container's own
     for path in (*plan.system, *(path for path in ETC if os.path.exists(path))):
         _bind(path, STAGE + path)
     for target, path in plan.links:
@@ -128,6 +128,6 @@ def _proc() -> None:
 
 
 def resize(tmp_bytes: int) -> None:
-    """Give /tmp and /dev/shm of the caller's mount namespace another size."""
+    """Resize /tmp and /dev/shm of the caller's mount namespace."""
     for path in PRIVATE:
         ns.mount(None, path, None, ns.MS_REMOUNT | _SAFE, f"size={tmp_bytes}")

@@ -179,6 +179,7 @@ export interface DatasetProfiled {
  *     duplicate_rows: Exact duplicates, or null if they were not counted.
  *     sampled: Whether statistics come from a sample; ``sample_note`` says how it was taken.
  *     warnings: Properties that make a naive analysis wrong.
+ *     row_words: Words for one row of the table, from the dataset's own dictionary.
  */
 export interface DatasetProfile {
   dataset: Dataset;
@@ -189,6 +190,7 @@ export interface DatasetProfile {
   sampled: boolean;
   sample_note: string;
   warnings: DataWarning[];
+  row_words: string[];
 }
 /**
  * A table that the user granted.
@@ -235,6 +237,7 @@ export interface Dataset {
  *     max_length: Longest text in characters.
  *     share_number, share_date: The share (0 to 1) of text values that are a number or a date.
  *     date_format: The strptime format of dates kept as text, if one was found.
+ *     words: From the dataset's own dictionary, if it has one that names the column.
  */
 export interface ColumnProfile {
   name: string;
@@ -257,6 +260,7 @@ export interface ColumnProfile {
   share_number: number | null;
   share_date: number | null;
   date_format: string | null;
+  words: ColumnWords | null;
 }
 /**
  * One value (as text) and how many rows have it.
@@ -266,17 +270,40 @@ export interface ValueCount {
   count: number;
 }
 /**
+ * What a dictionary (``NAME.dictionary.json`` beside the dataset's file) says of a column.
+ *
+ * Attributes:
+ *     label: How users call the column.
+ *     unit: What its numbers are measured in.
+ *     synonyms: Other names of the column.
+ *     values: A word of a question -> the values that it stands for.
+ */
+export interface ColumnWords {
+  label: string;
+  unit: string;
+  /**
+   * @maxItems 50
+   */
+  synonyms: string[];
+  values: {
+    [k: string]: string[];
+  };
+}
+/**
  * A property of a dataset that makes a naive analysis wrong.
  *
  * Attributes:
  *     code: Stable kebab-case name, e.g. ``dates-as-text``, ``total-rows``, ``duplicate-keys``.
  *     message: One sentence with the evidence.
  *     column: The column, if the warning is about one.
+ *     values: The values it is about, as text: numbers that may stand for missing values
+ *         (``sentinel``), or labels of rows that are totals of others (``total-rows``).
  */
 export interface DataWarning {
   code: string;
   message: string;
   column: string | null;
+  values: string[];
 }
 /**
  * The plan was made or changed; ``steps`` is the whole plan.

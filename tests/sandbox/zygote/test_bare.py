@@ -16,14 +16,14 @@ import psutil
 import pytest
 from traitlets.config import Config
 
-from analyst_kernel.sandbox.backends.base import GrantFailed, SandboxUnavailable
+from analyst_kernel.protocol.errors import GrantFailed, SandboxError
 from analyst_kernel.sandbox.linux import landlock
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
-from analyst_kernel.sandbox.zygote.live_grants import GrowingKernel
+from analyst_kernel.sandbox.zygote.live_grants import LiveGrantKernel
 from tests.sandbox import attacks
 from tests.sandbox.conftest import DEADLINE, Start
 from tests.sandbox.test_escapes import targets
-from tests.sandbox.test_lifecycle import OUTLIVER, still_alive, tell_to_end
+from tests.sandbox.test_lifecycle import OUTLIVER, signal_to_end, still_alive
 
 __all__ = ["targets"]
 
@@ -47,14 +47,14 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
     return Config({"AnalystProvisioner": {"bubblewrap": str(refusing)}})
 
 
-async def test_every_way_out_is_closed_and_the_way_is_told(
+async def test_every_way_out_is_closed_and_the_backend_is_reported(
     config: Config, start: Start, targets: dict[str, Any], work: Path
 ) -> None:
     async with start("", config=config) as kernel:
         provisioner = kernel.provisioner
         started = provisioner._started
         assert isinstance(started, ZygoteKernel)
-        assert not isinstance(started, GrowingKernel)
+        assert not isinstance(started, LiveGrantKernel)
         targets |= {"runtime": provisioner.connection_info["ip"], "mounts": False}
         targets["enclosed"] = True
         found = await kernel.value(f"TARGETS = {json.dumps(targets)!r}\n{attacks.CODE}")
@@ -111,9 +111,9 @@ async def test_nothing_outlives_a_kernel(config: Config, start: Start) -> None:
         assert "image/png" in chart.data[0]
 
 
-async def test_told_to_end_many_times_it_ends_all_generations(config: Config, start: Start) -> None:
+async def test_many_signals_to_end_still_end_all_generations(config: Config, start: Start) -> None:
     async with start("", config=config) as kernel:
-        assert await tell_to_end(kernel) == []
+        assert await signal_to_end(kernel) == []
 
 
 async def test_data_cannot_be_added(config: Config, start: Start, work: Path) -> None:
@@ -126,7 +126,7 @@ async def test_the_level_isolated_does_not_take_it(
     config: Config, start: Start, request: pytest.FixtureRequest
 ) -> None:
     if "bare" in request.node.name:
-        with pytest.raises(SandboxUnavailable):
+        with pytest.raises(SandboxError):
             async with start("", config=config, require="isolated"):
                 pass
         return

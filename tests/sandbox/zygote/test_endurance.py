@@ -18,8 +18,8 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from analyst_kernel.sandbox.shared import host as the_server
-from analyst_kernel.sandbox.zygote.manager import ZygoteHost, zygote_host
+from analyst_kernel.sandbox.shared import shared_resources
+from analyst_kernel.sandbox.zygote.manager import ZygoteManager, zygote_manager
 from tests.sandbox.conftest import DEADLINE, Start
 
 PROGRAM = shutil.which("bwrap")
@@ -30,16 +30,16 @@ ASKED = 50
 """One life in so many is also asked something over the wire."""
 
 
-def state(host: ZygoteHost) -> dict[str, int]:
+def state(zygote: ZygoteManager) -> dict[str, int]:
     """What a leak would make grow."""
     gc.collect()
-    outer = psutil.Process(host.rooms().pid)
+    outer = psutil.Process(zygote.client().pid)
     family = outer.children(recursive=True)
     return {
         "descriptors here": len(os.listdir("/proc/self/fd")),
         "descriptors of the zygote": sum(process.num_fds() for process in family[:3]),
         "processes": len(family),
-        "files": sum(len(names) for _, _, names in os.walk(the_server().runtime.path)),
+        "files": sum(len(names) for _, _, names in os.walk(shared_resources().runtime.path)),
     }
 
 
@@ -47,7 +47,7 @@ async def test_kernels_leave_nothing_behind(
     kernelspecs: KernelSpecManager, start: Start, work: Path
 ) -> None:
     assert PROGRAM is not None
-    host = zygote_host(sys.executable, PROGRAM)
+    zygote = zygote_manager(sys.executable, PROGRAM)
     environment = os.environ | {"JPY_SESSION_NAME": str(work / "mileage.ipynb")}
 
     async def life(number: int) -> None:
@@ -65,13 +65,13 @@ async def test_kernels_leave_nothing_behind(
 
     for number in range(5):
         await life(number)
-    assert host.stock.spare_ready(DEADLINE)
-    before = state(host)
+    assert zygote.pool.ready(DEADLINE)
+    before = state(zygote)
     for number in range(LIVES):
         await life(number)
-    assert host.stock.spare_ready(DEADLINE)
+    assert zygote.pool.ready(DEADLINE)
     deadline = time.monotonic() + DEADLINE
-    while (after := state(host)) != before and time.monotonic() < deadline:
+    while (after := state(zygote)) != before and time.monotonic() < deadline:
         if all(after[name] <= before[name] for name in before):
             break
         await asyncio.sleep(0.1)

@@ -47,5 +47,5 @@ async def test_every_way_out_of_a_forked_kernel_is_closed(
     assert (work / "data" / "part.csv").read_text() == "a\n1\n"
     # Where this checkout itself lies under /tmp, its parents are folders of the private /tmp.
     own = {str(REPOSITORY), *map(str, REPOSITORY.parents), str(REPOSITORY / "analyst_kernel")}
-    places = {path for path in writable if "/ak-" not in path and path not in own - {"/tmp"}}
-    assert places == {"/tmp", "/dev/shm", output}
+    folders = {path for path in writable if "/ak-" not in path and path not in own - {"/tmp"}}
+    assert folders == {"/tmp", "/dev/shm", output}

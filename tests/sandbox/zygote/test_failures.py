@@ -19,22 +19,23 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from traitlets.config import Config
 
+from analyst_kernel.protocol.errors import SandboxError
 from analyst_kernel.sandbox import runtime
-from analyst_kernel.sandbox.backends.base import Launch, SandboxUnavailable
+from analyst_kernel.sandbox.backends.base import Launch
 from analyst_kernel.sandbox.zygote import manager as zygotes
-from analyst_kernel.sandbox.zygote.client import end_room
+from analyst_kernel.sandbox.zygote.client import end_container
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from tests.sandbox.conftest import DEADLINE, Start
 from tests.sandbox.ordinary_user import run_as_user
 from tests.sandbox.test_lifecycle import DOOMED, OUTLIVER, still_alive
-from tests.sandbox.zygote.test_kernels import begin, forked, pytestmark, the_host
+from tests.sandbox.zygote.test_kernels import begin, forked, pytestmark, the_manager
 
 __all__ = ["pytestmark"]
 
 
 def inner_zygote() -> psutil.Process:
-    """The prepared process itself: the one that makes rooms."""
-    family = psutil.Process(the_host().rooms().pid).children(recursive=True)
+    """The prepared process itself: the one that makes containers."""
+    family = psutil.Process(the_manager().client().pid).children(recursive=True)
     return next(process for process in family if len(process.children()) > 1)
 
 
@@ -59,14 +60,15 @@ async def test_killing_the_zygote_ends_its_kernels_and_the_next_one_is_forked_ag
 async def test_a_zygote_that_hangs_costs_a_deadline_and_its_late_child_is_ended(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zygotes, "ROOM_WAIT", 0.5)
+    monkeypatch.setattr(zygotes, "CONTAINER_WAIT", 0.5)
     async with begin(start, "fresh") as before:
-        stock = the_host().stock
-        if stock._empty is not None:
-            room, stock._empty = stock._empty, None
-            end_room(the_host().rooms(), room)
+        pool = the_manager().pool
+        assert await asyncio.to_thread(pool.ready, DEADLINE)
+        container, pool._empty = pool._empty, None
+        assert container is not None
+        end_container(the_manager().client(), container)
         zygote = inner_zygote()
-        rooms = the_host().rooms()
+        client = the_manager().client()
         zygote.suspend()
         try:
             async with start("", grants=[]) as kernel:
@@ -75,8 +77,8 @@ async def test_a_zygote_that_hangs_costs_a_deadline_and_its_late_child_is_ended(
                 assert (report.form, report.level) == ("bubblewrap", "isolated")
                 assert "not forked from a prepared process" in report.notes[0]
                 zygote.resume()
-                # The room that comes too late finds nobody, and the older kernel still lives.
-                session = {forked(before).room.pid}
+                # The container that comes too late ends by itself, and the older kernel goes on.
+                session = {forked(before).container.pid}
                 for _look in range(int(DEADLINE / 0.1)):
                     kept = {p.pid for p in zygote.children() if p.status() != "zombie"}
                     if len(kept - session) == 1:
@@ -92,10 +94,10 @@ async def test_a_zygote_that_hangs_costs_a_deadline_and_its_late_child_is_ended(
         finally:
             if zygote.is_running():
                 zygote.resume()
-    rooms.close()
+    client.close()
 
 
-async def test_a_zygote_that_cannot_start_is_told_and_the_next_form_serves(
+async def test_a_zygote_that_cannot_start_is_noted_and_the_next_backend_serves(
     start: Start, tmp_path: Path
 ) -> None:
     # Refuses to keep capabilities, as some distributions' profiles do, and is bubblewrap otherwise.
@@ -112,13 +114,13 @@ async def test_a_zygote_that_cannot_start_is_told_and_the_next_form_serves(
         assert report is not None
         assert report.form != "zygote"
         assert "no capabilities" in report.notes[0]
-    with pytest.raises(SandboxUnavailable, match="no capabilities"):
+    with pytest.raises(SandboxError, match="no capabilities"):
         async with start("zygote", config=config):
             pass
 
 
 async def test_without_bubblewrap_there_is_no_zygote(start: Start) -> None:
-    with pytest.raises(SandboxUnavailable, match="not installed"):
+    with pytest.raises(SandboxError, match="not installed"):
         async with start("zygote", config=Config({"AnalystProvisioner": {"bubblewrap": ""}})):
             pass
 
@@ -131,7 +133,7 @@ def test_a_killed_server_leaves_no_process(
         "from analyst_kernel.sandbox.zygote import manager as zygotes\n"
         f"SPARE = {spare}\n"
         "def wait_for_spare():\n"
-        "    for made in zygotes._hosts.values(): assert made.stock.spare_ready(120)\n"
+        "    for made in zygotes._managers.values(): assert made.pool.ready(120)\n"
     )
     code = DOOMED.replace("    family = [p", "    if SPARE: wait_for_spare()\n    family = [p")
     code = f"OUTLIVER = {OUTLIVER!r}\n{ready}{code}"
@@ -142,12 +144,12 @@ def test_a_killed_server_leaves_no_process(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     ) as server:
         assert server.stdout is not None
-        told = json.loads(server.stdout.readline())
-        family = [psutil.Process(pid) for pid in told["family"]]
+        printed = json.loads(server.stdout.readline())
+        family = [psutil.Process(pid) for pid in printed["family"]]
         assert len(family) > 6
         server.send_signal(signal.SIGKILL)
     assert still_alive(family) == []
-    assert runtime.sweep(parent) == [told["folder"]]
+    assert runtime.sweep(parent) == [printed["folder"]]
     os.rmdir(parent)
 
 
@@ -155,9 +157,9 @@ async def test_a_client_that_gives_up_leaves_no_kernel(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, made = threading.Event(), queue.SimpleQueue[ZygoteKernel | None]()
-    real = zygotes.ZygoteHost.start
+    real = zygotes.ZygoteManager.start
 
-    def slow(self: zygotes.ZygoteHost, launch: Launch) -> ZygoteKernel:
+    def slow(self: zygotes.ZygoteManager, launch: Launch) -> ZygoteKernel:
         begun.set()
         kernel = None
         try:
@@ -166,7 +168,7 @@ async def test_a_client_that_gives_up_leaves_no_kernel(
             made.put(kernel)  # none, where its folder was gone before it could be made
         return kernel
 
-    monkeypatch.setattr(zygotes.ZygoteHost, "start", slow)
+    monkeypatch.setattr(zygotes.ZygoteManager, "start", slow)
 
     async def give_up() -> None:
         async with start("zygote"):
@@ -185,7 +187,7 @@ async def test_a_client_that_gives_up_leaves_no_kernel(
             await asyncio.sleep(0.05)
         assert kernel._closed
         assert not psutil.pid_exists(kernel.pid) or still_alive([psutil.Process(kernel.pid)]) == []
-    assert the_host().stock._kernels == set()
+    assert the_manager().pool._kernels == set()
 
 
 def test_an_ordinary_users_forked_kernel_is_as_closed_as_roots() -> None:

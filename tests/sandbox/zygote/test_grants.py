@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.sandbox.backends.base import GrantFailed
-from analyst_kernel.sandbox.policy import PolicyError
+from analyst_kernel.protocol.errors import GrantFailed, PolicyError
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
 from tests.sandbox.zygote.test_kernels import begin, pytestmark
@@ -124,7 +123,7 @@ async def test_generated_code_cannot_lead_a_grant_elsewhere(start: Start, tmp_pa
             assert list(Path(kernel.provisioner.output_dir).iterdir()) == []
 
 
-async def test_what_cannot_be_added_is_said(start: Start, work: Path) -> None:
+async def test_data_that_cannot_be_added_is_reported(start: Start, work: Path) -> None:
     async with start("zygote", grants=[]) as kernel:
         with pytest.raises(GrantFailed, match="cannot be found"):
             await kernel.provisioner.grant([str(work / "nowhere.csv")])
@@ -134,7 +133,7 @@ async def test_what_cannot_be_added_is_said(start: Start, work: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["bubblewrap", "landlock"])
-async def test_a_lower_form_asks_for_a_restart(form: str, start: Start, work: Path) -> None:
+async def test_a_lower_backend_requires_a_restart(form: str, start: Start, work: Path) -> None:
     async with start(form, grants=[]) as kernel:
         with pytest.raises(GrantFailed, match="restart the kernel and run the cells again"):
             await kernel.provisioner.grant([str(work / "cars.csv")])

@@ -11,9 +11,9 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from analyst_kernel.sandbox.provisioner import AnalystProvisioner
-from analyst_kernel.sandbox.zygote.manager import zygote_host
-from analyst_kernel.sandbox.zygote.pool import withheld
-from analyst_kernel.sandbox.zygote.prewarm import from_outside
+from analyst_kernel.sandbox.zygote.manager import zygote_manager
+from analyst_kernel.sandbox.zygote.pool import provisional_connection
+from analyst_kernel.sandbox.zygote.prewarm import prewarm_from_server
 from tests.sandbox.conftest import Start
 from tests.sandbox.zygote.test_kernels import PROGRAM, begin, forked, pytestmark
 
@@ -45,12 +45,12 @@ async def test_nobody_reaches_a_kernel_before_the_verdict(
 
 def test_sockets_without_names_are_not_handed_over() -> None:
     with pytest.raises(OSError, match="names"):
-        withheld({"transport": "tcp", "ip": "127.0.0.1"})
+        provisional_connection({"transport": "tcp", "ip": "127.0.0.1"})
 
 
 def test_a_spare_that_does_not_answer_is_none(tmp_path: Path) -> None:
     nobody = {"ip": str(tmp_path / "k"), "shell_port": 1, "key": "0" * 64}
-    assert from_outside(nobody, 0.2) is False
+    assert prewarm_from_server(nobody, 0.2) is False
 
 
 async def test_a_spare_made_for_other_limits_gets_those_of_its_kernel(start: Start) -> None:
@@ -102,4 +102,4 @@ async def test_a_working_folder_beside_the_environment_is_read_only(
         assert not (await kernel.run("open(OUTPUT_DIR / 'kept.txt', 'w').write('x')")).error
     assert not (work / "beside.txt").exists()
     assert (work / "mileage_files" / "kept.txt").read_text() == "x"
-    zygote_host(str(beside), PROGRAM).close()
+    zygote_manager(str(beside), PROGRAM).close()

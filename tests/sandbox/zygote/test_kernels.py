@@ -19,8 +19,9 @@ import pytest
 from analyst_kernel.sandbox.runtime import LONGEST_SOCKET
 from analyst_kernel.sandbox.zygote import preload
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
-from analyst_kernel.sandbox.zygote.manager import ZygoteHost, close_all, zygote_host
+from analyst_kernel.sandbox.zygote.manager import ZygoteManager, close_all, zygote_manager
 from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
+from tests.support.zygote import discard_spare
 
 PROGRAM = shutil.which("bwrap")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not installed")
@@ -28,9 +29,9 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not insta
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def the_host() -> ZygoteHost:
+def the_manager() -> ZygoteManager:
     assert PROGRAM is not None
-    return zygote_host(sys.executable, PROGRAM)
+    return zygote_manager(sys.executable, PROGRAM)
 
 
 def forked(kernel: RunningKernel) -> ZygoteKernel:
@@ -44,20 +45,20 @@ def begin(start: Start, way: str, **keywords: Any) -> AbstractAsyncContextManage
 
     @contextlib.asynccontextmanager
     async def started() -> AsyncIterator[RunningKernel]:
-        stock = the_host().stock
-        the_host().rooms()
-        stock.spares = way == "spare"
+        pool = the_manager().pool
+        the_manager().client()
+        pool.spares = way == "spare"
         if way == "spare":
-            stock.refill()
-            assert stock.spare_ready(DEADLINE)
+            pool.refill()
+            assert pool.ready(DEADLINE)
         else:
-            stock.discard_spare()
+            discard_spare(pool)
         try:
             async with start("zygote", **keywords) as kernel:
                 assert forked(kernel).from_spare == (way == "spare")
                 yield kernel
         finally:
-            stock.spares = True
+            pool.spares = True
 
     return started()
 
@@ -174,7 +175,7 @@ async def test_an_exit_code_is_the_real_one_and_nothing_is_left(way: str, start:
     async with begin(start, way) as kernel:
         kernel.client.execute("import os; os.kill(os.getpid(), 11)")
         assert await kernel.provisioner.wait() == -11
-    zygote = psutil.Process(the_host().rooms().pid)
+    zygote = psutil.Process(the_manager().client().pid)
     assert [p for p in zygote.children(recursive=True) if p.status() == "zombie"] == []
 
 
@@ -261,34 +262,18 @@ time.sleep(600)
         assert (await kernel.run("time.sleep(0.5); print('whole')")).text == "whole\n"
 
 
-async def test_the_loop_can_be_left_between_two_cells(way: str, start: Start) -> None:
-    async with begin(start, way) as kernel:
-        await kernel.run(
-            "import asyncio, threading\n"
-            "from ipykernel.kernelapp import IPKernelApp\n"
-            "app = IPKernelApp.instance(); seen = []\n"
-            "def work():\n"
-            "    try: asyncio.get_running_loop(); seen.append('running')\n"
-            "    except RuntimeError: seen.append('no loop')\n"
-            "    seen.append(threading.current_thread() is threading.main_thread())\n"
-            "app.io_loop.add_callback(app.pause, work)"
-        )
-        assert (await kernel.run("print(seen)")).text == "['no loop', True]\n"
-        assert await kernel.value("print(6 * 7)") == 42
-
-
 async def test_the_zygote_holds_nothing_of_anybodys(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "SECRET-OF-THE-SERVER")
     close_all()
     async with start("zygote"):
-        outer = psutil.Process(the_host().rooms().pid)
+        outer = psutil.Process(the_manager().client().pid)
         family = outer.children(recursive=True)
         assert len(family) > 4
         for process in (outer, *family):
             assert b"SECRET" not in Path(f"/proc/{process.pid}/environ").read_bytes()
-        # The mounter alone has the host's tree; the zygote and the rooms never do.
+        # The mounter alone has the host's tree; the zygote and the containers never do.
         trees = [p for p in family if Path(f"/proc/{p.pid}/root/.host").is_dir()]
         assert {p.name() for p in family[3:]} == {family[3].name()}
         zygote = next(p for p in family if len(p.children()) > 1)
@@ -301,7 +286,7 @@ async def test_the_zygote_holds_nothing_of_anybodys(
         } <= set(preload.HARMLESS_THREADS)
 
 
-async def test_what_was_said_to_a_dead_kernel_does_not_reach_the_next(start: Start) -> None:
+async def test_a_message_to_an_ended_kernel_does_not_reach_the_next(start: Start) -> None:
     async with start("zygote") as kernel:
         for _ in range(5):
             kernel.client.execute("import os; os._exit(3)")

@@ -17,7 +17,7 @@ from analyst_kernel.sandbox.provisioner import AnalystProvisioner
 from analyst_kernel.sandbox.zygote import command, messages
 from analyst_kernel.sandbox.zygote.manager import close_all
 from tests.sandbox.conftest import DEADLINE
-from tests.sandbox.zygote.test_kernels import pytestmark, the_host
+from tests.sandbox.zygote.test_kernels import pytestmark, the_manager
 
 __all__ = ["pytestmark"]
 
@@ -58,23 +58,23 @@ def test_anything_but_a_record_is_refused(data: bytes) -> None:
     one, two = messages.pair()
     with one, two:
         one.send(data)
-        with pytest.raises(messages.Broken):
+        with pytest.raises(messages.ConnectionBroken):
             messages.receive(two, 5.0)
 
 
 def test_nobody_and_nothing_is_waited_for_forever() -> None:
     one, two = messages.pair()
     with one, two:
-        with pytest.raises(messages.Broken, match="in time"):
+        with pytest.raises(messages.ConnectionBroken, match="in time"):
             messages.receive(two, 0.01)
-        with pytest.raises(messages.Broken, match="too long"):
+        with pytest.raises(messages.ConnectionBroken, match="too long"):
             messages.send(one, {"long": "x" * messages.MOST})
         one.setblocking(True)
         # The waiting does not depend on the mode that forked processes share.
-        with pytest.raises(messages.Broken, match="in time"):
+        with pytest.raises(messages.ConnectionBroken, match="in time"):
             messages.receive(one, 0.01)
         two.close()
-        with pytest.raises(messages.Broken):
+        with pytest.raises(messages.ConnectionBroken):
             messages.receive(one, 5.0)
     assert isinstance(one, socket.socket)
 
@@ -105,7 +105,7 @@ def test_the_environment_of_a_zygote_names_nothing_of_the_servers(
     assert made["OPENBLAS_NUM_THREADS"] == made["OMP_NUM_THREADS"] == "1"
 
 
-def test_places_without_data_cannot_be_shown() -> None:
+def test_folders_without_data_cannot_be_shown() -> None:
     known = command.tops(paths.system_paths())
     assert not {"/proc", "/sys", "/dev", "/etc", "/usr"} & set(known)
     assert not command.reachable("/etc/passwd", known)
@@ -114,9 +114,9 @@ def test_places_without_data_cannot_be_shown() -> None:
 def test_a_server_can_prepare_before_the_first_kernel() -> None:
     close_all()
     AnalystProvisioner.warm_up()
-    host = the_host()
-    assert host.stock.spare_ready(DEADLINE)
-    assert host.rooms().alive()
+    manager = the_manager()
+    assert manager.pool.ready(DEADLINE)
+    assert manager.client().alive()
     assert "analyst-zygote" in {thread.name for thread in threading.enumerate()}
 
 
@@ -130,7 +130,7 @@ def ended(program: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2])
-def test_a_process_that_ends_while_it_prepares_says_nothing(seconds: float) -> None:
+def test_a_process_that_ends_while_it_prepares_prints_nothing(seconds: float) -> None:
     program = f"""
 import time
 from analyst_kernel.sandbox.provisioner import AnalystProvisioner

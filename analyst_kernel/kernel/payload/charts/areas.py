@@ -1,4 +1,4 @@
-"""Filled areas: bands between two curves, areas over a base, stacks of them."""
+"""Filled areas: bands between two curves, areas over a base, stacks; slices of pies and rings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from analyst_kernel.kernel.payload.charts.legends import own_name
 from analyst_kernel.kernel.payload.charts.sheet import Sheet
-from analyst_kernel.kernel.payload.charts.values import chosen, floats, listed
+from analyst_kernel.kernel.payload.charts.values import chosen, floats, listed, scalar, text_of
 
 Curve = tuple[Any, Any, Any, str]
 """Positions, the curve that was given first, the other one, and the direction it runs."""
@@ -32,7 +32,7 @@ def read_areas(sheet: Sheet) -> None:
     over_base: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
     first: dict[str, Any] = {}
-    for place, (shape, (along, one, other, way)) in enumerate(areas):
+    for position, (shape, (along, one, other, way)) in enumerate(areas):
         low, high = np.fmin(one, other), np.fmax(one, other)
         label = sheet.names.named(shape)
         base = _base(one, other)
@@ -51,7 +51,7 @@ def read_areas(sheet: Sheet) -> None:
         else:
             bands.append(_band(sheet, label, along, (low, high), way))
             first.setdefault("band", shape)
-        if place >= 200:
+        if position >= 200:
             sheet.warnings.append(f"Only 200 of {len(areas)} areas are listed.")
             break
     if over_base:
@@ -61,7 +61,7 @@ def read_areas(sheet: Sheet) -> None:
 
 
 def curve_of(shape: Any) -> Curve | None:
-    """Return the two curves between which a polygon lies, or ``None`` where it is another shape."""
+    """Return the two curves between which a polygon lies, or None if it is a different shape."""
     pieces: list[Curve] = []
     for path in shape.get_paths():
         points = floats(path.vertices)
@@ -92,7 +92,7 @@ def _base(one: Any, other: Any) -> Any:
 
 
 def _stacked(curves: list[Curve]) -> bool:
-    """Say whether each area stands on the one before it."""
+    """Return whether each area stands on the one before it."""
     if len(curves) < 2:
         return False
     for below, above in itertools.pairwise(curves):
@@ -121,9 +121,9 @@ def _band(sheet: Sheet, label: str, along: Any, ends: tuple[Any, Any], way: str)
     """Return a band as points of three: position, low, high."""
     low, high = ends
     element = _area(sheet, label, along, low, way)
-    place = chosen(len(along), max(1, len(element["points"])))
+    position = chosen(len(along), max(1, len(element["points"])))
     scales = (sheet.x, sheet.y) if way == "vertical" else (sheet.y, sheet.x)
-    columns = [scales[0].values(along[place]), listed(low[place]), listed(high[place])]
+    columns = [scales[0].values(along[position]), listed(low[position]), listed(high[position])]
     element["points"] = [list(point) for point in zip(*columns)]  # noqa: B905 - a kernel may be older
     element["columns"] = ["x" if way == "vertical" else "y", "low", "high"]
     both = np.concatenate([low, high])
@@ -153,3 +153,39 @@ def _outline_name(sheet: Sheet, along: Any, edge: Any, way: str) -> str:
 
 def _use_outlines(sheet: Sheet, along: Any, edge: Any, way: str) -> None:
     sheet.use(*_outlines(sheet, along, edge, way))
+
+
+def read_wedges(sheet: Sheet) -> None:
+    """Read the wedges of a panel as slices."""
+    wedges = [
+        patch
+        for patch in sheet.axes.patches
+        if type(patch).__name__ == "Wedge" and sheet.is_open(patch)
+    ]
+    if not wedges:
+        return
+    sheet.use(*wedges)
+    entries = sheet.names.entries
+    from_legend = [name for name, _ in entries] if len(entries) == len(wedges) else []
+    rings = {(round(float(w.r), 9), w.width) for w in wedges}
+    elements = []
+    for position, wedge in enumerate(wedges):
+        record = sheet.records.get(wedge, {})
+        angle = abs(float(wedge.theta2) - float(wedge.theta1))
+        name = text_of(record.get("label") or "") or own_name(wedge)
+        if not name and from_legend:
+            name = from_legend[position]
+        element: dict[str, Any] = {
+            "label": name or sheet.names.named(wedge),
+            "angle": scalar(round(angle, 9)),
+            "radius": scalar(float(wedge.r)),
+            "share": scalar(round(angle / 360, 9)),
+        }
+        if "value" in record:
+            element["value"] = scalar(record["value"])
+        if wedge.width is not None:
+            element["inner_radius"] = scalar(float(wedge.r) - float(wedge.width))
+        if len(rings) > 1:
+            element["group"] = f"ring with radius {float(wedge.r):.4g}"
+        elements.append(element)
+    sheet.add("pie", elements, wedges[0])

@@ -40,7 +40,7 @@ def read_bars(sheet: Sheet) -> None:
 
 
 def _orientation(container: Any) -> str:
-    """Return the direction of the bars, which matplotlib knows; shapes are the fallback."""
+    """Return the direction of the bars, which matplotlib records; shapes are the fallback."""
     known = getattr(container, "orientation", None)
     if known in ("vertical", "horizontal"):
         return str(known)
@@ -134,10 +134,10 @@ def _bars(sheet: Sheet, container: Any, group: str, along: str, kind: str) -> li
 
 def _add_spans(elements: list[dict[str, Any]], spans: list[Interval]) -> None:
     """Give each bar the interval that stands on it."""
-    for number, (place, low, high) in enumerate(spans):
+    for number, (position, low, high) in enumerate(spans):
         likely = [elements[number]] if len(spans) == len(elements) else []
         for element in [*likely, *elements]:
-            if abs(place - element["_middle"]) <= abs(element["_size"]) / 2:
+            if abs(position - element["_middle"]) <= abs(element["_size"]) / 2:
                 element["low"], element["high"] = scalar(low), scalar(high)
                 break
 
@@ -191,7 +191,7 @@ def _add_drawn_intervals(sheet: Sheet, elements: list[dict[str, Any]], along: st
 
 
 def _is_stacked(elements: list[dict[str, Any]]) -> bool:
-    """Say whether bars of different groups stand on each other."""
+    """Return whether bars of different groups stand on each other."""
     based = [element for element in elements if element.get("base")]
     middles = {round(element["_middle"], 9) for element in elements}
     return bool(based) and len({e["group"] for e in elements}) > 1 and len(middles) < len(elements)

@@ -37,8 +37,8 @@ def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[s
     sheet.use(*parts)
     along = record["orientation"]
     scale = sheet.x if along == "vertical" else sheet.y
-    place = float(record["position"])
-    name = scale.label_at(place)
+    position = float(record["position"])
+    name = scale.label_at(position)
     fixed = scale.is_text or not stats.get("label")
     box = next((part for part in parts if hasattr(part, "get_facecolor")), None)
     group = ""
@@ -112,7 +112,7 @@ def _one_box(
             across, up = up, across
         if not len(across) or not np.isfinite(across).all() or not np.isfinite(up).all():
             continue
-        centred = all(is_close(place, middle, width) for place in across.tolist())
+        centred = all(is_close(position, middle, width) for position in across.tolist())
         if len(up) == 2 and up[0] == up[1]:
             spans_box = is_close(float(min(across)), left, width)
             spans_box = spans_box and is_close(float(max(across)), right, width)
@@ -186,18 +186,18 @@ def _inner_boxes(sheet: Sheet) -> list[tuple[Any, dict[str, Any], str]]:
         xs = [floats(line.get_xdata(orig=False)) for line in (first, second, dot)]
         ys = [floats(line.get_ydata(orig=False)) for line in (first, second, dot)]
         if all((x == xs[2][0]).all() for x in xs):
-            along, place, ends = "vertical", float(xs[2][0]), ys
+            along, position, ends = "vertical", float(xs[2][0]), ys
         elif all((y == ys[2][0]).all() for y in ys):
-            along, place, ends = "horizontal", float(ys[2][0]), xs
+            along, position, ends = "horizontal", float(ys[2][0]), xs
         else:
             continue
-        body = _around(bodies, along, place, float(ends[2][0]))
+        body = _around(bodies, along, position, float(ends[2][0]))
         if body is None:
             continue
         sheet.use(first, second, dot, body)
         scale = sheet.x if along == "vertical" else sheet.y
         element = {
-            "label": scale.label_at(place),
+            "label": scale.label_at(position),
             "group": own_name(body) or sheet.names.named(body),
             "min": scalar(ends[0].min()),
             "first_quartile": scalar(ends[1].min()),
@@ -212,8 +212,8 @@ def _inner_boxes(sheet: Sheet) -> list[tuple[Any, dict[str, Any], str]]:
     return found
 
 
-def _around(bodies: list[Any], along: str, place: float, value: float) -> Any:
-    point = (place, value) if along == "vertical" else (value, place)
+def _around(bodies: list[Any], along: str, position: float, value: float) -> Any:
+    point = (position, value) if along == "vertical" else (value, position)
     for body in bodies:
         for path in body.get_paths():
             box = path.get_extents()

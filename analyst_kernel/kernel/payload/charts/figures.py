@@ -17,7 +17,7 @@ _PARALLEL = ("values", "sizes", "ends", "x_low", "x_high", "y_low", "y_high")
 
 
 def read_figure(figure: Any, records: Any) -> dict[str, Any] | None:
-    """Return a figure's chart, or ``None`` where it has no panel at all.
+    """Return a figure's chart, or None if it has no panel at all.
 
     Args:
         figure: A matplotlib figure; it is not changed.
@@ -75,9 +75,9 @@ def _several(title: str, charts: list[dict[str, Any]]) -> str:
     begin = f"Figure '{title}'" if title else "Figure"
     parts = []
     for chart in charts:
-        room = max(80, 900 // len(charts))
+        space = max(80, 900 // len(charts))
         words = chart["alt"].rstrip(".")
-        parts.append(words if len(words) <= room else words[: room - 1] + "…")
+        parts.append(words if len(words) <= space else words[: space - 1] + "…")
     return f"{begin} with {len(charts)} charts: {' | '.join(parts)}."
 
 
@@ -90,35 +90,35 @@ def _elements(chart: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _cap(chart: dict[str, Any], charts: list[dict[str, Any]]) -> None:
-    """Keep at most so many points of a figure, and say so where some were left out."""
+    """Keep at most so many points of a figure, and report what was left out."""
     elements = [element for each in charts for element in _elements(each)]
     drawn = sum(element.get("_count", _weight(element)) for element in elements)
     total = sum(_weight(element) for element in elements)
     if total > MOST_POINTS:
         for element in elements:
-            room = max(1, MOST_POINTS * _weight(element) // total)
-            _thin(element, room)
+            space = max(1, MOST_POINTS * _weight(element) // total)
+            _thin(element, space)
         _thin_elements(charts)
     kept = sum(_weight(element) for each in charts for element in _elements(each))
     if kept < max(drawn, total) and not any(each["type"] == "heatmap" for each in charts):
         all_points = f"{max(drawn, total):,} points"
-        told = f"{kept:,} of {all_points} are listed, evenly spaced; the picture shows all."
-        chart["warnings"] = [*chart["warnings"], told]
+        notice = f"{kept:,} of {all_points} are listed, evenly spaced; the picture shows all."
+        chart["warnings"] = [*chart["warnings"], notice]
 
 
 def _weight(element: dict[str, Any]) -> int:
     return max(1, len(element.get("points", ())) + len(element.get("outliers", ())))
 
 
-def _thin(element: dict[str, Any], room: int) -> None:
+def _thin(element: dict[str, Any], space: int) -> None:
     for name in ("points", "outliers"):
-        if len(element.get(name, ())) > room:
-            place = chosen(len(element[name]), room).tolist()
+        if len(element.get(name, ())) > space:
+            position = chosen(len(element[name]), space).tolist()
             if name == "points":
                 for column in _PARALLEL:
                     if len(element.get(column, ())) == len(element["points"]):
-                        element[column] = [element[column][index] for index in place]
-            element[name] = [element[name][index] for index in place]
+                        element[column] = [element[column][index] for index in position]
+            element[name] = [element[name][index] for index in position]
 
 
 def _thin_elements(charts: list[dict[str, Any]]) -> None:
@@ -127,8 +127,8 @@ def _thin_elements(charts: list[dict[str, Any]]) -> None:
     for chart in charts:
         for holder in [chart, *chart.get("layers", [])]:
             if len(holder["elements"]) > most:
-                place = chosen(len(holder["elements"]), most).tolist()
-                holder["elements"] = [holder["elements"][index] for index in place]
+                position = chosen(len(holder["elements"]), most).tolist()
+                holder["elements"] = [holder["elements"][index] for index in position]
 
 
 def _strip(chart: dict[str, Any]) -> None:

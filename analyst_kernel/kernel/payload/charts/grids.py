@@ -76,8 +76,8 @@ def _names(scale: Scale, middles: Any, step: float) -> list[Any]:
     for middle in middles.tolist():
         inside = [
             word
-            for place, word in zip(scale.ticks, scale.labels)  # noqa: B905 - a kernel may be older
-            if abs(place - middle) < step / 2 and word
+            for position, word in zip(scale.ticks, scale.labels)  # noqa: B905 - a kernel may be older
+            if abs(position - middle) < step / 2 and word
         ]
         named.append(inside[0] if inside else None)
     return named
@@ -93,19 +93,19 @@ def _add(
 ) -> None:
     cells = floats(values)
     rows, columns = cells.shape
-    places = chosen(rows, rows), chosen(columns, columns)
+    positions = chosen(rows, rows), chosen(columns, columns)
     if rows * columns > MOST_POINTS:
         side = max(1, int((MOST_POINTS / (rows * columns)) ** 0.5 * rows))
-        places = chosen(rows, side), chosen(columns, max(1, MOST_POINTS // max(1, side)))
+        positions = chosen(rows, side), chosen(columns, max(1, MOST_POINTS // max(1, side)))
         sheet.warnings.append(
-            f"{len(places[0])} x {len(places[1])} of {rows} x {columns} cells are listed, evenly "
-            "spaced; the picture shows all."
+            f"{len(positions[0])} x {len(positions[1])} of {rows} x {columns} cells are listed, "
+            "evenly spaced; the picture shows all."
         )
     names = [
-        _names(scale, middle[place], step)
-        for scale, middle, place, step in zip((sheet.y, sheet.x), middles, places, steps)  # noqa: B905 - a kernel may be older
+        _names(scale, middle[position], step)
+        for scale, middle, position, step in zip((sheet.y, sheet.x), middles, positions, steps)  # noqa: B905 - a kernel may be older
     ]
-    kept = [listed(row) for row in cells[np.ix_(*places)]]
+    kept = [listed(row) for row in cells[np.ix_(*positions)]]
     finite = cells[np.isfinite(cells)]
     bar = getattr(shape, "colorbar", None)
     label = (bar.ax.get_ylabel() or bar.ax.get_xlabel()) if bar is not None else ""

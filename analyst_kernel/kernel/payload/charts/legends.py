@@ -8,7 +8,7 @@ from analyst_kernel.kernel.payload.charts.values import text_of
 
 
 def rgb(color: Any) -> tuple[float, ...] | None:
-    """Return a colour's red, green and blue, rounded, or ``None`` where it is none."""
+    """Return a colour's red, green and blue, rounded, or None if it is not a colour."""
     from matplotlib.colors import to_rgba
 
     try:
@@ -19,7 +19,7 @@ def rgb(color: Any) -> tuple[float, ...] | None:
 
 
 def look(artist: Any) -> tuple[float, ...] | None:
-    """Return the colour by which a user tells an artist in a legend."""
+    """Return the colour by which a user finds an artist in a legend."""
     for method in ("get_markerfacecolor", "get_color", "get_facecolor", "get_edgecolor"):
         get = getattr(artist, method, None)
         if get is None:
@@ -42,10 +42,9 @@ def own_name(artist: Any) -> str:
 
 
 class Names:
-    """The legend of one panel."""
+    """The legend of one panel, or the figure's if the panel has none."""
 
     def __init__(self, axes: Any) -> None:
-        """Read the legend of ``axes``, else the figure's."""
         self.entries: list[tuple[str, tuple[float, ...] | None]] = []
         legend = axes.get_legend()
         legends = [legend] if legend is not None else list(axes.get_figure().legends)
@@ -60,7 +59,7 @@ class Names:
         }
 
     def named(self, artist: Any, color: tuple[float, ...] | None = None) -> str:
-        """Return the name of a series, empty where it has none."""
+        """Return the name of a series, empty if it has none."""
         own = own_name(artist)
         if own:
             return own

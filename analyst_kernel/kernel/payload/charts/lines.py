@@ -127,11 +127,11 @@ def _sized(originals: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _reference(sheet: Sheet, line: Any, axis: str) -> None:
-    places = line.get_xdata(orig=False) if axis == "x" else line.get_ydata(orig=False)
-    places = floats(places)
-    if len(places) and np.isfinite(places[0]) and bool((places == places[0]).all()):
+    positions = line.get_xdata(orig=False) if axis == "x" else line.get_ydata(orig=False)
+    positions = floats(positions)
+    if len(positions) and np.isfinite(positions[0]) and bool((positions == positions[0]).all()):
         scale = sheet.x if axis == "x" else sheet.y
-        value = scale.value(float(places[0]))
+        value = scale.value(float(positions[0]))
         sheet.references.append({"axis": axis, "value": value, "label": own_name(line)})
 
 
@@ -166,12 +166,12 @@ def _taken_spans(lines: list[Any]) -> dict[int, list[tuple[Any, str, Interval]]]
 
 
 def _crosses(axis: str, found: Interval, x: Any, y: Any) -> bool:
-    place, low, high = found
+    position, low, high = found
     along, across = (y, x) if axis == "y" else (x, y)
-    at_place = across == place
+    at_position = across == position
     if low is None or high is None:
-        return bool(at_place.any())
-    return bool((at_place & (along >= low) & (along <= high)).any())
+        return bool(at_position.any())
+    return bool((at_position & (along >= low) & (along <= high)).any())
 
 
 def _add_spans(element: dict[str, Any], line: Any, mine: list[tuple[Any, str, Interval]]) -> None:
@@ -185,16 +185,16 @@ def _add_spans(element: dict[str, Any], line: Any, mine: list[tuple[Any, str, In
 def _bounds(
     element: dict[str, Any],
     axis: str,
-    places: list[float],
+    positions: list[float],
     spans: list[Interval],
 ) -> None:
-    """Add ``x_low``/``x_high`` or ``y_low``/``y_high``: one per point, null where none."""
-    scale = max((abs(place) for place in places if np.isfinite(place)), default=1.0)
+    """Add ``x_low``/``x_high`` or ``y_low``/``y_high``: one per point, null without an interval."""
+    scale = max((abs(position) for position in positions if np.isfinite(position)), default=1.0)
     lows: list[float | None] = []
     highs: list[float | None] = []
-    for index, place in enumerate(places):
-        near = [found for found in spans if is_close(found[0], place, scale)]
-        own = spans[index] if len(spans) == len(places) else None
+    for index, position in enumerate(positions):
+        near = [found for found in spans if is_close(found[0], position, scale)]
+        own = spans[index] if len(spans) == len(positions) else None
         found = own if own is not None and own in near else (near[0] if near else None)
         lows.append(found[1] if found else None)
         highs.append(found[2] if found else None)
@@ -209,10 +209,10 @@ def _error_series(sheet: Sheet, container: Any) -> dict[str, Any] | None:
         axis = "y" if spans["y"] else "x"
         if not spans[axis]:
             return None
-        places = [found[0] for found in spans[axis]]
+        positions = [found[0] for found in spans[axis]]
         middles = [(found[1] + found[2]) / 2 for found in spans[axis]]
         sheet.warnings.append("Error bars without a marker: the points are their middles.")
-        pair = (places, middles) if axis == "y" else (middles, places)
+        pair = (positions, middles) if axis == "y" else (middles, positions)
         element = sheet.points(label, *pair)
     else:
         element = _series(sheet, line, label or sheet.names.named(line))
@@ -222,8 +222,8 @@ def _error_series(sheet: Sheet, container: Any) -> dict[str, Any] | None:
         y = floats(line.get_ydata(orig=False)) if line is not None else None
         for axis, across in (("y", x), ("x", y)):
             if spans[axis]:
-                places = across.tolist() if across is not None else [s[0] for s in spans[axis]]
-                _bounds(element, axis, places[: len(given)], spans[axis])
+                positions = across.tolist() if across is not None else [s[0] for s in spans[axis]]
+                _bounds(element, axis, positions[: len(given)], spans[axis])
     return element
 
 

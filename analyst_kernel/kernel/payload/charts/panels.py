@@ -1,11 +1,11 @@
-"""One panel of a figure as a chart: reads its layers, names its type, says what is missing."""
+"""One panel of a figure as a chart: reads its layers, names its type, reports what is missing."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from analyst_kernel.kernel.payload.charts.areas import read_areas
+from analyst_kernel.kernel.payload.charts.areas import read_areas, read_wedges
 from analyst_kernel.kernel.payload.charts.bars import read_bars
 from analyst_kernel.kernel.payload.charts.boxes import read_boxes, read_violins
 from analyst_kernel.kernel.payload.charts.grids import read_grids
@@ -14,10 +14,9 @@ from analyst_kernel.kernel.payload.charts.points import read_hexagons, read_poin
 from analyst_kernel.kernel.payload.charts.sheet import Layer, Sheet
 from analyst_kernel.kernel.payload.charts.summary import sentence
 from analyst_kernel.kernel.payload.charts.values import text_of
-from analyst_kernel.kernel.payload.charts.wedges import read_wedges
 
 BESIDE = ("band", "segments", "contour")
-"""Types that go along with another one and never name a chart that has one."""
+"""Types that accompany a chart of a different type and never name it."""
 
 _READERS = (
     read_boxes,
@@ -57,7 +56,7 @@ def title_of(axes: Any) -> str:
 
 
 def is_bare(axes: Any) -> bool:
-    """Say whether a panel shows nothing that could be data."""
+    """Return whether a panel shows nothing that could be data."""
     return not (axes.lines or axes.patches or axes.collections or axes.images or axes.containers)
 
 
@@ -128,7 +127,7 @@ def _leading_first(layers: list[Layer]) -> list[Layer]:
 
 
 def _note_rest(sheet: Sheet) -> list[str]:
-    """Say which shapes were not read, and return their kinds; spans are references."""
+    """Report which shapes were not read, and return their kinds; spans are references."""
     left: list[str] = []
     for shape in [*sheet.axes.patches, *sheet.axes.collections]:
         if not sheet.is_open(shape) or _is_legend_only(shape):
@@ -148,7 +147,7 @@ def _note_rest(sheet: Sheet) -> list[str]:
 
 
 def _is_legend_only(shape: Any) -> bool:
-    """Say whether a rectangle of no size stands there for the legend's sake."""
+    """Return whether a rectangle of no size stands there for the legend's sake."""
     sizes = [getattr(shape, f"get_{side}", None) for side in ("width", "height")]
     return all(size is not None and size() == 0 for size in sizes)
 

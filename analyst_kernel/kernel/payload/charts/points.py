@@ -81,9 +81,9 @@ def _joined(elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _category(sheet: Sheet, x: Any, y: Any) -> str:
     """Return the category in which all points lie, where an axis has categories."""
-    for scale, places in ((sheet.x, x), (sheet.y, y)):
-        if scale.kind == "category" and len(places):
-            names = {scale.label_at(float(place)) for place in places[:500]}
+    for scale, positions in ((sheet.x, x), (sheet.y, y)):
+        if scale.kind == "category" and len(positions):
+            names = {scale.label_at(float(position)) for position in positions[:500]}
             if len(names) == 1:
                 return names.pop()
     return ""

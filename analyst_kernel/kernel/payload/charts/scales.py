@@ -23,9 +23,9 @@ def unit_of(label: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
-def _clean(places: list[float]) -> list[Any]:
+def _clean(positions: list[float]) -> list[Any]:
     """Return ticks without the noise of counting up to them."""
-    return listed(floats([float(f"{place:.12g}") for place in places]))
+    return listed(floats([float(f"{spot:.12g}") for spot in positions]))
 
 
 class Scale:
@@ -38,7 +38,6 @@ class Scale:
     """
 
     def __init__(self, axes: Any, name: str) -> None:
-        """Read axis ``name`` (``x`` or ``y``) of ``axes``."""
         self.axes = axes
         self.name = name
         self.axis = axes.xaxis if name == "x" else axes.yaxis
@@ -54,7 +53,7 @@ class Scale:
         families = {cls.__name__ for cls in type(converter).__mro__}
         if "StrCategoryConverter" in families:
             mapping = getattr(self.axis.units, "_mapping", None) or {}
-            return "category", {int(place): text_of(word) for word, place in mapping.items()}
+            return "category", {int(spot): text_of(word) for word, spot in mapping.items()}
         if "PeriodConverter" in families or getattr(self.axes, "freq", None) is not None:
             if self.name == "x" and getattr(self.axes, "freq", None) is not None:
                 return "period", {}
@@ -65,20 +64,20 @@ class Scale:
     def _read_ticks(self) -> tuple[list[float], list[str]]:
         low, high = sorted(float(end) for end in self.axis.get_view_interval())
         slack = (high - low) * 1e-6
-        every = [float(place) for place in self.axis.get_majorticklocs()][: _MOST_TICKS * 5]
+        every = [float(spot) for spot in self.axis.get_majorticklocs()][: _MOST_TICKS * 5]
         formatter = self.axis.get_major_formatter()
         labels = [text_of(label, 200) for label in formatter.format_ticks(every)]
         if getattr(formatter, "get_offset", lambda: "")():
             # What a label leaves out stands once, at the end of the axis.
-            labels = [f"{place:.10g}" for place in every] if self.kind == "number" else labels
+            labels = [f"{spot:.10g}" for spot in every] if self.kind == "number" else labels
         pairs = zip(every, labels)  # noqa: B905 - a kernel may be older
         shown = [(p, word) for p, word in pairs if low - slack <= p <= high + slack]
         if self.axis.get_scale() == "log":
-            shown = [(place, word) for place, word in shown if word or len(shown) < 3]
-        return [place for place, _ in shown[:_MOST_TICKS]], [w for _, w in shown[:_MOST_TICKS]]
+            shown = [(spot, word) for spot, word in shown if word or len(shown) < 3]
+        return [spot for spot, _ in shown[:_MOST_TICKS]], [w for _, w in shown[:_MOST_TICKS]]
 
     def _labelled_by_text(self) -> bool:
-        """Say whether fixed labels name the positions, other than by their own number."""
+        """Return whether fixed labels name the positions, other than by their own number."""
         if type(self.axis.get_major_locator()).__name__ != "FixedLocator":
             return False
         if type(self.axis.get_major_formatter()).__name__ not in (
@@ -86,9 +85,9 @@ class Scale:
             "FuncFormatter",
         ):
             return False
-        for place, word in zip(self.ticks, self.labels):  # noqa: B905 - a kernel may be older
+        for spot, word in zip(self.ticks, self.labels):  # noqa: B905 - a kernel may be older
             try:
-                if word and abs(float(word.replace(",", "")) - place) > 1e-9 * max(1, abs(place)):
+                if word and abs(float(word.replace(",", "")) - spot) > 1e-9 * max(1, abs(spot)):
                     return True
             except ValueError:
                 return True
@@ -107,7 +106,7 @@ class Scale:
         if self.kind == "period":
             return self._periods(array)
         if self.kind == "category":
-            return [self._category(place) for place in array.tolist()]
+            return [self._category(spot) for spot in array.tolist()]
         given = None if original is None else np.ma.asanyarray(original)
         return listed(given if given is not None and given.dtype.kind in "iuf" else array)
 
@@ -115,11 +114,11 @@ class Scale:
         """Return what one position means."""
         return self.values([position])[0]
 
-    def _category(self, place: float) -> Any:
-        if not np.isfinite(place):
+    def _category(self, spot: float) -> Any:
+        if not np.isfinite(spot):
             return None
         # Points of a category are often spread around its position.
-        return self._categories.get(round(place), place)
+        return self._categories.get(round(spot), spot)
 
     def _periods(self, array: Any) -> list[Any]:
         known = np.isfinite(array)
@@ -137,9 +136,9 @@ class Scale:
         if not np.isfinite(position):
             return ""
         if self.kind == "category":
-            place = round(position)
-            if place in self._categories and abs(position - place) <= 0.5:
-                return self._categories[place]
+            spot = round(position)
+            if spot in self._categories and abs(position - spot) <= 0.5:
+                return self._categories[spot]
         elif self.is_text and self.ticks:
             nearest = min(range(len(self.ticks)), key=lambda i: abs(self.ticks[i] - position))
             near = abs(self.ticks[nearest] - position)
@@ -148,12 +147,12 @@ class Scale:
         return self.named(self.value(position))
 
     def within(self, low: float, size: float, *, last: bool) -> str:
-        """Return the categories of a bin, which has its upper end only where it is the last."""
+        """Return the categories of a bin, which includes its upper end only if it is the last."""
         high = low + size
         names = [
             word
-            for place, word in self._categories.items()
-            if low <= place < high or (last and np.isclose(place, high))
+            for spot, word in self._categories.items()
+            if low <= spot < high or (last and np.isclose(spot, high))
         ]
         return ", ".join(names)
 

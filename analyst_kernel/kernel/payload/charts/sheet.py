@@ -32,7 +32,6 @@ class Sheet:
     """
 
     def __init__(self, axes: Any, records: Any) -> None:
-        """Begin to read ``axes``."""
         self.axes = axes
         self.records = records
         self.x = Scale(axes, "x")
@@ -42,38 +41,36 @@ class Sheet:
         self.layers: list[tuple[int, Layer]] = []
         self.references: list[dict[str, Any]] = []
         self.warnings: list[str] = []
-        self._places = {id(child): place for place, child in enumerate(axes.get_children())}
+        self._positions = {
+            id(child): position for position, child in enumerate(axes.get_children())
+        }
 
-    def place(self, artist: Any) -> int:
+    def position(self, artist: Any) -> int:
         """Return where an artist stands in the order of drawing."""
-        return self._places.get(id(artist), len(self._places))
+        return self._positions.get(id(artist), len(self._positions))
 
     def use(self, *artists: Any) -> None:
         """Mark artists as read."""
         self.used.update(id(artist) for artist in artists if artist is not None)
 
     def is_open(self, artist: Any) -> bool:
-        """Say whether an artist is shown and not read yet."""
+        """Return whether an artist is shown and not read yet."""
         return id(artist) not in self.used and bool(artist.get_visible())
 
     def in_data(self, transform: Any) -> tuple[bool, bool]:
-        """Say whether a transform's x and y are data coordinates of this panel."""
+        """Return whether a transform's x and y are data coordinates of this panel."""
         found: tuple[bool, bool] = transform.contains_branch_seperately(self.axes.transData)
         return found
 
     def add(self, kind: str, elements: list[dict[str, Any]], first: Any, **fields: Any) -> None:
-        """Add a layer that begins with the artist ``first``; nothing where it is empty."""
+        """Add a layer that begins with the artist ``first``; nothing if it is empty."""
         if elements:
             field = "label" if kind in _BY_SERIES else "group"
             names = [str(element.get(field, "")) for element in elements]
             series = list(dict.fromkeys(name for name in names if name))
             kept = {name: value for name, value in fields.items() if value is not None}
             layer = {"type": kind, "elements": elements, "series": series, **kept}
-            self.layers.append((self.place(first), layer))
-
-    def is_known_series(self, layer: Layer) -> bool:
-        """Say whether a layer of that type is there already."""
-        return any(known["type"] == layer["type"] for _, known in self.layers)
+            self.layers.append((self.position(first), layer))
 
     def points(
         self,
@@ -94,13 +91,13 @@ class Sheet:
         """
         x, y = floats(x), floats(y)
         count = min(len(x), len(y))
-        place = chosen(count, MOST_POINTS)
+        position = chosen(count, MOST_POINTS)
         given = []
         for original in originals:
             kept = original if original is not None and len(original) == count else None
-            given.append(None if kept is None else _at(kept, place))
-        xs = self.x.values(x[place], given[0])
-        ys = self.y.values(y[place], given[1])
+            given.append(None if kept is None else _at(kept, position))
+        xs = self.x.values(x[position], given[0])
+        ys = self.y.values(y[position], given[1])
         element: dict[str, Any] = {
             "label": label,
             "points": [[a, b] for a, b in zip(xs, ys)],  # noqa: B905 - a kernel may be older
@@ -110,7 +107,7 @@ class Sheet:
         }
         for name, column in (beside or {}).items():
             if column is not None:
-                element[name] = _listed_at(column, place)
+                element[name] = _listed_at(column, position)
         return element
 
     @staticmethod
@@ -123,14 +120,14 @@ class Sheet:
         return span(scale.values([float(finite.min()), float(finite.max())]))
 
 
-def _at(values: Any, place: Any) -> Any:
+def _at(values: Any, position: Any) -> Any:
     array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
-    return array[place]
+    return array[position]
 
 
-def _listed_at(column: Any, place: Any) -> list[Any]:
+def _listed_at(column: Any, position: Any) -> list[Any]:
     from analyst_kernel.kernel.payload.charts.values import listed
 
     if isinstance(column, list):
-        return [column[index] for index in place.tolist()]
-    return listed(_at(column, place))
+        return [column[index] for index in position.tolist()]
+    return listed(_at(column, position))

@@ -1,4 +1,4 @@
-"""One sentence that says what a chart shows, for someone who cannot see it."""
+"""One sentence on what a chart shows, for a user who cannot see it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST = 700
 
 
 def kind_name(kind: str) -> str:
-    """Return a type's name as a user says it."""
+    """Return a type's name in plain words."""
     return _KINDS.get(kind, "Chart")
 
 

@@ -149,7 +149,7 @@ def floats(values: Any) -> Any:
 
 
 def span(values: list[Any]) -> list[Any] | None:
-    """Return the least and greatest of JSON values of one kind, or ``None``."""
+    """Return the least and greatest of JSON values of one kind, or None."""
     known = [value for value in values if value is not None and not isinstance(value, bool)]
     if not known:
         return None
@@ -161,5 +161,5 @@ def span(values: list[Any]) -> list[Any] | None:
 
 
 def is_close(first: float, second: float, scale: float) -> bool:
-    """Say whether two positions are the same one, for things of size ``scale``."""
+    """Return whether two positions are the same one, for things of size ``scale``."""
     return abs(first - second) <= 1e-6 * max(abs(scale), 1e-12)

@@ -1,0 +1,188 @@
+"""Collects what one request publishes, and hands the changes on at most about 30 times a second.
+
+Changes that pile up in between are merged (stream text is joined, newer content replaces older), so
+a flood of output costs its receiver nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from analyst_kernel.agent.ports import OutputChange
+from analyst_kernel.kernel.messages import IopubMsg, StatusMsg, StreamMsg, error_of
+from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
+from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.protocol.outputs import StreamOutput
+
+PIECE = 200_000
+"""Characters of a stream folded at once; between two pieces the event loop gets its turn."""
+
+INTERVAL = 1 / 30
+"""Seconds between two hand-overs of changes."""
+
+
+class CellRun:
+    """Folds what one request publishes.
+
+    Attributes:
+        done: Resolved when the kernel replied and is idle.
+        state: The outputs so far.
+        reply: The content of the reply, once it arrived.
+        idle: Whether the kernel reported that it is idle again.
+        last_message: ``time.monotonic()`` of the newest message.
+    """
+
+    def __init__(
+        self, limits: OutputLimits, on_change: Callable[[OutputChange], None] | None = None
+    ) -> None:
+        self._limits = limits
+        self._forwarder = Forwarder(on_change)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.state = OutputState()
+        self.reply: Mapping[str, Any] | None = None
+        self.idle = False
+        self.last_message = self.began = time.monotonic()
+
+    async def take(self, message: IopubMsg) -> None:
+        """Take one published message."""
+        self.last_message = time.monotonic()
+        if isinstance(message, StatusMsg):
+            if message.state == "idle":
+                self.idle = True
+                self._check()
+            return
+        if isinstance(message, StreamMsg) and len(message.text) > PIECE:
+            for start in range(0, len(message.text), PIECE):
+                self._fold(StreamMsg(message.name, message.text[start : start + PIECE]))
+                await asyncio.sleep(0)
+            return
+        self._fold(message)
+
+    def take_reply(self, content: Mapping[str, Any]) -> None:
+        """Take the reply to the request."""
+        self.last_message = time.monotonic()
+        self.reply = content
+        self._check()
+
+    def reset(self) -> None:
+        """Prepare for sending the same request once more; nothing of it ran."""
+        self.done = asyncio.get_running_loop().create_future()
+        self.reply, self.idle = None, False
+
+    def add(self, message: IopubMsg) -> None:
+        """Add an output of our own, e.g. that the kernel died."""
+        self._fold(message)
+
+    def finish(self) -> Finished:
+        """Return the final outputs; every change has been handed over after this."""
+        if self.reply is not None and self.reply.get("status") == "error" and not self.state.error:
+            # The published error was lost or the request was silent; the reply has it too.
+            self._fold(error_of(self.reply))
+        finished = finish(self.state)
+        self._forwarder.push(finished.changes)
+        self._forwarder.flush()
+        return finished
+
+    def check_receiver(self) -> None:
+        """Raise what the receiver of the changes raised, if it did."""
+        if self._forwarder.failure is not None:
+            raise self._forwarder.failure
+
+    @property
+    def expressions(self) -> Mapping[str, Any]:
+        """The reply's user expressions; empty if there are none."""
+        found = (self.reply or {}).get("user_expressions")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the kernel refused to run the cell, so that nothing of it ran."""
+        return self.reply is not None and self.reply.get("status") == "aborted"
+
+    @property
+    def failed(self) -> bool:
+        """Return whether the cell ended with an error."""
+        return self.reply is not None and self.reply.get("status") != "ok"
+
+    def _fold(self, message: IopubMsg) -> None:
+        self.state, changes = fold(self.state, message, self._limits)
+        self._forwarder.push(changes)
+
+    def _check(self) -> None:
+        if self.idle and self.reply is not None and not self.done.done():
+            self.done.set_result(None)
+
+
+class Forwarder:
+    """Calls ``receive`` for each change, in order, in the event loop's thread.
+
+    Args:
+        receive: Takes one change; None drops all of them.
+        interval: Seconds between two hand-overs.
+    """
+
+    def __init__(
+        self, receive: Callable[[OutputChange], None] | None, interval: float = INTERVAL
+    ) -> None:
+        self._receive = receive
+        self._interval = interval
+        self._pending: list[OutputChange] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = float("-inf")
+        self.failure: Exception | None = None
+
+    def push(self, changes: Iterable[OutputChange]) -> None:
+        """Take changes; hand them over now or within the interval."""
+        if self._receive is None:
+            return
+        for change in changes:
+            self._pending = merge(self._pending, change)
+        if not self._pending or self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._last + self._interval - loop.time()
+        if wait <= 0:
+            self.flush()
+        else:
+            self._timer = loop.call_later(wait, self.flush)
+
+    def flush(self) -> None:
+        """Hand over everything now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        pending, self._pending = self._pending, []
+        if self._receive is None or not pending:
+            return
+        self._last = asyncio.get_running_loop().time()
+        try:
+            for change in pending:
+                self._receive(change)
+        except Exception as error:  # noqa: BLE001 - whatever the receiver raises
+            # Raised to the caller of execute(), not into the reader of the kernel's messages.
+            self.failure = error
+            self._receive = None
+
+
+def merge(pending: list[OutputChange], change: OutputChange) -> list[OutputChange]:
+    """Return ``pending`` followed by ``change``, as few changes as possible. Pure."""
+    if change.output is None:
+        return [change]
+    for at in range(len(pending) - 1, -1, -1):
+        before = pending[at]
+        if before.output is None or before.index != change.index:
+            continue
+        merged = change
+        if (
+            change.append
+            and isinstance(before.output, StreamOutput)
+            and isinstance(change.output, StreamOutput)
+        ):
+            joined = before.output.text + change.output.text
+            text = before.output.model_copy(update={"text": joined})
+            merged = OutputChange(change.index, text, append=before.append)
+        return [*pending[:at], merged, *pending[at + 1 :]]
+    return [*pending, change]

@@ -1,0 +1,228 @@
+"""How far a recipe has come: what its cells showed, what failed, what is next.
+
+Pure; found again at every turn by replaying the run's calls.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from analyst_kernel.offline.recipes.recipe import UNREADABLE, Cell, Recipe, quoted
+from analyst_kernel.offline.task import DataTask
+from analyst_kernel.offline.transcript import Done, error_of, shown_value
+from analyst_kernel.protocol.outputs import Frame, Output
+
+
+@dataclass(slots=True)
+class RecipeProgress:
+    """The state of a recipe.
+
+    Attributes:
+        results: Cell key -> what it showed.
+        cells: Cell key -> id of the notebook's cell.
+        iterations: Cell key -> number of the iteration.
+        next: The cell to run now, or ``None`` when nothing is left (or nothing can go on).
+        code: Its code: as planned, or repaired.
+        failure: Why the recipe cannot go on, or ``""``.
+        notes: Charts that could not be drawn.
+    """
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cells: dict[str, str] = field(default_factory=dict)
+    iterations: dict[str, int] = field(default_factory=dict)
+    next: Cell | None = None
+    code: str = ""
+    failure: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def _shows(cell: Cell) -> bool:
+    return cell.key != "chart" and not cell.key.startswith("load")
+
+
+def follow(
+    recipe: Recipe, task: DataTask, done: Sequence[Done], *, before: int = 0
+) -> RecipeProgress:
+    """Replay the cell calls of a run against its recipe.
+
+    Args:
+        recipe: The recipe.
+        task: What it answers.
+        done: The cell calls that belong to it, in order.
+        before: Iterations that the run had before these.
+    """
+    progress = RecipeProgress()
+    ran: list[Cell] = []
+    position = 0
+    for entry in recipe.cells:
+        try:
+            cell = entry if isinstance(entry, Cell) else entry(progress.results)
+        except UNREADABLE:
+            progress.failure = "an output did not have the expected form"
+            return progress
+        if cell is None:
+            continue
+        attempts = 0
+        settled = False
+        while position < len(done) and not settled:
+            call = done[position]
+            position += 1
+            attempts += 1
+            settled = _settle(progress, cell, call, attempts, task, ran, before + position)
+            if progress.failure:
+                return progress
+        if not settled:
+            if not progress.code:
+                progress.code = cell.code
+            progress.next = cell
+            return progress
+        ran.append(cell)
+        progress.code = ""
+        if _empty(progress, cell, task):
+            return progress
+    return progress
+
+
+def _settle(
+    progress: RecipeProgress,
+    cell: Cell,
+    call: Done,
+    attempts: int,
+    task: DataTask,
+    ran: Sequence[Cell],
+    ordinal: int,
+) -> bool:
+    """Take one call's result; return whether the cell is settled (done, or left out)."""
+    seen = call.result.observation
+    outputs = seen.outputs if seen is not None else ()
+    if call.outcome == "ok" and not call.result.is_error:
+        shown = shown_value(outputs) if _shows(cell) else {}
+        if shown is None:
+            if cell.optional:
+                return True
+            progress.failure = f"the output of “{cell.purpose}” could not be read back"
+            return False
+        progress.results[cell.key] = shown
+        if seen is not None and seen.cell:
+            progress.cells[cell.key] = seen.cell
+        progress.iterations[cell.key] = call.iteration or ordinal
+        return True
+    again = None
+    if attempts == 1 and call.outcome == "error":
+        frames = seen.frames if seen is not None else ()
+        again = repaired(cell, task, ran, outputs, frames)
+    if again is not None:
+        progress.code = again
+        return False
+    if cell.optional:
+        if cell.key == "chart":
+            progress.notes.append("The chart could not be drawn.")
+        return True
+    progress.failure = _failure(cell, call)
+    return False
+
+
+_ENDINGS = {
+    "timeout": "took too long",
+    "rejected": "was not run, because it was not approved",
+    "cancelled": "was stopped",
+    "refused": "was refused before it ran",
+}
+
+
+def _failure(cell: Cell, call: Done) -> str:
+    seen = call.result.observation
+    name, message = error_of(seen.outputs) if seen is not None else ("", "")
+    short = message.replace("`", "'").splitlines()[0][:160] if message else ""
+    failed = f"failed with `{name}: {short}`" if name else "failed"
+    return f"the cell “{cell.purpose}” {_ENDINGS.get(call.outcome, failed)}"
+
+
+def _empty(progress: RecipeProgress, cell: Cell, task: DataTask) -> bool:
+    """Return whether no row is left to compute with."""
+    return (
+        cell.key == "rows"
+        and task.intent != "count"
+        and progress.results["rows"].get("rows used") == 0
+    )
+
+
+def repaired(
+    cell: Cell,
+    task: DataTask,
+    before: Sequence[Cell],
+    outputs: Sequence[Output],
+    frames: Sequence[Frame],
+) -> str | None:
+    """Return code for a second try.
+
+    Args:
+        cell: What failed.
+        task: What it serves.
+        before: Cells of the recipe that ran before it.
+        outputs: The failed cell's outputs.
+        frames: Variables in the kernel afterwards.
+    """
+    name, message = error_of(outputs)
+    match name:
+        case "NameError":
+            return _with_earlier_cells(cell, task, before, message)
+        case "KeyError":
+            return _with_nearest_column(cell, task, frames, message)
+        case "TypeError" | "ValueError" | "DataError":
+            return _with_numbers(cell, task)
+        case _:
+            return None
+
+
+def _with_earlier_cells(
+    cell: Cell, task: DataTask, before: Sequence[Cell], message: str
+) -> str | None:
+    """Variables are gone (the kernel was restarted): make them again in front."""
+    lost = re.search(r"'([^']+)'", message)
+    if not before or (lost is not None and lost[1] == task.profile.dataset.name):
+        return None
+    parts = [_as_python(earlier) for earlier in before if not earlier.optional]
+    return "\n\n".join([*parts, cell.code])
+
+
+def _as_python(cell: Cell) -> str:
+    if cell.sql_name is None:
+        return cell.code
+    return f"import duckdb\n\n{cell.sql_name} = duckdb.sql({quoted(cell.code)}).df()"
+
+
+def _with_nearest_column(
+    cell: Cell, task: DataTask, frames: Sequence[Frame], message: str
+) -> str | None:
+    """The column has a slightly different name in the kernel than in the profile."""
+    live = next((frame for frame in frames if frame.name == task.profile.dataset.name), None)
+    if live is None:
+        return None
+    names = [column.name for column in live.columns]
+    code = cell.code
+    for column in task.profile.dataset.columns:
+        if column in message and column not in names:
+            near = difflib.get_close_matches(column.strip(), names, n=1, cutoff=0.8)
+            if near:
+                code = code.replace(quoted(column), quoted(near[0]))
+    return code if code != cell.code else None
+
+
+def _with_numbers(cell: Cell, task: DataTask) -> str | None:
+    """A column that should hold numbers holds text: turn what reads as a number into one."""
+    frame = f"{task.profile.dataset.name}_used"
+    if cell.sql_name is not None or not task.measures or f"{frame}[" not in cell.code:
+        return None
+    if cell.key == "rows":
+        return None
+    lines = ["import pandas as pd", ""]
+    for column in task.measures:
+        place = f"{frame}[{quoted(column.name)}]"
+        lines.append(f'{place} = pd.to_numeric({place}, errors="coerce")')
+    lines += [f"{frame} = {frame}.dropna()", "", cell.code]
+    return "\n".join(lines)

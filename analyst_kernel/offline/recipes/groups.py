@@ -1,0 +1,281 @@
+"""Recipes that summarise a measure per group, rank groups, and find the best period of each group.
+
+Pure; each takes a task and returns cells and an answer to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from analyst_kernel.offline.recipes.prose import (
+    axis_label,
+    called,
+    capital,
+    dropped,
+    figure,
+    goals,
+    item,
+    listed,
+    measured_label,
+    measured_unit,
+    of_measure,
+    period,
+    rows_of,
+    sentences,
+    unit,
+    unit_notes,
+)
+from analyst_kernel.offline.recipes.recipe import (
+    AnswerDraft,
+    Cell,
+    Code,
+    KeyValue,
+    Recipe,
+    Results,
+    bar_values,
+    chart_cell,
+    code,
+    grouped_digits,
+    identifier,
+    is_month,
+    time_ticks,
+)
+from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, prepare
+from analyst_kernel.offline.task import DataTask
+from analyst_kernel.protocol.datasets import ColumnProfile
+
+
+def groups(task: DataTask) -> Recipe:
+    """Answer with a statistic of a measure per group (or per two groups), ranked."""
+    numbers = () if task.statistic == "distinct" else task.measures
+    rows = prepare(task, (*task.groups, *task.measures), numeric=numbers)
+    keys = [column.name for column in task.groups] or [rows.time]
+    ranked_by = " and ".join(keys)
+    table = identifier("by", *keys)
+    show = task.top or 10
+    measure = SHARE if task.part else task.measures[0].name if task.measures else ""
+    method = AGGREGATE[task.statistic]
+    compute = rows.code(
+        "groups",
+        "groups",
+        keys=keys,
+        table=table,
+        measure=measure,
+        method=str(method),
+        method_name=method,
+        ascending=task.direction < 0 or task.statistic == "min",
+        show=show,
+        listed=max(show, 10),
+    )
+    drawn = _drawn(task)
+    bars = code("groups", "bars", table=table, drawn=drawn, names=_bar_names(task, len(keys)))
+    chart = chart_cell(
+        bars,
+        after=bar_values(task),
+        title=f"{capital(of_measure(task))} by {ranked_by}{_left_out(task, drawn)}",
+        x=measured_label(task),
+        y=ranked_by,
+        step=3,
+        purpose="Draw the groups as bars",
+        grid="x",
+    )
+    steps = goals("groups", "groups goals", task=task, ranked_by=ranked_by)
+    cells = (*rows.cells, Cell("groups", steps[1], compute, 2), chart)
+    return Recipe(steps, cells, lambda shown: _compose_groups(task, shown))
+
+
+def _drawn(task: DataTask) -> int:
+    """Return how many bars one chart carries: all where they are few, else the first ones."""
+    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    groups = prod(column.distinct for column in columns)
+    few = task.top is None and groups <= 15
+    return max(groups, 1) if few else min(max(task.top or 10, 10), 20)
+
+
+def _bar_names(task: DataTask, keys: int) -> list[Code]:
+    if keys > 1:
+        joined = '", ".join(map(str, names))'
+        if _drawn(task) > 10:  # no room for a second line
+            return [Code(f"names = [{joined} for names in shown.index]")]
+        wrapped = f"textwrap.fill({joined}, 36)"
+        return [Code("import textwrap\n"), Code(f"names = [{wrapped} for names in shown.index]")]
+    if task.time is not None and not task.groups and is_month(task.time):
+        names = "[calendar.month_name[int(number)] for number in shown.index]"
+        return [Code("import calendar"), Code(f"names = {names}")]
+    return [Code("names = [str(name)[:40] for name in shown.index]")]
+
+
+def _left_out(task: DataTask, drawn: int) -> str:
+    """Return the end of a title that says that not every group is drawn."""
+    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    groups = prod(column.distinct for column in columns)
+    if groups <= drawn or (task.time is not None and task.time.grain != "value"):
+        return ""
+    rank = "lowest" if task.direction < 0 or task.statistic == "min" else "highest"
+    whole = "" if task.filters or len(columns) > 1 else f" of {groups}"
+    return f" ({drawn} {rank}{whole})"
+
+
+def _compose_groups(task: DataTask, results: Results) -> AnswerDraft:
+    shown, rows = results["groups"], results["rows"]
+    column, named, of = _single_key(task), _naming(task), measured_unit(task)
+    values: dict[Any, Any] = shown["values"]
+    names = list(values)
+    best = names[0]
+    rank = "lowest" if task.direction < 0 else "highest"
+    last = next(iter(shown["last"]), None)
+    answer = sentences(
+        "groups",
+        "groups",
+        task,
+        shown,
+        rows,
+        of=of,
+        named=named,
+        values=values,
+        best=best,
+        first=_first_word(named(best), column),
+        what=of_measure(task),
+        key=called(column) if column is not None else listed(called(c) for c in task.groups),
+        rank=rank,
+        over=f" over {rows_of(shown['rows'][best])}" if task.measures or task.part else "",
+        next=[f"{named(name)} ({figure(values[name], of)})" for name in names[1:5]],
+        last=last if last not in names[:5] else None,
+        opposite="highest" if rank == "lowest" or task.statistic == "min" else "lowest",
+    )
+    caveats = [*dropped(rows)]
+    small = [name for name in names[:5] if shown["rows"][name] < 10]
+    if small and (task.measures or task.part):
+        said = listed(f"{named(n)} ({figure(shown['rows'][n])})" for n in small)
+        caveats.append(f"Some groups have very few rows: {said}.")
+    notes = list(unit_notes(task))
+    if task.statistic == "mean":
+        notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
+    picked = tuple(KeyValue(named(name), values[name], of) for name in names[:5])
+    return AnswerDraft(answer, picked, (*notes, *task.assumptions), tuple(caveats))
+
+
+def _naming(task: DataTask) -> Callable[[Any], str]:
+    """Return how the values of the key are called in prose."""
+    axis = task.time if not task.groups else None
+    if axis is not None:
+        return lambda value: period(value, axis)
+    if len(task.groups) == 2:
+        first, second = task.groups
+        return lambda value: f"{item(value[0], first)}, {item(value[1], second)}"
+    column = _single_key(task)
+    return lambda value: item(value, column)
+
+
+def _first_word(name: str, column: ColumnProfile | None) -> str:
+    """Begin a sentence with a name: data keep their spelling, our own words get a capital."""
+    return capital(name) if column is None or column.kind != "text" else name
+
+
+def _single_key(task: DataTask) -> ColumnProfile | None:
+    if len(task.groups) == 1:
+        return task.groups[0]
+    if not task.groups and task.time is not None:
+        return task.time.column if task.time.grain == "value" else None
+    return None
+
+
+def best_per_group(task: DataTask) -> Recipe:
+    """Answer with the periods (or items) of each group with the highest or lowest value."""
+    entity, part = _entity_and_part(task)
+    rows = prepare(task, (*task.groups, *task.measures), numeric=task.measures)
+    entity_name = entity.name if entity is not None else rows.time
+    part_name = part.name if part is not None else rows.time
+    measure = task.measures[0]
+    table = identifier(task.statistic, measure.name)
+    word = "lowest" if task.direction < 0 else "highest"
+    compute = rows.code(
+        "groups",
+        "best",
+        entity=entity_name,
+        part=part_name,
+        measure=measure.name,
+        method=str(AGGREGATE[task.statistic]),
+        table=table,
+        word=Code(word),
+        word_text=word,
+        low=task.direction < 0,
+        high=task.direction > 0,
+    )
+    over_time = entity is None or (task.time is not None and entity == task.time.column)
+    chart = chart_cell(
+        code("time", "lines", table=table, legend=part_name)
+        if over_time
+        else code("groups", "bars of best", table=table, entity=entity_name),
+        after=[
+            *(time_ticks(task, f"{table}.index") if over_time else ()),
+            *grouped_digits("y", task),
+        ],
+        title=f"{capital(of_measure(task))} by {entity_name} and {part_name}",
+        x=entity_name if over_time else part_name,
+        y=axis_label(measure, task.profile),
+        step=3,
+        purpose="Draw it for each group",
+    )
+    steps = goals("groups", "best goals", task=task, entity=entity_name, part=part_name, word=word)
+    cells = (*rows.cells, Cell("best", "Rank within each group", compute, 2), chart)
+    return Recipe(steps, cells, lambda shown: _compose_best(task, entity_name, part_name, shown))
+
+
+def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfile | None]:
+    """Return what is ranked and within what; ``None`` is the time axis cut by grain."""
+    if task.time is None:
+        return task.groups[0], task.groups[1]
+    return (task.time.column if task.time.grain == "value" else None), task.groups[0]
+
+
+def _compose_best(task: DataTask, entity: str, part: str, results: Results) -> AnswerDraft:
+    shown, rows = results["best"], results["rows"]
+    of = unit(task.measures[0], task.profile)
+    word = "lowest" if task.direction < 0 else "highest"
+    ranked: dict[Any, dict[Any, Any]] = shown[word]
+    column = next((c for c in task.profile.columns if c.name == entity), None)
+    axis = task.time if task.time is not None and column in (None, task.time.column) else None
+
+    def named(value: Any) -> str:
+        return period(value, axis) if axis is not None else item(value, column)
+
+    place = "at" if axis is not None else "for"
+    winners = []
+    values = []
+    runners_up = []
+    for name, best in ranked.items():
+        if not best:
+            continue
+        first = next(iter(best))
+        winners.append(f"{named(first)} {place} {item(name)} ({figure(best[first], of)})")
+        values.append(KeyValue(f"{item(name)}: {named(first)}", best[first], of))
+        others = list(best)[1:]
+        after = listed(f"{named(other)} ({figure(best[other], of)})" for other in others)
+        worst = shown["opposite"].get(name, {})
+        low = next(iter(worst), None)
+        tail = (
+            f"; the {'highest' if word == 'lowest' else 'lowest'} is {named(low)} "
+            f"({figure(worst[low], of)})"
+            if low is not None and low not in others
+            else ""
+        )
+        if after:
+            runners_up.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
+    answer = sentences(
+        "groups",
+        "best",
+        task,
+        shown,
+        rows,
+        entity=entity,
+        word=word,
+        winners=winners,
+        runners_up=runners_up,
+    )
+    notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
+    return AnswerDraft(
+        answer, tuple(values), (*notes, *unit_notes(task), *task.assumptions), dropped(rows)
+    )

@@ -1,0 +1,381 @@
+"""Words of a question and of column names, brought to one form so that they can be compared.
+
+What common tables call things stands in ``aliases.json``; a dataset's own dictionary takes its
+place (:class:`analyst_kernel.protocol.datasets.ColumnWords`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from analyst_kernel.offline.task import Statistic
+from analyst_kernel.protocol.datasets import ColumnProfile
+
+STRIPPED = frozenset(
+    "mm cm m km g kg mg lb lbs oz l ml usd eur gbp pct percent mph kmh kwh kw c f celsius "
+    "fahrenheit hpa hz seconds minutes".split()
+)
+"""Last words of column names that are units, and so no part of what the column is called."""
+
+_WRITTEN = {
+    "usd": "USD", "eur": "EUR", "gbp": "GBP", "chf": "CHF", "pct": "%", "percent": "%",
+    "kmh": "km/h", "kwh": "kWh", "kw": "kW", "hpa": "hPa", "hz": "Hz", "c": "°C", "f": "°F",
+    "celsius": "°C", "fahrenheit": "°F", "min": "minutes",
+}  # fmt: skip
+_WARMTH = frozenset("temp temperature temperatur température temperatura dewpoint dewp".split())
+_LASTS = frozenset("wait waiting duration delay elapsed travel response trip time".split())
+_DEGREES = re.compile(r"\s*(°\s?[CF]|%|‰|€|£|\$)\s*$")
+_MARK = re.compile(r"[$€£%]")
+
+
+def unit_of(name: str) -> str:
+    """Return the unit a column name states in brackets or at its end, or ``""``."""
+    found = _BRACKET.findall(name)
+    if found and 0 < len(found[-1].strip()) <= 12:
+        return str(found[-1].strip())
+    sign = _DEGREES.search(name)
+    if sign is not None and sign.start() > 0:
+        return sign[1].replace(" ", "")
+    parts = [part.casefold() for part in re.split(r"[\W_]+", name) if part]
+    if len(parts) < 2 or len(parts[0]) < 2:
+        return ""
+    last, rest = parts[-1], set(parts[:-1])
+    if last in ("c", "f"):
+        return _WRITTEN[last] if rest & _WARMTH else ""
+    if last == "min":
+        return _WRITTEN[last] if rest & _LASTS else ""
+    return _WRITTEN.get(last, last) if last in STRIPPED else ""
+
+
+def without_unit(name: str) -> str:
+    """Return a column name without the unit at its end: ``fare_eur`` -> ``fare``."""
+    bare = _DEGREES.sub("", _BRACKET.sub(" ", name)).strip() or name
+    of = unit_of(name)
+    if not of or bare != name.strip():
+        return bare
+    return re.sub(r"[\W_]+[^\W_]+$", "", bare) or bare
+
+
+def mark_of(values: Iterable[str]) -> str:
+    """Return the one sign of money or share that all of the written values carry, or ``""``."""
+    signs = {"".join(sorted(set(_MARK.findall(value)))) for value in values}
+    only = signs.pop() if len(signs) == 1 else ""
+    return only if len(only) == 1 else ""
+
+
+def decimal_comma(values: Iterable[str]) -> bool:
+    """Return whether written numbers use a comma for the decimals: "1.234,50 €"."""
+    texts = [value.strip() for value in values if "," in value]
+    return bool(texts) and all(_COMMA_LAST.search(text) for text in texts)
+
+
+_COMMA_LAST = re.compile(r"^\D*(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d{1,2}(?!\d)\D*$")
+
+
+Form = frozenset[str]
+
+
+def _packaged(name: str) -> dict[str, Any]:
+    text = resources.files(__package__ or "").joinpath(name).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+_ALIASES = _packaged("aliases.json")
+_ENGLISH = _packaged("english.json")
+
+
+def stem(word: str) -> str:
+    """Return the lower-case, singular form of a word, the same for both that are compared."""
+    word = word.casefold()
+    for end in ("'s", "’s"):
+        word = word.removesuffix(end)
+    if word in _ENGLISH["irregular"]:
+        return str(_ENGLISH["irregular"][word])
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def stems(text: str) -> Form:
+    """Return the compared forms of the words of a text."""
+    return frozenset(stem(word) for word in text.split())
+
+
+def _forms(section: str) -> dict[str, Form]:
+    return {key: stems(words) for key, words in _ALIASES[section].items()}
+
+
+NAMES = {key: stems(f"{key} {words}") for key, words in _ALIASES["names"].items()}
+"""A word of a column name -> the words of a question that it stands for."""
+
+PARTIAL = _forms("partial")
+"""Words that fit a column only in part: alone they may fit several, beside it they belong to it."""
+
+BESIDE = _forms("beside")
+"""Words that may stand beside a column's own word without naming another column."""
+
+ROW_NOUNS = _forms("rows")
+"""A word of a dataset's name -> words that mean one of its rows."""
+
+VALUE_WORDS: dict[str, Sequence[str]] = _ALIASES["values"]
+"""A word of a question -> values (whole, lower case) that it stands for."""
+
+UNITS: dict[str, dict[str, str]] = _ALIASES["units"]
+"""Column name -> its unit, the column that must be in the table too, and the unit in full."""
+
+ADDED_UP = frozenset(_ALIASES["added up"].split())
+"""Who has "the most" of these has the highest total, although their average is meant elsewhere."""
+
+ADJECTIVES: dict[str, tuple[Form, int]] = {
+    form: (stems(nouns), direction)
+    for forms, nouns, direction in _ALIASES["adjectives"]
+    for form in forms.split()
+}
+"""Adjective -> the nouns that it is about, and whether it means much (1) or little (-1)."""
+
+DIRECTIONS = {
+    **dict.fromkeys(
+        "highest most best largest biggest greatest maximum max strongest top".split(), 1
+    ),
+    **dict.fromkeys("lowest least worst smallest fewest minimum min weakest bottom".split(), -1),
+}
+"""Superlatives without a noun of their own."""
+
+MORE_OR_LESS = {
+    **dict.fromkeys("more higher larger bigger greater better stronger".split(), 1),
+    **dict.fromkeys("less lower smaller fewer worse weaker".split(), -1),
+}
+"""Comparatives without a noun of their own."""
+
+YEAR_ROUND = "yearround"
+"""Stands for "of the year": the same month of every year."""
+
+_PHRASES: tuple[tuple[str, str], ...] = (
+    *map(tuple, _ALIASES["phrases"]),
+    (r"\bhours? of (?:the )?day\b|\btime of (?:the )?day\b", "hour"),
+    (r"\bmonths? of (?:the )?year\b", f"month {YEAR_ROUND}"),
+    (r"\bdays? of (?:the )?week\b", "weekday"),
+    (r"\bmost (?:common|frequent|popular)\b", "commonest"),
+    (r"\bleast (?:common|frequent|popular)\b", "rarest"),
+    (r"\b(?:appears?|occurs?) (?:the )?most(?: (?:often|frequently))?\b", "commonest"),
+    (r"\b(?:appears?|occurs?) (?:the )?least(?: (?:often|frequently))?\b", "rarest"),
+    (r"\b(?:in |sorted |ordered )*ascending(?: order)?\b", "lowest first"),
+    (r"\b(?:in |sorted |ordered )*descending(?: order)?\b", "highest first"),
+    (r"\bleast (?=expensive|powerful|profitable)", "lowest "),
+    (r"\bmost (?=expensive|powerful|profitable)", "highest "),
+)
+"""Ways of saying one thing, replaced before words are looked at."""
+
+_MAKE = re.compile(
+    r"(?:^|(?<=[,.;] )|(?<=and )|(?<=please ))make (?=(?:me|an?|the|it|this|that|them)\b)",
+    re.IGNORECASE,
+)
+
+STOP = stems(_ENGLISH["stop"])
+"""Words that carry no meaning of their own."""
+
+NUMBER_WORDS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
+    "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twenty": 20,
+}  # fmt: skip
+
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july",
+    "august", "september", "october", "november", "december",
+)  # fmt: skip
+
+GENERIC = stems("number name id type value code date total count key index study sample other")
+"""Words of column names that do not tell columns apart on their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a question.
+
+    Attributes:
+        index: Its place, from 0.
+        text: As written (after phrases were replaced).
+        stem: Its compared form.
+        nouns: For an adjective, the nouns that it is about.
+        direction: 1 for much, -1 for little, 0 for neither.
+        number: Its value, where it is a number.
+        quoted: Whether it stands in quotes or backticks.
+    """
+
+    index: int
+    text: str
+    stem: str
+    nouns: Form = frozenset()
+    direction: int = 0
+    number: float | None = None
+    quoted: bool = False
+
+
+_GLUED_UNITS = "|".join(sorted(STRIPPED | {_ALIASES["written with numbers"]}))
+_GLUED = re.compile(rf"(?<![\w.])(\d[\d,.]*)(?:{_GLUED_UNITS})\b", re.IGNORECASE)
+"""A number with its unit, written as one word: "32F", "4000g"."""
+
+_TOKEN = re.compile(
+    r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+|\d++(?![^\W\d_])|[^\W_]+(?:['’][a-z]+)?|[<>]=?|="
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BRACKET = re.compile(r"[\(\[\{]([^)\]}]*)[\)\]}]")
+
+
+def replace_phrases(text: str, known: frozenset[Form] = frozenset()) -> str:
+    """Replace ways of saying one thing; a phrase that is a column's own name stays as it is."""
+    text = _GLUED.sub(r"\1", _MAKE.sub("show ", text))
+    for pattern, replacement in _PHRASES:
+
+        def swap(found: re.Match[str], replacement: str = replacement) -> str:
+            said = frozenset(stem(part) for part in re.split(r"[\W_]+", found.group()) if part)
+            return found.group() if any(said <= name for name in known) else replacement
+
+        text = re.sub(pattern, swap, text, flags=re.IGNORECASE)
+    return text
+
+
+def split_words(text: str) -> tuple[Word, ...]:
+    """Cut a question into words; numbers keep their value, adjectives their nouns."""
+    quoted = [
+        (found.start(), found.end())
+        for found in re.finditer(r"`[^`]+`|\"[^\"]+\"|“[^”]+”|(?<!\w)'[^']+'(?!\w)", text)
+    ]
+    words: list[Word] = []
+    for found in _TOKEN.finditer(text):
+        raw = found.group()
+        low = raw.casefold()
+        inside = any(start <= found.start() < end for start, end in quoted)
+        nouns, direction = ADJECTIVES.get(low, (frozenset(), 0))
+        direction = direction or DIRECTIONS.get(low, 0) or MORE_OR_LESS.get(low, 0)
+        words.append(Word(len(words), raw, stem(raw), nouns, direction, _number(raw), inside))
+    return tuple(words)
+
+
+def _number(raw: str) -> float | None:
+    plain = raw.replace(",", "")
+    if not (plain.isascii() and plain.replace(".", "", 1).isdigit()):
+        return None
+    return float(plain) if len(plain) < 16 else None
+
+
+def name_tokens(name: str) -> tuple[str, ...]:
+    """Return the compared words of a column name, without a unit in brackets.
+
+    ``Body Mass (g)`` -> ``("body", "mass")``; ``studyName`` -> ``("study", "name")``.
+    """
+    bare = _BRACKET.sub(" ", name)
+    parts = [part for part in re.split(r"[\W_]+", _CAMEL.sub(" ", bare)) if part]
+    if not parts:
+        parts = [part for part in re.split(r"[\W_]+", name) if part]
+    while len(parts) > 1 and parts[-1].casefold() in STRIPPED:
+        if len(parts[-1]) == 1 and not unit_of(name):
+            break  # "vitamin_c" is no vitamin in degrees
+        parts.pop()
+    return tuple(stem(part) for part in parts)
+
+
+def spoken(column: ColumnProfile) -> str:
+    """Return a column's name as a user would say it, without its unit."""
+    if column.words is not None and column.words.label:
+        return column.words.label
+    if column.name in _ALIASES["spoken"]:
+        return str(_ALIASES["spoken"][column.name])
+    bare = re.sub(r"\s+", " ", without_unit(column.name).replace("_", " ")).strip()
+    return bare or column.name
+
+
+def names_of(column: ColumnProfile) -> tuple[str, ...]:
+    """Return what a question may call a column: its name, and those of its dictionary."""
+    own = column.words
+    return (column.name, own.label, *own.synonyms) if own is not None else (column.name,)
+
+
+def token_forms(token: str, column: ColumnProfile) -> Form:
+    """Return the words of a question that one word of a column's name stands for."""
+    return _aliases(NAMES, token, column) | {token}
+
+
+def partial_words(tokens: Iterable[str], column: ColumnProfile) -> Form:
+    """Return the words that fit a column of this name only in part."""
+    return frozenset[str]().union(*(_aliases(PARTIAL, token, column) for token in tokens))
+
+
+def words_beside(tokens: Iterable[str], column: ColumnProfile) -> Form:
+    """Return the words that may stand beside those of the name and only repeat what it is."""
+    return frozenset[str]().union(*(_aliases(BESIDE, token, column) for token in tokens))
+
+
+def _aliases(table: dict[str, Form], token: str, column: ColumnProfile) -> Form:
+    return table.get(token, frozenset()) if column.words is None else frozenset()
+
+
+def value_words(word: str, column: ColumnProfile) -> Sequence[str]:
+    """Return the values of a column, in lower case, that a word of a question stands for."""
+    if column.words is None:
+        return VALUE_WORDS.get(word, ())
+    listed = (texts for said, texts in column.words.values.items() if stem(said) == word)
+    return [text.casefold() for texts in listed for text in texts]
+
+
+# --- what is wanted ---------------------------------------------------------------------
+
+TAG_OF: dict[str, set[str]] = {}
+for _tag, _said in _ENGLISH["intents"].items():
+    for _word in _said.split():
+        TAG_OF.setdefault(stem(_word), set()).add(_tag)
+
+GRAIN_WORDS = frozenset({"year", "quarter", "month", "week", "day", "hour", "decade"})
+"""Words that may say how time is cut, where no column has that name."""
+
+GUARDED = (
+    frozenset(TAG_OF)
+    | frozenset(_ENGLISH["guarded"].split())
+    | stems(" ".join(MORE_OR_LESS))
+    | frozenset(NUMBER_WORDS)
+)
+"""Stems that mean something in every question, so that they rarely name a column."""
+
+_PROFILE = re.compile(
+    r"\b(?:what(?:'s| is| does| "
+    r"do)?\b.*\b(?:in|contain|about)\b.*\b(?:data|dataset|file|table|it|this|here|there|folder)\b"
+    r"|tell me (?:something )?about|look(?:s)? like|what (?:is|are) (?:this|these|the) "
+    r"(?:data|dataset|file)"
+    r"|data quality|first look|what columns|which columns|get to know)",
+    re.IGNORECASE,
+)
+
+
+def tags_of(text: str, words: Sequence[Word], used: set[int]) -> frozenset[str]:
+    """Return what the free words of a question ask for."""
+    tags: set[str] = set()
+    for word in words:
+        if word.index not in used:
+            tags |= TAG_OF.get(word.stem, set())
+    low = text.casefold()
+    if re.search(r"\bhow (?:many|often)\b|\bnumber of\b", low):
+        tags.add("count")
+    if re.search(r"\bover (?:the )?(?:time|years|months|days|weeks)\b", low):
+        tags.add("trend")
+        tags.add("over")
+    if _PROFILE.search(text):
+        tags.add("profile")
+    if re.search(r"\b(?:which|what)\b", low):
+        tags.add("which")
+    return frozenset(tags)
+
+
+def statistic_of(tags: frozenset[str]) -> Statistic | None:
+    """Return the statistic that the words name, if any."""
+    named: tuple[Statistic, ...] = ("median", "sum", "std", "mean", "max", "min")
+    return next((name for name in named if name in tags), None)
