@@ -33,7 +33,7 @@ async def with_unsaved(scene: Scene) -> OpenTab:
 
     def is_taken() -> bool:
         """Return whether the tab holds everything and its last answer has arrived."""
-        landing = analysis.notebook._landing
+        landing = analysis.notebook._writing
         kept = session.services.journal.outstanding(AnalysisId(scene.analysis))
         return (
             session.state == "idle"
