@@ -93,7 +93,7 @@ def test_what_a_person_does_in_the_notebook_reaches_panel_and_model(
     assert "was edited" in told
     assert "+print('and', islands + 100)" in told
     assert "and 103" in told
-    assert "is new, the person's own:\nmine = 'kept by me'" in told
+    assert "is new, the user's own:\nmine = 'kept by me'" in told
     assert "NameError: name 'not_defined_here' is not defined" in told
     assert "mine: 'kept by me' [new]" in told
     system = json.dumps(model.bodies[before]["system"])
