@@ -94,7 +94,7 @@ test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pict
 
 # One environment for each provider of live rooms; the plain one is .venv.
 LIVE := collaboration server-documents
-LIVE_ROOMS := tests/server/test_live_room.py
+LIVE_ROOMS := tests/server/notebooks/test_live_room.py
 LIVE_VENVS := $(LIVE:%=build/venvs/%/.installed)
 
 build/venvs/%/.installed: $(INSTALLED)
@@ -133,7 +133,7 @@ test-labs: system-deps $(INSTALLED) $(LAB_VENVS) ## The sidebar in every Jupyter
 
 # Every newer Python that is installed here, by name or path.
 PYTHONS := python3.12 python3.13 python3.14
-PYTHON_TESTS := $(filter-out tests/ui tests/contracts,$(wildcard tests/*))
+PYTHON_TESTS := $(filter-out $(addprefix tests/,benchmarks contracts fakes live saved support typing ui __init__.py conftest.py),$(wildcard tests/*))
 
 test-pythons: system-deps $(INSTALLED) ## All but the browser's tests, in every newer Python that is installed
 	@for python in $(PYTHONS); do \

@@ -21,7 +21,7 @@ TOP_LEVEL = {
     "pyproject.toml",
     "tests",
 }
-"""DESIGN section 3, and nothing else."""
+"""What stands at the top, and nothing else."""
 
 THIS = "tests/contracts/test_repository_content.py"
 BINARY = (".png", ".gz", ".zip", ".parquet", ".xlsx", ".sqlite", ".duckdb", ".woff2")

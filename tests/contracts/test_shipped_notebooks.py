@@ -16,7 +16,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|private|var/f
 
 
 def trusted(value: Any) -> bool:
-    """Say whether any metadata below ``value`` claims trust."""
+    """Return whether any metadata below ``value`` claims trust."""
     match value:
         case dict():
             return "trusted" in value or any(trusted(part) for part in value.values())

@@ -297,7 +297,7 @@ def _place(fault: Fault | None, events: list[dict[str, Any]]) -> int:
 
 
 async def _strike(fault: Fault, event: dict[str, Any], reply: Reply) -> bool:
-    """Let the fault happen before ``event``; say whether the stream goes on."""
+    """Let the fault happen before ``event``; return whether the stream goes on."""
     match fault.kind:
         case "stall":
             await reply.silence(fault.seconds, pings=fault.pings)

@@ -90,7 +90,7 @@ class OpenNotebook:
         return found
 
     def is_running(self) -> bool:
-        """Whether a cell waits for the kernel's reply, which is a change of the notebook too."""
+        """Return whether a cell waits for the kernel's reply, which is a change of the notebook too."""
         cells = "[...context.model.sharedModel.cells]"
         found: bool = self._js(f"return {cells}.some(cell => cell.executionState === 'running');")
         return found
@@ -104,7 +104,7 @@ class OpenNotebook:
         return [cell["source"] for cell in self.model()["cells"]]
 
     def has(self, source: str) -> bool:
-        """Say whether a cell of this text is in the page's model."""
+        """Return whether a cell of this text is in the page's model."""
         return any(source in one for one in self.sources())
 
     def dialogs(self) -> list[str]:

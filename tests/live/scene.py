@@ -100,7 +100,7 @@ class Scene:
         return found
 
     def on_disk(self, text: str) -> bool:
-        """Say whether a cell of the file has this text."""
+        """Return whether a cell of the file has this text."""
         return any(text in cell["source"] for cell in self.disk()["cells"])
 
     def agree(self, *tabs: OpenNotebook, texts: tuple[str, ...] = ()) -> None:

@@ -10,7 +10,7 @@ from analyst_kernel.protocol.ids import AnalysisId
 from tests.fakes.turns import python, say, script
 from tests.server.browser import Tab
 from tests.server.conftest import Server
-from tests.server.open_tab import OpenTab
+from tests.server.notebooks.open_tab import OpenTab
 from tests.support.notebook_io import valid_notebook, whole_text
 
 

@@ -54,7 +54,7 @@ def pictures(cells_: Sequence[Any]) -> list[bytes]:
 
 
 def shows_something(png: bytes) -> bool:
-    """Say whether a PNG can be decoded and is not one flat colour."""
+    """Return whether a PNG can be decoded and is not one flat colour."""
     from PIL import Image
 
     with Image.open(io.BytesIO(png)) as image:

@@ -77,7 +77,7 @@ class Lab:
         file.write_text(json.dumps(values), encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        """Return the variables under which it runs, and any program of the same person."""
+        """Return the variables under which it runs, and any program of the same user."""
         env = {**os.environ, **self._environment}
         for variable, folder in (("DATA", "data"), ("CONFIG", "config"), ("RUNTIME", "run")):
             (self.place / folder).mkdir(mode=0o700, exist_ok=True)

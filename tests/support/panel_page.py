@@ -1,4 +1,4 @@
-"""The sidebar as a person meets it: by roles, names and words, never by how it is built.
+"""The sidebar as a user meets it: by roles, names and words, never by how it is built.
 
 ``Panel`` is the panel in one page of the browser; ``open_panel`` opens JupyterLab on it.
 """
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support.lab import Lab
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "build" / "ui-pictures"
-"""Pictures for a person's eyes; `make test` keeps them."""
+"""Pictures to look at; `make test` keeps them."""
 SLOW = 180_000
 """Milliseconds that a whole answer may take on a slow machine."""
 QUICK = 60_000
@@ -140,7 +140,7 @@ class Panel:
         items = self.root.get_by_role("menu").locator("[role^=menuitem]")
         items.filter(has_text=re.compile(rf"^✓?{re.escape(item)}")).first.click()
 
-    # --- what a person does --------------------------------------------------------------------
+    # --- what a user does ----------------------------------------------------------------------
 
     def ask(self, question: str) -> Locator:
         """Type a question, press Enter, and return its run when it has begun."""

@@ -117,6 +117,8 @@ def _reset(panel: Panel) -> Panel:
         "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
     )
     main_area_filled(panel)
+    # New notebooks lie in the folder that the file browser shows.
+    panel.command("filebrowser:go-to-path", path="/", dontShowBrowser=True)
     panel.theme("light")
     panel.width(340)
     panel.new()

@@ -1,6 +1,6 @@
 """Pictures of a state in every theme and width, and what a program can see in them.
 
-They are kept in build/ui-pictures for a person's eyes.
+They are kept in build/ui-pictures to be looked at.
 """
 
 from __future__ import annotations

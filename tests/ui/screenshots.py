@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402 -
 
 from tests.support.browsing import CHROMIUM, FLAGS  # noqa: E402 - a script finds the tests first
 from tests.support.lab import Lab  # noqa: E402 - a script finds the tests first
+from tests.support.notebook_page import NotebookPage  # noqa: E402 - a script finds the tests first
 from tests.support.panel_page import Panel, Theme, open_panel  # noqa: E402 - a script finds the tests first
-from tests.ui.notebook_page import NotebookPage  # noqa: E402 - a script finds the tests first
 
 QUESTION = "How did average city mileage change over the years?"
 SIZE = (1280, 800)

@@ -1,4 +1,4 @@
-"""Point 8: the list of analyses, and several that run side by side."""
+"""The list of analyses, and several that run side by side."""
 
 from __future__ import annotations
 

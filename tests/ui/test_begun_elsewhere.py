@@ -10,8 +10,8 @@ import nbformat
 from playwright.sync_api import expect
 
 from tests.support.notebook_io import whole_text
+from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import SLOW, Panel
-from tests.ui.notebook_page import NotebookPage
 
 QUESTION = "How did average city mileage change over the years?"
 CHART = "Show the average highway mileage per year as a line chart"

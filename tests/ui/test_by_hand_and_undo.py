@@ -12,9 +12,9 @@ from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import finish
 from tests.support.notebook_io import whole_text
+from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import SLOW, Panel, Theme
 from tests.support.scripted_model import ScriptedModel, plan, python
-from tests.ui.notebook_page import NotebookPage
 
 FILE = "data/penguins_raw.csv"
 CODE = "islands = penguins_raw['Island'].nunique()\nprint('islands:', islands)"
@@ -75,7 +75,7 @@ def test_what_a_person_does_in_the_notebook_reaches_panel_and_model(
     expect(card).to_contain_text("re-run by hand", timeout=SLOW)
     expect(output).to_contain_text("islands: 3")
 
-    # Edited, run and saved; a cell of the person's own beside it.
+    # Edited, run and saved; a cell of the user's own beside it.
     notebook.active.locator(".cm-content").click()
     panel.page.keyboard.press("Control+End")
     panel.page.keyboard.insert_text("\nprint('and', islands + 100)")
@@ -93,7 +93,7 @@ def test_what_a_person_does_in_the_notebook_reaches_panel_and_model(
     assert "was edited" in told
     assert "+print('and', islands + 100)" in told
     assert "and 103" in told
-    assert "is new, the person's own:\nmine = 'kept by me'" in told
+    assert "is new, the user's own:\nmine = 'kept by me'" in told
     assert "NameError: name 'not_defined_here' is not defined" in told
     assert "mine: 'kept by me' [new]" in told
     system = json.dumps(model.bodies[before]["system"])

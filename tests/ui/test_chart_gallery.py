@@ -1,4 +1,4 @@
-"""Point 5: charts as a gallery, and the versions of a refined chart."""
+"""Charts as a gallery, and the versions of a refined chart."""
 
 from __future__ import annotations
 

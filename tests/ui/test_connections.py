@@ -1,4 +1,4 @@
-"""Point 1: reload, two tabs, a cut connection, a restarted server, many events, no way in."""
+"""Reload, two tabs, a cut connection, a restarted server, many events, no way in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playwright.sync_api import expect
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import call, finish, turn
 from tests.fakes.wire_server import WireServer
+from tests.support.connection import Connection
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel, ready
 from tests.support.scripted_model import WAIT, ScriptedModel, plan, python
 from tests.ui.conftest import OpenPanel
-from tests.ui.connection import Connection
 
 QUESTION = "Does it go on?"
 

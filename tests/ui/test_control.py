@@ -1,4 +1,4 @@
-"""Point 7: approval, questions to the person, models and keys, usage, the sandbox's badge."""
+"""Approval, questions to the user, models and keys, usage, the sandbox's badge."""
 
 from __future__ import annotations
 

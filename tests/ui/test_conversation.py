@@ -1,4 +1,4 @@
-"""Point 3 of the sidebar's issue: the question box, the run as it works, its answer, its end."""
+"""The question box, the run as it works, its answer, its end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from string import ascii_lowercase
 from playwright.sync_api import WebSocketRoute, expect
 
 from tests.fakes.turns import Turn, call, fail, finish, think, turn
+from tests.support.connection import SOCKET
 from tests.support.lab import Lab
 from tests.support.panel_page import QUICK, SLOW, Panel, ready
 from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
 from tests.ui.conftest import OpenPanel
-from tests.ui.connection import SOCKET
 
 FILE = "data/penguins_raw.csv"
 

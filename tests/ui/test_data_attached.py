@@ -1,4 +1,4 @@
-"""Point 4: how data comes into an analysis, and what is shown of it."""
+"""How data comes into an analysis, and what is shown of it."""
 
 from __future__ import annotations
 

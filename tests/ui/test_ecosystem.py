@@ -1,4 +1,4 @@
-"""Point 9 and 2: JupyterLab's own places, the keyboard alone, what comes back after a reload."""
+"""JupyterLab's own places, the keyboard alone, what comes back after a reload."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_everything_is_reached_by_the_keyboard_alone(
 ) -> None:
     panel = open_own(ai_lab)
     keys = panel.page.keyboard
-    # JupyterLab gives the focus to the launcher when that has been drawn; then the person comes.
+    # JupyterLab gives the focus to the launcher when that has been drawn; then the user comes.
     expect(panel.page.locator(".jp-LauncherCard").first).to_be_visible()
     keys.press(ASK_KEYS)
     model.says(

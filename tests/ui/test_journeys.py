@@ -14,9 +14,9 @@ from playwright.sync_api import expect
 from tests.fakes.turns import finish
 from tests.support.lab import DATA
 from tests.support.notebook_io import whole_text
+from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import ScriptedModel, plan, python
-from tests.ui.notebook_page import NotebookPage
 
 EXAMPLE = "How did average city mileage change over the years?"
 
@@ -86,7 +86,7 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
         plan("Compute the mean", "Look at it", "Answer"),
         python("mean_mass = penguins_raw['Body Mass (g)'].mean().round(1)\nmean_mass", "Mean mass"),
         finish("The mean body mass is 4,201.8 g."),
-        plan("Use what the person made", "Look at it", "Answer"),
+        plan("Use what the user made", "Look at it", "Answer"),
         python("print('by hand:', doubled_by_hand)", "Look at it"),
         finish("Twice the mean is 8,403.6 g."),
     )
@@ -118,7 +118,7 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
     # Typed, and neither run nor saved.
     notebook.type_below("# a thought that is not finished")
     dialogs = notebook.count_dialogs()
-    # The agent is told what the person made, and can use it.
+    # The agent is told what the user made, and can use it.
     again = panel.answered(panel.ask("And twice that?"))
     # Its cell comes into the tab that is open, with its output; what was typed stays.
     cell = notebook.cell("print('by hand:'")
@@ -134,7 +134,7 @@ def test_journey_3_rerun_cells_by_hand(ai_panel: Panel, model: ScriptedModel) ->
     assert dialogs() == 0
     assert "doubled_by_hand" in str(model.bodies[3]["messages"])
     expect(again.locator(".ak-Answer")).to_contain_text("8,403.6")
-    # The notebook holds the person's cells and the agent's, and no dialog asked anything.
+    # The notebook holds the user's cells and the agent's, and no dialog asked anything.
     book = nbformat.reads(whole_text(panel.lab.root / "how-heavy-is-a-penguin.ipynb"), as_version=4)
     nbformat.validate(book)
     code = [cell for cell in book.cells if cell.cell_type == "code"]

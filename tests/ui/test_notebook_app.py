@@ -1,4 +1,4 @@
-"""Point 2: Notebook 7, whose pages show one document and have no tabs at their edges."""
+"""Notebook 7, whose pages show one document and have no tabs at their edges."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from playwright.sync_api import expect
 
 from tests.support.lab import Lab
+from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import Panel, ready
 from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
-from tests.ui.notebook_page import NotebookPage
 
 EXAMPLE = "How did average city mileage change over the years?"
 
@@ -27,7 +27,7 @@ def test_notebook_7_answers_in_its_sidebar(open_own: OpenPanel, lab: Lab) -> Non
     expect(panel.box).to_be_visible()
     page.locator("#analyst-panel").evaluate("() => window.jupyterapp.shell.collapseRight()")
     expect(panel.root).to_be_hidden()
-    # And where a person finds it at once.
+    # And where a user finds it at once.
     page.get_by_role("button", name="Analyst", exact=True).click()
     expect(panel.box).to_be_focused()
 

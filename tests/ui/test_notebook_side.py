@@ -1,4 +1,4 @@
-"""Point 6: run again, export, verify, and what a notebook's own cells offer."""
+"""Run again, export, verify, and what a notebook's own cells offer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import finish
+from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import ScriptedModel, plan, python
-from tests.ui.notebook_page import NotebookPage
 
 FILE = "data/penguins_raw.csv"
 
@@ -106,7 +106,7 @@ def test_a_failed_cell_is_fixed_and_a_cell_is_asked_about(
     panel.command("analyst:ask-about-cell")
     expect(panel.box).to_have_value(re.compile("About .*ipynb", re.DOTALL))
     expect(panel.box).to_be_focused()
-    # The label that a person sees in the cell's context menu.
+    # The label that a user sees in the cell's context menu.
     notebook.active.click(button="right")
     expect(panel.page.get_by_role("menuitem", name="Ask Analyst about This Cell")).to_be_visible()
     panel.page.keyboard.press("Escape")

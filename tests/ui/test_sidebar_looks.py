@@ -1,6 +1,6 @@
-"""Point 2: each state of the panel in light and dark, from 250 to 900 pixels, and for axe-core.
+"""Each state of the panel in light and dark, from 250 to 900 pixels, and for axe-core.
 
-The pictures are kept in build/ui-pictures for a person's eyes; what a program can see is asserted.
+The pictures are kept in build/ui-pictures to be looked at; what a program can see is asserted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Point 2: what is long, wide, slow, refused, cut off or undone, at every width, in every theme."""
+"""What is long, wide, slow, refused, cut off or undone, at every width, in every theme."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fakes.turns import finish
+from tests.support.connection import Connection
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
 from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
-from tests.ui.connection import Connection
 from tests.ui.looks import FEW, look
 
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernel.chart_cases import DATA, assert_near, bars, figure, layer, pairs, points
+from tests.kernel.charts.cases import DATA, assert_near, bars, figure, layer, pairs, points
 
 MAKERS, SALES, EXPORTS = DATA["MAKERS"], DATA["SALES"], DATA["EXPORTS"]
 YEARS, MILEAGE = DATA["YEARS"], DATA["MILEAGE"]

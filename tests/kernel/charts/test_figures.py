@@ -12,12 +12,12 @@ import pytest
 
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, ErrorOutput
-from tests.kernel import (  # noqa: F401 - importing them registers their figures
-    chart_figures_groups,
-    chart_figures_seaborn,
-    chart_figures_series,
+from tests.kernel.charts import (  # noqa: F401 - importing them registers their figures
+    figures_groups,
+    figures_seaborn,
+    figures_series,
 )
-from tests.kernel.chart_cases import CASES, SETUP, Case
+from tests.kernel.charts.cases import CASES, SETUP, Case
 
 SECONDS = 120.0
 pytestmark = pytest.mark.real  # a hundred figures, drawn in one kernel

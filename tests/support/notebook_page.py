@@ -1,4 +1,4 @@
-"""A notebook of an analysis, opened in JupyterLab, as a person works in it."""
+"""A notebook of an analysis, opened in JupyterLab, as a user works in it."""
 
 from __future__ import annotations
 

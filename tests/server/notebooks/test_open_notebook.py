@@ -12,7 +12,7 @@ import pytest
 
 from tests.server.conftest import Server, StartServer
 from tests.server.numbers_scene import Scene
-from tests.server.open_tab import OpenTab
+from tests.server.notebooks.open_tab import OpenTab
 from tests.support.notebook_io import whole_text
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernel.chart_cases import DATA, assert_near, figure, layer, pairs, points
+from tests.kernel.charts.cases import DATA, assert_near, figure, layer, pairs, points
 
 YEARS, MILEAGE, TRUCKS = DATA["YEARS"], DATA["MILEAGE"], DATA["TRUCKS"]
 FRAME = DATA["FRAME"]

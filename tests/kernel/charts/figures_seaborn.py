@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernel.chart_cases import DATA, assert_near, bars, figure, layer, pairs, points
+from tests.kernel.charts.cases import DATA, assert_near, bars, figure, layer, pairs, points
 
 FRAME, SAMPLE = DATA["FRAME"], DATA["SAMPLE"]
 MAKERS = ["Audi", "Kia", "Fiat"]
