@@ -7,7 +7,7 @@ for byte: providers cache the prefix, and some tie their thinking to it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from analyst_kernel.protocol.base import Json
@@ -118,7 +118,6 @@ class ModelRequest:
     messages: tuple[Message, ...]
     max_tokens: int = 16_000
     tool_choice: Literal["auto", "none"] = "auto"
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def parsed_input(raw: str) -> dict[str, Json] | None:

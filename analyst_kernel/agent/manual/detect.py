@@ -118,7 +118,7 @@ def _take_outputs(
     memory.replace_numbers(cell_numbers(cell, outputs))
     old = next((chart for chart in memory.charts if chart.cell == cell), None)
     title, iteration = (old.title, old.iteration) if old is not None else ("", 0)
-    found = charts_of(outputs, cell=cell, iteration=iteration, first=1, title=title)
+    found = charts_of(outputs, cell=cell, iteration=iteration, title=title)
     for chart in memory.replace_charts(cell, found):
         bare = chart.model_copy(update={"png": None})
         deps.emit(ChartCaptured(analysis=deps.analysis, chart=bare))
@@ -134,12 +134,8 @@ def manual_changes_text(
 ) -> str:
     """Return the note for the model; empty if the user did nothing.
 
-    Args:
-        changes: Cells that differ from what was last read, in the notebook's order.
-        executions: What the user ran in the kernel, oldest first.
-        before: Variables when the last run ended.
-        after: Variables now.
-        nonce: The envelope's nonce.
+    ``changes`` are in the notebook's order, ``executions`` oldest first, ``before`` and ``after``
+    as for :func:`manual_changes_note`.
     """
     newest = {execution.cell: execution for execution in executions if execution.cell is not None}
     by_code = {execution.code: execution for execution in executions if execution.cell is None}
