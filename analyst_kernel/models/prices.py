@@ -62,8 +62,8 @@ def cost_of(tariff: Tariff | None, usage: Usage) -> float | None:
     """Return the price of one call's tokens in US dollars, or None without a tariff."""
     if tariff is None:
         return None
-    prompt = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
-    price = tariff.long if tariff.long is not None and prompt > tariff.threshold else tariff.base
+    long = tariff.long if usage.prompt_tokens > tariff.threshold else None
+    price = long or tariff.base
     dollars = (
         usage.input_tokens * price.input
         + usage.cached_tokens * price.cache_read

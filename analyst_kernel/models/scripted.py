@@ -58,42 +58,23 @@ class ScriptedProvider:
         """Read the script; raises ``ModelChoiceError`` if it cannot be read or is not a script."""
         if not model:
             raise ModelChoiceError("'scripted' needs a file.", "For example scripted:demo.json.")
-        return await asyncio.to_thread(ScriptedModel.load, model)
+        return ScriptedModel(await asyncio.to_thread(read_script, model), path=model)
 
 
 class ScriptedModel:
     """Implements the ``Model`` port; each request takes the next turn of the script."""
 
     def __init__(self, script: Script, *, path: str = "memory") -> None:
-        """Start before the first turn."""
+        self.name = f"scripted:{path}"
+        self.is_ai = self.sees_images = False
         self._script = script
         self._path = path
         self._next = 0
 
     @classmethod
-    def load(cls, path: str) -> ScriptedModel:
-        """Read a script from a file; raises ``ModelChoiceError``."""
-        return cls(read_script(path), path=path)
-
-    @classmethod
     def from_json(cls, content: str | bytes, *, path: str = "memory") -> ScriptedModel:
         """Return the model of a script's JSON text; raises ``ModelChoiceError``."""
         return cls(parse_script(content, path=path), path=path)
-
-    @property
-    def name(self) -> str:
-        """``scripted:PATH``."""
-        return f"scripted:{self._path}"
-
-    @property
-    def is_ai(self) -> bool:
-        """False: the turns were recorded."""
-        return False
-
-    @property
-    def sees_images(self) -> bool:
-        """False: it looks at nothing."""
-        return False
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Replay the next turn; raises ``ModelError`` when none is left."""
