@@ -1,8 +1,8 @@
 """The user's grants, stored in their Jupyter data folder: which analysis may read which path.
 
 Only an act of the user (attaching in the panel, ``--data``) may lead to
-:meth:`GrantStore.record`; notebooks, models and data files never do. Standard library only, because
-a starting kernel reads the store.
+:meth:`GrantStore.record`; notebooks, models and data files never do. It imports only the standard
+library and the errors, because a starting kernel reads the store.
 """
 
 from __future__ import annotations

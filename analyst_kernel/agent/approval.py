@@ -57,12 +57,9 @@ def plan_is_awaited(run: Run) -> bool:
 
 
 async def ask_plan(run: Run) -> bool:
-    """Wait until the user accepts the plan, if they want to see it; an edit replaces its goals.
+    """Wait until the user accepts the plan, if they want to, and return whether they changed it.
 
     The user is asked once per run. Later revisions are only shown.
-
-    Returns:
-        Whether the user changed the plan.
     """
     reader = _plan_reader(run)
     if reader is None:

@@ -64,15 +64,10 @@ class PreflightFinding:
 def check_code(
     code: str, *, installed: frozenset[str] | None = None, datasets: frozenset[str] = frozenset()
 ) -> tuple[PreflightFinding, ...]:
-    """Return the findings about a cell.
+    """Return the findings about a cell, by line; a syntax error stands alone with the magics.
 
-    Args:
-        code: The cell's source.
-        installed: Libraries that the kernel reported, or None if they are not known.
-        datasets: Variables that hold the user's data and should stay as loaded.
-
-    Returns:
-        Findings in the order of their lines; a syntax error stands alone with the magics.
+    ``installed`` are the libraries that the kernel reported, or None if they are not known;
+    ``datasets`` are variables that hold the user's data and should stay as loaded.
     """
     plain, findings = _without_magics(code)
     try:

@@ -25,9 +25,7 @@ from analyst_kernel.protocol.records import RunStatus
 def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
     """Return the memory that the runs of a notebook left, without a running kernel.
 
-    Args:
-        entries: The notebook's entries, in order.
-        dataset_names: Datasets granted now; a setup cell that assigns one loads it.
+    ``dataset_names`` are the datasets granted now; a setup cell that assigns one loads it.
     """
     names = tuple(dataset_names)
     memory = Memory(titled=bool(entries))

@@ -35,7 +35,6 @@ class ReplayResult:
     Attributes:
         ran: Cells that ran without an error.
         failures: One sentence for each cell that ran without an error before, and now failed.
-        frames: Variables in the kernel now.
         died: Whether the kernel died meanwhile, so that it is empty.
     """
 
@@ -49,12 +48,9 @@ OnCell: TypeAlias = Callable[[CellReplayed], Awaitable[None]]
 
 
 async def replay(run: Run) -> list[str]:
-    """Run the notebook's cells again in the run's kernel, and notify the user.
+    """Run the notebook's cells again, notify the user, and return sentences for the model.
 
     When this is cancelled, the next run replays again from the start.
-
-    Returns:
-        Sentences for the model; empty if there was no cell to run.
 
     Raises:
         KernelError: The kernel died and did not come back.

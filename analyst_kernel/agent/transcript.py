@@ -84,8 +84,6 @@ class AssistantMessage:
     """A complete turn of the model.
 
     Attributes:
-        text: The prose.
-        calls: The tool calls, in order.
         raw: The provider's content blocks verbatim, signatures included, which are sent back
             unchanged to the same model; None if the provider has none.
         model: The model that wrote it; another model gets the neutral parts instead of ``raw``.

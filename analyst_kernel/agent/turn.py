@@ -57,7 +57,6 @@ class Turn:
         message: For the transcript. The input of a call is ``{}`` there if it is not a JSON object.
         reason: Tools may run only for ``tool_use``.
         broken: Raw text of the inputs that are not JSON objects, by call id.
-        detail: The provider's explanation of a refusal.
     """
 
     message: AssistantMessage

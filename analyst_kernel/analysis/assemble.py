@@ -65,16 +65,10 @@ async def open_analysis(
 ) -> Analysis:
     """Open an analysis on a new or existing notebook.
 
-    Args:
-        notebook: Where it is saved. An existing notebook is continued. Without a path, a new one is
-            named after ``question`` in the working folder, with a number if the name is taken.
-        question: Only used to name a new notebook.
-        data: Files and folders that the user grants.
-        settings: How it runs.
-        user: Who answers questions and approvals; None takes the defaults.
-        grants: The store of grants; the user's own by default.
-        host: Who starts kernels; ``jupyter_client`` by default.
-        embedding: The parts that a server provides.
+    An existing notebook is continued. Without a path, a new one is named after ``question`` in the
+    working folder, with a number if the name is taken. The user grants the ``data``. Without a
+    ``user``, questions and approvals take their defaults. ``grants`` is the user's own store by
+    default, and ``host`` is ``jupyter_client``.
 
     Raises:
         InputError: Data, a notebook or a model name cannot be used; nothing is left behind.

@@ -88,12 +88,9 @@ async def make_branch(
     Data paths in the cells are rewritten if the branch is saved in another folder. When this is
     cancelled or fails, nothing is left behind.
 
-    Args:
-        parent: A saved notebook; not changed.
-        at: The last cell to take over.
-        to: Where to write it; a name that is taken gets a number.
-        grants: The store of grants; the user's own by default.
-        data: Files and folders that the user grants in addition.
+    The branch takes over the cells of ``parent``, which is not changed, up to the cell ``at``. If
+    the name ``to`` is taken, it gets a number. ``grants`` is the user's own store by default;
+    ``data`` is granted in addition.
 
     Raises:
         InputError: There is no such cell, or the store of grants cannot be used.

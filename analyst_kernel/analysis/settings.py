@@ -19,8 +19,6 @@ class AnalysisSettings:
     Attributes:
         model: ``provider:name``, or None for the default.
         sandbox: The level of isolation below which nothing runs.
-        limits: Of each run.
-        approve: Whether each cell waits for the user.
         kernel_name: Kernelspec to start.
         start_options: Passed to the kernel's provisioner (memory and process limits...).
     """

@@ -24,8 +24,6 @@ class ErrorContext:
 
     Attributes:
         label: The provider's name for users (``Anthropic``, ``Ollama``).
-        model: ``provider:name``.
-        host: Where requests go, e.g. ``http://localhost:11434``.
         key_advice: What to do about a refused key, one sentence.
         local: Whether the server runs on the user's machine.
         secrets: Texts that must not appear in any message.

@@ -23,8 +23,6 @@ class CompatibleProvider:
     """One server kind.
 
     Attributes:
-        name: First part of the model's name.
-        label: The server's usual name.
         example: A model name for messages.
         url: Default address without ``/v1``; empty if the user must set one.
         url_variable: Overrides the address; empty where the host is fixed.

@@ -23,12 +23,9 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A price, and the price of all tokens of a request with a long prompt.
+    """The usual price, and that of a request with a long prompt.
 
-    Attributes:
-        base: The usual price.
-        long: The price of a request whose prompt, cached parts included, exceeds ``threshold``.
-        threshold: In tokens.
+    A prompt is long if it exceeds ``threshold`` tokens, cached parts included.
     """
 
     base: Price

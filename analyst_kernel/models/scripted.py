@@ -103,13 +103,9 @@ class ScriptedModel:
 
 def executed_cells(request: ModelRequest) -> tuple[str, ...]:
     """List the ids of the cells that the conversation's tool results observed, oldest first."""
-    seen: dict[str, None] = {}
-    for message in request.messages:
-        if isinstance(message, UserMessage):
-            for result in message.results:
-                if result.observation is not None and result.observation.cell:
-                    seen[result.observation.cell] = None
-    return tuple(seen)
+    sent = (message for message in request.messages if isinstance(message, UserMessage))
+    observed = (result.observation for message in sent for result in message.results)
+    return tuple(dict.fromkeys(found.cell for found in observed if found and found.cell))
 
 
 def _events(turn: ScriptTurn, number: int, cells: tuple[str, ...]) -> Iterator[ModelEvent]:

@@ -52,10 +52,8 @@ async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
 def sql_cell(sql: str, name: str, *, import_duckdb: bool) -> str:
     """Return the plain Python cell that runs a SQL query: it needs nothing of this package.
 
-    Args:
-        sql: One or several statements; the last one's result is kept.
-        name: Variable for the result; ignored if the statement has none, such as ``CREATE VIEW``.
-        import_duckdb: Whether the cell must import duckdb itself.
+    Of several statements, the last one's result is kept in the variable ``name``, unless it has
+    none, such as ``CREATE VIEW``.
     """
     query = sql.strip().rstrip(";").rstrip()
     call = f"duckdb.sql({_literal(query)})"
