@@ -18,10 +18,11 @@ from typing import TypeAlias
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.ports import User
-from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.analysis.branch import discard, is_trouble, make_branch
 from analyst_kernel.analysis.results import CellResult, Chart, Result
+from analyst_kernel.analysis.settings import DEFAULT_SANDBOX, AnalysisSettings
 from analyst_kernel.grants import GrantStore
 from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.storage.names import notebook_path
@@ -146,7 +147,7 @@ class Analyst:
         """
         analysis = self._analysis or await self._open("my own cells", (), None)
         cell, execution = await analysis.run(code, timeout=timeout)
-        charts = charts_of(execution.outputs, cell=cell, iteration=0, first=1, title="")
+        charts = charts_of(execution.outputs, cell=cell, iteration=0, title="")
         return CellResult(
             outcome=execution.outcome,
             outputs=execution.outputs,
@@ -189,7 +190,7 @@ class Analyst:
             grants=analysis.grants,
         )
         other = Analyst(user=self._user, on_event=self._on_event)
-        other._settings = replace(analysis.settings, model=analysis.model_name)
+        other._settings = replace(analysis.settings, model=analysis.model.name)
         try:
             await other._open("", (), made.path, analysis.grants)
             assert other._analysis is not None

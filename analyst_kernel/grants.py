@@ -1,8 +1,8 @@
 """The user's grants, stored in their Jupyter data folder: which analysis may read which path.
 
 Only an act of the user (attaching in the panel, ``--data``) may lead to
-:meth:`GrantStore.record`; notebooks, models and data files never do. Standard library only, because
-a starting kernel reads the store.
+:meth:`GrantStore.record`; notebooks, models and data files never do. It imports only the standard
+library and the errors, because a starting kernel reads the store.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from analyst_kernel.protocol.errors import InputError
 
 GrantKind = Literal["file", "folder"]
 _VERSION = 1
@@ -51,13 +53,8 @@ class Grant:
     granted_at: float
 
 
-class GrantStoreError(Exception):
+class GrantStoreError(InputError):
     """The store cannot be used; the message has the reason and the remedy."""
-
-
-def grant_kind(path: str | os.PathLike[str]) -> GrantKind:
-    """Return whether a path that is granted now is a folder or a file."""
-    return "folder" if os.path.isdir(path) else "file"
 
 
 def default_path() -> Path:
@@ -176,6 +173,11 @@ class GrantStore:
                 ),
             )  # fmt: skip
         return grant
+
+    def record_all(self, notebook: str, paths: Iterable[str | os.PathLike[str]]) -> None:
+        """Store a grant of each file or folder, as :meth:`record` does."""
+        for path in paths:
+            self.record(notebook, os.fspath(path), "folder" if os.path.isdir(path) else "file")
 
     def for_notebook(self, notebook: str) -> tuple[Grant, ...]:
         """Return the grants of one analysis, oldest first."""

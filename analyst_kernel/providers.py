@@ -48,11 +48,9 @@ class Provider(Protocol):
     @property
     def name(self) -> str:
         """First part of a model's name; no colon."""
-        ...
 
     def describe(self, env: Env) -> ProviderInfo:
         """Return what lists show, without network and without heavy imports."""
-        ...
 
     async def open(self, model: str, env: Env) -> Model:
         """Return the model, without network; called once per analysis.
@@ -62,4 +60,3 @@ class Provider(Protocol):
         Raises:
             ModelChoiceError: The name cannot be right, or credentials are missing.
         """
-        ...

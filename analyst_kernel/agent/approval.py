@@ -19,15 +19,9 @@ from analyst_kernel.protocol.ids import new_ask_id
 
 
 async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> bool:
-    """Wait for the user's decision about the open cell; an edit replaces its code.
+    """Wait for the user's decision about the open cell, and return whether it may run.
 
-    Args:
-        run: A run whose ``deps`` have a user.
-        opened: The cell, already recorded.
-        concerns: Findings of the preflight, which are shown with the purpose.
-
-    Returns:
-        Whether the cell may run.
+    An edit replaces its code. ``concerns`` of the preflight are shown with the purpose.
     """
     user = run.deps.user
     assert user is not None
@@ -63,12 +57,9 @@ def plan_is_awaited(run: Run) -> bool:
 
 
 async def ask_plan(run: Run) -> bool:
-    """Wait until the user accepts the plan, if they want to see it; an edit replaces its goals.
+    """Wait until the user accepts the plan, if they want to, and return whether they changed it.
 
     The user is asked once per run. Later revisions are only shown.
-
-    Returns:
-        Whether the user changed the plan.
     """
     reader = _plan_reader(run)
     if reader is None:

@@ -36,11 +36,8 @@ class BudgetMeter:
     def cell_timeout(self) -> float:
         """Seconds that the next cell may run: its own limit, cut to what the run has left."""
         left = self.seconds_left
-        return (
-            self.limits.cell_seconds
-            if left is None
-            else min(self.limits.cell_seconds, max(left, 1))
-        )
+        most = self.limits.cell_seconds
+        return most if left is None else min(most, max(left, 1))
 
     @contextmanager
     def waiting_for_user(self) -> Iterator[None]:
@@ -56,7 +53,7 @@ class BudgetMeter:
         left = self.seconds_left
         if left is not None and left <= 0:
             return f"The time limit of {self.limits.seconds:,.0f} s was reached."
-        used = total_tokens(usage)
+        used = usage.prompt_tokens + usage.output_tokens
         if self.limits.tokens is not None and used >= self.limits.tokens:
             return f"The limit of {self.limits.tokens:,} tokens was reached ({used:,} used)."
         cost, most = usage.cost_usd, self.limits.cost_usd
@@ -70,11 +67,6 @@ class BudgetMeter:
             return ""
         plural = "s" if self.limits.iterations != 1 else ""
         return f"The limit of {self.limits.iterations} iteration{plural} was reached."
-
-
-def total_tokens(usage: Usage) -> int:
-    """Return the number of tokens of a run, including cached ones."""
-    return usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens + usage.output_tokens
 
 
 def add_usage(one: Usage, other: Usage) -> Usage:

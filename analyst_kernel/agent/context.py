@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from analyst_kernel.agent.manual.changes import UserExecution
 from analyst_kernel.agent.observation.cell import with_ids
 from analyst_kernel.agent.ports import Catalog, Kernel, KernelFacts, Model, Notebook, User
-from analyst_kernel.agent.preflight import DEFAULT_POLICY, PreflightPolicy
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_cell_id
@@ -24,11 +23,8 @@ class AgentDeps:
     """What the agent needs from outside to work on one analysis.
 
     Attributes:
-        analysis: The analysis's id, which every event carries.
-        model, kernel, notebook, catalog: One implementation of each port.
         user: The user who can be asked, or None if the analysis runs unattended.
         emit: Receives each event; never blocks, never raises.
-        policy: What the preflight lets through.
         clock: Monotonic seconds.
         sleep: Waits for seconds; cancellable.
         jitter: Returns a uniform random number in 0 to 1, which spreads retries.
@@ -41,7 +37,6 @@ class AgentDeps:
     catalog: Catalog
     user: User | None
     emit: Callable[[Event], None]
-    policy: PreflightPolicy = DEFAULT_POLICY
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
@@ -61,10 +56,7 @@ class Setup:
 class CellNumbers:
     """The numbers and dates that one cell's outputs show; answers are checked against them.
 
-    Attributes:
-        cell: The cell's id.
-        values: Ascending, without repeats.
-        dates: ISO texts (``2015-03`` or ``2015-03-01``).
+    ``values`` ascend without repeats; ``dates`` are ISO texts (``2015-03`` or ``2015-03-01``).
     """
 
     cell: CellId
@@ -88,9 +80,7 @@ class Memory:
 
     Attributes:
         runs: Number of runs so far; the next one is ``r<runs + 1>``.
-        title_cell: Id of the title cell.
         titled: Whether the notebook has a title, or content of its own that needs none.
-        setups: Setup cells in order.
         facts: What the kernel reported at its start, or None while no kernel runs.
         kernel_lost: Whether a kernel with state ended since the last run. The next run replays the
             notebook and informs the model once.
@@ -100,7 +90,6 @@ class Memory:
         profiles: Datasets described so far, by name.
         findings, charts: Of all runs; charts without their picture.
         numbers: What each executed cell shows, in order of execution.
-        earlier: Questions answered so far.
         pending_notes: Sentences that the model gets with the next question.
         user_executions: What the user ran since the last question, oldest first.
         frames_at_run_end: Variables when the last run ended. A difference at the next run is the
@@ -127,12 +116,7 @@ class Memory:
     finding_runs: dict[str, RunId] = field(default_factory=dict)
 
     def reload(self, names: Sequence[str], code: Callable[[Sequence[str]], str]) -> None:
-        """Mark datasets that changed on disk: the next run describes and loads them again.
-
-        Args:
-            names: The datasets that changed.
-            code: Returns the setup code for the named datasets.
-        """
+        """Mark datasets that changed on disk: the next run describes and loads them again."""
         for name in names:
             self.profiles.pop(name, None)
         for setup in self.setups:
@@ -143,6 +127,15 @@ class Memory:
             f"Changed on disk since the last question: {', '.join(names)}. They are loaded again; "
             "variables made from them before are out of date."
         )
+
+    def forget_dataset(self, name: str, code: Callable[[Sequence[str]], str]) -> list[Setup]:
+        """Take a dataset out of the setup cells, and return those that changed."""
+        self.profiles.pop(name, None)
+        changed = [setup for setup in self.setups if name in setup.names]
+        for setup in changed:
+            setup.names = tuple(other for other in setup.names if other != name)
+            setup.code = code(setup.names) if setup.names else ""
+        return changed
 
     def replace_numbers(self, shown: CellNumbers) -> None:
         """Keep the numbers that a cell shows now instead of those it showed before."""

@@ -28,12 +28,12 @@ def composed(run: Run, opening: str) -> AnswerDraft:
             kept.key_values, kept.assumptions, kept.caveats, kept.next_questions,
         )  # fmt: skip
     if run.findings:
-        return AnswerDraft(f"{opening}\n\nEstablished so far:\n\n{findings_text(run.findings)}")
-    if any(record.outcome == "ok" for record in run.iterations):
-        return AnswerDraft(
-            f"{opening}\n\nNo finding was recorded; the cells above hold what was computed."
-        )
-    return AnswerDraft(f"{opening}\n\nNothing was established.")
+        rest = f"Established so far:\n\n{findings_text(run.findings)}"
+    elif any(record.outcome == "ok" for record in run.iterations):
+        rest = "No finding was recorded; the cells above hold what was computed."
+    else:
+        rest = "Nothing was established."
+    return AnswerDraft(f"{opening}\n\n{rest}")
 
 
 async def close(run: Run, ending: Ending) -> RunFinished:

@@ -6,7 +6,7 @@ The tools ``run_python`` and ``run_sql`` lead here. The result that the model re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from analyst_kernel.agent.approval import ask_approval, plan_is_awaited
@@ -16,7 +16,7 @@ from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.observation.reply import reply_to
 from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import Execution, IterationEntry, OutputChange
-from analyst_kernel.agent.preflight import PreflightFinding, check_code
+from analyst_kernel.agent.preflight import BLOCKING, PreflightFinding, check_code
 from analyst_kernel.agent.run import LiveOutputs, OpenCell, Run
 from analyst_kernel.agent.tools.registry import Reply
 from analyst_kernel.protocol.errors import KernelError, NotebookError
@@ -32,25 +32,19 @@ from analyst_kernel.protocol.outputs import CellError, Outcome
 from analyst_kernel.protocol.records import IterationRecord
 
 
-@dataclass(frozen=True, slots=True)
-class CellRequest:
-    """Code to run as a cell: plain Python, also if the model wrote it in SQL."""
+async def iterate(
+    run: Run, code: str, language: Literal["python", "sql"], purpose: str, step: int | None
+) -> Reply:
+    """Run code as the run's next iteration, and return the result for the model.
 
-    code: str
-    language: Literal["python", "sql"]
-    purpose: str = ""
-    step: int | None = None
-    origin: str = "agent"
-
-
-async def iterate(run: Run, request: CellRequest) -> Reply:
-    """Run code as the run's next iteration, and return the result for the model."""
+    The code is plain Python, also if the model wrote it in SQL.
+    """
     refusal = _may_not_run(run)
     if refusal:
         return Reply.refuse(refusal)
     if not run.plan.steps:
         run.move_plan(Plan.of([run.question[:200]], implicit=True), "straight to the first cell")
-    plan, step = run.plan.begin(request.step)
+    plan, step = run.plan.begin(step)
     run.move_plan(plan)
     entry = IterationEntry(
         cell=new_cell_id(),
@@ -58,10 +52,9 @@ async def iterate(run: Run, request: CellRequest) -> Reply:
         iteration=len(run.iterations) + 1,
         step=step,
         attempt=plan.attempt(step),
-        language=request.language,
-        purpose=request.purpose or run.goal_of(step),
-        code=request.code,
-        origin=request.origin,
+        language=language,
+        purpose=purpose.strip() or run.goal_of(step),
+        code=code,
     )
     before = run.memory.frames
     opened = await _open(run, entry)
@@ -113,12 +106,11 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
     facts = run.memory.facts
     findings = check_code(
         entry.code,
-        deps.policy,
         installed=frozenset(facts.versions) if facts is not None and facts.versions else None,
         datasets=frozenset(run.memory.dataset_names()),
     )
     asks = run.approve and deps.user is not None
-    blocking = [f for f in findings if f.kind in deps.policy.blocking]
+    blocking = [f for f in findings if f.kind in BLOCKING]
     stopping = [f for f in blocking if f.kind == "syntax" or not asks]
     if stopping:
         _announce(run, opened)
@@ -209,13 +201,6 @@ async def settle(run: Run, *, closing: bool = False) -> None:
             raise
         run.notice("not-saved", f"The cell of iteration {entry.iteration} is not saved. {error}")
     run.open_cell = None
-    _remember(run, opened, entry, execution, outcome)
-
-
-def _remember(
-    run: Run, opened: OpenCell, entry: IterationEntry, execution: Execution, outcome: Outcome
-) -> None:
-    """Fold a settled iteration into the run and the memory, and emit it."""
     memory = run.memory
     if not opened.announced:
         _announce(run, opened)
@@ -238,7 +223,7 @@ def _remember(
         )
     )  # fmt: skip
     found = charts_of(
-        execution.outputs, cell=entry.cell, iteration=entry.iteration, first=1, title=entry.purpose
+        execution.outputs, cell=entry.cell, iteration=entry.iteration, title=entry.purpose
     )
     for chart in memory.replace_charts(entry.cell, found):
         run.charts.append(chart)

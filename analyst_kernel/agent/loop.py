@@ -44,12 +44,7 @@ _WRAP_UP_SECONDS = 60.0
 
 
 async def run_question(
-    deps: AgentDeps,
-    memory: Memory,
-    question: str,
-    *,
-    limits: Limits,
-    approve: bool = False,
+    deps: AgentDeps, memory: Memory, question: str, *, limits: Limits, approve: bool = False
 ) -> RunFinished:
     """Answer one question. An analysis has one run at a time.
 
@@ -89,7 +84,9 @@ async def carry_out(run: Run) -> RunFinished:
         return await end.close(run, ending)
     except asyncio.CancelledError:
         run.memory.kernel_unsure = True
-        await finish_despite_cancel(end.close(run, cancelled(run)))
+        reason = "The run was cancelled."
+        ending = Ending("cancelled", end.composed(run, reason), reason)
+        await finish_despite_cancel(end.close(run, ending))
         raise
     except AnalystError:
         raise
@@ -107,10 +104,7 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     Raises:
         ModelError, KernelError, NotebookError: A failure that ends the run.
     """
-    message = prompts.first_message(
-        question=run.question, memory=run.memory, catalog=run.deps.catalog, limits=run.limits,
-        nonce=run.nonce, notes=notes,
-    )  # fmt: skip
+    message = prompts.first_message(run, notes)
     fruitless = 0
     most_calls = 4 * run.limits.iterations + 12
     # Only cells count as iterations, so a model that talks, plans or sends invalid calls could go
@@ -207,11 +201,8 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
 async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
     """Ask once, without tools, for the answer so far; compose one if the model cannot.
 
-    Args:
-        run: The run whose budget ended.
-        message: The next message, which was not sent yet. None if a turn was asked for and did not
-            come in time, so that the model is not asked again.
-        reason: Which limit was reached.
+    ``message`` was not sent yet. It is None if a turn was asked for and did not come in time, so
+    that the model is not asked again.
     """
     run.notice("budget-ended", reason)
     turn = None
@@ -260,9 +251,3 @@ def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
     of_model = isinstance(error, ModelError) and error.fault != "too_long"
     status: RunStatus = "failed" if of_model else "incomplete"
     return Ending(status, end.composed(run, f"This run ended early. {error}"), str(error))
-
-
-def cancelled(run: Run) -> Ending:
-    """Return the ending of a run that the user stopped."""
-    reason = "The run was cancelled."
-    return Ending("cancelled", end.composed(run, reason), reason)

@@ -45,11 +45,8 @@ class Plan:
     @property
     def current(self) -> Step | None:
         """The step at work, else the first still to do, else the last one."""
-        for wanted in ("doing", "todo"):
-            for step in self.steps:
-                if step.status == wanted:
-                    return step
-        return self.steps[-1] if self.steps else None
+        first = {step.status: step for step in reversed(self.steps)}
+        return first.get("doing") or first.get("todo") or next(reversed(self.steps), None)
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -143,12 +140,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def guidance(failures: int, repairs: int) -> str:
-    """Return what to do after the ``failures``-th failed attempt at a step; it escalates.
-
-    Args:
-        failures: Consecutive failures so far, at least 1.
-        repairs: How many repairs a step has.
-    """
+    """Return what to do after the ``failures``-th failed attempt at a step; it escalates."""
     if failures > repairs:
         return (
             "This step is blocked: no repairs are left. Call update_plan and replace the step by "

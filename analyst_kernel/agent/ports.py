@@ -76,10 +76,7 @@ StopReason: TypeAlias = Literal["end_turn", "tool_use", "max_tokens", "refusal",
 class Stopped:
     """The message is complete; always the last event of a stream that did not raise.
 
-    Attributes:
-        reason: Why it ended.
-        raw: The provider's content blocks verbatim, for :class:`AssistantMessage`.
-        detail: The provider's explanation of a refusal, if any.
+    ``raw`` is for :class:`AssistantMessage`; ``detail`` is the provider's explanation of a refusal.
     """
 
     reason: StopReason
@@ -98,17 +95,14 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """The model's full name, ``provider:name``."""
-        ...
 
     @property
     def is_ai(self) -> bool:
         """Whether an AI model is at work; false for rules and scripts, which the UI then says."""
-        ...
 
     @property
     def sees_images(self) -> bool:
         """Whether a request may contain pictures."""
-        ...
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Send one request and yield its events; called by the loop, one stream at a time.
@@ -117,11 +111,9 @@ class Model(Protocol):
         libraries, as :class:`~analyst_kernel.protocol.errors.ModelError`; a stream that ends before
         its message raises the fault ``truncated``. Cancelling closes the connection at once.
         """
-        ...
 
     async def aclose(self) -> None:
         """Release connections; called once, when the analysis closes."""
-        ...
 
 
 # --- kernel ----------------------------------------------------------------------------------
@@ -144,11 +136,9 @@ class Execution:
     """One finished execution.
 
     Attributes:
-        outcome: ``ok``, ``error``, ``timeout`` or ``cancelled``.
         outputs: Final, sanitised and capped, as the notebook saves them.
         error: Set unless ``outcome`` is ``ok``.
         seconds: Wall time from request to idle.
-        execution_count: The kernel's counter.
         frames: All user variables after the cell that are tables, arrays or short values, newest
             first, at most 50.
         notices: What was cut or dropped, one sentence each, as ``(code, message)``.
@@ -170,10 +160,7 @@ class KernelFacts:
     """What the kernel reported at its start.
 
     Attributes:
-        python: ``3.11.7``.
-        versions: Versions of the installed libraries by name (pandas, numpy, duckdb, matplotlib,
-            scipy, sklearn, seaborn, statsmodels, plotly, pyarrow...).
-        sandbox: The isolation as probed.
+        versions: Versions of the libraries that are installed and that the preflight tracks.
         ready_ms: From start request to ready, milliseconds.
         output_dir: ``OUTPUT_DIR`` as the code sees it.
     """
@@ -194,7 +181,6 @@ class Kernel(Protocol):
         Raises ``SandboxError`` below the required level (nothing ran) and ``KernelError`` if the
         kernel does not start.
         """
-        ...
 
     async def execute(
         self, code: str, *, timeout: float, on_change: Callable[[OutputChange], None] | None = None
@@ -205,19 +191,15 @@ class Kernel(Protocol):
         the kernel is interrupted (or killed and restarted, if it does not react) before
         ``CancelledError`` is raised, so that it is idle afterwards.
         """
-        ...
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, if any."""
-        ...
 
     async def restart(self) -> KernelFacts:
         """Restart the kernel; its variables are gone."""
-        ...
 
     async def stop(self) -> None:
         """Shut the kernel down and clean up. Idempotent."""
-        ...
 
 
 # --- notebook --------------------------------------------------------------------------------
@@ -295,10 +277,7 @@ Entry: TypeAlias = (
 class ReplayCell:
     """A code cell that contributed to the kernel's state.
 
-    Attributes:
-        cell: The cell's id.
-        code: The code to run.
-        may_fail: Whether it ended with an error before; its effects up to the error still count.
+    ``may_fail`` if it ended with an error before; its effects up to the error still count.
     """
 
     cell: CellId
@@ -312,12 +291,10 @@ class Notebook(Protocol):
     @property
     def path(self) -> str:
         """The notebook's absolute path on disk."""
-        ...
 
     @property
     def cell_count(self) -> int:
         """The number of cells in the saved notebook."""
-        ...
 
     async def record(self, entry: Entry) -> None:
         """Put the entry's cell into the notebook and save. Idempotent by cell id.
@@ -326,33 +303,27 @@ class Notebook(Protocol):
         the state after. Cancelling waits for the current write. Raises ``NotebookError`` if the
         notebook cannot be written; the file is then unchanged.
         """
-        ...
 
     def cells_to_replay(self) -> Sequence[ReplayCell]:
         """Return the cells that ran and give a fresh kernel the notebook's state, in order."""
-        ...
 
     async def refresh(self) -> None:
         """Read what others saved since; called before work that builds on the notebook.
 
         Raises ``NotebookError`` if the file cannot be used any more.
         """
-        ...
 
     def manual_changes(self) -> Sequence[CellChange]:
         """Return the code cells that differ from what was last read; each is returned once."""
-        ...
 
     def cell_of(self, code: str) -> CellId | None:
         """Return the code cell with exactly this source; None if there is none, or several."""
-        ...
 
     async def remove_run(self, run: RunId) -> RemovedRun:
         """Remove a run's cells and save, in one step; cells that the user edited stay.
 
         Raises ``NotebookError`` if the notebook cannot be written; the file is then unchanged.
         """
-        ...
 
 
 # --- data ------------------------------------------------------------------------------------
@@ -383,7 +354,6 @@ class Catalog(Protocol):
     @property
     def datasets(self) -> Sequence[Dataset]:
         """The datasets granted so far, in order."""
-        ...
 
     async def profile(
         self,
@@ -393,15 +363,12 @@ class Catalog(Protocol):
         detail: Literal["concise", "full"] = "concise",
     ) -> DatasetProfile:
         """Describe a dataset; raises ``DataError`` with the nearest name if it is unknown."""
-        ...
 
     def describe(self, profile: DatasetProfile, *, question: str = "", budget: int = 2000) -> str:
         """Return a profile as text for a model, at most about ``budget`` tokens."""
-        ...
 
     def setup_code(self, names: Sequence[str] | None = None) -> str:
         """Return plain Python that loads all or the named datasets, relative to the notebook."""
-        ...
 
 
 # --- user ----------------------------------------------------------------------------------
@@ -425,11 +392,9 @@ class User(Protocol):
 
         ``ask`` is the id of the question in the events, here and below.
         """
-        ...
 
     async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
         """Return the decision about a cell; only called if approval is on. May take hours."""
-        ...
 
 
 @runtime_checkable
@@ -439,8 +404,6 @@ class PlanReader(Protocol):
     @property
     def wants_plan(self) -> bool:
         """Whether the plan of each question waits for the user."""
-        ...
 
     async def approve_plan(self, ask: AskId, steps: Sequence[Step]) -> tuple[str, ...]:
         """Return the goals as accepted, in order. May take hours."""
-        ...

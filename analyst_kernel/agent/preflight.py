@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 FindingKind = Literal[
-    "syntax", "shell", "magic", "missing-import", "blocked-import", "unlisted-import",
-    "network", "eval", "write", "overwrite",
+    "syntax", "shell", "magic", "missing-import", "unlisted-import", "network", "eval", "write",
+    "overwrite",
 ]  # fmt: skip
 
+# Top-level modules without a finding, beside the standard library.
 _ALLOWED = frozenset(
     """pandas numpy scipy matplotlib mpl_toolkits seaborn sklearn statsmodels plotly altair duckdb
     polars pyarrow openpyxl xlrd pytz dateutil IPython patsy networkx sympy tabulate tqdm joblib
@@ -42,28 +43,13 @@ _URL = re.compile(r"^(?:https?|ftp|s3|gs|gcs|az|abfss?)://", re.IGNORECASE)
 _BLOCKED_MAGIC = re.compile(r"^%%?(?:bash|sh|script|system|sx|pip|conda|run|cmd)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class PreflightPolicy:
-    """Which findings of the preflight there are, and which of them keep a cell from running.
+TRACKED = frozenset(
+    "pandas numpy duckdb matplotlib scipy sklearn seaborn statsmodels plotly pyarrow".split()
+)
+"""Modules that the kernel lists if they are installed."""
 
-    Attributes:
-        allow: Top-level modules without a finding, beside the standard library.
-        block: Modules that may not be imported (top-level or dotted).
-        tracked: Modules that the kernel lists if they are installed.
-        blocking: Kinds of findings that keep a cell from running; the others become notices.
-    """
-
-    allow: frozenset[str] = _ALLOWED
-    block: frozenset[str] = frozenset()
-    tracked: frozenset[str] = frozenset(
-        "pandas numpy duckdb matplotlib scipy sklearn seaborn statsmodels plotly pyarrow".split()
-    )
-    blocking: frozenset[str] = frozenset(
-        {"syntax", "shell", "missing-import", "blocked-import", "network", "eval"}
-    )
-
-
-DEFAULT_POLICY = PreflightPolicy()
+BLOCKING = frozenset({"syntax", "shell", "missing-import", "network", "eval"})
+"""Kinds of findings that keep a cell from running; the others become notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +62,12 @@ class PreflightFinding:
 
 
 def check_code(
-    code: str,
-    policy: PreflightPolicy = DEFAULT_POLICY,
-    *,
-    installed: frozenset[str] | None = None,
-    datasets: frozenset[str] = frozenset(),
+    code: str, *, installed: frozenset[str] | None = None, datasets: frozenset[str] = frozenset()
 ) -> tuple[PreflightFinding, ...]:
-    """Return the findings about a cell.
+    """Return the findings about a cell, by line; a syntax error stands alone with the magics.
 
-    Args:
-        code: The cell's source.
-        policy: Which modules are allowed and blocked.
-        installed: Libraries that the kernel reported, or None if they are not known.
-        datasets: Variables that hold the user's data and should stay as loaded.
-
-    Returns:
-        Findings in the order of their lines; a syntax error stands alone with the magics.
+    ``installed`` are the libraries that the kernel reported, or None if they are not known;
+    ``datasets`` are variables that hold the user's data and should stay as loaded.
     """
     plain, findings = _without_magics(code)
     try:
@@ -101,7 +77,7 @@ def check_code(
         message = f"The code is not valid Python: {getattr(error, 'msg', None) or error}."
         return (*findings, PreflightFinding("syntax", line, message))
     for node in ast.walk(tree):
-        findings += _imports(node, policy, installed)
+        findings += _imports(node, installed)
         findings += _calls(node)
         findings += _assignments(node, datasets)
     return tuple(sorted(findings, key=lambda finding: finding.line))
@@ -130,9 +106,7 @@ def _without_magics(code: str) -> tuple[str, list[PreflightFinding]]:
     return "\n".join(lines), findings
 
 
-def _imports(
-    node: ast.AST, policy: PreflightPolicy, installed: frozenset[str] | None
-) -> Iterator[PreflightFinding]:
+def _imports(node: ast.AST, installed: frozenset[str] | None) -> Iterator[PreflightFinding]:
     if isinstance(node, ast.Import):
         modules = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -140,29 +114,25 @@ def _imports(
     else:
         return
     for module in modules:
-        finding = _import(module, node.lineno, policy, installed)
+        finding = _import(module, node.lineno, installed)
         if finding is not None:
             yield finding
             return
 
 
-def _import(
-    module: str, line: int, policy: PreflightPolicy, installed: frozenset[str] | None
-) -> PreflightFinding | None:
+def _import(module: str, line: int, installed: frozenset[str] | None) -> PreflightFinding | None:
     top = module.partition(".")[0]
-    if module in policy.block or top in policy.block:
-        return PreflightFinding("blocked-import", line, f"{top} is on the block list here.")
-    if module in _NETWORK or (top in _NETWORK and top not in policy.allow):
+    if module in _NETWORK or top in _NETWORK:
         message = f"There is no network here, so {module} cannot work. Use the granted datasets."
         return PreflightFinding("network", line, message)
     if top in _SHELL_MODULES:
         message = f"{top} starts other programs, which do not exist here. Use Python."
         return PreflightFinding("shell", line, message)
-    if installed is not None and top in policy.tracked and top not in installed:
+    if installed is not None and top in TRACKED and top not in installed:
         have = ", ".join(sorted(installed))
         message = f"{top} is not installed and cannot be. Installed: {have}."
         return PreflightFinding("missing-import", line, message)
-    if top not in policy.allow and top not in sys.stdlib_module_names and top != "__future__":
+    if top not in _ALLOWED and top not in sys.stdlib_module_names and top != "__future__":
         message = f"{top} is not a library known here; the notebook may not run elsewhere."
         return PreflightFinding("unlisted-import", line, message)
     return None
@@ -178,7 +148,7 @@ def _calls(node: ast.AST) -> Iterator[PreflightFinding]:
     if name in _EVAL_CALLS:
         message = f"{name}() hides what runs from the reader. Write the code itself."
         yield PreflightFinding("eval", node.lineno, message)
-    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    texts = [text for text in map(_text, node.args) if text is not None]
     if texts and _URL.match(texts[0]) and name.rpartition(".")[2].startswith(("read_", "urlopen")):
         message = "There is no network here, so the address cannot be read. Use the datasets."
         yield PreflightFinding("network", node.lineno, message)
@@ -190,28 +160,26 @@ def _calls(node: ast.AST) -> Iterator[PreflightFinding]:
 
 def _written_path(call: ast.Call, name: str) -> str | None:
     """Return the literal path that a call would write to, if it is one."""
-    first = call.args[0] if call.args else None
-    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+    path = _text(call.args[0]) if call.args else None
+    if path is None:
         return None
     if name == "open":
         mode = call.args[1] if len(call.args) > 1 else None
         mode = mode or next((k.value for k in call.keywords if k.arg == "mode"), None)
         writes = isinstance(mode, ast.Constant) and bool(set(str(mode.value)) & set("wax+"))
-        return first.value if writes else None
+        return path if writes else None
     if isinstance(call.func, ast.Attribute) and call.func.attr in _WRITERS:
         if call.func.attr in ("write_text", "write_bytes"):
-            return _path_literal(call.func.value)
-        looks_like_path = bool(re.search(r"[/\\]|\.\w{1,8}$", first.value))
-        return first.value if looks_like_path else None
+            owner = call.func.value
+            if isinstance(owner, ast.Call) and _dotted(owner.func).split(".")[-1] == "Path":
+                return _text(owner.args[0]) if owner.args else None
+            return None
+        return path if re.search(r"[/\\]|\.\w{1,8}$", path) else None
     return None
 
 
-def _path_literal(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Call) and _dotted(node.func).rpartition(".")[2] == "Path" and node.args:
-        first = node.args[0]
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            return first.value
-    return None
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _assignments(node: ast.AST, datasets: frozenset[str]) -> Iterator[PreflightFinding]:

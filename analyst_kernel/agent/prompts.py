@@ -13,6 +13,7 @@ from analyst_kernel.agent.context import Memory
 from analyst_kernel.agent.observation.cell import envelope
 from analyst_kernel.agent.observation.repair import schema_line
 from analyst_kernel.agent.ports import Catalog, KernelFacts
+from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.transcript import Situation, Text, UserMessage
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.records import Finding, Limits
@@ -123,22 +124,17 @@ NOT_RUN_AFTER_FINISH = "Not run: it came after finish in the same turn."
 CANCELLED = "Cancelled by the user."
 
 
-def first_message(
-    *,
-    question: str,
-    memory: Memory,
-    catalog: Catalog,
-    limits: Limits,
-    nonce: str,
-    notes: Sequence[str] = (),
-) -> UserMessage:
+def first_message(run: Run, notes: Sequence[str]) -> UserMessage:
     """Return the first message of a run, as text and structured."""
+    question, memory, nonce = run.question, run.memory, run.nonce
     profiles = tuple(memory.profiles.values())
     parts = [f"Question: {question}"]
     if memory.facts is not None:
-        parts.append(environment_text(memory.facts, limits))
+        parts.append(environment_text(memory.facts, run.limits))
     if profiles:
-        parts.append("Datasets:\n" + envelope(_datasets(profiles, catalog, question), nonce))
+        parts.append(
+            "Datasets:\n" + envelope(_datasets(profiles, run.deps.catalog, question), nonce)
+        )
     else:
         parts.append("No dataset was granted. Without data only say what you would need.")
     earlier = _earlier(memory)

@@ -25,9 +25,7 @@ from analyst_kernel.protocol.records import RunStatus
 def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
     """Return the memory that the runs of a notebook left, without a running kernel.
 
-    Args:
-        entries: The notebook's entries, in order.
-        dataset_names: Datasets granted now; a setup cell that assigns one loads it.
+    ``dataset_names`` are the datasets granted now; a setup cell that assigns one loads it.
     """
     names = tuple(dataset_names)
     memory = Memory(titled=bool(entries))
@@ -40,13 +38,12 @@ def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
             case SetupEntry():
                 loads = tuple(name for name in names if _loads(entry.code, name))
                 memory.setups.append(Setup(entry.cell, loads, entry.code))
-                _take_numbers(memory, entry)
+                _take_outputs(memory, entry)
             case QuestionEntry():
                 questions[entry.run] = entry.question
                 open_cells[entry.run] = []
             case IterationEntry():
-                _take_numbers(memory, entry)
-                _take_charts(memory, entry)
+                _take_outputs(memory, entry)
                 if entry.run in open_cells and entry.execution is not None:
                     open_cells[entry.run].append(entry.purpose or entry.code.split("\n")[0])
             case AnswerEntry():
@@ -86,22 +83,15 @@ def _loads(code: str, name: str) -> bool:
     return re.search(f"{assigned}|{created}", code, re.MULTILINE) is not None
 
 
-def _take_numbers(memory: Memory, entry: SetupEntry | IterationEntry) -> None:
-    if entry.execution is not None:
-        memory.numbers.append(cell_numbers(entry.cell, entry.execution.outputs))
-
-
-def _take_charts(memory: Memory, entry: IterationEntry) -> None:
-    """Keep the charts, so that those of the next run get other ids."""
-    if entry.execution is not None:
-        found = charts_of(
-            entry.execution.outputs,
-            cell=entry.cell,
-            iteration=entry.iteration,
-            first=1,
-            title=entry.purpose,
-        )
-        memory.replace_charts(entry.cell, found)
+def _take_outputs(memory: Memory, entry: SetupEntry | IterationEntry) -> None:
+    """Keep the numbers that a cell shows, and its charts, so that later ones get other ids."""
+    if entry.execution is None:
+        return
+    cell, outputs = entry.cell, entry.execution.outputs
+    memory.numbers.append(cell_numbers(cell, outputs))
+    if isinstance(entry, IterationEntry):
+        found = charts_of(outputs, cell=cell, iteration=entry.iteration, title=entry.purpose)
+        memory.replace_charts(cell, found)
 
 
 def status_of(text: str) -> RunStatus:

@@ -20,14 +20,7 @@ from analyst_kernel.protocol.outputs import Frame
 
 @dataclass(frozen=True, slots=True)
 class CellReplayed:
-    """A cell that ran again in the fresh kernel.
-
-    Attributes:
-        cell: The cell.
-        number: How many cells ran so far, this one included.
-        of: How many cells there are.
-        execution: How it ran.
-    """
+    """A cell that ran again in the fresh kernel: the ``number``-th, from 1, ``of`` all cells."""
 
     cell: ReplayCell
     number: int
@@ -42,7 +35,6 @@ class ReplayResult:
     Attributes:
         ran: Cells that ran without an error.
         failures: One sentence for each cell that ran without an error before, and now failed.
-        frames: Variables in the kernel now.
         died: Whether the kernel died meanwhile, so that it is empty.
     """
 
@@ -56,12 +48,9 @@ OnCell: TypeAlias = Callable[[CellReplayed], Awaitable[None]]
 
 
 async def replay(run: Run) -> list[str]:
-    """Run the notebook's cells again in the run's kernel, and notify the user.
+    """Run the notebook's cells again, notify the user, and return sentences for the model.
 
     When this is cancelled, the next run replays again from the start.
-
-    Returns:
-        Sentences for the model; empty if there was no cell to run.
 
     Raises:
         KernelError: The kernel died and did not come back.
@@ -78,54 +67,41 @@ async def replay(run: Run) -> list[str]:
             reason = f"Running the notebook again: cell {done.number + 1} of {done.of}."
             run.emit(KernelChanged(**run.stamp, state="restarted", reason=reason))
 
-    result = await Replay().bring(
+    result = await replay_cells(
         run.deps.kernel, cells, timeout=run.meter.cell_timeout, on_cell=progress
     )
     take_replayed(run.memory, result)
     return _report(run, len(cells), result.failures)
 
 
-class Replay:
-    """Gives a fresh kernel the state of a notebook: every cell runs again, in order."""
+async def replay_cells(
+    kernel: Kernel, cells: Sequence[ReplayCell], *, timeout: float, on_cell: OnCell | None = None
+) -> ReplayResult:
+    """Give a fresh kernel, which is started and empty, the state of a notebook.
 
-    async def bring(
-        self,
-        kernel: Kernel,
-        cells: Sequence[ReplayCell],
-        *,
-        timeout: float,
-        on_cell: OnCell | None = None,
-    ) -> ReplayResult:
-        """Run ``cells`` in ``kernel``, which is started and empty; one call at a time.
+    Every cell runs again, in order, each for at most ``timeout`` seconds; ``on_cell`` is awaited
+    after each. A cell that fails does not stop the ones after it; a kernel that dies does. When
+    cancelled, the kernel is idle and holds any part of the state: the caller must not go on in it.
 
-        A cell that fails does not stop the ones after it; a kernel that dies does. When cancelled,
-        the kernel is idle and holds any part of the state: the caller must not go on in it.
-
-        Args:
-            kernel: The fresh kernel.
-            cells: In order.
-            timeout: Seconds that one cell may take.
-            on_cell: Awaited after each cell.
-
-        Raises:
-            KernelError: The kernel died and did not come back.
-        """
-        ran: set[CellId] = set()
-        failures: list[str] = []
-        frames: tuple[Frame, ...] = ()
-        for number, cell in enumerate(cells, start=1):
-            execution = await kernel.execute(cell.code, timeout=timeout)
-            if on_cell is not None:
-                await on_cell(CellReplayed(cell, number, len(cells), execution))
-            if execution.kernel_died:
-                failures.append(f"The kernel died in cell {cell.cell}; variables are gone.")
-                return ReplayResult(failures=tuple(failures), died=True)
-            frames = execution.frames
-            if execution.outcome == "ok":
-                ran.add(cell.cell)
-            elif not cell.may_fail:
-                failures.append(_failure(cell, execution))
-        return ReplayResult(frozenset(ran), tuple(failures), frames)
+    Raises:
+        KernelError: The kernel died and did not come back.
+    """
+    ran: set[CellId] = set()
+    failures: list[str] = []
+    frames: tuple[Frame, ...] = ()
+    for number, cell in enumerate(cells, start=1):
+        execution = await kernel.execute(cell.code, timeout=timeout)
+        if on_cell is not None:
+            await on_cell(CellReplayed(cell, number, len(cells), execution))
+        if execution.kernel_died:
+            failures.append(f"The kernel died in cell {cell.cell}; variables are gone.")
+            return ReplayResult(failures=tuple(failures), died=True)
+        frames = execution.frames
+        if execution.outcome == "ok":
+            ran.add(cell.cell)
+        elif not cell.may_fail:
+            failures.append(_failure(cell, execution))
+    return ReplayResult(frozenset(ran), tuple(failures), frames)
 
 
 def take_replayed(memory: Memory, result: ReplayResult) -> None:

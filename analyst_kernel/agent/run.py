@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from analyst_kernel.agent.budget import BudgetMeter, add_usage
+from analyst_kernel.agent.budget import BudgetMeter
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.observation.repair import Attempt
 from analyst_kernel.agent.plan import Plan
@@ -61,13 +61,7 @@ class AnswerDraft:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends.
-
-    Attributes:
-        status: The status that the user sees.
-        draft: The answer.
-        reason: Why the run ends so, unless the status is ``answered``.
-    """
+    """How a run ends; ``reason`` says why, unless the status is ``answered``."""
 
     status: RunStatus
     draft: AnswerDraft
@@ -134,8 +128,9 @@ class Run:
     question: str
     limits: Limits
     approve: bool
-    id: RunId
-    meter: BudgetMeter
+    is_manual: bool = False
+    id: RunId = field(init=False)
+    meter: BudgetMeter = field(init=False)
     nonce: str = field(default_factory=lambda: secrets.token_hex(4))
     question_cell: CellId = field(default_factory=new_cell_id)
     plan_cell: CellId = field(default_factory=new_cell_id)
@@ -156,7 +151,10 @@ class Run:
     plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
-    is_manual: bool = False
+
+    def __post_init__(self) -> None:
+        self.id = RunId(f"r{self.memory.runs}")
+        self.meter = BudgetMeter(self.limits, self.deps.clock)
 
     @classmethod
     def begin(
@@ -164,31 +162,13 @@ class Run:
     ) -> Run:
         """Return a new run of the analysis, numbered and with its clock started."""
         memory.runs += 1
-        return cls(
-            deps=deps,
-            memory=memory,
-            question=question.strip(),
-            limits=limits,
-            approve=approve,
-            id=RunId(f"r{memory.runs}"),
-            meter=BudgetMeter(limits, deps.clock),
-        )
+        return cls(deps, memory, question.strip(), limits, approve)
 
     @classmethod
     def manual(cls, deps: AgentDeps, memory: Memory, *, timeout: float) -> Run:
         """Return the frame for a cell that the user runs; it belongs to no run."""
         limits = Limits(iterations=1, cell_seconds=timeout, seconds=None)
-        run = cls(
-            deps=deps,
-            memory=memory,
-            question="My own cells",
-            limits=limits,
-            approve=False,
-            id=RunId(f"r{memory.runs}"),
-            meter=BudgetMeter(limits, deps.clock),
-        )
-        run.is_manual = True
-        return run
+        return cls(deps, memory, "My own cells", limits, approve=False, is_manual=True)
 
     @property
     def stamp(self) -> EventStamp:
@@ -208,11 +188,6 @@ class Run:
         notebook = self.deps.notebook
         await notebook.record(entry)
         self.emit(NotebookSaved(**self.stamp, path=notebook.path, cells=notebook.cell_count))
-
-    def spend(self, usage: Usage) -> Usage:
-        """Add the tokens of a model call and return the run's total."""
-        self.usage = add_usage(self.usage, usage)
-        return self.usage
 
     def move_plan(self, plan: Plan, reason: str = "") -> None:
         """Replace the plan, and emit it if its steps differ."""

@@ -14,8 +14,8 @@ from analyst_kernel.agent.context import AgentDeps, Memory, Setup
 from analyst_kernel.agent.evidence.proof import cell_numbers
 from analyst_kernel.agent.manual.detect import manual_changes_note
 from analyst_kernel.agent.observation.cell import envelope
-from analyst_kernel.agent.ports import Execution, QuestionEntry, SetupEntry, TitleEntry
-from analyst_kernel.agent.replay import OnCell, Replay, ReplayResult, replay, take_replayed
+from analyst_kernel.agent.ports import QuestionEntry, SetupEntry, TitleEntry
+from analyst_kernel.agent.replay import OnCell, ReplayResult, replay, replay_cells, take_replayed
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import DatasetProfiled, KernelChanged
 from analyst_kernel.protocol.ids import new_cell_id
@@ -92,7 +92,7 @@ async def restore_kernel_state(
     try:
         await start_kernel(run)
         cells = deps.notebook.cells_to_replay()
-        result = await Replay().bring(deps.kernel, cells, timeout=timeout, on_cell=on_cell)
+        result = await replay_cells(deps.kernel, cells, timeout=timeout, on_cell=on_cell)
     except (Exception, asyncio.CancelledError):
         await finish_despite_cancel(deps.kernel.stop())
         memory.forget_kernel()
@@ -183,17 +183,11 @@ async def _run_setups(run: Run) -> list[str]:
         await run.record(SetupEntry(setup.cell, setup.code, execution))
         for code, message in execution.notices:
             run.notice(code, message)
-        failed = _failure(execution)
-        if failed:
+        error = execution.error
+        if error is not None and execution.outcome != "ok":
+            failed = f"The setup cell failed: {error.name}: {error.message[:500]}"
             run.notice("setup-failed", failed)
             notes.append(
                 envelope(failed, run.nonce) + "\nLoad what you need yourself, with other options."
             )
     return notes
-
-
-def _failure(execution: Execution) -> str:
-    error = execution.error
-    if execution.outcome == "ok" or error is None:
-        return ""
-    return f"The setup cell failed: {error.name}: {error.message[:500]}"

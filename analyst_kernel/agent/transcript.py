@@ -7,7 +7,7 @@ for byte: providers cache the prefix, and some tie their thinking to it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from analyst_kernel.protocol.base import Json
@@ -84,8 +84,6 @@ class AssistantMessage:
     """A complete turn of the model.
 
     Attributes:
-        text: The prose.
-        calls: The tool calls, in order.
         raw: The provider's content blocks verbatim, signatures included, which are sent back
             unchanged to the same model; None if the provider has none.
         model: The model that wrote it; another model gets the neutral parts instead of ``raw``.
@@ -118,7 +116,6 @@ class ModelRequest:
     messages: tuple[Message, ...]
     max_tokens: int = 16_000
     tool_choice: Literal["auto", "none"] = "auto"
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def parsed_input(raw: str) -> dict[str, Json] | None:

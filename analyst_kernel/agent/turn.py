@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from analyst_kernel.agent.budget import add_usage
 from analyst_kernel.agent.ports import (
     ModelEvent,
     Stopped,
@@ -56,7 +57,6 @@ class Turn:
         message: For the transcript. The input of a call is ``{}`` there if it is not a JSON object.
         reason: Tools may run only for ``tool_use``.
         broken: Raw text of the inputs that are not JSON objects, by call id.
-        detail: The provider's explanation of a refusal.
     """
 
     message: AssistantMessage
@@ -97,25 +97,19 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
             await deps.sleep(wait)
             continue
         finally:
-            total = run.spend(gathered.cost())
+            run.usage = add_usage(run.usage, gathered.cost())
         if gathered.reason == "max_tokens" and not roomier:
             roomier = True
             reason = f"The reply was cut off at {request.max_tokens:,} tokens; asking for more."
             request = replace(request, max_tokens=request.max_tokens * _MORE_ROOM)
             run.emit(ModelRetried(**stamp, attempt=2, of=2, wait=0, reason=reason))
             continue
-        run.emit(ModelReplied(**stamp, stop_reason=gathered.reason, usage=total))
+        run.emit(ModelReplied(**stamp, stop_reason=gathered.reason, usage=run.usage))
         return gathered.turn()
 
 
 def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
-    """Return the seconds to wait before the next attempt, or None to give up.
-
-    Args:
-        error: Why the last attempt failed.
-        attempt: How many attempts were made, from 1.
-        jitter: Between 0 and 1.
-    """
+    """Return the seconds to wait after ``attempt`` (from 1) failed, or None to give up."""
     # A truncated stream is always worth another try: nothing of it was used.
     if not (error.retryable or error.fault == "truncated") or attempt >= ATTEMPTS:
         return None
@@ -135,11 +129,7 @@ def given_up(error: ModelError, attempts: int) -> ModelError:
     else:
         return error
     return ModelError(
-        what,
-        remedy,
-        fault=error.fault,
-        retryable=False,
-        retry_after=error.retry_after,
+        what, remedy, fault=error.fault, retryable=False, retry_after=error.retry_after
     )
 
 

@@ -22,13 +22,9 @@ async def undo_run(
 ) -> RunUndone:
     """Remove a run's cells from the notebook and the run from the memory.
 
-    Args:
-        deps: Of the analysis.
-        memory: Of the analysis.
-        run: The run to undo.
-        roll_back: Whether to empty the kernel and run the remaining cells again. If this is
-            cancelled, the cells stay removed and the next question runs the others again.
-        timeout: Seconds that each cell may take when it runs again.
+    With ``roll_back`` the kernel is emptied and the remaining cells run again, each for at most
+    ``timeout`` seconds. If that is cancelled, the cells stay removed and the next question runs the
+    others again.
 
     Raises:
         InputError: The notebook holds no such run.

@@ -13,22 +13,18 @@ from pathlib import Path
 from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import User
 from analyst_kernel.agent.rebuild import recall
-from analyst_kernel.analysis.analysis import (
-    SANDBOXED,
-    Analysis,
-    AnalysisSettings,
-    record_grants,
-)
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.analysis.settings import SANDBOXED, AnalysisSettings
 from analyst_kernel.data.catalog import LocalCatalog
-from analyst_kernel.grants import GrantStore, GrantStoreError
+from analyst_kernel.grants import GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
 from analyst_kernel.notebook.storage.names import default_path, free_path, notebook_path
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.notebook.storage.port import OperationStore, Writer
-from analyst_kernel.protocol.errors import DataError, InputError
+from analyst_kernel.protocol.errors import DataError
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 
 
@@ -69,16 +65,10 @@ async def open_analysis(
 ) -> Analysis:
     """Open an analysis on a new or existing notebook.
 
-    Args:
-        notebook: Where it is saved. An existing notebook is continued. Without a path, a new one is
-            named after ``question`` in the working folder, with a number if the name is taken.
-        question: Only used to name a new notebook.
-        data: Files and folders that the user grants.
-        settings: How it runs.
-        user: Who answers questions and approvals; None takes the defaults.
-        grants: The store of grants; the user's own by default.
-        host: Who starts kernels; ``jupyter_client`` by default.
-        embedding: The parts that a server provides.
+    An existing notebook is continued. Without a path, a new one is named after ``question`` in the
+    working folder, with a number if the name is taken. The user grants the ``data``. Without a
+    ``user``, questions and approvals take their defaults. ``grants`` is the user's own store by
+    default, and ``host`` is ``jupyter_client``.
 
     Raises:
         InputError: Data, a notebook or a model name cannot be used; nothing is left behind.
@@ -87,8 +77,11 @@ async def open_analysis(
     parts = embedding or Embedding()
     if settings.kernel_name == SANDBOXED:
         warm_up()  # while the data is read
-    store = grants if grants is not None else await _open_store()
-    path, exists = _resolve(notebook, question)
+    store = grants if grants is not None else await asyncio.to_thread(GrantStore)
+    if notebook is None:
+        path, exists = str(free_path(default_path(question))), False
+    else:
+        path, exists = str(notebook_path(notebook)), notebook_path(notebook).exists()
     catalog = parts.catalog or LocalCatalog(notebook=path)
     shown = tuple(catalog.datasets)
     lost = await _regrant(catalog, store, path) if exists else ()
@@ -105,7 +98,7 @@ async def open_analysis(
     except BaseException:
         await model.aclose()
         raise
-    await record_grants(store, path, data)
+    await asyncio.to_thread(store.record_all, path, data)
     log = parts.log or EventLog()
     kernel = KernelSession(
         notebook=path,
@@ -146,14 +139,6 @@ async def open_analysis(
     return analysis
 
 
-def _resolve(notebook: str | os.PathLike[str] | None, question: str) -> tuple[str, bool]:
-    """Return the notebook's absolute path and whether it exists and is to be continued."""
-    if notebook is None:
-        return str(free_path(default_path(question))), False
-    path = notebook_path(notebook)
-    return str(path), path.exists()
-
-
 async def _create(path: str, model: str, parts: Embedding) -> StoredNotebook:
     return await StoredNotebook.create(
         path,
@@ -170,15 +155,8 @@ async def _regrant(catalog: LocalCatalog, store: GrantStore, path: str) -> tuple
     """Grant again what was granted to this notebook earlier; return the paths that are gone."""
     lost: list[str] = []
     for grant in await asyncio.to_thread(store.for_notebook, path):
-        if not os.path.exists(grant.path):
+        if os.path.exists(grant.path):
+            await catalog.grant([grant.path])
+        else:
             lost.append(grant.path)
-            continue
-        await catalog.grant([grant.path])
     return tuple(lost)
-
-
-async def _open_store() -> GrantStore:
-    try:
-        return await asyncio.to_thread(GrantStore)
-    except GrantStoreError as error:
-        raise InputError(str(error)) from error

@@ -12,11 +12,13 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel.agent.replay import CellReplayed, OnCell, Replay
-from analyst_kernel.grants import GrantStore, GrantStoreError, grant_kind
+from analyst_kernel.agent.replay import CellReplayed, replay_cells
+from analyst_kernel.analysis.verify import CELL_SECONDS, check_exists
+from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.notebook import branch as cutting
 from analyst_kernel.notebook.document.operations import Document
@@ -25,12 +27,8 @@ from analyst_kernel.notebook.export.export import read
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.storage.output_dir import files_of
 from analyst_kernel.notebook.verify.verify import CellCheck
-from analyst_kernel.protocol.errors import DataError, InputError
 from analyst_kernel.protocol.ids import AnalysisId, CellId, new_analysis_id
 from analyst_kernel.protocol.sandbox import SandboxLevel
-
-CELL_SECONDS = 600.0
-"""How long one cell of a replay may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,7 @@ class Branch:
     """A branch's notebook as it was written.
 
     Attributes:
-        analysis: Its id.
-        path: Where it is saved.
         cell: The last cell that it took over.
-        document: What it holds.
         to_run: How many cells must run to give a kernel its state.
     """
 
@@ -93,30 +88,23 @@ async def make_branch(
     Data paths in the cells are rewritten if the branch is saved in another folder. When this is
     cancelled or fails, nothing is left behind.
 
-    Args:
-        parent: A saved notebook; not changed.
-        at: The last cell to take over.
-        to: Where to write it; a name that is taken gets a number.
-        grants: The store of grants; the user's own by default.
-        data: Files and folders that the user grants in addition.
+    The branch takes over the cells of ``parent``, which is not changed, up to the cell ``at``. If
+    the name ``to`` is taken, it gets a number. ``grants`` is the user's own store by default;
+    ``data`` is granted in addition.
 
     Raises:
         InputError: There is no such cell, or the store of grants cannot be used.
         DataError: There is no such file or folder.
         NotebookError: The parent cannot be read, or the branch cannot be written.
     """
-    for path in data:
-        if not os.path.exists(path):
-            raise DataError(f"There is no file or folder {path}.", "Check the path.")
+    check_exists(data)
     made: list[Branch] = []
 
     def work() -> None:
-        try:
-            store = grants if grants is not None else GrantStore()
-            made.append(_written(parent, CellId(at), to))
-            _grant(store, str(notebook_path(parent)), str(made[0].path), data)
-        except GrantStoreError as error:
-            raise InputError(str(error)) from error
+        store = grants if grants is not None else GrantStore()
+        made.append(_written(parent, CellId(at), to))
+        store.copy(str(notebook_path(parent)), str(made[0].path))
+        store.record_all(str(made[0].path), data)
 
     try:
         await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
@@ -142,29 +130,27 @@ async def discard(branch: Branch, grants: GrantStore | None = None) -> None:
 
 
 async def restore_and_compare(
-    restore: Callable[[OnCell], Awaitable[object]],
+    restore: Callable[..., Awaitable[object]],
     document: Document,
-    path: Path,
+    path: str | os.PathLike[str],
     on_check: Callable[[CellCheck, int, int], None] | None = None,
 ) -> tuple[CellCheck, ...]:
     """Bring a kernel to the state of a notebook and compare each cell with its saved outputs.
 
-    Args:
-        restore: Runs the cells in the kernel; awaits its argument after each one.
-        document: What the notebook holds.
-        path: Where it is saved.
-        on_check: Called with each cell's result, how many there were so far, and how many there
-            are.
+    ``restore`` runs the cells in the kernel and awaits its ``on_cell`` after each one. ``on_check``
+    is called with each cell's result, how many there were so far, and how many there are.
     """
     checks: list[CellCheck] = []
 
     async def compare(arrived: CellReplayed) -> None:
-        check = await cutting.judged(document, arrived.cell.cell, arrived.execution, path=path)
+        check = await cutting.judged(
+            document, arrived.cell.cell, arrived.execution, path=Path(path)
+        )
         checks.append(check)
         if on_check is not None:
             on_check(check, arrived.number, arrived.of)
 
-    await restore(compare)
+    await restore(on_cell=compare)
     return tuple(checks)
 
 
@@ -183,14 +169,8 @@ async def branch_notebook(
     A branch with a cell that no longer reproduces is kept. When cancelled, or when no kernel
     starts, nothing is left behind.
 
-    Args:
-        parent: A saved notebook; not changed.
-        at: The last cell to take over.
-        to: Where to write it; a name that is taken gets a number.
-        data: Files and folders that the user grants in addition.
-        sandbox: The level of isolation below which nothing runs.
-        on_made: Called when the notebook is written and nothing has run yet.
-        on_check: As for :func:`restore_and_compare`.
+    The first arguments are those of :func:`make_branch`. ``on_made`` is called when the notebook is
+    written and nothing has run yet, ``on_check`` as for :func:`restore_and_compare`.
 
     Raises:
         SandboxError, KernelError: No kernel started; nothing was compared.
@@ -203,10 +183,7 @@ async def branch_notebook(
         if not cells:
             return BranchReport(branch, ())
         kernel = KernelSession(notebook=str(branch.path), require=sandbox)
-
-        async def restore(on_cell: OnCell) -> None:
-            await Replay().bring(kernel, cells, timeout=CELL_SECONDS, on_cell=on_cell)
-
+        restore = partial(replay_cells, kernel, cells, timeout=CELL_SECONDS)
         await kernel.start()
         try:
             checks = await restore_and_compare(restore, branch.document, branch.path, on_check)
@@ -227,21 +204,8 @@ def _written(parent: str | os.PathLike[str], cell: CellId, to: str | os.PathLike
         relative = Path(os.path.relpath(os.path.realpath(source), new)).as_posix()
     except ValueError:  # another drive
         relative = source.as_posix()
-    cut = cutting.branched(
-        document,
-        cell,
-        analysis=analysis,
-        notebook=relative,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    cut = cutting.branched(document, cell, analysis=analysis, notebook=relative, created=created)
     whole = cutting.moved(cut, old, new)
     path = cutting.write(whole, target)
     return Branch(analysis, path, cell, whole, len(cells_to_replay(whole)))
-
-
-def _grant(
-    store: GrantStore, parent: str, path: str, data: Sequence[str | os.PathLike[str]]
-) -> None:
-    store.copy(parent, path)
-    for item in data:
-        store.record(path, os.fspath(item), grant_kind(item))

@@ -5,10 +5,11 @@ It keeps no history. A listener that wants one (the command line, the journal) k
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeAlias
 
 from analyst_kernel.protocol.events import Event, NoticeLevel, emit_notice
 from analyst_kernel.protocol.ids import AnalysisId
@@ -47,12 +48,7 @@ class EventLog:
                 _log.exception("A listener failed on event %s", stamped.type)
 
     def notice(
-        self,
-        analysis: AnalysisId,
-        code: str,
-        message: str,
-        *,
-        level: NoticeLevel = "warning",
+        self, analysis: AnalysisId, code: str, message: str, *, level: NoticeLevel = "warning"
     ) -> None:
         """Emit a notice for the user that belongs to no run."""
         emit_notice(self.record, analysis=analysis, code=code, message=message, level=level)
@@ -66,3 +62,24 @@ class EventLog:
                 self._listeners.remove(listener)
 
         return stop
+
+    async def follow(
+        self, work: Callable[[], Coroutine[Any, Any, object]]
+    ) -> AsyncGenerator[Event, None]:
+        """Run ``work`` and yield the events that it records, until it ends.
+
+        Leaving the iteration early cancels the work; under ``contextlib.aclosing`` it is over then.
+        """
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        stop = self.listen(queue.put_nowait)
+        task = asyncio.ensure_future(work())
+        task.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            await task
+        finally:
+            stop()
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])

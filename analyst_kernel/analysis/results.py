@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from analyst_kernel.protocol.events import RunFinished
@@ -87,18 +87,8 @@ class Result:
     @classmethod
     def of(cls, event: RunFinished) -> Result:
         """Make the result from the run's last event."""
-        return cls(
-            status=event.status,
-            answer=event.answer,
-            reason=event.reason,
-            details=event.details,
-            findings=event.findings,
-            charts=tuple(Chart.of(record) for record in event.charts),
-            notebook=event.notebook,
-            iterations=event.iterations,
-            usage=event.usage,
-            seconds=event.seconds,
-        )
+        shared = {field.name: getattr(event, field.name) for field in fields(cls)}
+        return cls(**shared | {"charts": tuple(map(Chart.of, event.charts))})
 
     def _repr_markdown_(self) -> str:
         """Show the answer when a result is the last expression of a notebook cell."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analyst_kernel.agent.ports import Execution, KernelFacts
+from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts
 from analyst_kernel.grants import GrantStore
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
@@ -25,10 +25,12 @@ from analyst_kernel.notebook.verify.verify import (
     store,
     verify_document,
 )
-from analyst_kernel.protocol.errors import DataError
+from analyst_kernel.protocol.errors import DataError, InputError
+from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
-_CELL_SECONDS = 600.0
+CELL_SECONDS = 600.0
+"""How long one cell of a verification or a replay may take."""
 
 
 @asynccontextmanager
@@ -41,33 +43,52 @@ async def _fresh_kernel(
 ) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
     """Yield a function that runs cells in a kernel of its own, and that kernel's facts.
 
-    Args:
-        place: Path of a notebook; its folder is the kernel's working folder.
-        source: The notebook whose grants the kernel gets.
-        sandbox: The level of isolation below which nothing runs.
-        host: Who starts the kernel.
-        data: What the kernel may read in addition.
+    The kernel works in the folder of ``place`` and may read ``data`` and what was granted to the
+    notebook ``source``.
     """
-    for path in data:
-        if not os.path.exists(path):
-            raise DataError(f"There is no file or folder {path}.", "Check the path.")
+    check_exists(data)
     granted = await asyncio.to_thread(lambda: GrantStore().for_notebook(source))
     paths = [grant.path for grant in granted] + [os.path.realpath(path) for path in data]
     kernel = KernelSession(
-        notebook=place,
-        require=sandbox,
-        host=host,
-        start_options={"grants": paths},
+        notebook=place, require=sandbox, host=host, start_options={"grants": paths}
     )
     facts = await kernel.start()
 
     async def execute(code: str) -> Execution:
-        return await kernel.execute(code, timeout=_CELL_SECONDS)
+        return await kernel.execute(code, timeout=CELL_SECONDS)
 
     try:
         yield execute, facts
     finally:
         await kernel.stop()
+
+
+def check_exists(data: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise ``DataError`` for the first path that does not exist."""
+    for path in data:
+        if not os.path.exists(path):
+            raise DataError(f"There is no file or folder {path}.", "Check the path.")
+
+
+async def entries_to_run_again(book: StoredNotebook, cell: CellId | None) -> list[IterationEntry]:
+    """Return a cell, or all cells, that ran to an end, as the notebook holds them now.
+
+    Raises:
+        InputError: There is none.
+    """
+    await book.refresh()
+    chosen = [
+        entry
+        for entry in book.restore()
+        if isinstance(entry, IterationEntry)
+        and entry.outcome in ("ok", "error")
+        and cell in (None, entry.cell)
+    ]
+    if not chosen:
+        raise InputError(
+            "There is no such cell to run again.", "Only cells that ran to an end can be."
+        )
+    return chosen
 
 
 async def verify_notebook(
@@ -81,14 +102,9 @@ async def verify_notebook(
 ) -> VerifyReport:
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
-    Args:
-        notebook: Path of the notebook.
-        data: What it may read this once, in addition to its grants: a notebook that came from
-            somebody else was granted nothing here.
-        sandbox: The level of isolation below which nothing runs.
-        on_check: Called with each cell's result as it comes.
-        host: Who starts the kernel.
-        book: The notebook, if an analysis has it open; the result is then noted through it.
+    It may read ``data`` this once, in addition to its grants: a notebook that came from somebody
+    else was granted nothing here. ``book`` is the notebook, if an analysis has it open; the result
+    is then noted through it. ``on_check`` is called with each cell's result as it comes.
 
     Raises:
         DataError: There is no such file or folder.

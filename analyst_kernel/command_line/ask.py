@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,13 +12,12 @@ from analyst_kernel.command_line.shell import (
     EXIT_CANCELLED,
     discard_stdout,
     note,
-    run,
+    runs,
     sandbox_option,
 )
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import User
-    from analyst_kernel.analysis.analysis import Analysis
     from analyst_kernel.protocol.events import RunFinished
     from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -58,7 +57,8 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 @sandbox_option
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def ask(  # noqa: PLR0913 - the command line's contract
+@runs
+async def ask(  # noqa: PLR0913 - the command line's contract
     *,
     question: str,
     data: tuple[str, ...],
@@ -71,9 +71,15 @@ def ask(  # noqa: PLR0913 - the command line's contract
     sandbox: SandboxLevel,
     as_json: bool,
     quiet: bool,
-) -> None:
+) -> int:
     """Answer QUESTION about the data and save the analysis as a notebook."""
-    from analyst_kernel.analysis.analysis import AnalysisSettings
+    from rich.console import Console
+
+    from analyst_kernel.analysis.assemble import open_analysis
+    from analyst_kernel.analysis.settings import AnalysisSettings
+    from analyst_kernel.command_line.progress import ProgressDisplay
+    from analyst_kernel.command_line.terminal_user import TerminalUser
+    from analyst_kernel.protocol.events import Event, RunFinished
     from analyst_kernel.protocol.records import Limits
 
     if approve and not sys.stdin.isatty():
@@ -84,59 +90,10 @@ def ask(  # noqa: PLR0913 - the command line's contract
         limits=Limits(iterations=max_iterations, cell_seconds=cell_timeout, cost_usd=max_cost),
         approve=approve,
     )
-    run(lambda: _ask(question, data, notebook, settings, as_json=as_json, quiet=quiet))
-
-
-async def _ask(
-    question: str,
-    data: tuple[str, ...],
-    notebook: str | None,
-    settings: Any,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    from rich.console import Console
-
-    from analyst_kernel.analysis.assemble import open_analysis
-    from analyst_kernel.command_line.progress import ProgressDisplay
-    from analyst_kernel.command_line.terminal_user import TerminalUser
-
     console = Console(stderr=True)
     progress = ProgressDisplay(console, quiet=quiet or (as_json and not console.is_terminal))
     user: User | None = TerminalUser(console, progress) if sys.stdin.isatty() else None
     finished: list[RunFinished] = []
-    try:
-        analysis = await open_analysis(
-            notebook=notebook, question=question, data=data, settings=settings, user=user
-        )
-        try:
-            await _ask_in(analysis, question, progress, finished, as_json=as_json)
-        finally:
-            await analysis.close()
-    except asyncio.CancelledError:
-        progress.close()
-        if finished and finished[0].notebook and not as_json:
-            note(f"What was done so far is saved in {finished[0].notebook}.")
-        raise
-    finally:
-        progress.close()
-    result = finished[0]
-    if not as_json:
-        _print_result(result, is_ai=analysis.is_ai, quiet=quiet)
-    return _EXIT_OF_STATUS[result.status]
-
-
-async def _ask_in(
-    analysis: Analysis,
-    question: str,
-    progress: Any,
-    finished: list[RunFinished],
-    *,
-    as_json: bool,
-) -> None:
-    from analyst_kernel.protocol.events import Event, RunFinished
-
     asking = asyncio.current_task()
 
     def listen(event: Event) -> None:
@@ -151,9 +108,27 @@ async def _ask_in(
             if asking is not None:
                 asking.cancel()
 
-    analysis.log.listen(progress)
-    analysis.log.listen(listen)
-    await analysis.ask(question)
+    try:
+        analysis = await open_analysis(
+            notebook=notebook, question=question, data=data, settings=settings, user=user
+        )
+        try:
+            analysis.log.listen(progress)
+            analysis.log.listen(listen)
+            await analysis.ask(question)
+        finally:
+            await analysis.close()
+    except asyncio.CancelledError:
+        progress.close()
+        if finished and finished[0].notebook and not as_json:
+            note(f"What was done so far is saved in {finished[0].notebook}.")
+        raise
+    finally:
+        progress.close()
+    result = finished[0]
+    if not as_json:
+        _print_result(result, is_ai=analysis.model.is_ai, quiet=quiet)
+    return _EXIT_OF_STATUS[result.status]
 
 
 def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
@@ -185,8 +160,7 @@ def _footer(result: RunFinished, *, is_ai: bool) -> str:
     if not is_ai:
         parts.append("no AI model")
     else:
-        tokens_in = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
-        parts.append(f"{tokens_in:,} tokens in ({usage.cached_tokens:,} cached)")
+        parts.append(f"{usage.prompt_tokens:,} tokens in ({usage.cached_tokens:,} cached)")
         parts.append(f"{usage.output_tokens:,} out")
         if usage.cost_usd is not None:
             parts.append(f"${usage.cost_usd:.4f}")

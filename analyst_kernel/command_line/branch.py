@@ -10,7 +10,7 @@ from analyst_kernel.command_line.shell import (
     VERDICT_MARKS,
     data_option,
     note,
-    run,
+    runs,
     sandbox_option,
 )
 
@@ -28,21 +28,16 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="OUT.ipynb", required=True, help="Where to save it.")
 @data_option
 @sandbox_option
-def branch(
+@runs
+async def branch(
     *, notebook: str, cell: str, output: str, data: tuple[str, ...], sandbox: SandboxLevel
-) -> None:
+) -> int:
     """Start a new analysis from a cell of NOTEBOOK.
 
     OUT.ipynb gets the cells up to and including that one, and may read what you granted to
     NOTEBOOK. They run once in a fresh sandboxed kernel, to see whether the state still comes.
     Go on with: analyst ask QUESTION --notebook OUT.ipynb
     """
-    run(lambda: _branch(notebook, cell, output, data, sandbox))
-
-
-async def _branch(
-    notebook: str, cell: str, output: str, data: tuple[str, ...], sandbox: SandboxLevel
-) -> int:
     from analyst_kernel.analysis.branch import branch_notebook
     from analyst_kernel.notebook.storage.names import notebook_path
 
@@ -54,13 +49,7 @@ async def _branch(
         note(f"{VERDICT_MARKS[check.verdict]} cell {number} of {of}  {check.cell}")
 
     report = await branch_notebook(
-        notebook,
-        at=cell,
-        to=output,
-        data=data,
-        sandbox=sandbox,
-        on_made=made,
-        on_check=show,
+        notebook, at=cell, to=output, data=data, sandbox=sandbox, on_made=made, on_check=show
     )
     print(report.branch.path)
     for check in report.troubles:

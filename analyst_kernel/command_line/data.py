@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyst_kernel.command_line.shell import json_option, print_table, run
+from analyst_kernel.command_line.shell import json_option, print_table, runs
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import FoundFile
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 @click.command(short_help="List data files: format, size, rows, columns.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @json_option
-def files(*, paths: tuple[str, ...], as_json: bool) -> None:
+@runs
+async def files(*, paths: tuple[str, ...], as_json: bool) -> int:
     """List data files: path, format, size, rows, columns. Without PATH: the current folder."""
-    run(lambda: _files(paths or (".",), as_json=as_json))
-
-
-async def _files(paths: tuple[str, ...], *, as_json: bool) -> int:
     from analyst_kernel.data.files import find_files
     from analyst_kernel.protocol.errors import DataError
 
+    paths = paths or (".",)
     found = await asyncio.to_thread(find_files, paths)
     if as_json:
         print(json.dumps([asdict(file) for file in found], ensure_ascii=False))
@@ -69,12 +67,9 @@ def _size(count: int) -> str:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @json_option
-def profile(*, paths: tuple[str, ...], as_json: bool) -> None:
+@runs
+async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
     """Show what a model is shown of the datasets in PATH."""
-    run(lambda: _profile(paths, as_json=as_json))
-
-
-async def _profile(paths: tuple[str, ...], *, as_json: bool) -> int:
     from analyst_kernel.data.catalog import LocalCatalog
 
     catalog = LocalCatalog(notebook=str(Path.cwd() / "profile.ipynb"))

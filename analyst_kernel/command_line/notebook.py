@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,7 +14,7 @@ from analyst_kernel.command_line.shell import (
     data_option,
     json_option,
     note,
-    run,
+    runs,
     sandbox_option,
 )
 
@@ -29,18 +29,15 @@ _LABEL_LENGTH = 60
 @data_option
 @sandbox_option
 @json_option
-def verify(*, notebook: str, data: tuple[str, ...], sandbox: SandboxLevel, as_json: bool) -> None:
+@runs
+async def verify(
+    *, notebook: str, data: tuple[str, ...], sandbox: SandboxLevel, as_json: bool
+) -> int:
     """Re-run NOTEBOOK in a fresh sandboxed kernel and compare its outputs.
 
     It reads what you granted to the notebook's analysis. A notebook that somebody gave you was
     granted nothing: name its data with --data.
     """
-    run(lambda: _verify(notebook, data, sandbox, as_json=as_json))
-
-
-async def _verify(
-    notebook: str, data: tuple[str, ...], sandbox: SandboxLevel, *, as_json: bool
-) -> int:
     from analyst_kernel.analysis.verify import verify_notebook
     from analyst_kernel.notebook.export.export import read
     from analyst_kernel.notebook.storage.names import notebook_path
@@ -81,31 +78,20 @@ def _label(source: str) -> str:
 @click.option("-o", "--output", metavar="OUT", required=True, help="File to write; - for stdout.")
 @data_option
 @sandbox_option
-def export(
+@runs
+async def export(
     *,
     notebook: str,
-    form: str,
+    form: Literal["ipynb", "html", "py"],
     clean: bool,
     output: str,
     data: tuple[str, ...],
     sandbox: SandboxLevel,
-) -> None:
+) -> int:
     """Write NOTEBOOK as a plain notebook, a web page or a script.
 
     A clean notebook is run once from top to bottom before it is written.
     """
-    run(lambda: _export(notebook, form, output, clean=clean, data=data, sandbox=sandbox))
-
-
-async def _export(
-    notebook: str,
-    form: str,
-    output: str,
-    *,
-    clean: bool,
-    data: tuple[str, ...],
-    sandbox: SandboxLevel,
-) -> int:
     from analyst_kernel.notebook.export.export import export as render
     from analyst_kernel.protocol.errors import NotebookError
 
@@ -117,7 +103,7 @@ async def _export(
     if clean and form == "ipynb":
         content = await _checked(notebook, target, data, sandbox)
     else:
-        content = render(notebook, form, clean=clean, destination=target)  # type: ignore[arg-type] # click checked the choice
+        content = render(notebook, form, clean=clean, destination=target)
     if output == "-":
         click.echo(content, nl=False)
         return 0
@@ -152,17 +138,14 @@ async def _checked(
 @click.command(short_help="Take the last run, or another one, out of NOTEBOOK again.")
 @click.argument("notebook", metavar="NOTEBOOK")
 @click.option("--run", "name", metavar="RUN", help="Which run, as r2; the last one by default.")
-def undo(*, notebook: str, name: str | None) -> None:
+@runs
+async def undo(*, notebook: str, name: str | None) -> int:
     """Remove the cells of one question from NOTEBOOK: question, plan, iterations, answer.
 
     Cells that you edited or wrote yourself stay and are yours; the title and the cells that load
     data stay too. What was removed cannot be brought back; the question can be asked again. There
     is no kernel to roll back here: the next question runs what is left again.
     """
-    run(lambda: _undo(notebook, name))
-
-
-async def _undo(path: str, name: str | None) -> int:
     from analyst_kernel.agent.ports import QuestionEntry
     from analyst_kernel.notebook.document.read import analysis_of
     from analyst_kernel.notebook.export.export import read
@@ -171,22 +154,21 @@ async def _undo(path: str, name: str | None) -> int:
     from analyst_kernel.protocol.errors import InputError
     from analyst_kernel.protocol.ids import RunId
 
-    if analysis_of(read(notebook_path(path))) is None:
+    if analysis_of(read(notebook_path(notebook))) is None:
         raise InputError(
-            f"{path} is not the notebook of an analysis, so there is no run to undo.",
+            f"{notebook} is not the notebook of an analysis, so there is no run to undo.",
             "Nothing was changed.",
         )
-    notebook = await StoredNotebook.open(path)
-    runs = notebook.runs
-    if not runs:
-        raise InputError(f"{path} holds no run.", "Nothing was changed.")
-    wanted = RunId(name) if name is not None else runs[-1]
-    if wanted not in runs:
-        raise InputError(f"{path} holds no run {wanted}.", f"It holds {', '.join(runs)}.")
-    entries = notebook.restore()
+    book = await StoredNotebook.open(notebook)
+    if not book.runs:
+        raise InputError(f"{notebook} holds no run.", "Nothing was changed.")
+    wanted = RunId(name) if name is not None else book.runs[-1]
+    if wanted not in book.runs:
+        raise InputError(f"{notebook} holds no run {wanted}.", f"It holds {', '.join(book.runs)}.")
+    entries = book.restore()
     asked = (e.question for e in entries if isinstance(e, QuestionEntry) and e.run == wanted)
     question = next(asked, "")
-    found = await notebook.remove_run(wanted)
+    found = await book.remove_run(wanted)
     print(f"Undone: {wanted}{f' ({question})' if question else ''}.")
     print(f"Removed {_cells(len(found.removed))}.")
     if found.kept:

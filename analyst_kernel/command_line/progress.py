@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -55,10 +56,7 @@ class ProgressDisplay:
         self._live: Live | None = None
         if not quiet and console.is_terminal:
             self._live = Live(
-                console=console,
-                get_renderable=self._render,
-                transient=True,
-                refresh_per_second=12,
+                console=console, get_renderable=self._render, transient=True, refresh_per_second=12
             )
             self._live.start()
 
@@ -68,15 +66,16 @@ class ProgressDisplay:
             self._live.stop()
             self._live = None
 
-    def pause(self) -> None:
-        """Free the terminal for a question to the user; :meth:`resume` continues."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Free the terminal for a question to the user."""
         if self._live is not None:
             self._live.stop()
-
-    def resume(self) -> None:
-        """Show the live display again after :meth:`pause`."""
-        if self._live is not None:
-            self._live.start()
+        try:
+            yield
+        finally:
+            if self._live is not None:
+                self._live.start()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""

@@ -6,15 +6,18 @@ Stdout is for results (answers, JSON, names of files), stderr for everything els
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec
 
 import click
 
 from analyst_kernel.protocol.errors import AnalystError
+
+_P = ParamSpec("_P")
 
 EXIT_CANCELLED = 130
 _STOPS = ("SIGTERM", "SIGHUP")
@@ -35,12 +38,24 @@ sandbox_option = click.option(
 )
 
 
-def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Run a command's coroutine and exit; a failure becomes one clear line on stderr."""
+def runs(work: Callable[_P, Coroutine[Any, Any, int]]) -> Callable[_P, NoReturn]:
+    """Make a coroutine function the body of a command: it runs, and its result is the exit code.
+
+    A failure becomes one clear line on stderr.
+    """
+
+    @functools.wraps(work)
+    def command(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
+        _run(work(*args, **kwargs))
+
+    return command
+
+
+def _run(work: Coroutine[Any, Any, int]) -> NoReturn:
     debug = bool(click.get_current_context().obj)
     _leave_out_slow_imports()
     try:
-        code = asyncio.run(_stoppable(work()))
+        code = asyncio.run(_stoppable(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         note("Cancelled.")
         sys.exit(EXIT_CANCELLED)
@@ -49,6 +64,8 @@ def run(work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
             raise
         note(f"Error: {error}")
         sys.exit(error.exit_code)
+    except click.UsageError:
+        raise
     except BrokenPipeError:
         discard_stdout()
         sys.exit(1)

@@ -14,29 +14,18 @@ from typing import Any
 
 import click
 
-from analyst_kernel.command_line.shell import json_option, print_table, run
+from analyst_kernel.command_line.shell import json_option, print_table, runs
 
 _PACKAGES = (
-    "analyst-kernel",
-    "anthropic",
-    "duckdb",
-    "ipykernel",
-    "jupyter_client",
-    "jupyterlab",
-    "matplotlib",
-    "numpy",
-    "pandas",
-)
+    "analyst-kernel anthropic duckdb ipykernel jupyter_client jupyterlab matplotlib numpy pandas"
+).split()
 
 
 @click.command()
 @json_option
-def models(*, as_json: bool) -> None:
+@runs
+async def models(*, as_json: bool) -> int:
     """List model providers, which have credentials, and the default."""
-    run(lambda: _models(as_json=as_json))
-
-
-async def _models(*, as_json: bool) -> int:
     from analyst_kernel.models.registry import default_name, list_providers
 
     default = default_name()
@@ -45,31 +34,25 @@ async def _models(*, as_json: bool) -> int:
         rows = [asdict(provider) for provider in providers]
         print(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
         return 0
-    print_table(
-        ("provider", "credentials", "default model", "note"),
-        (),
+    table = [
         (
-            (
-                provider.name,
-                provider.credential_source if provider.has_credentials else "none found",
-                provider.default_model,
-                provider.note,
-            )
-            for provider in providers
-        ),
-    )
+            p.name,
+            p.credential_source if p.has_credentials else "none found",
+            p.default_model,
+            p.note,
+        )
+        for p in providers
+    ]
+    print_table(("provider", "credentials", "default model", "note"), (), table)
     print(f"\nDefault: {default}")
     return 0
 
 
 @click.command(short_help="Report the sandbox as probed, versions, credentials found.")
 @json_option
-def doctor(*, as_json: bool) -> None:
+@runs
+async def doctor(*, as_json: bool) -> int:
     """Start a kernel and report its isolation as probed, versions, and credentials found."""
-    run(lambda: _doctor(as_json=as_json))
-
-
-async def _doctor(*, as_json: bool) -> int:
     from analyst_kernel.kernel.session import KernelSession
     from analyst_kernel.models.registry import default_name, list_providers
 

@@ -28,7 +28,6 @@ class TerminalUser:
     """The ``User`` port on a terminal; without one the defaults of questions are taken."""
 
     def __init__(self, console: Console, progress: ProgressDisplay) -> None:
-        """Ask on ``console``; ``progress`` pauses meanwhile."""
         self._console = console
         self._progress = progress
 
@@ -40,33 +39,29 @@ class TerminalUser:
         for number, option in enumerate(options, start=1):
             mark = " [dim](default)[/]" if option == default else ""
             lines.append(f"  {number}. {escape(option)}{mark}")
-        reply = (await self._read("\n".join(lines), "Your choice: ") or "").strip()
+        with self._progress.paused():
+            self._console.print("\n".join(lines), highlight=False)
+            reply = (await self._read("Your choice: ") or "").strip()
         if reply.isdigit() and 1 <= int(reply) <= len(options):
             return options[int(reply) - 1], True
         return (reply, True) if reply else (default, False)
 
     async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
         """Show the cell and ask whether it may run."""
-        self._progress.pause()
-        self._console.print(f"\n[bold]Run this cell?[/] {escape(purpose)}", highlight=False)
-        self._console.print(Syntax(code, "python", background_color="default"))
-        while True:
-            reply = await self._read("", "[Y]es, [s]kip, [a]ll in this run: ")
-            if reply is None:  # Ctrl-D is no answer, and must not count as approval
-                return Approval("skip")
-            decision = _DECISIONS.get(reply.strip().lower()[:1])
-            if decision is not None:
-                return Approval(decision)
+        with self._progress.paused():
+            self._console.print(f"\n[bold]Run this cell?[/] {escape(purpose)}", highlight=False)
+            self._console.print(Syntax(code, "python", background_color="default"))
+            while True:
+                reply = await self._read("[Y]es, [s]kip, [a]ll in this run: ")
+                if reply is None:  # Ctrl-D is no answer, and must not count as approval
+                    return Approval("skip")
+                decision = _DECISIONS.get(reply.strip().lower()[:1])
+                if decision is not None:
+                    return Approval(decision)
 
-    async def _read(self, text: str, prompt: str) -> str | None:
-        self._progress.pause()
-        try:
-            if text:
-                self._console.print(text, highlight=False)
-            self._console.print(escape(prompt), end="", highlight=False)
-            return await _line()
-        finally:
-            self._progress.resume()
+    async def _read(self, prompt: str) -> str | None:
+        self._console.print(escape(prompt), end="", highlight=False)
+        return await _line()
 
 
 async def _line() -> str | None:

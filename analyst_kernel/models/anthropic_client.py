@@ -31,7 +31,6 @@ class Connection:
     Attributes:
         base_url: The server's address without ``/v1``; None for the SDK's default, or the address
             of the user's profile.
-        api_key: The provider's key.
         auth_token: The provider's bearer token, if there is no key.
         ambient: Whether the SDK looks for Anthropic's credentials by itself (profiles, workload
             identity, custom headers). Only true for Anthropic's own provider.
@@ -72,26 +71,19 @@ class Connection:
 def build_client(connection: Connection, *, silence: float) -> AsyncAnthropic:
     """Import the SDK and return a client; blocks for seconds, so call it in a thread.
 
-    Args:
-        connection: Where requests go and with which credential.
-        silence: Seconds without a byte after which the socket times out.
+    The socket times out after ``silence`` seconds without a byte.
     """
     import anthropic
     import httpx2
 
     timeout = httpx2.Timeout(silence, connect=15.0)
-    hooks: dict[str, list[Any]] = {}
+    options: dict[str, Any] = {"follow_redirects": False, "timeout": timeout}
     if not connection.ambient:
-        hooks["request"] = [_guard(connection)]
-    http: httpx2.AsyncClient
+        options["event_hooks"] = {"request": [_guard(connection)]}
     if connection.is_local:
-        http = httpx2.AsyncClient(
-            trust_env=False, follow_redirects=False, timeout=timeout, event_hooks=hooks
-        )
+        http = httpx2.AsyncClient(trust_env=False, **options)
     else:
-        http = anthropic.DefaultAsyncHttpxClient(
-            follow_redirects=False, timeout=timeout, event_hooks=hooks
-        )
+        http = anthropic.DefaultAsyncHttpxClient(**options)
     client = anthropic.AsyncAnthropic(
         api_key=connection.api_key,
         auth_token=connection.auth_token if connection.api_key is None else None,

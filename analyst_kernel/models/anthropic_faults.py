@@ -24,8 +24,6 @@ class ErrorContext:
 
     Attributes:
         label: The provider's name for users (``Anthropic``, ``Ollama``).
-        model: ``provider:name``.
-        host: Where requests go, e.g. ``http://localhost:11434``.
         key_advice: What to do about a refused key, one sentence.
         local: Whether the server runs on the user's machine.
         secrets: Texts that must not appear in any message.
@@ -155,10 +153,7 @@ def stalled(about: ErrorContext, *, seconds: float) -> ModelError:
 def model_error(error: Exception, about: ErrorContext, *, now: float | None = None) -> ModelError:
     """Return the ``ModelError`` for any exception of the SDK, of HTTP or of parsing.
 
-    Args:
-        error: The exception.
-        about: The provider, model and host.
-        now: Unix time, for dates in ``retry-after``; the current time by default.
+    ``now`` is the Unix time, for dates in ``retry-after``; the current time by default.
     """
     if isinstance(error, ModelError):
         return error
@@ -286,21 +281,19 @@ def _compose(
     retryable: bool | None = None,
     wait: float | None = None,
 ) -> ModelError:
-    def fill(template: str) -> str:
-        return (
-            template.replace("{label}", about.label)
-            .replace("{model}", about.model)
-            .replace("{host}", redact(about.host, about.secrets))
-            .replace("{key_advice}", about.key_advice)
-        )
-
-    what = fill(kind.what)
+    known = {
+        "label": about.label,
+        "model": about.model,
+        "host": redact(about.host, about.secrets),
+        "key_advice": about.key_advice,
+    }
+    what = kind.what.format(**known)
     said = " ".join(words.split())
     if said:
         what = f"{what[:-1]}: {said.rstrip('.')}."
     return ModelError(
         what,
-        fill(kind.remedy),
+        kind.remedy.format(**known),
         fault=kind.fault,
         retryable=kind.retryable if retryable is None else retryable,
         retry_after=wait,

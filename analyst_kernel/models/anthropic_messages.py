@@ -55,27 +55,20 @@ class AnthropicMessages:
     ) -> None:
         """Keep the settings; the SDK is not loaded and nothing is sent yet.
 
-        Args:
-            provider: First part of the name, e.g. ``anthropic``.
-            model: The provider's name of the model.
-            label: The provider's name for users.
-            connection: Where requests go and with which credential.
-            dialect: Which features the server has.
-            key_advice: What to do if the credentials are refused, one sentence.
-            sees_images: Whether pictures are sent.
-            tariff: Prices, or None if they are not known.
-            stall_seconds: Longest silence before an event, the first one included.
+        ``label`` and ``key_advice`` are for error messages, as in :class:`ErrorContext`; a stream
+        that is silent for ``stall_seconds`` fails, at its start too.
         """
-        self._name = f"{provider}:{model}"
+        self.name = f"{provider}:{model}"
+        self.is_ai = True
+        self.sees_images = sees_images
+        self.connection = connection
         self._model = model
-        self._connection = connection
         self._dialect: Dialect = dialect
-        self._sees_images = sees_images
         self._tariff = tariff
         self._stall_seconds = stall_seconds
         self._about = ErrorContext(
             label=label,
-            model=self._name,
+            model=self.name,
             host=connection.host,
             key_advice=key_advice,
             local=connection.is_local and dialect == "compat",
@@ -86,27 +79,7 @@ class AnthropicMessages:
 
     def __repr__(self) -> str:
         """Return name and host, without a secret."""
-        return f"<AnthropicMessages {self._name} at {self._connection.host}>"
-
-    @property
-    def name(self) -> str:
-        """The full name, ``provider:name``."""
-        return self._name
-
-    @property
-    def is_ai(self) -> bool:
-        """Always true: a language model answers."""
-        return True
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether pictures are sent to the model."""
-        return self._sees_images
-
-    @property
-    def connection(self) -> Connection:
-        """Where requests go."""
-        return self._connection
+        return f"<AnthropicMessages {self.name} at {self.connection.host}>"
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Send one request and yield its events, as the ``Model`` port requires.
@@ -133,17 +106,13 @@ class AnthropicMessages:
         if client is not None:
             await client.close()
 
-    async def warm(self) -> None:
-        """Load the SDK ahead of the first question. Idempotent."""
-        await self._ready()
-
     async def _ready(self) -> AsyncAnthropic:
         async with self._building:
             if self._client is None:
                 # The socket times out after the watchdog, whose error message is better.
                 silence = self._stall_seconds + 30.0
                 self._client = await asyncio.to_thread(
-                    build_client, self._connection, silence=silence
+                    build_client, self.connection, silence=silence
                 )
             return self._client
 
@@ -151,9 +120,9 @@ class AnthropicMessages:
         params = build_params(
             request,
             model=self._model,
-            author=self._name,
+            author=self.name,
             dialect=self._dialect,
-            sees_images=self._sees_images,
+            sees_images=self.sees_images,
         )
         try:
             client = await self._ready()

@@ -12,8 +12,8 @@ from analyst_kernel._text import nearest
 from analyst_kernel.models.anthropic_client import Connection
 from analyst_kernel.models.anthropic_credentials import BEARER, KEY, find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
-from analyst_kernel.models.model_name import SEE_LIST, could_be_claude
 from analyst_kernel.models.prices import anthropic_tariff
+from analyst_kernel.models.registry import CLAUDE, SEE_LIST
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.providers import Env, ProviderInfo
 
@@ -62,7 +62,8 @@ class AnthropicProvider:
         """Return the model; raises ``ModelChoiceError`` for a misspelt name or no credentials."""
         name = model or DEFAULT_MODEL
         gateway = _gateway(env)
-        if not gateway and not could_be_claude(name):
+        # Checking the form only lets models work that are newer than this package.
+        if not gateway and not CLAUDE.match(name):
             hint = "".join(nearest(name, MODELS, 1))
             raise ModelChoiceError(
                 f"Anthropic has no model {name!r}.",

@@ -42,12 +42,8 @@ def build_params(
 ) -> Params:
     """Return the parameters of one streaming call.
 
-    Args:
-        request: The core's request.
-        model: The provider's name of the model.
-        author: ``provider:name``; its turns are sent back verbatim, others as neutral parts.
-        dialect: Which features the server has.
-        sees_images: Whether pictures are sent; otherwise a sentence replaces them.
+    The turns of ``author`` (``provider:name``) are sent back verbatim, others as neutral parts.
+    Unless the model ``sees_images``, a sentence replaces each picture.
     """
     params: Params = {
         "model": model,

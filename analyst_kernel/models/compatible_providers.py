@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from analyst_kernel.models.anthropic_client import NO_KEY, Connection
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import check_url
-from analyst_kernel.models.model_name import SEE_LIST
 from analyst_kernel.models.prices import FREE
+from analyst_kernel.models.registry import SEE_LIST
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.providers import Env, ProviderInfo
 
@@ -23,24 +23,22 @@ class CompatibleProvider:
     """One server kind.
 
     Attributes:
-        name: First part of the model's name.
-        label: The server's usual name.
+        example: A model name for messages.
         url: Default address without ``/v1``; empty if the user must set one.
         url_variable: Overrides the address; empty where the host is fixed.
         key_variable: Holds its key; empty where none is wanted.
         needs_key: Whether it cannot work without the key.
         local: Runs on the user's machine: free, slow to start an answer.
-        example: A model name for messages.
     """
 
     name: str
     label: str
-    url: str
-    url_variable: str
-    key_variable: str
-    needs_key: bool
-    local: bool
     example: str
+    url: str = ""
+    url_variable: str = ""
+    key_variable: str = ""
+    needs_key: bool = False
+    local: bool = False
 
     def address(self, env: Env) -> str:
         """Return the server's address, or an empty text if it is not set.
@@ -122,8 +120,6 @@ OLLAMA = CompatibleProvider(
     label="Ollama",
     url="http://localhost:11434",
     url_variable="ANALYST_OLLAMA_URL",
-    key_variable="",
-    needs_key=False,
     local=True,
     example="qwen3",
 )
@@ -132,8 +128,6 @@ LMSTUDIO = CompatibleProvider(
     label="LM Studio",
     url="http://localhost:1234",
     url_variable="ANALYST_LMSTUDIO_URL",
-    key_variable="",
-    needs_key=False,
     local=True,
     example="qwen3-8b",
 )
@@ -142,8 +136,6 @@ LLAMACPP = CompatibleProvider(
     label="llama.cpp",
     url="http://localhost:8080",
     url_variable="ANALYST_LLAMACPP_URL",
-    key_variable="",
-    needs_key=False,
     local=True,
     example="default",
 )
@@ -151,20 +143,15 @@ OPENROUTER = CompatibleProvider(
     name="openrouter",
     label="OpenRouter",
     url="https://openrouter.ai/api",
-    url_variable="",
     key_variable="OPENROUTER_API_KEY",
     needs_key=True,
-    local=False,
     example="anthropic/claude-sonnet-5.5",
 )
 COMPAT = CompatibleProvider(
     name="compat",
     label="Compatible server",
-    url="",
     url_variable="ANALYST_COMPAT_URL",
     key_variable="ANALYST_COMPAT_KEY",
-    needs_key=False,
-    local=False,
     example="my-model",
 )
 

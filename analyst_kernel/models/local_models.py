@@ -19,9 +19,6 @@ from analyst_kernel.models.compatible_providers import COMPATIBLE
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.providers import Env
 
-PROBE_SECONDS = 0.3
-"""How long a server has to answer."""
-
 _MOST_BYTES = 1_000_000
 
 
@@ -33,10 +30,8 @@ class LocalModel:
     label: str
 
 
-async def probe_local(
-    env: Env | None = None, *, seconds: float = PROBE_SECONDS
-) -> tuple[LocalModel, ...]:
-    """List the models of Ollama, LM Studio and llama.cpp on this machine; empty where none runs."""
+async def probe_local(env: Env | None = None, *, seconds: float = 0.3) -> tuple[LocalModel, ...]:
+    """List the models of the local servers that answer within ``seconds``."""
     variables = os.environ if env is None else env
     found = await asyncio.gather(
         *(_ask(name, label, url, seconds) for name, label, url in _places(variables))

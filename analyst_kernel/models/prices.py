@@ -23,12 +23,9 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A price, and the price of all tokens of a request with a long prompt.
+    """The usual price, and that of a request with a long prompt.
 
-    Attributes:
-        base: The usual price.
-        long: The price of a request whose prompt, cached parts included, exceeds ``threshold``.
-        threshold: In tokens.
+    A prompt is long if it exceeds ``threshold`` tokens, cached parts included.
     """
 
     base: Price
@@ -62,8 +59,8 @@ def cost_of(tariff: Tariff | None, usage: Usage) -> float | None:
     """Return the price of one call's tokens in US dollars, or None without a tariff."""
     if tariff is None:
         return None
-    prompt = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
-    price = tariff.long if tariff.long is not None and prompt > tariff.threshold else tariff.base
+    long = tariff.long if usage.prompt_tokens > tariff.threshold else None
+    price = long or tariff.base
     dollars = (
         usage.input_tokens * price.input
         + usage.cached_tokens * price.cache_read

@@ -7,15 +7,20 @@ Every provider, this package's own included, is found through the entry-point gr
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
+from analyst_kernel._text import nearest
 from analyst_kernel.agent.ports import Model
-from analyst_kernel.models.model_name import split_name
 from analyst_kernel.protocol.errors import AnalystError, ModelChoiceError
 from analyst_kernel.providers import Env, Provider, ProviderInfo
 
 GROUP = "analyst_kernel.providers"
+SEE_LIST = "Run `analyst models` to see which models there are."
+CLAUDE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos|instant|\d)[\w.-]*\Z")
+"""The form of the names of Anthropic's models."""
+
 _DISTRIBUTION = "analyst-kernel"
 
 _ORDER = (
@@ -25,12 +30,26 @@ _ORDER = (
 
 
 def parse_name(text: str) -> tuple[str, str]:
-    """Split ``provider:name``.
+    """Split ``provider:name``; the name is empty if ``text`` names only the provider.
 
-    The name is empty if only the provider is named. Raises ``ModelChoiceError`` for an unknown
-    provider, naming the nearest.
+    A bare ``claude-...`` is a model of Anthropic. Raises ``ModelChoiceError``, with the nearest
+    provider, if there is no such provider.
     """
-    return split_name(text, _providers())
+    known = _providers()
+    provider, colon, name = text.strip().partition(":")
+    provider, name = provider.strip().lower(), name.strip()
+    if provider in known:
+        return provider, name
+    if not colon and CLAUDE.match(provider):
+        return "anthropic", provider
+    if not text.strip():
+        raise ModelChoiceError("The model's name is empty.", SEE_LIST)
+    hint = "".join(nearest(provider, known, 1))
+    remedy = f"There are: {', '.join(sorted(known))}."
+    if hint:
+        suggestion = f"{hint}:{name}" if name else hint
+        remedy = f"Did you mean {suggestion!r}? {SEE_LIST}"
+    raise ModelChoiceError(f"There is no model provider {provider!r}.", remedy)
 
 
 def default_name(env: Env | None = None) -> str:

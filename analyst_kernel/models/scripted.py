@@ -58,42 +58,23 @@ class ScriptedProvider:
         """Read the script; raises ``ModelChoiceError`` if it cannot be read or is not a script."""
         if not model:
             raise ModelChoiceError("'scripted' needs a file.", "For example scripted:demo.json.")
-        return await asyncio.to_thread(ScriptedModel.load, model)
+        return ScriptedModel(await asyncio.to_thread(read_script, model), path=model)
 
 
 class ScriptedModel:
     """Implements the ``Model`` port; each request takes the next turn of the script."""
 
     def __init__(self, script: Script, *, path: str = "memory") -> None:
-        """Start before the first turn."""
+        self.name = f"scripted:{path}"
+        self.is_ai = self.sees_images = False
         self._script = script
         self._path = path
         self._next = 0
 
     @classmethod
-    def load(cls, path: str) -> ScriptedModel:
-        """Read a script from a file; raises ``ModelChoiceError``."""
-        return cls(read_script(path), path=path)
-
-    @classmethod
     def from_json(cls, content: str | bytes, *, path: str = "memory") -> ScriptedModel:
         """Return the model of a script's JSON text; raises ``ModelChoiceError``."""
         return cls(parse_script(content, path=path), path=path)
-
-    @property
-    def name(self) -> str:
-        """``scripted:PATH``."""
-        return f"scripted:{self._path}"
-
-    @property
-    def is_ai(self) -> bool:
-        """False: the turns were recorded."""
-        return False
-
-    @property
-    def sees_images(self) -> bool:
-        """False: it looks at nothing."""
-        return False
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Replay the next turn; raises ``ModelError`` when none is left."""
@@ -122,13 +103,9 @@ class ScriptedModel:
 
 def executed_cells(request: ModelRequest) -> tuple[str, ...]:
     """List the ids of the cells that the conversation's tool results observed, oldest first."""
-    seen: dict[str, None] = {}
-    for message in request.messages:
-        if isinstance(message, UserMessage):
-            for result in message.results:
-                if result.observation is not None and result.observation.cell:
-                    seen[result.observation.cell] = None
-    return tuple(seen)
+    sent = (message for message in request.messages if isinstance(message, UserMessage))
+    observed = (result.observation for message in sent for result in message.results)
+    return tuple(dict.fromkeys(found.cell for found in observed if found and found.cell))
 
 
 def _events(turn: ScriptTurn, number: int, cells: tuple[str, ...]) -> Iterator[ModelEvent]:

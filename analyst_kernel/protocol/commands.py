@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
@@ -231,6 +231,3 @@ Command = Annotated[
     | ReportDocument,
     Field(discriminator="type"),
 ]
-
-COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
-"""Reads and writes any command."""

@@ -483,14 +483,9 @@ def emit_notice(
     level: NoticeLevel = "warning",
     run: RunId | None = None,
 ) -> None:
-    """Emit a notice: what was cut, dropped, downgraded or is doubtful, in a sentence for the user.
+    """Emit a notice: what was cut, dropped, downgraded or is doubtful.
 
-    Args:
-        emit: Receives the event.
-        analysis: The analysis that it is about.
-        code: Stable kebab-case name of the kind of notice.
-        message: What happened, what it means and what to do next.
-        level: Whether the user should act on it.
-        run: The run that it is about, if it is about one.
+    ``code`` is the stable kebab-case name of the kind of notice; ``message`` says what
+    happened, what it means and what to do next.
     """
     emit(NoticeRaised(analysis=analysis, run=run, level=level, code=code, message=message))

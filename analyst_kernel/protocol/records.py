@@ -111,6 +111,11 @@ class Usage(Record):
     calls: int = 0
     cost_usd: float | None = 0.0
 
+    @property
+    def prompt_tokens(self) -> int:
+        """All input, cached parts included."""
+        return self.input_tokens + self.cached_tokens + self.cache_write_tokens
+
 
 class NumberProof(Record):
     """One number of an answer: its place in the text, and the cell that proves it.

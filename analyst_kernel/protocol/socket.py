@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.commands import Command
@@ -113,6 +113,3 @@ ServerFrame = Annotated[
     | NotebookChangedFrame,
     Field(discriminator="type"),
 ]
-
-SERVER_FRAME: TypeAdapter[ServerFrame] = TypeAdapter(ServerFrame)
-"""Reads and writes any frame to a browser."""

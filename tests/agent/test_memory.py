@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.budget import BudgetMeter, add_usage
-from analyst_kernel.agent.context import Memory
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.manual.run import run_user_code
 from analyst_kernel.agent.prompts import environment_text, first_message
+from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.outputs import CHART_MIME
 from analyst_kernel.protocol.records import Limits, Usage
@@ -81,12 +81,11 @@ async def test_many_datasets_stay_within_the_budget() -> None:
             return "x" * budget * 4
 
     catalog = Wordy(**{f"cars_{n}": CARS for n in range(12)})
-    memory = Memory()
+    scene = Scene(FakeModel(), catalog=catalog)
     for dataset in catalog.datasets:
-        memory.profiles[dataset.name] = await catalog.profile(dataset.name)
-    message = first_message(
-        question="q", memory=memory, catalog=catalog, limits=Limits(), nonce="0f0f"
-    )
+        scene.memory.profiles[dataset.name] = await catalog.profile(dataset.name)
+    run = Run.begin(scene.deps, scene.memory, "q", Limits(), approve=False)
+    message = first_message(run, ())
     text = "\n".join(getattr(part, "text", "") for part in message.text)
     assert len(text) < 4 * 6000 + 3000
     assert "cars_11: 3 rows, 3 columns" in text

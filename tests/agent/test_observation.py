@@ -111,10 +111,10 @@ def test_charts_of_a_cell() -> None:
         ResultOutput(data={"image/png": "aGk="}),
         DisplayOutput(data={"text/plain": "no chart"}),
     ]
-    first, second = charts_of(outputs, cell=CellId("c"), iteration=2, first=4, title="purpose")
-    assert (first.id, first.output, first.title, first.alt) == ("c4", 1, "Cars", "Bars of cars.")
+    first, second = charts_of(outputs, cell=CellId("c"), iteration=2, title="purpose")
+    assert (first.id, first.output, first.title, first.alt) == ("c1", 1, "Cars", "Bars of cars.")
     assert (first.png, first.data) == ("aGk=", data)
-    assert (second.id, second.title, second.alt) == ("c5", "purpose", "Chart: purpose.")
+    assert (second.id, second.title, second.alt) == ("c2", "purpose", "Chart: purpose.")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def test_a_name_stands_only_once() -> None:
         ("run_python", {"code": "  "}, "must not be empty"),
         ("run_python", {"code": "1", "cell": 3}, "cell: Extra inputs"),
         ("run_sql", {"sql": "select 1", "name": "a b"}, "not a Python variable"),
+        ("run_sql", {"sql": "select 1", "name": "class"}, "not a Python variable"),
         ("run_sql", {"sql": "select 1", "name": "cars"}, "holds the user's data"),
         ("profile_dataset", {"name": "trucks"}, "There is: cars"),
         ("update_plan", {"steps": []}, "at least one step"),

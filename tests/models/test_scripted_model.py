@@ -14,7 +14,7 @@ import pytest
 from analyst_kernel.agent.ports import Stopped, ThinkingDelta, ToolEnded, UsageReported
 from analyst_kernel.agent.transcript import Observation, Text, ToolResult, UserMessage
 from analyst_kernel.models.registry import open_model
-from analyst_kernel.models.scripted import ScriptedModel
+from analyst_kernel.models.script import read_script
 from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
 from tests.models.conversations import ask, assistant, claude, collect, request
 
@@ -97,7 +97,7 @@ async def test_files_that_are_no_script(tmp_path: Path, content: str, said: str)
     file = tmp_path / "bad.json"
     file.write_text(content)
     with pytest.raises(ModelChoiceError, match="is not a script") as raised:
-        ScriptedModel.load(str(file))
+        read_script(str(file))
     assert said in str(raised.value)
 
 

@@ -7,12 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from analyst_kernel.protocol.commands import COMMAND, Command
+from analyst_kernel.protocol.commands import Command
 from analyst_kernel.protocol.events import EVENT, Event
-from analyst_kernel.protocol.socket import SERVER_FRAME
+from analyst_kernel.protocol.socket import ServerFrame
 from tests.protocol.examples import COMMANDS, EVENTS, FOLDER, example, members, tag
+
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+SERVER_FRAME: TypeAdapter[ServerFrame] = TypeAdapter(ServerFrame)
 
 
 def test_there_is_one_example_of_each_and_no_other() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from analyst_kernel.analysis.analysis import AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.protocol.events import ChartCaptured, Event, RunFinished

@@ -28,16 +28,13 @@ class Doubts:
     citations: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Return whether anything is unproven."""
         return bool(self.numbers or self.citations)
 
 
 def doubts(run: Run, draft: AnswerDraft) -> Doubts:
     """Return what is unproven in a draft: in its text, key values, assumptions and caveats."""
     texts = (draft.text, *draft.assumptions, *draft.caveats)
-    unproven = [proof.text for text in texts for proof in _prove(run, text) if proof.cell is None]
-    unproven += [f"{v.label} = {v.value}" for v in _unproven_values(run, draft.key_values)]
-    return Doubts(tuple(dict.fromkeys(unproven)), _unknown_cells(run, draft.text))
+    return Doubts(unproven_in(run, texts, draft.key_values), _unknown_cells(run, draft.text))
 
 
 def propose(run: Run, draft: AnswerDraft) -> Doubts | None:
@@ -98,9 +95,9 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
     return answer
 
 
-def unproven_in(run: Run, text: str, values: Iterable[Value] = ()) -> tuple[str, ...]:
-    """Return the numbers of a text, and the values, that no output shows."""
-    numbers = [proof.text for proof in _prove(run, text) if proof.cell is None]
+def unproven_in(run: Run, texts: Iterable[str], values: Iterable[Value]) -> tuple[str, ...]:
+    """Return the numbers of the texts, and the values, that no output shows."""
+    numbers = [proof.text for text in texts for proof in _prove(run, text) if proof.cell is None]
     numbers += [f"{value.label} = {value.value}" for value in _unproven_values(run, values)]
     return _unique(numbers)
 

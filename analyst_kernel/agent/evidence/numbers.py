@@ -76,7 +76,6 @@ class Number:
         text: As written, with its percent sign or scale.
         start, end: Character offsets, end exclusive.
         readings: What the number may mean; the first is the plain reading.
-        negative: Whether it has a minus sign.
         bound: Whether it stands after ``<`` and the like.
         rough: Whether it stands after "about" and the like.
         date: The ISO date, if it is one; then ``readings`` holds year, month and day.

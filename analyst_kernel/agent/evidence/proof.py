@@ -82,11 +82,8 @@ def prove(
 ) -> tuple[NumberProof, ...]:
     """Find the numbers of ``text`` and the newest cell that proves each.
 
-    Args:
-        text: An answer's Markdown.
-        cells: What each executed cell shows, oldest first.
-        question: The user's question; its numbers need no proof.
-        names: Column names and the like, whose digits are not numbers.
+    ``cells`` are oldest first. Numbers of the user's ``question`` need no proof, and digits of
+    ``names`` (column names and the like) are not numbers.
     """
     given = {round(r.value, 9) for number in find_numbers(question) for r in number.readings}
     proofs: list[NumberProof] = []
@@ -106,7 +103,7 @@ def shows(shown: CellNumbers, number: Number) -> bool:
             _has(shown.values, abs(part.value), 0.5, negative=False) for part in parts
         )
     for reading in number.readings:
-        half = 0.5 * _unit(reading.decimals)
+        half = 0.5 * float(f"1e{-reading.decimals}")
         if _has(shown.values, abs(reading.value), half, negative=number.negative):
             return True
         if number.rough and (coarse := _coarse_half(reading)) is not None:
@@ -169,10 +166,6 @@ def _has(values: Sequence[float], size: float, half: float, *, negative: bool) -
     if between(-high, -low):
         return True
     return (not negative or size == 0) and between(low, high)
-
-
-def _unit(decimals: int) -> float:
-    return float(f"1e{-decimals}")
 
 
 def _coarse_half(reading: NumberReading) -> float | None:

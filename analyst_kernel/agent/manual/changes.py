@@ -15,13 +15,10 @@ class CellChange:
 
     Attributes:
         kind: ``ran`` if only the outputs differ.
-        cell: The cell's id.
         iteration: The number of the iteration that wrote the cell; 0 if the user wrote it.
-        run: The run of that iteration.
         before: The source as last read, or None if it is not known.
         now: The source now; empty if the cell is deleted.
         ran: Whether the cell was run since it was last read, so that ``outputs`` are new.
-        outputs: The outputs as saved.
     """
 
     kind: Literal["edited", "added", "deleted", "ran"]
@@ -36,16 +33,9 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class UserExecution:
-    """Code that the user ran in the analysis's kernel.
+    """Code that the user ran in the analysis's kernel, with its final, sanitised outputs.
 
-    Attributes:
-        code: The code.
-        outcome: ``ok`` or ``error``.
-        outputs: Final, sanitised and capped.
-        error: Set unless ``outcome`` is ``ok``.
-        seconds: From busy to idle.
-        execution_count: The kernel's counter.
-        cell: The cell of the notebook whose source is exactly this code, if there is one.
+    ``cell`` is the cell of the notebook whose source is exactly this code, if there is one.
     """
 
     code: str

@@ -50,17 +50,8 @@ def record_user_execution(deps: AgentDeps, memory: Memory, execution: UserExecut
     execution = replace(execution, cell=deps.notebook.cell_of(execution.code))
     keep_for_next_question(memory, execution)
     memory.kernel_unsure = True
-    if execution.cell is None:
-        return
-    deps.emit(
-        CellRanByHand(
-            analysis=deps.analysis, cell=execution.cell, code=execution.code,
-            outcome=execution.outcome, seconds=execution.seconds,
-            execution_count=execution.execution_count, outputs=execution.outputs,
-            error=execution.error,
-        )
-    )  # fmt: skip
-    _take_outputs(deps, memory, execution.cell, execution.outputs)
+    if execution.cell is not None:
+        _take_outputs(deps, memory, execution.cell, execution)
 
 
 def keep_for_next_question(memory: Memory, execution: UserExecution) -> None:
@@ -77,12 +68,8 @@ def manual_changes_note(run: Run, before: tuple[Frame, ...], after: tuple[Frame,
     """Return the note for the model on what the user did since the last question.
 
     Called once per run, when its kernel is up and the notebook was refreshed. The user gets the
-    same as an event.
-
-    Args:
-        run: The run that begins.
-        before: Variables when the last run ended; empty if the kernel was replaced since.
-        after: Variables that the kernel holds now.
+    same as an event. ``before`` are the variables when the last run ended, none if the kernel was
+    replaced since; ``after`` are those that it holds now.
     """
     changes = tuple(run.deps.notebook.manual_changes())
     executions = tuple(run.memory.user_executions)
@@ -96,29 +83,26 @@ def manual_changes_note(run: Run, before: tuple[Frame, ...], after: tuple[Frame,
     for change in changes:
         # The outputs of a cell that the kernel did not publish to us stand only in the file.
         if change.ran and change.iteration and (change.cell, change.now) not in published:
-            _emit_saved_outputs(run, change)
+            failed = any(output.output_type == "error" for output in change.outputs)
+            saved = UserExecution(change.now, "error" if failed else "ok", change.outputs)
+            _take_outputs(run.deps, run.memory, change.cell, saved)
     return manual_changes_text(changes, executions, before=before, after=after, nonce=run.nonce)
 
 
-def _emit_saved_outputs(run: Run, change: CellChange) -> None:
-    failed = any(output.output_type == "error" for output in change.outputs)
-    run.emit(
+def _take_outputs(deps: AgentDeps, memory: Memory, cell: CellId, execution: UserExecution) -> None:
+    """Emit a cell's new outputs, and replace what the memory holds of them: numbers, charts."""
+    outputs = execution.outputs
+    deps.emit(
         CellRanByHand(
-            analysis=run.deps.analysis, cell=change.cell, code=change.now,
-            outcome="error" if failed else "ok", outputs=change.outputs,
+            analysis=deps.analysis, cell=cell, code=execution.code, outcome=execution.outcome,
+            seconds=execution.seconds, execution_count=execution.execution_count, outputs=outputs,
+            error=execution.error,
         )
     )  # fmt: skip
-    _take_outputs(run.deps, run.memory, change.cell, change.outputs)
-
-
-def _take_outputs(
-    deps: AgentDeps, memory: Memory, cell: CellId, outputs: tuple[Output, ...]
-) -> None:
-    """Replace what the memory holds of a cell's outputs: its numbers and its charts."""
     memory.replace_numbers(cell_numbers(cell, outputs))
     old = next((chart for chart in memory.charts if chart.cell == cell), None)
     title, iteration = (old.title, old.iteration) if old is not None else ("", 0)
-    found = charts_of(outputs, cell=cell, iteration=iteration, first=1, title=title)
+    found = charts_of(outputs, cell=cell, iteration=iteration, title=title)
     for chart in memory.replace_charts(cell, found):
         bare = chart.model_copy(update={"png": None})
         deps.emit(ChartCaptured(analysis=deps.analysis, chart=bare))
@@ -134,12 +118,8 @@ def manual_changes_text(
 ) -> str:
     """Return the note for the model; empty if the user did nothing.
 
-    Args:
-        changes: Cells that differ from what was last read, in the notebook's order.
-        executions: What the user ran in the kernel, oldest first.
-        before: Variables when the last run ended.
-        after: Variables now.
-        nonce: The envelope's nonce.
+    ``changes`` are in the notebook's order, ``executions`` oldest first, ``before`` and ``after``
+    as for :func:`manual_changes_note`.
     """
     newest = {execution.cell: execution for execution in executions if execution.cell is not None}
     by_code = {execution.code: execution for execution in executions if execution.cell is None}

@@ -106,14 +106,9 @@ def observation_text(
 ) -> str:
     """Compose the text of a cell's tool result.
 
-    Args:
-        iteration: The iteration's number.
-        cell: The cell's id.
-        execution: How the cell ended.
-        before: Variables before the cell.
-        nonce: The envelope's nonce.
-        error: The failure, from :func:`~analyst_kernel.agent.observation.repair.error_text`.
-        notes: Sentences of this package (hints, guidance, warnings), outside the envelope.
+    ``before`` are the variables before the cell, ``error`` is the text of
+    :func:`~analyst_kernel.agent.observation.repair.error_text`; the ``notes`` are sentences of this
+    package (hints, guidance, warnings) and stand outside the envelope.
     """
     parts = [outputs_text(execution.outputs)]
     if error:
@@ -148,16 +143,11 @@ def picture(outputs: Sequence[Output]) -> Image | None:
 
 
 def charts_of(
-    outputs: Sequence[Output], *, cell: CellId, iteration: int, first: int, title: str
+    outputs: Sequence[Output], *, cell: CellId, iteration: int, title: str
 ) -> tuple[ChartRecord, ...]:
-    """Return a record of each figure among a cell's outputs, with its picture.
+    """Return a record of each figure among a cell's outputs, with its picture, from ``c1`` on.
 
-    Args:
-        outputs: Of the cell.
-        cell: The cell's id.
-        iteration: The cell's iteration.
-        first: Number of the first chart's id (``c<first>``).
-        title: For a chart without a title of its own.
+    ``title`` is for a chart without a title of its own.
     """
     records: list[ChartRecord] = []
     for index, output in enumerate(outputs):
@@ -169,7 +159,7 @@ def charts_of(
         name = own if isinstance(own, str) and own else title
         records.append(
             ChartRecord(
-                id=ChartId(f"c{first + len(records)}"),
+                id=ChartId(f"c{len(records) + 1}"),
                 cell=cell,
                 output=index,
                 iteration=iteration,
@@ -187,11 +177,8 @@ def with_ids(
 ) -> tuple[ChartRecord, ...]:
     """Return a cell's charts with their ids in the analysis.
 
-    The charts of a cell that ran again keep their ids; further charts get new ones.
-
-    Args:
-        found: Charts of one cell, in order.
-        earlier: All charts of the analysis until now.
+    The charts of a cell that ran again keep their ids; further charts get new ones. ``earlier`` are
+    all charts of the analysis until now.
     """
     if not found:
         return ()

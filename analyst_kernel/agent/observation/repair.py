@@ -35,11 +35,7 @@ _MOVED = {
 class Attempt:
     """An iteration as no-progress detection compares it.
 
-    Attributes:
-        iteration: Its number.
-        code: Fingerprint of the code without comments and layout.
-        error: Name and message; empty if it ran.
-        empty: Whether it ran and gave no rows.
+    ``code`` is the :func:`fingerprint`; ``empty`` means that it ran and gave no rows.
     """
 
     iteration: int
@@ -95,24 +91,21 @@ def hint(error: CellError, code: str, frames: Sequence[Frame]) -> str:
     """Return a guess at what was meant: the nearest name, or what replaces a method."""
     tables = frames_named(code, frames) or tuple(frame for frame in frames if frame.columns)
     columns = [column.name for frame in tables for column in frame.columns]
+    quoted = _QUOTED.findall(error.message) or [""]
     match error.name:
         case "KeyError":
             return _nearest("column", _unquoted(error.message), columns)
         case "NameError" | "UnboundLocalError":
-            quoted = _QUOTED.search(error.message)
-            wanted = quoted[1] if quoted else ""
-            return _nearest("variable", wanted, [frame.name for frame in frames])
+            return _nearest("variable", quoted[0], [frame.name for frame in frames])
         case "AttributeError":
-            wanted = (_QUOTED.findall(error.message) or [""])[-1]
+            wanted = quoted[-1]
             if wanted in _MOVED:
                 return f"This version has no {wanted!r}; use {_MOVED[wanted]}."
             return _nearest("column or attribute", wanted, columns)
         case "BinderException" | "CatalogException":
-            quoted = _QUOTED.search(error.message)
             kind = "table" if error.name == "CatalogException" else "column"
             names = [frame.name for frame in frames] if kind == "table" else columns
-            wanted = quoted[1] if quoted else _table_word(error.message)
-            return _nearest(kind, wanted, names)
+            return _nearest(kind, quoted[0] or _table_word(error.message), names)
         case _:
             return ""
 

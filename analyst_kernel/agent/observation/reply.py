@@ -30,10 +30,7 @@ _CELL = re.compile(r"[^\s|]+")
 async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Reply:
     """Compose the tool result of a settled cell, and move the plan by its outcome.
 
-    Args:
-        run: The run of the cell.
-        opened: The cell, settled.
-        before: Variables before it ran.
+    ``before`` are the variables before it ran.
     """
     entry, execution = opened.entry, opened.execution
     assert execution is not None

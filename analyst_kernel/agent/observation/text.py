@@ -180,12 +180,8 @@ def _axis(data: dict[str, Json], axis: str) -> str:
 
 
 def _series(item: dict[str, Json]) -> str:
-    points = item["points"]
-    pairs = (
-        [p for p in points if isinstance(p, list) and len(p) >= 2]
-        if isinstance(points, list)
-        else []
-    )
+    points = item["points"] if isinstance(item["points"], list) else []
+    pairs = [p for p in points if isinstance(p, list) and len(p) >= 2]
     text = f"series {_word(item, 'label')!r}: {len(pairs)} points"
     for axis, name in ((0, "x"), (1, "y")):
         values = [pair[axis] for pair in pairs]

@@ -7,7 +7,7 @@ import re
 
 from analyst_kernel.agent.approval import ask_plan
 from analyst_kernel.agent.evidence import answer as answers
-from analyst_kernel.agent.iteration import CellRequest, iterate
+from analyst_kernel.agent.iteration import iterate
 from analyst_kernel.agent.observation.cell import envelope
 from analyst_kernel.agent.plan import PlanRefused, plan_text
 from analyst_kernel.agent.prompts import correction
@@ -32,13 +32,13 @@ _PROFILE_TOKENS = {"concise": 1500, "full": 4000}
 
 async def run_python(run: Run, call: inputs.RunPython) -> Reply:
     """Run Python as the next iteration."""
-    return await iterate(run, CellRequest(call.code, "python", call.purpose.strip(), call.step))
+    return await iterate(run, call.code, "python", call.purpose, call.step)
 
 
 async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
     """Run SQL as the next iteration, saved as plain Python."""
     name = call.name.strip() or f"result_{len(run.iterations) + 1}"
-    if not is_variable(name):
+    if not name.isidentifier() or keyword.iskeyword(name):
         return Reply.refuse(
             f"Not run: {name!r} is not a Python variable name. Send another `name`."
         )
@@ -46,26 +46,19 @@ async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
         return Reply.refuse(f"Not run: {name!r} holds the user's data. Send another `name`.")
     setup = "\n".join(setup.code for setup in run.memory.setups if setup.ran)
     code = sql_cell(call.sql, name, import_duckdb=not _IMPORTS_DUCKDB.search(setup))
-    return await iterate(run, CellRequest(code, "sql", call.purpose.strip(), call.step))
+    return await iterate(run, code, "sql", call.purpose, call.step)
 
 
 def sql_cell(sql: str, name: str, *, import_duckdb: bool) -> str:
     """Return the plain Python cell that runs a SQL query: it needs nothing of this package.
 
-    Args:
-        sql: One or several statements; the last one's result is kept.
-        name: Variable for the result; ignored if the statement has none, such as ``CREATE VIEW``.
-        import_duckdb: Whether the cell must import duckdb itself.
+    Of several statements, the last one's result is kept in the variable ``name``, unless it has
+    none, such as ``CREATE VIEW``.
     """
     query = sql.strip().rstrip(";").rstrip()
     call = f"duckdb.sql({_literal(query)})"
     body = f"{name} = {call}.df()\n{name}" if _has_result(query) else call
     return f"import duckdb\n\n{body}" if import_duckdb else body
-
-
-def is_variable(name: str) -> bool:
-    """Return whether a result can be assigned to a name."""
-    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _has_result(query: str) -> bool:
@@ -130,7 +123,7 @@ async def record_finding(run: Run, call: inputs.RecordFinding) -> Reply:
             f"Not recorded: no cell {', '.join(unknown)}. Iterations that ran: {ran}."
         )
     values = tuple(figure.record() for figure in call.values)
-    unproven = answers.unproven_in(run, call.statement, values)
+    unproven = answers.unproven_in(run, [call.statement], values)
     caveats = inputs.texts(call.caveats)
     if unproven:
         caveats = (*caveats, f"not verified: {', '.join(unproven)}")

@@ -1,4 +1,4 @@
-"""The registry of tools: name, description, schema, handler, origin.
+"""The registry of tools: name, description, schema, handler.
 
 It depends on no loop and no model, so that every caller (a model, MCP, a script) uses the same
 registry: each call is validated the same way and gets exactly one reply. ``Context`` is what the
@@ -41,21 +41,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[Context]):
-    """One tool.
-
-    Attributes:
-        name: The name in calls.
-        description: For the model: what the tool does and what it returns.
-        inputs: A pydantic model that forbids unknown fields.
-        handler: Carries a call out. Only called with valid input.
-        origin: Who offers the tool: ``agent`` or ``mcp:NAME``.
-    """
+    """One tool; ``inputs`` forbids unknown fields, and the handler gets valid input only."""
 
     name: str
     description: str
     inputs: type[BaseModel]
     handler: Callable[[Context, Any], Awaitable[Reply]]
-    origin: str = "agent"
 
     def spec(self) -> ToolSpec:
         """Return the tool as it is offered: with a strict JSON Schema without references."""
@@ -76,11 +67,6 @@ class Registry(Generic[Context]):
             if tool.name in self._tools:
                 raise ValueError(f"two tools are named {tool.name}")
             self._tools[tool.name] = tool
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the tools, in order."""
-        return tuple(self._tools)
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """Return all tools as they are offered, always in the same order and words."""

@@ -174,9 +174,7 @@ def _iteration(
 ) -> list[Event]:
     execution = entry.execution
     outputs = sanitise_saved_outputs(execution.outputs) if execution is not None else ()
-    charts = charts_of(
-        outputs, cell=entry.cell, iteration=entry.iteration, first=1, title=entry.purpose
-    )
+    charts = charts_of(outputs, cell=entry.cell, iteration=entry.iteration, title=entry.purpose)
     return [
         IterationStarted(
             analysis=analysis, run=run, iteration=entry.iteration, cell=entry.cell,

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel._text import title_from_question
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.notebook.storage.names import default_path, free_path
 from analyst_kernel.protocol.datasets import Dataset

@@ -199,11 +199,11 @@ async def _use_chosen_model(session: BaseSession, analysis: Analysis) -> None:
     """Change to the chosen model, opened with the key that is stored now."""
     models = session.services.models
     await models.look()
-    if analysis.model_name == session.model and session.key_version == models.version:
+    if analysis.model.name == session.model and session.key_version == models.version:
         return
     model = await models.open(session.model)
     session.key_version = models.version
-    changed = model.name != analysis.model_name
+    changed = model.name != analysis.model.name
     await analysis.choose_model(model)
     if changed:
         session.configure()
