@@ -19,17 +19,12 @@ class StatusMsg:
 
 @dataclass(frozen=True, slots=True)
 class StreamMsg:
-    """Text written to a stream.
-
-    Attributes:
-        name: Which.
-        text: The text.
-        omitted: Lines and characters that the kernel left out here; ``text`` only reports that.
-    """
+    """Text written to a stream."""
 
     name: Literal["stdout", "stderr"]
     text: str
     omitted: tuple[int, int] = (0, 0)
+    """Lines and characters that the kernel left out here; ``text`` only reports that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +100,9 @@ IopubMsg: TypeAlias = (
 
 def parse(raw: Mapping[str, Any]) -> IopubMsg:
     """Turn a raw message into its type; what does not fit its type becomes :class:`IgnoredMsg`."""
-    msg_type = _text(_mapping(raw.get("header")).get("msg_type"))
-    content = _mapping(raw.get("content"))
+    msg_type = type_of(raw)
+    content = content_of(raw)
+    data, metadata = _mapping(content.get("data")), _mapping(content.get("metadata"))
     match msg_type:
         case "status":
             return StatusMsg(_text(content.get("execution_state")))
@@ -115,23 +111,12 @@ def parse(raw: Mapping[str, Any]) -> IopubMsg:
             if name == "stdout" or name == "stderr":
                 return StreamMsg(name, _text(content.get("text")), _omitted(raw))
         case "display_data":
-            return DisplayMsg(
-                _mapping(content.get("data")),
-                _mapping(content.get("metadata")),
-                _display_id(content),
-            )
+            return DisplayMsg(data, metadata, _display_id(content))
         case "update_display_data":
             if display_id := _display_id(content):
-                return UpdateDisplayMsg(
-                    _mapping(content.get("data")), _mapping(content.get("metadata")), display_id
-                )
+                return UpdateDisplayMsg(data, metadata, display_id)
         case "execute_result":
-            return ResultMsg(
-                _mapping(content.get("data")),
-                _mapping(content.get("metadata")),
-                count_of(content),
-                _display_id(content),
-            )
+            return ResultMsg(data, metadata, count_of(content), _display_id(content))
         case "error":
             return error_of(content)
         case "clear_output":

@@ -11,18 +11,15 @@ import functools
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from analyst_kernel.kernel.payload.extension import FILES, SETUP
 from analyst_kernel.protocol.outputs import Frame, FrameColumn
 
 SETUP_MODULE = SETUP
-FRAMES_MODULE = "_analyst_frames"
-CHART_SOURCE = "chart_capture.py"
 
 FACTS = {"facts": f"__import__('sys').modules['{SETUP_MODULE}'].Facts()"}
 """Asks for the kernel's facts as a user expression."""
@@ -39,30 +36,23 @@ del _analyst_start
 """
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    python: str = ""
-    versions: dict[str, str] = {}
-    output_dir: str = ""
-    problems: list[str] = []
-
-
-@dataclass(frozen=True, slots=True)
-class StartupFacts:
-    """What the kernel answered to its set-up.
+class StartupFacts(BaseModel):
+    """What the kernel answered to its set-up, cut to lengths that are plausible.
 
     Attributes:
         python: Its version.
         versions: Library to version, of those installed.
         output_dir: ``OUTPUT_DIR`` as the code sees it.
-        problems: What could not be set up, one sentence each.
     """
 
-    python: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-    output_dir: str = ""
-    problems: tuple[str, ...] = ()
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    python: Annotated[str, AfterValidator(lambda text: text[:40])] = ""
+    versions: Annotated[
+        dict[str, str],
+        AfterValidator(lambda given: {k[:60]: v[:60] for k, v in [*given.items()][:100]}),
+    ] = {}
+    output_dir: Annotated[str, AfterValidator(lambda text: text[:4096])] = ""
 
 
 def startup_code(output_dir: str) -> str:
@@ -75,18 +65,10 @@ def startup_code(output_dir: str) -> str:
 def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
     """Read the answer to :data:`FACTS`, or return None if the set-up did not run."""
     text = expression_text(expressions, "facts", "application/vnd.analyst-kernel.facts+json")
-    if text is None:
-        return None
     try:
-        answer = _Answer.model_validate_json(text)
+        return None if text is None else StartupFacts.model_validate_json(text)
     except ValidationError:
         return None
-    return StartupFacts(
-        python=answer.python[:40],
-        versions={key[:60]: value[:60] for key, value in list(answer.versions.items())[:100]},
-        output_dir=answer.output_dir[:4096],
-        problems=tuple(problem[:300] for problem in answer.problems[:10]),
-    )
 
 
 def why_no_facts(reply: Mapping[str, Any] | None, verdict: str) -> str:
@@ -124,7 +106,7 @@ def _packed(source: str, texts: tuple[tuple[str, str], ...]) -> str:
     return base64.b64encode(zlib.compress(plain)).decode()
 
 
-EXPRESSIONS = {"frames": f"__import__('sys').modules['{FRAMES_MODULE}'].Frames(get_ipython())"}
+EXPRESSIONS = {"frames": "__import__('sys').modules['_analyst_frames'].Frames(get_ipython())"}
 """Asks for the listing as a user expression."""
 
 _MIME = "application/vnd.analyst-kernel.frames+json"

@@ -205,13 +205,15 @@ def clean_chart(value: object) -> dict[str, Json]:
     cut = "cut" in noted or not whole
     notice = f"Only part of the data is kept: at most {MOST_POINTS:,} points of one figure."
     chart.warnings = [*chart.warnings, *([notice] if cut else [])]
-    data: dict[str, Json] = {"version": 1, "library": chart.library}
-    data |= {"type": chart.type, "title": chart.title}
-    data |= chart.model_dump(mode="json", exclude_unset=True)
-    data["elements"] = data.get("elements", [])
-    data["warnings"] = list(chart.warnings)
-    data["alt"] = chart.alt or f"Chart of type {chart.type}."
-    return data
+    return {
+        "version": 1,
+        "library": chart.library,
+        "type": chart.type,
+        "title": chart.title,
+        "elements": [],
+        **chart.model_dump(mode="json", exclude_unset=True),
+        "alt": chart.alt or f"Chart of type {chart.type}.",
+    }
 
 
 def _within_cap(panels: list[Panel]) -> bool:

@@ -6,9 +6,9 @@ final outputs. Sizes are capped while folding, so a flood of output cannot grow 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 from analyst_kernel.agent.ports import OutputChange
 from analyst_kernel.kernel.messages import (
@@ -24,7 +24,7 @@ from analyst_kernel.kernel.messages import (
     UpdateDisplayMsg,
 )
 from analyst_kernel.kernel.outputs.limits import OutputLimits
-from analyst_kernel.kernel.outputs.sanitise import Bundle, Notice, sanitise_bundle, sanitise_error
+from analyst_kernel.kernel.outputs.sanitise import Notice, sanitise_bundle, sanitise_error
 from analyst_kernel.kernel.outputs.terminal import TextBuffer
 from analyst_kernel.protocol.outputs import (
     DisplayOutput,
@@ -113,12 +113,10 @@ def fold(state: OutputState, message: IopubMsg, limits: OutputLimits) -> Step:
             return _cleared(state)
         case ExecuteInputMsg():
             return replace(state, execution_count=message.execution_count), ()
-        case StatusMsg():
-            return state, ()
-        case IgnoredMsg():
-            if message.msg_type == "comm_open":
-                notice = "An interactive widget was left out: only its text is kept."
-                return _noted(state, (("comm_dropped", notice),)), ()
+        case IgnoredMsg(msg_type="comm_open"):
+            notice = "An interactive widget was left out: only its text is kept."
+            return _noted(state, (("comm_dropped", notice),)), ()
+        case StatusMsg() | IgnoredMsg():
             return state, ()
         case _:
             assert_never(message)
@@ -191,17 +189,15 @@ def _bundle(state: OutputState, message: DisplayMsg | ResultMsg, limits: OutputL
     extra = _ERRORS_ON_TOP if isinstance(message, ResultMsg) else 0
     if len(state.entries) >= limits.outputs + extra:
         return _left_out(state), ()
-    clean = _sanitised(message.data, message.metadata, limits, limits.total_bytes - state.size)
+    space = max(limits.total_bytes - state.size, 0)
+    clean = sanitise_bundle(message.data, message.metadata, limits, space)
     output: DisplayOutput | ResultOutput
-    match message:
-        case DisplayMsg():
-            output = DisplayOutput(data=clean.data, metadata=clean.metadata)
-        case ResultMsg():
-            output = ResultOutput(
-                data=clean.data, metadata=clean.metadata, execution_count=message.execution_count
-            )
-        case _:
-            assert_never(message)
+    if isinstance(message, ResultMsg):
+        output = ResultOutput(
+            data=clean.data, metadata=clean.metadata, execution_count=message.execution_count
+        )
+    else:
+        output = DisplayOutput(data=clean.data, metadata=clean.metadata)
     entry = BundleEntry(output, clean.size, message.display_id)
     index = len(state.entries)
     state = replace(state, entries=(*state.entries, entry), size=state.size + clean.size)
@@ -225,7 +221,8 @@ def _update(state: OutputState, message: UpdateDisplayMsg, limits: OutputLimits)
         if not isinstance(entry, BundleEntry) or entry.display_id != message.display_id:
             continue
         size -= entry.size
-        clean = _sanitised(message.data, message.metadata, limits, limits.total_bytes - size)
+        space = max(limits.total_bytes - size, 0)
+        clean = sanitise_bundle(message.data, message.metadata, limits, space)
         size += clean.size
         output = entry.output.model_copy(update={"data": clean.data, "metadata": clean.metadata})
         entries[index] = BundleEntry(output, clean.size, entry.display_id)
@@ -238,12 +235,6 @@ def _left_out(state: OutputState, stream: str = "") -> OutputState:
     if stream and state.left_out_last == stream:
         return state
     return replace(state, left_out=state.left_out + 1, left_out_last=stream)
-
-
-def _sanitised(
-    data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, space: int
-) -> Bundle:
-    return sanitise_bundle(data, metadata, limits, max(space, 0))
 
 
 def _shown(entry: Entry) -> tuple[Output, str]:

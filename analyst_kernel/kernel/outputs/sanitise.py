@@ -40,6 +40,11 @@ _REMOTE = re.compile(
     r"\s*([a-z][a-z0-9+.-]*:)?//|\s*(javascript|vbscript|file|blob):", re.IGNORECASE
 )
 _DEPTH = 64
+_CLEANERS = {
+    "text/html": (clean_html, "html_cleaned"),
+    "text/markdown": (clean_markdown, "markdown_cleaned"),
+    "text/latex": (clean_latex, "latex_cleaned"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +179,16 @@ def _entry(mime: str, value: object, limits: OutputLimits) -> tuple[Json, tuple[
     if not mime.startswith("text/"):
         return None, ()
     text = _joined(value)
-    match mime:
-        case "text/plain":
-            short, left = cut_text(text, limits.stream_chars)
-            return short, (("text_cut", f"{left} of a text output were left out."),) if left else ()
-        case "text/html":
-            if len(text) > limits.bundle_bytes:
-                return text, ()
-            html, active = clean_html(text)
-            return html, (("html_cleaned", active),) if active else ()
-        case "text/markdown":
-            markdown, active = clean_markdown(text)
-            return markdown, (("markdown_cleaned", active),) if active else ()
-        case "text/latex":
-            latex, active = clean_latex(text)
-            return latex, (("latex_cleaned", active),) if active else ()
-    return None, ()
+    if mime == "text/plain":
+        short, left = cut_text(text, limits.stream_chars)
+        return short, (("text_cut", f"{left} of a text output were left out."),) if left else ()
+    if mime not in _CLEANERS:
+        return None, ()
+    if mime == "text/html" and len(text) > limits.bundle_bytes:
+        return text, ()  # left out for its size
+    clean, code = _CLEANERS[mime]
+    text, active = clean(text)
+    return text, ((code, active),) if active else ()
 
 
 def _image(mime: str, text: str, limits: OutputLimits) -> str:

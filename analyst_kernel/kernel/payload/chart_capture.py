@@ -164,10 +164,9 @@ def _groups(given: Any) -> list[Any]:
     """Return the groups of a data set as matplotlib takes it: columns, or sequences, or one."""
     import numpy as np
 
-    array = given if hasattr(given, "ndim") else None
-    if array is not None and array.ndim == 2:
-        return list(np.asarray(array).T)
-    values = list(np.asarray(given)) if array is not None else list(given)
+    if getattr(given, "ndim", 0) == 2:
+        return list(np.asarray(given).T)
+    values = list(np.asarray(given) if hasattr(given, "ndim") else given)
     return values if values and np.ndim(values[0]) else [values]
 
 

@@ -15,9 +15,6 @@ from typing import Any
 SETUP = "_analyst_setup"
 STREAMS = "_analyst_streams"
 INTERRUPT = "_analyst_interrupt"
-CHARTS = "analyst_kernel.kernel.payload.charts"
-"""How the chart readers name their package; inside a kernel it is :data:`CHARTS_INSIDE`."""
-
 CHARTS_INSIDE = "_analyst_charts"
 
 FILES = {

@@ -11,6 +11,7 @@ import itertools
 import json
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 FRAMES_MIME = "application/vnd.analyst-kernel.frames+json"
@@ -64,9 +65,8 @@ def _label(value: Any) -> str:
         return str(value[:200])
     if kind is tuple:
         return "(" + ", ".join(_short(part) for part in value[:8]) + ")"
-    if _is(value, "pandas", "Timestamp") or _is(value, "pandas", "Period"):
-        return str(value)[:TEXT]
-    if _is(value, "numpy", "generic"):
+    printed = (("pandas", "Timestamp"), ("pandas", "Period"), ("numpy", "generic"))
+    if any(_is(value, *known) for known in printed):
         return str(value)[:TEXT]
     return _short(value)
 
@@ -82,51 +82,36 @@ def _columns(names: Any, dtypes: Any) -> list[list[str]]:
     return [[_label(name), _dtype(kind)] for name, kind in zip(names, dtypes)]  # noqa: B905 - a kernel may be older
 
 
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(int(size) for size in value.shape)
+_TABLES: dict[tuple[str, str], Callable[[Any], tuple[Any, Any]]] = {
+    ("pandas", "DataFrame"): lambda v: (v.columns[:COLUMNS], list(v.dtypes.values[:COLUMNS])),
+    ("polars", "DataFrame"): lambda v: (v.columns[:COLUMNS], v.dtypes[:COLUMNS]),
+    ("pyarrow", "Table"): lambda v: (v.schema.names[:COLUMNS], v.schema.types[:COLUMNS]),
+    ("duckdb", "DuckDBPyRelation"): lambda v: (v.columns[:COLUMNS], v.types[:COLUMNS]),
+}
+"""The names and dtypes of a table's columns, by library and class."""
+
+_ARRAYS = (("pandas", "Series"), ("pandas", "Index"), ("polars", "Series"), ("numpy", "ndarray"))
+_NUMBERS = (("numpy", "number"), ("numpy", "bool_"))
+_TIMES = (("pandas", "Timestamp"), ("pandas", "Timedelta"))
 
 
 def describe(name: str, value: Any) -> dict[str, Any] | None:
     """Describe one variable, or return None if it is not worth a line."""
     kind = type(value)
     entry: dict[str, Any] = {"name": name, "type": _called(kind)}
-    if _is(value, "pandas", "DataFrame"):
-        entry["type"] = "pandas." + _called(kind)
-        entry["shape"] = _shape(value)
-        columns = value.columns[:COLUMNS]
-        entry["columns"] = _columns(columns, list(value.dtypes.values[:COLUMNS]))
-    elif _is(value, "polars", "DataFrame"):
-        entry["type"] = "polars." + _called(kind)
-        entry["shape"] = _shape(value)
-        entry["columns"] = _columns(value.columns[:COLUMNS], value.dtypes[:COLUMNS])
-    elif _is(value, "pyarrow", "Table"):
-        entry["type"] = "pyarrow." + _called(kind)
-        entry["shape"] = _shape(value)
-        schema = value.schema
-        entry["columns"] = _columns(schema.names[:COLUMNS], schema.types[:COLUMNS])
-    elif _is(value, "duckdb", "DuckDBPyRelation"):
-        # Its shape would run the query.
-        entry["type"] = "duckdb." + _called(kind)
-        entry["columns"] = _columns(value.columns[:COLUMNS], value.types[:COLUMNS])
-        entry["summary"] = "a query, not run yet"
-    elif _is(value, "pandas", "Series") or _is(value, "pandas", "Index"):
-        entry["type"] = "pandas." + _called(kind)
-        entry["shape"] = (int(value.shape[0]),)
-        entry["summary"] = _dtype(value.dtype)
-    elif _is(value, "polars", "Series"):
-        entry["type"] = "polars." + _called(kind)
-        entry["shape"] = _shape(value)
-        entry["summary"] = _dtype(value.dtype)
-    elif _is(value, "numpy", "ndarray"):
-        entry["type"] = "numpy." + _called(kind)
-        entry["shape"] = _shape(value)
-        entry["summary"] = _dtype(value.dtype)
-    elif _is(value, "numpy", "number") or _is(value, "numpy", "bool_"):
-        entry["type"] = "numpy." + _called(kind)
-        entry["summary"] = str(value.item())[:TEXT]
-    elif _is(value, "pandas", "Timestamp") or _is(value, "pandas", "Timedelta"):
-        entry["type"] = "pandas." + _called(kind)
-        entry["summary"] = str(value)[:TEXT]
+    known = next((k for k in (*_TABLES, *_ARRAYS, *_NUMBERS, *_TIMES) if _is(value, *k)), None)
+    if known is not None:
+        entry["type"] = f"{known[0]}.{_called(kind)}"
+        if known[0] == "duckdb":  # its shape would run the query
+            entry["summary"] = "a query, not run yet"
+        elif known in _TABLES or known in _ARRAYS:
+            entry["shape"] = tuple(int(size) for size in value.shape)
+        if known in _TABLES:
+            entry["columns"] = _columns(*_TABLES[known](value))
+        elif known in _ARRAYS:
+            entry["summary"] = _dtype(value.dtype)
+        else:
+            entry["summary"] = str(value.item() if known in _NUMBERS else value)[:TEXT]
     elif value is None or _one_of(kind, _SIMPLE) or _one_of(kind, _DATES):
         entry["summary"] = _short(value)
     elif _one_of(kind, _SIZED):

@@ -7,6 +7,7 @@ default that would make a notebook print something else in a plain kernel.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.metadata
@@ -27,23 +28,12 @@ CAPTURE = "_analyst_chart_capture"
 STREAMS = "_analyst_streams"
 INTERRUPT = "_analyst_interrupt"
 PACKAGED_CHARTS = "analyst_kernel.kernel.payload.charts"
-LIBRARIES = {
-    "pandas": "pandas",
-    "numpy": "numpy",
-    "duckdb": "duckdb",
-    "matplotlib": "matplotlib",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "seaborn": "seaborn",
-    "statsmodels": "statsmodels",
-    "plotly": "plotly",
-    "altair": "altair",
-    "polars": "polars",
-    "pyarrow": "pyarrow",
-    "openpyxl": "openpyxl",
-    "ipykernel": "ipykernel",
-    "IPython": "ipython",
-}
+LIBRARIES = (
+    "pandas", "numpy", "duckdb", "matplotlib", "scipy", "sklearn", "seaborn", "statsmodels",
+    "plotly", "altair", "polars", "pyarrow", "openpyxl", "ipykernel", "IPython",
+)  # fmt: skip
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipython"}
+"""Where a library is installed under a different name."""
 
 texts: dict[str, str] = {}
 """Module name to source, of everything that was sent; compiled when it is imported."""
@@ -63,12 +53,7 @@ class _Loader:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
 
-    def create_module(self, spec: Any) -> Any:
-        """Create the module as the real loader does."""
-        return self.loader.create_module(spec)
-
     def exec_module(self, module: Any) -> None:
-        """Execute the module, put the real loader back, then run the callbacks."""
         self.loader.exec_module(module)
         module.__loader__ = module.__spec__.loader = self.loader
         for callback in _waiting.pop(module.__name__, []):
@@ -82,7 +67,6 @@ class _Finder:
         self.busy = False
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find the module through the other finders and wrap its loader."""
         if self.busy or name not in _waiting:
             return None
         self.busy = True
@@ -100,17 +84,15 @@ class _Text:
     """Finds and loads the modules that were sent as text."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find a module that was sent."""
         if name not in texts:
             return None
         inside = any(other.startswith(f"{name}.") for other in texts)
         return importlib.machinery.ModuleSpec(name, self, is_package=inside)  # type: ignore[arg-type]  # has what a loader needs
 
     def create_module(self, _spec: Any) -> None:
-        """Leave the making of the module to Python."""
+        """Leave this to Python."""
 
     def exec_module(self, module: Any) -> None:
-        """Compile and run its text."""
         name = module.__name__
         text = texts[name].replace(PACKAGED_CHARTS, "_analyst_charts")
         exec(compile(text, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own source
@@ -191,11 +173,9 @@ def _pictures(shell: Any) -> Callable[[Any], None]:
 
 def _versions() -> dict[str, str]:
     versions = {}
-    for name, distribution in LIBRARIES.items():
-        try:
-            versions[name] = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(DISTRIBUTIONS.get(name, name))
     return versions
 
 

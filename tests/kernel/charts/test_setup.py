@@ -27,7 +27,7 @@ def with_capture(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     read = startup._source
 
     def replaced(name: str) -> str:
-        return source if name == startup.CHART_SOURCE else read(name)
+        return source if name == "chart_capture.py" else read(name)
 
     monkeypatch.setattr(startup, "_source", replaced)
 

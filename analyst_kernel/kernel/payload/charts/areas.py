@@ -9,7 +9,14 @@ import numpy as np
 
 from analyst_kernel.kernel.payload.charts.legends import own_name
 from analyst_kernel.kernel.payload.charts.sheet import Sheet
-from analyst_kernel.kernel.payload.charts.values import chosen, floats, listed, scalar, text_of
+from analyst_kernel.kernel.payload.charts.values import (
+    chosen,
+    floats,
+    listed,
+    scalar,
+    text_of,
+    xy_of,
+)
 
 Curve = tuple[Any, Any, Any, str]
 """Positions, the curve that was given first, the other one, and the direction it runs."""
@@ -36,16 +43,12 @@ def read_areas(sheet: Sheet) -> None:
         low, high = np.fmin(one, other), np.fmax(one, other)
         label = sheet.names.named(shape)
         base = _base(one, other)
-        if stacked:
-            label = label or _outline_name(sheet, along, high, way)
-            element = _area(sheet, label, along, _rounded(high - low), way)
-            _use_outlines(sheet, along, high, way)
-            over_base.append(element)
-            first.setdefault("area", shape)
-        elif base is not None:
-            value = one if base is other else other
-            label = label or _outline_name(sheet, along, value, way)
-            _use_outlines(sheet, along, value, way)
+        if stacked or base is not None:
+            edge = high if stacked else one if base is other else other
+            outlines = _outlines(sheet, along, edge, way)
+            sheet.use(*outlines)
+            label = label or next((name for name in map(own_name, outlines) if name), "")
+            value = _rounded(high - low) if stacked else edge
             over_base.append(_area(sheet, label, along, value, way))
             first.setdefault("area", shape)
         else:
@@ -138,21 +141,12 @@ def _outlines(sheet: Sheet, along: Any, edge: Any, way: str) -> list[Any]:
     """Return the lines that run exactly along the edge of an area."""
     found = []
     for line in sheet.axes.lines:
-        x, y = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
+        x, y = xy_of(line)
         across, up = (x, y) if way == "vertical" else (y, x)
         if len(across) == len(along) and np.array_equal(across, along, equal_nan=True):
             if np.allclose(up, edge, equal_nan=True):
                 found.append(line)
     return found
-
-
-def _outline_name(sheet: Sheet, along: Any, edge: Any, way: str) -> str:
-    names = [own_name(line) for line in _outlines(sheet, along, edge, way)]
-    return next((name for name in names if name), "")
-
-
-def _use_outlines(sheet: Sheet, along: Any, edge: Any, way: str) -> None:
-    sheet.use(*_outlines(sheet, along, edge, way))
 
 
 def read_wedges(sheet: Sheet) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from analyst_kernel.kernel.payload.charts.legends import own_name
-from analyst_kernel.kernel.payload.charts.lines import Interval, error_spans, span_of
+from analyst_kernel.kernel.payload.charts.lines import Interval, error_spans, parts_of, span_of
 from analyst_kernel.kernel.payload.charts.sheet import Sheet
-from analyst_kernel.kernel.payload.charts.values import floats, listed, scalar
+from analyst_kernel.kernel.payload.charts.values import floats, listed, scalar, short
 
 _COUNTED = ("count", "frequency", "density", "probability", "percent", "proportion", "freq")
 
@@ -24,7 +24,7 @@ def read_bars(sheet: Sheet) -> None:
         groups.setdefault((kind, along), []).append(container)
         sheet.use(*container.patches)
         if container.errorbar is not None:
-            sheet.use(*_parts(container.errorbar))
+            sheet.use(*parts_of(container.errorbar))
     for (kind, along), members in groups.items():
         names = _series_names(sheet, members)
         elements = []
@@ -57,7 +57,7 @@ def _box(patch: Any, along: str) -> tuple[float, float, float, float]:
 
 
 def _is_histogram(sheet: Sheet, container: Any, along: str) -> bool:
-    scale, counted = (sheet.x, sheet.y) if along == "vertical" else (sheet.y, sheet.x)
+    scale, counted = sheet.scales(along)
     if "edges" in sheet.records.get(container.patches[0], {}):
         return scale.kind != "category"
     if scale.is_text or len(container.patches) < 2:
@@ -66,8 +66,7 @@ def _is_histogram(sheet: Sheet, container: Any, along: str) -> bool:
     lows = np.array([box[0] for box in boxes], dtype=float)
     sizes = np.array([box[1] for box in boxes], dtype=float)
     span = float(lows[-1] + sizes[-1] - lows[0]) or 1.0
-    touching = bool((np.abs(lows[:-1] + sizes[:-1] - lows[1:]) < 1e-6 * span).all())
-    if not touching:
+    if not (np.abs(lows[:-1] + sizes[:-1] - lows[1:]) < 1e-6 * span).all():
         return False
     middles = lows + sizes / 2
     discrete = bool(np.allclose(sizes, 1.0) and np.allclose(middles, np.round(middles)))
@@ -86,11 +85,11 @@ def _series_names(sheet: Sheet, containers: list[Any]) -> list[str]:
 
 
 def _bars(sheet: Sheet, container: Any, group: str, along: str, kind: str) -> list[dict[str, Any]]:
-    scale, counted = (sheet.x, sheet.y) if along == "vertical" else (sheet.y, sheet.x)
+    scale, counted = sheet.scales(along)
     record = sheet.records.get(container.patches[0], {})
     given = getattr(container, "datavalues", None)
     boxes = [_box(patch, along) for patch in container.patches]
-    plain = given is not None and len(given) == len(boxes) and _is_number(given)
+    plain = given is not None and len(given) == len(boxes) and np.asarray(given).dtype.kind in "iuf"
     values = listed(np.asarray(given)) if plain else listed(floats([box[3] for box in boxes]))
     edges = listed(record["edges"]) if kind == "histogram" and "edges" in record else None
     if edges is not None and (len(edges) != len(boxes) + 1 or scale.kind != "number"):
@@ -106,29 +105,30 @@ def _bars(sheet: Sheet, container: Any, group: str, along: str, kind: str) -> li
     found = []
     counts_words = "edges" in record and scale.kind == "category"
     for index, patch in enumerate(container.patches):
-        if counts_words:
-            # Bins over categories: those with no category in them mean nothing.
-            words = scale.within(lows[index], sizes[index], last=index == len(boxes) - 1)
-            if words:
-                found.append({"label": words, "group": group, "value": values[index]})
-                found[-1].update({"_middle": float(middles[index]), "_size": float(sizes[index])})
-            continue
         element: dict[str, Any] = {"group": group, "value": values[index]}
         element["_middle"], element["_size"] = float(middles[index]), float(sizes[index])
+        if counts_words:
+            # Bins over categories: those with no category in them mean nothing.
+            last = index == len(boxes) - 1
+            if words := scale.within(lows[index], sizes[index], last=last):
+                found.append({**element, "label": words})
+            continue
         if kind == "histogram":
             element["bin"] = [starts[index], ends[index]]
-            element["label"] = f"{_short(starts[index])} to {_short(ends[index])}"
-        elif scale.is_text:
-            element["group"] = group or own_name(patch)
-            element["label"] = scale.label_at(float(middles[index]))
+            element["label"] = f"{short(starts[index])} to {short(ends[index])}"
         else:
             element["group"] = group or own_name(patch)
-            element["position"] = positions[index]
-            element["label"] = scale.named(positions[index])
+            if scale.is_text:
+                element["label"] = scale.label_at(float(middles[index]))
+            else:
+                element["position"] = positions[index]
+                element["label"] = scale.named(positions[index])
         if not on_log and boxes[index][2] and np.isfinite(boxes[index][2]):
             element["base"] = bases[index]
         found.append(element)
-    _add_spans(found, _container_spans(container, along))
+    if container.errorbar is not None:
+        spans = error_spans(container.errorbar)
+        _add_spans(found, spans["y" if along == "vertical" else "x"])
     return found
 
 
@@ -147,25 +147,6 @@ def _clean(middles: Any, sizes: Any) -> Any:
     rounded = np.round(middles, 9)
     is_noise = np.abs(rounded - middles) < 1e-6 * np.maximum(np.abs(sizes), 1e-9)
     return np.where(is_noise, rounded, middles)
-
-
-def _short(bound: Any) -> str:
-    return f"{bound:.6g}" if isinstance(bound, float) else str(bound)
-
-
-def _is_number(values: Any) -> bool:
-    return np.asarray(values).dtype.kind in "iuf"
-
-
-def _parts(errorbar: Any) -> list[Any]:
-    line, caps, bars = errorbar.lines
-    return [line, *caps, *bars]
-
-
-def _container_spans(container: Any, along: str) -> list[Interval]:
-    if container.errorbar is None:
-        return []
-    return error_spans(container.errorbar)["y" if along == "vertical" else "x"]
 
 
 def _add_drawn_intervals(sheet: Sheet, elements: list[dict[str, Any]], along: str) -> None:
@@ -228,12 +209,11 @@ def _read_outlines(sheet: Sheet) -> None:
             continue
         first = first or patch
         sheet.use(patch)
-        scale = sheet.x if along == "vertical" else sheet.y
         group = sheet.names.named(patch)
-        bounds = scale.values(edges)
+        bounds = sheet.scales(along)[0].values(edges)
         for index, value in enumerate(listed(floats(values))):
             pair = bounds[index : index + 2]
-            label = " to ".join(_short(bound) for bound in pair)
+            label = " to ".join(short(bound) for bound in pair)
             elements.append({"label": label, "group": group, "value": value, "bin": pair})
     if elements:
         sheet.add("histogram", elements, first, orientation=along, bins=_shared_edges(elements))

@@ -5,30 +5,45 @@ The numbers come from the call that drew them; lines are read only where no call
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from analyst_kernel.kernel.payload.charts.legends import own_name
 from analyst_kernel.kernel.payload.charts.sheet import Sheet
-from analyst_kernel.kernel.payload.charts.values import floats, is_close, listed, scalar
+from analyst_kernel.kernel.payload.charts.values import floats, is_close, listed, scalar, xy_of
+
+Found = tuple[Any, dict[str, Any], str]
+"""The artist that stands for a box or violin, its element, and its direction."""
 
 
 def read_boxes(sheet: Sheet) -> None:
     """Read the boxes of a panel."""
     lines = [line for line in sheet.axes.lines if sheet.is_open(line)]
-    found: list[tuple[Any, dict[str, Any], str]] = []
+    found: list[Found] = []
     for line in lines:
         record = sheet.records.get(line, {})
         if "box" in record:
             found.append((line, *_recorded(sheet, line, record)))
     if not found:
         found = _from_shapes(sheet, lines)
+    _add(sheet, "box_and_whisker", found)
+
+
+def _add(sheet: Sheet, kind: str, found: list[Found]) -> None:
+    """Add one layer per direction."""
     for along in ("vertical", "horizontal"):
-        members = [(line, element) for line, element, way in found if way == along]
+        members = [(artist, element) for artist, element, way in found if way == along]
         if members:
             elements = [element for _, element in members]
-            sheet.add("box_and_whisker", elements, members[0][0], orientation=along)
+            sheet.add(kind, elements, members[0][0], orientation=along)
+
+
+def _element(label: str, group: str, numbers: Iterable[Any], outliers: Any = ()) -> dict[str, Any]:
+    """Return a box or a violin with its five numbers, from the least to the greatest."""
+    names = ("min", "first_quartile", "median", "third_quartile", "max")
+    five = {name: scalar(number) for name, number in zip(names, numbers)}  # noqa: B905 - a kernel may be older
+    return {"label": label, "group": group, **five, "outliers": listed(floats(outliers))}
 
 
 def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -36,28 +51,19 @@ def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[s
     parts = [part for reference in record["parts"] if (part := reference()) is not None]
     sheet.use(*parts)
     along = record["orientation"]
-    scale = sheet.x if along == "vertical" else sheet.y
-    position = float(record["position"])
-    name = scale.label_at(position)
+    scale = sheet.scales(along)[0]
     fixed = scale.is_text or not stats.get("label")
+    label = scale.label_at(float(record["position"])) if fixed else str(stats["label"])
     box = next((part for part in parts if hasattr(part, "get_facecolor")), None)
-    group = ""
-    if box is not None:
-        group = own_name(box) or sheet.names.named(box)
-    return {
-        "label": name if fixed else str(stats["label"]),
-        "group": group,
-        "min": scalar(stats.get("whislo")),
-        "first_quartile": scalar(stats.get("q1")),
-        "median": scalar(stats.get("med")),
-        "third_quartile": scalar(stats.get("q3")),
-        "max": scalar(stats.get("whishi")),
-        **({"mean": scalar(stats["mean"])} if "mean" in stats else {}),
-        "outliers": listed(floats(stats["fliers"])),
-    }, along
+    group = sheet.names.named(box) if box is not None else ""
+    numbers = [stats.get(name) for name in ("whislo", "q1", "med", "q3", "whishi")]
+    element = _element(label, group, numbers, stats["fliers"])
+    if "mean" in stats:
+        element["mean"] = scalar(stats["mean"])
+    return element, along
 
 
-def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[tuple[Any, dict[str, Any], str]]:
+def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[Found]:
     """Find boxes among shapes: a closed rectangle with a line across it and lines at its ends."""
     boxes: list[tuple[Any, tuple[float, float, float, float]]] = []
     for shape in [*lines, *sheet.axes.patches]:
@@ -77,8 +83,7 @@ def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[tuple[Any, dict[str, An
 def _corners(shape: Any) -> tuple[float, float, float, float] | None:
     """Return low and high x, low and high y of a closed rectangle."""
     if hasattr(shape, "get_xdata"):
-        columns = shape.get_xdata(orig=False), shape.get_ydata(orig=False)
-        points = np.column_stack([floats(column) for column in columns])
+        points = np.column_stack(xy_of(shape))
     elif type(shape).__name__ == "PathPatch":
         points = floats(shape.get_path().vertices)
     else:
@@ -107,9 +112,7 @@ def _one_box(
     for line in lines:
         if line is shape or not sheet.is_open(line):
             continue
-        across, up = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
-        if along == "horizontal":
-            across, up = up, across
+        across, up = xy_of(line) if along == "vertical" else xy_of(line)[::-1]
         if not len(across) or not np.isfinite(across).all() or not np.isfinite(up).all():
             continue
         centred = all(is_close(position, middle, width) for position in across.tolist())
@@ -131,22 +134,15 @@ def _one_box(
     if median is None or len(ends) == 2:
         return None
     sheet.use(*used)
-    scale = sheet.x if along == "vertical" else sheet.y
-    return first, {
-        "label": scale.label_at(middle),
-        "group": sheet.names.named(shape) if hasattr(shape, "get_facecolor") else "",
-        "min": scalar(min(ends)),
-        "first_quartile": scalar(low),
-        "median": scalar(median),
-        "third_quartile": scalar(high),
-        "max": scalar(max(ends)),
-        "outliers": listed(floats(outliers)),
-    }
+    label = sheet.scales(along)[0].label_at(middle)
+    group = sheet.names.named(shape) if hasattr(shape, "get_facecolor") else ""
+    numbers = (min(ends), low, median, high, max(ends))
+    return first, _element(label, group, numbers, outliers)
 
 
 def read_violins(sheet: Sheet) -> None:
     """Read the violins of a panel: recorded ones, or those with a box drawn inside."""
-    found: list[tuple[Any, dict[str, Any], str]] = []
+    found: list[Found] = []
     for body in sheet.axes.collections:
         record = sheet.records.get(body, {})
         if "violin" not in record or not sheet.is_open(body):
@@ -154,23 +150,13 @@ def read_violins(sheet: Sheet) -> None:
         parts = [part for reference in record["parts"] if (part := reference()) is not None]
         sheet.use(body, *parts)
         along = record["orientation"]
-        scale = sheet.x if along == "vertical" else sheet.y
-        element = {
-            "label": scale.label_at(record["position"]),
-            "group": own_name(body) or sheet.names.named(body),
-            **{name: scalar(value) for name, value in record["violin"].items()},
-            "outliers": [],
-        }
+        label = sheet.scales(along)[0].label_at(record["position"])
+        element = _element(label, sheet.names.named(body), record["violin"].values())
         found.append((body, element, along))
-    found = found or _inner_boxes(sheet)
-    for along in ("vertical", "horizontal"):
-        members = [(body, element) for body, element, way in found if way == along]
-        if members:
-            elements = [element for _, element in members]
-            sheet.add("violin", elements, members[0][0], orientation=along)
+    _add(sheet, "violin", found or _inner_boxes(sheet))
 
 
-def _inner_boxes(sheet: Sheet) -> list[tuple[Any, dict[str, Any], str]]:
+def _inner_boxes(sheet: Sheet) -> list[Found]:
     """Find violins by a thin line (whiskers), a thick one (box) and a point (median) inside."""
     bodies = [
         body
@@ -183,8 +169,7 @@ def _inner_boxes(sheet: Sheet) -> list[tuple[Any, dict[str, Any], str]]:
         sizes = [len(line.get_xdata(orig=False)) for line in (first, second, dot)]
         if sizes != [2, 2, 1]:
             continue
-        xs = [floats(line.get_xdata(orig=False)) for line in (first, second, dot)]
-        ys = [floats(line.get_ydata(orig=False)) for line in (first, second, dot)]
+        xs, ys = zip(*(xy_of(line) for line in (first, second, dot)))  # noqa: B905 - a kernel may be older
         if all((x == xs[2][0]).all() for x in xs):
             along, position, ends = "vertical", float(xs[2][0]), ys
         elif all((y == ys[2][0]).all() for y in ys):
@@ -195,18 +180,10 @@ def _inner_boxes(sheet: Sheet) -> list[tuple[Any, dict[str, Any], str]]:
         if body is None:
             continue
         sheet.use(first, second, dot, body)
-        scale = sheet.x if along == "vertical" else sheet.y
-        element = {
-            "label": scale.label_at(position),
-            "group": own_name(body) or sheet.names.named(body),
-            "min": scalar(ends[0].min()),
-            "first_quartile": scalar(ends[1].min()),
-            "median": scalar(ends[2][0]),
-            "third_quartile": scalar(ends[1].max()),
-            "max": scalar(ends[0].max()),
-            "outliers": [],
-        }
-        found.append((body, element, along))
+        label = sheet.scales(along)[0].label_at(position)
+        whiskers, box, median = ends
+        numbers = (whiskers.min(), box.min(), median[0], box.max(), whiskers.max())
+        found.append((body, _element(label, sheet.names.named(body), numbers), along))
     if found:
         sheet.warnings.append("Least and greatest values of the violins are those of its whiskers.")
     return found

@@ -13,19 +13,14 @@ from analyst_kernel.kernel.payload.charts.values import MOST_POINTS, chosen, flo
 
 def read_grids(sheet: Sheet) -> None:
     """Read the images and meshes of a panel."""
+    readers = {"AxesImage": _image, "QuadMesh": _mesh, "PolyQuadMesh": _mesh}
+    readers["ContourSet"] = _contour
     for shape in [*sheet.axes.images, *sheet.axes.collections]:
-        kind = {cls.__name__ for cls in type(shape).__mro__}
-        if not sheet.is_open(shape):
-            continue
-        if "AxesImage" in kind:
+        kinds = (cls.__name__ for cls in type(shape).__mro__)
+        read = next((readers[kind] for kind in kinds if kind in readers), None)
+        if read is not None and sheet.is_open(shape):
             sheet.use(shape)
-            _image(sheet, shape)
-        elif kind & {"QuadMesh", "PolyQuadMesh"}:
-            sheet.use(shape)
-            _mesh(sheet, shape)
-        elif "ContourSet" in kind:
-            sheet.use(shape)
-            _contour(sheet, shape)
+            read(sheet, shape)
 
 
 def _image(sheet: Sheet, image: Any) -> None:
@@ -49,21 +44,17 @@ def _mesh(sheet: Sheet, mesh: Any) -> None:
     if values is None:
         sheet.warnings.append("A mesh without values is not listed.")
         return
-    rows, columns = corners.shape[0] - 1, corners.shape[1] - 1
-    if values.size == corners.shape[0] * corners.shape[1]:  # a value at each corner
-        rows, columns = corners.shape[:2]
-        across, up = corners[0, :, 0], corners[:, 0, 1]
+    across, up = corners[0, :, 0], corners[:, 0, 1]
+    rows, columns = len(up) - 1, len(across) - 1
+    if values.size == len(up) * len(across):  # a value at each corner
+        _add(sheet, mesh, values.reshape(len(up), len(across)), (up, across), (1.0, 1.0))
     elif values.size == rows * columns:
-        across = (corners[0, :-1, 0] + corners[0, 1:, 0]) / 2
-        up = (corners[:-1, 0, 1] + corners[1:, 0, 1]) / 2
-        edges = (listed(corners[:, 0, 1]), listed(corners[0, :, 0]))
-        steps = np.abs(np.diff(corners[:, 0, 1])).min(), np.abs(np.diff(corners[0, :, 0])).min()
-        _add(sheet, mesh, values.reshape(rows, columns), (up, across), steps, edges)
-        return
+        middles = (up[:-1] + up[1:]) / 2, (across[:-1] + across[1:]) / 2
+        steps = np.abs(np.diff(up)).min(), np.abs(np.diff(across)).min()
+        edges = listed(up), listed(across)
+        _add(sheet, mesh, values.reshape(rows, columns), middles, steps, edges)
     else:
         sheet.warnings.append("A mesh in colours has no values to list.")
-        return
-    _add(sheet, mesh, values.reshape(rows, columns), (up, across), (1.0, 1.0))
 
 
 def _names(scale: Scale, middles: Any, step: float) -> list[Any]:
@@ -72,15 +63,11 @@ def _names(scale: Scale, middles: Any, step: float) -> list[Any]:
         return scale.values(np.round(middles, 12))
     if scale.kind == "category":
         return [scale.label_at(float(middle)) for middle in middles]
-    named: list[Any] = []
-    for middle in middles.tolist():
-        inside = [
-            word
-            for position, word in zip(scale.ticks, scale.labels)  # noqa: B905 - a kernel may be older
-            if abs(position - middle) < step / 2 and word
-        ]
-        named.append(inside[0] if inside else None)
-    return named
+    ticks = [tick for tick in zip(scale.ticks, scale.labels) if tick[1]]  # noqa: B905 - a kernel may be older
+    return [
+        next((word for position, word in ticks if abs(position - middle) < step / 2), None)
+        for middle in middles.tolist()
+    ]
 
 
 def _add(
@@ -127,8 +114,7 @@ def _add(
         }
         for name, row in zip(names[0], kept)  # noqa: B905 - a kernel may be older
     ]
-    span = listed([finite.min(), finite.max()]) if finite.size else None
-    elements[0]["_values"] = span
+    elements[0]["_values"] = listed([finite.min(), finite.max()]) if finite.size else None
     sheet.add("heatmap", elements, shape, matrix=matrix)
 
 

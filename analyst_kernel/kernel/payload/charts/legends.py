@@ -58,10 +58,6 @@ class Names:
             seen: name for name, seen in self.entries if seen is not None and looks.count(seen) == 1
         }
 
-    def named(self, artist: Any, color: tuple[float, ...] | None = None) -> str:
+    def named(self, artist: Any) -> str:
         """Return the name of a series, empty if it has none."""
-        own = own_name(artist)
-        if own:
-            return own
-        seen = color if color is not None else look(artist)
-        return self.by_look.get(seen, "") if seen is not None else ""
+        return own_name(artist) or self.by_look.get(look(artist) or (), "")

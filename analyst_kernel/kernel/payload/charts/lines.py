@@ -8,7 +8,7 @@ import numpy as np
 
 from analyst_kernel.kernel.payload.charts.legends import look, own_name
 from analyst_kernel.kernel.payload.charts.sheet import Sheet
-from analyst_kernel.kernel.payload.charts.values import floats, is_close
+from analyst_kernel.kernel.payload.charts.values import floats, is_close, xy_of
 
 _MOST_SERIES = 300
 
@@ -17,7 +17,7 @@ def read_containers(sheet: Sheet) -> None:
     """Read error bars (of points) and stems."""
     for container in sheet.axes.containers:
         if type(container).__name__ == "ErrorbarContainer":
-            parts = [part for part in _flat(container.lines) if id(part) not in sheet.used]
+            parts = [part for part in parts_of(container) if id(part) not in sheet.used]
             if parts and (element := _error_series(sheet, container)):
                 sheet.add("errorbar", [element], parts[0])
             sheet.use(*parts)
@@ -26,8 +26,6 @@ def read_containers(sheet: Sheet) -> None:
             label = own_name(container) or sheet.names.named(marks)
             sheet.add("stem", [_series(sheet, marks, label)], marks)
             sheet.use(marks, base, *(stems if isinstance(stems, (list, tuple)) else [stems]))
-    _merge(sheet, "errorbar")
-    _merge(sheet, "stem")
 
 
 def read_lines(sheet: Sheet) -> None:
@@ -63,7 +61,11 @@ def read_lines(sheet: Sheet) -> None:
             if style.startswith("steps"):
                 element["step"] = style.partition("-")[2] or "pre"
             if id(line) in taken:
-                _add_spans(element, line, taken[id(line)])
+                axis = taken[id(line)][0][1]
+                across = xy_of(line)[0 if axis == "y" else 1]
+                if len(across) == len(element["points"]):
+                    spans_of_points = [found for _, _, found in taken[id(line)]]
+                    _bounds(element, axis, across.tolist(), spans_of_points)
             elements.append(element)
         if lines:
             sheet.add(kind, elements, lines[0])
@@ -78,7 +80,7 @@ def span_of(line: Any, axis: str) -> Interval | None:
 
     Caps at its ends, separated by gaps, are allowed.
     """
-    x, y = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
+    x, y = xy_of(line)
     if own_name(line) or len(x) != len(y) or len(x) not in (2, 8):
         return None
     across, along = (x, y) if axis == "y" else (y, x)
@@ -113,25 +115,13 @@ def error_spans(container: Any) -> dict[str, list[Interval]]:
 
 def _series(sheet: Sheet, line: Any, label: str) -> dict[str, Any]:
     originals = (line.get_xdata(orig=True), line.get_ydata(orig=True))
-    return sheet.points(
-        label, line.get_xdata(orig=False), line.get_ydata(orig=False), _sized(originals)
-    )
-
-
-def _sized(originals: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Keep what has a length; a scalar was broadcast."""
-    return (
-        originals[0] if hasattr(originals[0], "__len__") else None,
-        originals[1] if hasattr(originals[1], "__len__") else None,
-    )
+    return sheet.points(label, *xy_of(line), originals)
 
 
 def _reference(sheet: Sheet, line: Any, axis: str) -> None:
-    positions = line.get_xdata(orig=False) if axis == "x" else line.get_ydata(orig=False)
-    positions = floats(positions)
+    positions = xy_of(line)[0 if axis == "x" else 1]
     if len(positions) and np.isfinite(positions[0]) and bool((positions == positions[0]).all()):
-        scale = sheet.x if axis == "x" else sheet.y
-        value = scale.value(float(positions[0]))
+        value = (sheet.x if axis == "x" else sheet.y).value(float(positions[0]))
         sheet.references.append({"axis": axis, "value": value, "label": own_name(line)})
 
 
@@ -149,7 +139,7 @@ def _taken_spans(lines: list[Any]) -> dict[int, list[tuple[Any, str, Interval]]]
     ]
     upright = {id(line) for line, _, _, _ in spans}
     for owner in [line for line in lines if id(line) not in upright] if spans else []:
-        x, y = floats(owner.get_xdata(orig=False)), floats(owner.get_ydata(orig=False))
+        x, y = xy_of(owner)
         color = look(owner)
         for axis in ("y", "x"):
             mine = [
@@ -174,19 +164,8 @@ def _crosses(axis: str, found: Interval, x: Any, y: Any) -> bool:
     return bool((at_position & (along >= low) & (along <= high)).any())
 
 
-def _add_spans(element: dict[str, Any], line: Any, mine: list[tuple[Any, str, Interval]]) -> None:
-    x, y = floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
-    axis = mine[0][1]
-    across = x if axis == "y" else y
-    if len(across) == len(element["points"]):
-        _bounds(element, axis, across.tolist(), [found for _, _, found in mine])
-
-
 def _bounds(
-    element: dict[str, Any],
-    axis: str,
-    positions: list[float],
-    spans: list[Interval],
+    element: dict[str, Any], axis: str, positions: list[float], spans: list[Interval]
 ) -> None:
     """Add ``x_low``/``x_high`` or ``y_low``/``y_high``: one per point, null without an interval."""
     scale = max((abs(position) for position in positions if np.isfinite(position)), default=1.0)
@@ -217,30 +196,15 @@ def _error_series(sheet: Sheet, container: Any) -> dict[str, Any] | None:
     else:
         element = _series(sheet, line, label or sheet.names.named(line))
     if len(element["points"]) == element["_count"]:
-        given = element["points"]
-        x = floats(line.get_xdata(orig=False)) if line is not None else None
-        y = floats(line.get_ydata(orig=False)) if line is not None else None
+        x, y = xy_of(line) if line is not None else (None, None)
         for axis, across in (("y", x), ("x", y)):
             if spans[axis]:
                 positions = across.tolist() if across is not None else [s[0] for s in spans[axis]]
-                _bounds(element, axis, positions[: len(given)], spans[axis])
+                _bounds(element, axis, positions[: element["_count"]], spans[axis])
     return element
 
 
-def _merge(sheet: Sheet, kind: str) -> None:
-    """Make one layer of several of a type."""
-    same = [pair for pair in sheet.layers if pair[1]["type"] == kind]
-    for pair in same[1:]:
-        same[0][1]["elements"].extend(pair[1]["elements"])
-        same[0][1]["series"].extend(n for n in pair[1]["series"] if n not in same[0][1]["series"])
-        sheet.layers.remove(pair)
-
-
-def _flat(parts: Any) -> list[Any]:
-    found: list[Any] = []
-    for part in parts:
-        if isinstance(part, (list, tuple)):
-            found.extend(_flat(part))
-        elif part is not None:
-            found.append(part)
-    return found
+def parts_of(errorbar: Any) -> list[Any]:
+    """Return the artists of an error bar container: its line if it has one, caps and bars."""
+    line, caps, bars = errorbar.lines
+    return [part for part in (line, *caps, *bars) if part is not None]

@@ -9,6 +9,7 @@ from analyst_kernel.kernel.payload.charts.areas import read_areas, read_wedges
 from analyst_kernel.kernel.payload.charts.bars import read_bars
 from analyst_kernel.kernel.payload.charts.boxes import read_boxes, read_violins
 from analyst_kernel.kernel.payload.charts.grids import read_grids
+from analyst_kernel.kernel.payload.charts.legends import own_name
 from analyst_kernel.kernel.payload.charts.lines import read_containers, read_lines
 from analyst_kernel.kernel.payload.charts.points import read_hexagons, read_points
 from analyst_kernel.kernel.payload.charts.sheet import Layer, Sheet
@@ -72,7 +73,8 @@ def read_panel(axes: Any, records: Any) -> dict[str, Any]:
         read(sheet)
     rest = _note_rest(sheet)
     layers = [layer for _, layer in sorted(sheet.layers, key=lambda pair: pair[0])]
-    layers = _leading_first(_united(layers))
+    # The first layer that names the chart leads.
+    layers = sorted(_united(layers), key=lambda layer: layer["type"] in BESIDE)
     head: Layer = layers[0] if layers else {"type": "unknown", "elements": [], "series": []}
     if layers and "PatchCollection" in rest:
         # What the panel is about was not read (a map, say); the rest only goes along with it.
@@ -119,13 +121,6 @@ def _united(layers: list[Layer]) -> list[Layer]:
     return found
 
 
-def _leading_first(layers: list[Layer]) -> list[Layer]:
-    """Begin with the first layer that names the chart."""
-    main = [layer for layer in layers if layer["type"] not in BESIDE]
-    rest = [layer for layer in layers if layer["type"] in BESIDE]
-    return [*main, *rest]
-
-
 def _note_rest(sheet: Sheet) -> list[str]:
     """Report which shapes were not read, and return their kinds; spans are references."""
     left: list[str] = []
@@ -133,10 +128,7 @@ def _note_rest(sheet: Sheet) -> list[str]:
         if not sheet.is_open(shape) or _is_legend_only(shape):
             continue
         inside = sheet.in_data(shape.get_transform())
-        if type(shape).__name__ in ("Rectangle", "Polygon") and inside in (
-            (True, False),
-            (False, True),
-        ):
+        if type(shape).__name__ in ("Rectangle", "Polygon") and inside[0] != inside[1]:
             _span(sheet, shape, "x" if inside[0] else "y")
         elif all(inside) or hasattr(shape, "get_offsets"):
             left.append(type(shape).__name__)
@@ -156,6 +148,5 @@ def _span(sheet: Sheet, shape: Any, axis: str) -> None:
     box = shape.get_path().get_extents(shape.get_patch_transform())
     ends = [box.x0, box.x1] if axis == "x" else [box.y0, box.y1]
     scale = sheet.x if axis == "x" else sheet.y
-    label = shape.get_label()
-    name = "" if str(label).startswith("_") else text_of(label)
-    sheet.references.append({"axis": axis, "span": scale.values(ends), "label": name})
+    span = {"axis": axis, "span": scale.values(ends), "label": own_name(shape)}
+    sheet.references.append(span)

@@ -23,8 +23,7 @@ def read_points(sheet: Sheet) -> None:
         kind = {cls.__name__ for cls in type(shape).__mro__}
         if "PathCollection" in kind and all(sheet.in_data(shape.get_offset_transform())):
             sheet.use(shape)
-            elements = _clouds(sheet, shape)
-            if elements:
+            if elements := _clouds(sheet, shape):
                 first_scatter = first_scatter or shape
                 scattered.extend(elements)
         elif "LineCollection" in kind:
@@ -66,10 +65,10 @@ def _joined(elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     rest: list[dict[str, Any]] = []
     for element in elements:
-        known = None
+        known = element
         if element["label"] and not {"values", "sizes"} & element.keys():
             known = found.setdefault(element["label"], element)
-        if known is None or known is element:
+        if known is element:
             rest.append(element)
             continue
         known["points"] = [*known["points"], *element["points"]]
@@ -106,11 +105,10 @@ def _segments(sheet: Sheet, shape: Any) -> None:
         return
     pieces = [floats(piece) for piece in shape.get_segments()]
     straight = np.array([piece for piece in pieces if piece.shape == (2, 2)])
-    if not len(straight) or len(straight) < len(pieces):
-        if pieces and not len(straight):
+    if not len(straight):
+        if pieces:
             sheet.warnings.append(f"{len(pieces)} curves of a line collection are not listed.")
-        if not len(straight):
-            return
+        return
     element = sheet.points(sheet.names.named(shape), straight[:, 0, 0], straight[:, 0, 1])
     if len(element["points"]) == len(straight):
         ends_x = sheet.x.values(straight[:, 1, 0])

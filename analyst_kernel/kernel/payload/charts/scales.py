@@ -54,9 +54,8 @@ class Scale:
         if "StrCategoryConverter" in families:
             mapping = getattr(self.axis.units, "_mapping", None) or {}
             return "category", {int(spot): text_of(word) for word, spot in mapping.items()}
-        if "PeriodConverter" in families or getattr(self.axes, "freq", None) is not None:
-            if self.name == "x" and getattr(self.axes, "freq", None) is not None:
-                return "period", {}
+        if self.name == "x" and getattr(self.axes, "freq", None) is not None:
+            return "period", {}
         if families & {"DateConverter", "_SwitchableDateConverter", "ConciseDateConverter"}:
             return "datetime", {}
         return "number", {}
@@ -78,12 +77,10 @@ class Scale:
 
     def _labelled_by_text(self) -> bool:
         """Return whether fixed labels name the positions, other than by their own number."""
-        if type(self.axis.get_major_locator()).__name__ != "FixedLocator":
+        locator, formatter = self.axis.get_major_locator(), self.axis.get_major_formatter()
+        if type(locator).__name__ != "FixedLocator":
             return False
-        if type(self.axis.get_major_formatter()).__name__ not in (
-            "FixedFormatter",
-            "FuncFormatter",
-        ):
+        if type(formatter).__name__ not in ("FixedFormatter", "FuncFormatter"):
             return False
         for spot, word in zip(self.ticks, self.labels):  # noqa: B905 - a kernel may be older
             try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from analyst_kernel.kernel.payload.charts.legends import Names
 from analyst_kernel.kernel.payload.charts.scales import Scale
-from analyst_kernel.kernel.payload.charts.values import MOST_POINTS, chosen, floats, span
+from analyst_kernel.kernel.payload.charts.values import MOST_POINTS, chosen, floats, listed, span
 
 Layer = dict[str, Any]
 
@@ -41,13 +41,11 @@ class Sheet:
         self.layers: list[tuple[int, Layer]] = []
         self.references: list[dict[str, Any]] = []
         self.warnings: list[str] = []
-        self._positions = {
-            id(child): position for position, child in enumerate(axes.get_children())
-        }
+        self._positions = {id(child): place for place, child in enumerate(axes.get_children())}
 
-    def position(self, artist: Any) -> int:
-        """Return where an artist stands in the order of drawing."""
-        return self._positions.get(id(artist), len(self._positions))
+    def scales(self, along: str) -> tuple[Scale, Scale]:
+        """Return the scale of the positions, and that of the values, of marks in a direction."""
+        return (self.x, self.y) if along == "vertical" else (self.y, self.x)
 
     def use(self, *artists: Any) -> None:
         """Mark artists as read."""
@@ -70,7 +68,9 @@ class Sheet:
             series = list(dict.fromkeys(name for name in names if name))
             kept = {name: value for name, value in fields.items() if value is not None}
             layer = {"type": kind, "elements": elements, "series": series, **kept}
-            self.layers.append((self.position(first), layer))
+            # In the order of drawing.
+            place = self._positions.get(id(first), len(self._positions))
+            self.layers.append((place, layer))
 
     def points(
         self,
@@ -87,15 +87,16 @@ class Sheet:
             x: Positions, n.
             y: Positions, n.
             originals: What the caller gave for each.
-            beside: More columns of n values, by name.
+            beside: More arrays of n values, by name.
         """
         x, y = floats(x), floats(y)
         count = min(len(x), len(y))
         position = chosen(count, MOST_POINTS)
         given = []
         for original in originals:
-            kept = original if original is not None and len(original) == count else None
-            given.append(None if kept is None else _at(kept, position))
+            # A scalar was broadcast and has no length.
+            whole = hasattr(original, "__len__") and len(original) == count
+            given.append(_array(original)[position] if whole else None)
         xs = self.x.values(x[position], given[0])
         ys = self.y.values(y[position], given[1])
         element: dict[str, Any] = {
@@ -106,8 +107,7 @@ class Sheet:
             "_y": self._span(self.y, y, ys),
         }
         for name, column in (beside or {}).items():
-            if column is not None:
-                element[name] = _listed_at(column, position)
+            element[name] = listed(column[position])
         return element
 
     @staticmethod
@@ -120,14 +120,5 @@ class Sheet:
         return span(scale.values([float(finite.min()), float(finite.max())]))
 
 
-def _at(values: Any, position: Any) -> Any:
-    array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
-    return array[position]
-
-
-def _listed_at(column: Any, position: Any) -> list[Any]:
-    from analyst_kernel.kernel.payload.charts.values import listed
-
-    if isinstance(column, list):
-        return [column[index] for index in position.tolist()]
-    return listed(_at(column, position))
+def _array(values: Any) -> Any:
+    return values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)

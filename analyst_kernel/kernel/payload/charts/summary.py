@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from analyst_kernel.kernel.payload.charts.values import is_number, short, span
+
 _KINDS = {
     "line": "Line chart",
     "scatter": "Scatter plot",
@@ -25,18 +27,13 @@ _KINDS = {
 _MOST = 700
 
 
-def kind_name(kind: str) -> str:
-    """Return a type's name in plain words."""
-    return _KINDS.get(kind, "Chart")
-
-
 def sentence(chart: dict[str, Any]) -> str:
     """Return type, title, axes and main facts of one panel, as one sentence."""
     layers = chart.get("layers") or [chart]
-    kind = kind_name(chart["type"])
+    kind = _KINDS.get(chart["type"], "Chart")
     if chart.get("projection") == "polar":
         kind = f"{kind} in polar coordinates"
-    others = [kind_name(layer["type"]).lower() for layer in layers[1:]]
+    others = [_KINDS.get(layer["type"], "Chart").lower() for layer in layers[1:]]
     if others:
         kind += f" with {' and '.join(dict.fromkeys(others))}"
     text = kind + (f" '{chart['title']}'" if chart.get("title") else "")
@@ -55,7 +52,7 @@ def _facts(chart: dict[str, Any]) -> str:
     if kind == "pie":
         return _pie(elements)
     if kind in ("box_and_whisker", "violin"):
-        medians = _listing([f"{_name(e)} {_short(e.get('median'))}" for e in elements], 8)
+        medians = _listing([f"{_name(e)} {short(e.get('median'))}" for e in elements], 8)
         return f"{_count(len(elements), 'group')}, medians {medians}"
     if kind == "histogram":
         return _histogram(chart)
@@ -91,14 +88,14 @@ def _bars(chart: dict[str, Any]) -> str:
     text = _count(len(elements), "bar")
     if len(groups) > 1:
         text += f" in {len(groups)} series ({_listing(groups, 6)})"
-    known = [e for e in elements if _is_number(e["value"])]
+    known = [e for e in elements if is_number(e["value"])]
     if len(elements) <= 4:
-        return f"{text}: " + _listing([f"{_name(e)} {_short(e['value'])}" for e in elements], 4)
+        return f"{text}: " + _listing([f"{_name(e)} {short(e['value'])}" for e in elements], 4)
     if known:
         high = max(known, key=lambda element: element["value"])
         low = min(known, key=lambda element: element["value"])
-        text += f", highest {_name(high)} {_short(high['value'])}"
-        text += f", lowest {_name(low)} {_short(low['value'])}"
+        text += f", highest {_name(high)} {short(high['value'])}"
+        text += f", lowest {_name(low)} {short(low['value'])}"
     return text
 
 
@@ -111,11 +108,11 @@ def _histogram(chart: dict[str, Any]) -> str:
     if len(chart["series"]) > 1:
         text += f" for {len(chart['series'])} series ({_listing(chart['series'], 6)})"
     if ends:
-        text += f" from {_short(ends[0])} to {_short(ends[1])}"
-    known = [e for e in elements if _is_number(e["value"])]
+        text += f" from {short(ends[0])} to {short(ends[1])}"
+    known = [e for e in elements if is_number(e["value"])]
     if known:
         high = max(known, key=lambda element: element["value"])
-        text += f", highest in {_name(high)} with {_short(high['value'])}"
+        text += f", highest in {_name(high)} with {short(high['value'])}"
     return text
 
 
@@ -140,23 +137,9 @@ def _count(count: int, word: str) -> str:
 
 
 def _range(name: str, ends: list[Any] | None) -> str:
-    return f", {name} from {_short(ends[0])} to {_short(ends[-1])}" if ends else ""
+    return f", {name} from {short(ends[0])} to {short(ends[-1])}" if ends else ""
 
 
 def _joined(spans: list[list[Any] | None]) -> list[Any] | None:
     known = [end for ends in spans if ends for end in ends if end is not None]
-    if not known:
-        return None
-    if all(_is_number(end) for end in known) or all(
-        isinstance(end, str) and end[:4].isdigit() and end[4:5] == "-" for end in known
-    ):
-        return [min(known), max(known)]
-    return [str(known[0]), str(known[-1])]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return (span(known) or [str(known[0]), str(known[-1])]) if known else None

@@ -39,11 +39,9 @@ def scalar(value: Any) -> Any:
         return number if math.isfinite(number) else None
     if isinstance(value, str):
         return text_of(value)
-    if isinstance(value, (np.datetime64, dt.date)):
-        return listed([value])[0]
-    start = getattr(value, "start_time", None)
-    if isinstance(start, dt.date):  # a period
-        return listed([start])[0]
+    moment = getattr(value, "start_time", value)  # of a period
+    if isinstance(moment, (np.datetime64, dt.date)):
+        return listed([moment])[0]
     if type(value).__name__ in ("NaTType", "NAType"):
         return None
     return text_of(value)
@@ -60,8 +58,7 @@ def listed(values: Any) -> list[Any]:
     if kind == "f":
         return _numbers(array.astype(float))
     if kind in "iub":
-        found: list[Any] = array.tolist()
-        return found
+        return list(array.tolist())
     if kind == "M":
         return _dates(array)
     if kind == "O":
@@ -85,10 +82,8 @@ def _numbers(array: Any) -> list[Any]:
     finite = np.isfinite(array)
     if bool(finite.all()):
         if array.size and bool((np.abs(array) < _EXACT).all()) and bool((array % 1 == 0).all()):
-            whole: list[Any] = array.astype(np.int64).tolist()
-            return whole
-        plain: list[Any] = array.tolist()
-        return plain
+            return list(array.astype(np.int64).tolist())
+        return list(array.tolist())
     kept = iter(_numbers(array[finite]))
     return [next(kept) if real else None for real in finite.tolist()]
 
@@ -148,16 +143,31 @@ def floats(values: Any) -> Any:
     return np.asarray(values, dtype=float)
 
 
+def xy_of(line: Any) -> tuple[Any, Any]:
+    """Return the x and y of a line as it is drawn."""
+    return floats(line.get_xdata(orig=False)), floats(line.get_ydata(orig=False))
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a JSON value is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def short(value: Any) -> str:
+    """Return a JSON value as text for a sentence."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def span(values: list[Any]) -> list[Any] | None:
     """Return the least and greatest of JSON values of one kind, or None."""
     known = [value for value in values if value is not None and not isinstance(value, bool)]
-    if not known:
-        return None
-    if all(isinstance(value, (int, float)) for value in known):
-        return [min(known), max(known)]
-    if all(isinstance(value, str) and value[:4].isdigit() and "-" in value for value in known):
+    if known and (all(is_number(value) for value in known) or all(map(_is_date, known))):
         return [min(known), max(known)]
     return None
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and value[:4].isdigit() and value[4:5] == "-"
 
 
 def is_close(first: float, second: float, scale: float) -> bool:
