@@ -90,17 +90,9 @@ class ExecBackend:
         self, launch: Launch, policy_fd: int, channel_fd: int, filter_fd: int | None = None
     ) -> list[str]:
         """Return the whole command line of one kernel."""
-        folder = paths.own_folder()
-        python = launch.python
-        command = [
-            python,
-            "-S",
-            "-I",
-            os.path.join(folder, "inside", "launcher.py"),
-            str(policy_fd),
-            "--",
-        ]
-        command += [python, "-P", os.path.join(folder, "inside", "entry.py"), str(channel_fd)]
+        script = os.path.join(paths.own_folder(), "script.py")
+        command = [launch.python, "-S", "-I", script, "inside.launcher", str(policy_fd), "--"]
+        command += [launch.python, "-P", script, "inside.entry", str(channel_fd)]
         if self._name != "bubblewrap":
             return command
         program = shutil.which(self._bwrap) or self._bwrap
