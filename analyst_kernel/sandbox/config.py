@@ -40,23 +40,20 @@ class SettingsProvisioner(LocalProvisioner):
     start_timeout = Float(config=True, help="Seconds until a starting kernel must answer.")
 
     # The environment is read when a provisioner is made, not when this module is imported.
-    _require = default("require")(lambda _: variable("require") or "restricted")
-    _form = default("form")(lambda _: variable("form") or "")
-    _memory = default("memory")(lambda _: variable("memory_bytes") or ResourceLimits.memory_bytes)
-    _processes = default("processes")(lambda _: _whole("processes"))
-    _tmp = default("tmp")(lambda _: variable("tmp_bytes") or ResourceLimits.tmp_bytes)
-    _file = default("file_size")(lambda _: variable("file_bytes") or ResourceLimits.file_bytes)
-    _open_files = default("open_files")(lambda _: _whole("open_files"))
-    _output = default("output_size")(
-        lambda _: variable("output_bytes") or ResourceLimits.output_bytes
-    )
-    _cpus = default("cpus")(lambda _: _whole("cpus"))
-    _landlock = default("landlock")(lambda _: switch(variable("landlock") or "on"))
-    _cgroup = default("cgroup")(lambda _: switch(variable("cgroup") or "on"))
-    _bubblewrap = default("bubblewrap")(
-        lambda _: "bwrap" if (found := variable("bubblewrap")) is None else found
-    )
-    _start_timeout = default("start_timeout")(lambda _: float(variable("start_timeout") or 60.0))
+    _require = default("require")(lambda _: _set("SANDBOX", "restricted"))
+    _form = default("form")(lambda _: _set("SANDBOX_FORM", ""))
+    _memory = default("memory")(lambda _: _set("MEMORY", ResourceLimits.memory_bytes))
+    _processes = default("processes")(lambda _: int(_set("PROCESSES", ResourceLimits.processes)))
+    _tmp = default("tmp")(lambda _: _set("TMP", ResourceLimits.tmp_bytes))
+    _file = default("file_size")(lambda _: _set("FILE_SIZE", ResourceLimits.file_bytes))
+    _open = default("open_files")(lambda _: int(_set("OPEN_FILES", ResourceLimits.open_files)))
+    _output = default("output_size")(lambda _: _set("OUTPUT_SIZE", ResourceLimits.output_bytes))
+    _cpus = default("cpus")(lambda _: int(_set("CPUS", ResourceLimits.cpus)))
+    _landlock = default("landlock")(lambda _: switch(_set("LANDLOCK", "on")))
+    _cgroup = default("cgroup")(lambda _: switch(_set("CGROUP", "on")))
+    # Set but empty means: use none.
+    _bubblewrap = default("bubblewrap")(lambda _: os.environ.get("ANALYST_BUBBLEWRAP", "bwrap"))
+    _start_timeout = default("start_timeout")(lambda _: float(_set("START_TIMEOUT", 60.0)))
 
     def configured_limits(self) -> dict[str, int | str]:
         """Return what configuration and environment say, by the names of ``ResourceLimits``."""
@@ -72,23 +69,6 @@ class SettingsProvisioner(LocalProvisioner):
 
 
 LEVELS: tuple[SandboxLevel, ...] = get_args(SandboxLevel)
-
-VARIABLES = {
-    "require": "ANALYST_SANDBOX",
-    "form": "ANALYST_SANDBOX_FORM",
-    "memory_bytes": "ANALYST_MEMORY",
-    "processes": "ANALYST_PROCESSES",
-    "tmp_bytes": "ANALYST_TMP",
-    "file_bytes": "ANALYST_FILE_SIZE",
-    "open_files": "ANALYST_OPEN_FILES",
-    "output_bytes": "ANALYST_OUTPUT_SIZE",
-    "cpus": "ANALYST_CPUS",
-    "landlock": "ANALYST_LANDLOCK",
-    "cgroup": "ANALYST_CGROUP",
-    "bubblewrap": "ANALYST_BUBBLEWRAP",
-    "start_timeout": "ANALYST_START_TIMEOUT",
-}
-"""Setting to environment variable; see :class:`~.provisioner.AnalystProvisioner` for meanings."""
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -148,10 +128,6 @@ def limits(*sources: Mapping[str, Any] | None) -> ResourceLimits:
     return ResourceLimits(**merged)
 
 
-def variable(setting: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """Return the environment variable of a setting, or None if it is not set."""
-    return (os.environ if environment is None else environment).get(VARIABLES[setting])
-
-
-def _whole(limit: str) -> int:
-    return int(variable(limit) or getattr(ResourceLimits, limit))
+def _set(name: str, otherwise: Any) -> Any:
+    """Return the environment variable ``ANALYST_<name>``, or ``otherwise`` if it holds nothing."""
+    return os.environ.get(f"ANALYST_{name}") or otherwise

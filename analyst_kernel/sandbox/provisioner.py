@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -62,7 +63,8 @@ class AnalystProvisioner(SettingsProvisioner):
     _made_output = False
     _ending = False
     _policy: SandboxPolicy | None = None
-    _python = sys.executable
+    _policy_for: functools.partial[SandboxPolicy]
+    _seen: dict[str, tuple[int, int] | None]
     _asked: dict[str, Any]
 
     @classmethod
@@ -118,19 +120,21 @@ class AnalystProvisioner(SettingsProvisioner):
         notes = [f"{path} was granted but is gone." for path in grants if not os.path.exists(path)]
         notes += self._make_output(paths.output_folder(workdir, notebook))
         python = cmd[0] if cmd and os.path.isabs(cmd[0]) else sys.executable
-        self._empty_scratch()
+        runtime_dir = os.path.join(self._folder, "s")
+        # The temporary files of the kernel before this one.
+        shutil.rmtree(os.path.join(runtime_dir, "tmp"), ignore_errors=True)
+        policy_for = functools.partial(
+            paths.policy_for,
+            workdir=workdir,
+            output_dir=self.output_dir,
+            runtime_dir=runtime_dir,
+            limits=quota,
+            landlock=self.landlock,
+            python=python,
+        )
 
         def prepare(backend: BackendName) -> Launch:
-            policy = paths.policy_for(
-                workdir=workdir,
-                output_dir=self.output_dir,
-                runtime_dir=os.path.join(self._folder or "", "s"),
-                grants=grants,
-                limits=quota,
-                backend=backend,
-                landlock=self.landlock,
-                python=python,
-            )
+            policy = policy_for(backend=backend, grants=grants)
             scrubbed_environment = scrubbed(environment, policy, python)
             return Launch(
                 policy=policy,
@@ -147,7 +151,7 @@ class AnalystProvisioner(SettingsProvisioner):
         try:
             started, launch = await selector.launch(prepare, required)
             self._started = started
-            self._policy, self._python = launch.policy, launch.python
+            self._policy, self._policy_for = launch.policy, policy_for
             self.grants = launch.policy.grants
             self._seen = {path: paths.file_identity(path) for path in self.grants}
             self._limit(started, launch)
@@ -206,10 +210,9 @@ class AnalystProvisioner(SettingsProvisioner):
         self._group = getattr(started, "group", None)
         if self._group is not None:
             return
-        group = control_groups.create(launch.policy.limits)
+        self._group = group = control_groups.create(launch.policy.limits)
         if group is None:
             return
-        self._group = group
         import psutil
 
         with contextlib.suppress(psutil.Error):
@@ -257,16 +260,7 @@ class AnalystProvisioner(SettingsProvisioner):
                 "restart the kernel and run the cells again."
             )
         known = self._policy
-        wider = paths.policy_for(
-            workdir=known.workdir,
-            output_dir=known.output_dir,
-            runtime_dir=known.runtime_dir,
-            grants=(*known.grants, *more),
-            limits=known.limits,
-            backend=known.backend,
-            landlock=known.landlock,
-            python=self._python,
-        )
+        wider = self._policy_for(backend=known.backend, grants=(*known.grants, *more))
         gone = [path for path in more if not os.path.exists(path)]
         if gone:
             raise GrantFailed(f"{', '.join(gone)} cannot be found.")
@@ -292,8 +286,6 @@ class AnalystProvisioner(SettingsProvisioner):
             for path, identity in self._seen.items()
             if identity is not None and identity != paths.file_identity(path)
         )
-
-    _seen: dict[str, tuple[int, int] | None]
 
     # --- what Jupyter asks -----------------------------------------------------------------------
 
@@ -338,16 +330,14 @@ class AnalystProvisioner(SettingsProvisioner):
 
     async def kill(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
-        self._ending = True
         self._drop_pending_messages()
-        if self._started is not None:
-            self._started.kill()
+        await self.terminate()
 
     async def terminate(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
         self._ending = True
         if self._started is not None:
-            self._started.terminate()
+            self._started.kill()
 
     async def shutdown_requested(self, restart: bool = False) -> None:
         """Note that the kernel was asked to leave, so that its end is no crash."""
@@ -405,17 +395,11 @@ class AnalystProvisioner(SettingsProvisioner):
         notebook = os.path.realpath(os.path.join(folder, named))
         return notebook, os.path.dirname(notebook)
 
-    def _empty_scratch(self) -> None:
-        """Remove the temporary files of the kernel before this one."""
-        shutil.rmtree(os.path.join(self._folder or "", "s", "tmp"), ignore_errors=True)
-
 
 def recorded_grants(notebook: str | None, workdir: str) -> list[str]:
     """Return paths that the user granted: to this notebook, or to the analyses of this folder."""
-    try:
-        from analyst_kernel.grants import GrantStore
-    except ModuleNotFoundError:
-        return []
+    from analyst_kernel.grants import GrantStore
+
     store = GrantStore()
     found = store.for_notebook(notebook) if notebook else store.for_folder(workdir)
     return [str(grant.path) for grant in found]

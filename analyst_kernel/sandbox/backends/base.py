@@ -6,10 +6,15 @@ them, and either releases the process or kills it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from analyst_kernel.protocol.errors import LaunchFailed
+from analyst_kernel.sandbox import spawn
 from analyst_kernel.sandbox.policy import BackendName, SandboxPolicy
 
 
@@ -39,17 +44,15 @@ class Launch:
 
 
 class Process(Protocol):
-    """One started kernel, seen from outside. Methods may be called from any thread."""
+    """One started kernel, seen from outside. Methods may be called from any thread.
 
-    @property
-    def pid(self) -> int:
-        """Host pid of the outermost process; its descendants are the kernel's."""
-        ...
+    Attributes:
+        pid: Host pid of the outermost process; its descendants are the kernel's.
+        results: What the probe reported, unchecked (see ``report.read_results``).
+    """
 
-    @property
-    def results(self) -> Any:
-        """What the probe reported, unchecked (see ``report.read_results``)."""
-        ...
+    pid: int
+    results: Any
 
     async def release(self) -> None:
         """Let the kernel go after its results were judged; return when it listens.
@@ -67,10 +70,6 @@ class Process(Protocol):
         """Wait for the end; return the exit code."""
         ...
 
-    def terminate(self) -> None:
-        """Ask for the end, of the kernel and all its descendants. Idempotent."""
-        ...
-
     def kill(self) -> None:
         """Force the end, of the kernel and all its descendants. Idempotent."""
         ...
@@ -81,12 +80,9 @@ class Process(Protocol):
 
 
 class Backend(Protocol):
-    """One way to enclose a kernel."""
+    """One way to enclose a kernel; ``name`` is its name in policies and reports."""
 
-    @property
-    def name(self) -> BackendName:
-        """Its name in policies and reports."""
-        ...
+    name: BackendName
 
     async def launch(self, launch: Launch) -> Process:
         """Start a kernel and let it probe itself; nothing else has run in it on return.
@@ -97,6 +93,51 @@ class Backend(Protocol):
             LaunchFailed: This one kernel did not start.
         """
         ...
+
+
+class ChildProcess:
+    """What any kernel has whose outermost process is our child."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @staticmethod
+    async def start(
+        argv: Sequence[str], launch: Launch, keep: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start the outermost process, with the descriptors ``keep``; raises ``LaunchFailed``."""
+        policy = launch.policy
+        started = spawn.start(
+            argv, environment=launch.environment, cwd=policy.workdir, keep=keep, log=launch.log
+        )
+        try:
+            return await asyncio.wrap_future(started)
+        except OSError as error:
+            raise LaunchFailed(f"the kernel could not be started: {error}") from error
+
+    def poll(self) -> int | None:
+        """Return None while it runs, else its exit code."""
+        return self._process.poll()
+
+    async def wait(self) -> int:
+        """Wait for the end; return the exit code."""
+        while (code := self._process.poll()) is None:
+            await _ended(self.pid)
+        return code
+
+
+async def _ended(pid: int) -> None:
+    """Return when ``pid`` has ended, or after a moment if that cannot be watched."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        await asyncio.sleep(0.05)
+        return
+    try:
+        await spawn.readable(fd)
+    finally:
+        os.close(fd)
 
 
 class BackendUnavailable(RuntimeError):

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from analyst_kernel.protocol.errors import LaunchFailed
 from analyst_kernel.sandbox import paths, spawn
-from analyst_kernel.sandbox.backends.base import BackendUnavailable, Launch
+from analyst_kernel.sandbox.backends.base import BackendUnavailable, ChildProcess, Launch
 from analyst_kernel.sandbox.backends.bwrap import NAMESPACES, bwrap_argv
 from analyst_kernel.sandbox.inside.channel import Channel, ChannelClosed
 from analyst_kernel.sandbox.inside.launcher import REFUSED
@@ -41,13 +41,8 @@ class ExecBackend:
     """Starts kernels by fork and exec; ``bwrap`` is the program or its path, empty for never."""
 
     def __init__(self, name: BackendName, *, bwrap: str = "bwrap") -> None:
-        self._name = name
+        self.name = name
         self._bwrap = bwrap
-
-    @property
-    def name(self) -> BackendName:
-        """Its name in policies and reports."""
-        return self._name
 
     async def launch(self, launch: Launch) -> ExecProcess:
         """Start a kernel and let it probe itself (see :class:`~.backends.Backend`)."""
@@ -57,23 +52,14 @@ class ExecBackend:
         with contextlib.ExitStack() as stack:
             stack.callback(theirs.close)
             policy = stack.enter_context(_unnamed(launch.policy.to_json().encode()))
-            rules = seccomp.packed(machine()) if self._name == "bubblewrap" else b""
+            rules = seccomp.packed(machine()) if self.name == "bubblewrap" else b""
             filtered = stack.enter_context(_unnamed(rules))
             keep = (policy.fileno(), theirs.fileno(), filtered.fileno())
-            argv = self.argv(launch, *keep)
             try:
-                process = await asyncio.wrap_future(
-                    spawn.start(
-                        argv,
-                        environment=launch.environment,
-                        cwd=launch.policy.workdir,
-                        keep=keep,
-                        log=launch.log,
-                    )
-                )
-            except OSError as error:
+                process = await ChildProcess.start(self.argv(launch, *keep), launch, keep)
+            except LaunchFailed:
                 channel.close()
-                raise LaunchFailed(f"the kernel could not be started: {error}") from error
+                raise
         started = ExecProcess(process, channel, launch)
         try:
             await started.probe()
@@ -90,18 +76,10 @@ class ExecBackend:
         self, launch: Launch, policy_fd: int, channel_fd: int, filter_fd: int | None = None
     ) -> list[str]:
         """Return the whole command line of one kernel."""
-        folder = paths.own_folder()
-        python = launch.python
-        command = [
-            python,
-            "-S",
-            "-I",
-            os.path.join(folder, "inside", "launcher.py"),
-            str(policy_fd),
-            "--",
-        ]
-        command += [python, "-P", os.path.join(folder, "inside", "entry.py"), str(channel_fd)]
-        if self._name != "bubblewrap":
+        script = os.path.join(paths.own_folder(), "script.py")
+        command = [launch.python, "-S", "-I", script, "inside.launcher", str(policy_fd), "--"]
+        command += [launch.python, "-P", script, "inside.entry", str(channel_fd)]
+        if self.name != "bubblewrap":
             return command
         program = shutil.which(self._bwrap) or self._bwrap
         return bwrap_argv(
@@ -114,20 +92,20 @@ class ExecBackend:
 
     def _require_parts(self) -> None:
         """Raise :class:`BackendUnavailable` for what can be known without trying."""
-        if self._name == "bubblewrap":
+        if self.name == "bubblewrap":
             if not sys.platform.startswith("linux"):
                 raise BackendUnavailable("Namespaces exist on Linux only.")
             if not self._bwrap or shutil.which(self._bwrap) is None:
                 raise BackendUnavailable("bubblewrap is not installed.", INSTALL)
-        if self._name in ("bubblewrap", "landlock") and not seccomp.available():
+        if self.name in ("bubblewrap", "landlock") and not seccomp.available():
             raise BackendUnavailable("There is no seccomp filter for this processor.")
-        if self._name == "landlock" and landlock.abi() < 1:
+        if self.name == "landlock" and landlock.abi() < 1:
             raise BackendUnavailable("This kernel has no Landlock.", NO_LANDLOCK)
 
     def _failure(self, launch: Launch, code: int, reason: str) -> BackendUnavailable | LaunchFailed:
         """Return what a kernel that never answered means, found by a second, smaller try."""
         words = spawn.log_tail(launch.log, _TAIL) or reason
-        if self._name == "bubblewrap":
+        if self.name == "bubblewrap":
             refused = namespaces_refused(self._bwrap)
             if refused:
                 return BackendUnavailable(
@@ -156,26 +134,14 @@ def _unnamed(content: bytes) -> IO[bytes]:
     return stream
 
 
-class ExecProcess:
-    """A kernel whose outermost process is our child."""
+class ExecProcess(ChildProcess):
+    """A kernel that is held by the channel to it until it is released."""
 
     def __init__(self, process: subprocess.Popen[bytes], channel: Channel, launch: Launch) -> None:
-        self._process = process
+        super().__init__(process)
         self._channel = channel
         self._launch = launch
-        self._results: Any = None
-        # Killing a supervisor outright would orphan what it watches over.
-        self._supervised = launch.policy.backend in ("landlock", "limits")
-
-    @property
-    def pid(self) -> int:
-        """Host pid of the outermost process."""
-        return self._process.pid
-
-    @property
-    def results(self) -> Any:
-        """What the probe reported, unchecked."""
-        return self._results
+        self.results: Any = None
 
     async def probe(self) -> None:
         """Let the kernel try the ways out; raise ``ChannelClosed`` if it ends."""
@@ -197,7 +163,7 @@ class ExecProcess:
             )
             return self._channel.receive(timeout).get("results")
 
-        self._results = await asyncio.to_thread(ask)
+        self.results = await asyncio.to_thread(ask)
 
     async def release(self) -> None:
         """Let the kernel go; return when it has bound its sockets."""
@@ -218,51 +184,22 @@ class ExecProcess:
             raise
         self._channel.close()
 
-    def poll(self) -> int | None:
-        """Return None while it runs, else its exit code."""
-        return self._process.poll()
-
-    async def wait(self) -> int:
-        """Wait for the end; return the exit code."""
-        while (code := self._process.poll()) is None:
-            await _ended(self._process.pid)
-        return code
-
     async def end(self) -> int:
         """Kill and wait; return the exit code."""
-        if self.poll() is None:
-            self.kill()
+        self.kill()
         code = await self.wait()
         self.close()
         return code
 
-    def terminate(self) -> None:
-        """End the kernel and its descendants."""
-        self._signal(signal.SIGTERM if self._supervised else signal.SIGKILL)
-
     def kill(self) -> None:
         """End the kernel and its descendants at once."""
-        # A supervisor ends everything on SIGTERM, and nothing of the kernel's can delay it.
-        self.terminate()
-
-    def _signal(self, signum: signal.Signals) -> None:
+        # Killing a supervisor outright would orphan what it watches over. It ends everything on
+        # SIGTERM, and nothing of the kernel's can delay it.
+        supervised = self._launch.policy.backend in ("landlock", "limits")
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signum)
+                os.kill(self.pid, signal.SIGTERM if supervised else signal.SIGKILL)
 
     def close(self) -> None:
         """Close our end of the channel."""
         self._channel.close()
-
-
-async def _ended(pid: int) -> None:
-    """Return when ``pid`` has ended, or after a moment if that cannot be watched."""
-    try:
-        fd = os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        await asyncio.sleep(0.05)
-        return
-    try:
-        await spawn.readable(fd)
-    finally:
-        os.close(fd)

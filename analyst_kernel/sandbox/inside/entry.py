@@ -1,7 +1,7 @@
 """A kernel's first steps inside its enclosure: run the probe, wait for the verdict, start.
 
-Run as ``python -P entry.py FD`` by the launcher. Nothing of the user's and nothing generated runs
-before the server has read the probe's results and let the kernel go.
+Run as ``script.py inside.entry FD`` by the launcher. Nothing of the user's and nothing generated
+runs before the server has read the probe's results and let the kernel go.
 """
 
 from __future__ import annotations
@@ -10,23 +10,7 @@ import contextlib
 import os
 import socket
 import sys
-import types
 from typing import Any
-
-if __name__ == "__main__":
-    # As in ``launcher``: the package without its __init__.
-    _inside = os.path.dirname(os.path.abspath(__file__))
-    _sandbox = os.path.dirname(_inside)
-    _package = os.path.dirname(_sandbox)
-    for _name, _path in (
-        ("analyst_kernel", _package),
-        ("analyst_kernel.protocol", os.path.join(_package, "protocol")),
-        ("analyst_kernel.sandbox", _sandbox),
-        ("analyst_kernel.sandbox.inside", _inside),
-    ):
-        _module = types.ModuleType(_name)
-        _module.__path__ = [_path]
-        sys.modules[_name] = _module
 
 from analyst_kernel.sandbox.inside import path_errors, probe
 from analyst_kernel.sandbox.inside.channel import Channel
@@ -34,8 +18,9 @@ from analyst_kernel.sandbox.linux import rlimits
 from analyst_kernel.sandbox.policy import ResourceLimits
 
 
-def start(channel: Channel) -> None:
-    """Answer the server over ``channel``, then run the kernel until it is shut down."""
+def main(arguments: list[str]) -> None:
+    """Answer the server over the given descriptor, then run the kernel until it is shut down."""
+    channel = Channel(socket.socket(fileno=int(arguments[0])))
     channel.send({"pid": os.getpid()})
     order = channel.receive(timeout=60)
     channel.send({"results": probe.run(order["plan"])})
@@ -154,7 +139,3 @@ def _unload_package() -> None:
     """Unload our modules, so that an installed package of this name can be imported."""
     for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
         del sys.modules[name]
-
-
-if __name__ == "__main__":
-    start(Channel(socket.socket(fileno=int(sys.argv[1]))))

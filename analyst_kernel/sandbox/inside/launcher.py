@@ -1,4 +1,4 @@
-"""The innermost layer: ``python -S -I launcher.py POLICY_FD -- ARGV`` gives up rights, then execs.
+"""The innermost layer: ``script.py inside.launcher POLICY_FD -- ARGV`` gives up rights, then execs.
 
 In this order: no_new_privs, capabilities, limits, Landlock, seccomp. Any layer of the policy that
 the kernel refuses ends the launcher (exit code 77) before the command starts. Stdlib only.
@@ -8,30 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-import types
-from typing import TYPE_CHECKING
-
-if __name__ == "__main__":
-    # Run as a file, without site-packages: make the parts of the package that are imported here
-    # importable, without its __init__ and without listing folders that a sandbox may not show.
-    _inside = os.path.dirname(os.path.abspath(__file__))
-    _sandbox = os.path.dirname(_inside)
-    _package = os.path.dirname(_sandbox)
-    for _name, _path in (
-        ("analyst_kernel", _package),
-        ("analyst_kernel.protocol", os.path.join(_package, "protocol")),
-        ("analyst_kernel.sandbox", _sandbox),
-        ("analyst_kernel.sandbox.inside", _inside),
-    ):
-        _module = types.ModuleType(_name)
-        _module.__path__ = [_path]
-        sys.modules[_name] = _module
+from collections.abc import Sequence
 
 from analyst_kernel.sandbox.linux import landlock, privileges, rlimits, seccomp
 from analyst_kernel.sandbox.policy import SandboxPolicy
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 REFUSED = 77
 """Exit code when a layer could not be put in place."""
@@ -130,7 +110,3 @@ def main(arguments: Sequence[str]) -> None:
     except (OSError, ValueError) as error:
         os.write(2, f"the sandbox could not be set up: {error}\n".encode())
         os._exit(REFUSED)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

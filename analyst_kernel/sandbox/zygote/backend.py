@@ -37,16 +37,12 @@ class ZygoteBackend:
         broken: Why it does not work on this machine, once that was found.
     """
 
+    name: BackendName = "zygote"
+
     def __init__(self, bwrap: str = "bwrap") -> None:
-        """Use this bubblewrap; empty for never."""
         self._bwrap = bwrap
         self._ever = False
         self.broken = ""
-
-    @property
-    def name(self) -> BackendName:
-        """Its name in policies and reports."""
-        return "zygote"
 
     def manager(self, python: str) -> ZygoteManager:
         """Return the zygote of this server for ``python``; raises :class:`BackendUnavailable`."""
@@ -90,16 +86,13 @@ class BareZygoteBackend:
     to a backend of the same strength. Inside a bubblewrap without capabilities if there is one.
     """
 
+    name: BackendName = "landlock"
+
     def __init__(self, above: ZygoteBackend, bwrap: str) -> None:
         self._above = above
         found = shutil.which(bwrap) if bwrap else None
         self._programs = [found, ""] if found else [""]
         self._ever = False
-
-    @property
-    def name(self) -> BackendName:
-        """Its name in policies and reports."""
-        return "landlock"
 
     async def launch(self, launch: Launch) -> ZygoteKernel:
         """Start a kernel and let it probe itself (see :class:`~..backends.Backend`)."""

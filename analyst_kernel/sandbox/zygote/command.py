@@ -70,8 +70,7 @@ def argv(
     for path in (*(path for path in ETC if os.path.exists(path)), *system):
         line += ["--ro-bind", path, path]
     line += ["--dir", rootfs.STAGE, "--bind", "/", mounter.HOST, "--chdir", "/"]
-    script = os.path.join(paths.own_folder(), "zygote", "main.py")
-    return [*line, "--", python, "-P", script, _config(system, links), *map(str, descriptors)]
+    return [*line, "--", *_zygote(python, _config(system, links), descriptors)]
 
 
 def bare_argv(
@@ -91,8 +90,12 @@ def bare_argv(
         if (os.getuid() if uid is None else uid) == 0:
             line += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
         line += ["--bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"]
-    script = os.path.join(paths.own_folder(), "zygote", "main.py")
-    return [*line, python, "-P", script, "{}", str(descriptor)]
+    return [*line, *_zygote(python, "{}", [descriptor])]
+
+
+def _zygote(python: str, config: str, descriptors: Sequence[int]) -> list[str]:
+    script = os.path.join(paths.own_folder(), "script.py")
+    return [python, "-P", script, "zygote.main", config, *map(str, descriptors)]
 
 
 def _config(system: Sequence[str], links: Sequence[tuple[str, str]]) -> str:

@@ -26,6 +26,8 @@ class ZygoteKernel:
     """A kernel in a container. Methods may be called from any thread.
 
     Attributes:
+        pid: Host pid of the container's first process.
+        results: What the probe reported, unchecked.
         notes: What the user should know about the way it was started.
     """
 
@@ -40,10 +42,11 @@ class ZygoteKernel:
         admit: Callable[[], None],
         forget: Callable[[ZygoteKernel], None],
     ) -> None:
-        self._client = client
-        self._container = container
+        self.client = client
+        self.container = container
+        self.pid = container.pid
+        self.results = results
         self._policy = policy
-        self._results = results
         self._spare_folder = spare_folder
         self._admit = admit
         self._forget = forget
@@ -53,16 +56,6 @@ class ZygoteKernel:
         self.notes: tuple[str, ...] = ()
 
     @property
-    def pid(self) -> int:
-        """Host pid of the container's first process."""
-        return self._container.pid
-
-    @property
-    def results(self) -> Any:
-        """What the probe reported, unchecked."""
-        return self._results
-
-    @property
     def from_spare(self) -> bool:
         """Return whether it was bound before it was asked for."""
         return self._spare_folder is not None
@@ -70,7 +63,7 @@ class ZygoteKernel:
     async def release(self) -> None:
         """Let the kernel go and clients in; raise :class:`LaunchFailed` if it ended."""
         try:
-            messages.send(self._container.channel, {"go": True}, timeout=1.0)
+            messages.send(self.container.channel, {"go": True}, timeout=1.0)
             self._admit()
         except OSError as error:
             self.kill()
@@ -79,12 +72,12 @@ class ZygoteKernel:
     @property
     def group(self) -> Cgroup | None:
         """The control group that it was put into ahead, with the limits it was asked for."""
-        return self._container.group
+        return self.container.group
 
     def poll(self) -> int | None:
         """Return None while it runs, else its exit code."""
         with self._lock:
-            if self._code is None and not self._closed and not self._container.alive():
+            if self._code is None and not self._closed and not self.container.alive():
                 self._code = self._reported_code()
             return self._code
 
@@ -92,7 +85,7 @@ class ZygoteKernel:
         """Return the exit code that the first process sent before it ended."""
         with contextlib.suppress(messages.ConnectionBroken):
             while True:
-                record, fds = messages.receive(self._container.channel, 0.0)
+                record, fds = messages.receive(self.container.channel, 0.0)
                 messages.close_all(fds)
                 code = record.get("exited")
                 if isinstance(code, int):
@@ -104,18 +97,14 @@ class ZygoteKernel:
         while (code := self.poll()) is None:
             if self._closed:
                 return _KILLED
-            await spawn.readable(self._container.pidfd)
+            await spawn.readable(self.container.pidfd)
         return code
-
-    def terminate(self) -> None:
-        """End the kernel and its descendants."""
-        self.kill()
 
     def kill(self) -> None:
         """End the kernel and its descendants at once."""
         with self._lock:
             if not self._closed:
-                self._container.kill()
+                self.container.kill()
 
     def close(self) -> None:
         """Release descriptors and the spare's folder. Idempotent."""
@@ -124,18 +113,8 @@ class ZygoteKernel:
             if self._closed:
                 return
             self._closed = True
-            self._container.kill()
-            close_container(self._container)
+            self.container.kill()
+            close_container(self.container)
         if self._spare_folder is not None:
             shutil.rmtree(self._spare_folder, ignore_errors=True)
         self._forget(self)
-
-    @property
-    def container(self) -> Container:
-        """Its container."""
-        return self._container
-
-    @property
-    def client(self) -> ZygoteClient:
-        """The zygote that made it."""
-        return self._client

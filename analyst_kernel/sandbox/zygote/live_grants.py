@@ -28,27 +28,27 @@ class LiveGrantKernel(ZygoteKernel):
     def _grant(self, policy: SandboxPolicy) -> None:
         missing = [path for path in policy.grants if not self._has(path)]
         for path in missing:
-            if not any(within(path, top) for top in self._client.tops):
+            if not any(within(path, top) for top in self.client.tops):
                 raise GrantFailed(f"{path} cannot be shown to a running kernel.")
         hidden = [path for path in policy.hidden if any(within(path, new) for new in missing)]
         try:
             pairs = [(path, False) for path in missing]
             # What was visible below a new folder stays so.
-            for path, writable in self._container.shown.items():
+            for path, writable in self.container.shown.items():
                 if any(within(path, new) and path != new for new in missing):
                     pairs.append((path, writable))
-            self._client.show(self._container, pairs, hidden=hidden)
+            self.client.show(self.container, pairs, hidden=hidden)
         except OSError as error:
             raise GrantFailed(f"The data could not be added to the kernel: {error}.") from error
         self._policy = policy
         self._seen |= {path: seen for path in missing if (seen := file_identity(path))}
 
     def _has(self, path: str) -> bool:
-        if path in self._container.shown:
+        if path in self.container.shown:
             return True
         if path in self._policy.hidden or any(within(path, item) for item in self._policy.hidden):
             return False
-        known = (*self._container.shown, *self._policy.system)
+        known = (*self.container.shown, *self._policy.system)
         return any(within(path, shown) for shown in known)
 
     def watches_files(self) -> bool:
@@ -63,7 +63,7 @@ class LiveGrantKernel(ZygoteKernel):
             if now is None or now == seen or self._closed:
                 continue
             try:
-                self._client.renew(self._container, path)
+                self.client.renew(self.container, path)
             except OSError:
                 stale.append(path)
             else:

@@ -1,4 +1,4 @@
-"""The zygote: ``python -P main.py CONFIG ZYGOTE_FD [MOUNTER_FD]``.
+"""The zygote: ``script.py zygote.main CONFIG ZYGOTE_FD [MOUNTER_FD]``.
 
 Splits off the mounter, loads the libraries, then makes one container per order of the server.
 Without a mounter its containers are bare: no namespaces, Landlock and seccomp alone. It runs
@@ -12,31 +12,12 @@ import json
 import os
 import signal
 import socket
-import sys
-import types
-from typing import TYPE_CHECKING, Any
-
-if __name__ == "__main__":
-    # As in ``launcher``: the package without its __init__.
-    _zygote = os.path.dirname(os.path.abspath(__file__))
-    _sandbox = os.path.dirname(_zygote)
-    _package = os.path.dirname(_sandbox)
-    for _name, _path in (
-        ("analyst_kernel", _package),
-        ("analyst_kernel.protocol", os.path.join(_package, "protocol")),
-        ("analyst_kernel.sandbox", _sandbox),
-        ("analyst_kernel.sandbox.zygote", _zygote),
-    ):
-        _module = types.ModuleType(_name)
-        _module.__path__ = [_path]
-        sys.modules[_name] = _module
+from collections.abc import Sequence
+from typing import Any
 
 from analyst_kernel.sandbox.linux import namespaces as ns
 from analyst_kernel.sandbox.linux import privileges
 from analyst_kernel.sandbox.zygote import messages, mounter, rootfs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FAILED = 78
 """Exit code when the zygote could not be set up; the reason is on standard error."""
@@ -149,7 +130,3 @@ def main(arguments: Sequence[str]) -> None:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         os._exit(FAILED)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
