@@ -217,10 +217,6 @@ class AnalysisSession(BaseSession):
         )
         self._tasks.start(tab.catch_up(self.id, events, edge))
 
-    def unsubscribe(self, tab: Tab) -> None:
-        """Send a tab no more events."""
-        tab.unsubscribe(self.id)
-
     # --- inside --------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
