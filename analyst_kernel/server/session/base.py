@@ -322,6 +322,11 @@ class BaseSession:
         if self._analysis is not None:
             await self._analysis.adopt_kernel(reason, self.host.take_over)
 
+    def check_shared_kernel(self) -> None:
+        """Have the next run check a kernel in which a notebook tab or a console may have worked."""
+        if self._analysis is not None and self.host.is_shared:
+            self._analysis.mark_kernel_shared()
+
     async def close(self) -> None:
         """Cancel the jobs, stop the kernel and write what is left. Idempotent."""
         await self._tasks.cancel()
