@@ -79,7 +79,7 @@ def closed_run(events: Sequence[Event]) -> RunFinished:
             case IterationStarted():
                 open_cells[event.cell] = event
             case IterationFinished():
-                iterations.append(_record(open_cells.pop(event.cell), event))
+                iterations.append(iteration_record(open_cells.pop(event.cell), event))
             case FindingRecorded():
                 findings.append(event.finding)
             case ChartCaptured():
@@ -90,7 +90,7 @@ def closed_run(events: Sequence[Event]) -> RunFinished:
                 notebook = event.path
             case _:
                 pass
-    iterations += [_record(started, None) for started in open_cells.values()]
+    iterations += [iteration_record(started, None) for started in open_cells.values()]
     return RunFinished(
         analysis=begun.analysis,
         run=begun.run,
@@ -106,7 +106,8 @@ def closed_run(events: Sequence[Event]) -> RunFinished:
     )
 
 
-def _record(started: IterationStarted, ended: IterationFinished | None) -> IterationRecord:
+def iteration_record(started: IterationStarted, ended: IterationFinished | None) -> IterationRecord:
+    """Return the record of a cell; one that did not end was cancelled."""
     return IterationRecord(
         iteration=started.iteration,
         cell=started.cell,
