@@ -60,11 +60,8 @@ _MIGRATIONS = (
 class Row:
     """One event as it is stored.
 
-    Attributes:
-        number: Its number.
-        first: Number of its first piece if it joins streamed pieces, else ``number``.
-        type, run: As in the event.
-        body: The whole event as JSON.
+    ``first`` is the number of its first piece if it joins streamed pieces, else ``number``.
+    ``body`` is the whole event as JSON.
     """
 
     number: int
@@ -84,9 +81,7 @@ class Row:
 class Journal:
     """The file. Used by one server at a time; safe to call from several threads.
 
-    Attributes:
-        path: Path of the file.
-        notice: What happened to a damaged journal, for the user, or empty.
+    ``notice`` holds what happened to a damaged journal, for the user, or is empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -333,8 +328,6 @@ class StoredAnalysis(Record):
     """One analysis as the journal stores it.
 
     Attributes:
-        id: Its id.
-        title: As shown.
         titled: Whether the user chose the title, and not the first question.
         folder: Absolute folder where its notebook will be made; empty for the first dataset's.
         notebook: Absolute path of its notebook; empty before the first question.
@@ -343,7 +336,6 @@ class StoredAnalysis(Record):
         model: The model that the user chose; empty for the default.
         approval: What waits for the user; None for cells if the isolation is weak.
         budget_usd: What each further question may cost.
-        questions: The number of questions that were asked.
         failed: Whether the last run failed.
         parent: The analysis it branched from.
         parent_cell: The last cell that it took over from there.
