@@ -243,13 +243,8 @@ class Journal:
             if durable:
                 self._connection.execute("PRAGMA synchronous = FULL")
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
+                with _transaction(self._connection):
                     yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
             finally:
                 if durable:
                     self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -281,16 +276,11 @@ class Journal:
                 "Update the package, or move the file away; the notebooks stay.",
             )
         for number in range(version, len(_MIGRATIONS)):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with _transaction(connection):
                 for statement in _MIGRATIONS[number].split(";"):
                     if statement.strip():
                         connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
 
     def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
@@ -303,6 +293,17 @@ class Journal:
             f"The journal of your analyses was damaged ({error}) and was set aside as "
             f"{aside.name}. Their notebooks are untouched: open one to continue its analysis."
         )
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _check(connection: sqlite3.Connection) -> None:

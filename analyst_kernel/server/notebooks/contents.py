@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ class ContentsWriter:
         manager.check_and_sign(nbformat.from_dict(model["content"]), path)  # type: ignore[no-untyped-call] # untyped there
 
         def work() -> files.FileStamp:
-            final = _unflagged(model["content"]) if hooked else document
+            final = unflagged(model["content"], "notebook") if hooked else document
             try:
                 return files.replace(target, self._renderer.parts(final), expected)
             except files.FileChanged:
@@ -189,12 +190,15 @@ def _flagged(cell: dict[str, Any]) -> dict[str, Any]:
     return {**cell, "metadata": {**cell["metadata"], "trusted": True}}
 
 
-def _unflagged(content: dict[str, Any]) -> Document:
-    """Return the notebook that save hooks changed, as a document of ours."""
+def unflagged(content: Mapping[str, Any], name: str) -> Document:
+    """Return a notebook that Jupyter has in memory as a document of ours, without marks of trust.
+
+    ``name`` is what an error calls it.
+    """
     found = json.loads(json.dumps(content))
-    for cell in found["cells"]:
-        cell["metadata"].pop("trusted", None)
-    return from_json(found, "notebook")
+    for cell in found.get("cells", []):
+        cell.get("metadata", {}).pop("trusted", None)
+    return from_json(found, name)
 
 
 def _failed(path: str, error: HTTPError | OSError) -> NotebookError:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import time
@@ -33,9 +32,8 @@ from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.notebook.document.diff import changes_between
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.document.operations import Document, notes
-from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.notebook.storage.port import WriterUnavailable, WriteConflict, NotebookVersion, Written
-from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter
+from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter, unflagged
 from analyst_kernel.server.notebooks.leases import Lease, Leases
 from analyst_kernel.server.paths import Places
 from analyst_kernel.server.notebooks.live_room import find_room, holds_notes, read_room, write_room
@@ -331,14 +329,8 @@ class WriterSelector:
         return Written(BrowserTab(lease), saved=False)
 
     async def _normal(self, document: Mapping[str, Any]) -> Document:
-        def work() -> Document:
-            content = json.loads(json.dumps(document))
-            for cell in content.get("cells", []):
-                cell.get("metadata", {}).pop("trusted", None)
-            return from_json(content, self.path.name)
-
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.to_thread(unflagged, document, self.path.name)
         except (TypeError, AttributeError) as error:
             raise NotebookError(
                 f"{self.path.name} is not a valid notebook where it is open."
