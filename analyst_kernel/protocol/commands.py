@@ -5,7 +5,9 @@ The tag has no default, so that TypeScript must write it and a missing tag is re
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -16,9 +18,10 @@ from analyst_kernel.protocol.records import ApprovalMode, Limits
 
 
 class CommandBase(Record):
-    """The field that every command has: the analysis that it is for."""
+    """What every command has: the analysis that it is for, and the tag that its class fixes."""
 
     analysis: AnalysisId
+    type: str
 
 
 class AskQuestion(CommandBase):
@@ -51,6 +54,13 @@ class AttachData(CommandBase):
     paths: tuple[str, ...] = Field(min_length=1)
 
 
+class DetachData(CommandBase):
+    """Detach a dataset from the analysis, by its name."""
+
+    type: Literal["detach_data"]
+    name: str
+
+
 class AnswerQuestion(CommandBase):
     """Answer a question of the run."""
 
@@ -74,13 +84,6 @@ class DecidePlan(CommandBase):
     type: Literal["decide_plan"]
     ask: AskId
     goals: tuple[str, ...] = Field(min_length=1, max_length=7)
-
-
-class DetachData(CommandBase):
-    """Detach a dataset from the analysis, by its name."""
-
-    type: Literal["detach_data"]
-    name: str
 
 
 class RunAgain(CommandBase):
@@ -207,27 +210,8 @@ class ReportDocument(CommandBase):
     dirty: bool
 
 
-Command = Annotated[
-    AskQuestion
-    | CancelRun
-    | RunCode
-    | AttachData
-    | DetachData
-    | AnswerQuestion
-    | DecideApproval
-    | DecidePlan
-    | RunAgain
-    | UnqueueQuestion
-    | RetryModel
-    | ChooseModel
-    | ChooseApproval
-    | ChooseBudget
-    | VerifyAnalysis
-    | UndoRun
-    | SubscribeAnalysis
-    | UnsubscribeAnalysis
-    | ReportNotebook
-    | ReportWrite
-    | ReportDocument,
-    Field(discriminator="type"),
-]
+if TYPE_CHECKING:
+    Command: TypeAlias = CommandBase
+else:
+    # Each class above, in order: a new command is known as soon as its class stands here.
+    Command = Annotated[reduce(or_, CommandBase.__subclasses__()), Field(discriminator="type")]

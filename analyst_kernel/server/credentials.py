@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,9 +39,9 @@ class Keys:
         self._vault: _Vault = _File(folder / "keys.json") if ring is None else _Ring(ring)
         self.version = 0
 
-    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Return environment variables with the stored keys added; variables that are set stay."""
-        variables = dict(os.environ if base is None else base)
+        variables = dict(os.environ)
         for provider, key in self._vault.read().items():
             variable = _variable(provider)
             if variable and not variables.get(variable, "").strip():

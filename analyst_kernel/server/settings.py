@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from analyst_kernel.protocol.records import ApprovalMode, Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
-
-Lockable = Literal["model", "approval", "budget_usd", "max_iterations"]
-"""Settings that an administrator may fix; ``locked`` maps them to their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +18,7 @@ class ServerSettings:
     Attributes:
         root: Absolute folder that the file browser shows; empty if it shows no local folder.
         data: The user's folder with the journal and the keys.
+        locked: The values of the settings that the administrator fixed.
     """
 
     root: str

@@ -27,10 +27,7 @@ _Streamed = TextStreamed | ThinkingStreamed | ToolInputStreamed
 class EncodedEvent:
     """An event with its JSON, encoded once for all tabs.
 
-    Attributes:
-        event: The event.
-        json: The same as JSON text.
-        first: Number of the first piece joined into it.
+    ``first`` is the number of the first piece that is joined into it.
     """
 
     event: Event
@@ -72,7 +69,7 @@ def joined(left: Event, right: Event) -> Event | None:
     return None
 
 
-def _stream_of(event: TextStreamed | ThinkingStreamed | ToolInputStreamed) -> tuple[str, int, str]:
+def _stream_of(event: _Streamed) -> tuple[str, int, str]:
     tool_call = event.tool_call if isinstance(event, ToolInputStreamed) else ""
     return event.type, event.call, tool_call
 
@@ -92,30 +89,22 @@ def _outputs(left: OutputProduced, right: OutputProduced) -> OutputProduced | No
 
 def join_all(batch: list[EncodedEvent]) -> list[EncodedEvent]:
     """Join consecutive events wherever that is possible."""
-    out: list[EncodedEvent] = []
-    run: list[EncodedEvent] = []
+    runs: list[list[EncodedEvent]] = []
     for piece in batch:
-        if run and piece.is_stream and _same_stream(run[-1].event, piece.event):
-            run.append(piece)
-            continue
-        out += _joined_run(run)
-        run = [piece]
-    return out + _joined_run(run)
+        if runs and piece.is_stream and joined(runs[-1][-1].event, piece.event) is not None:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return [run[0] if len(run) == 1 else _joined_run(run) for run in runs]
 
 
-def _same_stream(left: Event, right: Event) -> bool:
-    return joined(left, right) is not None
-
-
-def _joined_run(run: list[EncodedEvent]) -> list[EncodedEvent]:
-    if len(run) < 2:
-        return run
+def _joined_run(run: list[EncodedEvent]) -> EncodedEvent:
     event = run[0].event
     for piece in run[1:]:
         more = joined(event, piece.event)
         assert more is not None
         event = more
-    return [EncodedEvent.of(event, run[0].first)]
+    return EncodedEvent.of(event, run[0].first)
 
 
 _MOST = 4_000
@@ -143,7 +132,7 @@ class LiveTail:
             case OutputProduced():
                 self._cell = _bounded([*self._cell, encoded])
             case ModelReplied() | RunFinished():
-                kept = [t for t in _by_kind(self._call) if not _is_input(t)]
+                kept = _by_kind(self._call)
                 self._call = []
                 if isinstance(event, RunFinished):
                     self._cell = []
@@ -174,7 +163,3 @@ def _by_kind(pieces: list[EncodedEvent]) -> list[EncodedEvent]:
     thinking = join_all([t for t in pieces if isinstance(t.event, ThinkingStreamed)])
     text = join_all([t for t in pieces if isinstance(t.event, TextStreamed)])
     return sorted([*thinking, *text], key=lambda piece: piece.number)
-
-
-def _is_input(piece: EncodedEvent) -> bool:
-    return isinstance(piece.event, ToolInputStreamed)

@@ -48,8 +48,8 @@ from analyst_kernel.protocol.outputs import (
     ResultOutput,
     StreamOutput,
 )
-from analyst_kernel.protocol.records import ChartRecord, IterationRecord, Limits
-from analyst_kernel.server.events.recovery import closed_run
+from analyst_kernel.protocol.records import ChartRecord, Limits
+from analyst_kernel.server.events.recovery import closed_run, iteration_record
 
 NO_ANSWER = "The notebook holds no answer to this question."
 
@@ -117,9 +117,9 @@ def events_from_entries(
     open_runs: dict[RunId, RunFinished] = {}
 
     def end(run: RunId, **outcome: Any) -> None:
-        finished = open_runs.pop(run, None)
-        if finished is not None:
-            events.append(finished.model_copy(update=outcome))
+        ended = open_runs.pop(run, None)
+        if ended is not None:
+            events.append(ended.model_copy(update=outcome))
 
     def end_runs(*, but: Container[RunId] = ()) -> None:
         for run in [run for run in open_runs if run not in but]:
@@ -146,15 +146,15 @@ def events_from_entries(
             case IterationEntry():
                 # A cell of the user's own has the number 0 and belongs to no run.
                 run = entry.run if entry.iteration and entry.run in open_runs else None
-                found = _iteration(entry, analysis, run, numbered)
-                events += found
-                own = [event.chart for event in found if isinstance(event, ChartCaptured)]
+                started, finished, captured = _iteration(entry, analysis, run, numbered)
+                events += [started, finished, *captured]
+                own = [event.chart for event in captured]
                 numbered += own
                 if run is not None:
                     ending = open_runs[run]
                     open_runs[run] = ending.model_copy(
                         update={
-                            "iterations": (*ending.iterations, _record(entry)),
+                            "iterations": (*ending.iterations, iteration_record(started, finished)),
                             "charts": (*ending.charts, *own),
                         }
                     )
@@ -171,11 +171,11 @@ def events_from_entries(
 
 def _iteration(
     entry: IterationEntry, analysis: AnalysisId, run: RunId | None, numbered: Sequence[ChartRecord]
-) -> list[Event]:
+) -> tuple[IterationStarted, IterationFinished, list[ChartCaptured]]:
     execution = entry.execution
     outputs = sanitise_saved_outputs(execution.outputs) if execution is not None else ()
     charts = charts_of(outputs, cell=entry.cell, iteration=entry.iteration, title=entry.purpose)
-    return [
+    return (
         IterationStarted(
             analysis=analysis, run=run, iteration=entry.iteration, cell=entry.cell,
             step=entry.step, attempt=entry.attempt, language=entry.language,
@@ -187,26 +187,12 @@ def _iteration(
             execution_count=execution.execution_count if execution is not None else None,
             error=execution.error if execution is not None else None,
         ),
-        *(
+        [
             # The picture stands in the outputs already.
             ChartCaptured(analysis=analysis, run=run, chart=c.model_copy(update={"png": None}))
             for c in with_ids(charts, numbered)
-        ),
-    ]  # fmt: skip
-
-
-def _record(entry: IterationEntry) -> IterationRecord:
-    return IterationRecord(
-        iteration=entry.iteration,
-        cell=entry.cell,
-        step=entry.step,
-        attempt=entry.attempt,
-        language=entry.language,
-        purpose=entry.purpose,
-        code=entry.code,
-        outcome=entry.outcome or "cancelled",
-        error=entry.execution.error if entry.execution is not None else None,
-    )
+        ],
+    )  # fmt: skip
 
 
 def sanitise_saved_outputs(outputs: tuple[Output, ...]) -> tuple[Output, ...]:

@@ -60,11 +60,8 @@ _MIGRATIONS = (
 class Row:
     """One event as it is stored.
 
-    Attributes:
-        number: Its number.
-        first: Number of its first piece if it joins streamed pieces, else ``number``.
-        type, run: As in the event.
-        body: The whole event as JSON.
+    ``first`` is the number of its first piece if it joins streamed pieces, else ``number``.
+    ``body`` is the whole event as JSON.
     """
 
     number: int
@@ -84,9 +81,7 @@ class Row:
 class Journal:
     """The file. Used by one server at a time; safe to call from several threads.
 
-    Attributes:
-        path: Path of the file.
-        notice: What happened to a damaged journal, for the user, or empty.
+    ``notice`` holds what happened to a damaged journal, for the user, or is empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -248,13 +243,8 @@ class Journal:
             if durable:
                 self._connection.execute("PRAGMA synchronous = FULL")
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
+                with _transaction(self._connection):
                     yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
             finally:
                 if durable:
                     self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -286,16 +276,11 @@ class Journal:
                 "Update the package, or move the file away; the notebooks stay.",
             )
         for number in range(version, len(_MIGRATIONS)):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with _transaction(connection):
                 for statement in _MIGRATIONS[number].split(";"):
                     if statement.strip():
                         connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
 
     def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
@@ -308,6 +293,17 @@ class Journal:
             f"The journal of your analyses was damaged ({error}) and was set aside as "
             f"{aside.name}. Their notebooks are untouched: open one to continue its analysis."
         )
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _check(connection: sqlite3.Connection) -> None:
@@ -333,8 +329,6 @@ class StoredAnalysis(Record):
     """One analysis as the journal stores it.
 
     Attributes:
-        id: Its id.
-        title: As shown.
         titled: Whether the user chose the title, and not the first question.
         folder: Absolute folder where its notebook will be made; empty for the first dataset's.
         notebook: Absolute path of its notebook; empty before the first question.
@@ -343,7 +337,6 @@ class StoredAnalysis(Record):
         model: The model that the user chose; empty for the default.
         approval: What waits for the user; None for cells if the isolation is weak.
         budget_usd: What each further question may cost.
-        questions: The number of questions that were asked.
         failed: Whether the last run failed.
         parent: The analysis it branched from.
         parent_cell: The last cell that it took over from there.

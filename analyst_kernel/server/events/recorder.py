@@ -28,7 +28,6 @@ class Recorder:
 
     Attributes:
         delivered: Number of the newest event that was delivered.
-        tail: Streamed pieces of the current call and cell.
         trouble: Why the journal could not be written, or empty.
     """
 

@@ -45,17 +45,16 @@ def closing_events(journal: Journal, analysis: AnalysisId) -> tuple[Event, ...]:
     if begun and not journal.of_type(analysis, "branch_finished"):
         reason = "The server stopped. The next question runs these cells first."
         found.append(BranchFinished(analysis=analysis, reproduced=0, total=0, reason=reason))
-    queues = journal.of_type(analysis, "queue_changed")
-    if queues:
-        newest = EVENT.validate_json(queues[-1].body)
-        if isinstance(newest, QueueChanged) and newest.questions:
-            found.append(QueueChanged(analysis=analysis, questions=()))
-    kernels = journal.of_type(analysis, "kernel_changed")
-    if kernels:
-        kernel = EVENT.validate_json(kernels[-1].body)
-        if isinstance(kernel, KernelChanged) and kernel.state != "stopped":
-            reason = "The server stopped. The next question starts a kernel."
-            found.append(KernelChanged(analysis=analysis, state="stopped", reason=reason))
+    for kind in ("queue_changed", "kernel_changed"):
+        for row in journal.of_type(analysis, kind)[-1:]:
+            match EVENT.validate_json(row.body):
+                case QueueChanged(questions=waiting) if waiting:
+                    found.append(QueueChanged(analysis=analysis, questions=()))
+                case KernelChanged(state=state) if state != "stopped":
+                    reason = "The server stopped. The next question starts a kernel."
+                    found.append(KernelChanged(analysis=analysis, state="stopped", reason=reason))
+                case _:
+                    pass
     return tuple(found)
 
 
@@ -79,7 +78,7 @@ def closed_run(events: Sequence[Event]) -> RunFinished:
             case IterationStarted():
                 open_cells[event.cell] = event
             case IterationFinished():
-                iterations.append(_record(open_cells.pop(event.cell), event))
+                iterations.append(iteration_record(open_cells.pop(event.cell), event))
             case FindingRecorded():
                 findings.append(event.finding)
             case ChartCaptured():
@@ -90,7 +89,7 @@ def closed_run(events: Sequence[Event]) -> RunFinished:
                 notebook = event.path
             case _:
                 pass
-    iterations += [_record(started, None) for started in open_cells.values()]
+    iterations += [iteration_record(started, None) for started in open_cells.values()]
     return RunFinished(
         analysis=begun.analysis,
         run=begun.run,
@@ -106,7 +105,8 @@ def closed_run(events: Sequence[Event]) -> RunFinished:
     )
 
 
-def _record(started: IterationStarted, ended: IterationFinished | None) -> IterationRecord:
+def iteration_record(started: IterationStarted, ended: IterationFinished | None) -> IterationRecord:
+    """Return the record of a cell; one that did not end was cancelled."""
     return IterationRecord(
         iteration=started.iteration,
         cell=started.cell,

@@ -94,15 +94,8 @@ class AnalystHandler(APIHandler):
         if not hasattr(error, "remedy"):
             super().log_exception(*args)
 
-    def fail(self, status: int, error: Exception) -> None:
-        """Answer with an error of ours."""
-        self.clear()
-        self.send_error(status, exc_info=(type(error), error, None))
 
-
-def route(
-    method: Callable[..., Awaitable[None]],
-) -> Callable[..., Any]:
+def route(method: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     """Wrap a handler's method: check identity and authorization, and turn errors into answers."""
 
     @web.authenticated
@@ -114,13 +107,13 @@ def route(
         try:
             await method(self, *args)
         except AnalystError as error:
-            self.fail(status_of(error), error)
+            self.clear()
+            self.send_error(_status_of(error), exc_info=(type(error), error, None))
 
     return answer
 
 
-def status_of(error: Exception) -> int:
-    """Return the HTTP status of an error of ours."""
+def _status_of(error: Exception) -> int:
     from analyst_kernel.protocol.errors import InputError, NotFound, SandboxError
 
     match error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from analyst_kernel._version import __version__
@@ -21,11 +20,7 @@ async def datasets(session: AnalysisSession) -> list[DatasetProfile]:
     catalog = await session.catalog()
     if catalog is None:
         return []
-    found = []
-    for dataset in catalog.datasets:
-        if os.path.exists(dataset.path):
-            found.append(await catalog.profile(dataset.name))
-    return found
+    return [await catalog.profile(d.name) for d in catalog.datasets if os.path.exists(d.path)]
 
 
 async def completions(session: AnalysisSession, prefix: str) -> list[dict[str, str]]:
@@ -47,12 +42,8 @@ async def _candidates(session: AnalysisSession) -> list[dict[str, str]]:
         detail = f"{os.path.basename(dataset.path)}, {rows}"
         found.append(_one(dataset.name, "dataset", dataset.name, detail))
         for column in dataset.columns:
-            insert = (
-                f"{dataset.name}.{column}"
-                if column.isidentifier()
-                else (f"{dataset.name}[{column!r}]")
-            )
-            found.append(_one(column, "column", insert, dataset.name))
+            access = f".{column}" if column.isidentifier() else f"[{column!r}]"
+            found.append(_one(column, "column", dataset.name + access, dataset.name))
     analysis = session.analysis
     if analysis is None:
         return found
@@ -93,58 +84,40 @@ async def status(registry: SessionRegistry) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Demonstration:
-    """A demonstration file, recognised by its name and its first line."""
-
-    file: str
-    header: str
-    rows: int
-    question: str
-
-
 _DEMONSTRATIONS = (
-    _Demonstration(
+    (
         "vehicles.csv",
         "id,make,model,year,class,trans,drive,cyl,displ,fuel,hwy,cty",
         33_442,
         "How did average city mileage change over the years?",
     ),
-    _Demonstration(
+    (
         "penguins_raw.csv",
         "studyName,Sample Number,Species",
         344,
         "Do heavier penguins have longer flippers?",
     ),
-    _Demonstration(
+    (
         "nyc_weather.csv",
         "origin,year,month,day,hour",
         26_115,
         "Which months are windiest at each airport?",
     ),
-    _Demonstration(
-        "nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"
-    ),
-    _Demonstration("nyc_airports.csv", "faa,name", 1_458, "How is airport altitude distributed?"),
-    _Demonstration("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
+    ("nyc_planes.csv", "tailnum,year", 3_322, "Which manufacturer has the most planes?"),
+    ("nyc_airports.csv", "faa,name", 1_458, "How is airport altitude distributed?"),
+    ("nyc_airlines.csv", "carrier,name", 16, "What is in this data?"),
 )
+"""Demonstration files: name and first line, by which they are recognised, rows, and a question."""
 
 
 def examples(root: str) -> list[dict[str, Any]]:
     """Return one question per demonstration file in the root folder or its ``data`` folders."""
     found: list[dict[str, Any]] = []
-    for demo in _DEMONSTRATIONS if root else ():
+    for name, header, rows, question in _DEMONSTRATIONS if root else ():
         for folder in ("", "data", os.path.join("notebooks", "data")):
-            if _starts_with(os.path.join(root, folder, demo.file), demo.header):
-                path = os.path.join(folder, demo.file).replace(os.sep, "/")
-                found.append(
-                    {
-                        "question": demo.question,
-                        "path": path,
-                        "dataset": demo.file,
-                        "rows": demo.rows,
-                    }
-                )
+            if _starts_with(os.path.join(root, folder, name), header):
+                path = os.path.join(folder, name).replace(os.sep, "/")
+                found.append({"question": question, "path": path, "dataset": name, "rows": rows})
                 break
     return found
 

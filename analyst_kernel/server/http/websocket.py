@@ -100,7 +100,8 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             tab.send(RefusedFrame(id=_id_of(message), message=what, remedy=remedy))
             return
         try:
-            await perform(self._registry, tab, frame.command)
+            session = self._registry.find(frame.command.analysis)
+            await perform(session, tab, frame.command)
         except AnalystError as error:
             tab.send(RefusedFrame(id=frame.id, message=error.what, remedy=error.remedy))
         except asyncio.CancelledError:

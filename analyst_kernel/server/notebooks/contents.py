@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +29,25 @@ _OF_JUPYTER = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class ContentsStamp:
-    """One version of a notebook; two are equal if the contents manager reports the same version."""
+    """One version of a notebook; two are equal if the contents manager reports the same version.
 
-    def __init__(self, mark: str, trusted: frozenset[str] = frozenset(), hash_: str = "") -> None:
-        """Hold a version's mark and the ids of its cells that the user trusted."""
-        self.mark = mark
-        self.trusted = trusted
-        self.hash = hash_
+    Attributes:
+        mark: The version's hash, or its time if the contents manager gives no hash.
+        trusted: The ids of its cells that the user trusted.
+        hash: The version's hash, or empty.
+    """
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ContentsStamp) and other.mark == self.mark
+    mark: str
+    trusted: frozenset[str] = field(default=frozenset(), compare=False)
+    hash: str = field(default="", compare=False)
 
-    def __hash__(self) -> int:
-        return hash(self.mark)
+    @classmethod
+    def of(cls, model: dict[str, Any], trusted: frozenset[str] = frozenset()) -> ContentsStamp:
+        """Return the version that a model of the contents manager describes."""
+        known = str(model.get("hash") or "")
+        return cls(known or str(model.get("last_modified")), trusted, known)
 
 
 class ContentsWriter:
@@ -54,12 +61,12 @@ class ContentsWriter:
     async def read(self, path: str, base: NotebookVersion | None) -> NotebookVersion | None:
         """Return the saved notebook, ``base`` if it did not change, or None if there is none."""
         now = await self.stamp(path)
-        if now is None or (base is not None and base.stamp == now):
-            return base if now is not None else None
-        model = await self._get(path, content=True)
-        if model is None:
+        if now is None:
             return None
-        return await asyncio.to_thread(_reading, model)
+        if base is not None and base.stamp == now:
+            return base
+        model = await self._get(path, content=True)
+        return None if model is None else await asyncio.to_thread(_reading, model)
 
     async def write(
         self, path: str, file: Path, document: Document, base: NotebookVersion | None
@@ -105,7 +112,7 @@ class ContentsWriter:
             raise WriteConflict  # somebody wrote since, and ``now`` may be of their version
         kept = {id(cell) for cell in document["cells"]}
         still = frozenset(name for name, cell in same.items() if id(cell) in kept)
-        return Written(ContentsStamp(now.mark, still, now.hash), saved=True)
+        return Written(replace(now, trusted=still), saved=True)
 
     @property
     def _keeps_plain_files(self) -> bool:
@@ -132,7 +139,7 @@ class ContentsWriter:
         manager.check_and_sign(nbformat.from_dict(model["content"]), path)  # type: ignore[no-untyped-call] # untyped there
 
         def work() -> files.FileStamp:
-            final = _unflagged(model["content"]) if hooked else document
+            final = unflagged(model["content"], "notebook") if hooked else document
             try:
                 return files.replace(target, self._renderer.parts(final), expected)
             except files.FileChanged:
@@ -148,10 +155,7 @@ class ContentsWriter:
     async def stamp(self, path: str) -> ContentsStamp | None:
         """Return the version that is saved, or None if there is none."""
         model = await self._get(path, content=False)
-        if model is None:
-            return None
-        hash_ = str(model.get("hash") or "")
-        return ContentsStamp(hash_ or str(model.get("last_modified")), hash_=hash_)
+        return None if model is None else ContentsStamp.of(model)
 
     async def _get(self, path: str, *, content: bool) -> dict[str, Any] | None:
         given: dict[str, Any] = {"content": content, "type": "notebook"}
@@ -160,27 +164,25 @@ class ContentsWriter:
                 asked = self._contents.get(path, require_hash=True, **given)
             except TypeError:  # a contents manager from before there were hashes
                 asked = self._contents.get(path, **given)
-            found: Any = await ensure_async(asked)
+            model: dict[str, Any] = await ensure_async(asked)
         except HTTPError as error:
             if error.status_code == 404:
                 return None
             raise _failed(path, error) from error
         except OSError as error:
             raise _failed(path, error) from error
-        model: dict[str, Any] = found
         return model
 
 
 def _reading(model: dict[str, Any]) -> NotebookVersion:
-    hash_ = str(model.get("hash") or "")
     content = json.loads(json.dumps(model["content"]))
     trusted: set[str] = set()
     for cell in content.get("cells", []):
         flagged = cell.get("metadata", {}).pop("trusted", False)
         if flagged and cell.get("outputs") and not cell_notes(cell):
             trusted.add(str(cell.get("id")))
-    stamp = ContentsStamp(hash_ or str(model.get("last_modified")), frozenset(trusted), hash_)
-    return NotebookVersion(from_json(content, str(model.get("name", "notebook"))), stamp)
+    document = from_json(content, str(model.get("name", "notebook")))
+    return NotebookVersion(document, ContentsStamp.of(model, frozenset(trusted)))
 
 
 def _flagged(cell: dict[str, Any]) -> dict[str, Any]:
@@ -188,12 +190,15 @@ def _flagged(cell: dict[str, Any]) -> dict[str, Any]:
     return {**cell, "metadata": {**cell["metadata"], "trusted": True}}
 
 
-def _unflagged(content: dict[str, Any]) -> Document:
-    """Return the notebook that save hooks changed, as a document of ours."""
+def unflagged(content: Mapping[str, Any], name: str) -> Document:
+    """Return a notebook that Jupyter has in memory as a document of ours, without marks of trust.
+
+    ``name`` is what an error calls it.
+    """
     found = json.loads(json.dumps(content))
-    for cell in found["cells"]:
-        cell["metadata"].pop("trusted", None)
-    return from_json(found, "notebook")
+    for cell in found.get("cells", []):
+        cell.get("metadata", {}).pop("trusted", None)
+    return from_json(found, name)
 
 
 def _failed(path: str, error: HTTPError | OSError) -> NotebookError:

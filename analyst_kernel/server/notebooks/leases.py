@@ -34,7 +34,6 @@ class Lease:
     """One tab that has, or had, the notebook open.
 
     Attributes:
-        name: The tab's own id.
         tab: Its socket, or None after it was closed.
         report: Its last report.
         seen: Time of its last report.
@@ -107,15 +106,13 @@ class Leases:
             name = self._open.pop(number, "")
             if late and report.outcome == "refused":
                 self._drop_changes(name)
-        if waiting is None or waiting.done():
-            return True
-        waiting.set_result(report)
-        return False
+        if waiting is not None and not waiting.done():
+            waiting.set_result(report)
+        return late
 
     def _drop_changes(self, name: str) -> None:
         """Begin a new term for a tab that dropped what it had taken and loaded the file again."""
-        lease = self._leases.get(name)
-        if lease is not None:
+        if (lease := self._leases.get(name)) is not None:
             self._leases[name] = replace(lease, term=next(self._terms))
 
     def left(self, tab: Tab, *, closed: bool) -> bool:

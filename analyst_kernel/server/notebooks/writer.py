@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import time
@@ -33,9 +32,8 @@ from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.notebook.document.diff import changes_between
 from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.document.operations import Document, notes
-from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.notebook.storage.port import WriterUnavailable, WriteConflict, NotebookVersion, Written
-from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter
+from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter, unflagged
 from analyst_kernel.server.notebooks.leases import Lease, Leases
 from analyst_kernel.server.paths import Places
 from analyst_kernel.server.notebooks.live_room import find_room, holds_notes, read_room, write_room
@@ -62,7 +60,7 @@ class LiveRoom:
 
 @dataclass(frozen=True, slots=True)
 class BrowserTab:
-    """A tab that holds a lease."""
+    """A tab that holds a lease; also the stamp of a version that was read from or written to it."""
 
     lease: Lease
 
@@ -87,11 +85,6 @@ class _InRoom:
     room: weakref.ref[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _InBrowser:
-    lease: Lease
-
-
 class WriterSelector:
     """Implements :class:`analyst_kernel.notebook.storage.port.Writer` for one analysis on a server.
 
@@ -114,10 +107,10 @@ class WriterSelector:
         moved: Callable[[Path], None],
         blocked: Callable[[AwaitedWriter], None],
     ) -> None:
-        """Write the notebook at ``path``.
+        """Write the notebook at the absolute ``path``.
 
         Args:
-            path: Absolute path.
+            path: See the attribute.
             places: Converts to the paths of the file browser.
             leases: Of the analysis.
             contents: The server's contents manager.
@@ -156,7 +149,7 @@ class WriterSelector:
                     answer = await self._leases.read(lease)
                     if answer is None:
                         raise self._unavailable()
-                    return NotebookVersion(await self._normal(answer.document), _InBrowser(lease))
+                    return NotebookVersion(await self._normal(answer.document), BrowserTab(lease))
                 case ContentsPath(path):
                     return await self._contents.read(path, base)
                 case DiskFile():
@@ -201,10 +194,13 @@ class WriterSelector:
     async def in_hand(self, base: NotebookVersion | None) -> bool:
         """Return whether the tab or room that was written to is still open, and so will save it."""
         match base.stamp if base is not None else None:
-            case _InBrowser(lease):
+            case BrowserTab(lease):
                 return self._leases.holds(lease)
             case _InRoom(room):
-                way = await self._way_if_any()
+                try:
+                    way = await self._way()
+                except WriterUnavailable:
+                    return False
                 if base is None or not isinstance(way, LiveRoom) or way.shared is not room():
                     return False
                 try:
@@ -252,17 +248,11 @@ class WriterSelector:
             failing = self._room_fails_since is not None and not self._is_passed_over
             if failing and not active and not self._leases.awaited:
                 raise self._unavailable("room")
-        for lease in active:
-            return BrowserTab(lease)
+        if active:
+            return BrowserTab(active[0])
         if self._leases.awaited:
             raise self._unavailable("tab")
         return ContentsPath(path)
-
-    async def _way_if_any(self) -> Way | None:
-        try:
-            return await self._way()
-        except WriterUnavailable:
-            return None
 
     def _unavailable(self, awaited: AwaitedWriter = "tab") -> WriterUnavailable:
         if self.waiting != awaited:
@@ -320,34 +310,28 @@ class WriterSelector:
 
     async def _by_browser(self, lease: Lease, document: Document, base: NotebookVersion | None) -> Written:
         stamp = base.stamp if base is not None else None
-        if base is None or not isinstance(stamp, _InBrowser) or not self._leases.holds(stamp.lease):
+        if base is None or not isinstance(stamp, BrowserTab) or not self._leases.holds(stamp.lease):
             raise WriteConflict
         if stamp.lease.name != lease.name:
             raise WriteConflict
         changes = changes_between(base.document, document)
         if not changes:
-            return Written(_InBrowser(lease), saved=False)
+            return Written(BrowserTab(lease), saved=False)
         answer = await self._leases.write(lease, changes)
         if answer is None:
             raise self._unavailable()
         if answer.outcome == "refused":
             if answer.document is None:
                 raise WriteConflict
-            raise WriteConflict(NotebookVersion(await self._normal(answer.document), _InBrowser(lease)))
+            raise WriteConflict(NotebookVersion(await self._normal(answer.document), BrowserTab(lease)))
         if answer.outcome == "saved":
             self._leases.notify_changed(answer.hash, but=lease.name)
-        return Written(_InBrowser(lease), saved=False)
+        return Written(BrowserTab(lease), saved=False)
 
     async def _normal(self, document: Mapping[str, Any]) -> Document:
-        def work() -> Document:
-            content = json.loads(json.dumps(document))
-            for cell in content.get("cells", []):
-                cell.get("metadata", {}).pop("trusted", None)
-            return from_json(content, self.path.name)
-
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.to_thread(unflagged, document, self.path.name)
         except (TypeError, AttributeError) as error:
             raise NotebookError(
                 f"{self.path.name} is not a valid notebook where it is open."
-            ) from (error)
+            ) from error

@@ -27,7 +27,6 @@ from analyst_kernel.protocol.events import (
     RunFinished,
     RunStarted,
 )
-from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.protocol.records import ApprovalMode
 from analyst_kernel.protocol.sandbox import meets
 from analyst_kernel.protocol.socket import AnalysisSummary
@@ -46,18 +45,14 @@ class BaseSession:
 
     Attributes:
         record: What the journal keeps of it.
-        log: Its events.
-        user: The user in front of the browser.
-        queue: Its jobs.
         host: Its kernel on this server.
-        coordinator: Looks after its notebook.
-        retry_delay: The wait before the model is called again.
         last_work: When a job last began or ended, seconds since the epoch.
         key_version: Version of the keys when its model was opened.
     """
 
     def __init__(self, record: StoredAnalysis, last: int, services: ServerServices) -> None:
         """Continue after event ``last``."""
+        self.id = record.id
         self.record = record
         self.services = services
         self.log = EventLog(last=last)
@@ -99,11 +94,6 @@ class BaseSession:
         self.log.listen(self._on_event)
 
     # --- what it is ----------------------------------------------------------------------------
-
-    @property
-    def id(self) -> AnalysisId:
-        """Its id."""
-        return self.record.id
 
     @property
     def analysis(self) -> Analysis | None:
@@ -322,6 +312,11 @@ class BaseSession:
         """Continue in a kernel that the user restarted."""
         if self._analysis is not None:
             await self._analysis.adopt_kernel(reason, self.host.take_over)
+
+    def check_shared_kernel(self) -> None:
+        """Have the next run check a kernel in which a notebook tab or a console may have worked."""
+        if self._analysis is not None and self.host.is_shared:
+            self._analysis.mark_kernel_shared()
 
     async def close(self) -> None:
         """Cancel the jobs, stop the kernel and write what is left. Idempotent."""

@@ -31,10 +31,7 @@ _NUMBERED = re.compile(r"^Branch \d+: ")
 class NewBranch:
     """A branch before it is added to the server's analyses.
 
-    Attributes:
-        record: For the journal.
-        events: Its first events, numbered from 1.
-        cells: How many cells make the state of its kernel.
+    Its first events are numbered from 1; ``cells`` is how many make the state of its kernel.
     """
 
     record: StoredAnalysis

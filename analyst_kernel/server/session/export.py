@@ -23,11 +23,7 @@ _MIME = {
 class ExportedFile:
     """A file to download.
 
-    Attributes:
-        name: File name.
-        mime: Its type.
-        content: Its text.
-        verified: How a re-run compared (``reproduced 7 of 7``), or empty without a re-run.
+    ``verified`` says how a re-run compared (``reproduced 7 of 7``); it is empty without a re-run.
     """
 
     name: str

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from analyst_kernel.protocol.errors import InputError
@@ -16,19 +15,13 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    work: Work
-    question: str
-
-
 class JobQueue:
     """Runs jobs in order. A job that fails or is cancelled does not stop the ones after it."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` when a job was added, begins, ends or is withdrawn."""
         self._changed = changed
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[Work, str]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -40,14 +33,12 @@ class JobQueue:
     @property
     def questions(self) -> tuple[str, ...]:
         """The user's questions that wait, without one that is about to begin."""
-        waiting = list(self._waiting)
-        if self._running is None:
-            waiting = waiting[1:]
-        return tuple(job.question for job in waiting if job.question)
+        texts = [question for _, question in self._waiting]
+        return tuple(filter(None, texts[1:] if self._running is None else texts))
 
     def add(self, work: Work, *, question: str = "") -> None:
         """Put a job at the end; ``question`` is its text if it answers one."""
-        self._waiting.append(_Waiting(work, question))
+        self._waiting.append((work, question))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._run())
         self._changed()
@@ -58,7 +49,7 @@ class JobQueue:
         Raises:
             InputError: There is none.
         """
-        places = [place for place, job in enumerate(self._waiting) if job.question]
+        places = [place for place, (_, text) in enumerate(self._waiting) if text]
         if position >= len(places):
             raise InputError("That question does not wait any more.", "It is being answered.")
         del self._waiting[places[position]]
@@ -81,8 +72,8 @@ class JobQueue:
 
     async def _run(self) -> None:
         while self._waiting:
-            job = self._waiting.popleft()
-            task = self._running = asyncio.get_running_loop().create_task(job.work())
+            work, _ = self._waiting.popleft()
+            task = self._running = asyncio.get_running_loop().create_task(work())
             self._changed()
             await asyncio.wait([task])
             self._running = None

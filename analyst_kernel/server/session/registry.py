@@ -36,8 +36,8 @@ from analyst_kernel.server.events.recovery import closing_events
 from analyst_kernel.server.models import ModelChoice
 from analyst_kernel.server.paths import Places
 from analyst_kernel.server.session.branch import new_branch, parent_of
-from analyst_kernel.server.session.idle import KernelWatch
-from analyst_kernel.server.session.jobs import BranchState
+from analyst_kernel.server.session.idle import watch_kernels
+from analyst_kernel.server.session.jobs import restore_branch
 from analyst_kernel.server.session.services import JupyterManagers, ServerServices
 from analyst_kernel.server.session.session import AnalysisSession
 from analyst_kernel.server.settings import ServerSettings
@@ -49,7 +49,6 @@ class SessionRegistry:
     """Made once per server, on its event loop; use :meth:`open`."""
 
     def __init__(self, services: ServerServices) -> None:
-        """Use what the analyses share."""
         self.services = services
         self._sessions: dict[AnalysisId, AnalysisSession] = {}
         self._tabs: set[Tab] = set()
@@ -91,12 +90,7 @@ class SessionRegistry:
         if newest is not None:
             event = EVENT.validate_json(newest)
             services.newest_report = event.sandbox if isinstance(event, KernelChanged) else None
-        watch = KernelWatch(
-            lambda: tuple(self._sessions.values()),
-            idle_seconds=settings.idle_seconds,
-            check_seconds=settings.idle_check_seconds,
-        )
-        self._tasks.start(watch.run())
+        self._tasks.start(watch_kernels(lambda: tuple(self._sessions.values()), settings))
         self._tasks.start(_warm())
         jupyter.events.add_listener(
             schema_id=jupyter.contents.event_schema_id, listener=self._on_file_event
@@ -208,10 +202,10 @@ class SessionRegistry:
             session = AnalysisSession(record, len(rows), self.services)
             self._sessions[record.id] = session
             session.configure()
-            session.enqueue(BranchState(made.cells))
+            session.enqueue(restore_branch, made.cells)
             return session
 
-    async def remove(self, analysis: str, *, notebook_too: bool) -> AnalysisSession:
+    async def remove(self, analysis: str, *, notebook_too: bool) -> None:
         """Stop and forget an analysis and its grants, and its notebook with ``notebook_too``."""
         session = self.find(analysis)
         del self._sessions[session.id]
@@ -228,7 +222,6 @@ class SessionRegistry:
             for tab in self._tabs:
                 tab.unsubscribe(session.id)
                 tab.send(AnalysisRemovedFrame(analysis=session.id))
-        return session
 
     # --- tabs ----------------------------------------------------------------------------------
 

@@ -41,7 +41,6 @@ class ServerServices:
     """Made once per server.
 
     Attributes:
-        settings, places, journal, keys, models, grants, jupyter: One of each.
         announce: Called with the summary of an analysis when it changed in the list.
         deliver: Called with the events of an analysis after they were journalled.
         newest_report: The isolation of the kernel that was started last.

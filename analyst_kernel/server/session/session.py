@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,16 +16,9 @@ from analyst_kernel.protocol.records import ApprovalMode, Limits
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.journal import StoredAnalysis
 from analyst_kernel.server.events.recorder import replay_events
+from analyst_kernel.server.session import jobs
 from analyst_kernel.server.session.base import BaseSession
 from analyst_kernel.server.session.datasets import revoke_dataset, store_uploads
-from analyst_kernel.server.session.jobs import (
-    Job,
-    OwnCode,
-    Question,
-    Repetition,
-    Undoing,
-    Verification,
-)
 from analyst_kernel.server.session.services import ServerServices
 
 _ENDING_SECONDS = 1.0
@@ -70,25 +63,25 @@ class AnalysisSession(BaseSession):
             if data:
                 await self._attach(data)
             await self.opened(text)
-            self.enqueue(Question(text, limits))
+            self.enqueue(jobs.answer, text, limits, question=text)
 
     async def run_code(self, code: str) -> None:
         """Run the user's own code as a cell."""
         async with self._in_order():
             await self.opened("My own cells")
-            self.enqueue(OwnCode(code))
+            self.enqueue(jobs.run_code, code)
 
     async def run_again(self, cell: CellId | None) -> None:
         """Run one cell again, or every cell in order if ``cell`` is None."""
         async with self._in_order():
             await self._open_with_cells()
-            self.enqueue(Repetition(cell))
+            self.enqueue(jobs.run_again, cell)
 
     async def verify(self) -> None:
         """Run the notebook in a fresh kernel and compare."""
         async with self._in_order():
             await self._open_with_cells()
-            self.enqueue(Verification())
+            self.enqueue(jobs.verify)
 
     async def undo(self, run: RunId, *, roll_back: bool) -> None:
         """Take a whole run out of the notebook, and with ``roll_back`` out of the kernel."""
@@ -99,7 +92,7 @@ class AnalysisSession(BaseSession):
                     "This analysis is at work, so no run can be undone now. Nothing was changed.",
                     "Stop it or wait for its end, then undo.",
                 )
-            self.enqueue(Undoing(run, roll_back))
+            self.enqueue(jobs.undo, run, roll_back)
 
     def cancel(self) -> None:
         """Stop the run at work, or the command that is about to start one.
@@ -112,9 +105,11 @@ class AnalysisSession(BaseSession):
         elif not self.queue.cancel():
             raise InputError("Nothing is at work in this analysis.")
 
-    def enqueue(self, job: Job) -> None:
-        """Do a job after those that wait already."""
-        self.queue.add(partial(self._run, job), question=job.question)
+    def enqueue(
+        self, job: Callable[..., Awaitable[None]], *arguments: object, question: str = ""
+    ) -> None:
+        """Do a job after those that wait already; ``question`` is its text if it answers one."""
+        self.queue.add(partial(self._run, partial(job, self, *arguments)), question=question)
 
     # --- data ----------------------------------------------------------------------------------
 
@@ -217,10 +212,6 @@ class AnalysisSession(BaseSession):
         )
         self._tasks.start(tab.catch_up(self.id, events, edge))
 
-    def unsubscribe(self, tab: Tab) -> None:
-        """Send a tab no more events."""
-        tab.unsubscribe(self.id)
-
     # --- inside --------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
@@ -248,10 +239,10 @@ class AnalysisSession(BaseSession):
                 "The administrator of this server chose this setting.", "It cannot be changed here."
             )
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Callable[[], Awaitable[None]]) -> None:
         self.last_work = time.time()
         try:
-            await job.run(self)
+            await job()
         except AnalystError as error:
             self.notice("not-done", str(error))
         finally:
