@@ -36,17 +36,12 @@ def find_filters(
 ) -> tuple[list[Filter], set[str]]:
     """Return the conditions and the names of columns that serve only them.
 
-    Args:
-        words: The question's words.
-        matches: What was matched; words used here are added to it.
-        profile: The dataset.
-        values: The value mentions that are conditions (not members of a comparison).
+    ``values`` are those that are conditions, and not members of a comparison.
     """
     filters = [condition_of(value) for value in _merge(values)]
     spent: set[str] = set()
-    skip: set[int] = set()
     for word in words:
-        if word.number is None or word.index in matches.used or word.index in skip:
+        if word.number is None or word.index in matches.used:
             continue
         found = _number_filter(word, words, matches, profile)
         if found is None:
@@ -54,7 +49,6 @@ def find_filters(
         condition, indices, mention = found
         filters.append(condition)
         matches.used |= indices
-        skip |= indices
         if mention is not None:
             spent.add(mention.column.name)
     for sign in _sign_filters(words, matches):

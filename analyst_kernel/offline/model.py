@@ -168,13 +168,7 @@ class _Understood:
 
 
 def decide(talk: Conversation, *, tools: frozenset[str], wrap_up: bool) -> Action:
-    """Return the next action.
-
-    Args:
-        talk: The newest question and what was done for it.
-        tools: Names of the tools on offer.
-        wrap_up: No tool may be called any more; sum up.
-    """
+    """Return the next action; where ``wrap_up``, no tool may be called any more."""
     step = _understand(talk, tools, wrap_up=wrap_up)
     if isinstance(step, Call):
         return step

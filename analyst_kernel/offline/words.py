@@ -200,23 +200,13 @@ GENERIC = stems("number name id type value code date total count key index study
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a question.
-
-    Attributes:
-        index: Its place, from 0.
-        text: As written (after phrases were replaced).
-        stem: Its compared form.
-        nouns: For an adjective, the nouns that it is about.
-        direction: 1 for much, -1 for little, 0 for neither.
-        number: Its value, where it is a number.
-        quoted: Whether it stands in quotes or backticks.
-    """
+    """One word of a question."""
 
     index: int
-    text: str
+    text: str  # as written, after phrases were replaced
     stem: str
-    nouns: Form = frozenset()
-    direction: int = 0
+    nouns: Form = frozenset()  # what an adjective is about
+    direction: int = 0  # 1 for much, -1 for little, 0 for neither
     number: float | None = None
     quoted: bool = False
 
