@@ -101,13 +101,9 @@ def text_of(draft: RecipeAnswer, progress: RecipeProgress) -> str:
     ]
     rows = progress.iterations.get("rows")
     paragraphs = [_cited(first, main[-1] if main else rows)]
+    support = (_cited(s, rows) if s.startswith("This uses") else s for s in rest)
     if rest:
-        paragraphs.append(
-            " ".join(
-                _cited(sentence, rows) if sentence.startswith("This uses") else sentence
-                for sentence in rest
-            )
-        )
+        paragraphs.append(" ".join(support))
     return "\n\n".join([*paragraphs, CLOSING])
 
 
@@ -176,10 +172,8 @@ def gave_up(task: DataTask, progress: RecipeProgress, question: str) -> dict[str
 
 def established(task: DataTask, progress: RecipeProgress) -> list[str]:
     """Return what is known although the recipe did not end."""
-    rows = progress.results.get("rows")
-    if rows is None:
-        return ["Nothing is established yet."]
     try:
+        rows = progress.results["rows"]
         return [" ".join(["Established so far:", basis(task, rows), *dropped(rows)])]
     except UNREADABLE:
         return ["Nothing is established yet."]
@@ -226,13 +220,7 @@ def suggest_questions(datasets: Sequence[DatasetProfile]) -> tuple[str, ...]:
     """Return three good first questions for the datasets at hand."""
     if not datasets:
         return _FILLERS
-    picked: list[str] = []
-    for question in questions_about(richest(datasets)):
-        if question not in picked:
-            picked.append(question)
-        if len(picked) == 3:
-            break
-    return tuple(picked)
+    return tuple(dict.fromkeys(questions_about(richest(datasets))))[:3]
 
 
 def richest(datasets: Sequence[DatasetProfile]) -> DatasetProfile:

@@ -166,13 +166,12 @@ def _split_values(
     matches: Matches, words: Sequence[Word], tags: frozenset[str]
 ) -> tuple[tuple[ValueMention, ...], list[ValueMention]]:
     """Separate values that are compared with each other from values that restrict the rows."""
-    by_column: dict[str, list[ValueMention]] = {}
-    for value in matches.values:
-        if value.denied:
-            continue
-        by_column.setdefault(value.column.name, []).append(value)
     if "count" in tags and "compare" not in tags:
         return (), matches.values
+    by_column: dict[str, list[ValueMention]] = {}
+    for value in matches.values:
+        if not value.denied:
+            by_column.setdefault(value.column.name, []).append(value)
     for values in by_column.values():
         if len(values) >= 2:
             rest = [v for v in matches.values if v.column != values[0].column or v.denied]
@@ -193,7 +192,6 @@ def _explained(word: Word, tags: frozenset[str]) -> bool:
 
 
 def _phrases(unknown: Sequence[Word], words: Sequence[Word]) -> tuple[str, ...]:
-    """Join unknown words that stand side by side."""
     phrases: list[list[Word]] = []
     for word in unknown:
         if phrases and phrases[-1][-1].index == word.index - 1 and word.text[:1].isupper():
@@ -222,8 +220,7 @@ def _unknown(
         )
     )
     elsewhere = _elsewhere(unknown, parts)
-    searchable = searchable and not elsewhere
-    if searchable and not isinstance(classify(replace(parts, assumed=True)), str):
+    if searchable and not elsewhere and not isinstance(classify(replace(parts, assumed=True)), str):
         return LookUp(parts.profile, phrases, columns[:12], weight)
     where = f"`{parts.profile.dataset.name}`"
     if elsewhere:
@@ -260,8 +257,7 @@ def _elsewhere(unknown: Sequence[Word], parts: Parts) -> str:
 
 def _ask(tie: Tie, weight: int) -> AskWhich:
     options = tuple(column.name for column in tie.columns[:4])
-    preferred = [column.name for column in tie.columns[:4] if "speed" in name_tokens(column.name)]
-    default = preferred[0] if preferred else options[0]
+    default = next((name for name in options if "speed" in name_tokens(name)), options[0])
     return AskWhich("Which column do you mean?", options, default, weight)
 
 
@@ -326,9 +322,7 @@ def _best(question: str, profiles: Sequence[DatasetProfile], known: Known) -> Re
         if _rank(reading) == best
     ]
     reading = equal[0][1]
-    if len(equal) == 1 or not isinstance(reading, Ready):
-        return reading
-    if reading.task.intent == "join":
+    if len(equal) == 1 or not isinstance(reading, Ready) or reading.task.intent == "join":
         return reading
     for candidate, candidate_reading in equal:
         if candidate.dataset.name in known.choices:
@@ -379,14 +373,8 @@ def _follow_up(
     new = count.task.filters
     kept = tuple(old for old in task.filters if all(old.column != f.column for f in new))
     note = "This continues the question before, with the new condition."
-    return Ready(
-        replace(
-            task,
-            filters=(*kept, *new),
-            assumptions=tuple(dict.fromkeys((*task.assumptions, *count.task.assumptions, note))),
-        ),
-        count.weight,
-    )
+    notes = tuple(dict.fromkeys((*task.assumptions, *count.task.assumptions, note)))
+    return Ready(replace(task, filters=(*kept, *new), assumptions=notes), count.weight)
 
 
 def _same_for_measure(rest: str, task: DataTask, known: Known) -> Reading | None:
@@ -397,11 +385,6 @@ def _same_for_measure(rest: str, task: DataTask, known: Known) -> Reading | None
     if not isinstance(reading, Ready) or reading.task.intent != "scalar" or not task.measures:
         return None
     note = "This continues the question before, with another column."
-    return Ready(
-        replace(
-            task,
-            measures=(*reading.task.measures, *task.measures[1:]),
-            assumptions=tuple(dict.fromkeys((*reading.task.assumptions, note))),
-        ),
-        reading.weight,
-    )
+    notes = tuple(dict.fromkeys((*reading.task.assumptions, note)))
+    columns = (*reading.task.measures, *task.measures[1:])
+    return Ready(replace(task, measures=columns, assumptions=notes), reading.weight)

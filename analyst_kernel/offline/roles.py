@@ -232,15 +232,9 @@ def asked_number(words: Sequence[Word], matches: Matches) -> int | None:
     return None
 
 
-def comparatives(words: Sequence[Word]) -> int:
-    """Count comparative forms ("heavier", "longer", "higher", "more")."""
-    return sum(1 for word in words if is_comparative(word))
-
-
-def claimed_direction(words: Sequence[Word]) -> int:
-    """Return 1 where two comparatives point the same way ("heavier ... longer"), else -1."""
-    found = [word.direction for word in words if is_comparative(word)]
-    return found[0] * found[1] if len(found) >= 2 else 0
+def comparatives(words: Sequence[Word]) -> list[int]:
+    """Return the directions of the comparative forms ("heavier", "longer", "higher", "more")."""
+    return [word.direction for word in words if is_comparative(word)]
 
 
 def is_comparative(word: Word) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import jinja2
 
+from analyst_kernel.offline.column_roles import is_within
 from analyst_kernel.offline.task import DataTask, TimeAxis
 from analyst_kernel.offline.words import name_tokens
 
@@ -196,14 +197,8 @@ def is_month(axis: TimeAxis) -> bool:
     """Return whether the points of the axis are months by their numbers."""
     if axis.grain == "month of year":
         return True
-    low, high = axis.column.minimum, axis.column.maximum
-    return (
-        axis.grain == "value"
-        and name_tokens(axis.column.name)[-1:] == ("month",)
-        and isinstance(low, int | float)
-        and isinstance(high, int | float)
-        and 1 <= low <= high <= 12
-    )
+    named = name_tokens(axis.column.name)[-1:] == ("month",)
+    return axis.grain == "value" and named and is_within(axis.column, 1, 12)
 
 
 def grouped_digits(side: str, task: DataTask) -> list[str]:
@@ -224,7 +219,6 @@ def bar_values(task: DataTask) -> list[str]:
 
 
 def _digits(task: DataTask) -> str:
-    """Return the format of a value beside its bar."""
     measure = task.measures[0] if task.measures else None
     high = measure.maximum if measure is not None else None
     if measure is not None and task.statistic in ("mean", "median") and measure.p75 is not None:
