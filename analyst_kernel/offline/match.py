@@ -181,7 +181,6 @@ class _Matcher:
         return True
 
     def _rate(self, name: str, column: ColumnProfile) -> _Candidate | None:
-        """Rate how well the free words name a column of this name."""
         tokens, words = name_tokens(name), self.words
         if not tokens:
             return None

@@ -123,7 +123,7 @@ _ENDINGS = {
 
 def _failure(cell: Cell, call: Done) -> str:
     seen = call.result.observation
-    name, message = error_of(seen.outputs) if seen is not None else ("", "")
+    name, message = error_of(seen.outputs if seen is not None else ())
     short = message.replace("`", "'").splitlines()[0][:160] if message else ""
     failed = f"failed with `{name}: {short}`" if name else "failed"
     return f"the cell “{cell.purpose}” {_ENDINGS.get(call.outcome, failed)}"

@@ -139,9 +139,7 @@ def _is_entity(mention: Mention, words: Sequence[Word]) -> bool:
         if word.text.casefold() in ("top", "bottom"):
             return True
         passable = word.number is not None or word.stem in NUMBER_WORDS or word.direction
-        if not passable and word.stem not in ("of", "the", "kind", "type", "are"):
-            return False
-        if word.stem == "are":
+        if not passable and word.stem not in ("of", "the", "kind", "type"):
             return False
     return False
 
@@ -172,7 +170,7 @@ def _read_grain(
         axis = axis or (dates[0] if dates else None)
         if wanted is not None and axis is not None:
             roles.time, roles.grain = axis, wanted
-            roles.time_is_entity = roles.time_is_entity or before in ("which", "what")
+            roles.time_is_entity = roles.time_is_entity or entity
             if before in _MARKS or word.text.casefold().endswith("ly"):
                 roles.marked.add(axis.name)
             matches.used.add(word.index)

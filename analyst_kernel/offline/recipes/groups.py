@@ -84,10 +84,13 @@ def groups(task: DataTask) -> Recipe:
 
 def _drawn(task: DataTask) -> int:
     """Return how many bars one chart carries: all where they are few, else the first ones."""
+    groups = _possible_groups(task)
+    return max(groups, 1) if task.top is None and groups <= 15 else min(max(task.top or 10, 10), 20)
+
+
+def _possible_groups(task: DataTask) -> int:
     columns = task.groups or ((task.time.column,) if task.time is not None else ())
-    groups = prod(column.distinct for column in columns)
-    few = task.top is None and groups <= 15
-    return max(groups, 1) if few else min(max(task.top or 10, 10), 20)
+    return prod(column.distinct for column in columns)
 
 
 def _bar_names(task: DataTask, keys: int) -> list[Code]:
@@ -105,12 +108,11 @@ def _bar_names(task: DataTask, keys: int) -> list[Code]:
 
 def _left_out(task: DataTask, drawn: int) -> str:
     """Return the end of a title that says that not every group is drawn."""
-    columns = task.groups or ((task.time.column,) if task.time is not None else ())
-    groups = prod(column.distinct for column in columns)
+    groups = _possible_groups(task)
     if groups <= drawn or (task.time is not None and task.time.grain != "value"):
         return ""
     rank = "lowest" if task.direction < 0 or task.statistic == "min" else "highest"
-    whole = "" if task.filters or len(columns) > 1 else f" of {groups}"
+    whole = "" if task.filters or len(task.groups) > 1 else f" of {groups}"
     return f" ({drawn} {rank}{whole})"
 
 

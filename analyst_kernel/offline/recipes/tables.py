@@ -84,7 +84,6 @@ class _Facts:
 
 
 def _imports(tables: Sequence[DatasetProfile], *more: str) -> list[Code]:
-    """Return the lines that import what the tables, and ``more``, need."""
     lines = [*more, *(("import duckdb",) if any(map(stays, tables)) else ())]
     return [Code(line) for line in (*sorted(lines), "")] if lines else []
 
@@ -144,7 +143,6 @@ def _sizes(tables: Sequence[DatasetProfile]) -> Cell:
 
 
 def _details(main: DatasetProfile) -> list[Cell]:
-    """Return the cells that summarise the columns of the one dataset."""
     rows = main.dataset.rows
     numbers = [c for c in main.columns if role(c, rows) == "number"][:12]
     texts = [c for c in main.columns if role(c, rows) == "category"][:8]

@@ -47,15 +47,8 @@ _MANY = 6
 
 def trend(task: DataTask) -> Recipe:
     """Answer how a measure (or the number of rows) changed over time."""
-    return _by_group(task) if task.groups else _one_line(task)
-
-
-def _title(task: DataTask, time: str) -> str:
-    spoken = of_measure(task)
-    return f"{capital(spoken)} by {time}"
-
-
-def _one_line(task: DataTask) -> Recipe:
+    if task.groups:
+        return _by_group(task)
     assert task.time is not None
     numbers = () if task.statistic == "distinct" else task.measures
     rows = prepare(task, task.measures, numeric=numbers)
@@ -64,7 +57,8 @@ def _one_line(task: DataTask) -> Recipe:
     series = identifier("rows_by", time)
     if measure:
         series = identifier(task.statistic, "" if task.part else measure, "by", time)
-    partly = has_partial_periods(task)
+    # A period that is cut short has a smaller total for that reason alone.
+    partly = task.time.grain in _NAMES and task.statistic in ("sum", "rows")
     compute = rows.code(
         "time/trend",
         time=time,
@@ -79,7 +73,7 @@ def _one_line(task: DataTask) -> Recipe:
     chart = chart_cell(
         code("time/line", series=series),
         after=[*time_ticks(task, f"{series}.index"), *grouped_digits("y", task)],
-        title=_title(task, time),
+        title=f"{capital(of_measure(task))} by {time}",
         x=time,
         y=measured_label(task),
         purpose=f"Draw the {of_measure(task)} by {time} as a line",
@@ -160,7 +154,7 @@ def _by_group(task: DataTask) -> Recipe:
     chart = chart_cell(
         code("time/lines", table=table, legend=group.name),
         after=[*time_ticks(task, f"{table}.index"), *grouped_digits("y", task)],
-        title=f"{_title(task, time)} and {group.name}",
+        title=f"{capital(of_measure(task))} by {time} and {group.name}",
         x=time,
         y=measured_label(task),
         purpose=f"Draw one line per {group.name}"[:80],
@@ -200,9 +194,3 @@ _NAMES: dict[Grain, str] = {
 
 _SLACK: dict[Grain, int] = {"year": 14, "quarter": 7, "month": 3, "week": 1}
 """Days without rows that may stand at the edge of a period that is taken as whole."""
-
-
-def has_partial_periods(task: DataTask) -> bool:
-    """Return whether a period that is cut short has a smaller value for that reason alone."""
-    axis = task.time
-    return axis is not None and axis.grain in _NAMES and task.statistic in ("sum", "rows")
