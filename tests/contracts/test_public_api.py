@@ -127,10 +127,10 @@ def test_the_ports_of_the_core() -> None:
             "setup_code": "(names=None)",
         },
         "User": {
-            "answer": "async (question, options, default)",
-            "approve": "async (code, purpose)",
+            "answer": "async (ask, question, options, default)",
+            "approve": "async (ask, code, purpose)",
         },
-        "PlanReader": {"wants_plan": "property", "approve_plan": "async (steps)"},
+        "PlanReader": {"wants_plan": "property", "approve_plan": "async (ask, steps)"},
     }
 
 
@@ -165,6 +165,9 @@ def test_the_exit_codes() -> None:
         "ModelError": 3,
         "KernelError": 1,
         "SandboxError": 4,
+        "PolicyError": 2,
+        "LaunchFailed": 1,
+        "GrantFailed": 1,
         "NotFound": 1,
         "JournalError": 1,
         "KeyStoreError": 1,

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from analyst_kernel.agent.tools.sql import sql_cell
+from analyst_kernel.agent.tools.handlers import sql_cell
 from analyst_kernel.offline.recipes.rows import load_cell
 from tests.offline.player import Player
 from tests.offline.profiles import DATA, profile_frame

@@ -11,10 +11,7 @@ interface Case {
 
 // The server's tests read the same cases: both sides must decide alike.
 const cases = JSON.parse(
-  readFileSync(
-    new URL('../../../tests/notebook/files/cell_changes.json', import.meta.url),
-    'utf8'
-  )
+  readFileSync(new URL('../../../tests/notebook/files/cell_changes.json', import.meta.url), 'utf8')
 ) as readonly Case[];
 
 describe('a write of the server is planned as the server plans it', () => {

@@ -31,7 +31,12 @@ describe('format', () => {
   });
 
   it('names the column of a warning', () => {
-    const warning = { code: 'c', message: '46 % of its values are missing.', column: 'sex' };
+    const warning = {
+      code: 'c',
+      message: '46 % of its values are missing.',
+      column: 'sex',
+      values: []
+    };
     expect(warningText(warning)).toBe('sex: 46 % of its values are missing.');
     expect(warningText({ ...warning, column: null })).toBe('46 % of its values are missing.');
   });
