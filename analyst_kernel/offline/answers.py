@@ -19,7 +19,7 @@ from analyst_kernel.offline.column_roles import (
 )
 from analyst_kernel.offline.progress import RecipeProgress
 from analyst_kernel.offline.recipes.prose import basis, condition, dropped, figure, rows_of
-from analyst_kernel.offline.recipes.recipe import UNREADABLE, AnswerDraft, Recipe
+from analyst_kernel.offline.recipes.recipe import UNREADABLE, Recipe, RecipeAnswer
 from analyst_kernel.offline.task import DataTask, Unclear
 from analyst_kernel.offline.words import UNITS, spoken
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
@@ -32,7 +32,7 @@ def is_complete(progress: RecipeProgress) -> bool:
     return progress.next is None and not progress.failure
 
 
-def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> AnswerDraft | None:
+def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> RecipeAnswer | None:
     """Compose the answer of a recipe that ran to its end; ``None`` where outputs do not fit it."""
     rows = progress.results.get("rows", {})
     try:
@@ -43,7 +43,7 @@ def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> Answer
         return None
 
 
-def _no_rows(task: DataTask, progress: RecipeProgress) -> AnswerDraft:
+def _no_rows(task: DataTask, progress: RecipeProgress) -> RecipeAnswer:
     rows = progress.results["rows"]
     name = task.profile.dataset.name
     if task.filters and rows.get("rows selected") == 0:
@@ -56,10 +56,10 @@ def _no_rows(task: DataTask, progress: RecipeProgress) -> AnswerDraft:
             f"No row of `{name}` has all the values that are needed (of "
             f"{figure(rows['rows'])} rows)."
         )
-    return AnswerDraft((head,), (), task.assumptions, dropped(rows))
+    return RecipeAnswer((head,), (), task.assumptions, dropped(rows))
 
 
-def finding(draft: AnswerDraft, progress: RecipeProgress) -> dict[str, Any]:
+def finding(draft: RecipeAnswer, progress: RecipeProgress) -> dict[str, Any]:
     """Return the input of ``record_finding``."""
     keys = [key for key in progress.results if key != "chart" and not key.startswith("load")]
     return {
@@ -71,7 +71,7 @@ def finding(draft: AnswerDraft, progress: RecipeProgress) -> dict[str, Any]:
 
 
 def finish(
-    draft: AnswerDraft, progress: RecipeProgress, task: DataTask, question: str
+    draft: RecipeAnswer, progress: RecipeProgress, task: DataTask, question: str
 ) -> dict[str, Any]:
     """Return the input of ``finish``."""
     return {
@@ -79,11 +79,11 @@ def finish(
         "key_values": _values(draft),
         "assumptions": list(draft.assumptions),
         "caveats": [*draft.caveats, *progress.notes],
-        "next_questions": list(draft.next_questions) or next_questions(task.profile, question),
+        "next_questions": next_questions(task.profile, question),
     }
 
 
-def _values(draft: AnswerDraft) -> list[dict[str, Any]]:
+def _values(draft: RecipeAnswer) -> list[dict[str, Any]]:
     return [
         {"label": value.label, "value": value.value, "unit": value.unit}
         for value in draft.values
@@ -91,7 +91,7 @@ def _values(draft: AnswerDraft) -> list[dict[str, Any]]:
     ]
 
 
-def text_of(draft: AnswerDraft, progress: RecipeProgress) -> str:
+def text_of(draft: RecipeAnswer, progress: RecipeProgress) -> str:
     """Write the answer as Markdown: the first sentence, the support, the closing line."""
     first, *rest = draft.sentences
     main = [
@@ -101,13 +101,9 @@ def text_of(draft: AnswerDraft, progress: RecipeProgress) -> str:
     ]
     rows = progress.iterations.get("rows")
     paragraphs = [_cited(first, main[-1] if main else rows)]
+    support = (_cited(s, rows) if s.startswith("This uses") else s for s in rest)
     if rest:
-        paragraphs.append(
-            " ".join(
-                _cited(sentence, rows) if sentence.startswith("This uses") else sentence
-                for sentence in rest
-            )
-        )
+        paragraphs.append(" ".join(support))
     return "\n\n".join([*paragraphs, CLOSING])
 
 
@@ -176,10 +172,8 @@ def gave_up(task: DataTask, progress: RecipeProgress, question: str) -> dict[str
 
 def established(task: DataTask, progress: RecipeProgress) -> list[str]:
     """Return what is known although the recipe did not end."""
-    rows = progress.results.get("rows")
-    if rows is None:
-        return ["Nothing is established yet."]
     try:
+        rows = progress.results["rows"]
         return [" ".join(["Established so far:", basis(task, rows), *dropped(rows)])]
     except UNREADABLE:
         return ["Nothing is established yet."]
@@ -226,13 +220,7 @@ def suggest_questions(datasets: Sequence[DatasetProfile]) -> tuple[str, ...]:
     """Return three good first questions for the datasets at hand."""
     if not datasets:
         return _FILLERS
-    picked: list[str] = []
-    for question in questions_about(richest(datasets)):
-        if question not in picked:
-            picked.append(question)
-        if len(picked) == 3:
-            break
-    return tuple(picked)
+    return tuple(dict.fromkeys(questions_about(richest(datasets))))[:3]
 
 
 def richest(datasets: Sequence[DatasetProfile]) -> DatasetProfile:

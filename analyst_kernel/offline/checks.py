@@ -160,7 +160,6 @@ def _lost(column: ColumnProfile) -> str:
 
 
 def _columns(parts: Parts, task: DataTask) -> str:
-    """Report which column was named and is not in the task."""
     if task.intent in _WHOLE:
         return ""
     used = {column.name for column in (*task.measures, *task.groups)}
@@ -238,9 +237,6 @@ def _absent(parts: Parts) -> ColumnProfile | None:
 def _may_be_zero(column: ColumnProfile) -> bool:
     """Return whether "no rain" may mean the number 0."""
     low, high = column.minimum, column.maximum
-    return (
-        is_number(column)
-        and isinstance(low, int | float)
-        and isinstance(high, int | float)
-        and low <= 0 <= high
-    )
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return False
+    return is_number(column) and low <= 0 <= high

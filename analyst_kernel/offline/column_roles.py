@@ -40,11 +40,16 @@ def number_as_text(column: ColumnProfile) -> bool:
 
 def is_year(column: ColumnProfile) -> bool:
     """Return whether the column holds calendar years as numbers."""
-    low, high = column.minimum, column.maximum
-    if column.kind != "number" or not isinstance(low, int | float):
-        return False
     named = bool(_YEAR & set(name_tokens(column.name)))
-    return named and isinstance(high, int | float) and low >= 0 and high <= 3000
+    return named and column.kind == "number" and is_within(column, 0, 3000)
+
+
+def is_within(column: ColumnProfile, low: float, high: float) -> bool:
+    """Return whether the smallest and the largest number of the column lie from low to high."""
+    least, most = column.minimum, column.maximum
+    if not isinstance(least, int | float) or not isinstance(most, int | float):
+        return False
+    return low <= least and most <= high
 
 
 def is_time(column: ColumnProfile) -> bool:
@@ -53,15 +58,7 @@ def is_time(column: ColumnProfile) -> bool:
         return True
     tokens = name_tokens(column.name)
     limit = _PARTS.get(tokens[-1]) if tokens and len(tokens) <= 2 else None
-    high, low = column.maximum, column.minimum
-    return (
-        limit is not None
-        and column.kind == "number"
-        and isinstance(high, int | float)
-        and isinstance(low, int | float)
-        and low >= 0
-        and high <= limit
-    )
+    return limit is not None and column.kind == "number" and is_within(column, 0, limit)
 
 
 _TOTALS = frozenset(

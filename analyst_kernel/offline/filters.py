@@ -36,17 +36,12 @@ def find_filters(
 ) -> tuple[list[Filter], set[str]]:
     """Return the conditions and the names of columns that serve only them.
 
-    Args:
-        words: The question's words.
-        matches: What was matched; words used here are added to it.
-        profile: The dataset.
-        values: The value mentions that are conditions (not members of a comparison).
+    ``values`` are those that are conditions, and not members of a comparison.
     """
-    filters = [condition_of(value) for value in _merge(values)]
+    filters = _value_filters(values)
     spent: set[str] = set()
-    skip: set[int] = set()
     for word in words:
-        if word.number is None or word.index in matches.used or word.index in skip:
+        if word.number is None or word.index in matches.used:
             continue
         found = _number_filter(word, words, matches, profile)
         if found is None:
@@ -54,7 +49,6 @@ def find_filters(
         condition, indices, mention = found
         filters.append(condition)
         matches.used |= indices
-        skip |= indices
         if mention is not None:
             spent.add(mention.column.name)
     for sign in _sign_filters(words, matches):
@@ -105,24 +99,17 @@ def flag_filters(
 _GROUPS = frozenset({"by", "per", "each", "every", "across", "which"})
 
 
-def _merge(values: Sequence[ValueMention]) -> list[ValueMention]:
+def _value_filters(values: Sequence[ValueMention]) -> list[Filter]:
     """Join mentions of one column into one condition ("Ford or Toyota")."""
-    merged: dict[tuple[str, bool, bool], ValueMention] = {}
+    merged: dict[tuple[str, bool, bool], list[ValueMention]] = {}
     for value in values:
-        key = (value.column.name, value.whole, value.denied)
-        before = merged.get(key)
-        merged[key] = (
-            value
-            if before is None
-            else ValueMention(
-                value.column,
-                before.words | value.words,
-                tuple(dict.fromkeys((*before.values, *value.values))),
-                value.whole,
-                value.denied,
-            )
+        merged.setdefault((value.column.name, value.whole, value.denied), []).append(value)
+    return [
+        condition_of(
+            replace(same[0], values=tuple(dict.fromkeys(v for m in same for v in m.values)))
         )
-    return list(merged.values())
+        for same in merged.values()
+    ]
 
 
 def _number_filter(
@@ -150,22 +137,15 @@ def _number_filter(
     if mention is not None and mention.column.kind != "number" and not is_number(mention.column):
         if not is_date(mention.column):
             return None
-    column, part = (
-        (mention.column, _part_of(mention.column))
-        if mention is not None
-        else _year_column(profile, number)
-    )
+    column = mention.column if mention is not None else _year_columns(profile)[0]
+    part: DatePart = "year" if is_date(column) else ""
     if upper is not None and upper.number is not None:
-        indices |= {upper.index}
-        condition = Filter(column, "between", (number, upper.number), part)
-    elif operator is None:
-        beside = mention is None or abs(mention.first - here) <= 1 or here - 1 in mention.words
-        if not beside:
-            return None
-        condition = Filter(column, "is", (number,), part)
-    else:
-        condition = Filter(column, operator, (number,), part)
-    return condition, indices, mention
+        indices.add(upper.index)
+        return Filter(column, "between", (number, upper.number), part), indices, mention
+    beside = mention is None or abs(mention.first - here) <= 1 or here - 1 in mention.words
+    if operator is None and not beside:
+        return None
+    return Filter(column, operator or "is", (number,), part), indices, mention
 
 
 _TEMPORAL = frozenset({"after", "since", "from", "before", "until"})
@@ -198,10 +178,6 @@ def _column_of(start: int, end: int, words: Sequence[Word], matches: Matches) ->
 _BETWEEN = frozenset("is are was were of that a the be have has value equal to".split())
 
 
-def _part_of(column: ColumnProfile) -> DatePart:
-    return "year" if is_date(column) else ""
-
-
 def _year_columns(profile: DatasetProfile) -> list[ColumnProfile]:
     years = [column for column in profile.columns if is_year(column)]
     return years or [column for column in profile.columns if is_date(column)]
@@ -211,28 +187,22 @@ def _is_year_of(profile: DatasetProfile, number: float) -> bool:
     return number == int(number) and 1000 <= number <= 2999 and bool(_year_columns(profile))
 
 
-def _year_column(profile: DatasetProfile, number: float) -> tuple[ColumnProfile, DatePart]:
-    column = _year_columns(profile)[0]
-    return column, ("" if is_year(column) else "year")
-
-
 def _month_filters(
     words: Sequence[Word], matches: Matches, profile: DatasetProfile
 ) -> list[Filter]:
     """Read "in March" as a condition on the month."""
+    column = _month_column(profile)
+    if column is None:
+        return []
     numbers: list[float] = []
     for word in words:
         low = word.text.casefold()
         certain = low != "may" or (word.index > 0 and words[word.index - 1].stem in ("in", "of"))
         if low in MONTHS and certain and word.index not in matches.used:
-            column = _month_column(profile)
-            if column is not None:
-                numbers.append(float(MONTHS.index(low) + 1))
-                matches.used.add(word.index)
-    column = _month_column(profile)
-    if not numbers or column is None:
-        return []
-    return [Filter(column, "is", tuple(numbers), "month" if is_date(column) else "")]
+            numbers.append(float(MONTHS.index(low) + 1))
+            matches.used.add(word.index)
+    part: DatePart = "month" if is_date(column) else ""
+    return [Filter(column, "is", tuple(numbers), part)] if numbers else []
 
 
 def _month_column(profile: DatasetProfile) -> ColumnProfile | None:
@@ -257,13 +227,9 @@ def deny(
     words: Sequence[Word], values: Sequence[ValueMention]
 ) -> tuple[list[ValueMention], frozenset[int]]:
     """Return the values, those that are ruled out marked so, and the words that say it."""
-    found: list[ValueMention] = []
-    said: set[int] = set()
-    for value in values:
-        places = _denied_by(words, value, values)
-        said |= places
-        found.append(replace(value, denied=True) if places else value)
-    return found, frozenset(said)
+    said = [_denied_by(words, value, values) for value in values]
+    found = [replace(v, denied=bool(places)) for v, places in zip(values, said, strict=True)]
+    return found, frozenset().union(*said)
 
 
 def unread(words: Sequence[Word], said: frozenset[int]) -> str:

@@ -18,7 +18,7 @@ from analyst_kernel.offline.column_roles import (
     row_words,
     time_axes,
 )
-from analyst_kernel.offline.roles import Parts, claimed_direction, comparatives, new_task
+from analyst_kernel.offline.roles import Parts, comparatives, new_task
 from analyst_kernel.offline.task import DataTask, Filter, Grain, Member, Statistic, TimeAxis
 from analyst_kernel.offline.words import ADDED_UP, statistic_of, stem
 from analyst_kernel.protocol.datasets import ColumnProfile
@@ -87,7 +87,8 @@ def _two_columns(parts: Parts) -> DataTask | str | None:
     groups = [column for column in roles.groups if column not in numbers]
     if explicit and roles.time is not None and len(numbers) == 1 and is_number(roles.time):
         numbers.append(roles.time)
-    twice = comparatives(parts.words) >= 2 and not parts.members
+    compared = [] if parts.members else comparatives(parts.words)
+    twice = len(compared) >= 2
     pair = len(numbers) >= 2 and (explicit or twice or bool(tags & {"compare"}) or against)
     if pair and _DIFFERENCE.search(parts.text) and not explicit:
         return "I can relate two columns, but compute no difference or ratio of them."
@@ -99,7 +100,7 @@ def _two_columns(parts: Parts) -> DataTask | str | None:
             "correlation",
             measures=tuple(numbers[:2]),
             groups=tuple(groups[:1]),
-            direction=claimed_direction(parts.words) if twice else 0,
+            direction=compared[0] * compared[1] if twice else 0,
         )
     if explicit:
         if len(numbers) == 1 and groups:
@@ -111,14 +112,12 @@ def _two_columns(parts: Parts) -> DataTask | str | None:
 
 
 def _axis(parts: Parts) -> TimeAxis | None:
-    roles = parts.roles
-    if roles.time is not None:
-        return TimeAxis(roles.time, default_grain(roles.time, roles.grain or _from_years(parts)))
-    if "trend" in parts.tags:
-        axes = time_axes(parts.profile)
-        if axes:
-            return TimeAxis(axes[0], default_grain(axes[0], roles.grain or _from_years(parts)))
-    return None
+    time = parts.roles.time
+    if time is None and "trend" in parts.tags:
+        time = next(iter(time_axes(parts.profile)), None)
+    if time is None:
+        return None
+    return TimeAxis(time, default_grain(time, parts.roles.grain or _from_years(parts)))
 
 
 def _from_years(parts: Parts) -> Grain | None:
@@ -237,7 +236,7 @@ def _groups(parts: Parts) -> DataTask | str | None:
         if within and all(member.whole for member in parts.members):
             return _compare_within(parts, measure, within[0])
         return _compare(parts, measure, sides)
-    comparing = "compare" in tags or comparatives(parts.words) > 0
+    comparing = "compare" in tags or bool(comparatives(parts.words))
     if comparing and roles.groups and roles.entity is None and len(roles.groups) == 1:
         return _compare(parts, measure, roles.groups[0])
     if not roles.groups:
@@ -340,14 +339,12 @@ def _by_two(parts: Parts) -> DataTask | None:
 def _single(parts: Parts) -> DataTask | str | None:
     roles, tags = parts.roles, parts.tags
     measure = (roles.measures[0],)
-    if len(tags & {"mean", "median", "std"}) > 1:
-        return new_task(parts, "distribution", measures=measure)  # it tells all of them
-    if statistic_of(tags) is not None:
-        return new_task(parts, "scalar", measures=measure)
-    if "chart" in tags:
+    several = len(tags & {"mean", "median", "std"}) > 1  # a distribution has all of them
+    if several or ("chart" in tags and statistic_of(tags) is None):
         return new_task(parts, "distribution", measures=measure)
     low = parts.text.casefold()
-    if parts.filters or any(start in low for start in ("what is", "what's", "what was", "how ")):
+    asked = any(start in low for start in ("what is", "what's", "what was", "how "))
+    if statistic_of(tags) is not None or parts.filters or asked:
         return new_task(parts, "scalar", measures=measure)
     return None
 

@@ -30,7 +30,7 @@ def lookup_cell(reading: LookUp) -> Cell:
     values = {"table": table, "columns": reading.columns, "phrases": Code(listing)}
     purpose = lookup_goal(reading)[:90]
     if not stays(reading.profile):
-        return Cell("lookup", purpose, code("rows", "lookup", **values), 1)
+        return Cell("lookup", purpose, code("rows/lookup", **values), 1)
     words = " OR ".join(
         f"contains(lower(value), {_sql_text(_bare(phrase).lower())})" for phrase in reading.phrases
     )
@@ -40,7 +40,7 @@ def lookup_cell(reading: LookUp) -> Cell:
         f"WHERE {words} "
         "GROUP BY value ORDER BY n DESC, value"
     )
-    return Cell("lookup", purpose, code("rows", "lookup on disk", query=query, **values), 1)
+    return Cell("lookup", purpose, code("rows/lookup on disk", query=query, **values), 1)
 
 
 def _sql_text(text: str) -> str:

@@ -13,9 +13,10 @@ from itertools import pairwise
 
 import snowballstemmer
 
-from analyst_kernel.offline.column_roles import row_words
+from analyst_kernel.offline.column_roles import row_nouns, row_words
 from analyst_kernel.offline.words import (
     GENERIC,
+    GUARDED,
     STOP,
     Word,
     name_tokens,
@@ -35,7 +36,6 @@ class Mention:
 
     column: ColumnProfile
     words: frozenset[int]
-    direction: int = 0
 
     @property
     def first(self) -> int:
@@ -53,21 +53,13 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class ValueMention:
-    """Values of one column that the question names.
-
-    Attributes:
-        column: Whose values.
-        words: Indices of the words.
-        values: Exact values; with ``whole`` false, one piece of text that the values contain.
-        whole: Whether cells equal the values, or only contain the piece of text.
-        denied: Whether the question rules them out.
-    """
+    """Values of one column that the question names, and with which words (their indices)."""
 
     column: ColumnProfile
     words: frozenset[int]
     values: tuple[str, ...]
-    whole: bool = True
-    denied: bool = False
+    whole: bool = True  # else the values contain the one text in ``values``
+    denied: bool = False  # the question rules them out
 
 
 @dataclass(slots=True)
@@ -103,26 +95,14 @@ def complete_values(column: ColumnProfile) -> bool:
 def match(
     words: Sequence[Word],
     profile: DatasetProfile,
-    *,
-    guarded: frozenset[str],
-    nouns: frozenset[str] = frozenset(),
     choices: Sequence[str] = (),
 ) -> Matches:
-    """Match a question's words against a profile.
-
-    Args:
-        words: The question's words.
-        profile: The dataset.
-        guarded: Stems that mean an intent; on their own they name a column only where they are
-            quoted or follow "of", "by", "per", "each" or "column".
-        nouns: Stems that mean a row of the dataset; they name no value.
-        choices: Columns that the user chose before; they win ties.
-    """
-    matcher = _Matcher(words, profile, guarded, nouns, choices)
+    """Match a question's words against a profile; ``choices`` are columns that win ties."""
+    matcher = _Matcher(words, profile, row_nouns(profile), choices)
     found = matcher.run()
     fixed, notes = matcher.respelt()
     if notes:
-        found = _Matcher(fixed, profile, guarded, nouns, choices).run()
+        found = _Matcher(fixed, profile, matcher.nouns, choices).run()
         found.notes += notes
     return found
 
@@ -139,8 +119,7 @@ _THINGS = frozenset("unit group case result".split())
 class _Matcher:
     words: Sequence[Word]
     profile: DatasetProfile
-    guarded: frozenset[str]
-    nouns: frozenset[str]
+    nouns: frozenset[str]  # these mean a row of the dataset, and name no value
     choices: Sequence[str]
     found: Matches = field(default_factory=Matches)
 
@@ -185,23 +164,23 @@ class _Matcher:
 
     def _take(self, winner: _Candidate) -> None:
         if all(mention.column != winner.column for mention in self.found.columns):
-            directions = (self.words[i].direction for i in sorted(winner.words))
-            direction = next(filter(None, directions), 0)
-            self.found.columns.append(Mention(winner.column, winner.words, direction))
+            self.found.columns.append(Mention(winner.column, winner.words))
 
     def _may_name(self, word: Word, column: ColumnProfile) -> bool:
-        """Return whether a word may name a column all by itself."""
+        """Return whether a word may name a column all by itself.
+
+        One that means an intent only may where it is quoted or follows "of", "by", "column"...
+        """
         if word.quoted:
             return True
         if word.stem in _THINGS and word.text.casefold() == column.name.casefold():
             return True
-        if word.stem in self.guarded or (word.stem in STOP and word.stem != "make"):
+        if word.stem in GUARDED or (word.stem in STOP and word.stem != "make"):
             before = self.words[word.index - 1].stem if word.index else ""
             return before in _INTRODUCES and word.stem not in _NEVER_A_COLUMN
         return True
 
     def _rate(self, name: str, column: ColumnProfile) -> _Candidate | None:
-        """Rate how well the free words name a column of this name."""
         tokens, words = name_tokens(name), self.words
         if not tokens:
             return None
@@ -310,7 +289,7 @@ class _Matcher:
 
     def _value_parts(self) -> None:
         """Find two words side by side that values contain ("sport utility")."""
-        means_more = self.guarded | self.nouns | STOP
+        means_more = GUARDED | self.nouns | STOP
         for pair in pairwise(self.words):
             if not all(map(self._may_be_value, pair)) or {w.stem for w in pair} & means_more:
                 continue
@@ -329,7 +308,7 @@ class _Matcher:
                     self._add(ValueMention(best, span, (text,), whole=False))
 
     def _single_values(self) -> None:
-        means_more = self.guarded | self.nouns | STOP
+        means_more = GUARDED | self.nouns | STOP
         for word in self.words:
             if not self._may_be_value(word) or word.nouns:
                 continue
@@ -383,7 +362,7 @@ class _Matcher:
         for word in self.words:
             if not self._may_be_value(word) or len(word.text) < 4:
                 continue
-            if word.stem in self.guarded | self.nouns | STOP:
+            if word.stem in GUARDED | self.nouns | STOP:
                 continue
             near = _nearest(word.text.casefold(), known, name=word.text[:1].isupper())
             if near and near[0] == word.stem[0]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, assert_never
 
 from analyst_kernel.agent.ports import (
@@ -36,7 +36,7 @@ from analyst_kernel.offline.answers import (
 )
 from analyst_kernel.offline.lookup import lookup_cell, lookup_goal, read_lookup
 from analyst_kernel.offline.progress import RecipeProgress, follow
-from analyst_kernel.offline.reader import FoundValue, Known, interpret
+from analyst_kernel.offline.reader import Known, interpret
 from analyst_kernel.offline.recipes import columns, groups, relation, tables, time
 from analyst_kernel.offline.recipes.recipe import Cell, Recipe
 from analyst_kernel.offline.task import AskWhich, DataTask, Intent, LookUp, Ready, Unclear
@@ -168,13 +168,7 @@ class _Understood:
 
 
 def decide(talk: Conversation, *, tools: frozenset[str], wrap_up: bool) -> Action:
-    """Return the next action.
-
-    Args:
-        talk: The newest question and what was done for it.
-        tools: Names of the tools on offer.
-        wrap_up: No tool may be called any more; sum up.
-    """
+    """Return the next action; where ``wrap_up``, no tool may be called any more."""
     step = _understand(talk, tools, wrap_up=wrap_up)
     if isinstance(step, Call):
         return step
@@ -191,12 +185,9 @@ def _understand(
     talk: Conversation, tools: frozenset[str], *, wrap_up: bool
 ) -> Call | Unclear | _Understood:
     """Read the question with all that was learned since; ask or search where that is needed."""
-    choices: list[str] = []
-    found: list[FoundValue] = []
-    searched: list[str] = []
+    known = Known()
     searches: list[LookUp] = []
     for _ in range(_MOST_ASKED + _MOST_SEARCHES + 1):
-        known = Known(tuple(choices), tuple(found), tuple(searched))
         reading = interpret(talk.question, talk.datasets, known, earlier=talk.earlier)
         match reading:
             case Ready():
@@ -210,9 +201,9 @@ def _understand(
                 if answered is None and not wrap_up and "ask_user" in tools:
                     return _ask(reading)
                 choice = answered or reading.default
-                if choice in choices:
+                if choice in known.choices:
                     break
-                choices.append(choice)
+                known = replace(known, choices=(*known.choices, choice))
             case LookUp():
                 done = _search_of(talk, reading)
                 if done is None:
@@ -221,8 +212,11 @@ def _understand(
                     return _search(talk, reading)
                 seen = done.result.observation
                 shown = shown_value(seen.outputs) if seen is not None else None
-                found += read_lookup(reading, shown)
-                searched += reading.phrases
+                known = replace(
+                    known,
+                    found=(*known.found, *read_lookup(reading, shown)),
+                    searched=(*known.searched, *reading.phrases),
+                )
                 searches.append(reading)
             case _:
                 assert_never(reading)
@@ -230,14 +224,9 @@ def _understand(
 
 
 def _ask(reading: AskWhich) -> Call:
-    return Call(
-        "ask_user",
-        {
-            "question": reading.question,
-            "options": list(reading.options),
-            "default": reading.default,
-        },
-    )
+    options = list(reading.options)
+    question = {"question": reading.question, "options": options, "default": reading.default}
+    return Call("ask_user", question)
 
 
 def _answer_to(talk: Conversation, reading: AskWhich) -> str | None:

@@ -19,24 +19,14 @@ from analyst_kernel.protocol.outputs import Frame, Output
 
 @dataclass(slots=True)
 class RecipeProgress:
-    """The state of a recipe.
-
-    Attributes:
-        results: Cell key -> what it showed.
-        cells: Cell key -> id of the notebook's cell.
-        iterations: Cell key -> number of the iteration.
-        next: The cell to run now, or ``None`` when nothing is left (or nothing can go on).
-        code: Its code: as planned, or repaired.
-        failure: Why the recipe cannot go on, or ``""``.
-        notes: Charts that could not be drawn.
-    """
+    """The state of a recipe; the results, cells and iterations are by the key of the cell."""
 
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
-    cells: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, str] = field(default_factory=dict)  # ids of the notebook's cells
     iterations: dict[str, int] = field(default_factory=dict)
-    next: Cell | None = None
-    code: str = ""
-    failure: str = ""
+    next: Cell | None = None  # ``None`` when nothing is left, or nothing can go on
+    code: str = ""  # of ``next``: as planned, or repaired
+    failure: str = ""  # why the recipe cannot go on
     notes: list[str] = field(default_factory=list)
 
 
@@ -47,13 +37,9 @@ def _shows(cell: Cell) -> bool:
 def follow(
     recipe: Recipe, task: DataTask, done: Sequence[Done], *, before: int = 0
 ) -> RecipeProgress:
-    """Replay the cell calls of a run against its recipe.
+    """Replay the cell calls of a run, in order, against its recipe.
 
-    Args:
-        recipe: The recipe.
-        task: What it answers.
-        done: The cell calls that belong to it, in order.
-        before: Iterations that the run had before these.
+    ``before`` counts the iterations that the run had before these.
     """
     progress = RecipeProgress()
     ran: list[Cell] = []
@@ -82,7 +68,8 @@ def follow(
             return progress
         ran.append(cell)
         progress.code = ""
-        if _empty(progress, cell, task):
+        no_rows = cell.key == "rows" and progress.results["rows"].get("rows used") == 0
+        if no_rows and task.intent != "count":
             return progress
     return progress
 
@@ -136,19 +123,10 @@ _ENDINGS = {
 
 def _failure(cell: Cell, call: Done) -> str:
     seen = call.result.observation
-    name, message = error_of(seen.outputs) if seen is not None else ("", "")
+    name, message = error_of(seen.outputs if seen is not None else ())
     short = message.replace("`", "'").splitlines()[0][:160] if message else ""
     failed = f"failed with `{name}: {short}`" if name else "failed"
     return f"the cell “{cell.purpose}” {_ENDINGS.get(call.outcome, failed)}"
-
-
-def _empty(progress: RecipeProgress, cell: Cell, task: DataTask) -> bool:
-    """Return whether no row is left to compute with."""
-    return (
-        cell.key == "rows"
-        and task.intent != "count"
-        and progress.results["rows"].get("rows used") == 0
-    )
 
 
 def repaired(
@@ -158,15 +136,7 @@ def repaired(
     outputs: Sequence[Output],
     frames: Sequence[Frame],
 ) -> str | None:
-    """Return code for a second try.
-
-    Args:
-        cell: What failed.
-        task: What it serves.
-        before: Cells of the recipe that ran before it.
-        outputs: The failed cell's outputs.
-        frames: Variables in the kernel afterwards.
-    """
+    """Return code for a second try, from the failed cell's outputs and the kernel's variables."""
     name, message = error_of(outputs)
     match name:
         case "NameError":
@@ -216,9 +186,8 @@ def _with_nearest_column(
 def _with_numbers(cell: Cell, task: DataTask) -> str | None:
     """A column that should hold numbers holds text: turn what reads as a number into one."""
     frame = f"{task.profile.dataset.name}_used"
-    if cell.sql_name is not None or not task.measures or f"{frame}[" not in cell.code:
-        return None
-    if cell.key == "rows":
+    usable = cell.sql_name is None and cell.key != "rows" and f"{frame}[" in cell.code
+    if not usable or not task.measures:
         return None
     lines = ["import pandas as pd", ""]
     for column in task.measures:

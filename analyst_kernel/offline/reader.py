@@ -42,17 +42,11 @@ class FoundValue:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known beyond question and profiles.
+    """What is known beyond question and profiles."""
 
-    Attributes:
-        choices: What the user chose (column or dataset names).
-        found: Values found by cells.
-        searched: Phrases that were looked for, found or not.
-    """
-
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # columns and datasets that the user chose
     found: tuple[FoundValue, ...] = ()
-    searched: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ()  # phrases that cells looked for, found or not
 
 
 NOTHING_KNOWN = Known()
@@ -70,11 +64,11 @@ def read_dataset(
     text = replace_phrases(question, names)
     words = split_words(text)
     nouns = row_nouns(profile)
-    matches = match(words, profile, guarded=GUARDED, nouns=nouns, choices=known.choices)
+    matches = match(words, profile, known.choices)
     _apply_found(words, matches, profile, known)
     matches.values, denials = deny(words, matches.values)
     matches.used |= denials
-    named = _use_row_nouns(words, matches, (profile, *others))
+    named = _use_row_nouns(words, matches, profile, others)
     number = asked_number(words, matches)
     tags = tags_of(text, words, matches.used)
     members, conditions = _split_values(matches, words, tags)
@@ -82,10 +76,8 @@ def read_dataset(
     flags, flagged = flag_filters(matches, words, tags, nouns)
     filters, spent = [*filters, *flags], spent | flagged
     roles = assign_roles(words, matches, profile, spent, matches.values)
-    weight = sum(len(mention.words) for mention in matches.columns)
-    weight += sum(len(value.words) for value in matches.values) + 2 * named.get(
-        profile.dataset.name, 0
-    )
+    weight = 2 * named + sum(len(mention.words) for mention in matches.columns)
+    weight += sum(len(value.words) for value in matches.values)
     foreign = foreign_rows(words, profile, others)
     unknown = [
         word
@@ -127,7 +119,6 @@ _FUTURE = re.compile(r"\bwill\b|\bforecast|\bnext (?:year|month|quarter|week)\b"
 
 
 def _alike(profile: DatasetProfile, others: Sequence[DatasetProfile]) -> tuple[str, ...]:
-    """Return the names of datasets with the same columns."""
     names = [column.name for column in profile.columns]
     return tuple(
         other.dataset.name for other in others if [column.name for column in other.columns] == names
@@ -153,22 +144,20 @@ def _apply_found(
 
 
 def _use_row_nouns(
-    words: Sequence[Word], matches: Matches, profiles: Sequence[DatasetProfile]
-) -> dict[str, int]:
-    """Mark words that mean a row or the dataset itself; count them per dataset."""
-    named: dict[str, int] = {}
-    for profile in profiles:
-        nouns = row_nouns(profile)
-        for word in words:
-            if word.stem not in nouns and word.text != profile.dataset.name:
-                continue
-            if word.index not in matches.used or word.stem in nouns:
-                named[profile.dataset.name] = named.get(profile.dataset.name, 0) + 1
-            if profile is profiles[0]:
-                matches.used.add(word.index)
-    if any(word.stem == "join" or word.stem in ("key", "merge", "match") for word in words):
-        for profile in profiles[1:]:
-            nouns = frozenset(name_tokens(profile.dataset.name))
+    words: Sequence[Word],
+    matches: Matches,
+    profile: DatasetProfile,
+    others: Sequence[DatasetProfile],
+) -> int:
+    """Mark words that mean a row or the dataset itself, and return how many there are."""
+    nouns, named = row_nouns(profile), 0
+    for word in words:
+        if word.stem in nouns or word.text == profile.dataset.name:
+            named += word.index not in matches.used or word.stem in nouns
+            matches.used.add(word.index)
+    if any(word.stem in ("join", "key", "merge", "match") for word in words):
+        for other in others:
+            nouns = frozenset(name_tokens(other.dataset.name))
             matches.used |= {w.index for w in words if w.stem in nouns}
     return named
 
@@ -177,13 +166,12 @@ def _split_values(
     matches: Matches, words: Sequence[Word], tags: frozenset[str]
 ) -> tuple[tuple[ValueMention, ...], list[ValueMention]]:
     """Separate values that are compared with each other from values that restrict the rows."""
-    by_column: dict[str, list[ValueMention]] = {}
-    for value in matches.values:
-        if value.denied:
-            continue
-        by_column.setdefault(value.column.name, []).append(value)
     if "count" in tags and "compare" not in tags:
         return (), matches.values
+    by_column: dict[str, list[ValueMention]] = {}
+    for value in matches.values:
+        if not value.denied:
+            by_column.setdefault(value.column.name, []).append(value)
     for values in by_column.values():
         if len(values) >= 2:
             rest = [v for v in matches.values if v.column != values[0].column or v.denied]
@@ -196,9 +184,7 @@ _GRAVITY = frozenset({"bad", "badly", "serious", "severe", "big", "often"})
 
 
 def _explained(word: Word, tags: frozenset[str]) -> bool:
-    if word.number is not None:
-        return False
-    if word.nouns:
+    if word.number is not None or word.nouns:
         return False
     if word.stem in _GRAVITY and tags & {"missing", "profile"}:
         return True
@@ -206,7 +192,6 @@ def _explained(word: Word, tags: frozenset[str]) -> bool:
 
 
 def _phrases(unknown: Sequence[Word], words: Sequence[Word]) -> tuple[str, ...]:
-    """Join unknown words that stand side by side."""
     phrases: list[list[Word]] = []
     for word in unknown:
         if phrases and phrases[-1][-1].index == word.index - 1 and word.text[:1].isupper():
@@ -235,8 +220,7 @@ def _unknown(
         )
     )
     elsewhere = _elsewhere(unknown, parts)
-    searchable = searchable and not elsewhere
-    if searchable and not isinstance(classify(replace(parts, assumed=True)), str):
+    if searchable and not elsewhere and not isinstance(classify(replace(parts, assumed=True)), str):
         return LookUp(parts.profile, phrases, columns[:12], weight)
     where = f"`{parts.profile.dataset.name}`"
     if elsewhere:
@@ -253,7 +237,7 @@ def _elsewhere(unknown: Sequence[Word], parts: Parts) -> str:
     """Report that a word names a column or value of another dataset, where it does."""
     places = {word.index for word in unknown}
     for other in parts.others:
-        there = match(parts.words, other, guarded=GUARDED, nouns=row_nouns(other))
+        there = match(parts.words, other)
         columns = [mention.column for mention in there.columns if mention.words & places]
         columns += [value.column for value in there.values if value.words & places]
         foreign = foreign_rows(parts.words, parts.profile, (other,)) & places
@@ -273,8 +257,7 @@ def _elsewhere(unknown: Sequence[Word], parts: Parts) -> str:
 
 def _ask(tie: Tie, weight: int) -> AskWhich:
     options = tuple(column.name for column in tie.columns[:4])
-    preferred = [column.name for column in tie.columns[:4] if "speed" in name_tokens(column.name)]
-    default = preferred[0] if preferred else options[0]
+    default = next((name for name in options if "speed" in name_tokens(name)), options[0])
     return AskWhich("Which column do you mean?", options, default, weight)
 
 
@@ -339,9 +322,7 @@ def _best(question: str, profiles: Sequence[DatasetProfile], known: Known) -> Re
         if _rank(reading) == best
     ]
     reading = equal[0][1]
-    if len(equal) == 1 or not isinstance(reading, Ready):
-        return reading
-    if reading.task.intent == "join":
+    if len(equal) == 1 or not isinstance(reading, Ready) or reading.task.intent == "join":
         return reading
     for candidate, candidate_reading in equal:
         if candidate.dataset.name in known.choices:
@@ -392,14 +373,8 @@ def _follow_up(
     new = count.task.filters
     kept = tuple(old for old in task.filters if all(old.column != f.column for f in new))
     note = "This continues the question before, with the new condition."
-    return Ready(
-        replace(
-            task,
-            filters=(*kept, *new),
-            assumptions=tuple(dict.fromkeys((*task.assumptions, *count.task.assumptions, note))),
-        ),
-        count.weight,
-    )
+    notes = tuple(dict.fromkeys((*task.assumptions, *count.task.assumptions, note)))
+    return Ready(replace(task, filters=(*kept, *new), assumptions=notes), count.weight)
 
 
 def _same_for_measure(rest: str, task: DataTask, known: Known) -> Reading | None:
@@ -410,11 +385,6 @@ def _same_for_measure(rest: str, task: DataTask, known: Known) -> Reading | None
     if not isinstance(reading, Ready) or reading.task.intent != "scalar" or not task.measures:
         return None
     note = "This continues the question before, with another column."
-    return Ready(
-        replace(
-            task,
-            measures=(*reading.task.measures, *task.measures[1:]),
-            assumptions=tuple(dict.fromkeys((*reading.task.assumptions, note))),
-        ),
-        reading.weight,
-    )
+    notes = tuple(dict.fromkeys((*reading.task.assumptions, note)))
+    columns = (*reading.task.measures, *task.measures[1:])
+    return Ready(replace(task, measures=columns, assumptions=notes), reading.weight)

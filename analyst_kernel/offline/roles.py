@@ -35,27 +35,16 @@ _MARKS = frozenset({"by", "per", "each", "every", "across", "among"})
 
 @dataclass(slots=True)
 class Roles:
-    """The parts of a question.
-
-    Attributes:
-        measures: Numeric columns.
-        groups: Grouping columns, the one asked for ("which X") first.
-        entity: The column that "which" asks for, if any.
-        time: The time column that is named, if any.
-        time_is_entity: Whether "which" asks for a period.
-        grain: How time is cut, where a word says so.
-        direction: 1 for highest, -1 for lowest, 0 for neither.
-        marked: Names of columns after "by", "per", "each".
-    """
+    """The parts that columns have in a question."""
 
     measures: list[ColumnProfile] = field(default_factory=list)
-    groups: list[ColumnProfile] = field(default_factory=list)
-    entity: ColumnProfile | None = None
+    groups: list[ColumnProfile] = field(default_factory=list)  # what "which X" asks for first
+    entity: ColumnProfile | None = None  # the column that "which" asks for
     time: ColumnProfile | None = None
-    time_is_entity: bool = False
+    time_is_entity: bool = False  # "which" asks for a period
     grain: Grain | None = None
-    direction: int = 0
-    marked: set[str] = field(default_factory=set)
+    direction: int = 0  # 1 for highest, -1 for lowest
+    marked: set[str] = field(default_factory=set)  # columns after "by", "per", "each"
 
 
 def assign_roles(
@@ -82,7 +71,9 @@ def assign_roles(
         if marked:
             roles.marked.add(column.name)
         if is_time(column):
-            _take_time(roles, column, entity)
+            before = roles.time
+            if before is None or (column.distinct > 1 and (entity or before.distinct <= 1)):
+                roles.time, roles.time_is_entity = column, entity
         elif is_number(column) and not ((marked or entity) and column.distinct <= 60):
             roles.measures.append(column)
         else:
@@ -120,11 +111,6 @@ def _names_rows_only(mention: Mention, profile: DatasetProfile) -> bool:
     )
 
 
-def _take_time(roles: Roles, column: ColumnProfile, entity: bool) -> None:
-    if roles.time is None or (column.distinct > 1 and (entity or roles.time.distinct <= 1)):
-        roles.time, roles.time_is_entity = column, entity
-
-
 def _marked(mention: Mention, words: Sequence[Word], mentions: Sequence[Mention]) -> bool:
     """Return whether "by", "per" or "each" stands before the column (or before a list it is in)."""
     i = mention.first - 1
@@ -153,9 +139,7 @@ def _is_entity(mention: Mention, words: Sequence[Word]) -> bool:
         if word.text.casefold() in ("top", "bottom"):
             return True
         passable = word.number is not None or word.stem in NUMBER_WORDS or word.direction
-        if not passable and word.stem not in ("of", "the", "kind", "type", "are"):
-            return False
-        if word.stem == "are":
+        if not passable and word.stem not in ("of", "the", "kind", "type"):
             return False
     return False
 
@@ -186,7 +170,7 @@ def _read_grain(
         axis = axis or (dates[0] if dates else None)
         if wanted is not None and axis is not None:
             roles.time, roles.grain = axis, wanted
-            roles.time_is_entity = roles.time_is_entity or before in ("which", "what")
+            roles.time_is_entity = roles.time_is_entity or entity
             if before in _MARKS or word.text.casefold().endswith("ly"):
                 roles.marked.add(axis.name)
             matches.used.add(word.index)
@@ -195,31 +179,27 @@ def _read_grain(
 
 
 def _grain(word: str, *, of_year: bool) -> Grain | None:
-    if word == "month" and of_year:
-        return "month of year"
-    if word == "hour":
-        return "hour of day"
-    known: dict[str, Grain] = {
-        "year": "year", "quarter": "quarter", "month": "month", "week": "week", "day": "day",
-    }  # fmt: skip
-    return known.get(word)
+    match word:
+        case "month":
+            return "month of year" if of_year else "month"
+        case "hour":
+            return "hour of day"
+        case "year" | "quarter" | "week" | "day":
+            return word
+        case _:
+            return None
 
 
 def _direction(words: Sequence[Word]) -> int:
-    """Return the direction of the superlative, if there is one."""
     for word in words:
         low = word.text.casefold()
         superlative = low.endswith(("est", "most", "least")) or low in (
             "top", "bottom", "best", "worst", "maximum", "minimum", "max", "min",
         )  # fmt: skip
-        if word.direction and superlative and not _of_comparison(word, words):
+        at_most = word.index > 0 and words[word.index - 1].stem == "at"
+        if word.direction and superlative and not at_most:
             return word.direction
     return 0
-
-
-def _of_comparison(word: Word, words: Sequence[Word]) -> bool:
-    """Return whether "most" or "least" belongs to "at most 5"."""
-    return word.index > 0 and words[word.index - 1].stem == "at"
 
 
 _BEFORE_COUNT = frozenset("top bottom first best worst highest lowest largest smallest".split())
@@ -250,15 +230,9 @@ def asked_number(words: Sequence[Word], matches: Matches) -> int | None:
     return None
 
 
-def comparatives(words: Sequence[Word]) -> int:
-    """Count comparative forms ("heavier", "longer", "higher", "more")."""
-    return sum(1 for word in words if is_comparative(word))
-
-
-def claimed_direction(words: Sequence[Word]) -> int:
-    """Return 1 where two comparatives point the same way ("heavier ... longer"), else -1."""
-    found = [word.direction for word in words if is_comparative(word)]
-    return found[0] * found[1] if len(found) >= 2 else 0
+def comparatives(words: Sequence[Word]) -> list[int]:
+    """Return the directions of the comparative forms ("heavier", "longer", "higher", "more")."""
+    return [word.direction for word in words if is_comparative(word)]
 
 
 def is_comparative(word: Word) -> bool:

@@ -44,19 +44,10 @@ _DENIED: dict[Operator, str] = {"is": "is not", "contains": "does not contain"}
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition on one column.
-
-    Attributes:
-        column: The column.
-        operator: ``is`` holds for any of the values; ``between`` includes both ends.
-        values: Text or numbers.
-        part: For date columns, which part is compared.
-        negated: Whether it holds for the rows whose value meets the rest not; a missing value
-            meets neither.
-    """
+    """A condition on one column; a missing value never meets it, negated or not."""
 
     column: ColumnProfile
-    operator: Operator
+    operator: Operator  # ``is`` holds for any of the values; ``between`` includes both ends
     values: tuple[str | float, ...]
     part: DatePart = ""
     negated: bool = False
@@ -106,44 +97,26 @@ class TimeAxis:
 
 @dataclass(frozen=True, slots=True)
 class DataTask:
-    """A question that was understood.
-
-    Attributes:
-        intent: Which recipe answers it.
-        profile: The dataset.
-        measures: Numeric columns that are summarised, in the order named.
-        groups: Columns that rows are grouped by; the ranked one first.
-        time: The time axis, for trends and for ranking periods.
-        filters: Conditions that all hold.
-        members: What of ``groups[0]`` is compared; empty means all.
-        statistic: What is computed of a measure.
-        direction: 1 asks for the highest first, -1 for the lowest, 0 for neither; of a comparison
-            whether the first member is said to have more (1) or less (-1).
-        top: How many items are asked for.
-        wants_chart: Whether the words ask for a picture.
-        assumptions: How doubtful words were read.
-        others: More datasets that the task covers.
-        also: More datasets that the question means just as well; the answer covers all.
-        part: Conditions whose share of the rows is asked, per period or group.
-        alike: Names of datasets with the same columns, which the task leaves out.
-    """
+    """A question that was understood."""
 
     intent: Intent
     profile: DatasetProfile
-    measures: tuple[ColumnProfile, ...] = ()
-    groups: tuple[ColumnProfile, ...] = ()
+    measures: tuple[ColumnProfile, ...] = ()  # in the order named
+    groups: tuple[ColumnProfile, ...] = ()  # the ranked one first
     time: TimeAxis | None = None
     filters: tuple[Filter, ...] = ()
-    members: tuple[Member, ...] = ()
+    members: tuple[Member, ...] = ()  # what of ``groups[0]`` is compared; empty means all
     statistic: Statistic = "mean"
     direction: int = 0
+    """1 asks for the highest first, -1 for the lowest, 0 for neither; of a comparison whether the
+    first member is said to have more (1) or less (-1)."""
     top: int | None = None
     wants_chart: bool = False
     assumptions: tuple[str, ...] = ()
-    others: tuple[DatasetProfile, ...] = ()
-    also: tuple[DatasetProfile, ...] = ()
-    part: tuple[Filter, ...] = ()
-    alike: tuple[str, ...] = ()
+    others: tuple[DatasetProfile, ...] = ()  # more datasets that the task covers
+    also: tuple[DatasetProfile, ...] = ()  # those that the question means just as well
+    part: tuple[Filter, ...] = ()  # conditions whose share of the rows is asked
+    alike: tuple[str, ...] = ()  # datasets with the same columns, which the task leaves out
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,21 +54,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The newest question with what was done for it.
-
-    Attributes:
-        question: As asked.
-        datasets: Profiles of what is attached.
-        earlier: The analysis' questions before it, oldest first.
-        done: Tool calls since the question, in order.
-        calls: Tool calls of the whole transcript, for unique ids.
-    """
+    """The newest question with what was done for it."""
 
     question: str
     datasets: tuple[DatasetProfile, ...]
-    earlier: tuple[str, ...]
-    done: tuple[Done, ...]
-    calls: int
+    earlier: tuple[str, ...]  # the analysis' questions before it, oldest first
+    done: tuple[Done, ...]  # tool calls since the question, in order
+    calls: int  # of the whole transcript, for unique ids
 
     def of(self, *tools: str) -> list[Done]:
         """Return the calls of these tools, in order."""

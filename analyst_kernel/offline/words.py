@@ -16,19 +16,24 @@ from typing import Any
 from analyst_kernel.offline.task import Statistic
 from analyst_kernel.protocol.datasets import ColumnProfile
 
-STRIPPED = frozenset(
-    "mm cm m km g kg mg lb lbs oz l ml usd eur gbp pct percent mph kmh kwh kw c f celsius "
-    "fahrenheit hpa hz seconds minutes".split()
-)
+Form = frozenset[str]
+
+
+def _packaged(name: str) -> dict[str, Any]:
+    text = resources.files(__package__ or "").joinpath(name).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+_ALIASES = _packaged("aliases.json")
+_ENGLISH = _packaged("english.json")
+
+STRIPPED = frozenset(_ENGLISH["units"].split())
 """Last words of column names that are units, and so no part of what the column is called."""
 
-_WRITTEN = {
-    "usd": "USD", "eur": "EUR", "gbp": "GBP", "chf": "CHF", "pct": "%", "percent": "%",
-    "kmh": "km/h", "kwh": "kWh", "kw": "kW", "hpa": "hPa", "hz": "Hz", "c": "°C", "f": "°F",
-    "celsius": "°C", "fahrenheit": "°F", "min": "minutes",
-}  # fmt: skip
-_WARMTH = frozenset("temp temperature temperatur température temperatura dewpoint dewp".split())
-_LASTS = frozenset("wait waiting duration delay elapsed travel response trip time".split())
+_WRITTEN: dict[str, str] = _ENGLISH["units written"]
+_WARMTH = frozenset(_ENGLISH["warmth"].split())
+_LASTS = frozenset(_ENGLISH["lasts"].split())
 _DEGREES = re.compile(r"\s*(°\s?[CF]|%|‰|€|£|\$)\s*$")
 _MARK = re.compile(r"[$€£%]")
 
@@ -75,19 +80,6 @@ def decimal_comma(values: Iterable[str]) -> bool:
 
 
 _COMMA_LAST = re.compile(r"^\D*(?:\d{1,3}(?:[. ']\d{3})+|\d+),\d{1,2}(?!\d)\D*$")
-
-
-Form = frozenset[str]
-
-
-def _packaged(name: str) -> dict[str, Any]:
-    text = resources.files(__package__ or "").joinpath(name).read_text(encoding="utf-8")
-    content: dict[str, Any] = json.loads(text)
-    return content
-
-
-_ALIASES = _packaged("aliases.json")
-_ENGLISH = _packaged("english.json")
 
 
 def stem(word: str) -> str:
@@ -144,36 +136,21 @@ ADJECTIVES: dict[str, tuple[Form, int]] = {
 """Adjective -> the nouns that it is about, and whether it means much (1) or little (-1)."""
 
 DIRECTIONS = {
-    **dict.fromkeys(
-        "highest most best largest biggest greatest maximum max strongest top".split(), 1
-    ),
-    **dict.fromkeys("lowest least worst smallest fewest minimum min weakest bottom".split(), -1),
+    **dict.fromkeys(_ENGLISH["superlatives of much"].split(), 1),
+    **dict.fromkeys(_ENGLISH["superlatives of little"].split(), -1),
 }
 """Superlatives without a noun of their own."""
 
 MORE_OR_LESS = {
-    **dict.fromkeys("more higher larger bigger greater better stronger".split(), 1),
-    **dict.fromkeys("less lower smaller fewer worse weaker".split(), -1),
+    **dict.fromkeys(_ENGLISH["comparatives of much"].split(), 1),
+    **dict.fromkeys(_ENGLISH["comparatives of little"].split(), -1),
 }
 """Comparatives without a noun of their own."""
 
 YEAR_ROUND = "yearround"
 """Stands for "of the year": the same month of every year."""
 
-_PHRASES: tuple[tuple[str, str], ...] = (
-    *map(tuple, _ALIASES["phrases"]),
-    (r"\bhours? of (?:the )?day\b|\btime of (?:the )?day\b", "hour"),
-    (r"\bmonths? of (?:the )?year\b", f"month {YEAR_ROUND}"),
-    (r"\bdays? of (?:the )?week\b", "weekday"),
-    (r"\bmost (?:common|frequent|popular)\b", "commonest"),
-    (r"\bleast (?:common|frequent|popular)\b", "rarest"),
-    (r"\b(?:appears?|occurs?) (?:the )?most(?: (?:often|frequently))?\b", "commonest"),
-    (r"\b(?:appears?|occurs?) (?:the )?least(?: (?:often|frequently))?\b", "rarest"),
-    (r"\b(?:in |sorted |ordered )*ascending(?: order)?\b", "lowest first"),
-    (r"\b(?:in |sorted |ordered )*descending(?: order)?\b", "highest first"),
-    (r"\bleast (?=expensive|powerful|profitable)", "lowest "),
-    (r"\bmost (?=expensive|powerful|profitable)", "highest "),
-)
+_PHRASES: list[tuple[str, str]] = [*_ALIASES["phrases"], *_ENGLISH["phrases"]]
 """Ways of saying one thing, replaced before words are looked at."""
 
 _MAKE = re.compile(
@@ -184,39 +161,23 @@ _MAKE = re.compile(
 STOP = stems(_ENGLISH["stop"])
 """Words that carry no meaning of their own."""
 
-NUMBER_WORDS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
-    "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twenty": 20,
-}  # fmt: skip
+NUMBER_WORDS: dict[str, int] = _ENGLISH["numbers"]
 
-MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july",
-    "august", "september", "october", "november", "december",
-)  # fmt: skip
+MONTHS: list[str] = _ENGLISH["months"].split()
 
-GENERIC = stems("number name id type value code date total count key index study sample other")
+GENERIC = stems(_ENGLISH["generic names"])
 """Words of column names that do not tell columns apart on their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a question.
-
-    Attributes:
-        index: Its place, from 0.
-        text: As written (after phrases were replaced).
-        stem: Its compared form.
-        nouns: For an adjective, the nouns that it is about.
-        direction: 1 for much, -1 for little, 0 for neither.
-        number: Its value, where it is a number.
-        quoted: Whether it stands in quotes or backticks.
-    """
+    """One word of a question."""
 
     index: int
-    text: str
+    text: str  # as written, after phrases were replaced
     stem: str
-    nouns: Form = frozenset()
-    direction: int = 0
+    nouns: Form = frozenset()  # what an adjective is about
+    direction: int = 0  # 1 for much, -1 for little, 0 for neither
     number: float | None = None
     quoted: bool = False
 
@@ -335,7 +296,7 @@ for _tag, _said in _ENGLISH["intents"].items():
     for _word in _said.split():
         TAG_OF.setdefault(stem(_word), set()).add(_tag)
 
-GRAIN_WORDS = frozenset({"year", "quarter", "month", "week", "day", "hour", "decade"})
+GRAIN_WORDS = frozenset(_ENGLISH["grains"].split())
 """Words that may say how time is cut, where no column has that name."""
 
 GUARDED = (

@@ -18,7 +18,7 @@ def test_a_value_is_read_back_as_it_was(value):
 
 
 def test_a_nasty_column_name_stays_a_string():
-    text = code("columns", "distinct", frame=Code("used"), column=NASTY)
+    text = code("columns/distinct", frame=Code("used"), column=NASTY)
     strings = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     assert NASTY in strings
     assert "__import__" not in {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
@@ -26,4 +26,4 @@ def test_a_nasty_column_name_stays_a_string():
 
 def test_a_missing_value_is_an_error():
     with pytest.raises(jinja2.UndefinedError):
-        code("columns", "distinct", frame=Code("used"))
+        code("columns/distinct", frame=Code("used"))

@@ -6,30 +6,29 @@ Pure; each takes a task and returns cells and an answer to be.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from analyst_kernel.offline.column_roles import is_id, is_number
 from analyst_kernel.offline.recipes.prose import (
+    answer,
     axis_label,
     capital,
-    dropped,
     figure,
     goals,
     item,
     listed,
+    mean_note,
+    measured_unit,
     of_measure,
     rows_of,
-    sentences,
     share,
-    unit,
-    unit_notes,
 )
 from analyst_kernel.offline.recipes.recipe import (
-    AnswerDraft,
     Cell,
     Code,
     KeyValue,
     Recipe,
+    RecipeAnswer,
     Results,
     chart_cell,
     code,
@@ -57,15 +56,11 @@ def distribution(task: DataTask) -> Recipe:
         return top_values(counted)
     rows = prepare(task, (column,), numeric=(column,))
     values = variable(column, task)
-    compute = rows.code("columns", "distribution", values=values, column=column.name)
-    bars = code("columns", "histogram with middle", values=values, bins=_bins(column))
+    compute = rows.code("columns/distribution", values=values, column=column.name)
+    bars = code("columns/histogram with middle", values=values, bins=_bins(column))
     chart = _histogram(task, bars, 3)
     cells = (*rows.cells, Cell("values", "Summarise the values", compute, 2), chart)
-    return Recipe(
-        goals("columns", "distribution goals", column=column),
-        cells,
-        lambda shown: _compose_distribution(task, shown),
-    )
+    return Recipe(goals("columns/distribution", task), cells, partial(_compose_distribution, task))
 
 
 def _bins(column: ColumnProfile) -> int:
@@ -85,22 +80,18 @@ def _histogram(task: DataTask, body: Code, step: int) -> Cell:
     )
 
 
-def _compose_distribution(task: DataTask, results: Results) -> AnswerDraft:
-    column, shown, rows = task.measures[0], results["values"], results["rows"]
-    of = unit(column, task.profile)
+def _compose_distribution(task: DataTask, results: Results) -> RecipeAnswer:
+    shown, of = results["values"], measured_unit(task)
     mean, median, spread = shown["mean"], shown["median"], shown["standard deviation"]
     side = ""
     if isinstance(spread, float) and spread > 0 and abs(mean - median) > 0.15 * spread:
         side = "above" if mean > median else "below"
-    answer = sentences(
-        "columns", "distribution", task, shown, rows, column=column, of=of, side=side
-    )
-    values = tuple(
+    values = [
         KeyValue(name.capitalize(), shown[name], of)
         for name in ("median", "mean", "standard deviation", "minimum", "maximum")
         if shown[name] is not None
-    )
-    return AnswerDraft(answer, values, (*unit_notes(task), *task.assumptions), dropped(rows))
+    ]
+    return answer("columns/distribution", task, results, values, shown=shown, side=side)
 
 
 def outliers(task: DataTask) -> Recipe:
@@ -110,36 +101,25 @@ def outliers(task: DataTask) -> Recipe:
     rows = prepare(task, (column,), numeric=(column,), labels=labels)
     values = variable(column, task)
     compute = rows.code(
-        "columns",
-        "outliers",
+        "columns/outliers",
         values=values,
         column=column.name,
         labels=[label.name for label in labels],
     )
     chart = chart_cell(
-        code("columns", "box", values=values),
+        code("columns/box", values=values),
         title=f"Box plot of {axis_label(column, task.profile)}",
         x="",
         y=axis_label(column, task.profile),
-        step=3,
         purpose="Draw a box plot",
         grid="y",
     )
     cells = (*rows.cells, Cell("outliers", "Find values beyond the whiskers", compute, 2), chart)
-    return Recipe(
-        goals("columns", "outliers goals", column=column),
-        cells,
-        lambda shown: _compose_outliers(task, shown),
-    )
+    return Recipe(goals("columns/outliers", task), cells, partial(_compose_outliers, task))
 
 
-def _compose_outliers(task: DataTask, results: Results) -> AnswerDraft:
-    column, shown, rows = task.measures[0], results["outliers"], results["rows"]
-    of = unit(column, task.profile)
-    bounds = f"{figure(shown['lower bound'], of)} to {figure(shown['upper bound'], of)}"
-    answer = sentences(
-        "columns", "outliers", task, shown, rows, column=column, of=of, bounds=bounds
-    )
+def _compose_outliers(task: DataTask, results: Results) -> RecipeAnswer:
+    shown, of = results["outliers"], measured_unit(task)
     rule = (
         f"An outlier lies more than {shown['factor']} times the interquartile range outside "
         "the quartiles."
@@ -149,8 +129,8 @@ def _compose_outliers(task: DataTask, results: Results) -> AnswerDraft:
         KeyValue("Lower bound", shown["lower bound"], of),
         KeyValue("Upper bound", shown["upper bound"], of),
     )
-    caveats = (*dropped(rows), "An outlier by this rule need not be an error.")
-    return AnswerDraft(answer, values, (rule, *unit_notes(task), *task.assumptions), caveats)
+    caveat = "An outlier by this rule need not be an error."
+    return answer("columns/outliers", task, results, values, notes=[rule], caveats=[caveat])
 
 
 def label_columns(task: DataTask, count: int) -> list[ColumnProfile]:
@@ -185,8 +165,7 @@ def scalar(task: DataTask) -> Recipe:
     rows = prepare(task, (column,), numeric=(column,), labels=labels)
     values = variable(column, task)
     compute = rows.code(
-        "columns",
-        "scalar",
+        "columns/scalar",
         values=values,
         column=column.name,
         labels=[label.name for label in labels],
@@ -196,30 +175,21 @@ def scalar(task: DataTask) -> Recipe:
     )
     cells = [*rows.cells, Cell("scalar", "Compute the number asked for", compute, 2)]
     if task.wants_chart:
-        bars = code("chart", "histogram", values=values, bins=_bins(column))
+        bars = code("chart/histogram", values=values, bins=_bins(column))
         cells.append(_histogram(task, bars, 2))
-    return Recipe(
-        goals("columns", "scalar goals", column=column, task=task),
-        tuple(cells),
-        lambda shown: _compose_scalar(task, shown),
-    )
+    return Recipe(goals("columns/scalar", task), tuple(cells), partial(_compose_scalar, task))
 
 
-def _compose_scalar(task: DataTask, results: Results) -> AnswerDraft:
-    shown, rows = results["scalar"], results["rows"]
-    of = unit(task.measures[0], task.profile)
+def _compose_scalar(task: DataTask, results: Results) -> RecipeAnswer:
+    shown = results["scalar"]
     example = [f"{name} {item(value)}" for name, value in shown.get("example", {}).items()]
-    answer = sentences("columns", "scalar", task, shown, rows, of=of, example=example)
-    notes = list(unit_notes(task))
-    if task.statistic == "mean":
-        notes.insert(0, "“Average” is the arithmetic mean; every row counts once.")
-    if task.statistic == "std":
-        notes.insert(0, "The standard deviation is that of a sample.")
+    std = task.statistic == "std"
+    notes = ("The standard deviation is that of a sample.",) if std else mean_note(task)
     values = (
-        KeyValue(capital(of_measure(task)), shown["result"], of),
-        KeyValue("Rows", rows["rows used"]),
+        KeyValue(capital(of_measure(task)), shown["result"], measured_unit(task)),
+        KeyValue("Rows", results["rows"]["rows used"]),
     )
-    return AnswerDraft(answer, values, (*notes, *task.assumptions), dropped(rows))
+    return answer("columns/scalar", task, results, values, notes=notes, example=example)
 
 
 def count(task: DataTask) -> Recipe:
@@ -232,12 +202,12 @@ def count(task: DataTask) -> Recipe:
         Code(f"{table_of(task.profile)}_rows") if stays(task.profile) else table_of(task.profile)
     )
     gaps = ", ".join(f"{quoted(c)}: int({whole}[{quoted(c)}].isna().sum())" for c in columns)
-    compute = rows.code("columns", "count", whole=whole, gaps=Code(gaps))
+    compute = rows.code("columns/count", whole=whole, gaps=Code(gaps))
     cells = (*rows.cells, Cell("count", "Count the rows", compute, 2))
-    return Recipe(goals("columns", "count goals"), cells, lambda shown: _compose_count(task, shown))
+    return Recipe(goals("columns/count", task), cells, partial(_compose_count, task))
 
 
-def _compose_count(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_count(task: DataTask, results: Results) -> RecipeAnswer:
     shown = results["count"]
     gaps = [
         f"{figure(gap)} rows have no `{column}`"
@@ -249,8 +219,8 @@ def _compose_count(task: DataTask, results: Results) -> AnswerDraft:
         KeyValue("Share", shown["share in percent"], "%"),
     )
     caveats = (f"{listed(gaps)}; they do not match.",) if gaps else ()
-    notes = ("One row counts as one; the share is of all rows.", *task.assumptions)
-    return AnswerDraft(sentences("columns", "count", task, shown, {}), values, notes, caveats)
+    notes = ("One row counts as one; the share is of all rows.",)
+    return answer("columns/count", task, results, values, notes=notes, caveats=caveats)
 
 
 def top_values(task: DataTask) -> Recipe:
@@ -265,8 +235,7 @@ def top_values(task: DataTask) -> Recipe:
     cut = cut if column.distinct > drawn and not task.members else ""
     wanted = [value for member in task.members if member.whole for value in member.values]
     compute = rows.code(
-        "columns",
-        "top values",
+        "columns/top values",
         column=column.name,
         only=Code(f".loc[lambda found: found.index.isin({wanted!r})]" if wanted else ""),
         rare=rare,
@@ -274,80 +243,54 @@ def top_values(task: DataTask) -> Recipe:
         listed=max(show, 10),
     )
     chart = chart_cell(
-        code("columns", "bars of top values", drawn=drawn),
+        code("columns/bars of top values", drawn=drawn),
         after=grouped_digits("x", task),
         title=f"Rows by {column.name}{cut}",
         x="rows",
         y=column.name,
-        step=3,
         purpose="Draw the counts as bars",
         grid="x",
     )
     cells = (*rows.cells, Cell("counts", "Count the rows of each value", compute, 2), chart)
-    return Recipe(
-        goals("columns", "top values goals", column=column),
-        cells,
-        lambda shown: _compose_counts(task, shown),
-    )
+    return Recipe(goals("columns/top values", task), cells, partial(_compose_counts, task))
 
 
-def _compose_counts(task: DataTask, results: Results) -> AnswerDraft:
-    column, shown, rows = task.groups[0], results["counts"], results["rows"]
-    counted: dict[Any, int] = shown["rows"]
-    percent: dict[Any, float] = shown["percent"]
+def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
+    column, shown = task.groups[0], results["counts"]
+    counted, percent = shown["rows"], shown["percent"]
     names = list(counted)
     others = [
         f"{item(n, column)} ({rows_of(counted[n])}, {share(percent[n])})"
         for n in names[1 : max(task.top or 6, 2)][:11]
     ]
-    answer = sentences(
-        "columns",
-        "top values",
-        task,
-        shown,
-        rows,
-        column=column,
-        names=names,
-        counted=counted,
-        percent=percent,
-        others=others,
+    values = [KeyValue(item(n, column), counted[n], "rows") for n in names[:10]]
+    found = answer(
+        "columns/top values", task, results, values, shown=shown, names=names, others=others
     )
-    if not names:
-        return AnswerDraft(answer)
-    values = tuple(KeyValue(item(n, column), counted[n], "rows") for n in names[:10])
-    return AnswerDraft(answer, values, task.assumptions, dropped(rows))
+    return found if names else RecipeAnswer(found.sentences)
 
 
 def distinct(task: DataTask) -> Recipe:
     """Answer how many different values a column has."""
     column = task.groups[0]
     rows = prepare(task, (column,))
-    compute = rows.code("columns", "distinct", column=column.name)
+    compute = rows.code("columns/distinct", column=column.name)
     cells = (*rows.cells, Cell("distinct", "Count the different values", compute, 2))
-    return Recipe(
-        goals("columns", "distinct goals", column=column),
-        cells,
-        lambda shown: _compose_distinct(task, shown),
-    )
+    return Recipe(goals("columns/distinct", task), cells, partial(_compose_distinct, task))
 
 
-def _compose_distinct(task: DataTask, results: Results) -> AnswerDraft:
-    column, shown, rows = task.groups[0], results["distinct"], results["rows"]
-    counted: dict[Any, int] = shown["rows"]
-    answer = sentences(
-        "columns",
-        "distinct",
+def _compose_distinct(task: DataTask, results: Results) -> RecipeAnswer:
+    column, counted = task.groups[0], results["distinct"]["rows"]
+    return answer(
+        "columns/distinct",
         task,
-        shown,
-        rows,
-        column=column,
+        results,
+        [KeyValue("Different values", results["distinct"]["different values"])],
+        notes=["Values count as different when they are spelled differently."],
         once=max(counted.values(), default=0) == 1,
         names=[item(n, column) for n in counted],
         common=[f"{item(n, column)} ({figure(c)})" for n, c in counted.items()],
     )
-    values = (KeyValue("Different values", shown["different values"]),)
-    notes = ("Values count as different when they are spelled differently.", *task.assumptions)
-    return AnswerDraft(answer, values, notes, dropped(rows))
 
 
 def top_rows(task: DataTask) -> Recipe:
@@ -356,44 +299,34 @@ def top_rows(task: DataTask) -> Recipe:
     labels = label_columns(task, 4)
     rows = prepare(task, (column,), numeric=(column,), labels=labels)
     compute = rows.code(
-        "columns",
-        "top rows",
+        "columns/top rows",
         column=column.name,
         labels=[label.name for label in labels],
         largest=Code("nsmallest" if task.direction < 0 else "nlargest"),
         show=task.top or 5,
     )
     cells = (*rows.cells, Cell("top", "Sort the rows and keep the first", compute, 2))
-    return Recipe(
-        goals("columns", "top rows goals", column=column),
-        cells,
-        lambda shown: _compose_rows(task, shown),
-    )
+    return Recipe(goals("columns/top rows", task), cells, partial(_compose_rows, task))
 
 
-def _compose_rows(task: DataTask, results: Results) -> AnswerDraft:
-    column, shown, rows = task.measures[0], results["top"], results["rows"]
-    of = unit(column, task.profile)
+def _compose_rows(task: DataTask, results: Results) -> RecipeAnswer:
+    shown, of = results["top"], measured_unit(task)
     values = shown["values"]
     names = [" ".join(filter(None, parts)) or "one row" for parts in shown["names"]]
     found = list(zip(names, values, strict=True))
-    answer = sentences(
-        "columns",
-        "top rows",
-        task,
-        {},
-        rows,
-        column=column,
-        of=of,
-        best=values[0],
-        first=names[0],
-        others=[f"{name} ({figure(value, of)})" for name, value in found[1:]],
-    )
-    caveats = [*dropped(rows)]
+    caveats = []
     if shown["last value shown is repeated beyond"]:
         caveats.append(
             f"{figure(shown['rows with the last value shown'])} rows share the last value shown, "
             f"{figure(values[-1], of)}; only some of them are listed."
         )
-    picked = tuple(KeyValue(name, value, of) for name, value in found[:5])
-    return AnswerDraft(answer, picked, (*unit_notes(task), *task.assumptions), tuple(caveats))
+    return answer(
+        "columns/top rows",
+        task,
+        results,
+        [KeyValue(name, value, of) for name, value in found[:5]],
+        caveats=caveats,
+        best=values[0],
+        first=names[0],
+        others=[f"{name} ({figure(value, of)})" for name, value in found[1:]],
+    )

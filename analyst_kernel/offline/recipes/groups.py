@@ -6,14 +6,15 @@ Pure; each takes a task and returns cells and an answer to be.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
 from analyst_kernel.offline.recipes.prose import (
+    answer,
     axis_label,
     called,
     capital,
-    dropped,
     figure,
     goals,
     item,
@@ -23,16 +24,13 @@ from analyst_kernel.offline.recipes.prose import (
     of_measure,
     period,
     rows_of,
-    sentences,
-    unit,
-    unit_notes,
 )
 from analyst_kernel.offline.recipes.recipe import (
-    AnswerDraft,
     Cell,
     Code,
     KeyValue,
     Recipe,
+    RecipeAnswer,
     Results,
     bar_values,
     chart_cell,
@@ -58,8 +56,7 @@ def groups(task: DataTask) -> Recipe:
     measure = SHARE if task.part else task.measures[0].name if task.measures else ""
     method = AGGREGATE[task.statistic]
     compute = rows.code(
-        "groups",
-        "groups",
+        "groups/groups",
         keys=keys,
         table=table,
         measure=measure,
@@ -70,28 +67,30 @@ def groups(task: DataTask) -> Recipe:
         listed=max(show, 10),
     )
     drawn = _drawn(task)
-    bars = code("groups", "bars", table=table, drawn=drawn, names=_bar_names(task, len(keys)))
+    bars = code("groups/bars", table=table, drawn=drawn, names=_bar_names(task, len(keys)))
     chart = chart_cell(
         bars,
         after=bar_values(task),
         title=f"{capital(of_measure(task))} by {ranked_by}{_left_out(task, drawn)}",
         x=measured_label(task),
         y=ranked_by,
-        step=3,
         purpose="Draw the groups as bars",
         grid="x",
     )
-    steps = goals("groups", "groups goals", task=task, ranked_by=ranked_by)
+    steps = goals("groups/groups", task, ranked_by=ranked_by)
     cells = (*rows.cells, Cell("groups", steps[1], compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _compose_groups(task, shown))
+    return Recipe(steps, cells, partial(_compose_groups, task))
 
 
 def _drawn(task: DataTask) -> int:
     """Return how many bars one chart carries: all where they are few, else the first ones."""
+    groups = _possible_groups(task)
+    return max(groups, 1) if task.top is None and groups <= 15 else min(max(task.top or 10, 10), 20)
+
+
+def _possible_groups(task: DataTask) -> int:
     columns = task.groups or ((task.time.column,) if task.time is not None else ())
-    groups = prod(column.distinct for column in columns)
-    few = task.top is None and groups <= 15
-    return max(groups, 1) if few else min(max(task.top or 10, 10), 20)
+    return prod(column.distinct for column in columns)
 
 
 def _bar_names(task: DataTask, keys: int) -> list[Code]:
@@ -109,52 +108,44 @@ def _bar_names(task: DataTask, keys: int) -> list[Code]:
 
 def _left_out(task: DataTask, drawn: int) -> str:
     """Return the end of a title that says that not every group is drawn."""
-    columns = task.groups or ((task.time.column,) if task.time is not None else ())
-    groups = prod(column.distinct for column in columns)
+    groups = _possible_groups(task)
     if groups <= drawn or (task.time is not None and task.time.grain != "value"):
         return ""
     rank = "lowest" if task.direction < 0 or task.statistic == "min" else "highest"
-    whole = "" if task.filters or len(columns) > 1 else f" of {groups}"
+    whole = "" if task.filters or len(task.groups) > 1 else f" of {groups}"
     return f" ({drawn} {rank}{whole})"
 
 
-def _compose_groups(task: DataTask, results: Results) -> AnswerDraft:
-    shown, rows = results["groups"], results["rows"]
-    column, named, of = _single_key(task), _naming(task), measured_unit(task)
+def _compose_groups(task: DataTask, results: Results) -> RecipeAnswer:
+    shown, column = results["groups"], _single_key(task)
+    named, of = _naming(task), measured_unit(task)
     values: dict[Any, Any] = shown["values"]
     names = list(values)
     best = names[0]
     rank = "lowest" if task.direction < 0 else "highest"
     last = next(iter(shown["last"]), None)
-    answer = sentences(
-        "groups",
-        "groups",
+    measured = bool(task.measures or task.part)
+    small = [name for name in names[:5] if measured and shown["rows"][name] < 10]
+    said = listed(f"{named(n)} ({figure(shown['rows'][n])})" for n in small)
+    note = "Groups are ranked by the arithmetic mean; every row counts once."
+    return answer(
+        "groups/groups",
         task,
-        shown,
-        rows,
-        of=of,
+        results,
+        [KeyValue(named(name), values[name], of) for name in names[:5]],
+        notes=[note] if task.statistic == "mean" else [],
+        caveats=[f"Some groups have very few rows: {said}."] if small else [],
         named=named,
-        values=values,
         best=best,
         first=_first_word(named(best), column),
         what=of_measure(task),
         key=called(column) if column is not None else listed(called(c) for c in task.groups),
         rank=rank,
-        over=f" over {rows_of(shown['rows'][best])}" if task.measures or task.part else "",
+        over=f" over {rows_of(shown['rows'][best])}" if measured else "",
         next=[f"{named(name)} ({figure(values[name], of)})" for name in names[1:5]],
         last=last if last not in names[:5] else None,
         opposite="highest" if rank == "lowest" or task.statistic == "min" else "lowest",
     )
-    caveats = [*dropped(rows)]
-    small = [name for name in names[:5] if shown["rows"][name] < 10]
-    if small and (task.measures or task.part):
-        said = listed(f"{named(n)} ({figure(shown['rows'][n])})" for n in small)
-        caveats.append(f"Some groups have very few rows: {said}.")
-    notes = list(unit_notes(task))
-    if task.statistic == "mean":
-        notes.insert(0, "Groups are ranked by the arithmetic mean; every row counts once.")
-    picked = tuple(KeyValue(named(name), values[name], of) for name in names[:5])
-    return AnswerDraft(answer, picked, (*notes, *task.assumptions), tuple(caveats))
 
 
 def _naming(task: DataTask) -> Callable[[Any], str]:
@@ -192,8 +183,7 @@ def best_per_group(task: DataTask) -> Recipe:
     table = identifier(task.statistic, measure.name)
     word = "lowest" if task.direction < 0 else "highest"
     compute = rows.code(
-        "groups",
-        "best",
+        "groups/best",
         entity=entity_name,
         part=part_name,
         measure=measure.name,
@@ -206,9 +196,9 @@ def best_per_group(task: DataTask) -> Recipe:
     )
     over_time = entity is None or (task.time is not None and entity == task.time.column)
     chart = chart_cell(
-        code("time", "lines", table=table, legend=part_name)
+        code("time/lines", table=table, legend=part_name)
         if over_time
-        else code("groups", "bars of best", table=table, entity=entity_name),
+        else code("groups/bars of best", table=table, entity=entity_name),
         after=[
             *(time_ticks(task, f"{table}.index") if over_time else ()),
             *grouped_digits("y", task),
@@ -216,12 +206,11 @@ def best_per_group(task: DataTask) -> Recipe:
         title=f"{capital(of_measure(task))} by {entity_name} and {part_name}",
         x=entity_name if over_time else part_name,
         y=axis_label(measure, task.profile),
-        step=3,
         purpose="Draw it for each group",
     )
-    steps = goals("groups", "best goals", task=task, entity=entity_name, part=part_name, word=word)
+    steps = goals("groups/best", task, entity=entity_name, part=part_name, word=word)
     cells = (*rows.cells, Cell("best", "Rank within each group", compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _compose_best(task, entity_name, part_name, shown))
+    return Recipe(steps, cells, partial(_compose_best, task, entity_name))
 
 
 def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfile | None]:
@@ -231,9 +220,8 @@ def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfil
     return (task.time.column if task.time.grain == "value" else None), task.groups[0]
 
 
-def _compose_best(task: DataTask, entity: str, part: str, results: Results) -> AnswerDraft:
-    shown, rows = results["best"], results["rows"]
-    of = unit(task.measures[0], task.profile)
+def _compose_best(task: DataTask, entity: str, results: Results) -> RecipeAnswer:
+    shown, of = results["best"], measured_unit(task)
     word = "lowest" if task.direction < 0 else "highest"
     ranked: dict[Any, dict[Any, Any]] = shown[word]
     column = next((c for c in task.profile.columns if c.name == entity), None)
@@ -243,9 +231,7 @@ def _compose_best(task: DataTask, entity: str, part: str, results: Results) -> A
         return period(value, axis) if axis is not None else item(value, column)
 
     place = "at" if axis is not None else "for"
-    winners = []
-    values = []
-    runners_up = []
+    winners, values, runners_up = [], [], []
     for name, best in ranked.items():
         if not best:
             continue
@@ -264,18 +250,14 @@ def _compose_best(task: DataTask, entity: str, part: str, results: Results) -> A
         )
         if after:
             runners_up.append(f"{capital(place)} {item(name)}, next: {after}{tail}.")
-    answer = sentences(
-        "groups",
-        "best",
+    return answer(
+        "groups/best",
         task,
-        shown,
-        rows,
+        results,
+        values,
+        notes=["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else [],
         entity=entity,
         word=word,
         winners=winners,
         runners_up=runners_up,
-    )
-    notes = ["Ranked by the arithmetic mean of all rows."] if task.statistic == "mean" else []
-    return AnswerDraft(
-        answer, tuple(values), (*notes, *unit_notes(task), *task.assumptions), dropped(rows)
     )

@@ -13,7 +13,14 @@ from typing import Any
 import jinja2
 
 from analyst_kernel.offline.column_roles import is_number, number_as_text
-from analyst_kernel.offline.recipes.recipe import TEMPLATE_SYNTAX, Shown, section
+from analyst_kernel.offline.recipes.recipe import (
+    TEMPLATE_SYNTAX,
+    KeyValue,
+    RecipeAnswer,
+    Results,
+    Shown,
+    section,
+)
 from analyst_kernel.offline.task import DataTask, Filter, TimeAxis
 from analyst_kernel.offline.words import MONTHS, UNITS, mark_of, name_tokens, spoken, unit_of
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
@@ -157,7 +164,7 @@ def axis_label(column: ColumnProfile, profile: DatasetProfile) -> str:
 def unit_notes(task: DataTask) -> tuple[str, ...]:
     """Return where units come from, or that the data state none."""
     notes = []
-    for column in task.measures:
+    for column in task.measures if task.intent != "missing" else ():
         known = _known_unit(column, task.profile)
         if known:
             notes.append(f"`{column.name}` is taken to be in {known['in full']}.")
@@ -199,6 +206,12 @@ def of_measure(task: DataTask) -> str:
     if task.statistic == "rows" or not task.measures:
         return "number of rows"
     return f"{STATISTIC_WORD[task.statistic]} {called(task.measures[0])}"
+
+
+def mean_note(task: DataTask) -> tuple[str, ...]:
+    """Return what "average" means, for an answer that says it."""
+    note = "“Average” is the arithmetic mean; every row counts once."
+    return (note,) if task.statistic == "mean" else ()
 
 
 def capital(sentence: str) -> str:
@@ -247,23 +260,45 @@ _PROSE.globals.update(
     {
         function.__name__: function
         for function in (
-            basis, called, capital, change_of, condition, figure, item, listed, of_measure, period,
-            rows_of, share, where,
+            axis_label, basis, called, capital, change_of, condition, figure, item, listed,
+            of_measure, period, rows_of, share, unit, where,
         )
     }
 )  # fmt: skip
 
 
-def sentences(
-    kind: str, key: str, task: DataTask, shown: Shown, rows: Shown, /, **values: object
-) -> tuple[str, ...]:
-    """Return the sentences of an answer: in a template, a blank line ends one."""
-    template = section(_PROSE, f"{kind}.md.jinja", key)
-    text = template.render(task=task, shown=shown, rows=rows, **values)
+def answer(
+    template: str,
+    task: DataTask,
+    results: Results,
+    values: Iterable[KeyValue] = (),
+    *,
+    notes: Iterable[str] = (),
+    caveats: Iterable[str] = (),
+    **context: object,
+) -> RecipeAnswer:
+    """Return the answer of a template ("file/key"), in which a blank line ends a sentence.
+
+    Besides the ``context``, the template has what the cells "key" and "rows" showed.
+    """
+    rows = results.get("rows", {})
+    shown = results.get(template.partition("/")[2], {})
+    text = _render(template, task, **{"shown": shown, "rows": rows, **context})
     parts = (" ".join(part.split("\n")).strip() for part in re.split(r"\n{2,}", text))
-    return tuple(part for part in parts if part)
+    return RecipeAnswer(
+        tuple(filter(None, parts)),
+        tuple(values),
+        (*notes, *unit_notes(task), *task.assumptions),
+        (*dropped(rows), *caveats),
+    )
 
 
-def goals(kind: str, key: str, /, **values: object) -> tuple[str, ...]:
-    """Return the steps of a plan: in a template, one on each line."""
-    return tuple(section(_PROSE, f"{kind}.md.jinja", key).render(values).strip("\n").split("\n"))
+def goals(template: str, task: DataTask, /, **context: object) -> tuple[str, ...]:
+    """Return the steps of the plan of an answer: in its template, one on each line."""
+    return tuple(_render(f"{template} goals", task, **context).strip("\n").split("\n"))
+
+
+def _render(template: str, task: DataTask, **context: object) -> str:
+    column = next(iter((*task.measures, *task.groups)), None)
+    always = {"task": task, "column": column, "of": measured_unit(task)}
+    return section(_PROSE, template, "md").render({**always, **context})

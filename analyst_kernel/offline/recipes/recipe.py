@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import jinja2
 
+from analyst_kernel.offline.column_roles import is_within
 from analyst_kernel.offline.task import DataTask, TimeAxis
 from analyst_kernel.offline.words import name_tokens
 
@@ -37,23 +38,14 @@ UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a recipe.
-
-    Attributes:
-        key: Its name within the recipe.
-        purpose: At most twelve words.
-        code: Python, or SQL where ``sql_name`` is set.
-        step: The plan's step that it serves, from 1.
-        sql_name: The frame that an SQL result goes to; ``None`` for Python.
-        optional: Whether the answer stands without it (charts).
-    """
+    """One cell of a recipe."""
 
     key: str
-    purpose: str
-    code: str
-    step: int
+    purpose: str  # at most twelve words
+    code: str  # SQL where ``sql_name``, the frame that its result goes to, is set
+    step: int  # of the plan, from 1
     sql_name: str | None = None
-    optional: bool = False
+    optional: bool = False  # the answer stands without it (charts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +58,25 @@ class KeyValue:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerDraft:
+class RecipeAnswer:
     """An answer before its closing line. The first sentence answers the question."""
 
     sentences: tuple[str, ...]
     values: tuple[KeyValue, ...] = ()
     assumptions: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
-    next_questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one question is answered.
 
-    Attributes:
-        goals: The plan's steps, 3 to 7; the last one is the answer itself.
-        cells: In order. A function makes its cell from earlier results; ``None`` skips it.
-        compose: Makes the answer from what the cells showed.
+    A cell that is a function is made from earlier results, or skipped where it returns ``None``.
     """
 
-    goals: tuple[str, ...]
+    goals: tuple[str, ...]  # 3 to 7 steps; the last one is the answer itself
     cells: tuple[Cell | Callable[[Results], Cell | None], ...]
-    compose: Callable[[Results], AnswerDraft]
+    compose: Callable[[Results], RecipeAnswer]
     datasets: tuple[str, ...] = ()
 
 
@@ -141,19 +129,20 @@ _CODE = jinja2.Environment(**TEMPLATE_SYNTAX, finalize=literal)  # noqa: S701 - 
 
 
 @cache
-def section(environment: jinja2.Environment, file: str, key: str) -> jinja2.Template:
-    """Return the template of one section (``# %% key``) of a file."""
+def section(environment: jinja2.Environment, name: str, suffix: str) -> jinja2.Template:
+    """Return the template of one section (``# %% key``) of a file; ``name`` is "file/key"."""
     assert environment.loader is not None
-    source, _, _ = environment.loader.get_source(environment, file)
+    file, _, key = name.partition("/")
+    source, _, _ = environment.loader.get_source(environment, f"{file}.{suffix}.jinja")
     sections = dict(part.split("\n", 1) for part in source.split("# %% ")[1:])
     # Jinja's own line statements would take the blank lines after them along.
     tagged = re.sub(r"^#: (.+)$", r"{% \1 %}", sections[key], flags=re.MULTILINE)
     return environment.from_string(tagged)
 
 
-def code(kind: str, key: str, /, **values: object) -> Code:
-    """Return the code of the cell ``key`` of the template ``kind``, with the values inserted."""
-    return Code(section(_CODE, f"{kind}.py.jinja", key).render(values).removesuffix("\n"))
+def code(template: str, /, **values: object) -> Code:
+    """Return the code of a template ("file/key") with the values inserted."""
+    return Code(section(_CODE, template, "py").render(values).removesuffix("\n"))
 
 
 def chart_cell(
@@ -162,16 +151,15 @@ def chart_cell(
     title: str,
     x: str,
     y: str,
-    step: int,
     purpose: str,
+    step: int = 3,
     after: Sequence[str] = (),
     grid: str = "both",
     size: str = "(8, 5)",
 ) -> Cell:
     """Return a cell that draws ``body`` on ``ax`` and labels it; ``after`` are lines about axes."""
     text = code(
-        "chart",
-        "chart",
+        "chart/chart",
         body=Code(body),
         after=[Code(line) for line in after],
         size=Code(size),
@@ -209,14 +197,8 @@ def is_month(axis: TimeAxis) -> bool:
     """Return whether the points of the axis are months by their numbers."""
     if axis.grain == "month of year":
         return True
-    low, high = axis.column.minimum, axis.column.maximum
-    return (
-        axis.grain == "value"
-        and name_tokens(axis.column.name)[-1:] == ("month",)
-        and isinstance(low, int | float)
-        and isinstance(high, int | float)
-        and 1 <= low <= high <= 12
-    )
+    named = name_tokens(axis.column.name)[-1:] == ("month",)
+    return axis.grain == "value" and named and is_within(axis.column, 1, 12)
 
 
 def grouped_digits(side: str, task: DataTask) -> list[str]:
@@ -231,13 +213,12 @@ def grouped_digits(side: str, task: DataTask) -> list[str]:
 def bar_values(task: DataTask) -> list[str]:
     """Return lines that write its value beside each bar of ``bars``, with room for it."""
     return [
-        *code("chart", "bar values", digits=Code(_digits(task))).splitlines(),
+        *code("chart/bar values", digits=Code(_digits(task))).splitlines(),
         *grouped_digits("x", task),
     ]
 
 
 def _digits(task: DataTask) -> str:
-    """Return the format of a value beside its bar."""
     measure = task.measures[0] if task.measures else None
     high = measure.maximum if measure is not None else None
     if measure is not None and task.statistic in ("mean", "median") and measure.p75 is not None:

@@ -6,9 +6,12 @@ Pure; each takes a task and returns cells and an answer to be.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from analyst_kernel.offline.recipes.prose import (
+    answer,
     axis_label,
     basis,
     called,
@@ -16,17 +19,16 @@ from analyst_kernel.offline.recipes.prose import (
     figure,
     goals,
     item,
-    sentences,
+    measured_unit,
     share,
     unit,
-    unit_notes,
 )
 from analyst_kernel.offline.recipes.recipe import (
-    AnswerDraft,
     Cell,
     Code,
     KeyValue,
     Recipe,
+    RecipeAnswer,
     Results,
     chart_cell,
     code,
@@ -62,8 +64,7 @@ def correlation(task: DataTask) -> Recipe:
     }
     chart = chart_cell(
         code(
-            "relation",
-            "scatter",
+            "relation/scatter",
             **shared,
             drawn=Code(f"{rows.frame}_drawn") if sampled else rows.frame,
             points=_POINTS if sampled else 0,
@@ -73,58 +74,47 @@ def correlation(task: DataTask) -> Recipe:
         + (f" ({_POINTS:,} rows drawn at random)" if sampled else ""),
         x=axis_label(x, task.profile),
         y=axis_label(y, task.profile),
-        step=3,
         purpose="Draw both columns as a scatter plot",
     )
-    steps = goals("relation", "relation goals", x=x, y=y)
-    compute = code("relation", "relation", **shared, most=_GROUPS)
+    steps = goals("relation/relation", task, x=x, y=y)
+    compute = code("relation/relation", **shared, most=_GROUPS)
     cells = (*rows.cells, Cell("relation", "Compute correlation and slope", compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _compose_relation(task, shown))
+    return Recipe(steps, cells, partial(_compose_relation, task))
 
 
-def _compose_relation(task: DataTask, results: Results) -> AnswerDraft:
-    x, y = task.measures[:2]
-    shown, rows = results["relation"], results["rows"]
+def _compose_relation(task: DataTask, results: Results) -> RecipeAnswer:
+    (x, y), shown = task.measures[:2], results["relation"]
     r, uy = shown["r"], unit(y, task.profile)
     group = task.groups[0] if task.groups else None
-    within = []
-    if group is not None and r is not None:
-        within = [
-            f"r = {figure(found['r'])} for {item(name, group)} (n = {figure(found['rows'])})"
-            for name, found in shown["within"].items()
-        ]
-    answer = sentences(
-        "relation",
-        "relation",
+    found = answer(
+        "relation/relation",
         task,
-        shown,
-        rows,
+        results,
+        notes=["r is Pearson's correlation."],
         x=x,
         y=y,
-        ux=unit(x, task.profile),
-        uy=uy,
         r=r,
-        n=figure(rows["rows used"]),
         verdict=_verdict(task, r or 0),
         strength="strong" if abs(r or 0) >= 0.7 else "moderate" if abs(r or 0) >= 0.4 else "weak",
         group=group,
-        within=within,
+        within=[
+            f"r = {figure(inside['r'])} for {item(name, group)} (n = {figure(inside['rows'])})"
+            for name, inside in (shown["within"].items() if group and r is not None else ())
+        ],
         most=_GROUPS,
     )
     if r is None:
-        return AnswerDraft(answer, (), task.assumptions, dropped(rows))
-    caveats = (
-        *dropped(rows),
-        "A correlation does not show that one causes the other, and groups in the data may differ.",
+        return replace(found, assumptions=task.assumptions)
+    caveat = (
+        "A correlation does not show that one causes the other, and groups in the data may differ."
     )
     values = (
         KeyValue("Correlation r", r),
-        KeyValue("Rows", rows["rows used"]),
+        KeyValue("Rows", results["rows"]["rows used"]),
         KeyValue(f"Mean {y.name}, upper half", shown["mean of upper half"], uy),
         KeyValue(f"Mean {y.name}, lower half", shown["mean of lower half"], uy),
     )
-    notes = ("r is Pearson's correlation.", *unit_notes(task), *task.assumptions)
-    return AnswerDraft(answer, values, notes, caveats)
+    return replace(found, values=values, caveats=(*found.caveats, caveat))
 
 
 def _verdict(task: DataTask, r: float) -> str:
@@ -142,8 +132,7 @@ def compare(task: DataTask) -> Recipe:
     whole_values = [member.values[0] for member in task.members] if single else []
     fliers = ", showfliers=False" if stays(task.profile) else ""
     compute = rows.code(
-        "relation",
-        "compare",
+        "relation/compare",
         group=group.name,
         measure=measure.name,
         sides=[] if single else [(m.label, m.values, m.whole) for m in task.members],
@@ -152,20 +141,19 @@ def compare(task: DataTask) -> Recipe:
         by=group.name if single else Code("side"),
     )
     chart = chart_cell(
-        code("relation", "boxes", fliers=Code(fliers)),
+        code("relation/boxes", fliers=Code(fliers)),
         after=grouped_digits("y", task),
         title=f"{axis_label(measure, task.profile)} by {group.name}"
         + (" (outliers not drawn)" if fliers else ""),
         x=group.name,
         y=axis_label(measure, task.profile),
-        step=3,
         purpose="Draw the groups as box plots",
         grid="y",
     )
     keys = {"key": quoted(group.name), "value": quoted(measure.name)}
-    steps = goals("relation", "compare goals", measure=measure, **keys)
+    steps = goals("relation/compare", task, **keys)
     cells = (*rows.cells, Cell("compare", "Compare mean, median and spread", compute, 2), chart)
-    return Recipe(steps, cells, lambda shown: _compose_comparison(task, shown))
+    return Recipe(steps, cells, partial(_compose_comparison, task))
 
 
 def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
@@ -186,28 +174,26 @@ def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
     return "Yes" if holds else "No"
 
 
-def _compose_comparison(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_comparison(task: DataTask, results: Results) -> RecipeAnswer:
     shown, rows = results["compare"], results["rows"]
-    measure, group = task.measures[0], task.groups[0]
-    of = unit(measure, task.profile)
+    of = measured_unit(task)
     means: dict[Any, Any] = shown["mean"]
     names = list(means)
     if len(names) < 2:
         only = f"{item(names[0])} ({figure(means[names[0]], of)})" if names else "none"
         head = f"There are not two groups to compare: rows with both values exist only for {only}."
-        return AnswerDraft((head, basis(task, rows)), (), task.assumptions, dropped(rows))
+        return RecipeAnswer((head, basis(task, rows)), (), task.assumptions, dropped(rows))
     low = next(iter(shown["lowest"]))
     percent, interval = shown["difference in percent"], shown["95 % interval"]
     relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
     verdict = _judged(task, shown)
-    answer = sentences(
-        "relation",
-        "compare",
+    values = [KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4]]
+    return answer(
+        "relation/compare",
         task,
-        shown,
-        rows,
-        measure=measure,
-        of=of,
+        results,
+        [*values, KeyValue("Difference", shown["difference"], of)],
+        notes=[f"Groups of {called(task.groups[0])} are compared by the arithmetic mean."],
         means=means,
         high=names[0],
         low=low,
@@ -222,7 +208,3 @@ def _compose_comparison(task: DataTask, results: Results) -> AnswerDraft:
         interval=interval,
         bounded=all(isinstance(end, int | float) for end in interval),
     )
-    values = [KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4]]
-    values.append(KeyValue("Difference", shown["difference"], of))
-    notes = (f"Groups of {called(group)} are compared by the arithmetic mean.", *unit_notes(task))
-    return AnswerDraft(answer, tuple(values), (*notes, *task.assumptions), dropped(rows))

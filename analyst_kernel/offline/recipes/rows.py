@@ -69,26 +69,18 @@ _IN_USE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The cells that prepare the rows, and what the next cells can use.
-
-    Attributes:
-        cells: One, or two where the dataset stays on disk.
-        frame: Variable with the rows used.
-        selected: Variable with the rows that meet the conditions, incomplete ones included.
-        time: Column of ``frame`` with the periods, if any.
-        observed: Argument of a group-by whose keys may be categories; empty where none are.
-    """
+    """The cells that prepare the rows, and what the next cells can use."""
 
     cells: tuple[Cell, ...]
     frame: Code
-    selected: Code
-    time: str
-    observed: Code
+    selected: Code  # the rows that meet the conditions, incomplete ones included
+    time: str  # the column of ``frame`` with the periods, if any
+    observed: Code  # an argument of a group-by whose keys may be categories
 
-    def code(self, kind: str, key: str, /, **values: object) -> Code:
+    def code(self, template: str, /, **values: object) -> Code:
         """Return a template's code with the names of these variables, and the values, inserted."""
         names = {"frame": self.frame, "selected": self.selected, "observed": self.observed}
-        return code(kind, key, **names, **values)
+        return code(template, **names, **values)
 
 
 def prepare(
@@ -100,11 +92,8 @@ def prepare(
 ) -> Prepared:
     """Write the cell that selects rows, keeps the columns needed and counts what is missing.
 
-    Args:
-        task: The task.
-        columns: Columns that the computation needs; rows without one of them are left out.
-        numeric: Those of them that have to be numbers.
-        labels: Columns that ``selected`` also has to have.
+    Rows without a value in one of ``columns`` are left out; those in ``numeric`` are made numbers.
+    ``selected`` has the ``labels`` too.
     """
     name = table_of(task.profile)
     axis, on_disk = task.time, stays(task.profile)
@@ -129,8 +118,7 @@ def prepare(
     time, cutting = _periods(frame, task, needed)
     dates = axis is not None and axis.grain != "value"
     text = code(
-        "rows",
-        "rows",
+        "rows/rows",
         source=source,
         selected=selected,
         frame=frame,
@@ -283,7 +271,7 @@ def load_cell(profile: DatasetProfile, names: Sequence[str], target: Code) -> Ce
         kind = identifier(table, name, "values", str(number))
         types.append((kind, column))
         fields.append(Code(f"CAST({column} AS {kind}) AS {column}"))
-    query = code("rows", "load", types=types, fields=Code(", ".join(fields)), table=table)
+    query = code("rows/load", types=types, fields=Code(", ".join(fields)), table=table)
     return Cell("load", "Load the columns needed", query, 1, target)
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from analyst_kernel.offline.column_roles import is_id, is_time, role
-from analyst_kernel.offline.recipes.prose import figure, listed, rows_of, sentences, share
+from analyst_kernel.offline.recipes.prose import answer, figure, goals, listed, rows_of, share
 from analyst_kernel.offline.recipes.recipe import (
-    AnswerDraft,
     Cell,
     Code,
     KeyValue,
     Recipe,
+    RecipeAnswer,
     Results,
     chart_cell,
     code,
@@ -52,10 +53,9 @@ def row_count(task: DataTask) -> Recipe:
     """Answer how many rows there are."""
     tables = tables_of(task)
     facts = [_facts(table, ["count(*)"]) for table in tables]
-    compute = code("tables", "row count", imports=_imports(tables), tables=facts)
-    goals = ("Find the rows that are asked for", "Count them", "State the count")
+    compute = code("tables/row count", imports=_imports(tables), tables=facts)
     cell = Cell("count", "Count the rows", compute, 2)
-    return Recipe(goals, (cell,), lambda shown: _compose_rows(task, shown))
+    return Recipe(goals("tables/row count", task), (cell,), partial(_compose_rows, task))
 
 
 def _facts(table: DatasetProfile, fields: Sequence[str], chosen: Sequence[str] = ()) -> _Facts:
@@ -84,23 +84,18 @@ class _Facts:
 
 
 def _imports(tables: Sequence[DatasetProfile], *more: str) -> list[Code]:
-    """Return the lines that import what the tables, and ``more``, need."""
     lines = [*more, *(("import duckdb",) if any(map(stays, tables)) else ())]
     return [Code(line) for line in (*sorted(lines), "")] if lines else []
 
 
-def _compose_rows(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_rows(task: DataTask, results: Results) -> RecipeAnswer:
     counts = {str(name): count for name, count in results["count"].items()}
     said = [f"`{name}` has {rows_of(count)}" for name, count in counts.items()]
-    return AnswerDraft(
-        sentences("tables", "row count", task, {}, {}, said=said),
-        tuple(
-            KeyValue("Rows" if len(counts) == 1 else f"Rows of {name}", count)
-            for name, count in counts.items()
-        ),
-        task.assumptions,
-        _not_covered(task),
-    )
+    values = [
+        KeyValue("Rows" if len(counts) == 1 else f"Rows of {name}", count)
+        for name, count in counts.items()
+    ]
+    return answer("tables/row count", task, results, values, caveats=_not_covered(task), said=said)
 
 
 # --- what is in the data ---------------------------------------------------------------
@@ -115,13 +110,11 @@ def profile(task: DataTask) -> Recipe:
         cells += _details(main)
     else:
         cells.append(_sizes(tables))
-    goals = (
-        "Count rows, columns, gaps and repeated rows",
-        "Summarise the numeric columns" if len(tables) == 1 else "Draw how complete each one is",
-        *(("Count the values of text columns",) if len(tables) == 1 else ()),
-        "Say what is in the data and what to mind",
+    return Recipe(
+        goals("tables/profile", task, several=len(tables) > 1),
+        tuple(cells),
+        partial(_compose_profile, task),
     )
-    return Recipe(goals, tuple(cells), lambda shown: _compose_profile(task, shown))
 
 
 def _overview(tables: Sequence[DatasetProfile]) -> Code:
@@ -133,12 +126,12 @@ def _overview(tables: Sequence[DatasetProfile]) -> Code:
         fields += [f"min({name}) IS NOT DISTINCT FROM max({name})" for name in names]
         facts.append(_facts(table, fields))
     listing = Code(", ".join(f"{quoted(name)}: {name}" for name in inside))
-    return code("tables", "overview", imports=_imports(tables), inside=listing, tables=facts)
+    return code("tables/overview", imports=_imports(tables), inside=listing, tables=facts)
 
 
 def _sizes(tables: Sequence[DatasetProfile]) -> Cell:
     return chart_cell(
-        code("tables", "completeness"),
+        code("tables/completeness"),
         title="Empty cells by dataset",
         x="share of cells without a value (%)",
         y="dataset",
@@ -150,7 +143,6 @@ def _sizes(tables: Sequence[DatasetProfile]) -> Cell:
 
 
 def _details(main: DatasetProfile) -> list[Cell]:
-    """Return the cells that summarise the columns of the one dataset."""
     rows = main.dataset.rows
     numbers = [c for c in main.columns if role(c, rows) == "number"][:12]
     texts = [c for c in main.columns if role(c, rows) == "category"][:8]
@@ -169,18 +161,18 @@ def _details(main: DatasetProfile) -> list[Cell]:
 def _numbers(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
     names = [column.name for column in columns]
     if not stays(main):
-        return code("tables", "numbers", frame=table_of(main), columns=names)
+        return code("tables/numbers", frame=table_of(main), columns=names)
     cells = [sql_name(name) for name in names]
     fields = [f"{figure}({cell})" for cell in cells for figure in ("avg", "min", "max")]
     counted = _facts(main, fields).counted
     frame = table_of(main)
-    return code("tables", "numbers on disk", frame=frame, counted=counted, columns=names)
+    return code("tables/numbers on disk", frame=frame, counted=counted, columns=names)
 
 
 def _texts(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
     frame, names = table_of(main), [column.name for column in columns]
     if not stays(main):
-        return code("tables", "texts", frame=frame, columns=names)
+        return code("tables/texts", frame=frame, columns=names)
     queries = []
     for name in names[:3]:
         cell = sql_name(name)
@@ -189,33 +181,12 @@ def _texts(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
             f"WHERE {cell} IS NOT NULL GROUP BY {cell} ORDER BY 2 DESC, 1 LIMIT 3"
         )
         queries.append((name, sql))
-    return code("tables", "texts on disk", frame=frame, queries=queries)
+    return code("tables/texts on disk", frame=frame, queries=queries)
 
 
-def _compose_profile(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_profile(task: DataTask, results: Results) -> RecipeAnswer:
     overview, caveats = results["overview"], []
     tables = {table.dataset.name: table for table in tables_of(task)}
-    answer = sentences(
-        "tables",
-        "profile",
-        task,
-        {},
-        {},
-        overview=overview,
-        columns={name: [f"`{c.name}`" for c in table.columns] for name, table in tables.items()},
-        counts=lambda found: listed(f"`{column}` ({figure(n)})" for column, n in found.items()),
-        ranges=[
-            f"`{name}` from {figure(n['minimum'])} to {figure(n['maximum'])} "
-            f"(mean {figure(n['mean'])})"
-            for name, n in list(results.get("numbers", {}).items())[:4]
-        ],
-        kinds=[
-            f"`{name}` with {figure(found['different values'])} values, most often "
-            f"{next(iter(found['commonest']))} ({rows_of(next(iter(found['commonest'].values())))})"
-            for name, found in list(results.get("texts", {}).items())[:3]
-            if next(iter(found["commonest"]), None) is not None
-        ],
-    )
     for name, table in overview.items():
         if table["constant columns"]:
             said = listed(f"`{column}`" for column in table["constant columns"])
@@ -233,7 +204,27 @@ def _compose_profile(task: DataTask, results: Results) -> AnswerDraft:
             if warning.code != "constant-column" and not re.search(r"\d", warning.message)
         ][:4]
     values = tuple(KeyValue(f"Rows of {name}", table["rows"]) for name, table in overview.items())
-    return AnswerDraft(answer, values, task.assumptions, (*caveats, *_not_covered(task)))
+    return answer(
+        "tables/profile",
+        task,
+        results,
+        values,
+        caveats=(*caveats, *_not_covered(task)),
+        overview=overview,
+        columns={name: [f"`{c.name}`" for c in table.columns] for name, table in tables.items()},
+        counts=lambda found: listed(f"`{column}` ({figure(n)})" for column, n in found.items()),
+        ranges=[
+            f"`{name}` from {figure(n['minimum'])} to {figure(n['maximum'])} "
+            f"(mean {figure(n['mean'])})"
+            for name, n in list(results.get("numbers", {}).items())[:4]
+        ],
+        kinds=[
+            f"`{name}` with {figure(found['different values'])} values, most often "
+            f"{next(iter(found['commonest']))} ({rows_of(next(iter(found['commonest'].values())))})"
+            for name, found in list(results.get("texts", {}).items())[:3]
+            if next(iter(found["commonest"]), None) is not None
+        ],
+    )
 
 
 def missing(task: DataTask) -> Recipe:
@@ -249,13 +240,13 @@ def missing(task: DataTask) -> Recipe:
         fields += [f"count(*) - count({name})" for name in names]
         facts.append(_facts(table, fields, chosen))
     imports = _imports(tables, "import pandas as pd")
-    compute = code("tables", "missing", imports=imports, tables=facts)
+    compute = code("tables/missing", imports=imports, tables=facts)
 
     def chart(results: Results) -> Cell | None:
         if not any(facts["missing"] for facts in results["missing"].values()):
             return None  # there is nothing to draw
         return chart_cell(
-            code("tables", "shares missing", several=several),
+            code("tables/shares missing", several=several),
             title="Missing values" + ("" if several else f" of {task.profile.dataset.name}"),
             x="share of rows without a value (%)",
             y="column",
@@ -264,16 +255,11 @@ def missing(task: DataTask) -> Recipe:
             grid="x",
         )
 
-    goals = (
-        "Count missing values per column",
-        "Draw the shares as bars",
-        "State where the gaps are",
-    )
     cell = Cell("missing", "Count missing values per column", compute, 1)
-    return Recipe(goals, (cell, chart), lambda shown: _compose_missing(task, shown))
+    return Recipe(goals("tables/missing", task), (cell, chart), partial(_compose_missing, task))
 
 
-def _compose_missing(task: DataTask, results: Results) -> AnswerDraft:
+def _compose_missing(task: DataTask, results: Results) -> RecipeAnswer:
     found = results["missing"]
     several = len(found) > 1
     values: list[KeyValue] = []
@@ -283,12 +269,13 @@ def _compose_missing(task: DataTask, results: Results) -> AnswerDraft:
         gaps = facts["missing"].items()
         values += [KeyValue(f"{label} {column}", gap["missing"]) for column, gap in gaps][:6]
         heavy += [f"`{column}`" for column, gap in gaps if gap["percent"] > 50]
-    answer = sentences(
-        "tables",
-        "missing",
+    caveats = (f"More than half is missing in {listed(heavy)}.",) if heavy else ()
+    return answer(
+        "tables/missing",
         task,
-        {},
-        {},
+        results,
+        values[:12] or [KeyValue("Missing values", 0)],
+        caveats=(*caveats, *_not_covered(task)),
         found=found,
         several=several,
         gaps={
@@ -301,9 +288,6 @@ def _compose_missing(task: DataTask, results: Results) -> AnswerDraft:
         whole=[f"`{name}`" for name, facts in found.items() if not facts["missing"]],
         only=next(iter(found.values())),
     )
-    shown = tuple(values[:12]) or (KeyValue("Missing values", 0),)
-    caveats = (f"More than half is missing in {listed(heavy)}.",) if heavy else ()
-    return AnswerDraft(answer, shown, task.assumptions, (*caveats, *_not_covered(task)))
 
 
 def join(task: DataTask) -> Recipe:
@@ -313,8 +297,7 @@ def join(task: DataTask) -> Recipe:
     left = _in_memory(cells, task.profile, task.groups)
     right = _in_memory(cells, other, task.groups)
     search = code(
-        "tables",
-        "keys",
+        "tables/keys",
         left=left,
         right=right,
         left_keys=[column.name for column in _keys(task.profile, task.groups)],
@@ -327,18 +310,13 @@ def join(task: DataTask) -> Recipe:
             return None
         best = results["keys"]["best"][0]
         keys = {"left_key": str(best["left"]), "right_key": str(best["right"])}
-        compute = code("tables", "join", left=left, right=right, **keys)
+        compute = code("tables/join", left=left, right=right, **keys)
         return Cell("join", "Count matched, unmatched and repeated keys", compute, 2)
 
-    goals = (
-        "Find columns whose values overlap",
-        "Count matched and unmatched keys, and repeated keys",
-        "Say whether the tables fit together",
-    )
     return Recipe(
-        goals,
+        goals("tables/join", task),
         (*cells, check),
-        lambda shown: _compose_join(task, other, shown),
+        partial(_compose_join, task, other),
         datasets=(task.profile.dataset.name, other.dataset.name),
     )
 
@@ -370,23 +348,21 @@ def _keys(profile: DatasetProfile, named: Sequence[ColumnProfile]) -> list[Colum
     return found[:12] or list(profile.columns)[:6]
 
 
-def _compose_join(task: DataTask, other: DatasetProfile, results: Results) -> AnswerDraft:
+def _compose_join(task: DataTask, other: DatasetProfile, results: Results) -> RecipeAnswer:
     left, right = task.profile.dataset.name, other.dataset.name
     best = results["keys"]["best"]
-    shown = results["join"] if best else {}
-    answer = sentences(
-        "tables",
-        "join",
+    found = answer(
+        "tables/join",
         task,
-        shown,
-        {},
+        results,
         left=left,
         right=right,
         tried=results["keys"]["pairs tried"],
         key=best[0] if best else None,
     )
     if not best:
-        return AnswerDraft(answer, (), task.assumptions)
+        return found
+    shown = results["join"]
     repeats = shown["right keys that repeat"]
     caveats = []
     if repeats:
@@ -398,5 +374,7 @@ def _compose_join(task: DataTask, other: DatasetProfile, results: Results) -> An
         KeyValue("Rows unmatched", shown["left rows unmatched"]),
         KeyValue("Repeated keys", repeats),
     )
-    notes = ("The key is the pair of columns whose values overlap most.", *task.assumptions)
-    return AnswerDraft(answer, values, notes, tuple(caveats))
+    note = "The key is the pair of columns whose values overlap most."
+    return replace(
+        found, values=values, assumptions=(note, *found.assumptions), caveats=tuple(caveats)
+    )

@@ -6,30 +6,30 @@ recipe takes a task and returns cells and an answer to be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 from analyst_kernel.offline.column_roles import is_year
 from analyst_kernel.offline.recipes.prose import (
+    answer,
     called,
     capital,
-    dropped,
     figure,
     goals,
     item,
+    mean_note,
     measured_label,
     measured_unit,
     of_measure,
     period,
-    sentences,
     share,
-    unit_notes,
 )
 from analyst_kernel.offline.recipes.recipe import (
-    AnswerDraft,
     Cell,
     Code,
     KeyValue,
     Recipe,
+    RecipeAnswer,
     Results,
     chart_cell,
     code,
@@ -47,15 +47,8 @@ _MANY = 6
 
 def trend(task: DataTask) -> Recipe:
     """Answer how a measure (or the number of rows) changed over time."""
-    return _by_group(task) if task.groups else _one_line(task)
-
-
-def _title(task: DataTask, time: str) -> str:
-    spoken = of_measure(task)
-    return f"{capital(spoken)} by {time}"
-
-
-def _one_line(task: DataTask) -> Recipe:
+    if task.groups:
+        return _by_group(task)
     assert task.time is not None
     numbers = () if task.statistic == "distinct" else task.measures
     rows = prepare(task, task.measures, numeric=numbers)
@@ -64,10 +57,10 @@ def _one_line(task: DataTask) -> Recipe:
     series = identifier("rows_by", time)
     if measure:
         series = identifier(task.statistic, "" if task.part else measure, "by", time)
-    partly = has_partial_periods(task)
+    # A period that is cut short has a smaller total for that reason alone.
+    partly = task.time.grain in _NAMES and task.statistic in ("sum", "rows")
     compute = rows.code(
-        "time",
-        "trend",
+        "time/trend",
         time=time,
         series=series,
         picked=_picked(task, measure),
@@ -78,21 +71,16 @@ def _one_line(task: DataTask) -> Recipe:
         slack=_SLACK[task.time.grain] if partly else 0,
     )
     chart = chart_cell(
-        code("time", "line", series=series),
+        code("time/line", series=series),
         after=[*time_ticks(task, f"{series}.index"), *grouped_digits("y", task)],
-        title=_title(task, time),
+        title=f"{capital(of_measure(task))} by {time}",
         x=time,
         y=measured_label(task),
-        step=3,
         purpose=f"Draw the {of_measure(task)} by {time} as a line",
     )
     purpose = f"Compute the {of_measure(task)} per {time}"
     cells = (*rows.cells, Cell("trend", purpose, compute, 2), chart)
-    return Recipe(
-        goals("time", "goals", task=task, time=time),
-        cells,
-        lambda shown: _compose_line(task, time, shown),
-    )
+    return Recipe(goals("time/trend", task, time=time), cells, partial(_compose_line, task, time))
 
 
 def _picked(task: DataTask, measure: str) -> Code:
@@ -101,51 +89,42 @@ def _picked(task: DataTask, measure: str) -> Code:
     return Code(f"[{quoted(measure)}].{method}()" if measure else ".size()")
 
 
-def _compose_line(task: DataTask, time: str, results: Results) -> AnswerDraft:
-    shown, rows = results["trend"], results["rows"]
-    assert task.time is not None
-    of, axis = measured_unit(task), task.time
+def _compose_line(task: DataTask, time: str, results: Results) -> RecipeAnswer:
+    shown, of, axis = results["trend"], measured_unit(task), task.time
     first, last = period(shown["first"], axis), period(shown["last"], axis)
     what = capital(of_measure(task))
     change, percent = shown["change"], shown["change in percent"]
     relative = percent is not None and shown["value in first"] > 0 and of != "%"
-    answer = sentences(
-        "time",
-        "trend",
+    found = answer(
+        "time/trend",
         task,
-        shown,
-        rows,
+        results,
+        notes=mean_note(task),
         time=time,
         axis=axis,
-        of=of,
         what=what,
         first=first,
         last=last,
-        start=figure(shown["value in first"], of),
-        end=figure(shown["value in last"], of),
         moved="rose" if change > 0 else "fell" if change < 0 else "stayed the same:",
         by=f" ({share(percent)})" if relative else "",
         cyclic=_is_cyclic(task),
         cut=[str(name) for name in shown.get("incomplete", ())],
     )
     if shown["periods"] < 2:
-        return AnswerDraft(answer, (), task.assumptions, dropped(rows))
-    values = (
-        KeyValue(f"{what} in {first}", shown["value in first"], of),
-        KeyValue(f"{what} in {last}", shown["value in last"], of),
-        KeyValue("Change", shown["change"], of),
-    )
-    caveats = [*dropped(rows)]
+        return replace(found, assumptions=task.assumptions)
     few = [
         f"{period(shown[end], axis)} has only {figure(shown[f'rows in {end}'])} rows"
         for end in ("first", "last")
         if shown[f"rows in {end}"] < 0.5 * shown["median rows per period"]
     ]
-    if few:
-        per = figure(shown["median rows per period"])
-        said = " and ".join(few)
-        caveats.append(f"{said} (the median {time} has {per}), so it may be incomplete.")
-    return AnswerDraft(answer, values, (*_notes(task), *task.assumptions), tuple(caveats))
+    per = figure(shown["median rows per period"])
+    caveat = f"{' and '.join(few)} (the median {time} has {per}), so it may be incomplete."
+    values = (
+        KeyValue(f"{what} in {first}", shown["value in first"], of),
+        KeyValue(f"{what} in {last}", shown["value in last"], of),
+        KeyValue("Change", shown["change"], of),
+    )
+    return replace(found, values=values, caveats=(*found.caveats, *([caveat] if few else ())))
 
 
 def _is_cyclic(task: DataTask) -> bool:
@@ -156,13 +135,6 @@ def _is_cyclic(task: DataTask) -> bool:
     return task.time.grain in ("month of year", "hour of day")
 
 
-def _notes(task: DataTask) -> tuple[str, ...]:
-    notes = list(unit_notes(task))
-    if task.statistic == "mean":
-        notes.insert(0, "“Average” is the arithmetic mean; every row counts once.")
-    return tuple(notes)
-
-
 def _by_group(task: DataTask) -> Recipe:
     group = task.groups[0]
     rows = prepare(task, (group, *task.measures), numeric=task.measures)
@@ -171,8 +143,7 @@ def _by_group(task: DataTask) -> Recipe:
     measure = SHARE if task.part else task.measures[0].name if task.measures else ""
     whole = all(member.whole for member in task.members)
     compute = rows.code(
-        "time",
-        "trend by group",
+        "time/trend by group",
         time=time,
         group=group.name,
         members=[v for member in task.members for v in member.values] if whole else [],
@@ -181,48 +152,36 @@ def _by_group(task: DataTask) -> Recipe:
         picked=_picked(task, measure),
     )
     chart = chart_cell(
-        code("time", "lines", table=table, legend=group.name),
+        code("time/lines", table=table, legend=group.name),
         after=[*time_ticks(task, f"{table}.index"), *grouped_digits("y", task)],
-        title=f"{_title(task, time)} and {group.name}",
+        title=f"{capital(of_measure(task))} by {time} and {group.name}",
         x=time,
         y=measured_label(task),
-        step=3,
         purpose=f"Draw one line per {group.name}"[:80],
     )
     cells = (*rows.cells, Cell("trend", f"Compute it per {time} and group", compute, 2), chart)
-    return Recipe(
-        goals("time", "goals", task=task, time=time),
-        cells,
-        lambda shown: _compose_groups(task, shown),
-    )
+    return Recipe(goals("time/trend", task, time=time), cells, partial(_compose_groups, task))
 
 
-def _compose_groups(task: DataTask, results: Results) -> AnswerDraft:
-    shown, rows = results["trend"], results["rows"]
-    of = measured_unit(task)
-    lines: Mapping[object, Mapping[str, float]] = shown["lines"]
+def _compose_groups(task: DataTask, results: Results) -> RecipeAnswer:
+    of, lines = measured_unit(task), results["trend"]["lines"]
     ordered = sorted(lines, key=lambda name: lines[name]["change"])
-    answer = sentences(
-        "time",
-        "trend by group",
+    if not task.members and task.groups[0].distinct > _MANY:
+        note = f"Only the groups of {called(task.groups[0])} with most rows are shown."
+        task = replace(task, assumptions=(note, *task.assumptions))
+    return answer(
+        "time/trend by group",
         task,
-        shown,
-        rows,
+        results,
+        [KeyValue(f"Change for {item(name)}", lines[name]["change"], of) for name in lines][:8],
+        notes=mean_note(task),
+        shown=results["trend"],
         axis=task.time,
-        of=of,
         what=capital(of_measure(task)),
         lines=lines,
         low=ordered[0],
         high=ordered[-1],
     )
-    values = [
-        KeyValue(f"Change for {item(name)}", line["change"], of) for name, line in lines.items()
-    ]
-    notes = list(_notes(task))
-    group = task.groups[0]
-    if not task.members and group.distinct > _MANY:
-        notes.append(f"Only the groups of {called(group)} with most rows are shown.")
-    return AnswerDraft(answer, tuple(values[:8]), (*notes, *task.assumptions), dropped(rows))
 
 
 _NAMES: dict[Grain, str] = {
@@ -235,9 +194,3 @@ _NAMES: dict[Grain, str] = {
 
 _SLACK: dict[Grain, int] = {"year": 14, "quarter": 7, "month": 3, "week": 1}
 """Days without rows that may stand at the edge of a period that is taken as whole."""
-
-
-def has_partial_periods(task: DataTask) -> bool:
-    """Return whether a period that is cut short has a smaller value for that reason alone."""
-    axis = task.time
-    return axis is not None and axis.grain in _NAMES and task.statistic in ("sum", "rows")
