@@ -87,12 +87,18 @@ class AnalysisSession(BaseSession):
         """Take a whole run out of the notebook, and with ``roll_back`` out of the kernel."""
         async with self._in_order():
             await self._open_with_cells()
-            if self.queue.busy:
+            if await self._is_at_work():
                 raise InputError(
                     "This analysis is at work, so no run can be undone now. Nothing was changed.",
                     "Stop it or wait for its end, then undo.",
                 )
             self.enqueue(jobs.undo, run, roll_back)
+
+    async def _is_at_work(self) -> bool:
+        """Return whether a job runs or waits; one whose run emitted its end may end first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.queue.idle(), _ENDING_SECONDS)
+        return self.queue.busy
 
     def cancel(self) -> None:
         """Stop the run at work, or the command that is about to start one.
@@ -146,9 +152,7 @@ class AnalysisSession(BaseSession):
             InputError: There is no such dataset, or a job is at work.
         """
         async with self._in_order():
-            with contextlib.suppress(TimeoutError):  # a run that emitted its end ends its job soon
-                await asyncio.wait_for(self.queue.idle(), _ENDING_SECONDS)
-            if self.queue.busy:
+            if await self._is_at_work():
                 raise InputError(
                     "A run is at work with this data.", "Stop it, or wait for its end."
                 )

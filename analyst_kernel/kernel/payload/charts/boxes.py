@@ -176,7 +176,7 @@ def _inner_boxes(sheet: Sheet) -> list[Found]:
             along, position, ends = "horizontal", float(ys[2][0]), xs
         else:
             continue
-        body = _around(bodies, along, position, float(ends[2][0]))
+        body = _body_at(bodies, along, position, float(ends[2][0]))
         if body is None:
             continue
         sheet.use(first, second, dot, body)
@@ -189,7 +189,7 @@ def _inner_boxes(sheet: Sheet) -> list[Found]:
     return found
 
 
-def _around(bodies: list[Any], along: str, position: float, value: float) -> Any:
+def _body_at(bodies: list[Any], along: str, position: float, value: float) -> Any:
     point = (position, value) if along == "vertical" else (value, position)
     for body in bodies:
         for path in body.get_paths():
