@@ -30,7 +30,7 @@ class Channels:
         other_clients: Takes the messages that answer no request of ours.
     """
 
-    def __init__(self, km: Any, other_clients: OtherClientRuns | None = None) -> None:
+    def __init__(self, km: Any, other_clients: OtherClientRuns) -> None:
         self._km = km
         self._other_clients = other_clients
         self._client: Any = None
@@ -167,5 +167,5 @@ class Channels:
         run = self._runs.get(parent)
         if run is not None:
             await run.take(parse(raw))
-        elif self._other_clients is not None:
+        else:
             await self._other_clients.take(raw, own=self._client.session.session)

@@ -56,10 +56,10 @@ class CellRun:
             return
         if isinstance(message, StreamMsg) and len(message.text) > PIECE:
             for start in range(0, len(message.text), PIECE):
-                self._fold(StreamMsg(message.name, message.text[start : start + PIECE]))
+                self.add(StreamMsg(message.name, message.text[start : start + PIECE]))
                 await asyncio.sleep(0)
             return
-        self._fold(message)
+        self.add(message)
 
     def take_reply(self, content: Mapping[str, Any]) -> None:
         """Take the reply to the request."""
@@ -73,14 +73,15 @@ class CellRun:
         self.reply, self.idle = None, False
 
     def add(self, message: IopubMsg) -> None:
-        """Add an output of our own, e.g. that the kernel died."""
-        self._fold(message)
+        """Add what was published, or an output of our own (that the kernel died, say)."""
+        self.state, changes = fold(self.state, message, self._limits)
+        self._forwarder.push(changes)
 
     def finish(self) -> Finished:
         """Return the final outputs; every change has been handed over after this."""
         if self.reply is not None and self.reply.get("status") == "error" and not self.state.error:
             # The published error was lost or the request was silent; the reply has it too.
-            self._fold(error_of(self.reply))
+            self.add(error_of(self.reply))
         finished = finish(self.state)
         self._forwarder.push(finished.changes)
         self._forwarder.flush()
@@ -107,10 +108,6 @@ class CellRun:
         """Return whether the cell ended with an error."""
         return self.reply is not None and self.reply.get("status") != "ok"
 
-    def _fold(self, message: IopubMsg) -> None:
-        self.state, changes = fold(self.state, message, self._limits)
-        self._forwarder.push(changes)
-
     def _check(self) -> None:
         if self.idle and self.reply is not None and not self.done.done():
             self.done.set_result(None)
@@ -119,16 +116,11 @@ class CellRun:
 class Forwarder:
     """Calls ``receive`` for each change, in order, in the event loop's thread.
 
-    Args:
-        receive: Takes one change; None drops all of them.
-        interval: Seconds between two hand-overs.
+    If ``receive`` is None, all of them are dropped.
     """
 
-    def __init__(
-        self, receive: Callable[[OutputChange], None] | None, interval: float = INTERVAL
-    ) -> None:
+    def __init__(self, receive: Callable[[OutputChange], None] | None) -> None:
         self._receive = receive
-        self._interval = interval
         self._pending: list[OutputChange] = []
         self._timer: asyncio.TimerHandle | None = None
         self._last = float("-inf")
@@ -143,7 +135,7 @@ class Forwarder:
         if not self._pending or self._timer is not None:
             return
         loop = asyncio.get_running_loop()
-        wait = self._last + self._interval - loop.time()
+        wait = self._last + INTERVAL - loop.time()
         if wait <= 0:
             self.flush()
         else:

@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -221,17 +220,14 @@ _NAMES = frozenset(
 _PREFIXES = ("LC_", "PYTHON", "CONDA_", "OMP_")
 
 
-def kernel_environment(notebook: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+def kernel_environment(notebook: str) -> dict[str, str]:
     """Return the environment of the kernel of ``notebook`` (absolute path).
 
-    Args:
-        notebook: Passed to the kernel as ``JPY_SESSION_NAME``, by which it finds its analysis.
-        base: Where to take variables from; this process's environment by default.
+    The kernel finds its analysis by it, as ``JPY_SESSION_NAME``.
     """
-    given = os.environ if base is None else base
     kept = {
         name: value
-        for name, value in given.items()
+        for name, value in os.environ.items()
         if name.upper() in _NAMES or name.upper().startswith(_PREFIXES)
     }
     return {**kept, "JPY_SESSION_NAME": notebook}

@@ -37,13 +37,7 @@ del _analyst_start
 
 
 class StartupFacts(BaseModel):
-    """What the kernel answered to its set-up, cut to lengths that are plausible.
-
-    Attributes:
-        python: Its version.
-        versions: Library to version, of those installed.
-        output_dir: ``OUTPUT_DIR`` as the code sees it.
-    """
+    """What the kernel answered to its set-up, cut to lengths that are plausible."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -53,6 +47,7 @@ class StartupFacts(BaseModel):
         AfterValidator(lambda given: {k[:60]: v[:60] for k, v in [*given.items()][:100]}),
     ] = {}
     output_dir: Annotated[str, AfterValidator(lambda text: text[:4096])] = ""
+    """``OUTPUT_DIR`` as the code sees it."""
 
 
 def startup_code(output_dir: str) -> str:

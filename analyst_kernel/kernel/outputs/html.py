@@ -27,15 +27,10 @@ _ATTRIBUTES = {
     "colgroup": {"span"},
     "ol": {"start"},
     "table": {"border", "style"},
-    "thead": {"style"},
-    "tr": {"style"},
     "td": {"colspan", "rowspan", "style", "headers"},
     "th": {"colspan", "rowspan", "style", "scope", "valign", "halign"},
-    "div": {"style"},
-    "p": {"style"},
-    "span": {"style"},
-    "pre": {"style"},
     "details": {"open"},
+    **{tag: {"style"} for tag in ("thead", "tr", "div", "p", "span", "pre")},
 }
 _STYLE = {
     "text-align",

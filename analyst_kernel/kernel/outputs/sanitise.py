@@ -49,18 +49,12 @@ _CLEANERS = {
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A harmless display bundle.
-
-    Attributes:
-        data: MIME type to content.
-        metadata: The few keys that are kept (picture size and background).
-        size: Bytes of ``data``, about.
-        notices: What was left out.
-    """
+    """A harmless display bundle, and what was left out of it."""
 
     data: dict[str, Json]
     metadata: dict[str, Json]
     size: int
+    """Bytes of ``data``, about."""
     notices: tuple[Notice, ...] = ()
 
 
@@ -130,14 +124,8 @@ def sanitise_error(
     value, left = cut_text(message.evalue, limits.stream_chars // 10)
     if left:
         notices += (("error_cut", f"{left} of an error message were left out."),)
-    return (
-        ErrorOutput(
-            ename=message.ename[:200],
-            evalue=value,
-            traceback=tuple(text for text, _ in cut),
-        ),
-        notices,
-    )
+    traceback = tuple(text for text, _ in cut)
+    return ErrorOutput(ename=message.ename[:200], evalue=value, traceback=traceback), notices
 
 
 def clean_json(value: object, depth: int = 0) -> Json:

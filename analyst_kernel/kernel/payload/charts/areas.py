@@ -131,9 +131,8 @@ def _band(sheet: Sheet, label: str, along: Any, ends: tuple[Any, Any], way: str)
     element["columns"] = ["x" if way == "vertical" else "y", "low", "high"]
     both = np.concatenate([low, high])
     finite = both[np.isfinite(both)]
-    element["_y" if way == "vertical" else "_x"] = (
-        listed([finite.min(), finite.max()]) if finite.size else None
-    )
+    ends_of_all = listed([finite.min(), finite.max()]) if finite.size else None
+    element["_y" if way == "vertical" else "_x"] = ends_of_all
     return element
 
 
@@ -151,11 +150,7 @@ def _outlines(sheet: Sheet, along: Any, edge: Any, way: str) -> list[Any]:
 
 def read_wedges(sheet: Sheet) -> None:
     """Read the wedges of a panel as slices."""
-    wedges = [
-        patch
-        for patch in sheet.axes.patches
-        if type(patch).__name__ == "Wedge" and sheet.is_open(patch)
-    ]
+    wedges = [w for w in sheet.axes.patches if type(w).__name__ == "Wedge" and sheet.is_open(w)]
     if not wedges:
         return
     sheet.use(*wedges)

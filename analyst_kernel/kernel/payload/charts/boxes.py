@@ -65,11 +65,11 @@ def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[s
 
 def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[Found]:
     """Find boxes among shapes: a closed rectangle with a line across it and lines at its ends."""
-    boxes: list[tuple[Any, tuple[float, float, float, float]]] = []
-    for shape in [*lines, *sheet.axes.patches]:
-        corners = _corners(shape)
-        if corners is not None and all(sheet.in_data(shape.get_transform())):
-            boxes.append((shape, corners))
+    boxes = [
+        (shape, corners)
+        for shape in [*lines, *sheet.axes.patches]
+        if (corners := _corners(shape)) and all(sheet.in_data(shape.get_transform()))
+    ]
     found = []
     for shape, corners in boxes:
         for along in ("vertical", "horizontal"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from analyst_kernel.kernel.payload.charts.panels import is_bare, read_panel, title_of, unknown
+from analyst_kernel.kernel.payload.charts.panels import HEAD, is_bare, read_panel, title_of, unknown
 from analyst_kernel.kernel.payload.charts.summary import sentence
 from analyst_kernel.kernel.payload.charts.values import MOST_POINTS, chosen, text_of
 
@@ -45,8 +45,7 @@ def read_figure(figure: Any, records: Any) -> dict[str, Any] | None:
         chart["warnings"] = [*chart["warnings"], *notes]
     else:
         chart = {
-            "version": 1,
-            "library": "matplotlib",
+            **HEAD,
             "type": "superchart",
             "title": title or None,
             "elements": charts,
@@ -96,13 +95,12 @@ def _cap(chart: dict[str, Any], charts: list[dict[str, Any]]) -> None:
     total = sum(_weight(element) for element in elements)
     if total > MOST_POINTS:
         for element in elements:
-            space = max(1, MOST_POINTS * _weight(element) // total)
-            _thin(element, space)
+            _thin(element, max(1, MOST_POINTS * _weight(element) // total))
         _thin_elements(charts)
     kept = sum(_weight(element) for each in charts for element in _elements(each))
     if kept < max(drawn, total) and not any(each["type"] == "heatmap" for each in charts):
-        all_points = f"{max(drawn, total):,} points"
-        notice = f"{kept:,} of {all_points} are listed, evenly spaced; the picture shows all."
+        notice = f"{kept:,} of {max(drawn, total):,} points are listed, evenly spaced; "
+        notice += "the picture shows all."
         chart["warnings"] = [*chart["warnings"], notice]
 
 

@@ -19,6 +19,8 @@ from analyst_kernel.kernel.payload.charts.values import text_of
 BESIDE = ("band", "segments", "contour")
 """Types that accompany a chart of a different type and never name it."""
 
+HEAD: dict[str, Any] = {"version": 1, "library": "matplotlib"}
+
 _READERS = (
     read_boxes,
     read_violins,
@@ -35,17 +37,9 @@ _READERS = (
 
 def unknown(reason: str, **fields: Any) -> dict[str, Any]:
     """Return a chart without data and why it has none."""
-    chart: dict[str, Any] = {
-        "version": 1,
-        "library": "matplotlib",
-        "type": "unknown",
-        "title": None,
-        "elements": [],
-        **fields,
-        "warnings": [reason],
-    }
-    chart["alt"] = sentence(chart)
-    return chart
+    chart = {**HEAD, "type": "unknown", "title": None, "elements": [], **fields}
+    chart["warnings"] = [reason]
+    return {**chart, "alt": sentence(chart)}
 
 
 def title_of(axes: Any) -> str:
@@ -84,8 +78,7 @@ def read_panel(axes: Any, records: Any) -> dict[str, Any]:
         empty = is_bare(axes) or not sheet.warnings
         sheet.warnings.insert(0, "There is no data in it." if empty else "Its marks are not read.")
     chart: dict[str, Any] = {
-        "version": 1,
-        "library": "matplotlib",
+        **HEAD,
         "type": head["type"],
         "title": title_of(axes) or None,
         **sheet.x.described(),

@@ -70,17 +70,13 @@ def _points(chart: dict[str, Any]) -> str:
     elements = chart["elements"]
     if not elements:
         return ""
-    parts = []
     named = [element["label"] for element in elements if element["label"]]
-    if len(elements) > 1 or named:
-        names = f" ({_listing(named, 6)})" if named else ""
-        parts.append(f"{len(elements)} series{names}")
-    parts.append(_count(sum(element.get("_count", 0) for element in elements), "point"))
-    text = ", ".join(parts)
+    names = f" ({_listing(named, 6)})" if named else ""
+    text = f"{len(elements)} series{names}, " if len(elements) > 1 or named else ""
+    text += _count(sum(element.get("_count", 0) for element in elements), "point")
     for axis in ("x", "y"):
         text += _range(axis, _joined([element.get(f"_{axis}") for element in elements]))
-    values = elements[0].get("_values")
-    return text + (_range("values", values) if values else "")
+    return text + _range("values", elements[0].get("_values"))
 
 
 def _bars(chart: dict[str, Any]) -> str:
@@ -102,9 +98,8 @@ def _bars(chart: dict[str, Any]) -> str:
 def _histogram(chart: dict[str, Any]) -> str:
     elements = chart["elements"]
     bounds = [element["bin"] for element in elements]
-    ends = _joined([[bound[0], bound[1]] for bound in bounds])
-    bins = len({str(bound) for bound in bounds})
-    text = _count(bins, "bin")
+    ends = _joined(bounds)
+    text = _count(len({str(bound) for bound in bounds}), "bin")
     if len(chart["series"]) > 1:
         text += f" for {len(chart['series'])} series ({_listing(chart['series'], 6)})"
     if ends:
