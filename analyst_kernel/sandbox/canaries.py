@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from analyst_kernel.sandbox.environment import temporary_folder
 from analyst_kernel.sandbox.linux import foreign_abi
 from analyst_kernel.sandbox.policy import SandboxPolicy, within
 
@@ -81,13 +80,12 @@ class Canaries:
             ],
             "outside": list(dict.fromkeys(path for path in outside if _is_outside(path, policy))),
             "server_pid": os.getpid(),
-            "pid_namespace": _namespace("pid"),
+            "pid_namespace": _pid_namespace(),
             "environment": sorted(environment),
             "devices": [path for path in (*_DEVICES, *_disks()) if os.path.exists(path)],
             "scratch": policy.output_dir,
             "shm_bytes": policy.limits.tmp_bytes,
             "foreign": foreign_abi.exists(),
-            "temporary": temporary_folder(policy),
         }
 
 
@@ -110,9 +108,9 @@ def name_servers() -> list[str]:
     return found[:3] or ["192.0.2.53"]
 
 
-def _namespace(kind: str) -> str:
+def _pid_namespace() -> str:
     try:
-        return os.readlink(f"/proc/self/ns/{kind}")
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
 

@@ -23,13 +23,6 @@ _THREADS = (
 )  # fmt: skip
 
 
-def temporary_folder(policy: SandboxPolicy) -> str:
-    """Return the folder of temporary files: a private /tmp, or a folder beside the sockets."""
-    if policy.backend in ("zygote", "bubblewrap"):
-        return "/tmp"  # noqa: S108 - each kernel mounts its own there
-    return os.path.join(policy.runtime_dir, "tmp")
-
-
 def scrubbed(
     outer: Mapping[str, str], policy: SandboxPolicy, python: str = sys.executable
 ) -> dict[str, str]:
@@ -45,7 +38,9 @@ def scrubbed(
         for name, value in outer.items()
         if (name in PASSED or name.startswith("LC_")) and "\0" not in value
     }
-    scratch = temporary_folder(policy)
+    scratch = os.path.join(policy.runtime_dir, "tmp")
+    if policy.backend in ("zygote", "bubblewrap"):
+        scratch = "/tmp"  # noqa: S108 - each kernel mounts its own there
     home = os.path.join(scratch, "home")
     cpus = policy.limits.cpus or os.cpu_count() or 1
     found |= dict.fromkeys(_THREADS, str(cpus))

@@ -42,23 +42,15 @@ def system_paths(python: str = sys.executable) -> tuple[str, ...]:
         for path in (os.path.abspath(prefix), os.path.realpath(prefix)):
             if os.path.isdir(path) and os.path.realpath(path) == path:
                 found.append(path)
-    found += [own_folder(), startup_folder(), errors_folder()]
-    return outermost(found)
+    # The files that set a kernel up, and the error classes that processes of a sandbox import.
+    package = os.path.dirname(own_folder())
+    found += [own_folder(), os.path.join(package, "kernel", "payload")]
+    return outermost([*found, os.path.join(package, "protocol")])
 
 
 def own_folder() -> str:
     """Return the sandbox package's folder, which the launcher is read from."""
     return os.path.dirname(os.path.realpath(__file__))
-
-
-def startup_folder() -> str:
-    """Return the folder of the files that set a kernel up, which the kernel reads."""
-    return os.path.join(os.path.dirname(own_folder()), "kernel", "payload")
-
-
-def errors_folder() -> str:
-    """Return the folder of the error classes, which the processes inside a sandbox import."""
-    return os.path.join(os.path.dirname(own_folder()), "protocol")
 
 
 def system_links() -> tuple[tuple[str, str], ...]:

@@ -69,12 +69,9 @@ class AnalystProvisioner(SettingsProvisioner):
 
     @classmethod
     def warm_up(cls, python: str = sys.executable) -> None:
-        """Prepare in the background what kernels are forked from; return at once.
+        """Prepare in the background what kernels of ``python`` are forked from; return at once.
 
         Called by a server at its start, so that the first kernel does not wait for the libraries.
-
-        Args:
-            python: The interpreter of the kernels.
         """
         warm_up(python, cls().bubblewrap)
 
@@ -161,7 +158,7 @@ class AnalystProvisioner(SettingsProvisioner):
         except BaseException:
             await self.cleanup()
             raise
-        self._watch(started, launch)
+        self._watch(started, launch.policy)
         self.pid = started.pid
         self.cwd = workdir
         return self.connection_info
@@ -201,11 +198,8 @@ class AnalystProvisioner(SettingsProvisioner):
 
     def _limit(self, started: Process, launch: Launch) -> None:
         """Put the waiting kernel into a control group where one can be made."""
-        if (
-            not self.cgroup
-            or launch.policy.backend == "none"
-            or not sys.platform.startswith("linux")
-        ):
+        linux = sys.platform.startswith("linux")
+        if not self.cgroup or launch.policy.backend == "none" or not linux:
             return
         self._group = getattr(started, "group", None)
         if self._group is not None:
@@ -220,11 +214,9 @@ class AnalystProvisioner(SettingsProvisioner):
                 with contextlib.suppress(OSError):
                     group.add(process.pid)
 
-    def _watch(self, started: Process, launch: Launch) -> None:
-        """Put the kernel under the watchdog."""
-        if launch.policy.backend == "none":
+    def _watch(self, started: Process, policy: SandboxPolicy) -> None:
+        if policy.backend == "none":
             return
-        policy = launch.policy
         self._watched = WatchedKernel(
             pid=started.pid,
             limits=policy.limits,

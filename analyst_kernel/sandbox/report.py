@@ -30,7 +30,6 @@ NONE = (
     "Not isolated and not limited. Generated code has your permissions on this computer, including "
     "your files and the network."
 )
-SCOPES_MISSING = "signals to your other processes are not blocked (Landlock ABI {abi})."
 
 
 def level_of(backend: BackendName) -> SandboxLevel:
@@ -92,8 +91,10 @@ def sentence(backend: BackendName, abi: int) -> str:
         case "isolated":
             return ISOLATED
         case "restricted":
-            missing = "" if abi >= 6 else " Also, " + SCOPES_MISSING.format(abi=abi)
-            return RESTRICTED + missing
+            if abi >= 6:
+                return RESTRICTED
+            missing = f"signals to your other processes are not blocked (Landlock ABI {abi})."
+            return f"{RESTRICTED} Also, {missing}"
         case "limits":
             return LIMITS
         case "none":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import itertools
 import os
 import secrets
@@ -15,6 +16,10 @@ import shutil
 import stat
 import tempfile
 import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PREFIX = "ak-"
 LOCK = "analyst.lock"
@@ -53,19 +58,28 @@ class RuntimeFolder:
         self._lock = -1
 
 
-_lock = threading.Lock()
-_folders: dict[int, RuntimeFolder] = {}
+def once_per_process(make: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that makes its result at the first call; a forked child makes its own."""
+    lock = threading.Lock()
+    made: dict[int, T] = {}
+
+    @functools.wraps(make)
+    def found() -> T:
+        with lock:
+            if os.getpid() not in made:
+                made.clear()  # neither folder nor threads of a parent are ours
+                made[os.getpid()] = make()
+            return made[os.getpid()]
+
+    return found
 
 
+@once_per_process
 def runtime_folder() -> RuntimeFolder:
-    """Return this process's folder (a forked child gets its own); removed at the exit."""
-    with _lock:
-        found = _folders.get(os.getpid())
-        if found is None:
-            _folders.clear()  # a parent's folder is not ours to remove
-            found = _folders[os.getpid()] = RuntimeFolder()
-            atexit.register(found.remove)
-        return found
+    """Return this process's folder, which is removed at the exit."""
+    folder = RuntimeFolder()
+    atexit.register(folder.remove)
+    return folder
 
 
 def _short_base() -> str:

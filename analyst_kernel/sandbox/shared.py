@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 
 from analyst_kernel.sandbox.backends.base import Backend
 from analyst_kernel.sandbox.backends.exec import ExecBackend
@@ -15,12 +14,9 @@ from analyst_kernel.sandbox.backends.select import BackendSelector
 from analyst_kernel.sandbox.backends.tcp import TcpBackend
 from analyst_kernel.sandbox.canaries import Canaries
 from analyst_kernel.sandbox.policy import BACKENDS, BackendName
-from analyst_kernel.sandbox.runtime import runtime_folder
+from analyst_kernel.sandbox.runtime import once_per_process, runtime_folder
 from analyst_kernel.sandbox.watchdog import Watchdog
 from analyst_kernel.sandbox.zygote.backend import BareZygoteBackend, ZygoteBackend
-
-_lock = threading.Lock()
-_made: dict[int, SharedResources] = {}
 
 
 class SharedResources:
@@ -61,17 +57,11 @@ def _backends(names: list[BackendName], bubblewrap: str) -> list[Backend]:
     return made
 
 
+@once_per_process
 def shared_resources() -> SharedResources:
-    """Return this process's share (a forked child gets its own)."""
-    with _lock:
-        found = _made.get(os.getpid())
-        if found is None:
-            _made.clear()
-            found = _made[os.getpid()] = SharedResources()
-            atexit.register(_close, os.getpid())
-        return found
-
-
-def _close(pid: int) -> None:
-    if pid == os.getpid() and pid in _made:
-        _made.pop(pid).canaries.close()
+    """Return the share of this process."""
+    made = SharedResources()
+    process = os.getpid()
+    # A forked child runs what its parent registered, but the files are not its own.
+    atexit.register(lambda: made.canaries.close() if os.getpid() == process else None)
+    return made

@@ -10,12 +10,10 @@ import asyncio
 import errno
 import os
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-_lock = threading.Lock()
-_spawners: dict[int, ThreadPoolExecutor] = {}
+from analyst_kernel.sandbox.runtime import once_per_process
 
 
 def start(
@@ -60,15 +58,9 @@ def start(
         return refused
 
 
+@once_per_process
 def _spawner() -> ThreadPoolExecutor:
-    """Return this process's one spawning thread (a forked child gets its own)."""
-    with _lock:
-        found = _spawners.get(os.getpid())
-        if found is None:
-            _spawners.clear()  # a parent's threads do not exist in a forked child
-            found = ThreadPoolExecutor(1, thread_name_prefix="analyst-spawn")
-            _spawners[os.getpid()] = found
-        return found
+    return ThreadPoolExecutor(1, thread_name_prefix="analyst-spawn")
 
 
 async def readable(fd: int) -> None:

@@ -29,14 +29,10 @@ _DISK_EVERY = 4  # checks; walking a folder costs more than reading /proc
 
 @dataclass(eq=False)
 class WatchedKernel:
-    """One kernel under watch.
+    """One kernel under watch, by its outermost process on the host.
 
-    Attributes:
-        pid: Its outermost process on the host.
-        limits: What it may use.
-        end: Ends it; called from the watchdog's thread, once.
-        folders: Folders it can fill, with the bytes each may hold.
-        alive: Returns whether the outermost process still runs.
+    ``end`` is called from the watchdog's thread, once; ``folders`` are those that it can fill, with
+    the bytes each may hold.
     """
 
     pid: int
@@ -51,8 +47,7 @@ class WatchedKernel:
 class Watchdog:
     """Watches kernels of this server from a daemon thread, which sleeps while there are none."""
 
-    def __init__(self, interval: float = INTERVAL) -> None:
-        self._interval = interval
+    def __init__(self) -> None:
         self._watched: list[WatchedKernel] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -76,13 +71,10 @@ class Watchdog:
                 self._watched.remove(watched)
         end_stragglers(watched.seen)
 
-    def check_all(self) -> None:
-        """Check every kernel once."""
+    def _check_all(self) -> None:
         with self._lock:
             watched = list(self._watched)
-        if not watched:
-            return
-        children = _children()
+        children = _children() if watched else {}
         for kernel in watched:
             try:
                 self._check(kernel, children)
@@ -125,9 +117,9 @@ class Watchdog:
             if idle:
                 self._wake.wait()
             # Before the check, so that a kernel that just started has the processor for itself.
-            threading.Event().wait(self._interval)
+            threading.Event().wait(INTERVAL)
             self._checks += 1
-            self.check_all()
+            self._check_all()
 
 
 def _children() -> dict[int, list[psutil.Process]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,7 +57,8 @@ def test_no_policy_yields_a_command_without_isolation(fields: dict[str, Any]) ->
         made = SandboxPolicy(**fields)
     except PolicyError:
         return
-    argv = bwrap_argv(made, ["/usr/bin/python"], uid=0, filter_fd=7, exists=lambda _p: True)
+    with patch("os.getuid", return_value=0):
+        argv = bwrap_argv(made, ["/usr/bin/python"], filter_fd=7, exists=lambda _p: True)
     options = argv[: argv.index("--", 1)]
     assert set(NAMESPACES) <= set(options)
     assert "--die-with-parent" in options

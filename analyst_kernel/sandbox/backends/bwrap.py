@@ -28,16 +28,22 @@ NAMESPACES = (
 )  # fmt: skip
 
 
+def base_argv(bwrap: str, namespaces: Sequence[str]) -> list[str]:
+    """Return what every use of bubblewrap begins with; root appears as nobody inside."""
+    argv = [bwrap, "--die-with-parent", "--new-session", *namespaces, "--cap-drop", "ALL"]
+    if os.getuid() == 0:
+        argv += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    return argv
+
+
 def bwrap_argv(
     policy: SandboxPolicy,
     command: Sequence[str],
     *,
     bwrap: str = "bwrap",
     links: Sequence[tuple[str, str]] = (),
-    uid: int | None = None,
     filter_fd: int | None = None,
     exists: Callable[[str], bool] = os.path.exists,
-    is_folder: Callable[[str], bool] = os.path.isdir,
 ) -> list[str]:
     """Return the argument vector that runs ``command`` enclosed.
 
@@ -46,11 +52,9 @@ def bwrap_argv(
         command: What runs inside; its first word an absolute path.
         bwrap: The program.
         links: ``(target, path)`` of top-level links to make.
-        uid: The caller's uid; root appears as nobody inside.
         filter_fd: A descriptor with a packed seccomp program. bubblewrap's own first process inside
             gets it too, which the launcher cannot reach.
         exists: Asked about /proc entries and /etc files.
-        is_folder: Asked about hidden entries.
 
     Raises:
         PolicyError: The policy is for a different backend, or the command is no program.
@@ -59,10 +63,7 @@ def bwrap_argv(
         raise PolicyError(f"bubblewrap cannot enforce the form {policy.backend!r}")
     if not command or not command[0].startswith("/"):
         raise PolicyError("the command must begin with an absolute path")
-    argv = [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
-    argv += ["--hostname", "analysis"]
-    if (os.getuid() if uid is None else uid) == 0:
-        argv += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    argv = [*base_argv(bwrap, NAMESPACES), "--hostname", "analysis"]
     if filter_fd is not None:
         argv += ["--seccomp", str(filter_fd)]
     argv += _devices_and_proc(policy, exists)
@@ -76,7 +77,7 @@ def bwrap_argv(
         argv += ["--size", str(1 << 20), "--tmpfs", path]
     argv += _shown(policy)
     for path in policy.hidden:
-        argv += ["--size", "4096", "--tmpfs", path] if is_folder(path) else _mask(path)
+        argv += ["--size", "4096", "--tmpfs", path] if os.path.isdir(path) else _mask(path)
         argv += ["--remount-ro", path]
     for path in (*covers, "/dev", "/"):
         argv += ["--remount-ro", path]

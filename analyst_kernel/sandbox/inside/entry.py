@@ -26,18 +26,23 @@ def main(arguments: list[str]) -> None:
     channel.send({"results": probe.run(order["plan"])})
     if channel.receive(timeout=60).get("go") is not True:
         return
-    for folder in (os.environ.get("TMPDIR"), os.environ.get("HOME")):
-        if folder:
-            with contextlib.suppress(OSError):
-                os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_home()
     app = kernel_app(order["connection"], order["output_dir"], encloses=order["encloses"])
     if order["limits"] is not None:
         # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
         rlimits.apply(ResourceLimits(**order["limits"]), base_tasks=order["base_tasks"])
     channel.send({"ready": True})
     channel.close()
-    _unload_package()
+    unload_package()
     app.start()
+
+
+def make_home() -> None:
+    """Make the folders that the environment names."""
+    for folder in (os.environ.get("TMPDIR"), os.environ.get("HOME")):
+        if folder:
+            with contextlib.suppress(OSError):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
 
 
 def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -> Any:
@@ -53,17 +58,11 @@ def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -
         def init_connection_file(self) -> None:
             self.load_connection_info(cast(KernelConnectionInfo, connection))
 
-        def write_connection_file(self, **kwargs: Any) -> None:
-            """Do nothing: the server has the connection."""
+        def nothing(self, **_kwargs: Any) -> None:
+            """There is no file, and the sandbox ends with its server by other means."""
 
-        def cleanup_connection_file(self) -> None:
-            """Do nothing: there is no file."""
-
-        def log_connection_info(self) -> None:
-            """Do nothing: it would name a file that does not exist."""
-
-        def init_poller(self) -> None:
-            """Return the sandbox ends with its server by other means."""
+        write_connection_file = cleanup_connection_file = nothing
+        log_connection_info = init_poller = nothing
 
     app: Any = SandboxedKernelApp.instance()
     app.initialize(["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"])
@@ -135,7 +134,7 @@ def system_by_pipe(shell: Any, command: str) -> None:
     shell.user_ns["_exit_code"] = process.returncode
 
 
-def _unload_package() -> None:
+def unload_package() -> None:
     """Unload our modules, so that an installed package of this name can be imported."""
     for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
         del sys.modules[name]

@@ -34,8 +34,8 @@ _PROC_SHARED = (
 _SYS_SHARED = ("/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/devices/system/node")
 
 
-def apply_landlock(policy: SandboxPolicy) -> int:
-    """Restrict the calling thread to the policy's paths; return the ABI, raises ``OSError``."""
+def apply_landlock(policy: SandboxPolicy) -> None:
+    """Restrict the calling thread to the policy's paths; raises ``OSError``."""
     read: list[str] = list(ETC)
     listing: list[str] = []
     devices = list(_DEVICES)
@@ -56,7 +56,7 @@ def apply_landlock(policy: SandboxPolicy) -> int:
         devices += _TERMINALS
         listing.append(policy.workdir)  # holds only what is shown on purpose
         write += PRIVATE
-    return landlock.restrict(
+    landlock.restrict(
         read,
         write,
         execute=policy.system,
@@ -83,21 +83,13 @@ def enclose(policy: SandboxPolicy) -> None:
     seccomp.install()
 
 
-def read_policy(source: str) -> SandboxPolicy:
-    """Read a policy from a descriptor number (closed afterwards) or a file's path."""
-    if source.isdigit():
-        with os.fdopen(int(source), encoding="utf-8") as stream:
-            stream.seek(0)
-            return SandboxPolicy.from_json(stream.read())
-    with open(source, encoding="utf-8") as stream:
-        return SandboxPolicy.from_json(stream.read())
-
-
 def main(arguments: Sequence[str]) -> None:
     """Enclose this process and become the command; return only by exiting."""
     try:
         source, _separator, *command = arguments
-        policy = read_policy(source)
+        with os.fdopen(int(source), encoding="utf-8") as stream:
+            stream.seek(0)
+            policy = SandboxPolicy.from_json(stream.read())
         if policy.backend in ("landlock", "limits"):
             # No process namespace ends stray children here, so a supervisor of ours does.
             from analyst_kernel.sandbox.inside.supervisor import supervise

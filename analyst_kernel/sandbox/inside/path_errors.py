@@ -50,7 +50,7 @@ def install(shell: Any, output_dir: str) -> None:
         *args: Any,
         **keywords: Any,
     ) -> None:
-        error = exc_tuple[1] if exc_tuple else _current()
+        error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
@@ -59,7 +59,3 @@ def install(shell: Any, output_dir: str) -> None:
         show(exc_tuple, *args, **keywords)
 
     shell.showtraceback = shown
-
-
-def _current() -> BaseException | None:
-    return sys.exc_info()[1]

@@ -6,13 +6,14 @@ to be closed is decided outside (``report``), because nothing in here can be tru
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Result = dict[str, Any]
@@ -51,16 +52,12 @@ def _words(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, "?") + ": " + (error.strerror or str(error))
 
 
-def _numbers(name: str) -> int | None:
+def _call(name: str, *arguments: int) -> int:
+    """Make a raw system call; return its errno, or 0 when it succeeded."""
     from analyst_kernel.sandbox.linux.syscall_numbers import machine, number
 
     arch = machine()
-    return number(name, arch) if arch else None
-
-
-def _call(name: str, *arguments: int) -> int:
-    """Make a raw system call; return its errno, or 0 when it succeeded."""
-    nr = _numbers(name)
+    nr = number(name, arch) if arch else None
     if nr is None:
         return errno.ENOSYS
     libc = ctypes.CDLL(None, use_errno=True)
@@ -73,6 +70,30 @@ def _refused_call(name: str, *arguments: int) -> Attempt:
     code = _call(name, *arguments)
     word = errno.errorcode.get(code, str(code))
     return code in (errno.EPERM, errno.ENOSYS, errno.EACCES), f"{name}: {word if code else 'done'}"
+
+
+def _first_open(paths: Iterable[str], flags: int) -> str:
+    """Return the first path that can be opened; empty if none can."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, flags | os.O_CLOEXEC))
+            return path
+    return ""
+
+
+def _all(attempts: Iterable[Attempt]) -> Attempt:
+    """Return the first attempt that was not closed, else the last one."""
+    last: Attempt = (True, "")
+    for last in attempts:
+        if not last[0]:
+            break
+    return last
+
+
+def _connect(address: str, what: str) -> Attempt:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(address)
+    return False, f"connected to {what}"
 
 
 def _tcp(plan: dict[str, Any]) -> Attempt:
@@ -101,9 +122,7 @@ def _dns(plan: dict[str, Any]) -> Attempt:
             seen = _words(error)
     for path in ("/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"):
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-                client.connect(path)
-            return False, f"connected to {path}"
+            return _connect(path, path)
         except OSError as error:
             seen = seen or _words(error)
     return True, seen
@@ -127,36 +146,15 @@ def _unexpected(folder: str, plan: dict[str, Any]) -> Attempt:
         return error.errno in _REFUSALS, _words(error)
     for name in names:
         path = folder.rstrip("/") + "/" + name
-        if _allowed(path, plan):
-            continue
-        try:
-            # Looking at a folder or opening a file; never through a link.
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC))
-        except OSError:
-            continue
-        return False, f"{path} can be opened"
+        # Looking at a folder or opening a file; never through a link.
+        if not _allowed(path, plan) and _first_open([path], os.O_NONBLOCK | os.O_NOFOLLOW):
+            return False, f"{path} can be opened"
     return True, "shows only what was granted" if names else "empty"
 
 
-def _host_home(plan: dict[str, Any]) -> Attempt:
-    return _unexpected(plan["home"], plan)
-
-
-def _other_homes(plan: dict[str, Any]) -> Attempt:
-    detail = ""
-    for folder in ("/home", "/root", "/Users"):
-        closed, detail = _unexpected(folder, plan)
-        if not closed:
-            return closed, detail
-    return True, detail
-
-
 def _host_files(plan: dict[str, Any]) -> Attempt:
-    for path in plan["canary_files"]:
-        try:
-            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError:
-            continue
+    path = _first_open(plan["canary_files"], os.O_RDONLY)
+    if path:
         return False, f"{path} can be read"
     return True, f"none of {len(plan['canary_files'])} files of the host"
 
@@ -189,27 +187,9 @@ def _environ_of(pid: int, plan: dict[str, Any]) -> Attempt:
     return True, "only the kernel's own scrubbed environment"
 
 
-def _environ_1(plan: dict[str, Any]) -> Attempt:
-    return _environ_of(1, plan)
-
-
-def _environ_parent(plan: dict[str, Any]) -> Attempt:
-    for pid in {os.getppid(), int(plan["server_pid"])}:
-        closed, detail = _environ_of(pid, plan)
-        if not closed:
-            return closed, detail
-    return True, detail
-
-
 def _own_environment(plan: dict[str, Any]) -> Attempt:
     extra = sorted(set(os.environ) - set(plan["environment"]) - {"LC_CTYPE"})
     return not extra, "scrubbed" if not extra else f"holds {', '.join(extra)}"
-
-
-def _unix_socket(plan: dict[str, Any]) -> Attempt:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.connect(plan["unix_socket"])
-    return False, "connected to a socket of the host"
 
 
 def _unix_datagram(plan: dict[str, Any]) -> Attempt:
@@ -221,9 +201,7 @@ def _unix_datagram(plan: dict[str, Any]) -> Attempt:
 def _abstract_socket(plan: dict[str, Any]) -> Attempt:
     if not sys.platform.startswith("linux"):
         return True, "this system has none"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.connect("\0" + plan["abstract_socket"])
-    return False, "connected to an abstract socket of the host"
+    return _connect("\0" + plan["abstract_socket"], "an abstract socket of the host")
 
 
 def _elsewhere(plan: dict[str, Any]) -> bool:
@@ -271,24 +249,9 @@ def _namespaces(_plan: dict[str, Any]) -> Attempt:
     return status != 0, "a new user namespace could be made" if status == 0 else "refused"
 
 
-def _io_uring(_plan: dict[str, Any]) -> Attempt:
-    return _refused_call("io_uring_setup", 1, 0)
-
-
-def _kernel_keys(_plan: dict[str, Any]) -> Attempt:
-    return _refused_call("keyctl", 6, -3, 0, 0, 0)
-
-
-def _system_v_memory(_plan: dict[str, Any]) -> Attempt:
-    return _refused_call("shmget", 0, -1, 0)
-
-
 def _device_nodes(plan: dict[str, Any]) -> Attempt:
-    for path in plan["devices"]:
-        try:
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        except OSError:
-            continue
+    path = _first_open(plan["devices"], os.O_RDONLY | os.O_NONBLOCK)
+    if path:
         return False, f"{path} can be opened"
     path = f"{plan['scratch']}/.analyst-node-{os.getpid()}"
     os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(7, 0))
@@ -297,13 +260,8 @@ def _device_nodes(plan: dict[str, Any]) -> Attempt:
 
 
 def _sysctl(_plan: dict[str, Any]) -> Attempt:
-    for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"):
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
-        except OSError:
-            continue
-        return False, f"{path} can be opened for writing"
-    return True, "read-only"
+    path = _first_open(("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"), os.O_WRONLY)
+    return not path, f"{path} can be opened for writing" if path else "read-only"
 
 
 def _proc_files(_plan: dict[str, Any]) -> Attempt:
@@ -355,22 +313,26 @@ ATTEMPTS: dict[str, Callable[[dict[str, Any]], Attempt]] = {
     "tcp": _tcp,
     "udp": _udp,
     "dns": _dns,
-    "host-home": _host_home,
-    "other-homes": _other_homes,
+    "host-home": lambda plan: _unexpected(plan["home"], plan),
+    "other-homes": lambda plan: _all(
+        _unexpected(folder, plan) for folder in ("/home", "/root", "/Users")
+    ),
     "host-files": _host_files,
     "write-outside": _write_outside,
-    "environ-1": _environ_1,
-    "environ-parent": _environ_parent,
-    "unix-socket": _unix_socket,
+    "environ-1": lambda plan: _environ_of(1, plan),
+    "environ-parent": lambda plan: _all(
+        _environ_of(pid, plan) for pid in {os.getppid(), int(plan["server_pid"])}
+    ),
+    "unix-socket": lambda plan: _connect(plan["unix_socket"], "a socket of the host"),
     "unix-datagram": _unix_datagram,
     "abstract-socket": _abstract_socket,
     "signal-parent": _signal_parent,
     "ptrace-parent": _ptrace_parent,
     "limits-of-others": _limits_of_others,
     "namespaces": _namespaces,
-    "io-uring": _io_uring,
-    "kernel-keys": _kernel_keys,
-    "system-v-memory": _system_v_memory,
+    "io-uring": lambda _plan: _refused_call("io_uring_setup", 1, 0),
+    "kernel-keys": lambda _plan: _refused_call("keyctl", 6, -3, 0, 0, 0),
+    "system-v-memory": lambda _plan: _refused_call("shmget", 0, -1, 0),
     "device-nodes": _device_nodes,
     "sysctl": _sysctl,
     "proc-files": _proc_files,

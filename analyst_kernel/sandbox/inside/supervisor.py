@@ -37,15 +37,17 @@ def supervise() -> None:
         if linux:
             privileges.die_with_parent(parent)
         return
-    _close_all_but_standard()
+    os.closerange(3, 4096)  # a pipe of the kernel's held open here would hide its end
     kill_on_sigterm(kernel)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     status = _status_of(kernel, server if not linux else None)
     end_descendants()
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
+        import resource
+
         signal.signal(-code, signal.SIG_DFL) if -code not in (9, 19) else None
-        _no_core()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 128 - code)
 
@@ -80,17 +82,6 @@ def kill_on_sigterm(kernel: int) -> None:
         _signal(kernel, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, end)
-
-
-def _no_core() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _close_all_but_standard() -> None:
-    """Keep nothing of the kernel's: a pipe held open here would hide its end."""
-    os.closerange(3, 4096)
 
 
 def children_of(pid: int) -> list[int]:

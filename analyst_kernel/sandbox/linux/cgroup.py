@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from analyst_kernel.sandbox.policy import ResourceLimits
 
@@ -19,22 +18,22 @@ PREFIX = "analyst-kernel-"
 _numbers = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class Controls:
-    """Where a group's limits are written.
+class Cgroup:
+    """One group.
 
-    Attributes:
+    Args:
         folders: Its folder for each controller; one for version 2.
         version: Of the control groups, 1 or 2.
     """
 
-    folders: tuple[str, ...]
-    version: int
+    def __init__(self, folders: tuple[str, ...], version: int) -> None:
+        self._folders = folders
+        self._version = version
 
     def needed(self, limits: ResourceLimits) -> dict[str, str]:
         """Files and values without which it is no limit."""
-        memory, pids = self.folders[0], self.folders[-1]
-        name = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
+        memory, pids = self._folders[0], self._folders[-1]
+        name = "memory.max" if self._version == 2 else "memory.limit_in_bytes"
         return {
             f"{memory}/{name}": str(limits.memory_bytes),
             f"{pids}/pids.max": str(limits.processes),
@@ -42,8 +41,8 @@ class Controls:
 
     def wished(self, limits: ResourceLimits) -> dict[str, str]:
         """Files and values that not every system takes."""
-        folder = self.folders[0]
-        if self.version == 1:
+        folder = self._folders[0]
+        if self._version == 1:
             return {f"{folder}/memory.memsw.limit_in_bytes": str(limits.memory_bytes)}
         quota = str(limits.cpus * 100_000) if limits.cpus else "max"
         return {
@@ -52,30 +51,14 @@ class Controls:
             f"{folder}/cpu.max": f"{quota} 100000",
         }
 
-
-class Cgroup:
-    """One group: the folders of its controllers (one for version 2)."""
-
-    def __init__(self, controls: Controls) -> None:
-        self._controls = controls
-        self._folders = controls.folders
-        self._version = controls.version
-
     def limit(self, limits: ResourceLimits) -> None:
         """Set its limits, also of a group that has others; raises ``OSError``."""
-        wished = self._controls.wished(limits)
+        wished, needed = self.wished(limits), self.needed(limits)
         # Version 1 requires memory with swap to be the larger of the two at every moment.
-        for values, must in (
-            (wished, False),
-            (self._controls.needed(limits), True),
-            (wished, False),
-        ):
+        for values in (wished, needed, wished):
             for path, value in values.items():
-                try:
+                with contextlib.nullcontext() if values is needed else contextlib.suppress(OSError):
                     _write(path, value)
-                except OSError:
-                    if must:
-                        raise
 
     def add(self, pid: int) -> None:
         """Move a process in, with what it starts from now on; raises ``OSError``."""
@@ -125,11 +108,11 @@ def create(limits: ResourceLimits) -> Cgroup | None:
         for parent in dict.fromkeys((os.path.dirname(own[""]), own[""])):
             if not f"{parent}/".startswith(f"{ROOT}/"):
                 continue
-            group = _made(Controls((f"{parent}/{name}",), 2), limits)
+            group = _made((f"{parent}/{name}",), 2, limits)
             if group:
                 return group
     if "memory" in own and "pids" in own:
-        return _made(Controls((f"{own['memory']}/{name}", f"{own['pids']}/{name}"), 1), limits)
+        return _made((f"{own['memory']}/{name}", f"{own['pids']}/{name}"), 1, limits)
     return None
 
 
@@ -163,11 +146,11 @@ def _own_groups() -> Iterator[tuple[str, str]]:
                 yield controller, f"{ROOT}/{controller}{path}"
 
 
-def _made(controls: Controls, limits: ResourceLimits) -> Cgroup | None:
+def _made(folders: tuple[str, ...], version: int, limits: ResourceLimits) -> Cgroup | None:
     """Make the folders and write the limits; undo everything when a needed one is refused."""
-    group = Cgroup(controls)
+    group = Cgroup(folders, version)
     try:
-        for folder in controls.folders:
+        for folder in folders:
             os.mkdir(folder)
         group.limit(limits)
     except OSError:
@@ -178,11 +161,8 @@ def _made(controls: Controls, limits: ResourceLimits) -> Cgroup | None:
 
 def _write(path: str, value: str) -> None:
     """Write without creating: a missing control file means that the controller is missing."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
+    with open(path, "wb", 0, opener=lambda name, _flags: os.open(name, os.O_WRONLY)) as file:
+        file.write(value.encode())
 
 
 def _lines(path: str) -> list[str]:

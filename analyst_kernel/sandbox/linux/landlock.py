@@ -83,9 +83,10 @@ def restrict(
     listing: Sequence[str] = (),
     sockets: Sequence[str] = (),
     devices: Sequence[str] = (),
-    scopes: bool = True,
-) -> int:
-    """Leave the calling thread only these paths; TCP and, where known, scopes are closed as well.
+) -> None:
+    """Leave the calling thread only these paths.
+
+    TCP is closed as well (ABI 4), and signals and abstract sockets to processes outside (ABI 6).
 
     Args:
         read: Files or folders that may be read.
@@ -94,12 +95,8 @@ def restrict(
         listing: Folders whose names may be listed, down to the leaves, without reading a file.
         sockets: Like ``write``, and sockets may be made there.
         devices: Device files (or folders of them) to read, write and control.
-        scopes: Whether to close signals and abstract sockets to processes outside (ABI 6).
 
     Paths that do not exist, and symbolic links, are passed over.
-
-    Returns:
-        The ABI that was used.
 
     Raises:
         OSError: Landlock is not available or refused a rule; nothing is restricted then.
@@ -109,7 +106,7 @@ def restrict(
         raise OSError(errno.ENOSYS, "this kernel has no Landlock")
     filesystem, network, scoped = handled(version)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
-    attributes = _Ruleset(filesystem, network, scoped if scopes else 0)
+    attributes = _Ruleset(filesystem, network, scoped)
     ruleset = _syscall(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:
         raise privileges.fail("landlock_create_ruleset")
@@ -129,7 +126,6 @@ def restrict(
             raise privileges.fail("landlock_restrict_self")
     finally:
         os.close(ruleset)
-    return version
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -5,8 +5,10 @@ Mounts are handled as descriptors wherever a different process could change a pa
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 
 from analyst_kernel.sandbox.linux.privileges import fail, libc
 from analyst_kernel.sandbox.linux.syscall_numbers import machine, number
@@ -65,6 +67,15 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else os.fsencode(text)
 
 
+@contextlib.contextmanager
+def owned(fd: int) -> Iterator[int]:
+    """Close ``fd`` at the end of the block."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def unshare(flags: int) -> None:
     """Move the caller (``NEWPID``: its next children) into new namespaces."""
     if libc.unshare(_int(flags)) != 0:
@@ -121,17 +132,9 @@ def clone_tree(fd: int, *, recursive: bool = True) -> int:
 def set_attributes(fd: int, *, add: int = 0, clear: int = 0, recursive: bool = True) -> None:
     """Change the flags of a detached tree, and cut it off from propagation."""
     attributes = _MountAttributes(add, clear, MS_PRIVATE, 0)
-    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    _call(
-        "mount_setattr",
-        _MOUNT_SETATTR,
-        _int(fd),
-        b"",
-        ctypes.c_uint(flags),
-        ctypes.byref(attributes),
-        size,
-    )
+    flags = ctypes.c_uint(_AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0))
+    given = ctypes.byref(attributes), ctypes.c_size_t(ctypes.sizeof(attributes))
+    _call("mount_setattr", _MOUNT_SETATTR, _int(fd), b"", flags, *given)
 
 
 def attach(tree_fd: int, target_fd: int, *, beneath: bool = False) -> None:
@@ -146,30 +149,16 @@ def attach(tree_fd: int, target_fd: int, *, beneath: bool = False) -> None:
     _call("move_mount", _MOVE_MOUNT, _int(tree_fd), b"", _int(target_fd), b"", ctypes.c_uint(flags))
 
 
-def new_tmpfs(size: int, mode: int = 0o755) -> int:
+def new_tmpfs(size: int) -> int:
     """Return a detached empty tmpfs of at most ``size`` bytes; writable at first."""
-    context = _call("fsopen", _FSOPEN, b"tmpfs", ctypes.c_uint(_FSOPEN_CLOEXEC))
-    try:
-        for key, value in (("size", str(size)), ("mode", f"{mode:o}"), ("source", "tmpfs")):
-            _call(
-                "fsconfig",
-                _FSCONFIG,
-                _int(context),
-                ctypes.c_uint(_SET_STRING),
-                _bytes(key),
-                _bytes(value),
-                _int(0),
-            )
+    opened = _call("fsopen", _FSOPEN, b"tmpfs", ctypes.c_uint(_FSOPEN_CLOEXEC))
+    with owned(opened) as context:
+        for key, value in ((b"size", b"%d" % size), (b"mode", b"755"), (b"source", b"tmpfs")):
+            command = ctypes.c_uint(_SET_STRING)
+            _call("fsconfig", _FSCONFIG, _int(context), command, key, value, _int(0))
         _call("fsconfig", _FSCONFIG, _int(context), ctypes.c_uint(_CREATE), None, None, _int(0))
-        return _call(
-            "fsmount",
-            _FSMOUNT,
-            _int(context),
-            ctypes.c_uint(_FSMOUNT_CLOEXEC),
-            ctypes.c_uint(ATTR_NOSUID | ATTR_NODEV),
-        )
-    finally:
-        os.close(context)
+        flags, attributes = ctypes.c_uint(_FSMOUNT_CLOEXEC), ctypes.c_uint(ATTR_NOSUID | ATTR_NODEV)
+        return _call("fsmount", _FSMOUNT, _int(context), flags, attributes)
 
 
 def new_user_namespace() -> None:
@@ -181,8 +170,5 @@ def new_user_namespace() -> None:
         ("gid_map", f"{gid} {gid} 1"),
         ("uid_map", f"{uid} {uid} 1"),
     ):
-        fd = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
-        try:
+        with owned(os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)) as fd:
             os.write(fd, line.encode())
-        finally:
-            os.close(fd)

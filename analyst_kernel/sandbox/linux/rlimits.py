@@ -1,11 +1,12 @@
 """Resource limits of the calling process and its later children, by setrlimit.
 
 RLIMIT_AS is never set: libraries reserve address space by the gigabyte and crash without a Python
-error. Stdlib only; what a platform lacks is skipped and reported.
+error. Stdlib only; what a platform lacks is skipped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from analyst_kernel.sandbox.policy import ResourceLimits
@@ -39,58 +40,35 @@ def tasks_of_user() -> int | None:
     return found
 
 
-def apply(
-    limits: ResourceLimits,
-    base_data: int | None = None,
-    *,
-    data: bool = True,
-    base_tasks: int | None = 0,
-) -> list[str]:
+def apply(limits: ResourceLimits, *, data: bool = True, base_tasks: int | None = 0) -> None:
     """Set DATA, FSIZE, NOFILE, CORE and NPROC, soft and hard, so that they cannot be raised.
+
+    No limit is set above its present hard value. What this process holds already does not count.
 
     Args:
         limits: The quotas.
-        base_data: Data bytes that this process holds already and that do not count; measured
-            when None.
         data: Whether to limit memory here; false in a launcher that is about to exec.
         base_tasks: Tasks of the user that do not count towards ``processes``; 0 in a user
             namespace of one's own, measured when None.
-
-    Returns:
-        The names of those that this platform did not take.
     """
-    refused: list[str] = []
+    import resource  # not everywhere, and this module is imported everywhere
+
     wanted = {
         "RLIMIT_FSIZE": limits.file_bytes,
         "RLIMIT_NOFILE": limits.open_files,
         "RLIMIT_CORE": limits.core,
     }
     if data:
-        base = data_bytes() if base_data is None else base_data
-        wanted["RLIMIT_DATA"] = base + limits.data_bytes
+        wanted["RLIMIT_DATA"] = data_bytes() + limits.data_bytes
     if os.getuid() != 0:  # the kernel does not count for root
         tasks = tasks_of_user() if base_tasks is None else base_tasks
         if tasks is not None:
             wanted["RLIMIT_NPROC"] = tasks + limits.processes
-    import resource  # not everywhere, and this module is imported everywhere
-
     for name, value in wanted.items():
-        if not _lower(getattr(resource, name, None), value):
-            refused.append(name)
-    return refused
-
-
-def _lower(which: int | None, value: int) -> bool:
-    """Set one limit, never above its present hard value; false where it is not taken."""
-    import resource
-
-    if which is None:
-        return False
-    try:
-        _soft, hard = resource.getrlimit(which)
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(which, (value, value))
-    except (OSError, ValueError):
-        return False
-    return True
+        which = getattr(resource, name, None)
+        if which is None:
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            _soft, hard = resource.getrlimit(which)
+            lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(which, (lowest, lowest))

@@ -21,7 +21,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from analyst_kernel.sandbox.inside import launcher, probe
-from analyst_kernel.sandbox.inside.entry import run_startup, set_up_shell
+from analyst_kernel.sandbox.inside.entry import (
+    make_home,
+    run_startup,
+    set_up_shell,
+    unload_package,
+)
 from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.linux import foreign_abi, landlock, rlimits, seccomp
 from analyst_kernel.sandbox.policy import ResourceLimits, SandboxPolicy
@@ -112,7 +117,7 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     # Counted from here on: the interpreter, its libraries and thread stacks are not the quota.
     rlimits.apply(ResourceLimits(**taken["limits"]), base_tasks=None if whole else 0)
     messages.send(channel, {"built": True, "results": results})
-    _unload_package()
+    unload_package()
     if messages.receive(channel, _REPLY_WAIT)[0].get("go") is not True:
         return 0
     channel.close()
@@ -124,7 +129,7 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
 def _wait_as_spare(channel: socket.socket, bound: dict[str, Any], app: Any) -> dict[str, Any]:
     """Bind under a name and a key that only the server has, prewarm, and wait to be taken."""
     os.chdir("/")
-    _make_home()
+    make_home()
     _seed()
     _bind(app, bound)
     app.get_ready()
@@ -171,7 +176,7 @@ def _take_identity(take: dict[str, Any]) -> None:
     os.environ.update(take["environment"])
     time.tzset()
     os.chdir(take["workdir"])
-    _make_home()
+    make_home()
 
 
 def _seed() -> None:
@@ -180,13 +185,6 @@ def _seed() -> None:
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()
-
-
-def _make_home() -> None:
-    for folder in (os.environ.get("TMPDIR"), os.environ.get("HOME")):
-        if folder:
-            with contextlib.suppress(OSError):
-                os.makedirs(folder, mode=0o700, exist_ok=True)
 
 
 def _bind(app: Any, connection: dict[str, Any]) -> None:
@@ -232,9 +230,3 @@ def _launcher() -> str:
     """Return what the first argument of a kernel is when it was started the ordinary way."""
     found = find_spec("ipykernel_launcher")
     return found.origin if found and found.origin else "ipykernel_launcher"
-
-
-def _unload_package() -> None:
-    """Leave the name to the real package, if it is installed where the kernel can see it."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "analyst_kernel"]:
-        del sys.modules[name]

@@ -84,9 +84,7 @@ class Container:
 
     def alive(self) -> bool:
         """Return whether its first process runs."""
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        return not poll.poll(0)
+        return not self.await_end(0)
 
     def kill(self) -> None:
         """End everything in it. Idempotent."""
@@ -122,11 +120,10 @@ class ZygoteClient:
         """Host pid of bubblewrap."""
         return self._process.pid
 
-    def await_ready(self, timeout: float) -> list[str]:
-        """Wait for the libraries; return those that were loaded."""
-        record, fds = messages.receive(self._zygote.end, timeout)
+    def await_ready(self, timeout: float) -> None:
+        """Wait for the libraries; raises ``messages.ConnectionBroken``."""
+        _record, fds = messages.receive(self._zygote.end, timeout)
         messages.close_all(fds)
-        return [str(name) for name in record.get("ready", ())]
 
     def alive(self) -> bool:
         """Return whether it can still be asked."""
@@ -142,11 +139,10 @@ class ZygoteClient:
                 poll.register(orders.end, select.POLLHUP)
         return any(events & select.POLLHUP for _fd, events in poll.poll(0))
 
-    def await_end(self, timeout: float) -> bool:
-        """Wait for its end; whether it came."""
+    def await_end(self, timeout: float) -> None:
+        """Wait for its end, not longer than ``timeout`` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
-        return self._process.poll() is not None
 
     def make(self, timeout: float = _ORDER_WAIT) -> Container:
         """Make an empty container; raises ``messages.ConnectionBroken`` or ``OSError``.
@@ -160,11 +156,12 @@ class ZygoteClient:
                 pidfds = self._zygote.ask({"do": "container"}, [theirs.fileno()], timeout)
             record, fds = messages.receive(ours, timeout)
             bare = self._mounter is None
-            _check_container(record, fds, pidfds, bare=bare)
-            made = Container(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]), bare=bare)
             try:
-                if self._mounter is not None:
-                    self._mounter.ask({"do": "adopt", "container": made.number}, fds)
+                if not record.get("container") or len(fds) != (not bare) or len(pidfds) != 1:
+                    reason = f"the container could not be made: {record.get('failed', '')}"
+                    raise messages.ConnectionBroken(reason)
+                made = Container(next(self._numbers), ours, pidfds[0], pid_of(pidfds[0]), bare=bare)
+                self._order("adopt", made, fds)
             finally:
                 messages.close_all(fds)
         except BaseException:
@@ -188,31 +185,29 @@ class ZygoteClient:
             OSError: A path is gone, or something stands in its way; others may be mounted.
             messages.ConnectionBroken: The mounter is gone.
         """
-        ordered = sorted(paths, key=lambda item: (item[0].count("/"), item[0]))
         if self._mounter is None:
             return
-        order: dict[str, Any] = {"do": "show", "container": made.number, "folders": list(folders)}
-        if tmp_bytes is not None:
-            order["tmp_bytes"] = tmp_bytes
+        ordered = sorted(paths, key=lambda item: (item[0].count("/"), item[0]))
+        size: dict[str, Any] = {} if tmp_bytes is None else {"tmp_bytes": tmp_bytes}
         # Masks of a folder go with it in one order, as long as they fit.
-        masks = list(hidden)
-        order["paths"], order["hidden"] = ordered, masks[:_AT_ONCE]
-        self._mounter.ask(order)
-        for start in range(_AT_ONCE, len(masks), _AT_ONCE):
-            part = masks[start : start + _AT_ONCE]
-            self._mounter.ask({"do": "show", "container": made.number, "hidden": part})
+        first, rest = list(hidden[:_AT_ONCE]), hidden[_AT_ONCE:]
+        self._order("show", made, paths=ordered, folders=list(folders), hidden=first, **size)
+        for start in range(0, len(rest), _AT_ONCE):
+            self._order("show", made, hidden=list(rest[start : start + _AT_ONCE]))
         made.shown.update(ordered)
 
     def renew(self, made: Container, path: str) -> None:
         """Show a replaced file as it is now; raises like :meth:`show`."""
-        if self._mounter is not None:
-            self._mounter.ask({"do": "renew", "container": made.number, "path": path})
+        self._order("renew", made, path=path)
 
     def forget(self, made: Container) -> None:
         """Release a container that ended. Idempotent."""
+        with contextlib.suppress(OSError):
+            self._order("forget", made)
+
+    def _order(self, do: str, made: Container, fds: Sequence[int] = (), **more: Any) -> None:
         if self._mounter is not None:
-            with contextlib.suppress(OSError):
-                self._mounter.ask({"do": "forget", "container": made.number})
+            self._mounter.ask({"do": do, "container": made.number, **more}, fds)
 
     def close(self) -> None:
         """End the zygote, and with it every container."""
@@ -220,25 +215,13 @@ class ZygoteClient:
             return
         self.closed = True
         self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
+        self.await_end(5)
         self._zygote.end.close()
         if self._mounter is not None:
             self._mounter.end.close()
 
 
 _AT_ONCE = 400  # masked paths in one order, whose names must fit into one record
-
-
-def _check_container(
-    record: dict[str, Any], fds: list[int], pidfds: list[int], *, bare: bool
-) -> None:
-    """Raise ``messages.ConnectionBroken`` unless a new container sent what it must."""
-    if not record.get("container") or len(fds) != (not bare) or len(pidfds) != 1:
-        messages.close_all(fds)
-        raise messages.ConnectionBroken(
-            f"the container could not be made: {record.get('failed', '')}"
-        )
 
 
 def pid_of(pidfd: int) -> int:

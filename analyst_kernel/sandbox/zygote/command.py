@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from analyst_kernel.sandbox import environment, paths
-from analyst_kernel.sandbox.backends.bwrap import NOBODY
+from analyst_kernel.sandbox.backends.bwrap import base_argv
 from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.policy import ResourceLimits, SandboxPolicy, within
 from analyst_kernel.sandbox.zygote import mounter, rootfs
@@ -40,27 +41,22 @@ def argv(
     python: str,
     system: Sequence[str],
     links: Sequence[tuple[str, str]],
-    descriptors: tuple[int, int],
+    descriptors: Sequence[int],
     *,
     bwrap: str = "bwrap",
-    uid: int | None = None,
 ) -> list[str]:
     """Return the whole command line.
 
     Args:
         python: The interpreter of the kernels.
-        system: Real paths of interpreter and libraries.
+        system: Real paths of it and its libraries.
         links: ``(target, path)`` of top-level links.
         descriptors: The zygote's and the mounter's ends.
         bwrap: The program.
-        uid: The caller's uid; root appears as nobody inside.
     """
-    line = [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
+    line = [*base_argv(bwrap, NAMESPACES), "--hostname", "analysis"]
     for capability in CAPABILITIES:
         line += ["--cap-add", capability]
-    line += ["--hostname", "analysis"]
-    if (os.getuid() if uid is None else uid) == 0:
-        line += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
     line += ["--dev", "/dev", "--proc", "/proc"]
     size = str(ResourceLimits().tmp_bytes)
     for path in PRIVATE:
@@ -73,22 +69,14 @@ def argv(
     return [*line, "--", *_zygote(python, _config(system, links), descriptors)]
 
 
-def bare_argv(
-    python: str, descriptor: int, *, bwrap: str = "", uid: int | None = None
-) -> list[str]:
+def bare_argv(python: str, descriptor: int, *, bwrap: str = "") -> list[str]:
     """Return the command line of a zygote whose kernels are enclosed by Landlock and seccomp alone.
 
-    Args:
-        python: The interpreter of the kernels.
-        descriptor: The zygote's end.
-        bwrap: A bubblewrap to put around all of them, without capabilities; empty for none.
-        uid: The caller's uid.
+    ``bwrap`` is put around all of them, without capabilities; empty for none.
     """
     line: list[str] = []
     if bwrap:
-        line += [bwrap, "--die-with-parent", "--new-session", *NAMESPACES, "--cap-drop", "ALL"]
-        if (os.getuid() if uid is None else uid) == 0:
-            line += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+        line += base_argv(bwrap, NAMESPACES)
         line += ["--bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"]
     return [*line, *_zygote(python, "{}", [descriptor])]
 
@@ -99,13 +87,8 @@ def _zygote(python: str, config: str, descriptors: Sequence[int]) -> list[str]:
 
 
 def _config(system: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
-    plan = {
-        "system": list(system),
-        "links": [list(link) for link in links],
-        "tops": list(tops(system)),
-        "tmp_bytes": ResourceLimits().tmp_bytes,
-    }
-    return json.dumps({"container": plan}, separators=(",", ":"))
+    plan = rootfs.RootfsPlan(system, links, tops(system), ResourceLimits.tmp_bytes)
+    return json.dumps({"container": asdict(plan)}, separators=(",", ":"))
 
 
 def zygote_environment(
@@ -113,12 +96,8 @@ def zygote_environment(
 ) -> dict[str, str]:
     """Return the zygote's whole environment: that of a kernel, without anything of the user's.
 
-    The first process of every container keeps it where a kernel might look.
-
-    Args:
-        python: The interpreter of the kernels.
-        system: Real paths of interpreter and libraries.
-        scratch: A folder for what it writes, where it has no private /tmp.
+    The first process of every container keeps it where a kernel might look. ``scratch`` is a folder
+    for what it writes, where it has no private /tmp.
     """
     policy = SandboxPolicy(
         workdir="/",

@@ -63,10 +63,7 @@ def _enter(channel: socket.socket, plan: rootfs.RootfsPlan) -> None:
     mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     # A namespace of its own counts the processes of one kernel against its own limit.
     ns.new_user_namespace()
-    privileges.no_new_privileges()
-    privileges.drop_all_capabilities()
-    seccomp.install()
-    privileges.set_dumpable(False)
+    _give_up_rights()
     messages.send(channel, {"container": True}, [mounts])
     os.close(mounts)
 
@@ -78,11 +75,15 @@ def _enter_bare(channel: socket.socket) -> None:
     # Catchable, so that the descendants can be ended first; the zygote's death sends it.
     privileges.die_with_parent(signum=signal.SIGTERM)
     _detach_streams()
+    _give_up_rights()
+    messages.send(channel, {"container": True})
+
+
+def _give_up_rights() -> None:
     privileges.no_new_privileges()
     privileges.drop_all_capabilities()
     seccomp.install()
     privileges.set_dumpable(False)
-    messages.send(channel, {"container": True})
 
 
 def _detach_streams() -> None:

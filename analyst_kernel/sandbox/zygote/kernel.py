@@ -14,7 +14,6 @@ from typing import Any
 
 from analyst_kernel.protocol.errors import LaunchFailed
 from analyst_kernel.sandbox import spawn
-from analyst_kernel.sandbox.linux.cgroup import Cgroup
 from analyst_kernel.sandbox.policy import SandboxPolicy
 from analyst_kernel.sandbox.zygote import messages
 from analyst_kernel.sandbox.zygote.client import Container, ZygoteClient, close_container
@@ -28,6 +27,7 @@ class ZygoteKernel:
     Attributes:
         pid: Host pid of the container's first process.
         results: What the probe reported, unchecked.
+        group: The control group that it was put into ahead, with the limits it was asked for.
         notes: What the user should know about the way it was started.
     """
 
@@ -45,6 +45,7 @@ class ZygoteKernel:
         self.client = client
         self.container = container
         self.pid = container.pid
+        self.group = container.group
         self.results = results
         self._policy = policy
         self._spare_folder = spare_folder
@@ -55,11 +56,6 @@ class ZygoteKernel:
         self._lock = threading.Lock()
         self.notes: tuple[str, ...] = ()
 
-    @property
-    def from_spare(self) -> bool:
-        """Return whether it was bound before it was asked for."""
-        return self._spare_folder is not None
-
     async def release(self) -> None:
         """Let the kernel go and clients in; raise :class:`LaunchFailed` if it ended."""
         try:
@@ -68,11 +64,6 @@ class ZygoteKernel:
         except OSError as error:
             self.kill()
             raise LaunchFailed(f"The kernel ended at its start: {error}") from error
-
-    @property
-    def group(self) -> Cgroup | None:
-        """The control group that it was put into ahead, with the limits it was asked for."""
-        return self.container.group
 
     def poll(self) -> int | None:
         """Return None while it runs, else its exit code."""

@@ -43,25 +43,21 @@ class Zygote:
 
     def serve(self) -> None:
         """Make containers until the server closes its end."""
-        while True:
-            try:
+        with contextlib.suppress(messages.ConnectionBroken):
+            while True:
                 order, fds = messages.receive(self._end)
-            except messages.ConnectionBroken:
-                return
-            answer: dict[str, Any] = {"id": order.get("id")}
-            given: list[int] = []
-            try:
-                given = [self._container(fds[0])]
-            except (OSError, IndexError) as error:
-                answer["error"] = str(error)
-            finally:
-                messages.close_all(fds)
-            try:
-                messages.send(self._end, answer, given)
-            except messages.ConnectionBroken:
-                return
-            finally:
-                messages.close_all(given)
+                answer: dict[str, Any] = {"id": order.get("id")}
+                given: list[int] = []
+                try:
+                    given = [self._container(fds[0])]
+                except (OSError, IndexError) as error:
+                    answer["error"] = str(error)
+                finally:
+                    messages.close_all(fds)
+                try:
+                    messages.send(self._end, answer, given)
+                finally:
+                    messages.close_all(given)
 
     def _container(self, channel: int) -> int:
         """Fork the first process of a container; return its pidfd."""
@@ -121,7 +117,7 @@ def main(arguments: Sequence[str]) -> None:
         zygote, *mounter_end = (socket.socket(fileno=int(fd)) for fd in arguments[1:3])
         plan = None
         if mounter_end:
-            plan = rootfs.RootfsPlan.from_record(config["container"])
+            plan = rootfs.RootfsPlan(**config["container"])
             _split(zygote, mounter_end[0], plan)
         else:
             privileges.die_with_parent()

@@ -10,16 +10,16 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from analyst_kernel.sandbox import paths, spawn
+from analyst_kernel.sandbox import spawn
 from analyst_kernel.sandbox.backends.base import Launch
+from analyst_kernel.sandbox.paths import system_links, system_paths
 from analyst_kernel.sandbox.policy import SandboxPolicy
 from analyst_kernel.sandbox.runtime import runtime_folder
 from analyst_kernel.sandbox.zygote import command, messages
-from analyst_kernel.sandbox.zygote.client import Container, ZygoteClient, end_container
+from analyst_kernel.sandbox.zygote.client import Container, ZygoteClient
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from analyst_kernel.sandbox.zygote.live_grants import LiveGrantKernel
 from analyst_kernel.sandbox.zygote.pool import (
@@ -95,22 +95,19 @@ class ZygoteManager:
             return self._client
 
     def _boot(self) -> ZygoteClient:
-        system, links = paths.system_paths(self.python), paths.system_links()
+        system, links = system_paths(self.python), system_links()
         log = os.path.join(runtime_folder().path, "zygote.log")
-        environment = command.zygote_environment(self.python, system)
+        scratch = runtime_folder().kernel_folder() if self._bare else None
+        environment = command.zygote_environment(self.python, system, scratch)
         zygote, zygote_end = messages.pair()
         mounter, mounter_end = (None, None) if self._bare else messages.pair()
         with zygote_end, mounter_end or contextlib.nullcontext():
             keep = [zygote_end.fileno()]
             if mounter_end is None:
                 line = command.bare_argv(self.python, keep[0], bwrap=self._bwrap)
-                scratch = runtime_folder().kernel_folder()
-                environment = command.zygote_environment(self.python, system, scratch)
             else:
                 keep.append(mounter_end.fileno())
-                line = command.argv(
-                    self.python, system, links, (keep[0], keep[1]), bwrap=self._bwrap
-                )
+                line = command.argv(self.python, system, links, keep, bwrap=self._bwrap)
             starting = spawn.start(line, environment=environment, cwd="/", keep=keep, log=log)
             try:
                 process = starting.result(BOOT_WAIT)
@@ -162,13 +159,56 @@ class ZygoteManager:
 
     def _start(self, client: ZygoteClient, launch: Launch) -> ZygoteKernel:
         policy = launch.policy
+        shown = (*client.tops, *policy.system)
         for path in (*policy.grants, policy.output_dir, policy.runtime_dir, policy.workdir):
-            if path != "/" and not self._bare and not _known(path, policy, client.tops):
+            if path != "/" and not self._bare and not command.reachable(path, shown):
                 raise ZygoteCannotServe(f"{path} cannot be shown by the zygote")
-        spare = self.pool.take_spare(launch)
-        if spare is not None:
-            return self._from_spare(spare, launch)
-        return self._fresh(client, launch)
+        taken = self.pool.take_spare(launch)
+        fresh = taken is None
+        if taken is None:
+            taken = Spare(client, self._container(client, launch), None, {}, policy.system)
+        try:
+            order = _identity_of(launch)
+            beside = provisional_connection(launch.connection)
+            paths = [*((path, False) for path in policy.grants), (policy.output_dir, True)]
+            if fresh:
+                taken.connection = beside
+                paths.append((policy.runtime_dir, True))
+                take = order | {"connection": beside}
+                order = {"policy": self._policy(policy, client), "take": take}
+            taken.client.show(
+                taken.container,
+                paths,
+                folders=[policy.workdir] if policy.workdir != "/" else [],
+                hidden=policy.hidden,
+                tmp_bytes=policy.limits.tmp_bytes,
+            )
+            messages.send(taken.container.channel, order)
+            results = self._await_built(taken.container, launch.timeout)
+        except BaseException:
+            taken.discard()
+            raise
+        bound = taken.connection
+        kernel = (ZygoteKernel if self._bare else LiveGrantKernel)(
+            taken.client,
+            taken.container,
+            policy,
+            results,
+            spare_folder=taken.folder,
+            admit=lambda: hand_over(bound, launch.connection),
+            forget=self.pool.unwatch,
+        )
+        self.pool.watch(kernel)
+        return kernel
+
+    def _container(self, client: ZygoteClient, launch: Launch) -> Container:
+        container = self.pool.take_container(client, launch)
+        if container is not None:
+            return container
+        try:
+            return client.make(min(CONTAINER_WAIT, launch.timeout))
+        except messages.ConnectionBroken as error:
+            raise ContainerTimeout(str(error)) from error
 
     def _retire(self, client: ZygoteClient) -> None:
         """Request no more containers from a zygote; the next launch boots a new one.
@@ -180,52 +220,6 @@ class ZygoteManager:
                 self.pool.drop()
                 self._client = None
                 self._retired.append(client)
-
-    def _fresh(self, client: ZygoteClient, launch: Launch) -> ZygoteKernel:
-        container = self.pool.take_container(client, launch)
-        if container is None:
-            try:
-                container = client.make(min(CONTAINER_WAIT, launch.timeout))
-            except messages.ConnectionBroken as error:
-                raise ContainerTimeout(str(error)) from error
-        try:
-            bound = provisional_connection(launch.connection)
-            self._show(client, container, launch.policy, runtime=True)
-            take = _identity_of(launch) | {"connection": bound}
-            order = {"policy": self._policy(launch.policy, client), "take": take}
-            messages.send(container.channel, order)
-            results = self._await_built(container, launch.timeout)
-        except BaseException:
-            end_container(client, container)
-            raise
-        return self._keep(client, container, launch, results, bound)
-
-    def _from_spare(self, spare: Spare, launch: Launch) -> ZygoteKernel:
-        try:
-            provisional_connection(launch.connection)
-            self._show(spare.client, spare.container, launch.policy, runtime=False)
-            messages.send(spare.container.channel, _identity_of(launch))
-            results = self._await_built(spare.container, launch.timeout)
-        except BaseException:
-            spare.discard()
-            raise
-        bound, folder = spare.connection, spare.folder
-        return self._keep(spare.client, spare.container, launch, results, bound, folder)
-
-    def _show(
-        self, client: ZygoteClient, container: Container, policy: SandboxPolicy, *, runtime: bool
-    ) -> None:
-        paths = [(path, False) for path in policy.grants]
-        paths.append((policy.output_dir, True))
-        if runtime:
-            paths.append((policy.runtime_dir, True))
-        client.show(
-            container,
-            paths,
-            folders=[policy.workdir] if policy.workdir != "/" else [],
-            hidden=policy.hidden,
-            tmp_bytes=policy.limits.tmp_bytes,
-        )
 
     def _await_built(self, container: Container, timeout: float) -> Any:
         """Return the probe's results, when the kernel waits with everything but the verdict."""
@@ -246,27 +240,6 @@ class ZygoteManager:
             "tops": list(client.tops),
         }
 
-    def _keep(
-        self,
-        client: ZygoteClient,
-        container: Container,
-        launch: Launch,
-        results: Any,
-        bound: Mapping[str, Any],
-        folder: str | None = None,
-    ) -> ZygoteKernel:
-        kernel = (ZygoteKernel if self._bare else LiveGrantKernel)(
-            client,
-            container,
-            launch.policy,
-            results,
-            spare_folder=folder,
-            admit=lambda: hand_over(bound, launch.connection),
-            forget=self.pool.unwatch,
-        )
-        self.pool.watch(kernel)
-        return kernel
-
     def close(self) -> None:
         """End the zygote and every kernel of it."""
         self._closed = True
@@ -276,10 +249,6 @@ class ZygoteManager:
             for client in self._retired:
                 client.close()
             self._retired.clear()
-
-
-def _known(path: str, policy: SandboxPolicy, tops: tuple[str, ...]) -> bool:
-    return command.reachable(path, tops) or command.reachable(path, policy.system)
 
 
 def _identity_of(launch: Launch) -> dict[str, Any]:

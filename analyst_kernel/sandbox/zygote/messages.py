@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import contextlib
 import json
+import math
 import os
 import select
 import socket
@@ -44,7 +45,7 @@ def send(
     rights = []
     if descriptors:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-    deadline = _deadline(timeout)
+    deadline = time.monotonic() + (math.inf if timeout is None else timeout)
     while True:
         try:
             end.sendmsg([data], rights, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
@@ -61,7 +62,7 @@ def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str,
     Raises:
         ConnectionBroken: Nothing came, or no record.
     """
-    deadline = _deadline(timeout)
+    deadline = time.monotonic() + (math.inf if timeout is None else timeout)
     ancillary = socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
     flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
     while True:
@@ -86,19 +87,15 @@ def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str,
     raise ConnectionBroken("not a record" if whole else "a record was too long")
 
 
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def _await(end: socket.socket, event: int, deadline: float | None) -> None:
+def _await(end: socket.socket, event: int, deadline: float) -> None:
     """Wait until ``end`` is ready; never by its own blocking mode, which forked processes share."""
-    left = None if deadline is None else deadline - time.monotonic()
-    if left is not None and left <= 0:
+    left = deadline - time.monotonic()
+    if left <= 0:
         raise ConnectionBroken("no answer in time")
     poll = select.poll()
     poll.register(end, event)
     try:
-        poll.poll(None if left is None else left * 1000)
+        poll.poll(None if left == math.inf else left * 1000)
     except OSError as error:
         raise ConnectionBroken(str(error)) from error
 

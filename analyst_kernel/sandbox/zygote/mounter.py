@@ -6,9 +6,11 @@ zygote and the kernels never have it. It takes orders from the server alone. Std
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,14 +93,11 @@ class Mounter:
 
     def _tree(self, path: str, *, writable: bool) -> tuple[int, bool]:
         """Return a detached copy of a path of the host's, and whether it is a folder."""
-        fd = ns.open_beneath(self._host, path)
-        try:
+        with ns.owned(ns.open_beneath(self._host, path)) as fd:
             mode = os.fstat(fd).st_mode
             if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 raise OSError(f"{path} is neither a file nor a folder")
             tree = ns.clone_tree(fd)
-        finally:
-            os.close(fd)
         try:
             ns.set_attributes(tree, add=_SAFE | (0 if writable else ns.ATTR_RDONLY))
         except OSError:
@@ -108,33 +107,33 @@ class Mounter:
 
     def _show(self, inside: ContainerMounts, order: dict[str, Any]) -> None:
         """Mount ``order["paths"]`` (``[path, writable]``, outer ones first), then mask."""
-        trees: list[tuple[str, int, bool]] = []
-        try:
+        with contextlib.ExitStack() as stack:
+            trees: list[tuple[str, int, bool]] = []
             for path, writable in order.get("paths", ()):
-                trees.append((path, *self._tree(path, writable=bool(writable))))
-            ns.setns(inside.fd, ns.NEWNS)
-            try:
-                self._enter(inside, order)
+                tree, folder = self._tree(path, writable=bool(writable))
+                stack.callback(os.close, tree)
+                trees.append((path, tree, folder))
+            with self._entered(inside):
+                if not inside.own:
+                    inside.own = {os.stat(path).st_dev for path in ("/", *PRIVATE)}
+                if "tmp_bytes" in order:
+                    rootfs.resize(int(order["tmp_bytes"]))
                 for path in order.get("folders", ()):
                     os.close(_point(inside, path, folder=True, cover=True))
                 for path, tree, folder in trees:
-                    target = _point(inside, path, folder=folder)
-                    try:
+                    with ns.owned(_point(inside, path, folder=folder)) as target:
                         ns.attach(tree, target)
-                    finally:
-                        os.close(target)
                 for path in order.get("hidden", ()):
                     self._mask(path)
-            finally:
-                ns.setns(self._own_mounts, ns.NEWNS)
-        finally:
-            messages.close_all([tree for _path, tree, _folder in trees])
 
-    def _enter(self, inside: ContainerMounts, order: dict[str, Any]) -> None:
-        if not inside.own:
-            inside.own = {os.stat(path).st_dev for path in ("/", *PRIVATE)}
-        if "tmp_bytes" in order:
-            rootfs.resize(int(order["tmp_bytes"]))
+    @contextlib.contextmanager
+    def _entered(self, inside: ContainerMounts) -> Iterator[None]:
+        """Be in the container's mount namespace for a block."""
+        ns.setns(inside.fd, ns.NEWNS)
+        try:
+            yield
+        finally:
+            ns.setns(self._own_mounts, ns.NEWNS)
 
     def _mask(self, path: str) -> None:
         """Cover one entry with nothing; one that is gone needs none."""
@@ -142,56 +141,36 @@ class Mounter:
             target = _open_plain(path)
         except FileNotFoundError:
             return
-        try:
+        with ns.owned(target):
             if stat.S_ISDIR(os.fstat(target).st_mode):
-                tree = ns.new_tmpfs(4096)
-                ns.set_attributes(tree, add=_SAFE | ns.ATTR_RDONLY)
+                tree, flags = ns.new_tmpfs(4096), _SAFE
             else:
-                null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
-                try:
-                    tree = ns.clone_tree(null)
-                finally:
-                    os.close(null)
-                ns.set_attributes(tree, add=ns.ATTR_NOSUID | ns.ATTR_RDONLY)
-            try:
+                with ns.owned(os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)) as null:
+                    tree, flags = ns.clone_tree(null), ns.ATTR_NOSUID
+            with ns.owned(tree):
+                ns.set_attributes(tree, add=flags | ns.ATTR_RDONLY)
                 ns.attach(tree, target)
-            finally:
-                os.close(tree)
-        finally:
-            os.close(target)
 
     def _renew(self, inside: ContainerMounts, path: str) -> None:
         """Show the file that stands at ``path`` now in place of the one that was shown."""
         tree, folder = self._tree(path, writable=False)
-        try:
+        with ns.owned(tree):
             if folder:
                 raise OSError(f"{path} became a folder")
-            ns.setns(inside.fd, ns.NEWNS)
-            try:
-                target = _open_plain(path)
+            with self._entered(inside), ns.owned(_open_plain(path)) as target:
                 try:
-                    try:
-                        ns.attach(tree, target, beneath=True)
-                    except OSError:  # before Linux 6.5: a moment without the file
-                        ns.unmount(path)
-                        ns.attach(tree, target)
-                    else:
-                        ns.unmount(path)
-                finally:
-                    os.close(target)
-            finally:
-                ns.setns(self._own_mounts, ns.NEWNS)
-        finally:
-            os.close(tree)
+                    ns.attach(tree, target, beneath=True)
+                except OSError:  # before Linux 6.5: a moment without the file
+                    ns.unmount(path)
+                    ns.attach(tree, target)
+                else:
+                    ns.unmount(path)
 
 
 def _open_plain(path: str) -> int:
     """Open ``path`` in the present root through no link."""
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with ns.owned(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
         return ns.open_beneath(root, path)
-    finally:
-        os.close(root)
 
 
 def _point(inside: ContainerMounts, path: str, *, folder: bool, cover: bool = False) -> int:
@@ -252,12 +231,8 @@ def _make(inside: ContainerMounts, here: int, name: str, *, folder: bool) -> Non
 
 def _cover(inside: ContainerMounts, here: int, name: str, made: int) -> int:
     """Make a folder of /tmp read-only that only leads to data: writes to it would vanish."""
-    tree = ns.new_tmpfs(_COVER_BYTES)
-    try:
+    with ns.owned(made), ns.owned(ns.new_tmpfs(_COVER_BYTES)) as tree:
         inside.own.add(os.fstat(tree).st_dev)
         ns.set_attributes(tree, add=_SAFE | ns.ATTR_RDONLY)
         ns.attach(tree, made)
-    finally:
-        os.close(tree)
-        os.close(made)
     return _step(here, name)

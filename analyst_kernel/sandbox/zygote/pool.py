@@ -259,26 +259,22 @@ _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"
 
 @dataclass
 class Spare:
-    """One waiting kernel.
+    """One waiting kernel, or a container for a kernel that did not wait.
 
-    Attributes:
-        containers: The zygote that forked it.
-        container: Where it is.
-        folder: Its runtime folder on the host.
-        connection: What it is bound to.
-        system: Interpreter and libraries that it may execute.
+    ``folder`` is its own runtime folder on the host; None for a kernel that did not wait.
     """
 
     client: ZygoteClient
     container: Container
-    folder: str
+    folder: str | None
     connection: dict[str, Any]
     system: tuple[str, ...]
 
     def discard(self) -> None:
         """End it and leave nothing behind."""
         end_container(self.client, self.container)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def provisional_connection(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -209,13 +209,9 @@ _in_use = [1]
 
 def use(count: int) -> None:
     """Let BLAS, which was loaded with one thread for the sake of forking, use this many."""
-    if count != _in_use[0]:
-        _in_use[0] = count
-        set_threads(count)
-
-
-def set_threads(count: int) -> None:
-    """Set the number of threads in each loaded OpenBLAS."""
+    if count == _in_use[0]:
+        return
+    _in_use[0] = count
     for path in libraries():
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(path)

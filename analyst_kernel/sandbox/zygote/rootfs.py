@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
 from analyst_kernel.sandbox.linux import namespaces as ns
@@ -28,27 +28,13 @@ _READ_ONLY = ns.MS_REMOUNT | ns.MS_BIND | ns.MS_RDONLY | _SAFE
 class RootfsPlan:
     """What every container of one zygote holds.
 
-    Attributes:
-        system: Interpreter and libraries, as the zygote sees them.
-        links: ``(target, path)`` of top-level links.
-        tops: Top-level folders below which data may be mounted later.
-        tmp_bytes: Size of /tmp and of /dev/shm at first.
+    Its ``links`` are pairs ``(target, path)``; data may be mounted below ``tops`` later.
     """
 
-    system: tuple[str, ...]
-    links: tuple[tuple[str, str], ...]
-    tops: tuple[str, ...]
+    system: Sequence[str]
+    links: Sequence[Sequence[str]]
+    tops: Sequence[str]
     tmp_bytes: int
-
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> RootfsPlan:
-        """Read what ``command`` wrote."""
-        return cls(
-            tuple(record["system"]),
-            tuple((target, path) for target, path in record["links"]),
-            tuple(record["tops"]),
-            int(record["tmp_bytes"]),
-        )
 
 
 def build(plan: RootfsPlan, *, zygote: bool = False) -> None:

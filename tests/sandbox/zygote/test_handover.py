@@ -64,7 +64,7 @@ async def test_a_spare_made_for_other_limits_gets_those_of_its_kernel(start: Sta
         policy = kernel.provisioner._policy
         assert policy is not None
         if group is not None:
-            written = group._controls.needed(policy.limits)
+            written = group.needed(policy.limits)
             assert {path: Path(path).read_text().strip() for path in written} == written
     async with begin(start, "spare", limits={"memory_bytes": "1G"}) as kernel:
         assert not (await kernel.run("hoard = bytearray(2**29)")).error

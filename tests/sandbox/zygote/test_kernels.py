@@ -55,7 +55,7 @@ def begin(start: Start, way: str, **keywords: Any) -> AbstractAsyncContextManage
             discard_spare(pool)
         try:
             async with start("zygote", **keywords) as kernel:
-                assert forked(kernel).from_spare == (way == "spare")
+                assert (forked(kernel)._spare_folder is not None) == (way == "spare")
                 yield kernel
         finally:
             pool.spares = True

@@ -80,11 +80,12 @@ def test_nobody_and_nothing_is_waited_for_forever() -> None:
 
 
 @pytest.mark.parametrize("uid", [0, 1000])
-def test_no_command_line_without_isolation(uid: int) -> None:
+def test_no_command_line_without_isolation(uid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: uid)
     system = paths.system_paths()
     for line in (
-        command.argv(sys.executable, system, paths.system_links(), (5, 6), uid=uid),
-        command.bare_argv(sys.executable, 5, bwrap="bwrap", uid=uid),
+        command.argv(sys.executable, system, paths.system_links(), (5, 6)),
+        command.bare_argv(sys.executable, 5, bwrap="bwrap"),
     ):
         assert "--die-with-parent" in line
         assert {f"--unshare-{name}" for name in UNSHARED} <= set(line)
@@ -92,7 +93,7 @@ def test_no_command_line_without_isolation(uid: int) -> None:
         assert ("--uid" in line) == (uid == 0)
         kept = [line[at + 1] for at, word in enumerate(line) if word == "--cap-add"]
         assert set(kept) <= set(command.CAPABILITIES)
-    assert "--cap-add" not in command.bare_argv(sys.executable, 5, bwrap="bwrap", uid=uid)
+    assert "--cap-add" not in command.bare_argv(sys.executable, 5, bwrap="bwrap")
 
 
 def test_the_environment_of_a_zygote_names_nothing_of_the_servers(
