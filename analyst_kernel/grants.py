@@ -42,7 +42,6 @@ class Grant:
         notebook: Real path of the analysis' notebook.
         path: Real path, with links resolved when it was granted; the sandbox opens this one.
         given: Absolute path as the user gave it.
-        kind: ``file`` or ``folder``.
         granted_at: Seconds since 1970.
     """
 
@@ -67,9 +66,7 @@ def default_path() -> Path:
 class GrantStore:
     """A small SQLite file that several processes may use at once.
 
-    Attributes:
-        path: Of the file.
-        notice: A sentence about a damaged store that was set aside; else empty.
+    ``notice`` is a sentence about a damaged store that was set aside; else empty.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -112,9 +109,7 @@ class GrantStore:
                 )
             connection.execute("PRAGMA journal_mode = WAL")
             if version < _VERSION:
-                for statement in _SCHEMA.split(";"):
-                    if statement.strip():
-                        connection.execute(statement)
+                connection.executescript(_SCHEMA)
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
             # Damage shows only when a page is read; the store is small.
             connection.execute("SELECT count(given) FROM grants").fetchone()
@@ -142,17 +137,6 @@ class GrantStore:
             yield connection
         finally:
             connection.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._open() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
 
     def record(self, notebook: str, path: str, kind: GrantKind) -> Grant:
         """Store and return a grant. Only called for an act of the user; a repeat renews it.
@@ -215,7 +199,8 @@ class GrantStore:
         old, new = _real(notebook_old), _real(notebook_new)
         if old == new:
             return 0
-        with self._transaction() as connection:
+        with self._open() as connection, connection:  # the second commits, or rolls back
+            connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM grants WHERE notebook = ?", (new,))
             return connection.execute(
                 "INSERT INTO grants (notebook, folder, path, given, kind, granted_at) "
@@ -233,7 +218,7 @@ class GrantStore:
         old, new = _real(notebook_old), _real(notebook_new)
         if old == new:
             return 0
-        with self._transaction() as connection:
+        with self._open() as connection:
             return connection.execute(
                 "UPDATE OR REPLACE grants SET notebook = ?, folder = ? WHERE notebook = ?",
                 (new, os.path.dirname(new), old),

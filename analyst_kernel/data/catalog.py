@@ -22,7 +22,7 @@ from analyst_kernel.data.read.discover import refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
 from analyst_kernel.data.read.names import unique
 from analyst_kernel.data.read.workspace import Stop
-from analyst_kernel.data.setup_code import Loadable, identifier, setup_code
+from analyst_kernel.data.setup_code import identifier, setup_code
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
@@ -156,17 +156,17 @@ class LocalCatalog:
                     discover.checked(path)
                     if _stamp(path) == stamp:
                         continue
-                    fresh = await self._again(path)
+                    changed += await self._again(path)
                 except DataError as error:
                     self._problems[path] = str(error)
-                    continue
-                self._granted.update({one.dataset.name: one for one in fresh})
-                changed += [one.dataset.name for one in fresh]
             return tuple(changed)
 
-    async def _again(self, path: str) -> list[_Granted]:
+    async def _again(self, path: str) -> list[str]:
+        """Read a granted file again and return the names of its datasets."""
         taken = dict(self._granted)
-        return await _in_thread(lambda stop: self._file(path, taken, stop))
+        fresh = await _in_thread(lambda stop: self._file(path, taken, stop))
+        self._granted.update({one.dataset.name: one for one in fresh})
+        return [one.dataset.name for one in fresh]
 
     def withdraw(self, name: str) -> Dataset:
         """Remove and return a dataset, by an act of the user; ``DataError`` if it is not there."""
@@ -195,8 +195,7 @@ class LocalCatalog:
         async with self._lock:
             path = discover.checked(one.dataset.path)
             if _stamp(path) != one.stamp:
-                fresh = await self._again(path)
-                self._granted.update({each.dataset.name: each for each in fresh})
+                await self._again(path)
                 one = self._named(name)
             links = await _in_thread(lambda stop: self._links_of(one, stop))
             profile = await asyncio.to_thread(with_dictionary, one.inspected.profile)
@@ -238,9 +237,7 @@ class LocalCatalog:
         """
         chosen = list(self._granted) if names is None else names
         items = [self._named(name) for name in chosen]
-        return setup_code(
-            [Loadable(one.dataset, one.inspected.source) for one in items], self._folder
-        )
+        return setup_code([(one.dataset, one.inspected.source) for one in items], self._folder)
 
     def _named(self, name: str) -> _Granted:
         if name in self._granted:
@@ -266,11 +263,7 @@ class LocalCatalog:
             if key not in self._links:
                 source, target = one.inspected.source, other.inspected.source
                 count = overlaps(source, left, target, right, stop)
-                self._links[key] = (
-                    None
-                    if count is None
-                    else link_warning(other.inspected.profile, left, right, count)
-                )
+                self._links[key] = link_warning(other.inspected.profile, left, right, count)
             found.append(self._links[key])
         return tuple(warning for warning in found if warning is not None)
 
@@ -295,12 +288,7 @@ async def _in_thread(work: Callable[[Stop], _T]) -> _T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         stop.set()
-        task.add_done_callback(_forget)
+        # The outcome of stopped work is retrieved, so that asyncio does not report it as lost.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({task}, timeout=0.5)
         raise
-
-
-def _forget(task: asyncio.Future[_T]) -> None:
-    """Retrieve the outcome of stopped work, so that asyncio does not report it as lost."""
-    if not task.cancelled():
-        task.exception()

@@ -57,14 +57,6 @@ _RESERVED = frozenset(
 """Names that setup code or a model's code binds, and words that SQL refuses as a table name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loadable:
-    """A dataset with the source it is read from."""
-
-    dataset: Dataset
-    source: Source
-
-
 @dataclass
 class _Cell:
     """The lines of the code and the imports that they need."""
@@ -87,18 +79,17 @@ def relative(path: str, folder: str) -> str:
     return PurePath(short).as_posix()
 
 
-def setup_code(datasets: Sequence[Loadable], folder: str) -> str:
-    """Return the code that loads the datasets.
+def setup_code(datasets: Sequence[tuple[Dataset, Source]], folder: str) -> str:
+    """Return the code that loads the datasets from their sources.
 
     Args:
         datasets: What to load, in order.
         folder: The notebook's folder, absolute; the code runs there.
     """
     cell = _Cell(os.path.realpath(folder), set(), [])
-    for one in datasets:
-        cell.lines.append("")
-        cell.lines.append(_comment(one.dataset))
-        _load(cell, one)
+    for dataset, source in datasets:
+        cell.lines += ["", _comment(dataset)]
+        _load(cell, dataset, source)
     head: list[str] = sorted(cell.imports, key=lambda line: (line.startswith("from"), line))
     head += ["", *_IMPORTS] if head else _IMPORTS
     return "\n".join([*head, *cell.lines]).strip()
@@ -128,8 +119,7 @@ def _comment(dataset: Dataset) -> str:
     return f"# {dataset.name}{table}: {rows}{len(dataset.columns):,} columns{where}"
 
 
-def _load(cell: _Cell, one: Loadable) -> None:
-    dataset, source = one.dataset, one.source
+def _load(cell: _Cell, dataset: Dataset, source: Source) -> None:
     reading = source.reading
     assert reading is not None, "a dataset is granted only after it was read"
     name = dataset.name
@@ -205,34 +195,22 @@ def _compression(path: str, packing: Packing) -> list[str]:
 
 def csv_arguments(reading: DelimitedReading) -> list[str]:
     """Return the arguments of ``pd.read_csv`` that differ from its own guesses."""
-    found: list[str] = []
-    if reading.delimiter != ",":
-        found.append(f"sep={_separator(reading.delimiter)}")
-    if reading.decimal != ".":
-        found.append(f"decimal={_text(reading.decimal)}")
-    if reading.thousands:
-        found.append(f"thousands={_text(reading.thousands)}")
-    if reading.encoding != "utf-8":
-        found.append(f"encoding={_text(reading.encoding)}")
-    if reading.quote != '"':
-        found.append(f"quotechar={_text(reading.quote)}")
-    if reading.escape:
-        found.append(f"escapechar={reading.escape!r}")
-    if reading.skip_rows:
-        found.append(f"skiprows={reading.skip_rows}")
-    if not reading.header:
-        found.append("header=None")
-    elif reading.explicit_names:
-        found.append("header=0")
-    if reading.explicit_names:
-        found.append(f"names=[{', '.join(map(_text, reading.names))}]")
-    if reading.trailing_delimiter:
-        found.append("index_col=False")
-    if reading.skip_initial_space:
-        found.append("skipinitialspace=True")
-    if reading.bad_rows:
-        found.append('on_bad_lines="skip"')
-    return found + _value_arguments(reading)
+    found = (
+        (reading.delimiter != ",", f"sep={_separator(reading.delimiter)}"),
+        (reading.decimal != ".", f"decimal={_text(reading.decimal)}"),
+        (reading.thousands, f"thousands={_text(reading.thousands or '')}"),
+        (reading.encoding != "utf-8", f"encoding={_text(reading.encoding)}"),
+        (reading.quote != '"', f"quotechar={_text(reading.quote)}"),
+        (reading.escape, f"escapechar={reading.escape!r}"),
+        (reading.skip_rows, f"skiprows={reading.skip_rows}"),
+        (not reading.header, "header=None"),
+        (reading.header and reading.explicit_names, "header=0"),
+        (reading.explicit_names, f"names=[{', '.join(map(_text, reading.names))}]"),
+        (reading.trailing_delimiter, "index_col=False"),
+        (reading.skip_initial_space, "skipinitialspace=True"),
+        (reading.bad_rows, 'on_bad_lines="skip"'),
+    )
+    return [text for wanted, text in found if wanted] + _value_arguments(reading)
 
 
 def _value_arguments(reading: DelimitedReading) -> list[str]:
@@ -266,8 +244,7 @@ def _big_csv(
     crooked = reading.skip_initial_space or reading.trailing_delimiter or reading.escape
     if (reading.packing.compression in (None, "gzip")) and plain and not crooked:
         file = relation.direct(relative(source.path, cell.folder), reading, gzip=gzip)
-        sql = relation.typed_sql(file, reading, reading.names)
-        _view(cell, name, sql)
+        _view(cell, name, relation.typed_sql(file, reading, reading.names))
         return
     argument = cell.path(source.path)
     if reading.packing.compression == "zip" and reading.packing.members > 1:
@@ -358,8 +335,7 @@ def _excel(cell: _Cell, name: str, path: str, reading: ExcelReading) -> None:
     if not reading.only_sheet:
         arguments.append(f"sheet_name={_text(reading.sheet)}")
     if reading.header_row is None:
-        arguments.append("header=None")
-        arguments.append(f"names=[{', '.join(map(_text, reading.names))}]")
+        arguments += ["header=None", f"names=[{', '.join(map(_text, reading.names))}]"]
     elif reading.header_row:
         arguments.append(f"header={reading.header_row}")
     cell.lines += _call(f"{name} = pd.read_excel", arguments)

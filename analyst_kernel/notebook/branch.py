@@ -93,18 +93,11 @@ def moved(document: Document, old: Path, new: Path) -> Document:
             continue
         after = {**cell, "source": source}
         if is_edited(document, cell):
-            cells = list(document["cells"])
-            cells[place] = after
-            document = {**document, "cells": cells}
+            cells = document["cells"]
+            document = {**document, "cells": [*cells[:place], after, *cells[place + 1 :]]}
         else:
             document = apply(document, UpsertCell(after))
     return document
-
-
-def only_run(document: Document) -> Document:
-    """Return the notebook with only those cells whose code makes its final state."""
-    names = {one.cell for one in read.cells_to_replay(document)}
-    return {**document, "cells": [cell for cell in document["cells"] if cell["id"] in names]}
 
 
 async def judged(

@@ -96,8 +96,8 @@ async def test_a_notebook_of_ours_is_continued(tmp_path: Path) -> None:
     first = await StoredNotebook.create(tmp_path / "a.ipynb", model="m:one")
     for entry in whole_run():
         await first.record(entry)
-    again = await StoredNotebook.open(first.path, analysis=AnalysisId("ignored"), model="m:two")
-    assert (again.analysis, again.next_run, again.model) == (first.analysis, "r2", "m:two")
+    again = await StoredNotebook.open(first.path, analysis=AnalysisId("ignored"))
+    assert (again.analysis, again.next_run, again.model) == (first.analysis, "r2", "m:one")
     await again.record(question("And for Toyota?", "r2"))
     assert cells(first.path)[-1] == "## And for Toyota?"
     assert len(cells(first.path)) == len(whole_run()) + 1

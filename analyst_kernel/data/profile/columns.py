@@ -128,9 +128,7 @@ def _column(
 
 
 def _number(value: Any) -> float | None:
-    if value is None or not math.isfinite(value):
-        return None
-    return float(value)
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _iso(text: str | None) -> str | None:

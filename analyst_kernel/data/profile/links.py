@@ -86,7 +86,7 @@ def link_warning(
     other: DatasetProfile,
     mine: ColumnProfile,
     theirs: ColumnProfile,
-    found: int,
+    found: int | None,
 ) -> DataWarning | None:
     """Return a warning about how well two columns link, or ``None`` if few values are shared.
 
@@ -94,9 +94,9 @@ def link_warning(
         other: The table referred to.
         mine: The column that refers.
         theirs: The column of ``other``.
-        found: How many distinct values of ``mine`` occur in ``theirs``.
+        found: How many distinct values of ``mine`` occur in ``theirs``; None if not known.
     """
-    if not mine.distinct or found * 2 < mine.distinct:
+    if found is None or not mine.distinct or found * 2 < mine.distinct:
         return None
     return DataWarning(
         code="foreign-key",

@@ -17,6 +17,10 @@ from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
 
 HEAD, SAMPLE, TINY = 5, 3, 100
 _CELL, _SHOWN_COLUMNS = 200, 200
+_ESTIMATES = (
+    "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
+    "are estimates, shares of numbers and dates come from the first 100,000 values."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,6 @@ def inspect(
     """
     with workspace(stop) as work:
         staged = stage(work, source, max_frame_bytes)
-        options = options_of(staged.reading)
         dataset = Dataset(
             name=name,
             path=source.path,
@@ -59,7 +62,7 @@ def inspect(
             rows=staged.rows,
             columns=staged.names,
             table=source.table,
-            options=options,
+            options=options_of(staged.reading),
             load=staged.load,
         )
         wanted = [n for n, one in enumerate(staged.names) if not columns or one in columns]
@@ -69,23 +72,14 @@ def inspect(
         profile = DatasetProfile(
             dataset=dataset,
             columns=tuple(found),
-            head=_head(work, staged),
+            head=_texts(work, len(staged.names), f"LIMIT {TINY if staged.rows <= TINY else HEAD}"),
             sample=_sample(work, staged),
             duplicate_rows=duplicates,
             sampled=False,
-            sample_note=_note(staged),
+            sample_note=_ESTIMATES if staged.rows > EXACT_ROWS else "",
             warnings=find_warnings(table),
         )
         return Inspected(replace(source, reading=staged.reading), profile)
-
-
-def _note(staged: Staged) -> str:
-    if staged.rows <= EXACT_ROWS:
-        return ""
-    return (
-        "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
-        "are estimates, shares of numbers and dates come from the first 100,000 values."
-    )
 
 
 def _duplicates(work: Workspace, staged: Staged) -> int | None:
@@ -104,11 +98,6 @@ def _texts(work: Workspace, width: int, clause: str) -> tuple[tuple[str | None, 
     )
     rows = work.rows(f"SELECT {shown} FROM staged {clause}")
     return tuple(tuple(None if cell is None else str(cell) for cell in row) for row in rows)
-
-
-def _head(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]:
-    limit = TINY if staged.rows <= TINY else HEAD
-    return _texts(work, len(staged.names), f"LIMIT {limit}")
 
 
 def _sample(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]:

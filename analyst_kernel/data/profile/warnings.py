@@ -23,6 +23,7 @@ _TOTALS = r"(grand |sub-?\s?)?totals?([ :].*)?|sum|overall|all|gesamt(summe)?|su
 _MANY = 50_000
 _LOW = (-1, -9, -99, -999, -9999, -99999)
 _HIGH = (99, 999, 9999, 99999, 999999, 9999999, 99999999)
+_FRACTIONS = ("DOUBLE", "FLOAT")
 _ID_NAME = re.compile(r"(?i)(^|[ _\-.])(id|key|code|nr|no|number|uuid|guid)$|[a-z](Id|ID)$")
 
 
@@ -41,10 +42,7 @@ def find_warnings(table: Table) -> tuple[DataWarning, ...]:
     found = [warning for check in CHECKS for warning in check(table)]
     if len(found) > MAX_WARNINGS:
         rest = len(found) - MAX_WARNINGS
-        found = found[:MAX_WARNINGS]
-        found.append(
-            DataWarning(code="more-warnings", message=f"{rest} more warnings are left out.")
-        )
+        found[MAX_WARNINGS:] = [_warn("more-warnings", f"{rest} more warnings are left out.")]
     return tuple(found)
 
 
@@ -194,11 +192,8 @@ def _dates(table: Table) -> Iterator[DataWarning]:
         )
     for _, one in table.columns:
         low, high = one.minimum, one.maximum
-        if (
-            one.dtype in ("BIGINT", "INTEGER")
-            and isinstance(low, float)
-            and isinstance(high, float)
-        ):
+        whole = one.dtype in ("BIGINT", "INTEGER")
+        if whole and isinstance(low, float) and isinstance(high, float):
             if 18000101 <= low <= high <= 21001231 and 1 <= low % 100 <= 31 and one.distinct > 3:
                 yield _warn("dates-as-numbers", "Numbers that look like dates (%Y%m%d).", one.name)
 
@@ -368,9 +363,6 @@ def _keys(table: Table) -> Iterator[DataWarning]:
                 f"({str(value)[:40]!r} occurs {n} times).",
                 one.name,
             )
-
-
-_FRACTIONS = ("DOUBLE", "FLOAT")
 
 
 def _twins(table: Table) -> Iterator[DataWarning]:

@@ -15,13 +15,7 @@ from analyst_kernel.protocol.errors import DataError
 
 MAX_TABLES = 100
 _BATCH = 20_000
-_ARROW = {
-    "integer": "int64",
-    "real": "float64",
-    "text": "string",
-    "mixed": "string",
-    "blob": "string",
-}
+_ARROW = {"integer": "int64", "real": "float64"}
 
 
 @contextmanager
@@ -83,7 +77,9 @@ def stage_sqlite(
     with _sqlite(path) as connection:
         names = _names(connection, table)
         kinds = [_kind(connection, table, name) for name in names]
-        schema = pa.schema([pa.field(column(n), _ARROW[kind]) for n, kind in enumerate(kinds)])
+        schema = pa.schema(
+            [pa.field(column(n), _ARROW.get(kind, "string")) for n, kind in enumerate(kinds)]
+        )
         work.stage(schema.empty_table())
         cursor = connection.execute(f"SELECT * FROM {table}")
         while rows := cursor.fetchmany(_BATCH):

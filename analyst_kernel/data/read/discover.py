@@ -11,17 +11,8 @@ from collections.abc import Iterator
 
 from analyst_kernel._text import nearest
 from analyst_kernel.data.read import database, excel
-from analyst_kernel.data.read.archives import (
-    MAX_MEMBERS,
-    compression_of,
-    zip_members,
-)
-from analyst_kernel.data.read.formats import (
-    identify,
-    looks_like_data,
-    stem_of,
-    suffix_of,
-)
+from analyst_kernel.data.read.archives import MAX_MEMBERS, compression_of, zip_members
+from analyst_kernel.data.read.formats import identify, looks_like_data, stem_of, suffix_of
 from analyst_kernel.data.read.options import Packing, Reading, Source
 from analyst_kernel.data.read.workspace import Stop, workspace
 from analyst_kernel.protocol.errors import DataError
@@ -112,9 +103,8 @@ def _walk(folder: str, root: str, depth: int) -> Iterator[str]:
             continue
         if entry.is_symlink():
             real = os.path.realpath(entry.path)
-            if os.path.commonpath([real, root]) != root or not os.path.isfile(real):
-                continue
-            yield entry.path
+            if os.path.commonpath([real, root]) == root and os.path.isfile(real):
+                yield entry.path
         elif entry.is_file():
             yield entry.path
         elif entry.is_dir() and depth > 1 and entry.name not in ("node_modules", "__pycache__"):
@@ -142,8 +132,7 @@ def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
     name = os.path.basename(path)
     if head.startswith(b"PK\x03\x04") and suffix_of(name) not in _SPREADSHEETS:
         return _zipped(path)
-    packing = Packing(compression_of(head))
-    return _tables(path, packing, name, stem_of(name), stop)
+    return _tables(path, Packing(compression_of(head)), name, stem_of(name), stop)
 
 
 def _zipped(path: str) -> tuple[Source, ...]:

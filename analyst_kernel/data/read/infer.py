@@ -151,9 +151,7 @@ def _marks(evidence: list[Evidence], delimiter: str) -> tuple[str, str | None]:
 
 def _number_type(e: Evidence, decimal: str, thousands: str | None) -> ColumnType | None:
     n = e.n - e.marker
-    if n <= 0 or e.marker > n:
-        return None
-    if e.leading_zero or e.huge:
+    if n <= 0 or e.marker > n or e.leading_zero or e.huge:
         return None
     if e.integer == n:
         return ColumnType("integer", wide=e.wide > 0)
@@ -162,9 +160,7 @@ def _number_type(e: Evidence, decimal: str, thousands: str | None) -> ColumnType
     else:
         reads = e.integer + e.infinite + e.comma_decimal
         reads += e.dot_grouped if thousands == "." else 0
-    if reads < n:
-        return None
-    return ColumnType("number")
+    return None if reads < n else ColumnType("number")
 
 
 def _date_type(
@@ -218,5 +214,5 @@ def other_reading(chosen: values.DateFormat, full: list[values.DateFormat]) -> b
 
 def try_date_sql(name: str, known: values.DateFormat) -> str:
     """Return the SQL that reads a text as a date or gives NULL, as strictly as pandas."""
-    shape = f"length({name}) = {known.length}" if known.length else f"{name} = trim({name})"
-    return f"CASE WHEN {shape} THEN try_strptime({name}, {literal(known.for_duckdb)}) END"
+    read = f"try_strptime({name}, {literal(known.for_duckdb)})"
+    return f"CASE WHEN {known.shape_sql(name)} THEN {read} END"

@@ -87,29 +87,19 @@ class DelimitedReading:
             "header": self.header,
             "decimal": self.decimal,
         }
-        if self.thousands:
-            found["thousands"] = self.thousands
-        if self.quote != '"':
-            found["quote"] = self.quote
-        if self.skip_rows:
-            found["skip_rows"] = self.skip_rows
-        if self.bad_rows:
-            found["bad_rows"] = self.bad_rows
-        if self.skip_initial_space:
-            found["skip_initial_space"] = True
+        typed = list(zip(self.names, self.types, strict=False))
         extra = {marker for kind in self.types for marker in kind.markers}
-        if self.found_markers or extra:
-            found["missing_values"] = [*self.found_markers, *sorted(extra)]
-        dates = {
-            name: kind.date_format
-            for name, kind in zip(self.names, self.types, strict=False)
-            if kind.date_format
+        unusual: dict[str, Json] = {
+            "thousands": self.thousands,
+            "quote": self.quote if self.quote != '"' else None,
+            "skip_rows": self.skip_rows,
+            "bad_rows": self.bad_rows,
+            "skip_initial_space": self.skip_initial_space,
+            "missing_values": [*self.found_markers, *sorted(extra)],
+            "dates": {name: kind.date_format for name, kind in typed if kind.date_format},
+            "text_columns": [name for name, kind in typed if kind.forced],
         }
-        if dates:
-            found["dates"] = dict(dates)
-        text = [n for n, kind in zip(self.names, self.types, strict=False) if kind.forced]
-        if text:
-            found["text_columns"] = list(text)
+        found |= {key: value for key, value in unusual.items() if value}
         return found | packing_options(self.packing)
 
 

@@ -64,8 +64,7 @@ def typed_sql(file: CsvFile, reading: DelimitedReading, names: Sequence[str] | N
     A value that does not fit its column's type raises in DuckDB; nothing is rounded or dropped.
     """
     names = names or [column(place) for place in range(len(reading.names))]
-    stored = []
-    selected = []
+    stored, selected = [], []
     for name, kind in zip(names, reading.types, strict=True):
         native = _stored_type(kind, reading)
         stored.append((name, native))
@@ -118,11 +117,7 @@ def value_sql(name: str, kind: ColumnType, reading: DelimitedReading, stored: st
             )
         case "date":
             known_format = values.FORMATS_BY_TEXT[kind.date_format or ""]
-            shape = (
-                f"length({value}) = {known_format.length}"
-                if known_format.length
-                else f"{value} = trim({value})"
-            )
+            shape = known_format.shape_sql(value)
             if known_format.text == "%Y-%m-%d":
                 # The plain cast is many times faster; the hyphen excludes what else it reads.
                 shape += f" AND substr({value}, 5, 1) = '-'"

@@ -160,37 +160,33 @@ def _layout(parse: _Parse) -> DelimitedReading:
     commented = len(first) > 1 and first[0].startswith("#") and len(first[0]) > 1
     body_width = Counter(map(len, body)).most_common(1)[0][0] if body else len(first)
     header = is_header(first, body)
-    trailing = False
+    trailing, explicit = False, not header
     if header:
         names = loaded_names(first)
-        explicit = False
         if body and body_width > len(first):
             tails = [row[len(first) :] for row in body if len(row) > len(first)]
             if all(not cell for tail in tails for cell in tail):
                 trailing = True
             else:
                 # R's write.table leaves out the name of the row-name column.
-                extra = body_width - len(first)
-                names = loaded_names([""] * extra + first)
+                names = loaded_names([""] * (body_width - len(first)) + first)
                 explicit = True
         if commented:
             names[0] = names[0].lstrip("# ") or names[0]
             explicit = True
     else:
         names = [f"column_{place + 1}" for place in range(max(body_width, len(first)))]
-        explicit = True
     if len(names) > MAX_COLUMNS:
         raise DataError(
             f"The first line has {len(names):,} columns, more than can be handled.",
             "Check the delimiter, or keep only the columns that you need.",
         )
-    skip = rows[start].line
     return DelimitedReading(
         names=tuple(names),
         delimiter=parse.delimiter,
         quote=parse.quote,
         escape=parse.escape,
-        skip_rows=skip,
+        skip_rows=rows[start].line,
         header=header,
         explicit_names=explicit,
         skip_initial_space=parse.spaced,

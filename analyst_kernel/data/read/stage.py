@@ -37,11 +37,9 @@ class Staged:
     """A source after reading.
 
     Attributes:
-        reading: Complete.
         names: Column names in order, as the setup cell's frame has them.
         labels: Type names of columns that are known more exactly than the staged type.
         mixed: Columns whose cells hold several kinds of values.
-        short_rows: Rows with too few fields.
         load: Whether the setup cell loads a frame or a view of the table on disk.
     """
 
@@ -55,12 +53,7 @@ class Staged:
 
 
 def stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
-    """Read a source into ``staged``.
-
-    Args:
-        work: Where the table goes.
-        source: What to read.
-        max_frame_bytes: Above this size, in bytes, the setup cell leaves the table on disk.
+    """Read a source into ``staged``; above ``max_frame_bytes`` it is to be left on disk.
 
     Raises:
         DataError: It cannot be read as a table.

@@ -80,6 +80,10 @@ class DateFormat:
         """The format as DuckDB's strptime takes it."""
         return self.duckdb or self.text
 
+    def shape_sql(self, name: str) -> str:
+        """Return the SQL test of what pandas insists on: the length, or no blanks around."""
+        return f"length({name}) = {self.length}" if self.length else f"{name} = trim({name})"
+
 
 def _formats() -> tuple[DateFormat, ...]:
     known = [

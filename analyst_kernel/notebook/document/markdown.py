@@ -29,8 +29,6 @@ _QUIET = re.compile(
     re.MULTILINE,
 )
 
-ZoneKind = Literal["code", "quiet", "plain"]
-
 
 @dataclass(frozen=True, slots=True)
 class Zone:
@@ -38,7 +36,7 @@ class Zone:
 
     start: int
     end: int
-    kind: ZoneKind
+    kind: Literal["code", "quiet", "plain"]
 
 
 def tidy(text: str) -> str:
@@ -104,7 +102,9 @@ def proven(text: str, numbers: Iterable[NumberProof]) -> tuple[str, tuple[Number
                 left.append(proof)
                 continue
             parts.append(_neutral(text[at : proof.start], before_number=True))
-            parts.append(_marked(proof))
+            parts.append(
+                f"{_neutral(proof.text)} (not verified)" if proof.cell is None else linked(proof)
+            )
             at = proof.end
         parts.append(_neutral(text[at : zone.end]))
     left += [p for p in pending if not 0 <= p.start < len(text)]
@@ -187,12 +187,6 @@ def _neutral(text: str, *, before_number: bool = False) -> str:
 def _characters(text: str) -> str:
     text = _ENTITY.sub("&amp;", one_line(text))
     return _LITERAL.sub(r"\\\1", text).replace("<", "&lt;")
-
-
-def _marked(proof: NumberProof) -> str:
-    if proof.cell is None:
-        return f"{_neutral(proof.text)} (not verified)"
-    return linked(proof)
 
 
 def _block_start(line: str) -> str:

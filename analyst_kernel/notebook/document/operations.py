@@ -280,25 +280,12 @@ def _note_run(document: Document, operation: NoteRun) -> Document:
 
 
 def _set_notebook(document: Document, operation: SetNotebook) -> Document:
-    values = _merged_keys(notes(document), operation.values)
+    both = {**notes(document), **operation.values}
+    values = {k: v for k, v in both.items() if v is not None}
     metadata = {**operation.defaults, **document["metadata"], KEY: values}
     if metadata == document["metadata"]:
         return document
     return {**document, "metadata": metadata}
-
-
-def _merged_keys(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in {**old, **new}.items() if v is not None}
-
-
-def _replace(document: Document, at: int, cell: Cell) -> Document:
-    cells = list(document["cells"])
-    cells[at] = cell
-    return {**document, "cells": cells}
-
-
-def _place(document: Document, cell: str) -> int | None:
-    return next((i for i, c in enumerate(document["cells"]) if c["id"] == cell), None)
 
 
 def _with_notes(document: Document, values: dict[str, Any]) -> Document:

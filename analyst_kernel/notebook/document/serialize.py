@@ -70,15 +70,14 @@ def from_json(document: Any, name: str) -> Document:
             f"{remedy} {_UNTOUCHED}",
         )
     try:
-        document = _joined(document)
-        _give_ids(document)
-        validate(document)
+        found: Document = {**document, "cells": [_joined_cell(cell) for cell in document["cells"]]}
+        _give_ids(found)
+        validate(found)
     except Exception as error:  # the validator raises many kinds of errors
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise NotebookError(
             f"{name} is not a valid notebook: {reason}.", f"Repair it first. {_UNTOUCHED}"
         ) from error
-    found: Document = document
     return found
 
 
@@ -220,10 +219,6 @@ def _dumps(value: Any, depth: int) -> str:
     except ValueError:
         text = json.dumps(finite(value), **options)
     return text.replace("\n", "\n" + " " * depth)
-
-
-def _joined(document: Document) -> Document:
-    return {**document, "cells": [_joined_cell(cell) for cell in document["cells"]]}
 
 
 def _joined_cell(cell: Cell) -> Cell:

@@ -119,10 +119,8 @@ def _compared(was: SeenCell | None, document: Document, cell: Cell) -> CellChang
     name = CellId(cell["id"])
     if was is None:
         ours = bool(note) and note.get("origin") != "user"
-        if ours and not is_edited(document, cell):
-            return None
         if ours:
-            return CellChange("edited", name, **facts)
+            return CellChange("edited", name, **facts) if is_edited(document, cell) else None
         return CellChange("added", name, **facts) if cell["source"].strip() else None
     if was.mark != now.mark:
         return CellChange("edited", name, before=was.text, **facts)

@@ -50,10 +50,11 @@ def cleaned(
     sources = [c["source"] for c in cells if c["cell_type"] == "code"]
     if any(uses_name(source, _FOLDER) for source in sources):
         cells = _with_folder(cells, f"{destination.stem}_files")
-    cells.insert(_after_title(kept), _packages(document, sources, {c["id"] for c in cells}))
+    python, packages = needs(document, sources)
+    titled = bool(kept) and cell_notes(kept[0]).get("role") == "title"
+    cells.insert(int(titled), _packages(python, packages, {c["id"] for c in cells}))
     metadata = {k: v for k, v in document["metadata"].items() if k not in (KEY, "kernelspec")}
     metadata["kernelspec"] = dict(KERNELSPEC)
-    python, packages = needs(document, sources)
     metadata["requirements"] = {"python": python, "packages": packages}
     return {**document, "cells": cells, "metadata": metadata}
 
@@ -152,7 +153,8 @@ def _with_folder(cells: list[Cell], name: str) -> list[Cell]:
     )
     first = next(i for i, c in enumerate(cells) if c["cell_type"] == "code")
     source = cells[first]["source"]
-    if tree_of(source) is None or "from __future__" in source or RAISES in _tags(cells[first]):
+    raises = RAISES in cells[first]["metadata"].get("tags", [])
+    if tree_of(source) is None or "from __future__" in source or raises:
         own: Cell = {
             "cell_type": "code",
             "id": _free_id("output-folder", {c["id"] for c in cells}),
@@ -165,27 +167,14 @@ def _with_folder(cells: list[Cell], name: str) -> list[Cell]:
     return [*cells[:first], {**cells[first], "source": f"{lines}\n{source}"}, *cells[first + 1 :]]
 
 
-def _tags(cell: Cell) -> list[str]:
-    return list(cell["metadata"].get("tags", []))
-
-
-def _packages(document: Document, sources: list[str], taken: set[str]) -> Cell:
-    python, packages = needs(document, sources)
+def _packages(python: str, packages: dict[str, str], taken: set[str]) -> Cell:
     wanted = " ".join(f"{k}=={v}" if v else k for k, v in packages.items())
     runs_on = f"Python {python}" if python else "Python 3"
     text = f"This notebook was made with {runs_on} and needs no packages beside Jupyter."
     if wanted:
         text = f"This notebook was made with {runs_on}. It needs:\n\n```\npip install {wanted}\n```"
-    return {
-        "cell_type": "markdown",
-        "id": _free_id("packages", taken),
-        "metadata": {},
-        "source": text,
-    }
-
-
-def _after_title(cells: list[Cell]) -> int:
-    return 1 if cells and cell_notes(cells[0]).get("role") == "title" else 0
+    name = _free_id("packages", taken)
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": text}
 
 
 def _free_id(name: str, taken: set[str]) -> str:

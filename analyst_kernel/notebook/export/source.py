@@ -105,18 +105,14 @@ def packages_of(sources: Iterable[str], recorded: Mapping[str, str]) -> dict[str
     """
     modules: dict[str, None] = {}
     for source in sources:
-        for needle, module in _BY_USE:
-            if needle.search(source):
-                modules[module] = None
-        for module in _imports(source):
-            modules[module] = None
+        modules |= {module: None for needle, module in _BY_USE if needle.search(source)}
+        modules |= dict.fromkeys(_imports(source))
     third_party = [m for m in modules if m not in sys.stdlib_module_names]
     by_module = importlib.metadata.packages_distributions() if third_party else {}
     found: dict[str, str] = {}
     for module in third_party:
         name = by_module.get(module, [module])[0]
-        version = recorded.get(module) or recorded.get(name)
-        found[name] = version or _installed(name)
+        found[name] = recorded.get(module) or recorded.get(name) or _installed(name)
     return dict(sorted(found.items()))
 
 
@@ -130,7 +126,7 @@ def relocated(source: str, old: Path, new: Path) -> str:
     if tree is None or old == new:
         return source
     edits: list[tuple[int, int, str]] = []
-    starts = _line_starts(source)
+    starts = [0, *(m.end() for m in re.finditer(r"\r\n|\r|\n", source))]
     for node, call in _texts(tree):
         moved = _moved_text(str(node.value), call, old, new)
         if moved is None or node.end_lineno is None or node.end_col_offset is None:
@@ -162,31 +158,26 @@ def _installed(name: str) -> str:
         return ""
 
 
-def _texts(tree: ast.AST) -> Iterator[tuple[ast.Constant, str]]:
+def _texts(node: ast.AST, call: str = "") -> Iterator[tuple[ast.Constant, str]]:
     """Yield text constants that may be paths, each with the name of the call around it."""
-
-    def walk(node: ast.AST, call: str) -> Iterator[tuple[ast.Constant, str]]:
-        match node:
-            case ast.Constant(value=str()):
-                yield node, call
-                return
-            case ast.JoinedStr() | ast.Compare():
-                return
-            case ast.Subscript():
-                yield from walk(node.value, call)
-                return
-            case ast.Dict():
-                children: Iterable[ast.AST] = node.values
-            case ast.Call():
-                yield from walk(node.func, call)
-                call = _called(node.func)
-                children = [*node.args, *node.keywords]
-            case _:
-                children = ast.iter_child_nodes(node)
-        for child in children:
-            yield from walk(child, call)
-
-    return walk(tree, "")
+    children: Iterable[ast.AST] = ()
+    match node:
+        case ast.Constant(value=str()):
+            yield node, call
+        case ast.JoinedStr() | ast.Compare():
+            pass
+        case ast.Subscript():
+            children = [node.value]
+        case ast.Dict():
+            children = node.values
+        case ast.Call():
+            yield from _texts(node.func, call)
+            call = _called(node.func)
+            children = [*node.args, *node.keywords]
+        case _:
+            children = ast.iter_child_nodes(node)
+    for child in children:
+        yield from _texts(child, call)
 
 
 def _called(function: ast.expr) -> str:
@@ -235,10 +226,6 @@ def _rewritten(literal: str, moved: Mapping[str, str]) -> str:
             return repr(value)
         text = text.replace(old, new)
     return text
-
-
-def _line_starts(source: str) -> list[int]:
-    return [0, *(m.end() for m in re.finditer(r"\r\n|\r|\n", source))]
 
 
 def _offset(source: str, starts: list[int], line: int, column: int) -> int:

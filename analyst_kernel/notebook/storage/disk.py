@@ -40,8 +40,7 @@ class DiskWriter:
 
     def read_now(self, base: NotebookVersion | None) -> NotebookVersion | None:
         """Return what :meth:`read` returns; blocks."""
-        target = self._target()
-        now = files.stamp_of(target)
+        now = files.stamp_of(self._target())
         if now is None:
             return None
         if base is not None and now == base.stamp:
@@ -70,8 +69,7 @@ class DiskWriter:
         """Return the file's content if it changed since the last call."""
 
         def look() -> Document | None:
-            target = self._target()
-            now = files.stamp_of(target)
+            now = files.stamp_of(self._target())
             if now is None or now == self._seen:
                 return None
             document, self._seen = read_during_save(self.path)
@@ -87,8 +85,7 @@ class DiskWriter:
         """Remove the file if it is still ``base``."""
 
         def work() -> None:
-            target = self._target()
-            if base is not None and files.stamp_of(target) == base.stamp:
+            if base is not None and files.stamp_of(self._target()) == base.stamp:
                 self.path.unlink(missing_ok=True)
 
         await asyncio.to_thread(work)

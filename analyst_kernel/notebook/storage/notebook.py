@@ -7,6 +7,7 @@ save in between is never overwritten: our operations are applied on top of it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -126,8 +127,6 @@ class StoredNotebook:
         path: str | os.PathLike[str],
         *,
         analysis: AnalysisId | None = None,
-        model: str = "",
-        python: str = "",
         writer: Callable[[Path], Writer] | None = None,
         store: OperationStore | None = None,
     ) -> StoredNotebook:
@@ -154,12 +153,8 @@ class StoredNotebook:
             _require_python(document, link.name)
             ours: list[Operation] = []
             if read.analysis_of(document) is None:
-                chosen = analysis or new_analysis_id()
-                ours.append(adoption(chosen, created=_now(), model=model, python=python))
-            elif model:
-                ours.append(SetNotebook({"model": model}))
-            for operation in (*ours, *kept):
-                document = apply(document, operation)
+                ours.append(adoption(analysis or new_analysis_id(), created=_now()))
+            document = functools.reduce(apply, (*ours, *kept), document)
             later = first if writer is None else writer(link)
             notebook = cls(document, base, (*ours, *kept), later, store)
             notebook._pending.add(kept)
@@ -325,10 +320,7 @@ class StoredNotebook:
         """Apply operations in memory, and store them before anything of them is written."""
 
         def work() -> Document:
-            document = self._document
-            for operation in operations:
-                document = apply(document, operation)
-            return document
+            return functools.reduce(apply, operations, self._document)
 
         async with self._memory:
             document = await asyncio.to_thread(work)
@@ -413,9 +405,7 @@ class StoredNotebook:
             if read.analysis_of(document) is None:
                 ours = {k: v for k, v in notes(self._document).items() if k != "cells"}
                 document = apply(document, SetNotebook(ours))
-            for operation in self._ours:
-                document = apply(document, operation)
-            return document
+            return functools.reduce(apply, self._ours, document)
 
         async with self._memory:
             self._document, self._base = await asyncio.to_thread(work), reading

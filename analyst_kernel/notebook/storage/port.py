@@ -17,12 +17,7 @@ from analyst_kernel.notebook.document.operations import Document, Operation
 
 @dataclass(frozen=True, slots=True)
 class NotebookVersion:
-    """A notebook as it was read or written.
-
-    Attributes:
-        document: The whole notebook.
-        stamp: Identifies this version; opaque except to its writer.
-    """
+    """A notebook as it was read or written; the stamp is opaque except to its writer."""
 
     document: Document
     stamp: object
@@ -30,23 +25,14 @@ class NotebookVersion:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A successful write.
-
-    Attributes:
-        stamp: Identifies the version that it made.
-        saved: Whether it is in the file already, or only after the next save of a user.
-    """
+    """A write; ``saved`` is whether it is in the file now, or only after a user's next save."""
 
     stamp: object
     saved: bool
 
 
 class WriteConflict(Exception):
-    """The notebook is not the version that was built on; nothing was written.
-
-    Attributes:
-        reading: The version now, if the writer got it.
-    """
+    """Nothing was written, as the notebook changed; ``reading`` is its version now, if known."""
 
     def __init__(self, reading: NotebookVersion | None = None) -> None:
         super().__init__("the notebook changed")

@@ -203,14 +203,15 @@ def _pixels(old: str, new: str) -> str:
     if left.size != right.size:
         before, now = (f"{p.width} x {p.height}" for p in pictures)
         return f"picture of {before} pixels before, {now} now"
-    far = ImageChops.difference(left, right).convert("RGB").convert("L").point(_beyond_noise)
+    far = (
+        ImageChops.difference(left, right)
+        .convert("RGB")
+        .convert("L")
+        .point(lambda level: 255 if level > 8 else 0)
+    )
     differing = sum(far.histogram()[1:])
     share = differing / (left.width * left.height)
     return "" if share <= 1e-4 else f"picture differs in {share:.1%} of its pixels"
-
-
-def _beyond_noise(level: float) -> float:
-    return 255 if level > 8 else 0
 
 
 def _rank(mime: str) -> tuple[int, str]:

@@ -51,11 +51,9 @@ class VerifyReport:
     """The verdicts on all code cells.
 
     Attributes:
-        checks: One per code cell, in order.
         at: ISO time, UTC.
         code: Digest of the code that ran; see :func:`code_mark`.
-        python: Of the fresh kernel; may be empty.
-        packages: Its library versions.
+        python, packages: Versions in the fresh kernel; may be empty.
     """
 
     checks: tuple[CellCheck, ...]
@@ -223,9 +221,7 @@ def _skip_reason(cell: Cell) -> str:
     if not cell["source"].strip():
         return "empty"
     tags = cell["metadata"].get("tags", [])
-    if any(tag in tags for tag in DORMANT_TAGS):
-        return "tagged not to run again"
-    return ""
+    return "tagged not to run again" if any(tag in tags for tag in DORMANT_TAGS) else ""
 
 
 def _judged(
@@ -243,7 +239,8 @@ def _judged(
         return CellCheck(name, "reproduced")
     if execution.outcome != "ok":
         message = execution.error.message if execution.error else ""
-        if execution.outcome == "error" and _may_raise(cell) and not saved:
+        may_raise = RAISES in cell["metadata"].get("tags", [])
+        if execution.outcome == "error" and may_raise and not saved:
             return CellCheck(name, "reproduced")
         return CellCheck(name, "error", f"{now or execution.outcome}: {message}".rstrip(": "))
     if before is not None:
@@ -255,10 +252,6 @@ def _judged(
         left, right = one_folder(saved, folders), one_folder(execution.outputs, folders)
         found = difference(left, right, since=since)
     return CellCheck(name, "differs", found) if found else CellCheck(name, "reproduced")
-
-
-def _may_raise(cell: Cell) -> bool:
-    return RAISES in cell["metadata"].get("tags", [])
 
 
 def _created(document: Document) -> date | None:
