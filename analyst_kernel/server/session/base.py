@@ -45,6 +45,7 @@ class BaseSession:
 
     Attributes:
         record: What the journal keeps of it.
+        analysis: The analysis, or None before it is opened.
         host: Its kernel on this server.
         last_work: When a job last began or ended, seconds since the epoch.
         key_version: Version of the keys when its model was opened.
@@ -65,7 +66,7 @@ class BaseSession:
                 analysis=record.id,
                 opening=(opening := asyncio.Lock()),
                 path=lambda: self.record.notebook,
-                notebook=lambda: None if self._analysis is None else self._analysis.notebook,
+                notebook=lambda: None if self.analysis is None else self.analysis.notebook,
                 moved=self._notebook_moved,
                 move_kernel=self.host.moved,
                 notice=self.notice,
@@ -81,7 +82,7 @@ class BaseSession:
         self.last_work = 0.0
         self.key_version = -1
         self._emitted_model = services.models.wanted(record.model)
-        self._analysis: Analysis | None = None
+        self.analysis: Analysis | None = None
         self._catalog: LocalCatalog | None = None
         self._opening = opening
         self._questions: tuple[str, ...] = ()
@@ -94,11 +95,6 @@ class BaseSession:
         self.log.listen(self._on_event)
 
     # --- what it is ----------------------------------------------------------------------------
-
-    @property
-    def analysis(self) -> Analysis | None:
-        """The analysis, or None before it is opened."""
-        return self._analysis
 
     @property
     def state(self) -> Literal["idle", "running", "waiting", "failed"]:
@@ -120,7 +116,7 @@ class BaseSession:
         chosen = self.services.settings.locked_approval or self.record.approval
         if chosen is not None:
             return chosen
-        running = None if self._analysis is None else self._analysis.isolation
+        running = None if self.analysis is None else self.analysis.isolation
         level = running or self.services.settings.sandbox
         return "automatic" if meets(level, "restricted") else "cells"
 
@@ -209,11 +205,11 @@ class BaseSession:
             InputError: Notebook, model or data cannot be used.
         """
         async with self._opening:
-            if self._analysis is None:
-                self._analysis = await self._open(question, data)
+            if self.analysis is None:
+                self.analysis = await self._open(question, data)
             elif data:
-                await self._analysis.grant(data)
-            return self._analysis
+                await self.analysis.grant(data)
+            return self.analysis
 
     async def _open(self, question: str, data: Sequence[str]) -> Analysis:
         record, settings = self.record, self.services.settings
@@ -273,7 +269,7 @@ class BaseSession:
         Before there is a notebook, they are granted to the catalog that the analysis gets when it
         is opened. The record holds their paths, so that they outlast a restart of the server.
         """
-        if self._analysis is not None or self.record.notebook:
+        if self.analysis is not None or self.record.notebook:
             analysis = await self.opened()
             return await analysis.grant(paths)
         if self._catalog is None:
@@ -288,7 +284,7 @@ class BaseSession:
 
     async def catalog(self) -> LocalCatalog | None:
         """Return the datasets, or None if no data was attached; opens the analysis if needed."""
-        if self._analysis is None and self.record.notebook:
+        if self.analysis is None and self.record.notebook:
             await self.opened()
         elif self._catalog is None and self.record.pending:
             await self.grant(self.record.pending)
@@ -299,31 +295,31 @@ class BaseSession:
         catalog = await self.catalog()
         assert catalog is not None  # it holds the datasets
         for dataset in datasets:
-            source = catalog.profile if self._analysis is None else self._analysis.describe
+            source = catalog.profile if self.analysis is None else self.analysis.describe
             profile = await source(dataset.name)
             self.emit(DatasetProfiled(analysis=self.id, profile=profile))
 
     async def kernel_lost(self, state: Literal["died", "stopped"], reason: str) -> None:
         """Stop using the kernel; the next question starts another one."""
-        if self._analysis is not None:
-            await self._analysis.release_kernel(state, reason)
+        if self.analysis is not None:
+            await self.analysis.release_kernel(state, reason)
 
     async def kernel_restarted(self, reason: str) -> None:
         """Continue in a kernel that the user restarted."""
-        if self._analysis is not None:
-            await self._analysis.adopt_kernel(reason, self.host.take_over)
+        if self.analysis is not None:
+            await self.analysis.adopt_kernel(reason, self.host.take_over)
 
     def check_shared_kernel(self) -> None:
         """Have the next run check a kernel in which a notebook tab or a console may have worked."""
-        if self._analysis is not None and self.host.is_shared:
-            self._analysis.mark_kernel_shared()
+        if self.analysis is not None and self.host.is_shared:
+            self.analysis.mark_kernel_shared()
 
     async def close(self) -> None:
         """Cancel the jobs, stop the kernel and write what is left. Idempotent."""
         await self._tasks.cancel()
         await self.queue.close()
         await self.coordinator.close()
-        analysis, self._analysis = self._analysis, None
+        analysis, self.analysis = self.analysis, None
         if analysis is not None:
             await analysis.close()
         await self.host.close()
@@ -335,8 +331,8 @@ class BaseSession:
 
     def _notebook_moved(self, path: str) -> None:
         self.configure(notebook=path)
-        if self._analysis is not None:
-            self._analysis.moved(path)
+        if self.analysis is not None:
+            self.analysis.moved(path)
 
     def _on_event(self, event: Event) -> None:
         match event:
