@@ -17,7 +17,7 @@ from analyst_kernel.offline.column_roles import (
     measures,
     time_axes,
 )
-from analyst_kernel.offline.progress import RecipeProgress
+from analyst_kernel.offline.progress import RecipeProgress, shows
 from analyst_kernel.offline.recipes.prose import basis, condition, dropped, figure, rows_of
 from analyst_kernel.offline.recipes.recipe import UNREADABLE, Recipe, RecipeAnswer
 from analyst_kernel.offline.task import DataTask, Unclear
@@ -25,11 +25,6 @@ from analyst_kernel.offline.words import UNITS, spoken
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 CLOSING = "Answered by built-in rules; no AI model was used."
-
-
-def is_complete(progress: RecipeProgress) -> bool:
-    """Return whether every cell that the answer needs has shown its result."""
-    return progress.next is None and not progress.failure
 
 
 def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> RecipeAnswer | None:
@@ -61,11 +56,12 @@ def _no_rows(task: DataTask, progress: RecipeProgress) -> RecipeAnswer:
 
 def finding(draft: RecipeAnswer, progress: RecipeProgress) -> dict[str, Any]:
     """Return the input of ``record_finding``."""
-    keys = [key for key in progress.results if key != "chart" and not key.startswith("load")]
     return {
         "statement": draft.sentences[0],
         "values": _values(draft),
-        "cells": [progress.cells[key] for key in keys if key in progress.cells],
+        "cells": [
+            progress.cells[key] for key in filter(shows, progress.results) if key in progress.cells
+        ],
         "caveats": list(draft.caveats),
     }
 
@@ -94,11 +90,7 @@ def _values(draft: RecipeAnswer) -> list[dict[str, Any]]:
 def text_of(draft: RecipeAnswer, progress: RecipeProgress) -> str:
     """Write the answer as Markdown: the first sentence, the support, the closing line."""
     first, *rest = draft.sentences
-    main = [
-        number
-        for key, number in progress.iterations.items()
-        if key not in ("rows", "chart") and not key.startswith("load")
-    ]
+    main = [n for key, n in progress.iterations.items() if key != "rows" and shows(key)]
     rows = progress.iterations.get("rows")
     paragraphs = [_cited(first, main[-1] if main else rows)]
     support = (_cited(s, rows) if s.startswith("This uses") else s for s in rest)

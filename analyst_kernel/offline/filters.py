@@ -11,23 +11,13 @@ from dataclasses import replace
 from analyst_kernel.offline.column_roles import is_date, is_number, is_time, is_year
 from analyst_kernel.offline.match import Matches, Mention, ValueMention
 from analyst_kernel.offline.task import DatePart, Filter, Operator
-from analyst_kernel.offline.words import MONTHS, Word, name_tokens
+from analyst_kernel.offline.words import COMPARISONS, MONTHS, Word, name_tokens
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
-_COMPARISONS: dict[Operator, str] = {
-    ">=": "greater than or equal to, no less than, at least, since, from, >=",
-    "<=": "less than or equal to, no more than, at most, up to, until, <=",
-    ">": "more than, greater than, higher than, larger than, heavier than, longer than, "
-    "older than, newer than, over, above, exceeding, after, >",
-    "<": "less than, fewer than, lower than, smaller than, lighter than, shorter than, under, "
-    "below, before, <",
-    "is": "equal to, =",
-}
 _BEFORE_NUMBER = sorted(
-    ((phrase.split(), operator) for operator, said in _COMPARISONS.items()
-     for phrase in said.split(", ")),
+    ((said.split(), meaning) for meaning, phrases in COMPARISONS.items() for said in phrases),
     key=lambda pair: -len(pair[0]),
-)  # fmt: skip
+)
 """What stands before a number -> what it means, the longest phrases first."""
 
 

@@ -29,7 +29,6 @@ from analyst_kernel.offline.answers import (
     finding,
     finish,
     gave_up,
-    is_complete,
     text_of,
     unclear,
     without_numbers,
@@ -310,7 +309,8 @@ def _finish(talk: Conversation, arguments: dict[str, Any]) -> Action:
 
 
 def _sum_up(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> str:
-    draft = draft_of(task, recipe, progress) if is_complete(progress) else None
+    complete = progress.next is None and not progress.failure
+    draft = draft_of(task, recipe, progress) if complete else None
     if draft is not None:
         return text_of(draft, progress)
     left = progress.failure or (

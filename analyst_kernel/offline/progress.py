@@ -30,8 +30,9 @@ class RecipeProgress:
     notes: list[str] = field(default_factory=list)
 
 
-def _shows(cell: Cell) -> bool:
-    return cell.key != "chart" and not cell.key.startswith("load")
+def shows(key: str) -> bool:
+    """Return whether the cell of this key shows values, and no chart or nothing at all."""
+    return key != "chart" and not key.startswith("load")
 
 
 def follow(
@@ -87,7 +88,7 @@ def _settle(
     seen = call.result.observation
     outputs = seen.outputs if seen is not None else ()
     if call.outcome == "ok" and not call.result.is_error:
-        shown = shown_value(outputs) if _shows(cell) else {}
+        shown = shown_value(outputs) if shows(cell.key) else {}
         if shown is None:
             if cell.optional:
                 return True

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from analyst_kernel.offline.task import Statistic
+from analyst_kernel.offline.task import Operator, Statistic
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 Form = frozenset[str]
@@ -162,6 +162,9 @@ STOP = stems(_ENGLISH["stop"])
 """Words that carry no meaning of their own."""
 
 NUMBER_WORDS: dict[str, int] = _ENGLISH["numbers"]
+
+COMPARISONS: dict[Operator, list[str]] = _ENGLISH["comparisons"]
+"""Condition -> what is said before the number."""
 
 MONTHS: list[str] = _ENGLISH["months"].split()
 
