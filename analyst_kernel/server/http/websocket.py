@@ -87,7 +87,6 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
         from analyst_kernel.protocol.errors import AnalystError
         from analyst_kernel.protocol.socket import AcceptedFrame, ClientFrame, RefusedFrame
-        from analyst_kernel.server.session.dispatch import perform
 
         tab = self._tab
         try:
@@ -100,8 +99,7 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             tab.send(RefusedFrame(id=_id_of(message), message=what, remedy=remedy))
             return
         try:
-            session = self._registry.find(frame.command.analysis)
-            await perform(session, tab, frame.command)
+            await self._registry.perform(tab, frame.command)
         except AnalystError as error:
             tab.send(RefusedFrame(id=frame.id, message=error.what, remedy=error.remedy))
         except asyncio.CancelledError:

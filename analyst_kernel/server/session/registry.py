@@ -19,6 +19,7 @@ from analyst_kernel.notebook.document.read import analysis_of
 from analyst_kernel.notebook.export.export import read
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import verified
+from analyst_kernel.protocol.commands import Command
 from analyst_kernel.protocol.errors import AnalystError, JournalError, NotFound
 from analyst_kernel.protocol.events import EVENT, Event, KernelChanged, VerificationFinished
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
@@ -36,6 +37,7 @@ from analyst_kernel.server.events.recovery import closing_events
 from analyst_kernel.server.models import ModelChoice
 from analyst_kernel.server.paths import Places
 from analyst_kernel.server.session.branch import new_branch, parent_of
+from analyst_kernel.server.session.dispatch import perform
 from analyst_kernel.server.session.idle import watch_kernels
 from analyst_kernel.server.session.jobs import restore_branch
 from analyst_kernel.server.session.services import JupyterManagers, ServerServices
@@ -115,6 +117,10 @@ class SessionRegistry:
         if found is None:
             raise NotFound("There is no such analysis.", "It may have been deleted; reload.")
         return found
+
+    async def perform(self, tab: Tab, command: Command) -> None:
+        """Accept a command of a tab; see :func:`analyst_kernel.server.session.dispatch.perform`."""
+        await perform(self.find(command.analysis), tab, command)
 
     async def begin(
         self, *, notebook: str | None = None, title: str = "", folder: str | None = None
