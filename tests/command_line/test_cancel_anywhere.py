@@ -61,9 +61,9 @@ async def stopped_after(analysis: Analysis, index: int) -> RunFinished:
     events: list[Event] = []
     unlisten = analysis.log.listen(events.append)
     try:
-        async with asyncio.timeout(SECONDS), aclosing(analysis.stream(QUESTION)) as events:
+        async with asyncio.timeout(SECONDS), aclosing(analysis.stream(QUESTION)) as stream:
             place = 0
-            async for _ in events:
+            async for _ in stream:
                 if place == index:
                     break
                 place += 1
@@ -135,8 +135,8 @@ async def test_a_first_run_stopped_while_it_begins_can_be_asked_again(
     async with opened(server, folder, "begun.ipynb") as analysis:
         events: list[Event] = []
         analysis.log.listen(events.append)
-        async with aclosing(analysis.stream(QUESTION)) as events:
-            async for event in events:
+        async with aclosing(analysis.stream(QUESTION)) as stream:
+            async for event in stream:
                 if event.type == kind:
                     break
         assert isinstance(events[-1], RunFinished)
