@@ -52,7 +52,7 @@ async def analysis(
             data=[folder / "vehicles.csv"],
             settings=AnalysisSettings(model="anthropic:claude-sonnet-5-5"),
         )
-    opened._model._stall_seconds = STALL_SECONDS
+    opened.model._stall_seconds = STALL_SECONDS
     await opened.run("ran = []")
     yield opened
     await opened.close()

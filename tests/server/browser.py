@@ -189,6 +189,13 @@ class Browser:
         found: dict[str, Any] = answer.json
         return found
 
+    async def ended(self, analysis: str) -> dict[str, Any]:
+        """Wait until no job runs, and return the summary: a job ends soon after its run's end."""
+        async with asyncio.timeout(DEADLINE):
+            while (summary := await self.summary(analysis))["state"] == "running":
+                await asyncio.sleep(0.02)
+        return summary
+
     async def close(self) -> None:
         for tab in self.tabs:
             await tab.close()

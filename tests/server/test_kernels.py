@@ -87,7 +87,7 @@ async def test_a_kernel_that_is_shut_down_from_outside_is_noticed_and_started_ag
     assert (await browser.fetch("DELETE", f"api/kernels/{kernel['id']}")).status == 204
     stopped = await tab.event("kernel_changed", state="stopped")
     assert "from outside" in stopped["reason"]
-    assert (await browser.summary(analysis))["state"] == "idle"
+    assert (await browser.ended(analysis))["state"] == "idle"
     finished = await run_code(tab, analysis, "1 + 1")
     assert finished["outcome"] == "ok"
     (other,) = (await browser.fetch("GET", "api/kernels")).json

@@ -37,7 +37,7 @@ async def test_a_question_is_answered_and_stands_in_a_valid_notebook(browser: Br
     kinds = [event["type"] for event in tab.events]
     for kind in ("run_started", "kernel_changed", "iteration_started", "iteration_finished"):
         assert kind in kinds
-    summary = await browser.summary(analysis)
+    summary = await browser.ended(analysis)
     assert summary["title"] == QUESTION
     assert summary["notebook"] == "data/which-species-is-the-heaviest.ipynb"
     assert (summary["state"], summary["questions"], summary["is_ai"]) == ("idle", 1, False)

@@ -39,7 +39,7 @@ async def test_without_isolation_each_cell_waits_and_may_be_edited(
     rejected = await tab.event("iteration_finished", outcome="rejected")
     assert rejected["iteration"] == 2
     await tab.event("run_finished")
-    assert (await browser.summary(analysis))["state"] == "idle"
+    assert (await browser.ended(analysis))["state"] == "idle"
 
 
 async def test_a_run_that_waits_for_the_user_can_be_stopped(
