@@ -1,4 +1,4 @@
-"""The three journeys of the design page, in a real browser."""
+"""The three journeys in a real browser: ask, export, run again by hand."""
 
 from __future__ import annotations
 
