@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_CUTOFF = 0.6
 _CONTAINED = 0.75
 _TITLE_LENGTH = 80
 
 
-def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:
+def nearest(
+    wanted: str, names: Iterable[str], count: int = 3, *, cutoff: float = 0.6
+) -> tuple[str, ...]:
     """Return the names most like ``wanted``, best first.
 
     Letter case and surrounding blanks don't count. A name that contains the other one is near, even
@@ -20,6 +21,7 @@ def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...
         wanted: The name that was not found.
         names: The names that exist.
         count: The most names to return.
+        cutoff: The least likeness, from 0 to 1; higher where the name is used and not only shown.
     """
     key = wanted.casefold().strip()
 
@@ -30,7 +32,7 @@ def nearest(wanted: str, names: Iterable[str], count: int = 3) -> tuple[str, ...
         return max(ratio, _CONTAINED if contained else 0.0)
 
     scored = sorted(((score(name), name) for name in dict.fromkeys(names)), key=lambda p: -p[0])
-    return tuple(name for value, name in scored if value >= _CUTOFF and name != wanted)[:count]
+    return tuple(name for value, name in scored if value >= cutoff and name != wanted)[:count]
 
 
 def shorten(text: str, limit: int) -> str:

@@ -6,13 +6,13 @@ come back as a tie for the caller to ask about.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import snowballstemmer
 
+from analyst_kernel._text import nearest
 from analyst_kernel.offline.column_roles import row_nouns, row_words
 from analyst_kernel.offline.words import (
     GENERIC,
@@ -443,4 +443,4 @@ def _nearest(text: str, known: set[str], *, name: bool) -> str:
         return min(swapped & known)
     root = _STEMMER.stemWord(text)
     same = [word for word in sorted(known) if not name and _STEMMER.stemWord(word) == root]
-    return next(iter(same or difflib.get_close_matches(text, sorted(known), n=1, cutoff=0.84)), "")
+    return next(iter(same or nearest(text, sorted(known), 1, cutoff=0.84)), "")

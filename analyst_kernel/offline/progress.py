@@ -5,12 +5,12 @@ Pure; found again at every turn by replaying the run's calls.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analyst_kernel._text import nearest
 from analyst_kernel.offline.recipes.recipe import UNREADABLE, Cell, Recipe, quoted
 from analyst_kernel.offline.task import DataTask
 from analyst_kernel.offline.transcript import Done, error_of, shown_value
@@ -178,7 +178,7 @@ def _with_nearest_column(
     code = cell.code
     for column in task.profile.dataset.columns:
         if column in message and column not in names:
-            near = difflib.get_close_matches(column.strip(), names, n=1, cutoff=0.8)
+            near = nearest(column, names, 1, cutoff=0.8)
             if near:
                 code = code.replace(quoted(column), quoted(near[0]))
     return code if code != cell.code else None
