@@ -98,11 +98,11 @@ class Model(Protocol):
 
     @property
     def is_ai(self) -> bool:
-        """Whether an AI model is at work; false for rules and scripts, which the UI then says."""
+        """Return whether an AI model is at work; False for rules and scripts (the UI says so)."""
 
     @property
     def sees_images(self) -> bool:
-        """Whether a request may contain pictures."""
+        """Return whether a request may contain pictures."""
 
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Send one request and yield its events; called by the loop, one stream at a time.
@@ -403,7 +403,7 @@ class PlanReader(Protocol):
 
     @property
     def wants_plan(self) -> bool:
-        """Whether the plan of each question waits for the user."""
+        """Return whether the plan of each question waits for the user."""
 
     async def approve_plan(self, ask: AskId, steps: Sequence[Step]) -> tuple[str, ...]:
         """Return the goals as accepted, in order. May take hours."""

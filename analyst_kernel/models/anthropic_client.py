@@ -60,7 +60,7 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this machine; no proxy is used then."""
+        """Return whether the server is on this machine; no proxy is used then."""
         name = urlsplit(self.base_url or "").hostname or ""
         try:
             return ipaddress.ip_address(name).is_loopback

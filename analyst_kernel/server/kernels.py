@@ -202,12 +202,12 @@ class ServerHost:
 
     @property
     def busy(self) -> bool:
-        """Whether it runs a cell of any client."""
+        """Return whether it runs a cell of any client."""
         return getattr(self._kernel and self._kernel.manager, "execution_state", "") == "busy"
 
     @property
     def is_shared(self) -> bool:
-        """Whether a notebook tab or a console is connected."""
+        """Return whether a notebook tab or a console is connected."""
         kernel_id = self.kernel_id
         if kernel_id is None or kernel_id not in self._kernels:
             return False

@@ -74,7 +74,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every cell that could be compared reproduced; also True without code cells."""
+        """Return whether every cell that could be compared reproduced; True without code cells."""
         return self.reproduced == self.total and (self.total > 0 or not self.checks)
 
     @property

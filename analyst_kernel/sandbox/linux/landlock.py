@@ -54,7 +54,7 @@ def _syscall(number: int, *arguments: object) -> int:
 
 
 def abi() -> int:
-    """Return the kernel's Landlock version; 0 where there is none or it is switched off."""
+    """Return the kernel's Landlock version, or 0 if it has no Landlock or it is switched off."""
     if not sys.platform.startswith("linux"):
         return 0
     try:

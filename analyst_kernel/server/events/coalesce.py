@@ -46,7 +46,7 @@ class EncodedEvent:
 
     @property
     def is_stream(self) -> bool:
-        """Whether a later event holds all of its content, so that it may be dropped."""
+        """Return whether a later event holds all of its content, so that it may be dropped."""
         return isinstance(self.event, _Streamed | OutputProduced)
 
 

@@ -116,7 +116,7 @@ class ContentsWriter:
 
     @property
     def _keeps_plain_files(self) -> bool:
-        """Whether files are saved by Jupyter itself and not by another package."""
+        """Return whether files are saved by Jupyter itself and not by another package."""
         return type(self._contents).save.__module__ in _OF_JUPYTER
 
     async def _save_file(

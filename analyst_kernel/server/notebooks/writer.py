@@ -262,7 +262,7 @@ class WriterSelector:
 
     @property
     def _is_passed_over(self) -> bool:
-        """Whether the room has failed for so long that it is skipped."""
+        """Return whether the room has failed for so long that it is skipped."""
         since = self._room_fails_since
         return since is not None and time.monotonic() - since >= ROOM_SECONDS
 

@@ -27,7 +27,7 @@ class JobQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs or waits."""
+        """Return whether a job runs or waits."""
         return self._running is not None or bool(self._waiting)
 
     @property

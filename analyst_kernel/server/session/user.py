@@ -30,7 +30,7 @@ class BrowserUser:
 
     @property
     def waiting(self) -> bool:
-        """Whether a run waits for the user."""
+        """Return whether a run waits for the user."""
         return bool(self._open)
 
     def reply(self, kind: Kind, ask: AskId, value: object) -> None:
