@@ -6,7 +6,6 @@ start with those of a shorter one: providers cache that prefix and tie thinking 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, Literal, assert_never
 
@@ -22,6 +21,7 @@ from analyst_kernel.agent.transcript import (
     UserMessage,
     parsed_input,
 )
+from analyst_kernel.models.wire.history import NO_OUTPUT, SILENT, UNSEEN, fit_id
 
 Dialect = Literal["claude", "compat"]
 """``claude`` is Anthropic's API; ``compat`` is the part that all compatible servers implement."""
@@ -29,10 +29,7 @@ Dialect = Literal["claude", "compat"]
 Params = dict[str, Any]
 """Keyword arguments of the SDK's ``messages.create``, without ``stream``."""
 
-_UNSEEN = "[A picture stands here; this model does not see pictures.]"
-_NO_OUTPUT = "(no output)"
-_SILENT = "(no text)"
-_VALID_ID = re.compile(r"[a-zA-Z0-9_-]+\Z")
+_VALID_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _BEFORE_ADAPTIVE = re.compile(r"claude-(3|[a-z]+-4-[0-5](?!\d)|[a-z]+-4(-\d{8})?\Z)")
 _EPHEMERAL = {"type": "ephemeral"}
 
@@ -79,7 +76,7 @@ def _add_claude(params: Params, request: ModelRequest, model: str) -> None:
     params["tools"] = [{**_tool(spec), "eager_input_streaming": True} for spec in request.tools]
     match request.tool_choice:
         case "auto":
-            params["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
+            params["tool_choice"] = {"type": "auto"}
         case "none":
             params["tool_choice"] = {"type": "none"}
         case _:
@@ -95,7 +92,7 @@ def _message(message: Message, author: str, sees_images: bool) -> Params:
         case UserMessage():
             blocks = [_result(result, sees_images) for result in message.results]
             blocks += _parts(message.text, sees_images)
-            return {"role": "user", "content": blocks or [_text(_SILENT)]}
+            return {"role": "user", "content": blocks or [_text(SILENT)]}
         case AssistantMessage():
             if message.model == author and isinstance(message.raw, list) and message.raw:
                 return {"role": "assistant", "content": message.raw}
@@ -107,13 +104,13 @@ def _message(message: Message, author: str, sees_images: bool) -> Params:
 def _neutral(message: AssistantMessage) -> list[Params]:
     blocks = [_text(message.text)] if message.text.strip() else []
     blocks += [_call(call) for call in message.calls]
-    return blocks or [_text(_SILENT)]
+    return blocks or [_text(SILENT)]
 
 
 def _call(call: ToolCall) -> Params:
     return {
         "type": "tool_use",
-        "id": _wire_id(call.call_id),
+        "id": fit_id(call.call_id, _VALID_ID),
         "name": call.tool,
         "input": parsed_input(call.raw_input) or {},
     }
@@ -122,8 +119,8 @@ def _call(call: ToolCall) -> Params:
 def _result(result: ToolResult, sees_images: bool) -> Params:
     block: Params = {
         "type": "tool_result",
-        "tool_use_id": _wire_id(result.call_id),
-        "content": _parts(result.content, sees_images) or [_text(_NO_OUTPUT)],
+        "tool_use_id": fit_id(result.call_id, _VALID_ID),
+        "content": _parts(result.content, sees_images) or [_text(NO_OUTPUT)],
     }
     if result.is_error:
         block["is_error"] = True
@@ -139,7 +136,7 @@ def _parts(parts: tuple[Text | Image, ...], sees_images: bool) -> list[Params]:
                 if part.text.strip():
                     blocks.append(_text(part.text))
             case Image():
-                blocks.append(_image(part) if sees_images else _text(_UNSEEN))
+                blocks.append(_image(part) if sees_images else _text(UNSEEN))
             case _:
                 assert_never(part)
     return blocks
@@ -152,10 +149,3 @@ def _text(text: str) -> Params:
 def _image(image: Image) -> Params:
     source = {"type": "base64", "media_type": "image/png", "data": image.base64}
     return {"type": "image", "source": source}
-
-
-def _wire_id(call_id: str) -> str:
-    """Return a valid id as it is, and for another protocol's id always the same valid one."""
-    if _VALID_ID.match(call_id):
-        return call_id
-    return "call_" + hashlib.sha256(call_id.encode()).hexdigest()[:24]

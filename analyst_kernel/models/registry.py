@@ -24,7 +24,8 @@ CLAUDE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos|instant|\d)[\w.-]*\
 _DISTRIBUTION = "analyst-kernel"
 
 _ORDER = (
-    "anthropic", "ollama", "lmstudio", "llamacpp", "openrouter", "compat", "offline", "scripted",
+    "anthropic", "openai", "gemini", "ollama", "lmstudio", "llamacpp", "vllm", "openrouter",
+    "azure", "compatible", "compat", "offline", "scripted",
 )  # fmt: skip
 """The order of lists; installers sort entry points by name."""
 

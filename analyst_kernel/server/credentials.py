@@ -12,18 +12,12 @@ import os
 import tempfile
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from analyst_kernel.protocol.errors import InputError, KeyStoreError
 
 SERVICE = "analyst-kernel"
 _LONGEST = 4_096
-
-
-class _Vault(Protocol):
-    def read(self) -> dict[str, str]: ...
-
-    def write(self, keys: dict[str, str]) -> None: ...
 
 
 class Keys:
@@ -33,17 +27,17 @@ class Keys:
         version: Counts changes, so that a model with an old key can be detected.
     """
 
-    def __init__(self, folder: Path, *, keyring: Any | None = None) -> None:
-        """Store keys in ``keyring``, else in the system's keyring, else in ``folder``."""
-        ring = _usable_keyring() if keyring is None else keyring
-        self._vault: _Vault = _File(folder / "keys.json") if ring is None else _Ring(ring)
+    def __init__(self, folder: Path) -> None:
+        """Store keys in the system's keyring, or in ``folder`` if there is none."""
+        ring = _usable_keyring()
+        self._vault: _File | _Ring = _File(folder / "keys.json") if ring is None else _Ring(ring)
         self.version = 0
 
     def environment(self) -> dict[str, str]:
         """Return environment variables with the stored keys added; variables that are set stay."""
-        variables = dict(os.environ)
+        variables, known = dict(os.environ), _variables()
         for provider, key in self._vault.read().items():
-            variable = _variable(provider)
+            variable = known.get(provider, "")
             if variable and not variables.get(variable, "").strip():
                 variables[variable] = key
         return variables
@@ -59,7 +53,7 @@ class Keys:
             InputError: There is no such provider, it takes no key, or this cannot be a key.
         """
         key = key.strip()
-        if not _variable(provider):
+        if provider not in _variables():
             raise InputError(
                 "This provider takes no key.", f"Keys can be kept for {', '.join(_variables())}."
             )
@@ -87,7 +81,7 @@ class _File:
             found = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             # The error does not quote the content, which may hold a key.
             raise KeyStoreError(
                 f"The kept keys in {self._path} cannot be read.", "Remove the file; add them again."
@@ -154,12 +148,11 @@ def _texts(found: object) -> dict[str, str]:
 
 
 def _variables() -> dict[str, str]:
-    from analyst_kernel.models.anthropic_credentials import KEY
+    from analyst_kernel.models.anthropic_provider import KEY
     from analyst_kernel.models.compatible_providers import COMPATIBLE
+    from analyst_kernel.models.gemini.provider import KEY as GEMINI_KEY
+    from analyst_kernel.models.openai_providers import OPENAI_WIRES
 
-    own = {provider.name: provider.key_variable for provider in COMPATIBLE}
-    return {name: variable for name, variable in {"anthropic": KEY, **own}.items() if variable}
-
-
-def _variable(provider: str) -> str:
-    return _variables().get(provider, "")
+    own = {provider.name: provider.key_variable for provider in (*COMPATIBLE, *OPENAI_WIRES)}
+    known = {"anthropic": KEY, "gemini": GEMINI_KEY, **own}
+    return {name: variable for name, variable in known.items() if variable}

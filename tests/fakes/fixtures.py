@@ -17,7 +17,7 @@ from tests.fakes.wire_server import WireServer
 FAKE_KEY = "sk-ant-fake-0123456789"
 """A key that no provider would take; must never show up anywhere but in a header."""
 
-_PREFIXES = ("ANTHROPIC_", "ANALYST_", "OPENROUTER_", "OLLAMA_")
+_PREFIXES = ("ANTHROPIC_", "ANALYST_", "AZURE_", "OPENAI_", "OPENROUTER_", "OLLAMA_")
 
 
 @pytest.fixture

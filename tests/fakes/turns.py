@@ -4,7 +4,7 @@ Every function here makes a :class:`Turn`, and :func:`turn` joins several into o
 players take them: :func:`script` writes a file for the product's own model ``scripted:PATH``, the
 fake server (``wire_server.py``) says them over real HTTP, and the fake model of the core's tests
 hands them over in memory. Their JSON form is the product's script format
-(``analyst_kernel/models/script.py``) plus ``fault``.
+(``analyst_kernel/models/scripted.py``) plus ``fault``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Fault:
     Attributes:
         kind: What.
         after: Number of events that are sent before it; ``tool``: in the middle of the first tool
-            call's input; for ``truncate`` also ``half``: in the middle of an event's bytes.
+            call's input; ``tail``: behind the event that completes the message, on a wire where
+            something may follow; for ``truncate`` also ``half``: in the middle of an event's bytes.
         status, error_type, message, retry_after, headers: Of an HTTP error or an error event.
         seconds: Of a stall.
         pings: Whether a stall sends ping events meanwhile.
@@ -44,7 +45,7 @@ class Fault:
     """
 
     kind: FaultKind
-    after: int | Literal["tool", "half"] = 2
+    after: int | Literal["tool", "half", "tail"] = 2
     status: int = 500
     error_type: str = ""
     message: str = "The fake server was told to fail."
@@ -146,12 +147,17 @@ def plan(*goals: str, **more: Any) -> Turn:
     return call("update_plan", **{"steps": list(goals), "datasets": [], "reason": "", **more})
 
 
-def finish(answer: str, **more: Any) -> Turn:
+def finish(text: str, **more: Any) -> Turn:
     """End the run with an answer."""
     lists: dict[str, Any] = {
         name: [] for name in ("key_values", "assumptions", "caveats", "next_questions")
     }
-    return call("finish", **{"answer": answer, **lists, **more})
+    return call("finish", **{"answer": text, **lists, **more})
+
+
+def answer(text: str, **more: Any) -> Turn:
+    """Run a cell and answer, in one turn: without a cell nothing is answered."""
+    return turn(python("None", "Look"), finish(text, **more))
 
 
 def fail(kind: FaultKind, **details: Any) -> Turn:

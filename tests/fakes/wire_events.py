@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.fakes.turns import Turn
@@ -29,7 +29,7 @@ def message_events(
     """Make all events of a turn that answers ``body``; ``number`` counts answers from 1."""
     events: list[Event] = [_start(body, number, usage)]
     kind = turn.fault.kind if turn.fault else ""
-    for index, block in enumerate(_filled(turn, body)):
+    for index, block in enumerate(filled(turn, _results(body))):
         events += _block_events(block, index, body, number, turn.chunk, kind, signatures)
         if kind == "max_tokens_in_tool" and block["type"] == "tool_use":
             break
@@ -98,11 +98,11 @@ def _block_events(
     kind = block["type"]
     if kind == "text":
         yield start({"type": "text", "text": ""})
-        for piece in _pieces(block["text"], chunk):
+        for piece in pieces(block["text"], chunk):
             yield delta(type="text_delta", text=piece)
     elif kind == "thinking":
         yield start({"type": "thinking", "thinking": "", "signature": ""})
-        for piece in _pieces(block["thinking"], chunk):
+        for piece in pieces(block["thinking"], chunk):
             yield delta(type="thinking_delta", thinking=piece)
         signature = signatures.sign(body, block["thinking"])
         yield delta(type="signature_delta", signature=signature)
@@ -111,33 +111,39 @@ def _block_events(
     elif kind == "tool_use":
         call_id = block.get("id") or f"toolu_{number:04d}_{index}"
         yield start({"type": "tool_use", "id": call_id, "name": block["name"], "input": {}})
-        for piece in _pieces(_tool_input(block, fault), chunk):
+        for piece in pieces(tool_input(block, fault), chunk):
             yield delta(type="input_json_delta", partial_json=piece)
     else:
         raise ValueError(f"unknown block type {kind!r}")
     yield {"type": "content_block_stop", "index": index}
 
 
-def _tool_input(block: Event, fault: str) -> str:
+def tool_input(block: Event, fault: str) -> str:
+    """Return the input of a call as the fault leaves it."""
     raw: str = block.get("raw_input") or json.dumps(block.get("input", {}), ensure_ascii=False)
     if fault == "bad_json":
         return '{"title": }'
     return raw[: max(1, len(raw) * 2 // 3)] if fault == "max_tokens_in_tool" else raw
 
 
-def _pieces(text: str, size: int) -> Iterator[str]:
+def pieces(text: str, size: int) -> Iterator[str]:
+    """Cut a text."""
     for start in range(0, len(text), size):
         yield text[start : start + size]
 
 
-def _filled(turn: Turn, body: Event) -> list[Event]:
-    """Put the ids of executed cells where the script says ``{{cell}}``."""
-    found: dict[str, None] = {}
+def _results(body: Event) -> Iterator[str]:
     for message in body["messages"]:
         for block in blocks_of(message):
             if block["type"] == "tool_result":
-                ids = _CELL_ID.findall(json.dumps(block.get("content", "")))
-                found.update(dict.fromkeys(ids[:1]))
+                yield json.dumps(block.get("content", ""))
+
+
+def filled(turn: Turn, results: Iterable[str]) -> list[Event]:
+    """Put the ids of executed cells, which stand in ``results``, where the script says ``{{cell}}``."""
+    found: dict[str, None] = {}
+    for text in results:
+        found.update(dict.fromkeys(_CELL_ID.findall(text)[:1]))
     cells = list(found)
 
     def cell(match: re.Match[str]) -> str:

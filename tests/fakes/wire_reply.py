@@ -79,14 +79,6 @@ class Reply:
         await self.start(status, "application/json", headers)
         await self.send(json.dumps(content).encode())
 
-    async def error(
-        self, status: int, kind: str, message: str, headers: dict[str, str] | None = None
-    ) -> None:
-        error = {"type": kind, "message": message}
-        await self.json(
-            status, {"type": "error", "error": error, "request_id": "req_fake"}, headers
-        )
-
     async def send(self, data: bytes) -> None:
         if self._reader.at_eof() or self._writer.is_closing():
             raise Gone
@@ -100,14 +92,14 @@ class Reply:
 
     async def pause(self, seconds: float) -> None:
         """Let the loop see a closed connection; wait ``seconds`` at most."""
-        await self.silence(seconds, pings=False)
+        await self.silence(seconds)
 
-    async def silence(self, seconds: float, *, pings: bool) -> None:
+    async def silence(self, seconds: float, *, ping: bytes = b"") -> None:
         """Send nothing (or pings) for a while; end at once when the client goes away."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
-            step = min(left, 0.05) if pings else left
+            step = min(left, 0.05) if ping else left
             if step <= 0:
                 await asyncio.sleep(0)
             elif await _eof_within(self._reader, step):
@@ -116,8 +108,8 @@ class Reply:
                 raise Gone
             if left <= 0:
                 return
-            if pings:
-                await self.send(b'event: ping\ndata: {"type": "ping"}\n\n')
+            if ping:
+                await self.send(ping)
 
     def reset(self) -> None:
         self.cut = True

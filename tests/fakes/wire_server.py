@@ -28,14 +28,26 @@ _TYPES |= {402: "billing_error", 504: "timeout_error", 529: "overloaded_error"}
 _DEADLINE = 30.0
 
 
+async def _turns() -> None:
+    """Let the loop end what it has begun: connections that it accepts, sockets that it closes."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 class WireServer:
     """The server. Each accepted request takes the next turn; a refused one takes none.
+
+    The fakes of other wires are subclasses: what stands under *the wire* below is theirs.
 
     Attributes:
         requests: All requests so far, oldest first.
         cache: The simulated prompt cache.
         signatures: Signatures given to thinking blocks.
+        noise: What else is sent after each event, as it goes over the wire.
     """
+
+    PATH = "/v1/messages"
+    PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
     def __init__(
         self,
@@ -70,6 +82,7 @@ class WireServer:
         self.requests: list[Recorded] = []
         self.cache = Cache(minimum=cache_minimum)
         self.signatures = Signatures()
+        self.noise = b""
         self._changed = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -91,7 +104,7 @@ class WireServer:
     @property
     def messages_requests(self) -> list[Recorded]:
         """Only the requests for messages."""
-        return [request for request in self.requests if request.path == "/v1/messages"]
+        return [request for request in self.requests if request.path == self.PATH]
 
     def push(self, *turns: TurnSource) -> None:
         """Add turns to the script."""
@@ -145,12 +158,9 @@ class WireServer:
         self._loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()
+        writers: list[asyncio.StreamWriter] = []
 
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            if task is not None:
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await self._connection(reader, writer)
             except asyncio.CancelledError:
@@ -158,15 +168,27 @@ class WireServer:
             finally:
                 writer.close()
 
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # No coroutine: a task that is cancelled before it begins would close nothing.
+            writers.append(writer)
+            task = asyncio.ensure_future(serve(reader, writer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
         server = await asyncio.start_server(accept, "127.0.0.1", self._port)
         self._port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._done.wait()
         server.close()
+        await _turns()
         for task in tuple(tasks):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=5)
+        for writer in writers:
+            # What a client never read would keep a closed connection open.
+            writer.transport.abort()
+        await _turns()
 
     def _note(self) -> None:
         with self._changed:
@@ -207,24 +229,66 @@ class WireServer:
             rows = [{"name": name, "model": name} for name in self._models or ()]
             await reply.json(200, {"models": rows})
             return
-        if request.method != "POST" or path != "/v1/messages":
-            await reply.error(404, "not_found_error", "Not found")
+        if request.method != "POST" or path != self.PATH:
+            await reply.json(404, self._error_body(404, "not_found_error", "Not found"))
             return
         try:
             turn = self._accept(request)
         except Refusal as refusal:
             request.refused = refusal.message
-            await reply.error(refusal.status, refusal.error_type, refusal.message)
+            body = self._error_body(refusal.status, refusal.error_type, refusal.message)
+            await reply.json(refusal.status, body)
             return
         await self._play(turn, request, reply)
 
     def _accept(self, request: Recorded) -> Turn:
-        check_headers(request.headers, keys=self._keys)
-        check_body(request.body, dialect=self._dialect)
+        self._check(request)
         if self._models is not None and request.body["model"] not in self._models:
             raise Refusal(f"model: {request.body['model']}", 404, "not_found_error")
-        self.signatures.check(request.body)
         return self._take(request.body)
+
+    # --- the wire ----------------------------------------------------------------------------
+
+    def _check(self, request: Recorded) -> None:
+        """Raise ``Refusal`` for what the real server refuses."""
+        check_headers(request.headers, keys=self._keys)
+        check_body(request.body, dialect=self._dialect)
+        self.signatures.check(request.body)
+
+    def _events(self, turn: Turn, request: Recorded) -> list[Any]:
+        """Make the events of a turn; note its usage."""
+        request.usage = self.cache.usage(request.body)
+        return message_events(
+            turn,
+            request.body,
+            number=self._answers,
+            usage=request.usage,
+            signatures=self.signatures,
+        )
+
+    def _encode(self, event: Any) -> bytes:
+        return sse(event)
+
+    def _error_body(self, status: int, kind: str, message: str) -> dict[str, Any]:
+        """Make the JSON of an HTTP error."""
+        return {
+            "type": "error",
+            "error": {"type": kind, "message": message},
+            "request_id": "req_fake",
+        }
+
+    def _error_event(self, kind: str, message: str) -> bytes:
+        return sse({"type": "error", "error": {"type": kind, "message": message}})
+
+    def _in_call(self, events: list[Any]) -> int:
+        """Count the events up to the middle of the first tool call's input."""
+        return tool_middle(events)
+
+    def _closing(self, events: list[Any]) -> int:
+        """Count the events before the one without which the message is not complete."""
+        return len(events) - 1
+
+    # --- turns -------------------------------------------------------------------------------
 
     def _take(self, body: dict[str, Any]) -> Turn:
         if self._repeat and self._turns and self._next >= len(self._turns):
@@ -250,8 +314,6 @@ class WireServer:
         first, last = rows[0]["id"], rows[-1]["id"]
         return {"data": rows, "has_more": False, "first_id": first, "last_id": last}
 
-    # --- turns -------------------------------------------------------------------------------
-
     async def _play(self, turn: Turn, request: Recorded, reply: Reply) -> None:
         fault = turn.fault
         if fault is not None and fault.kind == "status":
@@ -259,63 +321,58 @@ class WireServer:
             if fault.retry_after is not None:
                 headers["retry-after"] = str(fault.retry_after)
             kind = fault.error_type or _TYPES.get(fault.status, "api_error")
-            await reply.error(fault.status, kind, fault.message, headers)
+            await reply.json(
+                fault.status, self._error_body(fault.status, kind, fault.message), headers
+            )
             return
         if fault is not None and fault.kind == "empty":
             await reply.start(200, "text/event-stream")
             return
-        request.usage = self.cache.usage(request.body)
         self._answers += 1
-        events = message_events(
-            turn,
-            request.body,
-            number=self._answers,
-            usage=request.usage,
-            signatures=self.signatures,
-        )
-        place = _place(fault, events)
+        events = self._events(turn, request)
+        place = self._place(fault, events)
         headers = dict(fault.headers) if fault is not None else {}
         if fault is not None and fault.retry_after is not None:
             headers["retry-after"] = str(fault.retry_after)
         await reply.start(200, "text/event-stream", headers)
         for index, event in enumerate(events):
-            if index == place and fault is not None and not await _strike(fault, event, reply):
+            if index == place and fault is not None and not await self._strike(fault, event, reply):
                 return
-            await reply.event(sse(event))
+            await reply.event(self._encode(event) + self.noise)
             await reply.pause(turn.delay)
 
+    def _place(self, fault: Fault | None, events: list[Any]) -> int:
+        """Tell before which event the fault strikes; -1 for none."""
+        if fault is None or fault.kind in ("bad_json", "max_tokens_in_tool", "refusal"):
+            return -1
+        if fault.after == "tool":
+            return self._in_call(events)
+        if fault.after == "half":
+            return min(2, self._closing(events))
+        if fault.after == "tail":
+            return self._closing(events) + 1
+        return min(fault.after, self._closing(events))
 
-def _place(fault: Fault | None, events: list[dict[str, Any]]) -> int:
-    """Tell before which event the fault strikes; -1 for none."""
-    if fault is None or fault.kind in ("bad_json", "max_tokens_in_tool", "refusal"):
-        return -1
-    if fault.after == "tool":
-        return tool_middle(events)
-    if fault.after == "half":
-        return min(2, len(events) - 1)
-    return min(fault.after, len(events) - 1)
-
-
-async def _strike(fault: Fault, event: dict[str, Any], reply: Reply) -> bool:
-    """Let the fault happen before ``event``; return whether the stream goes on."""
-    match fault.kind:
-        case "stall":
-            await reply.silence(fault.seconds, pings=fault.pings)
-            return True
-        case "error_event":
-            error = {"type": fault.error_type or "overloaded_error", "message": fault.message}
-            await reply.event(sse({"type": "error", "error": error}))
-        case "garbage_sse":
-            await reply.event(b"event: content_block_delta\ndata: {not json\n\n")
-        case "truncate":
-            if fault.after == "half":
-                data = sse(event)
-                await reply.send(data[: len(data) // 2])
-        case "reset":
-            reply.reset()
-        case _:
-            raise ValueError(f"{fault.kind} does not strike inside a stream")
-    return False
+    async def _strike(self, fault: Fault, event: Any, reply: Reply) -> bool:
+        """Let the fault happen before ``event``; return whether the stream goes on."""
+        match fault.kind:
+            case "stall":
+                await reply.silence(fault.seconds, ping=self.PING if fault.pings else b"")
+                return True
+            case "error_event":
+                kind = fault.error_type or "overloaded_error"
+                await reply.event(self._error_event(kind, fault.message))
+            case "garbage_sse":
+                await reply.event(b"event: content_block_delta\ndata: {not json\n\n")
+            case "truncate":
+                if fault.after == "half":
+                    data = self._encode(event)
+                    await reply.send(data[: len(data) // 2])
+            case "reset":
+                reply.reset()
+            case _:
+                raise ValueError(f"{fault.kind} does not strike inside a stream")
+        return False
 
 
 def main(arguments: list[str] | None = None) -> None:

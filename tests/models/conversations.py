@@ -18,10 +18,10 @@ from analyst_kernel.agent.transcript import (
     ToolSpec,
     UserMessage,
 )
-from analyst_kernel.models.anthropic_client import Connection
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_wire import Dialect
 from analyst_kernel.models.prices import anthropic_tariff
+from analyst_kernel.models.wire.connection import Connection
 from tests.fakes.fixtures import FAKE_KEY
 
 TOOLS = (

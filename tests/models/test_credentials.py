@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import traceback
 from pathlib import Path
@@ -10,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from analyst_kernel.agent.ports import Model
-from analyst_kernel.models.anthropic_client import NO_KEY, Connection
-from analyst_kernel.models.anthropic_faults import quotes_secret, redact
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.registry import list_providers, open_model
+from analyst_kernel.models.wire.connection import NO_KEY, Connection
+from analyst_kernel.models.wire.faults import quotes_secret, redact
 from analyst_kernel.protocol.errors import ModelError
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import fail, say, turn
@@ -149,6 +150,41 @@ async def test_a_provider_that_echoes_the_key_is_not_quoted(wire_server: WireSer
     shown = "".join(traceback.format_exception(raised.value))
     assert FAKE_KEY not in shown
     assert "[secret]" in shown
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, 1])
+async def test_no_log_of_the_sdk_holds_the_key(
+    wire_server: WireServer, caplog: pytest.LogCaptureFixture, level: int
+):
+    """The server echoes it in a header, in an error and in a stream; all loggers say everything."""
+    for name in ("", "anthropic", "httpx2", "httpcore2"):
+        caplog.set_level(level, name)
+    echo = {"x-echo": f"Bearer {FAKE_KEY}"}
+    model = claude(wire_server.url)
+    for status in (400, 401, 307, 500):
+        message = f"<html>proxy: Authorization: Bearer {FAKE_KEY}</html>"
+        wire_server.push(fail("status", status=status, message=message, headers=echo))
+        with pytest.raises(ModelError):
+            await collect(model)
+    wire_server.push(fail("error_event", message=f"bad {FAKE_KEY}"), turn(say("Hi.")))
+    with pytest.raises(ModelError):
+        await collect(model)
+    await collect(model)
+    await model.aclose()
+    assert any(record.name.startswith("anthropic") for record in caplog.records)
+    assert "x-echo" in caplog.text
+    assert FAKE_KEY not in caplog.text
+
+
+async def test_a_log_record_without_a_key_stays_as_it_is(
+    wire_server: WireServer, caplog: pytest.LogCaptureFixture
+):
+    model = claude(wire_server.url)
+    wire_server.push(turn(say("Hi.")))
+    await collect(model)
+    await model.aclose()
+    logging.getLogger("anthropic._base_client").warning("%s of %d", "one", 2)
+    assert caplog.records[-1].args == ("one", 2)
 
 
 @pytest.mark.parametrize("key", [f"{FAKE_KEY}\nx: y", f"{FAKE_KEY}ü", f"{FAKE_KEY}\x00"])

@@ -18,7 +18,8 @@ from analyst_kernel.agent.ports import (
     ToolInputDelta,
     UsageReported,
 )
-from analyst_kernel.models.anthropic_events import MessageFold, WireViolation
+from analyst_kernel.models.anthropic_events import MessageFold
+from analyst_kernel.models.wire.streaming import WireViolation
 from tests.models.conversations import RawSse, claude, collect
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import ModelEvent, Stopped, ToolEnded
-from analyst_kernel.models.anthropic_faults import retry_after
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
+from analyst_kernel.models.wire.faults import retry_after
 from analyst_kernel.protocol.errors import ModelError
 from tests.fakes.turns import Fault, call, fail, say, turn
 from tests.fakes.wire_server import WireServer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import subprocess
 import sys
@@ -14,12 +13,12 @@ from typing import Any
 import pytest
 
 from analyst_kernel.models import registry
-from analyst_kernel.models.anthropic_credentials import find_source
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
-from analyst_kernel.models.local_models import probe_local
+from analyst_kernel.models.anthropic_provider import find_source
+from analyst_kernel.models.compatible_providers import probe_local
 from analyst_kernel.models.prices import ANTHROPIC, FREE, anthropic_tariff, cost_of
 from analyst_kernel.models.registry import default_name, list_providers, open_model, parse_name
-from analyst_kernel.models.scripted import ScriptedModel
+from analyst_kernel.models.scripted import Script, ScriptedModel, ScriptTurn, TextBlock
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.protocol.records import Usage
 from analyst_kernel.providers import ProviderInfo
@@ -34,7 +33,8 @@ def test_importing_the_registry_loads_no_sdk():
     program = (
         "import sys, asyncio, analyst_kernel.models.registry as r; r.list_providers(); "
         "asyncio.run(r.open_model('anthropic', env={'ANTHROPIC_API_KEY': 'k'})); "
-        "heavy = {'anthropic', 'httpx', 'httpx2', 'pandas', 'duckdb', 'matplotlib'}; "
+        "asyncio.run(r.open_model('openai', env={'OPENAI_API_KEY': 'k'})); "
+        "heavy = {'anthropic', 'openai', 'httpx', 'httpx2', 'pandas', 'duckdb', 'matplotlib'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -64,7 +64,7 @@ def test_parse_name(text: str, parsed: tuple[str, str]):
         ("antropic:claude-sonnet-5-5", "Did you mean 'anthropic:claude-sonnet-5-5'?"),
         ("olama:qwen3", "'ollama:qwen3'"),
         ("offlne", "'offline'"),
-        ("zzz:thing", "There are: anthropic, compat,"),
+        ("zzz:thing", "There are: anthropic, azure, compat, compatible,"),
         ("", "empty"),
         ("gpt-6", "There is no model provider 'gpt-6'."),
     ],
@@ -100,6 +100,9 @@ async def test_unknown_models(name: str, said: str):
         ("anthropic:claude-sonnet-5-5", "ANTHROPIC_API_KEY"),
         ("openrouter:openai/gpt-6", "OPENROUTER_API_KEY"),
         ("compat:mine", "ANALYST_COMPAT_URL"),
+        ("openai:gpt-6.2-sol", "OPENAI_API_KEY"),
+        ("azure:mine", "AZURE_OPENAI_ENDPOINT"),
+        ("compatible:mine", "ANALYST_CHAT_URL"),
     ],
 )
 async def test_a_named_provider_without_credentials(name: str, variable: str):
@@ -190,8 +193,8 @@ class Theirs:
         return ProviderInfo("theirs", "Theirs", has_credentials=True)
 
     async def open(self, model: str, env: Any) -> Any:
-        script = {"turns": [{"blocks": [{"type": "text", "text": model}]}]}
-        return ScriptedModel.from_json(json.dumps(script), path="theirs")
+        turn = ScriptTurn(blocks=(TextBlock(text=model),))
+        return ScriptedModel(Script(turns=(turn,)), path="theirs")
 
 
 async def test_third_parties_add_providers_but_replace_none(monkeypatch: pytest.MonkeyPatch):
@@ -221,7 +224,7 @@ async def test_without_any_provider_the_error_says_what_to_do(monkeypatch: pytes
 
 def test_our_own_providers_are_entry_points():
     names = [info.name for info in list_providers(NO_KEY)]
-    assert names[:8] == list(registry._ORDER)
+    assert names[: len(registry._ORDER)] == list(registry._ORDER)
 
 
 async def test_probe_lists_what_local_servers_offer():

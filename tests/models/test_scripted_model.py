@@ -14,7 +14,7 @@ import pytest
 from analyst_kernel.agent.ports import Stopped, ThinkingDelta, ToolEnded, UsageReported
 from analyst_kernel.agent.transcript import Observation, Text, ToolResult, UserMessage
 from analyst_kernel.models.registry import open_model
-from analyst_kernel.models.script import read_script
+from analyst_kernel.models.scripted import read_script
 from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
 from tests.models.conversations import ask, assistant, claude, collect, request
 

@@ -95,7 +95,7 @@ def test_claude_sends_caching_thinking_and_serial_tools():
     assert built["cache_control"] == {"type": "ephemeral"}
     assert built["system"][0]["cache_control"] == {"type": "ephemeral"}
     assert built["thinking"] == {"type": "adaptive", "display": "summarized"}
-    assert built["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    assert built["tool_choice"] == {"type": "auto"}
     assert all(tool["eager_input_streaming"] is True for tool in built["tools"])
     assert "cache_control" not in json.dumps(built["messages"])
     assert not {"temperature", "top_p", "top_k"} & set(built)

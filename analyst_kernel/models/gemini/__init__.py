@@ -1,0 +1,1 @@
+"""Gemini: the SDK, the wire, its events and its failures."""

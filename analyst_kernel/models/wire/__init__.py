@@ -1,0 +1,1 @@
+"""What the wires of models share: connection, watched stream, kinds of failure, history."""

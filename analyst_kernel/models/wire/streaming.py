@@ -1,0 +1,235 @@
+"""What every wire has in common: one request is one stream, watched, folded and closed.
+
+A wire adds its SDK's client, the parameters of a request, the fold of its events and the reading of
+its errors. Nothing here retries; the core does, visibly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
+
+from analyst_kernel.agent.budget import MOST_EMPTY_EVENTS, stopped_reply
+from analyst_kernel.agent.ports import ModelEvent, Stopped, UsageReported
+from analyst_kernel.agent.transcript import ModelRequest
+from analyst_kernel.models.prices import Tariff, cost_of
+from analyst_kernel.models.wire.connection import Connection
+from analyst_kernel.models.wire.faults import (
+    ErrorContext,
+    quotes_secret,
+    redact,
+    stalled,
+    truncated,
+)
+from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.protocol.records import Usage
+
+_T = TypeVar("_T")
+
+_DRAIN_SECONDS = 0.5
+_TAIL_SECONDS = 10.0
+"""How long a stream may be silent after its message; what may still come are token counts."""
+
+_MOST_TOKENS = 1 << 53
+"""A larger count is no count, and would have no price."""
+
+
+class WireViolation(ValueError):
+    """An event that the protocol does not allow at its place."""
+
+
+class ReportedError(Exception):
+    """An error that the server sent as an event of its stream; ``body`` is its content."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        super().__init__(str(body.get("message") or ""))
+        self.body = body
+
+
+class EventFold(Protocol):
+    """Folds the events of one message, in order.
+
+    Attributes:
+        seen: Events fed so far.
+        complete: Whether nothing of the message itself is missing any more.
+        stopped: The closing event, once nothing more is wanted of the stream.
+        failure: An error that the server reported, which is raised after the events with it.
+    """
+
+    seen: int
+    complete: bool
+    stopped: Stopped | None
+    failure: ReportedError | None
+
+    def feed(self, event: Any) -> list[ModelEvent]:
+        """Return the model events of one wire event; any exception means that it is none."""
+
+    def end(self) -> list[ModelEvent]:
+        """Return what is left when the stream has ended; sets ``stopped`` if it was complete."""
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class StreamingModel(ABC):
+    """A language model behind an HTTP stream; implements the ``Model`` port.
+
+    Iterate :meth:`stream` under ``contextlib.aclosing`` (or to its end): closing it closes the
+    connection. Making one loads no SDK and sends nothing.
+
+    Attributes:
+        label, key_advice: For error messages, as in :class:`ErrorContext`.
+        stall_seconds: A stream that is silent for so long fails, at its start too.
+    """
+
+    provider: str
+    model: str
+    label: str
+    connection: Connection
+    key_advice: str
+    sees_images: bool = True
+    tariff: Tariff | None = None
+    stall_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.provider}:{self.model}"
+        self.is_ai = True
+        self._about = ErrorContext(
+            label=self.label,
+            model=self.name,
+            host=self.connection.host,
+            key_advice=self.key_advice,
+            local=self.connection.is_local and not self.connection.ambient,
+            secrets=self.connection.secrets,
+        )
+        self._client: Any = None
+        self._building = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        """Return name and host, without a secret."""
+        return f"<{type(self).__name__} {self.name} at {self.connection.host}>"
+
+    @abstractmethod
+    def _build(self, silence: float) -> Any:
+        """Import the SDK and return its client; blocks for seconds, and runs in a thread."""
+
+    @abstractmethod
+    async def _send(self, client: Any, request: ModelRequest) -> Any:
+        """Send the request and return the SDK's stream, which begins with its first event."""
+
+    @abstractmethod
+    def _new_fold(self) -> EventFold:
+        """Return the fold of one message."""
+
+    @abstractmethod
+    def _failure(self, error: Exception) -> ModelError:
+        """Return what the core is told of an exception."""
+
+    def _content(self, event: Any) -> Any:
+        """Return an event of the SDK as the fold reads it."""
+        return event
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Send one request and yield its events, as the ``Model`` port requires.
+
+        Raises:
+            ModelError: For every failure.
+        """
+        fold = self._new_fold()
+        response = await self._open(request)
+        events = aiter(response)
+        try:
+            silent = 0
+            while fold.stopped is None:
+                found = await self._next(events, fold)
+                # Pings and empty pieces keep the watchdog quiet, and could come without end.
+                silent = 0 if found else silent + 1
+                if silent > MOST_EMPTY_EVENTS:
+                    raise stopped_reply("went on without content")
+                for event in found:
+                    yield event
+                if fold.failure is not None:
+                    self._fail(fold.failure)
+            await self._drain(events)
+        finally:
+            await events.aclose()
+            await response.close()
+        # The reason of a refusal is shown to the user, and a gateway may have written it.
+        yield replace(fold.stopped, detail=redact(fold.stopped.detail, self._about.secrets))
+
+    async def aclose(self) -> None:
+        """Close pooled connections. Idempotent; the model can be used again afterwards."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _ready(self) -> Any:
+        async with self._building:
+            if self._client is None:
+                # The socket times out after the watchdog, whose error message is better.
+                self._client = await asyncio.to_thread(self._build, self.stall_seconds + 30.0)
+            return self._client
+
+    async def _open(self, request: ModelRequest) -> Any:
+        try:
+            client = await self._ready()
+            return await self._watched(self._send(client, request), self.stall_seconds)
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a ModelError
+            self._fail(error)
+
+    async def _next(self, events: Any, fold: EventFold) -> list[ModelEvent]:
+        longest = min(self.stall_seconds, _TAIL_SECONDS) if fold.complete else self.stall_seconds
+        try:
+            event = await self._watched(anext(events, None), longest)
+            if event is not None:
+                return fold.feed(self._content(event))
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a ModelError
+            # What breaks after a complete message takes nothing from it; an error that the server
+            # reports does.
+            if not fold.complete or getattr(error, "body", None) is not None:
+                self._fail(error)
+        found = fold.end()
+        if fold.stopped is None:
+            raise truncated(self._about, seen=fold.seen)
+        return found
+
+    async def _watched(self, step: Awaitable[_T], seconds: float) -> _T:
+        """Await one step of the stream, at most for so long."""
+        try:
+            async with asyncio.timeout(seconds) as watchdog:
+                return await step
+        except TimeoutError:
+            if watchdog.expired():
+                raise stalled(self._about, seconds=seconds) from None
+            raise
+
+    async def _drain(self, events: Any) -> None:
+        """Read a finished stream to its end, so that its connection can serve the next call."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                async for _ in events:
+                    pass
+        except Exception:  # noqa: BLE001 - the message is complete, whatever fails after it
+            return
+
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raise ``error`` as a ``ModelError``, without its cause if that would show a secret."""
+        if isinstance(error, ModelError):
+            raise error
+        failure = self._failure(error)
+        raise failure from (None if quotes_secret(error, self._about.secrets) else error)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a server's number of tokens can be one."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+
+
+def report_usage(
+    counts: Mapping[str, int], tariff: Tariff | None, cost: float | None = None
+) -> UsageReported:
+    """Return the event for one call's tokens; ``cost`` is what the server says that they cost."""
+    tokens = Usage(**counts, calls=1)
+    priced = cost_of(tariff, tokens) if cost is None else cost
+    return UsageReported(tokens.model_copy(update={"cost_usd": priced}))

@@ -1,0 +1,201 @@
+"""The conformance suite: what each wire makes of a conversation, and through the whole loop."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analyst_kernel.agent.loop import run_question
+from analyst_kernel.agent.ports import (
+    AnswerEntry,
+    ToolEnded,
+    UsageReported,
+)
+from analyst_kernel.models.wire.streaming import StreamingModel
+from analyst_kernel.protocol.events import ModelRetried
+from analyst_kernel.protocol.records import Limits
+from tests.agent.fake_deps import Scene
+from tests.fakes.turns import (
+    Fault,
+    Turn,
+    call,
+    finish,
+    plan,
+    python,
+    raw_call,
+    say,
+    think,
+    turn,
+)
+from tests.models.conformance.wires import (
+    ALL_FORMS,
+    WIRES,
+    Wire,
+    each_form,
+    of,
+    talk,
+    usual,
+)
+from tests.models.conversations import answer, ask, assistant, collect, request
+
+# --- history ---------------------------------------------------------------------------------------
+
+
+@each_form
+@pytest.mark.parametrize("raw", ['{"title": }', '{"code": "1', "[1]", '{"a": NaN}', "nonsense"])
+async def test_an_input_that_is_no_json_object_is_never_sent_back(wire: Wire, raw: str):
+    async with talk(wire, turn(raw_call("run_python", raw)), turn(say("Sorry."))) as (
+        server,
+        model,
+    ):
+        events = await collect(model)
+        assert [e.raw_input for e in of(ToolEnded, events)] == [raw]
+        message = assistant(events, model.name)
+        await collect(model, request(ask(), message, answer(message.calls[0].call_id)))
+    assert server.requests[-1].refused == ""
+    assert raw not in json.dumps(server.requests[-1].body)
+
+
+@each_form
+async def test_six_calls_share_their_prefix_and_its_cache(wire: Wire):
+    steps = [turn(think(f"Step {n}."), call("run_python", code=f"{n}")) for n in range(5)]
+    messages: list[Any] = [ask("How many rows? " + "Look closely. " * 400)]
+    used = []
+    async with talk(wire, *steps, turn(say("42."))) as (server, model):
+        for _ in range(6):
+            events = await collect(model, request(*messages))
+            message = assistant(events, model.name)
+            messages += [message, answer(*(c.call_id for c in message.calls))]
+            used += of(UsageReported, events)[-1:]
+    assert [r.refused for r in server.requests] == [""] * 6
+    bodies = [r.body for r in server.requests]
+    for before, after in itertools.pairwise(bodies):
+        count = len(wire.parts(before))
+        assert json.dumps(wire.parts(after)[:count]) == json.dumps(wire.parts(before))
+    for name in set(bodies[0]) - {"messages", "input"}:
+        assert all(body[name] == bodies[0][name] for body in bodies), name
+    if used:
+        cached = sum(u.usage.cached_tokens for u in used)
+        assert cached >= 0.8 * sum(u.usage.prompt_tokens for u in used[1:])
+
+
+PAIRS = [(one, other) for one in WIRES for other in WIRES if one is not other]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), PAIRS, ids=[f"{one.name}-{other.name}" for one, other in PAIRS]
+)
+async def test_another_wire_goes_on_with_the_conversation(one: Wire, other: Wire):
+    odd = {"type": "tool_use", "id": "functions.run:0/" + "x" * 80, "name": "run_python"}
+    first = turn(think("My secret plan."), Turn(({**odd, "input": {"code": "1"}},)))
+    async with talk(one, first) as (_, model):
+        message = assistant(await collect(model), model.name)
+    result = answer(message.calls[0].call_id)
+    async with talk(other, usual(), turn(say("Yes."))) as (server, next_model):
+        second = assistant(await collect(next_model, request(ask(), message, result)), "")
+        own = replace(second, model=next_model.name)
+        later = answer(own.calls[0].call_id)
+        await collect(next_model, request(ask(), message, result, own, later))
+    assert [r.refused for r in server.requests] == ["", ""]
+    sent = json.dumps(server.requests[-1].body)
+    assert "My secret plan." not in sent
+    assert '\\"code\\": \\"1\\"' in sent or '"code": "1"' in sent
+    assert "42 rows" in sent
+
+
+# --- through the whole loop ------------------------------------------------------------------------
+
+MEAN = "cty = cars.column('cty')\nround(sum(cty) / len(cty), 2)"
+STORY = (
+    turn(think("First a plan."), say("I look."), plan("Compute the mean", "Check it")),
+    turn(python("cars.column('city')", step=1)),
+    turn(think("The column is cty."), python(MEAN, step=1)),
+    turn(python("len(cars)", step=2)),
+    finish("The mean is 18.18 mpg [cell 2]."),
+)
+"""A plan, an attempt that fails, its repair, a check, the answer."""
+
+
+def notebook_of(scene: Scene) -> list[Any]:
+    """Return the notebook's entries without what is made by chance."""
+    written = []
+    for entry in scene.notebook.entries.values():
+        text = re.sub(r"\b[0-9a-f]{12}\b", "ID", repr(entry))
+        written.append(text.replace(scene.model.name, "MODEL"))
+    return written
+
+
+async def question(model: StreamingModel, scene: Scene | None = None) -> Scene:
+    scene = scene or Scene(model)
+    scene.model = model
+    await run_question(scene.deps, scene.memory, "What is the mean city mileage?", limits=Limits())
+    return scene
+
+
+async def test_the_same_question_gives_the_same_notebook_through_each_wire():
+    notebooks = {}
+    for wire in ALL_FORMS:
+        async with talk(wire, *STORY) as (server, model):
+            scene = await question(model)
+        assert scene.finished.status == "answered", wire.name
+        assert [r.refused for r in server.requests] == [""] * 5
+        assert scene.finished.usage.calls == 5
+        notebooks[wire.name] = notebook_of(scene)
+    assert len(notebooks["messages"]) > 5
+    for name, notebook in notebooks.items():
+        assert notebook == notebooks["messages"], name
+
+
+LOOPED = [
+    Fault("truncate", after="tool"), Fault("truncate", after=10_000), Fault("reset", after="tool"),
+    Fault("stall", after="tool"), Fault("garbage_sse", after="tool"),
+    Fault("error_event", after="tool"), Fault("max_tokens_in_tool"), Fault("bad_json"),
+]  # fmt: skip
+
+
+@each_form
+async def test_nothing_runs_twice_and_half_a_text_never_stays(wire: Wire):
+    """Each fault once, each within a question of its own, in one analysis."""
+    # More than a busy machine takes for a reply of the fake; only the stall itself waits so long.
+    async with talk(wire, stall_seconds=8.0) as (server, model):
+        scene: Scene | None = None
+        for number, fault in enumerate(LOOPED):
+            code = f"measured({number})"
+            said = f"Half a text {number}."
+            server.push(
+                turn(think("Hm."), say(said), python(f"broken = {number}"), fault=fault),
+                turn(python(code)),
+                finish(f"It is {number} [cell {number + 1}]."),
+            )
+            scene = await question(model, scene)
+            assert server.turns_left == 0
+            assert scene.finished.status == "answered", fault
+            assert scene.kernel.executed.count(code) == 1
+            assert not any("broken" in cell for cell in scene.kernel.executed), fault
+            if fault.kind != "bad_json":
+                assert said not in json.dumps(server.requests[-1].body), fault
+    assert [r.refused for r in server.requests if r.refused] == []
+    assert scene is not None
+    retried = len(LOOPED) - 1
+    assert len(scene.of(ModelRetried)) == retried
+    assert len(scene.notebook.of(AnswerEntry)) == len(LOOPED)
+
+
+async def test_a_model_of_another_wire_takes_over_in_the_middle_of_an_analysis():
+    scene: Scene | None = None
+    for number, wire in enumerate((*ALL_FORMS, *WIRES)):
+        steps = (
+            turn(think(f"Secret {number}."), say("I look."), python(f"measured({number})")),
+            finish(f"It is {number} [cell {number + 1}]."),
+        )
+        async with talk(wire, *steps) as (server, model):
+            scene = await question(model, scene)
+        assert scene.finished.status == "answered", wire.name
+        assert [r.refused for r in server.requests] == ["", ""], wire.name
+        sent = json.dumps(server.requests[-1].body)
+        assert not re.findall(r"Secret \d+", sent.replace(f"Secret {number}.", ""))

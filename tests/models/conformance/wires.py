@@ -1,0 +1,195 @@
+"""The wires as rows of a table, for the conformance suite: a fake server, a model, and a few words.
+
+Another wire is another row of ``WIRES``; every test of ``test_wires.py`` then runs on it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from analyst_kernel.agent.ports import ModelEvent
+from analyst_kernel.models.gemini.interactions import GeminiInteractions
+from analyst_kernel.models.openai_chat import OpenAIChat
+from analyst_kernel.models.openai_responses import OpenAIResponses
+from analyst_kernel.models.wire.connection import Connection
+from analyst_kernel.models.wire.streaming import StreamingModel
+from tests.fakes.fixtures import FAKE_KEY
+from tests.fakes.gemini_server import GeminiServer
+from tests.fakes.openai_events import Style
+from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
+from tests.fakes.turns import Turn, call, say, think, turn
+from tests.fakes.wire_server import WireServer
+from tests.models.conversations import claude
+
+Body = dict[str, Any]
+
+CODE = "frame['city'].mean()  # \"quoted\" and ünicode ✓"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One wire.
+
+    Attributes:
+        serve: Makes a server from turns.
+        connect: Makes a model from the server's address.
+        parts: The parts of a request that a cache would keep, in their order.
+        noise: Events that no client knows, as they go over the wire.
+        tail: Whether something may follow the event that completes a message.
+    """
+
+    name: str
+    serve: Callable[..., WireServer]
+    connect: Callable[..., StreamingModel]
+    parts: Callable[[Body], list[Any]]
+    noise: bytes
+    tail: bool = False
+
+
+def openai(url: str, **details: Any) -> OpenAIResponses:
+    return OpenAIResponses(**_settings("openai", url, details))
+
+
+def chat(url: str, **details: Any) -> OpenAIChat:
+    return OpenAIChat(**_settings("compatible", url, details))
+
+
+def _settings(provider: str, url: str, details: dict[str, Any]) -> dict[str, Any]:
+    key = details.pop("key", FAKE_KEY)
+    settings = {
+        "provider": provider,
+        "model": "some-model",
+        "label": "OpenAI",
+        "connection": Connection(f"{url}/v1", api_key=key),
+        "key_advice": "Check OPENAI_API_KEY.",
+    }
+    return {**settings, **details}
+
+
+def gemini(url: str, **details: Any) -> GeminiInteractions:
+    settings = _settings("gemini", url, details)
+    connection = replace(settings["connection"], base_url=url)
+    return GeminiInteractions(**{**settings, "label": "Gemini", "connection": connection})
+
+
+def _gemini_parts(body: Body) -> list[Any]:
+    return [body.get("tools"), body.get("system_instruction"), *body["input"]]
+
+
+def _messages_parts(body: Body) -> list[Any]:
+    return [body.get("tools"), body.get("system"), *body["messages"]]
+
+
+def _responses_parts(body: Body) -> list[Any]:
+    return [body.get("tools"), body.get("instructions"), *body["input"]]
+
+
+def _chat_parts(body: Body) -> list[Any]:
+    return [body.get("tools"), *body["messages"]]
+
+
+def _styled(**style: Any) -> Callable[..., WireServer]:
+    def serve(turns: Any = (), **details: Any) -> WireServer:
+        return OpenAIChatServer(turns, style=Style(**style), **details)
+
+    return serve
+
+
+def _named(event: dict[str, Any]) -> bytes:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+_PINGS = b'event: ping\ndata: {"type": "ping"}\n\n: a comment\n\n'
+
+MESSAGES = Wire(
+    "messages", WireServer, claude, _messages_parts,
+    _PINGS + _named({"type": "message_start_of_something_new", "index": 7}),
+)  # fmt: skip
+RESPONSES = Wire(
+    "responses", OpenAIServer, openai, _responses_parts,
+    _PINGS + _named({"type": "response.something.new", "output_index": 99, "delta": "x"}),
+)  # fmt: skip
+GEMINI = Wire(
+    "gemini", GeminiServer, gemini, _gemini_parts,
+    b': a comment\n\ndata: {"event_type": "interaction.something_new", "index": 99}\n\n',
+)  # fmt: skip
+_CHUNK = b': OPENROUTER PROCESSING\n\ndata: {"object": "something.new", "choices": []}\n\n'
+_BARE = b'data: {"choices": [{"index": 0, "delta": {"something": "new"}}]}\n\n'
+
+
+def _chat_row(name: str, **style: Any) -> Wire:
+    return Wire(name, _styled(**style), chat, _chat_parts, _CHUNK + _BARE, tail=True)
+
+
+CHAT = _chat_row("chat")
+DIALECTS = (
+    _chat_row("chat-whole-calls", whole=True, index="zero", ids="once", says_stop=True),
+    _chat_row("chat-no-ids", whole=True, index="zero", ids="none", thinking="reasoning"),
+    _chat_row("chat-no-index", index="none", thinking="both"),
+    _chat_row("chat-zero-index", index="zero", ids="each", usage=False),
+)
+"""The Chat wire as servers really speak it; they run what is about calls."""
+
+WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI)
+ALL_FORMS = (*WIRES, *DIALECTS)
+
+
+class Page:
+    """A server that answers every request with this: a proxy's page, a wrong content type."""
+
+    def __init__(self, body: str, *, status: int = 200, kind: str = "text/html") -> None:
+        self.body = body.encode()
+        self.head = f"HTTP/1.1 {status} Said\r\ncontent-type: {kind}\r\n".encode()
+        self.asked = 0
+
+    async def __aenter__(self) -> str:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.split("content-length:")[1].split()[0]))
+            self.asked += 1
+            length = f"content-length: {len(self.body)}\r\nconnection: close\r\n\r\n"
+            writer.write(self.head + length.encode() + self.body)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+        self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+        await self.server.wait_closed()
+
+
+each_wire = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+each_form = pytest.mark.parametrize("wire", ALL_FORMS, ids=lambda wire: wire.name)
+
+
+@asynccontextmanager
+async def talk(
+    wire: Wire, *turns: Any, **details: Any
+) -> AsyncIterator[tuple[WireServer, StreamingModel]]:
+    """A server with these turns, and a model that asks it."""
+    async with wire.serve(turns, keys=[FAKE_KEY]) as server:
+        model = wire.connect(server.url, **details)
+        try:
+            yield server, model
+        finally:
+            await model.aclose()
+
+
+def usual(**details: Any) -> Turn:
+    return turn(
+        think("I look first."), say("Let me see."), call("run_python", code=CODE), **details
+    )
+
+
+def of(kind: type[Any], events: list[ModelEvent]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
