@@ -9,12 +9,7 @@ from typing import assert_never
 from analyst_kernel.agent.plan import PlanRefused
 from analyst_kernel.agent.ports import PlanReader
 from analyst_kernel.agent.run import OpenCell, Run
-from analyst_kernel.protocol.events import (
-    ApprovalDecided,
-    ApprovalRequested,
-    PlanApprovalRequested,
-    PlanApproved,
-)
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import new_ask_id
 
 
@@ -29,11 +24,13 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
     purpose = " ".join([entry.purpose, *concerns]).strip()
     ask = new_ask_id()
     run.emit(
-        ApprovalRequested(**run.stamp, ask=ask, cell=entry.cell, code=entry.code, purpose=purpose)
+        ev.ApprovalRequested(
+            **run.stamp, ask=ask, cell=entry.cell, code=entry.code, purpose=purpose
+        )
     )
     with run.meter.waiting_for_user():
         approval = await user.approve(ask, entry.code, purpose)
-    run.emit(ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
+    run.emit(ev.ApprovalDecided(**run.stamp, ask=ask, decision=approval.decision))
     match approval.decision:
         case "run":
             return True
@@ -51,22 +48,17 @@ async def ask_approval(run: Run, opened: OpenCell, concerns: Sequence[str]) -> b
             assert_never(approval.decision)
 
 
-def plan_is_awaited(run: Run) -> bool:
-    """Return whether the user wants to see this run's plan and has not seen it yet."""
-    return _plan_reader(run) is not None
-
-
 async def ask_plan(run: Run) -> bool:
     """Wait until the user accepts the plan, if they want to, and return whether they changed it.
 
     The user is asked once per run. Later revisions are only shown.
     """
-    reader = _plan_reader(run)
+    reader = plan_reader(run)
     if reader is None:
         return False
     before = tuple(step.goal for step in run.plan.steps)
     ask = new_ask_id()
-    run.emit(PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
+    run.emit(ev.PlanApprovalRequested(**run.stamp, ask=ask, steps=run.plan.steps))
     with run.meter.waiting_for_user():
         goals = await reader.approve_plan(ask, run.plan.steps)
     run.plan_approved = True
@@ -76,11 +68,12 @@ async def ask_plan(run: Run) -> bool:
             run.move_plan(run.plan.revised(goals), "edited by the user")
         except PlanRefused:
             edited = False
-    run.emit(PlanApproved(**run.stamp, ask=ask, edited=edited))
+    run.emit(ev.PlanApproved(**run.stamp, ask=ask, edited=edited))
     return edited
 
 
-def _plan_reader(run: Run) -> PlanReader | None:
+def plan_reader(run: Run) -> PlanReader | None:
+    """Return the user if they want to see this run's plan and have not seen it yet."""
     user: object = run.deps.user
     if run.plan_approved or not isinstance(user, PlanReader) or not user.wants_plan:
         return None

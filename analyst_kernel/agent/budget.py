@@ -1,6 +1,8 @@
 """Measures a run's budgets: iterations, seconds, tokens, cost. The loop ends the run.
 
-Time in which the run waits for the user is not counted.
+Time in which the run waits for the user is not counted. Here, too, stand the limits on what a model
+may send, which no user sets: far above what an analysis needs, so that a model that went wrong ends
+soon, with a valid notebook.
 """
 
 from __future__ import annotations
@@ -8,7 +10,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.records import Limits, Usage
+
+MOST_FRUITLESS_TURNS = 6
+"""Turns in a row without a cell or an accepted call, after which the run gives up."""
+
+MOST_CALLS_IN_TURN = 32
+"""Tool calls of one turn that are carried out; the others are refused."""
+
+MOST_FINDINGS = 100
+"""Findings of one run."""
+
+MOST_STEPS = 7
+"""Steps of a plan."""
+
+MOST_LISTED = 50
+"""Texts or values in one list of a finding or an answer; the others are left out."""
+
+LONGEST_INPUT = 200_000
+"""Characters of a tool call's input."""
+
+LONGEST_ANSWER = 50_000
+"""Characters of an answer."""
+
+LONGEST_REPLY = 1_000_000
+"""Characters of one reply of a model, thinking and inputs included; it is stopped there."""
+
+MOST_EMPTY_EVENTS = 10_000
+"""Events in a row of a model's reply that bring nothing; it is stopped there."""
+
+
+def most_turns(limits: Limits) -> int:
+    """Return how often the model of a run is called."""
+    return 4 * limits.iterations + 12
+
+
+def stopped_reply(what: str) -> ModelError:
+    """Return the error for a reply that does not end by itself; ``what`` it did."""
+    return ModelError(
+        f"The model's reply {what}, so it was stopped; nothing of it was used.",
+        "Ask again, or choose another model. What was done before is in the notebook.",
+        fault="malformed",
+        retryable=False,
+    )
 
 
 class BudgetMeter:

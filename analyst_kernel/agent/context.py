@@ -8,13 +8,16 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from analyst_kernel.agent.manual.changes import UserExecution
-from analyst_kernel.agent.observation.cell import with_ids
-from analyst_kernel.agent.ports import Catalog, Kernel, KernelFacts, Model, Notebook, User
+from analyst_kernel.agent import ports
+from analyst_kernel.agent.evidence.checks.shown import ShownCell
+from analyst_kernel.agent.evidence.shown import CellNumbers
+from analyst_kernel.agent.evidence.typed import Names
+from analyst_kernel.agent.ledger import Ledger
+from analyst_kernel.agent.observation.cell import Note, with_ids
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_cell_id
-from analyst_kernel.protocol.outputs import Frame
+from analyst_kernel.protocol.outputs import Frame, Output
 from analyst_kernel.protocol.records import ChartRecord, Finding, RunStatus
 
 
@@ -28,18 +31,21 @@ class AgentDeps:
         clock: Monotonic seconds.
         sleep: Waits for seconds; cancellable.
         jitter: Returns a uniform random number in 0 to 1, which spreads retries.
+        saved_outputs: Makes outputs that were read from the notebook's file as harmless as those
+            that the kernel publishes are already.
     """
 
     analysis: AnalysisId
-    model: Model
-    kernel: Kernel
-    notebook: Notebook
-    catalog: Catalog
-    user: User | None
+    model: ports.Model
+    kernel: ports.Kernel
+    notebook: ports.Notebook
+    catalog: ports.Catalog
+    user: ports.User | None
     emit: Callable[[Event], None]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
+    saved_outputs: Callable[[tuple[Output, ...]], tuple[Output, ...]] = tuple
 
 
 @dataclass(slots=True)
@@ -53,25 +59,18 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class CellNumbers:
-    """The numbers and dates that one cell's outputs show; answers are checked against them.
-
-    ``values`` ascend without repeats; ``dates`` are ISO texts (``2015-03`` or ``2015-03-01``).
-    """
-
-    cell: CellId
-    values: tuple[float, ...]
-    dates: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier question of the analysis and its answer."""
+    """An earlier question of the analysis and its answer.
+
+    Attributes:
+        claimed: Whether only the notebook says so, which anybody may have written.
+    """
 
     run: RunId
     question: str
     answer: str
     status: RunStatus
+    claimed: bool = False
 
 
 @dataclass(slots=True)
@@ -89,19 +88,26 @@ class Memory:
         frames: Variables in the kernel now.
         profiles: Datasets described so far, by name.
         findings, charts: Of all runs; charts without their picture.
-        numbers: What each executed cell shows, in order of execution.
-        pending_notes: Sentences that the model gets with the next question.
+        numbers: What each cell showed when it ran here, in order of execution. What a notebook's
+            file says that a cell showed is no proof.
+        shown: The cells that ran here with their code and texts, oldest first, for the checks of an
+            answer. A cell that is gone from ``numbers`` counts no more.
+        pending_notes: Notes that the model gets with the next question.
         user_executions: What the user ran since the last question, oldest first.
         frames_at_run_end: Variables when the last run ended. A difference at the next run is the
             user's work.
         finding_runs: Which run recorded a finding, by the finding's id.
+        ledger: The user's definitions, and the named states of the data.
+        typed: The variables that only literals made: what shows them proves nothing.
+        labels: The number of each of the agent's cells, oldest first. The number of a cell that was
+            undone is not given again.
     """
 
     runs: int = 0
     title_cell: CellId = field(default_factory=new_cell_id)
     titled: bool = False
     setups: list[Setup] = field(default_factory=list)
-    facts: KernelFacts | None = None
+    facts: ports.KernelFacts | None = None
     kernel_lost: bool = False
     kernel_unsure: bool = False
     frames: tuple[Frame, ...] = ()
@@ -109,11 +115,20 @@ class Memory:
     findings: list[Finding] = field(default_factory=list)
     charts: list[ChartRecord] = field(default_factory=list)
     numbers: list[CellNumbers] = field(default_factory=list)
+    shown: list[ShownCell] = field(default_factory=list)
     earlier: list[Earlier] = field(default_factory=list)
-    pending_notes: list[str] = field(default_factory=list)
-    user_executions: list[UserExecution] = field(default_factory=list)
+    pending_notes: list[Note] = field(default_factory=list)
+    user_executions: list[ports.UserExecution] = field(default_factory=list)
     frames_at_run_end: tuple[Frame, ...] = ()
     finding_runs: dict[str, RunId] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    typed: Names = field(default_factory=dict)
+    labels: dict[CellId, int] = field(default_factory=dict)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next cell."""
+        return max(self.labels.values(), default=0) + 1
 
     def reload(self, names: Sequence[str], code: Callable[[Sequence[str]], str]) -> None:
         """Mark datasets that changed on disk: the next run describes and loads them again."""
@@ -124,8 +139,11 @@ class Memory:
                 setup.code = code(setup.names)
                 setup.ran = False
         self.pending_notes.append(
-            f"Changed on disk since the last question: {', '.join(names)}. They are loaded again; "
-            "variables made from them before are out of date."
+            Note(
+                "Datasets changed on disk since the last question. They are loaded again; "
+                "variables made from them before are out of date. Changed:",
+                ", ".join(names),
+            )
         )
 
     def forget_dataset(self, name: str, code: Callable[[Sequence[str]], str]) -> list[Setup]:
@@ -161,6 +179,7 @@ class Memory:
     def empty_kernel(self) -> None:
         """Record that the kernel runs but is empty, as after a restart."""
         self.frames = self.frames_at_run_end = ()
+        self.typed = {}
         for setup in self.setups:
             setup.ran = False
 

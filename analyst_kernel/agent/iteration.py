@@ -9,27 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from analyst_kernel.agent.approval import ask_approval, plan_is_awaited
-from analyst_kernel.agent.evidence.proof import cell_numbers
+from analyst_kernel.agent.approval import ask_approval, plan_reader
+from analyst_kernel.agent.evidence.checks.shown import shown_cell
+from analyst_kernel.agent.evidence.shown import cell_numbers
+from analyst_kernel.agent.evidence.typed import NOTHING, names_after, typed_in
+from analyst_kernel.agent.lineage.judge import hints
+from analyst_kernel.agent.lineage.lines import lineage_lines, one_line
+from analyst_kernel.agent.lineage.watching import watch_text
 from analyst_kernel.agent.observation import repair
 from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.observation.reply import reply_to
 from analyst_kernel.agent.plan import Plan
-from analyst_kernel.agent.ports import Execution, IterationEntry, OutputChange
+from analyst_kernel.agent.ports import DatasetWatcher, Execution, IterationEntry, OutputChange
 from analyst_kernel.agent.preflight import BLOCKING, PreflightFinding, check_code
-from analyst_kernel.agent.run import LiveOutputs, OpenCell, Run
+from analyst_kernel.agent.run import OpenCell, Run, apply_change
 from analyst_kernel.agent.tools.registry import Reply
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import KernelError, NotebookError
-from analyst_kernel.protocol.events import (
-    ChartCaptured,
-    IterationFinished,
-    IterationStarted,
-    OutputProduced,
-    OutputsCleared,
-)
 from analyst_kernel.protocol.ids import new_cell_id
 from analyst_kernel.protocol.outputs import CellError, Outcome
-from analyst_kernel.protocol.records import IterationRecord
+from analyst_kernel.protocol.records import CellLabel, IterationRecord
 
 
 async def iterate(
@@ -44,12 +43,14 @@ async def iterate(
         return Reply.refuse(refusal)
     if not run.plan.steps:
         run.move_plan(Plan.of([run.question[:200]], implicit=True), "straight to the first cell")
-    plan, step = run.plan.begin(step)
+    label = CellLabel(number=run.memory.next_number, cell=new_cell_id())
+    run.memory.labels[label.cell] = label.number
+    plan, step = run.plan.begin(step, label, run.cells_that_ran)
     run.move_plan(plan)
     entry = IterationEntry(
-        cell=new_cell_id(),
+        cell=label.cell,
         run=run.id,
-        iteration=len(run.iterations) + 1,
+        iteration=label.number,
         step=step,
         attempt=plan.attempt(step),
         language=language,
@@ -77,13 +78,17 @@ async def run_entry(run: Run, entry: IterationEntry) -> Execution:
     return opened.execution
 
 
+def _named(entry: IterationEntry) -> str:
+    return f"Cell {entry.iteration}" if entry.iteration else "Your cell"
+
+
 def _may_not_run(run: Run) -> str:
     """Return the answer to a call if no cell may run now, else an empty text."""
     ended = run.meter.iterations_ended(len(run.iterations))
     if ended:
         run.exhausted = ended
         return f"Not run. {ended} Answer with what is established."
-    if plan_is_awaited(run):
+    if plan_reader(run) is not None:
         return "Not run: the user wants to see the plan first. Call update_plan."
     blocked = run.plan.blocked
     if blocked is not None:
@@ -95,7 +100,7 @@ def _may_not_run(run: Run) -> str:
 
 
 async def _open(run: Run, entry: IterationEntry) -> OpenCell:
-    opened = run.open_cell = OpenCell(entry, LiveOutputs())
+    opened = run.open_cell = OpenCell(entry)
     await run.record(entry)
     return opened
 
@@ -116,7 +121,10 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
         _announce(run, opened)
         return _as_error(stopping)
     for finding in findings:
-        run.notice(f"preflight-{finding.kind}", f"Line {finding.line}: {finding.message}")
+        found = f"Line {finding.line}: {finding.message}"
+        run.notice(f"preflight-{finding.kind}", found)
+        if finding.kind != "overwrite":  # the lineage says what became of the data
+            opened.notes.append(found)
     if asks and not await ask_approval(run, opened, [f.message for f in blocking]):
         _announce(run, opened)
         return CellError(name="Skipped", message="The user chose not to run this cell.")
@@ -134,7 +142,7 @@ def _announce(run: Run, opened: OpenCell) -> None:
     entry = opened.entry
     opened.announced = True
     run.emit(
-        IterationStarted(
+        ev.IterationStarted(
             **run.stamp, iteration=entry.iteration, cell=entry.cell, step=entry.step,
             attempt=entry.attempt, language=entry.language, purpose=entry.purpose, code=entry.code,
         )
@@ -146,25 +154,27 @@ async def _execute(run: Run, opened: OpenCell) -> None:
     cell = opened.entry.cell
 
     def changed(change: OutputChange) -> None:
-        opened.live.apply(change)
+        apply_change(opened.live, change)
         if change.output is None:
-            run.emit(OutputsCleared(**run.stamp, cell=cell))
+            run.emit(ev.OutputsCleared(**run.stamp, cell=cell))
             return
         run.emit(
-            OutputProduced(
+            ev.OutputProduced(
                 **run.stamp, cell=cell, index=change.index, output=change.output,
                 append=change.append,
             )
         )  # fmt: skip
 
     code = opened.entry.code
+    if isinstance(run.deps.kernel, DatasetWatcher):
+        run.deps.kernel.watch(watch_text(run.memory.profiles.values()))
     try:
         execution = await run.deps.kernel.execute(
             code, timeout=run.meter.cell_timeout, on_change=changed
         )
     except KernelError as failure:
         died = CellError(name="KernelDied", message=failure.what, hint=failure.remedy)
-        opened.execution = Execution("error", opened.live.outputs, died, 0.0, kernel_died=True)
+        opened.execution = Execution("error", tuple(opened.live), died, 0.0, kernel_died=True)
         run.memory.forget_kernel()
         raise
     error = execution.error
@@ -187,7 +197,7 @@ async def settle(run: Run, *, closing: bool = False) -> None:
         return
     execution = opened.execution or Execution(
         "cancelled",
-        opened.live.outputs,
+        tuple(opened.live),
         CellError(name="Cancelled", message="The run was stopped before this cell ended."),
         0.0,
         frames=run.memory.frames,
@@ -199,27 +209,51 @@ async def settle(run: Run, *, closing: bool = False) -> None:
     except NotebookError as error:
         if not closing:
             raise
-        run.notice("not-saved", f"The cell of iteration {entry.iteration} is not saved. {error}")
+        run.notice("not-saved", f"{_named(entry)} is not saved. {error}")
     run.open_cell = None
     memory = run.memory
     if not opened.announced:
         _announce(run, opened)
+    ran = outcome == "ok"
+    lines = lineage_lines(memory.frames, execution.frames, execution.trace) if ran else ()
+    lineage = one_line(lines, execution.trace)
+    if ran:
+        opened.hints = hints(
+            entry.code, execution.trace, question=run.question,
+            profiles=tuple(memory.profiles.values()),
+        )  # fmt: skip
     run.iterations.append(
         IterationRecord(
             iteration=entry.iteration, cell=entry.cell, step=entry.step, attempt=entry.attempt,
             language=entry.language, purpose=entry.purpose, code=entry.code, outcome=outcome,
-            seconds=execution.seconds, error=execution.error,
+            seconds=execution.seconds, error=execution.error, lineage=lineage, hints=opened.hints,
         )
     )  # fmt: skip
+    typed = typed_in(entry.code, memory.typed)
+    memory.typed = names_after(typed, memory.typed, ran=ran)
+    if not entry.iteration:
+        typed = NOTHING  # what the user types is the user's word
     memory.numbers.append(
-        cell_numbers(entry.cell, execution.outputs, before=memory.frames, after=execution.frames)
-    )
+        cell_numbers(
+            entry.cell, execution.outputs, before=memory.frames, after=execution.frames,
+            code=entry.code if ran else "", typed=typed,
+        )
+    )  # fmt: skip
+    memory.shown = [shown for shown in memory.shown if shown.cell != entry.cell]
+    if outcome == "ok":
+        memory.shown.append(
+            shown_cell(
+                entry.cell, entry.iteration, entry.code, execution.outputs,
+                before=memory.frames, after=execution.frames,
+            )
+        )  # fmt: skip
     memory.frames = execution.frames
     run.emit(
-        IterationFinished(
+        ev.IterationFinished(
             **run.stamp, iteration=entry.iteration, cell=entry.cell, outcome=outcome,
             seconds=execution.seconds, execution_count=execution.execution_count,
             outputs=execution.outputs, error=execution.error, frames=execution.frames,
+            lineage=lineage, hints=opened.hints,
         )
     )  # fmt: skip
     found = charts_of(
@@ -228,6 +262,6 @@ async def settle(run: Run, *, closing: bool = False) -> None:
     for chart in memory.replace_charts(entry.cell, found):
         run.charts.append(chart)
         bare = chart.model_copy(update={"png": None})
-        run.emit(ChartCaptured(**run.stamp, chart=bare))
+        run.emit(ev.ChartCaptured(**run.stamp, chart=bare))
     for code, message in execution.notices:
         run.notice(code, message)

@@ -1,9 +1,10 @@
 """The loop: one question, turn by turn, until its answer.
 
 In the order in which a question passes: :mod:`.start` prepares the run, :mod:`.turn` asks the
-model, :mod:`.tools.dispatch` answers the tool calls of a turn, :mod:`.tools.handlers` carries them
-out, :mod:`.iteration` runs a cell, :mod:`.observation.reply` describes its result to the model, and
-:mod:`.end` checks and writes the answer. This module decides which of them comes next.
+model, :mod:`.tools.handlers` carries out and answers the tool calls of a turn, :mod:`.iteration`
+runs a cell, :mod:`.observation.reply` describes its result to the model, and
+:mod:`.evidence.answer` checks the answer. This module decides which of them comes next, and ends
+the run: only it emits ``RunFinished``, as the last event of a run.
 """
 
 from __future__ import annotations
@@ -15,14 +16,20 @@ from typing import assert_never
 from pydantic import ValidationError
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel.agent import end, prompts
-from analyst_kernel.agent.context import AgentDeps, Memory
-from analyst_kernel.agent.evidence.answer import propose
-from analyst_kernel.agent.prompts import SYSTEM_PROMPT
+from analyst_kernel.agent import prompts
+from analyst_kernel.agent.budget import LONGEST_ANSWER, MOST_FRUITLESS_TURNS, most_turns
+from analyst_kernel.agent.context import AgentDeps, Earlier, Memory
+from analyst_kernel.agent.evidence.answer import propose, settle_answer
+from analyst_kernel.agent.evidence.marks import with_marks
+from analyst_kernel.agent.iteration import settle
+from analyst_kernel.agent.observation.cell import clip
+from analyst_kernel.agent.ports import AnswerEntry
+from analyst_kernel.agent.privacy.probe import learn_user_words
+from analyst_kernel.agent.privacy.wall import privacy_of
+from analyst_kernel.agent.remember import name_definitions
 from analyst_kernel.agent.run import AnswerDraft, Ending, Run
-from analyst_kernel.agent.start import open_run
-from analyst_kernel.agent.tools.dispatch import answer_calls, cut_off_results
-from analyst_kernel.agent.tools.handlers import TOOLS
+from analyst_kernel.agent.start import open_run, write_heading, write_question
+from analyst_kernel.agent.tools.handlers import TOOLS, answer_calls, cut_off_results
 from analyst_kernel.agent.tools.inputs import Finish
 from analyst_kernel.agent.transcript import ModelRequest, Text, UserMessage, parsed_input
 from analyst_kernel.agent.turn import Turn, take_turn
@@ -35,10 +42,7 @@ from analyst_kernel.protocol.errors import (
     SandboxError,
 )
 from analyst_kernel.protocol.events import RunFinished, RunStarted
-from analyst_kernel.protocol.records import Limits, RunStatus
-
-MOST_FRUITLESS_TURNS = 6
-"""Turns in a row without a cell or an accepted call, after which the run gives up."""
+from analyst_kernel.protocol.records import Answer, Limits, RunStatus
 
 _WRAP_UP_SECONDS = 60.0
 
@@ -61,7 +65,7 @@ async def run_question(
     run.emit(
         RunStarted(
             **run.stamp, question=run.question, model=deps.model.name, is_ai=deps.model.is_ai,
-            limits=limits,
+            limits=limits, privacy=privacy_of(deps.model),
         )
     )  # fmt: skip
     return await carry_out(run)
@@ -72,29 +76,30 @@ async def carry_out(run: Run) -> RunFinished:
     try:
         try:
             notes = await open_run(run)
+            await learn_user_words(run)
         except (InputError, SandboxError, KernelError) as error:
             if isinstance(error, KernelError):
                 run.memory.forget_kernel()
-            end.finish(run, Ending("failed", AnswerDraft(""), str(error)), None)
+            finish_run(run, Ending("failed", AnswerDraft(""), str(error)), None)
             raise
         try:
             ending = await converse(run, notes)
         except (ModelError, KernelError, NotebookError) as error:
             ending = failed(run, error)
-        return await end.close(run, ending)
+        return await close_run(run, ending)
     except asyncio.CancelledError:
         run.memory.kernel_unsure = True
         reason = "The run was cancelled."
-        ending = Ending("cancelled", end.composed(run, reason), reason)
-        await finish_despite_cancel(end.close(run, ending))
+        ending = Ending("cancelled", composed(run, reason), reason)
+        await finish_despite_cancel(close_run(run, ending))
         raise
     except AnalystError:
         raise
     except Exception as error:
         # A defect of this package: end the run visibly, then let the error be seen.
         reason = f"A defect of analyst-kernel ended the run: {type(error).__name__}: {error}."
-        ending = Ending("failed", end.composed(run, "The run failed."), reason)
-        await finish_despite_cancel(end.close(run, ending))
+        ending = Ending("failed", composed(run, "The run failed."), reason)
+        await finish_despite_cancel(close_run(run, ending))
         raise
 
 
@@ -106,7 +111,7 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     """
     message = prompts.first_message(run, notes)
     fruitless = 0
-    most_calls = 4 * run.limits.iterations + 12
+    most_calls = most_turns(run.limits)
     # Only cells count as iterations, so a model that talks, plans or sends invalid calls could go
     # on for ever: turns without progress and calls in all are limited too. A reached limit leads
     # to one turn without tools, in which the model sums up, except after a turn that timed out.
@@ -135,7 +140,7 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
 
 async def timed_turn(run: Run) -> Turn | None:
     """Take one turn within the run's time; return None if the time ended first."""
-    request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
+    request = ModelRequest(prompts.SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
         async with asyncio.timeout(run.meter.seconds_left):
             turn = await take_turn(run, request)
@@ -192,10 +197,7 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
     draft = AnswerDraft(text)
     if turn.reason == "max_tokens":
         draft = replace(draft, caveats=("The model's answer was cut off at its length limit.",))
-    doubts = propose(run, draft)
-    if doubts is None:
-        return UserMessage(text=(Text("The answer was taken."),))
-    return UserMessage(text=(Text(prompts.correction(doubts.numbers, doubts.citations)),))
+    return UserMessage(text=(Text(propose(run, draft) or "The answer was taken."),))
 
 
 async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
@@ -211,16 +213,18 @@ async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
         run.transcript.append(replace(message, text=(*message.text, request_text)))
         turn = await _last_turn(run)
     if turn is None:
-        return Ending("incomplete", end.composed(run, reason), reason)
+        return Ending("incomplete", composed(run, reason), reason)
     if turn.message.calls:
         run.transcript.append(cut_off_results(run, turn, "Not run: the run has ended."))
     else:
         run.transcript.append(turn.message)
-    return Ending("incomplete", _last_draft(turn) or end.composed(run, reason), reason)
+    return Ending("incomplete", _last_draft(turn) or composed(run, reason), reason)
 
 
 async def _last_turn(run: Run) -> Turn | None:
-    request = ModelRequest(SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript), tool_choice="none")
+    request = ModelRequest(
+        prompts.SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript), tool_choice="none"
+    )
     try:
         async with asyncio.timeout(_WRAP_UP_SECONDS):
             return await take_turn(run, request)
@@ -235,11 +239,12 @@ def _last_draft(turn: Turn) -> AnswerDraft | None:
     for call in turn.message.calls:
         if call.tool == "finish" and call.call_id not in turn.broken:
             try:
-                return Finish.model_validate(parsed_input(call.raw_input)).draft()
+                draft = Finish.model_validate(parsed_input(call.raw_input)).draft()
+                return replace(draft, text=clip(draft.text, LONGEST_ANSWER))
             except ValidationError:
                 continue
     text = turn.message.text.strip()
-    return AnswerDraft(text) if text and turn.reason != "refusal" else None
+    return AnswerDraft(clip(text, LONGEST_ANSWER)) if text and turn.reason != "refusal" else None
 
 
 def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
@@ -250,4 +255,73 @@ def failed(run: Run, error: ModelError | KernelError | NotebookError) -> Ending:
     """
     of_model = isinstance(error, ModelError) and error.fault != "too_long"
     status: RunStatus = "failed" if of_model else "incomplete"
-    return Ending(status, end.composed(run, f"This run ended early. {error}"), str(error))
+    return Ending(status, composed(run, f"This run ended early. {error}"), str(error))
+
+
+def composed(run: Run, opening: str) -> AnswerDraft:
+    """Return an answer without the model: the recorded findings, and nothing else."""
+    if run.settled is not None:
+        kept = run.settled
+        return AnswerDraft(
+            f"{opening}\n\n{kept.text}",
+            kept.key_values, kept.assumptions, kept.caveats, kept.next_questions,
+        )  # fmt: skip
+    if run.findings:
+        rest = f"Established so far:\n\n{prompts.findings_text(run.findings)}"
+    elif any(record.outcome == "ok" for record in run.iterations):
+        rest = "No finding was recorded; the cells above hold what was computed."
+    else:
+        rest = "Nothing was established."
+    return AnswerDraft(f"{opening}\n\n{rest}")
+
+
+async def close_run(run: Run, ending: Ending) -> RunFinished:
+    """Settle the open cell, write the answer and emit the end of a run.
+
+    May be called again after it was interrupted. Raises nothing but ``CancelledError``: if the
+    answer cannot be written, a notice is emitted.
+    """
+    run.ending = ending
+    answer: Answer | None = None
+    try:
+        await settle(run, closing=True)
+        plan = run.plan.finished(run.cells_that_ran, answered=ending.status == "answered")
+        run.move_plan(plan)
+        name_definitions(run, (ending.draft.text, *ending.draft.assumptions))
+        answer = settle_answer(run, ending)
+        await write_heading(run)
+        await write_question(run)
+        await run.write_plan()
+        await run.record(AnswerEntry(run.answer_cell, run.id, answer, ending.status))
+    except Exception as error:  # noqa: BLE001 - the end of the run must be emitted, whatever it was
+        what = str(error) if isinstance(error, NotebookError) else repr(error)
+        run.notice("not-saved", f"The answer is not in the notebook. {what}")
+    # A cancellation during the last event is raised here, so that the emitted status agrees with
+    # how this coroutine ends: nothing is awaited after it.
+    await asyncio.sleep(0)
+    return finish_run(run, ending, answer)
+
+
+def finish_run(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
+    """Keep the run in the memory and emit its last event; nothing may be awaited after this."""
+    text = answer.text if answer is not None else ""
+    if answer is not None:
+        marked = with_marks(text, answer.numbers)
+        run.memory.earlier.append(Earlier(run.id, run.question, marked, ending.status))
+    finished = RunFinished(
+        **run.stamp,
+        status=ending.status,
+        answer=text,
+        reason=ending.reason,
+        details=answer,
+        key_values=ending.draft.key_values,
+        findings=tuple(run.findings),
+        charts=tuple(run.charts),
+        notebook=run.deps.notebook.path if run.deps.notebook.cell_count else None,
+        iterations=tuple(run.iterations),
+        usage=run.usage,
+        seconds=run.meter.seconds,
+    )
+    run.memory.frames_at_run_end = run.memory.frames
+    run.emit(finished)
+    return finished

@@ -5,12 +5,31 @@ Pure values: every method returns a new plan.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from analyst_kernel.protocol.records import Step, StepStatus
+from analyst_kernel.agent.budget import MOST_STEPS
+from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.records import CellLabel, Step, StepStatus
 
-MOST_STEPS = 7
+_ANSWERING = re.compile(
+    r"(?:(?:and|then|finally|lastly)\b[,:]? )*"
+    r"(?:(?:answer|reply|respond)\b.*"
+    r"|(?:(?:finish|conclude|state|give|write(?: up)?|report|present|deliver|provide|formulate"
+    r"|compose|draft|draw|summari[sz]e|synthesi[sz]e|interpret|explain|communicate|discuss|share)"
+    r"(?:,? and |, |/| )?){0,3}"
+    r"(?:(?:the|all|my|our|a|an|key|main|final|overall|short|written|concise|clear) ?)*"
+    r"(?:answer|question|findings?|results?|conclusions?|insights?|takeaways?|recommendations?"
+    r"|summary|report|write-?up|interpretation)?"
+    r"(?: (?:to|for) (?:the |this )?(?:user|question|reader)"
+    r"| and (?:answer|conclude)(?: the question)?"
+    r"| (?:and|with|including|plus) (?:\w+ ){0,2}(?:caveats?|assumptions?|citations?|limitations?"
+    r"|recommendations?|conclusions?|next (?:questions|steps)))*)\W*",
+    re.IGNORECASE,
+)
+"""A goal that only says that the question is answered: no cell does that."""
 
 
 class PlanRefused(Exception):
@@ -43,32 +62,30 @@ class Plan:
         return next((step for step in self.steps if step.status == "blocked"), None)
 
     @property
-    def current(self) -> Step | None:
-        """The step at work, else the first still to do, else the last one."""
-        first = {step.status: step for step in reversed(self.steps)}
-        return first.get("doing") or first.get("todo") or next(reversed(self.steps), None)
-
-    @property
     def unfinished(self) -> tuple[str, ...]:
         """Goals that were not reached."""
         return tuple(step.goal for step in self.steps if step.status != "done")
 
-    def begin(self, number: int | None) -> tuple[Plan, int | None]:
-        """Move to a step, and return the new plan and the step's number.
+    def begin(
+        self, number: int | None, cell: CellLabel, ran: AbstractSet[CellId] = frozenset()
+    ) -> tuple[Plan, int | None]:
+        """Move to the step that a cell serves, and return the new plan and the step's number.
 
-        An unknown number or None means the current step. The step at work until now is done.
+        An unknown number or None means the step at work, else the first still to do, else the last
+        one. The step at work until now has ended; ``ran`` are the cells that ran without an error.
         """
         if not any(step.number == number for step in self.steps):
-            number = self.current.number if self.current is not None else None
-        steps = tuple(
-            _with(step, "doing")
-            if step.number == number
-            else _with(step, "done")
-            if step.status == "doing"
-            else step
-            for step in self.steps
-        )
-        return replace(self, steps=steps), number
+            first = {step.status: step for step in reversed(self.steps)}
+            current = first.get("doing") or first.get("todo") or next(reversed(self.steps), None)
+            number = current.number if current is not None else None
+        steps = [
+            _with(step, "doing") if step.number == number else ended
+            for step, ended in zip(self.steps, self._ended(ran), strict=True)
+        ]
+        if number is not None:
+            step = steps[number - 1]
+            steps[number - 1] = step.model_copy(update={"cells": (*step.cells, cell)})
+        return replace(self, steps=tuple(steps)), number
 
     def attempt(self, number: int | None) -> int:
         """Return the number of the next attempt at a step, from 1; repair k is attempt k + 1."""
@@ -90,7 +107,9 @@ class Plan:
         return replace(plan, steps=steps)
 
     def revised(self, goals: Sequence[str]) -> Plan:
-        """Replace the goals; a goal that stays keeps its status and its failures.
+        """Replace the goals; a goal that stays keeps its status, its cells and its failures.
+
+        A last goal that is only to answer is left out: answering is no step.
 
         Raises:
             PlanRefused: There is no goal, there are too many, or a blocked step stays as it was.
@@ -98,6 +117,8 @@ class Plan:
         goals = [" ".join(goal.split()) for goal in goals if goal.strip()]
         if not goals:
             raise PlanRefused("A plan needs at least one step.")
+        while len(goals) > 1 and _ANSWERING.fullmatch(goals[-1]):
+            goals.pop()
         if len(goals) > MOST_STEPS:
             raise PlanRefused(
                 f"A plan has at most {MOST_STEPS} steps; this has {len(goals)}. Merge some."
@@ -115,18 +136,31 @@ class Plan:
         failures: list[int] = []
         for number, goal in enumerate(goals, start=1):
             before, count = old.get(_key(goal), (None, 0))
-            status: StepStatus = "todo" if before is None else before.status
-            steps.append(Step(number=number, goal=goal, status=status))
+            kept = {} if before is None else {"status": before.status, "cells": before.cells}
+            steps.append(Step(number=number, goal=goal).model_copy(update=kept))
             failures.append(count)
         return Plan(tuple(steps), tuple(failures))
 
-    def finished(self) -> Plan:
-        """Return the plan of an answered run: the step at work, and a lone last one, are done."""
-        steps = [_with(step, "done") if step.status == "doing" else step for step in self.steps]
-        todo = [index for index, step in enumerate(steps) if step.status == "todo"]
-        if len(todo) == 1 and todo[0] == len(steps) - 1:
-            steps[-1] = _with(steps[-1], "done")
+    def finished(self, ran: AbstractSet[CellId], *, answered: bool) -> Plan:
+        """Return the plan of a run that ended: each step as it ended, or skipped.
+
+        ``ran`` are the cells that ran without an error. The step of a plan that the loop made up is
+        the question itself, so it is done if that is answered.
+        """
+        if self.implicit:
+            status: StepStatus = "done" if answered else "failed"
+            return replace(self, steps=tuple(_with(step, status) for step in self.steps))
+        steps = (_with(s, "skipped") if s.status == "todo" else s for s in self._ended(ran))
         return replace(self, steps=tuple(steps))
+
+    def _ended(self, ran: AbstractSet[CellId]) -> list[Step]:
+        """Return the steps without one at work: it is done if its last cell succeeded."""
+        return [
+            step
+            if step.status != "doing"
+            else _with(step, "done" if step.cells and step.cells[-1].cell in ran else "failed")
+            for step in self.steps
+        ]
 
     def _count(self, number: int, count: int) -> Plan:
         failures = list(self.failures)

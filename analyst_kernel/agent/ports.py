@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
+from analyst_kernel.agent.ledger import Ledger
+from analyst_kernel.agent.lineage.trace import CellTrace
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
@@ -143,6 +144,7 @@ class Execution:
             first, at most 50.
         notices: What was cut or dropped, one sentence each, as ``(code, message)``.
         kernel_died: Whether the kernel died (and was restarted empty); ``error`` gives the cause.
+        trace: What was seen of the cell's tables, if the kernel watches them.
     """
 
     outcome: Outcome
@@ -153,6 +155,19 @@ class Execution:
     frames: tuple[Frame, ...] = ()
     notices: tuple[tuple[str, str], ...] = ()
     kernel_died: bool = False
+    trace: CellTrace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserExecution:
+    """Code that the user ran in the analysis's kernel, and how it ended.
+
+    ``cell`` is the cell of the notebook whose source is exactly this code, if there is one.
+    """
+
+    code: str
+    execution: Execution
+    cell: CellId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +217,14 @@ class Kernel(Protocol):
         """Shut the kernel down and clean up. Idempotent."""
 
 
+@runtime_checkable
+class DatasetWatcher(Protocol):
+    """A :class:`Kernel` that follows the datasets through each cell."""
+
+    def watch(self, datasets: str) -> None:
+        """Take what is known of the datasets, from the next cell on; JSON of :mod:`.lineage`."""
+
+
 # --- notebook --------------------------------------------------------------------------------
 
 
@@ -243,7 +266,12 @@ class PlanEntry:
 
 @dataclass(frozen=True, slots=True)
 class IterationEntry:
-    """One iteration; recorded before it runs (``execution`` is None) and again after."""
+    """One iteration; recorded before it runs (``execution`` is None) and again after.
+
+    Attributes:
+        iteration: The cell's number in the analysis, from 1; 0 for a cell of the user. (Earlier
+            versions began again with each run.)
+    """
 
     cell: CellId
     run: RunId
@@ -285,6 +313,36 @@ class ReplayCell:
     may_fail: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CellChange:
+    """A code cell that differs from what the analysis last read.
+
+    Attributes:
+        kind: ``ran`` if only the outputs differ.
+        iteration: The number of the iteration that wrote the cell; 0 if the user wrote it.
+        before: The source as last read, or None if it is not known.
+        now: The source now; empty if the cell is deleted.
+        ran: Whether the cell was run since it was last read, so that ``outputs`` are new.
+    """
+
+    kind: Literal["edited", "added", "deleted", "ran"]
+    cell: CellId
+    iteration: int = 0
+    run: RunId | None = None
+    before: str | None = None
+    now: str = ""
+    ran: bool = False
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedRun:
+    """The cells of a run that was undone; those in ``kept`` stay because the user edited them."""
+
+    removed: tuple[CellId, ...]
+    kept: tuple[CellId, ...]
+
+
 class Notebook(Protocol):
     """The notebook of one analysis."""
 
@@ -318,6 +376,12 @@ class Notebook(Protocol):
 
     def cell_of(self, code: str) -> CellId | None:
         """Return the code cell with exactly this source; None if there is none, or several."""
+
+    async def keep_ledger(self, ledger: Ledger) -> None:
+        """Note definitions and states in the notebook and save.
+
+        Raises ``NotebookError`` if the notebook cannot be written.
+        """
 
     async def remove_run(self, run: RunId) -> RemovedRun:
         """Remove a run's cells and save, in one step; cells that the user edited stay.

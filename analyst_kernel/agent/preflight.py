@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from analyst_kernel._code import NotPython, parsed, tree_of
+
 FindingKind = Literal[
     "syntax", "shell", "magic", "missing-import", "unlisted-import", "network", "eval", "write",
     "overwrite",
@@ -71,14 +73,14 @@ def check_code(
     """
     plain, findings = _without_magics(code)
     try:
-        tree = ast.parse(plain)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None) or 1
-        message = f"The code is not valid Python: {getattr(error, 'msg', None) or error}."
-        return (*findings, PreflightFinding("syntax", line, message))
+        tree = parsed(plain)
+    except NotPython as error:
+        message = f"The code is not valid Python: {error}."
+        return (*findings, PreflightFinding("syntax", error.line, message))
     for node in ast.walk(tree):
         findings += _imports(node, installed)
         findings += _calls(node)
+    for node in _outside_functions(tree):
         findings += _assignments(node, datasets)
     return tuple(sorted(findings, key=lambda finding: finding.line))
 
@@ -87,11 +89,8 @@ def _without_magics(code: str) -> tuple[str, list[PreflightFinding]]:
     """Blank out IPython's ``%`` and ``!`` lines; the rest keeps its line numbers."""
     findings: list[PreflightFinding] = []
     lines = code.split("\n")
-    try:
-        ast.parse(code)
+    if tree_of(code) is not None:
         return code, findings
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
     for index, line in enumerate(lines):
         bare = line.strip()
         if bare.startswith("!") or _BLOCKED_MAGIC.match(bare):
@@ -180,6 +179,14 @@ def _written_path(call: ast.Call, name: str) -> str | None:
 
 def _text(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes whose names are the kernel's variables, not a function's own."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _outside_functions(child)
 
 
 def _assignments(node: ast.AST, datasets: frozenset[str]) -> Iterator[PreflightFinding]:

@@ -3,69 +3,69 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import assert_never
 
+from analyst_kernel.agent import ports
 from analyst_kernel.agent.context import Earlier, Memory, Setup
-from analyst_kernel.agent.evidence.proof import cell_numbers
+from analyst_kernel.agent.evidence.marks import with_marks
+from analyst_kernel.agent.ledger import Ledger
 from analyst_kernel.agent.observation.cell import charts_of
-from analyst_kernel.agent.ports import (
-    AnswerEntry,
-    Entry,
-    IterationEntry,
-    PlanEntry,
-    QuestionEntry,
-    SetupEntry,
-    TitleEntry,
-)
 from analyst_kernel.protocol.ids import RunId
 from analyst_kernel.protocol.records import RunStatus
 
 
-def recall(entries: Sequence[Entry], dataset_names: Iterable[str]) -> Memory:
+def recall(
+    entries: Sequence[ports.Entry], dataset_names: Iterable[str], ledger: Ledger | None = None
+) -> Memory:
     """Return the memory that the runs of a notebook left, without a running kernel.
 
     ``dataset_names`` are the datasets granted now; a setup cell that assigns one loads it.
     """
     names = tuple(dataset_names)
-    memory = Memory(titled=bool(entries))
+    memory = Memory(titled=bool(entries), ledger=ledger or Ledger())
+    ran = False
     questions: dict[RunId, str] = {}
     open_cells: dict[RunId, list[str]] = {}
     for entry in entries:
         match entry:
-            case TitleEntry():
+            case ports.TitleEntry():
                 memory.title_cell = entry.cell
-            case SetupEntry():
+            case ports.SetupEntry():
                 loads = tuple(name for name in names if _loads(entry.code, name))
                 memory.setups.append(Setup(entry.cell, loads, entry.code))
-                _take_outputs(memory, entry)
-            case QuestionEntry():
+                ran = ran or entry.execution is not None
+            case ports.QuestionEntry():
                 questions[entry.run] = entry.question
                 open_cells[entry.run] = []
-            case IterationEntry():
-                _take_outputs(memory, entry)
+            case ports.IterationEntry():
+                if entry.iteration:
+                    memory.labels[entry.cell] = entry.iteration
+                ran = ran or entry.execution is not None
+                _take_charts(memory, entry)
                 if entry.run in open_cells and entry.execution is not None:
                     open_cells[entry.run].append(entry.purpose or entry.code.split("\n")[0])
-            case AnswerEntry():
+            case ports.AnswerEntry():
                 open_cells.pop(entry.run, None)
                 memory.earlier.append(
                     Earlier(
                         run=entry.run,
                         question=questions.get(entry.run, ""),
-                        answer=entry.answer.text,
+                        answer=with_marks(entry.answer.text, entry.answer.numbers),
                         status=status_of(entry.status),
+                        claimed=True,
                     )
                 )
-            case PlanEntry():
+            case ports.PlanEntry():
                 pass
             case _:
                 assert_never(entry)
     memory.earlier += [
-        Earlier(run, questions[run], _unanswered(cells), "incomplete")
+        Earlier(run, questions[run], _unanswered(cells), "incomplete", claimed=True)
         for run, cells in open_cells.items()
     ]
-    memory.kernel_lost = bool(memory.numbers)
-    memory.runs = max((_number(run) for run in questions), default=0)
+    memory.kernel_lost = ran
+    memory.runs = max((number_of(run) for run in questions), default=0)
     return memory
 
 
@@ -83,15 +83,16 @@ def _loads(code: str, name: str) -> bool:
     return re.search(f"{assigned}|{created}", code, re.MULTILINE) is not None
 
 
-def _take_outputs(memory: Memory, entry: SetupEntry | IterationEntry) -> None:
-    """Keep the numbers that a cell shows, and its charts, so that later ones get other ids."""
+def _take_charts(memory: Memory, entry: ports.IterationEntry) -> None:
+    """Keep a cell's charts, so that later ones get other ids.
+
+    Its numbers are not kept: they prove something when the cell has run again.
+    """
     if entry.execution is None:
         return
-    cell, outputs = entry.cell, entry.execution.outputs
-    memory.numbers.append(cell_numbers(cell, outputs))
-    if isinstance(entry, IterationEntry):
-        found = charts_of(outputs, cell=cell, iteration=entry.iteration, title=entry.purpose)
-        memory.replace_charts(cell, found)
+    outputs = entry.execution.outputs
+    found = charts_of(outputs, cell=entry.cell, iteration=entry.iteration, title=entry.purpose)
+    memory.replace_charts(entry.cell, found)
 
 
 def status_of(text: str) -> RunStatus:
@@ -103,6 +104,19 @@ def status_of(text: str) -> RunStatus:
             return "incomplete"
 
 
-def _number(run: RunId) -> int:
+def join_runs(memory: Memory, recalled: Memory, runs: Collection[RunId]) -> None:
+    """Add to a memory what a notebook says of ``runs``, which were asked elsewhere."""
+    memory.earlier += [earlier for earlier in recalled.earlier if earlier.run in runs]
+    cells = {setup.cell for setup in memory.setups}
+    memory.setups += [setup for setup in recalled.setups if setup.cell not in cells]
+    known = {chart.id for chart in memory.charts}
+    memory.charts += [chart for chart in recalled.charts if chart.id not in known]
+    memory.labels |= recalled.labels
+    memory.titled = memory.titled or recalled.titled
+    memory.kernel_lost = True
+
+
+def number_of(run: RunId) -> int:
+    """Return the number of a run, 0 if it has none."""
     digits = run.removeprefix("r")
     return int(digits) if digits.isdigit() else 0

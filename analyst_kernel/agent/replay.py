@@ -7,10 +7,13 @@ Nothing is recorded: the cells and their saved outputs stay as they are.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from analyst_kernel.agent.context import Memory
+from analyst_kernel.agent.evidence.shown import CellNumbers, cell_numbers
+from analyst_kernel.agent.evidence.typed import Names, names_after, typed_in
+from analyst_kernel.agent.observation.cell import Note, note_text
 from analyst_kernel.agent.ports import Execution, Kernel, ReplayCell
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import KernelChanged
@@ -36,12 +39,16 @@ class ReplayResult:
         ran: Cells that ran without an error.
         failures: One sentence for each cell that ran without an error before, and now failed.
         died: Whether the kernel died meanwhile, so that it is empty.
+        numbers: What the cells showed now.
+        typed: The variables that only literals made.
     """
 
     ran: frozenset[CellId] = frozenset()
     failures: tuple[str, ...] = ()
     frames: tuple[Frame, ...] = ()
     died: bool = False
+    numbers: tuple[CellNumbers, ...] = ()
+    typed: Names = field(default_factory=dict)
 
 
 OnCell: TypeAlias = Callable[[CellReplayed], Awaitable[None]]
@@ -89,19 +96,31 @@ async def replay_cells(
     ran: set[CellId] = set()
     failures: list[str] = []
     frames: tuple[Frame, ...] = ()
+    numbers: list[CellNumbers] = []
+    names: Names = {}
     for number, cell in enumerate(cells, start=1):
         execution = await kernel.execute(cell.code, timeout=timeout)
         if on_cell is not None:
             await on_cell(CellReplayed(cell, number, len(cells), execution))
         if execution.kernel_died:
             failures.append(f"The kernel died in cell {cell.cell}; variables are gone.")
-            return ReplayResult(failures=tuple(failures), died=True)
+            return ReplayResult(failures=tuple(failures), died=True, numbers=tuple(numbers))
+        is_ok = execution.outcome == "ok"
+        typed = typed_in(cell.code, names)
+        names = names_after(typed, names, ran=is_ok)
+        shown = cell_numbers(
+            cell.cell, execution.outputs, before=frames, after=execution.frames,
+            code=cell.code if is_ok else "", typed=typed,
+        )  # fmt: skip
+        numbers.append(shown)
         frames = execution.frames
-        if execution.outcome == "ok":
+        if is_ok:
             ran.add(cell.cell)
         elif not cell.may_fail:
             failures.append(_failure(cell, execution))
-    return ReplayResult(frozenset(ran), tuple(failures), frames)
+    return ReplayResult(
+        frozenset(ran), tuple(failures), frames, numbers=tuple(numbers), typed=names
+    )
 
 
 def take_replayed(memory: Memory, result: ReplayResult) -> None:
@@ -110,6 +129,9 @@ def take_replayed(memory: Memory, result: ReplayResult) -> None:
         memory.empty_kernel()
     else:
         memory.frames = result.frames
+        memory.typed = result.typed
+    for shown in result.numbers:
+        memory.replace_numbers(shown)
     for setup in memory.setups:
         setup.ran = setup.cell in result.ran
     memory.kernel_lost = False
@@ -122,10 +144,13 @@ def _report(run: Run, cells: int, failures: tuple[str, ...]) -> list[str]:
         return [f"{message} Variables are as they were."]
     message = (
         f"The kernel was new, so the notebook's {_count(cells)} ran again, and not all went as "
-        f"before. {' '.join(failures)}"
+        "before."
     )
-    run.notice("kernel-replayed", message)
-    return [f"{message} Check what you need before you use it."]
+    run.notice("kernel-replayed", f"{message} {' '.join(failures)}")
+    note = Note(
+        f"{message} Check what you need before you use it. What failed:", "\n".join(failures)
+    )
+    return [note_text(note, run.nonce)]
 
 
 def _count(cells: int) -> str:

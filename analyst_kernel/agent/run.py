@@ -12,19 +12,14 @@ from typing import TypedDict
 
 from analyst_kernel.agent.budget import BudgetMeter
 from analyst_kernel.agent.context import AgentDeps, Memory
+from analyst_kernel.agent.evidence.checks.mismatch import Doubt
 from analyst_kernel.agent.observation.repair import Attempt
 from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import Entry, Execution, IterationEntry, OutputChange, PlanEntry
 from analyst_kernel.agent.transcript import Message
-from analyst_kernel.protocol.events import (
-    Event,
-    NotebookSaved,
-    NoticeLevel,
-    PlanUpdated,
-    emit_notice,
-)
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_cell_id
-from analyst_kernel.protocol.outputs import Outcome, Output, StreamOutput
+from analyst_kernel.protocol.outputs import LineageHint, Outcome, Output, StreamOutput
 from analyst_kernel.protocol.records import (
     Answer,
     ChartRecord,
@@ -48,7 +43,8 @@ class EventStamp(TypedDict):
 class AnswerDraft:
     """A proposed answer, before its numbers are looked up.
 
-    ``answered`` is false if the text itself leaves the question open.
+    ``answered`` is false if the text itself leaves the question open. ``reasons`` answer what was
+    asked about an earlier draft, as ``q1: ...``.
     """
 
     text: str
@@ -57,6 +53,7 @@ class AnswerDraft:
     caveats: tuple[str, ...] = ()
     next_questions: tuple[str, ...] = ()
     answered: bool = True
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +65,36 @@ class Ending:
     reason: str = ""
 
 
-class LiveOutputs:
-    """Folds output changes into the list of a cell's outputs."""
-
-    def __init__(self) -> None:
-        self._outputs: list[Output] = []
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """The outputs so far."""
-        return tuple(self._outputs)
-
-    def apply(self, change: OutputChange) -> None:
-        """Apply one change: cleared, text appended, replaced, or added at the end."""
-        output = change.output
-        if output is None:
-            self._outputs.clear()
-            return
-        if change.index >= len(self._outputs):
-            self._outputs.append(output)
-            return
-        old = self._outputs[change.index]
-        if change.append and isinstance(old, StreamOutput) and isinstance(output, StreamOutput):
-            output = old.model_copy(update={"text": old.text + output.text})
-        self._outputs[change.index] = output
+def apply_change(outputs: list[Output], change: OutputChange) -> None:
+    """Apply one change to a cell's outputs: cleared, text appended, replaced, or added."""
+    output = change.output
+    if output is None:
+        outputs.clear()
+        return
+    if change.index >= len(outputs):
+        outputs.append(output)
+        return
+    old = outputs[change.index]
+    if change.append and isinstance(old, StreamOutput) and isinstance(output, StreamOutput):
+        output = old.model_copy(update={"text": old.text + output.text})
+    outputs[change.index] = output
 
 
 @dataclass(slots=True)
 class OpenCell:
-    """The iteration at work: recorded in the notebook, not yet settled."""
+    """The iteration at work: recorded in the notebook, not yet settled.
+
+    Attributes:
+        notes: What was found in the code before it ran, for the model.
+    """
 
     entry: IterationEntry
-    live: LiveOutputs
+    live: list[Output] = field(default_factory=list)
     announced: bool = False
     outcome: Outcome | None = None
     execution: Execution | None = None
+    hints: tuple[LineageHint, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -115,8 +107,13 @@ class Run:
         attempts: Earlier iterations, as no-progress detection compares them.
         open_cell: Set from before a cell is recorded until it is settled.
         charts: With pictures.
-        asked_back: Whether the one correction round for unproven numbers was used.
+        user_answers: What the user answered to questions of this run.
+        rests_on: The definitions that the model named with its answer; None if it named none.
+        states_there: Names of states that the kernel held unchanged when the run began.
+        asked_back: Whether the one correction round was used.
+        doubts: What was asked in it about the words of the answer.
         exhausted: Why no further cell may run; empty while one may.
+        sent_hints: The hints that the model got, by code and message: none is repeated.
         plan_approved: Whether the user accepted the plan, if they want to see it.
         ending: Set as soon as the run is to end.
         settled: The checked answer, as soon as there is one.
@@ -144,10 +141,15 @@ class Run:
     findings: list[Finding] = field(default_factory=list)
     charts: list[ChartRecord] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
+    user_answers: list[str] = field(default_factory=list)
+    rests_on: tuple[str, ...] | None = None
+    states_there: frozenset[str] = frozenset()
     usage: Usage = field(default_factory=Usage)
     calls: int = 0
     asked_back: bool = False
+    doubts: tuple[Doubt, ...] = ()
     exhausted: str = ""
+    sent_hints: set[tuple[str, str]] = field(default_factory=set)
     plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
@@ -175,31 +177,57 @@ class Run:
         """The common fields of this run's events, for use as ``Event(**run.stamp, ...)``."""
         return {"analysis": self.deps.analysis, "run": None if self.is_manual else self.id}
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: ev.Event) -> None:
         """Emit an event."""
         self.deps.emit(event)
 
-    def notice(self, code: str, message: str, level: NoticeLevel = "warning") -> None:
-        """Notify the user that something was cut, dropped, downgraded or is doubtful."""
-        emit_notice(self.emit, **self.stamp, code=code, message=message, level=level)
+    def notice(self, code: str, message: str, level: ev.NoticeLevel = "warning") -> None:
+        """Notify the user: what was cut, dropped, downgraded or is doubtful, and what to do next.
+
+        ``code`` is the stable kebab-case name of the kind of notice.
+        """
+        self.emit(ev.NoticeRaised(**self.stamp, level=level, code=code, message=message))
 
     async def record(self, entry: Entry) -> None:
         """Put a cell into the notebook and save. Raises ``NotebookError``."""
         notebook = self.deps.notebook
         await notebook.record(entry)
-        self.emit(NotebookSaved(**self.stamp, path=notebook.path, cells=notebook.cell_count))
+        self.emit(ev.NotebookSaved(**self.stamp, path=notebook.path, cells=notebook.cell_count))
 
     def move_plan(self, plan: Plan, reason: str = "") -> None:
         """Replace the plan, and emit it if its steps differ."""
         changed = plan.steps != self.plan.steps
         self.plan = plan
         if changed:
-            self.emit(PlanUpdated(**self.stamp, steps=plan.steps, reason=reason))
+            self.emit(ev.PlanUpdated(**self.stamp, steps=plan.steps, reason=reason))
 
     async def write_plan(self) -> None:
         """Write the plan's cell, unless the loop made the plan up."""
         if self.plan.steps and not self.plan.implicit:
             await self.record(PlanEntry(self.plan_cell, self.id, self.plan.steps))
+
+    @property
+    def cells_that_ran(self) -> frozenset[CellId]:
+        """The cells of this run that ran without an error."""
+        return frozenset(record.cell for record in self.iterations if record.outcome == "ok")
+
+    def numbered(self) -> dict[int, CellId]:
+        """Return the cells that can be cited, by number: those of the analysis that ran here.
+
+        In notebooks of earlier versions the numbers began again with each run; then the run's own
+        cell is meant, and the newest one of the others.
+        """
+        there = {shown.cell for shown in self.memory.numbers}
+        found = {number: cell for cell, number in self.memory.labels.items() if cell in there}
+        return found | {record.iteration: record.cell for record in self.iterations}
+
+    def name_of(self, cell: CellId) -> str:
+        """Return what a cell is called in texts."""
+        number = self.memory.labels.get(cell)
+        if number is not None:
+            return f"cell {number}"
+        is_setup = any(setup.cell == cell for setup in self.memory.setups)
+        return "the setup cell" if is_setup else f"the user's cell {cell}"
 
     def goal_of(self, step: int | None) -> str:
         """Return a step's goal, or an empty text if there is no such step."""

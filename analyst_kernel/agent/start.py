@@ -11,10 +11,12 @@ import asyncio
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel._text import title_from_question
 from analyst_kernel.agent.context import AgentDeps, Memory, Setup
-from analyst_kernel.agent.evidence.proof import cell_numbers
+from analyst_kernel.agent.evidence.shown import cell_numbers
+from analyst_kernel.agent.evidence.typed import names_after, typed_in
 from analyst_kernel.agent.manual.detect import manual_changes_note
-from analyst_kernel.agent.observation.cell import envelope
+from analyst_kernel.agent.observation.cell import Note, envelope, note_text
 from analyst_kernel.agent.ports import QuestionEntry, SetupEntry, TitleEntry
+from analyst_kernel.agent.remember import check_states, keep_stated
 from analyst_kernel.agent.replay import OnCell, ReplayResult, replay, replay_cells, take_replayed
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import DatasetProfiled, KernelChanged
@@ -40,9 +42,12 @@ async def open_run(run: Run) -> tuple[str, ...]:
     variables = (run.memory.frames_at_run_end, run.memory.frames) if same_kernel else ((), ())
     notes = await bring_up(run)
     changes = manual_changes_note(run, *variables)
-    notes = [*run.memory.pending_notes, *notes, *([changes] if changes else [])]
+    await check_states(run)
+    pending = [note_text(note, run.nonce) for note in run.memory.pending_notes]
+    notes = [*pending, *notes, *([changes] if changes else [])]
     run.memory.pending_notes.clear()
     await write_question(run)
+    await keep_stated(run)
     return tuple(notes)
 
 
@@ -100,7 +105,8 @@ async def restore_kernel_state(
         raise
     take_replayed(memory, result)
     for failure in result.failures:
-        memory.pending_notes.append(f"{failure} This branch was made by running the cells again.")
+        text = "This branch was made by running the cells again, and one failed:"
+        memory.pending_notes.append(Note(text, failure))
     return result
 
 
@@ -128,12 +134,12 @@ async def reload_after_death(run: Run, why: str) -> str:
     run.memory.empty_kernel()
     run.emit(KernelChanged(**run.stamp, state="restarted", reason="All variables are gone."))
     notes = await _run_setups(run)
-    loaded = ", ".join(run.memory.dataset_names()) or "nothing"
-    note = (
-        f"The kernel died and was restarted empty. Loaded again: {loaded}. Every other variable "
-        "is gone. Use less memory: select columns, aggregate in SQL."
+    note = Note(
+        "The kernel died and was restarted empty. Every variable is gone that no setup cell makes. "
+        "Use less memory: select columns, aggregate in SQL. Loaded again:",
+        ", ".join(run.memory.dataset_names()) or "nothing",
     )
-    return "\n".join([note, *notes])
+    return "\n".join([note_text(note, run.nonce), *notes])
 
 
 async def _check_kernel(run: Run) -> None:
@@ -159,10 +165,8 @@ def _plan_setup(run: Run) -> None:
     memory, catalog = run.memory, run.deps.catalog
     loaded = set(memory.dataset_names())
     new = tuple(dataset.name for dataset in catalog.datasets if dataset.name not in loaded)
-    if not memory.setups:
-        memory.setups.append(Setup(new_cell_id(), new, catalog.setup_code()))
-    elif new:
-        memory.setups.append(Setup(new_cell_id(), new, catalog.setup_code(list(new))))
+    if new or not memory.setups:
+        memory.setups.append(Setup(new_cell_id(), new, catalog.setup_code(new)))
 
 
 async def _run_setups(run: Run) -> list[str]:
@@ -179,6 +183,8 @@ async def _run_setups(run: Run) -> list[str]:
         before, run.memory.frames = run.memory.frames, execution.frames
         shown = cell_numbers(setup.cell, execution.outputs, before=before, after=execution.frames)
         run.memory.replace_numbers(shown)
+        typed = typed_in(setup.code, run.memory.typed)
+        run.memory.typed = names_after(typed, run.memory.typed, ran=execution.outcome == "ok")
         setup.ran = not execution.kernel_died
         await run.record(SetupEntry(setup.cell, setup.code, execution))
         for code, message in execution.notices:

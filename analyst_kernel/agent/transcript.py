@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from analyst_kernel.agent.lineage.trace import CellTrace
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.outputs import Frame, Output
@@ -33,13 +34,16 @@ class Image:
 class Observation:
     """The structured content of a cell's tool result, beside its text.
 
-    Deterministic models read it; language models get the text only.
+    Deterministic models read it; language models get the text only. The wall of :mod:`.privacy`
+    knows by it what in the text is data.
     """
 
     outcome: str
     outputs: tuple[Output, ...] = ()
     frames: tuple[Frame, ...] = ()
     cell: str = ""
+    before: tuple[Frame, ...] = ()
+    trace: CellTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,29 +10,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from analyst_kernel.agent.budget import add_usage
-from analyst_kernel.agent.ports import (
-    ModelEvent,
-    Stopped,
-    StopReason,
-    TextDelta,
-    ThinkingDelta,
-    ToolEnded,
-    ToolInputDelta,
-    ToolStarted,
-    UsageReported,
+from analyst_kernel.agent import ports
+from analyst_kernel.agent.budget import (
+    LONGEST_REPLY,
+    MOST_EMPTY_EVENTS,
+    add_usage,
+    stopped_reply,
 )
 from analyst_kernel.agent.run import EventStamp, Run
 from analyst_kernel.agent.transcript import AssistantMessage, ModelRequest, ToolCall, parsed_input
+from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import ModelError
-from analyst_kernel.protocol.events import (
-    ModelCalled,
-    ModelReplied,
-    ModelRetried,
-    TextStreamed,
-    ThinkingStreamed,
-    ToolInputStreamed,
-)
 from analyst_kernel.protocol.records import Usage
 
 ATTEMPTS = 5
@@ -60,7 +48,7 @@ class Turn:
     """
 
     message: AssistantMessage
-    reason: StopReason
+    reason: ports.StopReason
     broken: dict[str, str] = field(default_factory=dict)
     detail: str = ""
 
@@ -77,7 +65,7 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
     deps = run.deps
     run.calls += 1
     stamp: CallStamp = {**run.stamp, "call": run.calls}
-    run.emit(ModelCalled(**stamp))
+    run.emit(ev.ModelCalled(**stamp))
     attempt = 1
     roomier = False
     # Each attempt gathers from zero: the pieces of a failed one are void, and the events say so.
@@ -93,19 +81,20 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
                 raise given_up(error, attempt) from error
             attempt += 1
             what = error.what
-            run.emit(ModelRetried(**stamp, attempt=attempt, of=ATTEMPTS, wait=wait, reason=what))
+            run.emit(ev.ModelRetried(**stamp, attempt=attempt, of=ATTEMPTS, wait=wait, reason=what))
             await deps.sleep(wait)
             continue
         finally:
             run.usage = add_usage(run.usage, gathered.cost())
-        if gathered.reason == "max_tokens" and not roomier:
+        turn = gathered.turn()
+        if turn.reason == "max_tokens" and not roomier:
             roomier = True
             reason = f"The reply was cut off at {request.max_tokens:,} tokens; asking for more."
             request = replace(request, max_tokens=request.max_tokens * _MORE_ROOM)
-            run.emit(ModelRetried(**stamp, attempt=2, of=2, wait=0, reason=reason))
+            run.emit(ev.ModelRetried(**stamp, attempt=2, of=2, wait=0, reason=reason))
             continue
-        run.emit(ModelReplied(**stamp, stop_reason=gathered.reason, usage=run.usage))
-        return gathered.turn()
+        run.emit(ev.ModelReplied(**stamp, stop_reason=turn.reason, usage=run.usage))
+        return turn
 
 
 def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
@@ -149,19 +138,16 @@ class _Attempt:
     text: list[str] = field(default_factory=list)
     calls: dict[int, _Call] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
-    stopped: Stopped | None = None
-
-    @property
-    def reason(self) -> StopReason:
-        assert self.stopped is not None  # gather() returns only then
-        return self.stopped.reason
+    stopped: ports.Stopped | None = None
+    size: int = 0
+    empty: int = 0
 
     def cost(self) -> Usage:
         """Return the tokens; only an attempt with a complete answer counts as a call."""
         return self.usage.model_copy(update={"calls": int(self.stopped is not None)})
 
     def turn(self) -> Turn:
-        assert self.stopped is not None
+        assert self.stopped is not None  # gather() returns only then
         calls: list[ToolCall] = []
         broken: dict[str, str] = {}
         for call in self.calls.values():
@@ -184,30 +170,53 @@ class _Attempt:
         if self.stopped.reason == "tool_use" and any(c.raw is None for c in self.calls.values()):
             raise _truncated("in the middle of a tool call")
 
-    def _take(self, event: ModelEvent) -> bool:
+    def _take(self, event: ports.ModelEvent) -> bool:
         """Fold one event; return whether it was the last."""
+        self._measure(event)
         stamp, emit = self.stamp, self.run.emit
         match event:
-            case TextDelta(text=text):
+            case ports.TextDelta(text=text):
                 self.text.append(text)
-                emit(TextStreamed(**stamp, text=text))
-            case ThinkingDelta(text=text):
-                emit(ThinkingStreamed(**stamp, text=text))
-            case ToolStarted():
+                emit(ev.TextStreamed(**stamp, text=text))
+            case ports.ThinkingDelta(text=text):
+                emit(ev.ThinkingStreamed(**stamp, text=text))
+            case ports.ToolStarted():
                 self.calls[event.index] = _Call(event.call_id, event.tool)
-            case ToolInputDelta(text=text):
+            case ports.ToolInputDelta(text=text):
                 call = self._call(event.index)
-                emit(ToolInputStreamed(**stamp, tool=call.tool, tool_call=call.call_id, text=text))
-            case ToolEnded():
+                emit(
+                    ev.ToolInputStreamed(**stamp, tool=call.tool, tool_call=call.call_id, text=text)
+                )
+            case ports.ToolEnded():
                 self._call(event.index).raw = event.raw_input
-            case UsageReported():
+            case ports.UsageReported():
                 self.usage = event.usage
-            case Stopped():
+            case ports.Stopped():
                 self.stopped = event
                 return True
             case _:
                 assert_never(event)
         return False
+
+    def _measure(self, event: ports.ModelEvent) -> None:
+        """Raise ``ModelError`` for a reply that does not end by itself."""
+        match event:
+            case ports.TextDelta(text=text) | ports.ThinkingDelta(text=text):
+                brought = len(text)
+            case ports.ToolInputDelta(text=text):
+                brought = len(text)
+            case ports.ToolStarted():
+                brought = 1 + len(event.tool)
+            case ports.UsageReported():
+                brought = 0
+            case _:
+                return
+        self.size += brought
+        self.empty = 0 if brought else self.empty + 1
+        if self.size > LONGEST_REPLY:
+            raise stopped_reply(f"grew over {LONGEST_REPLY:,} characters")
+        if self.empty > MOST_EMPTY_EVENTS:
+            raise stopped_reply("went on without content")
 
     def _call(self, index: int) -> _Call:
         if index not in self.calls:
@@ -229,7 +238,9 @@ def _truncated(where: str) -> ModelError:
     )
 
 
-async def _closable(stream: AsyncIterator[ModelEvent]) -> AsyncGenerator[ModelEvent, None]:
+async def _closable(
+    stream: AsyncIterator[ports.ModelEvent],
+) -> AsyncGenerator[ports.ModelEvent, None]:
     """Wrap a stream so that it is closed at once when left early, whatever iterator it is."""
     try:
         async for event in stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import copy
 import io
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,14 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analyst_kernel.agent.context import AgentDeps, Memory
-from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
+from analyst_kernel.agent.ledger import Ledger
 from analyst_kernel.agent.ports import (
     Approval,
+    CellChange,
     Entry,
     Execution,
     IterationEntry,
     KernelFacts,
     OutputChange,
+    RemovedRun,
     ReplayCell,
     SetupEntry,
     User,
@@ -60,7 +63,7 @@ class Table(list[dict[str, Any]]):
 
 
 class InProcessKernel:
-    """Runs code with ``exec`` in its own namespace.
+    """Runs code with ``exec`` in its own namespace, where ``measured(5)`` stands for work on data.
 
     Code may ``display(bundle)``; a name ``FOREVER`` anywhere makes a cell wait until it is
     cancelled, ``DIE`` kills the kernel, ``GONE`` kills it for good.
@@ -85,7 +88,7 @@ class InProcessKernel:
         return KernelFacts("3.11.7", {"pandas": "3.1.1", "duckdb": "2.0.0"}, report, 5.0, "out")
 
     def _empty(self) -> None:
-        self.space = {"Table": Table}
+        self.space = {"Table": Table, "measured": lambda value: value}
 
     async def execute(
         self, code: str, *, timeout: float, on_change: Callable[[OutputChange], None] | None = None
@@ -195,6 +198,7 @@ class MemoryNotebook:
         self.fails_on: Callable[[Entry], bool] = lambda entry: False
         self._foreign = cells
         self.changes: tuple[CellChange, ...] = ()
+        self.ledger = Ledger()
 
     @property
     def path(self) -> str:
@@ -230,6 +234,10 @@ class MemoryNotebook:
     def cell_of(self, code: str) -> CellId | None:
         same = [e.cell for e in self.iterations if e.code == code]
         return same[0] if len(same) == 1 else None
+
+    async def keep_ledger(self, ledger: Ledger) -> None:
+        await asyncio.sleep(0)
+        self.ledger = copy.deepcopy(ledger)
 
     async def remove_run(self, run: RunId) -> RemovedRun:
         await asyncio.sleep(0)

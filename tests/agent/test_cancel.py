@@ -23,7 +23,7 @@ SCRIPT: list[Any] = [
         ("run_python", {"code": "cars[0]['nope']", "step": 2}),
         ("record_finding", {"statement": "never recorded"}),
     ),
-    python(f"display({{'image/png': 'aGk=', '{CHART_MIME}': {CHART!r}}})\n16.5", step=2),
+    python(f"display({{'image/png': 'aGk=', '{CHART_MIME}': {CHART!r}}})\nmeasured(16.5)", step=2),
     calls(("record_finding", {"statement": "16.5 stands", "cells": [1]})),
     calls(("ask_user", {"question": "Which?", "options": ["a", "b"]})),
     finish("It is 99.5."),
@@ -156,7 +156,9 @@ async def test_cancelled_while_the_model_is_silent() -> None:
 async def test_established_findings_stand_in_the_answer_of_a_cancelled_run() -> None:
     made = Scene(
         FakeModel(
-            python("16.5"), calls(("record_finding", {"statement": "16.5 stands"})), say("never")
+            python("measured(16.5)"),
+            calls(("record_finding", {"statement": "16.5 stands"})),
+            say("never"),
         )
     )
     run, task = await start(made)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.manual.changes import CellChange, UserExecution
+from analyst_kernel.agent.manual.actions import run_again, run_user_code, undo_run
 from analyst_kernel.agent.manual.detect import (
     BUDGET,
     MOST_USER_EXECUTIONS,
@@ -15,13 +15,18 @@ from analyst_kernel.agent.manual.detect import (
     manual_changes_text,
     record_user_execution,
 )
-from analyst_kernel.agent.manual.run import run_again, run_user_code
+from analyst_kernel.agent.ports import CellChange, Execution, UserExecution
 from analyst_kernel.agent.transcript import UserMessage
-from analyst_kernel.agent.undo import undo_run
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.ids import CellId, RunId
-from analyst_kernel.protocol.outputs import CHART_MIME, DisplayOutput, ErrorOutput, StreamOutput
+from analyst_kernel.protocol.outputs import (
+    CHART_MIME,
+    DisplayOutput,
+    ErrorOutput,
+    Output,
+    StreamOutput,
+)
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
 from tests.agent.fake_model import FakeModel
@@ -30,11 +35,16 @@ from tests.fakes.turns import calls, finish, python
 CELL = CellId("c1")
 
 
+def ran(code: str, outputs: tuple[Output, ...] = ()) -> UserExecution:
+    return UserExecution(code, Execution("ok", outputs, None, 0.0))
+
+
 async def ask(scene: Scene, question: str) -> str:
     """Ask a question; return the first message that the model got."""
     before = len(scene.model.requests)
     finished = await run_question(scene.deps, scene.memory, question, limits=Limits())
-    assert finished.status == "answered"
+    # An answer for which no code ran is incomplete; here the question is what the model was told.
+    assert finished.status in ("answered", "incomplete")
     message = scene.model.requests[before].messages[0]
     assert isinstance(message, UserMessage)
     return "\n".join(block.text for block in message.text)
@@ -45,7 +55,9 @@ def text_of(*changes: CellChange, executions: tuple[UserExecution, ...] = ()) ->
 
 
 async def test_the_next_question_describes_own_code_and_cells_run_again() -> None:
-    scene = Scene(FakeModel(python("x = 16.5\nx"), finish("It is 16.5."), finish("Done.")))
+    scene = Scene(
+        FakeModel(python("x = measured(16.5)\nx"), finish("It is 16.5."), finish("Done."))
+    )
     assert "by hand" not in await ask(scene, "What?")
     await run_user_code(scene.deps, scene.memory, "mine = 3\nprint('mine', mine)", timeout=5)
     (entry, *_) = scene.notebook.iterations
@@ -60,23 +72,19 @@ async def test_the_next_question_describes_own_code_and_cells_run_again() -> Non
 
 
 async def test_a_user_execution_shows_in_its_cell_and_counts_as_proof() -> None:
-    scene = Scene(FakeModel(python("x = 1\nx"), finish("1."), finish("It is 77.25 now.")))
+    scene = Scene(FakeModel(python("x = measured(1)\nx"), finish("1."), finish("It is 77.25 now.")))
     await ask(scene, "What?")
     (entry,) = scene.notebook.iterations
     picture = DisplayOutput(data={"image/png": "aGk=", CHART_MIME: {"type": "bar"}})
     shown = (StreamOutput(name="stdout", text="77.25\n"), picture)
-    record_user_execution(
-        scene.deps, scene.memory, UserExecution(code=entry.code, outcome="ok", outputs=shown)
-    )
+    record_user_execution(scene.deps, scene.memory, ran(entry.code, shown))
     (event,) = scene.of(ev.CellRanByHand)
     assert (event.cell, event.run) == (entry.cell, None)
     assert [c.cell for c in scene.memory.charts] == [entry.cell]
     first = scene.memory.charts[0].id
-    record_user_execution(
-        scene.deps, scene.memory, UserExecution(code=entry.code, outcome="ok", outputs=shown)
-    )
+    record_user_execution(scene.deps, scene.memory, ran(entry.code, shown))
     assert [c.id for c in scene.memory.charts] == [first], "it keeps its id"
-    record_user_execution(scene.deps, scene.memory, UserExecution(code="elsewhere", outcome="ok"))
+    record_user_execution(scene.deps, scene.memory, ran("elsewhere"))
     assert len(scene.of(ev.CellRanByHand)) == 2
     text = await ask(scene, "And now?")
     assert "Run in the kernel, not saved yet:\nelsewhere" in text
@@ -86,9 +94,7 @@ async def test_a_user_execution_shows_in_its_cell_and_counts_as_proof() -> None:
 async def test_user_executions_are_capped_and_the_model_gets_a_note() -> None:
     scene = Scene(FakeModel(finish("Nothing.")))
     for number in range(MOST_USER_EXECUTIONS + 3):
-        record_user_execution(
-            scene.deps, scene.memory, UserExecution(code=f"x = {number}", outcome="ok")
-        )
+        record_user_execution(scene.deps, scene.memory, ran(f"x = {number}"))
     assert len(scene.memory.user_executions) == MOST_USER_EXECUTIONS
     assert "more cells by hand than are listed" in await ask(scene, "What?")
 
@@ -107,7 +113,7 @@ def test_an_edit_is_a_diff_and_its_outcome() -> None:
         ran=True, outputs=(error,),
     )  # fmt: skip
     text = text_of(change)
-    assert "Iteration 2 of r1 (cell c1) was edited" in text
+    assert "Cell 2 was edited" in text
     assert "-x = 1\n+x = 2" in text
     assert "It failed: NameError: name 'y' is not defined" in text
     assert "was not run since" in text_of(CellChange("added", CELL, now="1"))
@@ -116,7 +122,7 @@ def test_an_edit_is_a_diff_and_its_outcome() -> None:
 
 def test_published_and_saved_outputs_of_one_execution_are_shown_once() -> None:
     shown = (StreamOutput(name="stdout", text="42\n"),)
-    executions = UserExecution(code="x", outcome="ok", outputs=shown)
+    executions = ran("x", shown)
     text = text_of(
         CellChange("added", CELL, now="x", ran=True, outputs=shown), executions=(executions,)
     )
@@ -151,8 +157,8 @@ def test_a_diff_shows_what_changed() -> None:
 async def test_undo_forgets_the_run_and_its_findings() -> None:
     scene = Scene(
         FakeModel(
-            python("x = 16.5\nx"), finish("It is 16.5."),
-            python("y = 20.8\ny"),
+            python("x = measured(16.5)\nx"), finish("It is 16.5."),
+            python("y = measured(20.8)\ny"),
             calls(("record_finding", {"statement": "20.8 stands", "cells": [1]})),
             finish("It is 20.8."), finish("Again."),
         )
@@ -172,7 +178,14 @@ async def test_undo_forgets_the_run_and_its_findings() -> None:
 
 
 async def test_undo_with_rollback_replays_what_is_left() -> None:
-    scene = Scene(FakeModel(python("x = 16.5\nx"), finish("16.5."), python("x = 0"), finish("0.")))
+    scene = Scene(
+        FakeModel(
+            python("x = measured(16.5)\nx"),
+            finish("16.5."),
+            python("x = measured(0)"),
+            finish("0."),
+        )
+    )
     await ask(scene, "First?")
     await ask(scene, "Second?")
     undone = await undo_run(scene.deps, scene.memory, RunId("r2"), roll_back=True, timeout=5)

@@ -7,7 +7,7 @@ import pytest
 
 from analyst_kernel.agent.budget import BudgetMeter, add_usage
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.manual.run import run_user_code
+from analyst_kernel.agent.manual.actions import run_user_code
 from analyst_kernel.agent.prompts import environment_text, first_message
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol import events as ev
@@ -21,7 +21,9 @@ from tests.fakes.turns import calls, finish, python
 async def used_scene() -> Scene:
     scene = Scene(
         FakeModel(
-            python(f"display({{'image/png': 'aGk=', '{CHART_MIME}': {{'type': 'bar'}}}})\n16.5"),
+            python(
+                f"display({{'image/png': 'aGk=', '{CHART_MIME}': {{'type': 'bar'}}}})\nmeasured(16.5)"
+            ),
             calls(("record_finding", {"statement": "16.5 stands"})),
             finish("It is 16.5."),
         )

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyst_kernel.agent.lineage.lines import lineage_lines
 from analyst_kernel.agent.observation.cell import (
     about_chart,
     charts_of,
     clip,
     envelope,
-    frames_text,
     observation_text,
     outputs_text,
     picture,
 )
 from analyst_kernel.agent.observation.text import chart_text, html_text
 from analyst_kernel.agent.ports import Execution, OutputChange
-from analyst_kernel.agent.run import LiveOutputs
+from analyst_kernel.agent.run import apply_change
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import (
     CHART_MIME,
@@ -55,12 +55,12 @@ def test_the_header_the_outputs_and_the_changes() -> None:
         notices=(("cut", "Something was cut."),),
     )  # fmt: skip
     text = observation_text(
-        iteration=3, cell=CellId("abc"), execution=execution,
+        iteration=3, execution=execution,
         before=(frame("cars", 100, 1), frame("same", 1, 1), frame("gone", 1, 1)),
         nonce="n1", notes=["hint"],
     )  # fmt: skip
     assert text.splitlines() == [
-        "iteration 3 (cell abc): ok, 0.4 s",
+        "cell 3: ok, 0.4 s",
         '<data id="n1">',
         "hello",
         "5",
@@ -69,8 +69,9 @@ def test_the_header_the_outputs_and_the_changes() -> None:
         "new: 3 x 1 ('a' int64) [new]",
         "cars: 90 x 1 ('a' int64) [was 100 x 1; -10 rows]",
         "gone: deleted",
-        '</data id="n1">',
+        "",
         "note: Something was cut.",
+        '</data id="n1">',
         "hint",
     ]
 
@@ -99,7 +100,7 @@ def test_no_text_closes_the_envelope(text: str) -> None:
 
 
 def test_many_variables_are_counted() -> None:
-    text = frames_text((), [frame(f"f{n}", n, 1) for n in range(20)])
+    text = "\n".join(lineage_lines((), [frame(f"f{n}", n, 1) for n in range(20)], None))
     assert "… 8 more variables changed" in text
 
 
@@ -181,17 +182,17 @@ def test_html_becomes_text() -> None:
 
 
 def test_live_outputs_fold() -> None:
-    live = LiveOutputs()
+    live: list[Output] = []
     for change in [
         OutputChange(0, StreamOutput(name="stdout", text="a")),
         OutputChange(0, StreamOutput(name="stdout", text="b"), append=True),
         OutputChange(1, DisplayOutput(data={"text/plain": "1"})),
         OutputChange(1, DisplayOutput(data={"text/plain": "2"})),
     ]:
-        live.apply(change)
-    assert live.outputs == (
+        apply_change(live, change)
+    assert live == [
         StreamOutput(name="stdout", text="ab"),
         DisplayOutput(data={"text/plain": "2"}),
-    )
-    live.apply(OutputChange(0, None))
-    assert len(live.outputs) == 0
+    ]
+    apply_change(live, OutputChange(0, None))
+    assert live == []

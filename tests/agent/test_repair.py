@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import duckdb
+import pandas as pd
 import pytest
 
 from analyst_kernel.agent.observation import repair, reply
@@ -45,6 +47,61 @@ def test_hints_name_the_nearest(error: str, message: str, words: str) -> None:
     assert (words in said) if words else said == ""
 
 
+STATIONS = pd.DataFrame({"site": ["a", "b"], "water_level": [1.0, 2.0], "basin": ["x", "y"]})
+LIVE = Frame(
+    name="stations",
+    type="pandas.DataFrame",
+    shape=STATIONS.shape,
+    columns=tuple(FrameColumn(name=n, dtype=str(d)) for n, d in STATIONS.dtypes.items()),
+)
+LEVEL, SITE = "Nearest: 'water_level'", "Nearest: 'site'"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("stations['waterlevel']", LEVEL),
+        ("stations[['waterlevel', 'basin']]", LEVEL),
+        ("stations[['waterlevel', 'sites']]", LEVEL),
+        ("stations[['waterlevel', 'sites']]", SITE),
+        ("stations.loc[:, 'waterlevel']", LEVEL),
+        ("stations.waterlevel", LEVEL),
+        ("stations.groupby('site')['waterlevel'].mean()", LEVEL),
+        ("stations.groupby('site')[['waterlevel']].mean()", LEVEL),
+        ("stations.groupby('site').waterlevel.mean()", LEVEL),
+        ("stations.groupby('sites')['water_level'].mean()", SITE),
+        ("stations.groupby('site').agg({'waterlevel': 'mean'})", LEVEL),
+        ("stations.groupby('site').agg(m=('waterlevel', 'mean'))", LEVEL),
+        ("stations.agg({'waterlevel': 'mean'})", LEVEL),
+        ("stations.sort_values('waterlevel')", LEVEL),
+        ("stations.merge(stations, on='sites')", SITE),
+        ("stations.set_index('sites')", SITE),
+        ("stations.drop(columns=['waterlevel'])", LEVEL),
+        ("stations.rename(columns={'waterlevel': 'x'}, errors='raise')", LEVEL),
+        ("stations.astype({'waterlevel': int})", LEVEL),
+        ("stations.dropna(subset=['waterlevel'])", LEVEL),
+        ("stations.drop_duplicates(['sites'])", SITE),
+        ("stations.query('waterlevel > 1')", LEVEL),
+        ("stations.eval('waterlevel * 2')", LEVEL),
+        ("stations.melt(id_vars=['sites'])", SITE),
+        ("stations.pivot(index='sites', columns='basin', values='water_level')", SITE),
+        ("stations.pivot_table(index='sites', values='water_level')", SITE),
+        ("stations.site.vaue_counts()", "Nearest: 'value_counts'"),
+        ("staions.head()", "Nearest: 'stations'"),
+        ("duckdb.sql('SELECT waterlevel FROM stations')", LEVEL),
+        ("duckdb.sql('SELECT s.waterlevel FROM stations s')", LEVEL),
+        ("duckdb.sql('SELECT avg(water_level) FROM stations GROUP BY sites')", SITE),
+        ("duckdb.sql('SELECT * FROM station_s')", "Nearest: 'stations'"),
+    ],
+)
+def test_however_a_library_says_it_the_nearest_name_is_found(code: str, words: str) -> None:
+    space = {"stations": STATIONS, "duckdb": duckdb}
+    with pytest.raises(Exception, match=r".") as failure:  # whatever the library raises
+        eval(code, space)
+    error = CellError(name=type(failure.value).__name__, message=str(failure.value))
+    assert words in repair.hint(error, code, [LIVE])
+
+
 def test_an_error_names_its_place_and_the_current_columns() -> None:
     code = "a = 1\ndef f():\n    return sales['x']\nb = 2\nf()\nc = 3"
     output = ErrorOutput(
@@ -80,7 +137,7 @@ def test_comments_and_layout_do_not_change_the_fingerprint() -> None:
 
 def test_no_progress_is_detected() -> None:
     failed, empty, fine = Attempt(1, "a", "E: x"), Attempt(2, "b", empty=True), Attempt(3, "c")
-    assert "iteration 1" in repair.progress_warning([failed, fine], Attempt(4, "a", "E: x"))
+    assert "as cell 1" in repair.progress_warning([failed, fine], Attempt(4, "a", "E: x"))
     assert "same error" in repair.progress_warning([fine, failed], Attempt(4, "d", "E: x"))
     assert "no rows again" in repair.progress_warning([empty], Attempt(3, "c", empty=True))
     assert repair.progress_warning([failed, fine], Attempt(4, "d", "E: x")) == ""
@@ -122,3 +179,25 @@ def test_silent_changes_of_pandas_3_are_detected() -> None:
     warned = StreamOutput(name="stderr", text="ChainedAssignmentError: A value is being set")
     assert "changed nothing" in reply.doubts([warned], "x")[0]
     assert "dtype 'str'" in reply.doubts([], "df[c].dtype == object")[0]
+
+
+WIDE = pd.DataFrame([[n / 7 for n in range(25)]] * 3, columns=[f"measure {n}" for n in range(25)])
+
+
+@pytest.mark.parametrize(
+    ("table", "leaves_out"),
+    [
+        pytest.param(WIDE, True, id="more columns than are shown"),
+        pytest.param(WIDE.iloc[:, :18], False, id="wrapped, and whole"),
+        pytest.param(WIDE.T, False, id="turned round"),
+        pytest.param(pd.DataFrame({"a": range(100)}), False, id="rows left out"),
+        pytest.param(pd.DataFrame({"said": ["and ... so"] * 100}), False, id="dots in a value"),
+    ],
+)
+def test_columns_that_a_display_leaves_out_are_no_secret(
+    table: pd.DataFrame, leaves_out: bool
+) -> None:
+    with pd.option_context("display.max_columns", 20):
+        shown = ResultOutput(data={"text/plain": repr(table)}, execution_count=1)
+    found = reply.doubts([shown], "table")
+    assert any("leaves columns out" in doubt for doubt in found) is leaves_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from analyst_kernel.agent.replay import CellReplayed
 from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import CellId, RunId
+from analyst_kernel.protocol.outputs import StreamOutput
 from analyst_kernel.protocol.records import Limits
 from tests.agent.fake_deps import Scene
 from tests.agent.fake_model import FakeModel
@@ -74,7 +76,9 @@ async def test_a_cell_that_no_longer_runs_is_named() -> None:
     (notice,) = [e for e in scene.of(ev.NoticeRaised) if e.code == "kernel-replayed"]
     assert notice.level == "warning"
     assert f"Cell {entry.cell} no longer runs (NameError" in notice.message
-    assert notice.message in scene.model.said(2)
+    said = scene.model.said(2)
+    assert "What failed:\n<data id=" in said
+    assert f"\nCell {entry.cell} no longer runs (NameError" in said
 
 
 async def test_a_replay_that_kills_the_kernel_falls_back_to_the_setup_cells() -> None:
@@ -97,7 +101,7 @@ async def test_data_that_changed_is_described_and_loaded_again() -> None:
     finished = await ask(scene, "And now?")
     assert finished.details.numbers[0].cell == scene.notebook.iterations[1].cell
     assert len(scene.notebook.of(SetupEntry)) == 1
-    assert "Changed on disk since the last question: cars." in scene.model.said(2)
+    assert "out of date. Changed:\n<data id=" in scene.model.said(2)
     assert "Changed on disk" not in scene.model.said(0)
 
 
@@ -168,3 +172,34 @@ async def test_unanswered_questions_are_rebuilt_as_incomplete() -> None:
     assert "Cells that ran for it" in memory.earlier[0].answer
     assert "no cell ran" in memory.earlier[1].answer
     assert memory.runs == 2
+
+
+async def test_what_only_the_file_says_that_a_cell_showed_proves_nothing() -> None:
+    """A stranger wrote 999 into a saved output; the cell, run again here, shows 3."""
+    first = Scene(FakeModel(python(KEEP), finish("3 rows.")))
+    await ask(first, "How many rows?")
+    (entry,) = first.notebook.iterations
+    assert entry.execution is not None
+    forged = (StreamOutput(name="stdout", text="rows: 999"),)
+    object.__setattr__(entry, "execution", replace(entry.execution, outputs=forged))
+    answer = "There are 3 rows, as they say 999 [cell 1]."
+    second = continued(first, FakeModel(finish(answer), finish(answer)))
+    finished = await ask(second, "How many rows were there?")
+    assert finished.details is not None
+    proofs = {proof.text: proof.cell for proof in finished.details.numbers}
+    assert proofs["3"] == entry.cell
+    assert proofs["999"] is None
+    assert finished.status == "incomplete"
+    assert "999" in finished.reason
+
+
+async def test_earlier_answers_of_a_notebook_are_named_claims() -> None:
+    first = Scene(FakeModel(python(KEEP), finish("3 rows."), finish("Still 3.")))
+    await ask(first, "How many rows?")
+    await ask(first, "And now?")
+    assert "claimed by the notebook" not in first.model.said(2)
+    second = continued(first, FakeModel(finish("3.")))
+    await ask(second, "Once more?")
+    assert "Answered (answered) as claimed by the notebook, not checked: 3 rows." in (
+        second.model.said(0)
+    )

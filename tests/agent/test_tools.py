@@ -23,6 +23,9 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "profile_dataset": {"name": "cars"},
     "update_plan": {"steps": ["a", {"goal": "b"}]},
     "record_finding": {"statement": "s"},
+    "record_definition": {"text": "t", "quote": "q"},
+    "name_state": {"name": "n", "variable": "v", "definition": "d"},
+    "return_to_state": {"name": "n"},
     "ask_user": {"question": "q", "options": ["a", "b"]},
     "finish": {"answer": "a"},
 }
@@ -36,7 +39,7 @@ async def ask(scene: Scene, *, approve: bool = False, **limits: Any) -> ev.RunFi
     return finished
 
 
-def test_the_seven_tools_are_offered_with_strict_schemas() -> None:
+def test_the_tools_are_offered_with_strict_schemas() -> None:
     specs = TOOLS.specs()
     assert [spec.name for spec in specs] == list(MINIMAL)
     for spec in specs:
@@ -121,8 +124,8 @@ async def test_sql_is_saved_as_plain_python() -> None:
 async def test_findings_name_cells_in_any_form() -> None:
     scene = Scene(FakeModel())
     scene.model.script = [
-        python("16.5"),
-        python("17.25"),
+        python("measured(16.5)"),
+        python("measured(17.25)"),
         lambda request: calls(
             (
                 "record_finding",
@@ -164,9 +167,10 @@ async def test_the_user_answers() -> None:
         user=ScriptedUser(answers=["something else"]),
     )
     finished = await ask(scene)
-    assert scene.model.results(1) == [("The user answered: something else", False)]
+    said = "The user answered: something else. It is kept as d1."
+    assert scene.model.results(1) == [(said, False)]
     assert finished.details is not None
-    assert finished.details.assumptions == ()
+    assert finished.details.assumptions == ("Which? You chose: something else.",)
     assert scene.of(ev.UserAsked)[0].default == "a"
 
 
@@ -179,7 +183,9 @@ async def test_waiting_for_the_user_costs_no_time() -> None:
             return await super().answer(*args)
 
     scene.user = Slow(answers=["a"])
-    assert (await ask(scene, seconds=100.0)).status == "answered"
+    finished = await ask(scene, seconds=100.0)
+    assert (finished.answer, finished.status) == ("Done.", "incomplete")
+    assert finished.reason.startswith("No code ran")
 
 
 async def test_approval_run_edit_skip_and_run_all() -> None:
@@ -216,7 +222,9 @@ async def test_approval_run_edit_skip_and_run_all() -> None:
 
 async def test_the_preflight_rejects_and_each_rejected_cell_is_an_iteration() -> None:
     scene = Scene(
-        FakeModel(python("def f(:"), python("import requests"), python("16.5"), finish("16.5"))
+        FakeModel(
+            python("def f(:"), python("import requests"), python("measured(16.5)"), finish("16.5")
+        )
     )
     finished = await ask(scene)
     assert [r.outcome for r in finished.iterations] == ["rejected", "rejected", "ok"]
@@ -251,11 +259,11 @@ async def test_the_warning_of_no_progress_stays_in_context() -> None:
         )
     )
     await ask(scene)
-    assert "same code as iteration 1" in scene.model.results(2)[0][0]
+    assert "same code as cell 1" in scene.model.results(2)[0][0]
     empty = scene.model.results(3)[0][0]
     assert "0 rows" in empty
     assert "'make' really holds: 'audi' (2), 'ford' (1)" in empty
-    assert "no rows again, as in iteration 3" in scene.model.results(4)[0][0]
+    assert "no rows again, as in cell 3" in scene.model.results(4)[0][0]
     assert scene.notices.count("no-progress") == 2
 
 

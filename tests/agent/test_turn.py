@@ -41,7 +41,7 @@ async def test_failures_are_retried_in_the_open_and_the_partial_turn_is_dropped(
 
 
 async def test_after_five_attempts_the_run_fails_with_all_saved() -> None:
-    scene = Scene(FakeModel(python("16.5"), *[[OVERLOADED]] * 5))
+    scene = Scene(FakeModel(python("measured(16.5)"), *[[OVERLOADED]] * 5))
     finished = await ask(scene)
     assert finished.status == "failed"
     assert "overloaded" in finished.reason
@@ -61,7 +61,7 @@ async def test_what_cannot_be_retried_fails_at_once() -> None:
 async def test_the_provider_says_how_long_to_wait(asked: float) -> None:
     limited = ModelError("Slow down.", fault="rate_limited", retryable=True, retry_after=asked)
     scene = Scene(FakeModel([limited], say("Here.")))
-    assert (await ask(scene)).status == "answered"
+    assert (await ask(scene)).answer == "Here."
     assert scene.clock.waits == [asked]
 
 
@@ -156,7 +156,7 @@ async def test_empty_replies_and_useless_calls_do_not_go_on_for_ever() -> None:
     assert "no progress" in finished.reason
     assert "There is no tool 'no_such_tool'. Tools: run_python" in scene.model.results(1)[0][0]
     scene = Scene(FakeModel(say(""), say("Here it is.")))
-    assert (await ask(scene)).status == "answered"
+    assert (await ask(scene)).answer == "Here it is."
 
 
 async def test_everything_that_streams_becomes_an_event() -> None:
@@ -184,7 +184,7 @@ def test_only_one_json_object_is_an_input(raw: str) -> None:
 async def test_finish_before_other_calls_in_one_turn() -> None:
     scene = Scene(
         FakeModel(
-            python("16.5"),
+            python("measured(16.5)"),
             calls(("finish", {"answer": "It is 99."}), ("run_python", {"code": "1"})),
             finish("It is 16.5."),
         )

@@ -12,15 +12,16 @@ from dataclasses import replace
 from typing import assert_never
 
 from analyst_kernel.agent.context import AgentDeps, Memory
-from analyst_kernel.agent.evidence.proof import cell_numbers
-from analyst_kernel.agent.manual.changes import CellChange, UserExecution
+from analyst_kernel.agent.evidence.shown import cell_numbers
+from analyst_kernel.agent.lineage.lines import lineage_lines
 from analyst_kernel.agent.observation.cell import (
+    Note,
     charts_of,
     clip,
     envelope,
-    frames_text,
     outputs_text,
 )
+from analyst_kernel.agent.ports import CellChange, Execution, UserExecution
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.events import CellRanByHand, ChartCaptured, HandChangesNoticed
 from analyst_kernel.protocol.ids import CellId
@@ -42,24 +43,24 @@ _OPENING = (
 )
 
 
-def record_user_execution(deps: AgentDeps, memory: Memory, execution: UserExecution) -> None:
+def record_user_execution(deps: AgentDeps, memory: Memory, ran: UserExecution) -> None:
     """Record code that the user ran in the kernel; a cell of the analysis gets its outputs.
 
     Never raises, and may be called while a run is at work.
     """
-    execution = replace(execution, cell=deps.notebook.cell_of(execution.code))
-    keep_for_next_question(memory, execution)
+    ran = replace(ran, cell=deps.notebook.cell_of(ran.code))
+    keep_for_next_question(memory, ran)
     memory.kernel_unsure = True
-    if execution.cell is not None:
-        _take_outputs(deps, memory, execution.cell, execution)
+    if ran.cell is not None:
+        _take_outputs(deps, memory, ran.cell, ran.code, ran.execution)
 
 
-def keep_for_next_question(memory: Memory, execution: UserExecution) -> None:
+def keep_for_next_question(memory: Memory, ran: UserExecution) -> None:
     """Keep what the user ran, so that the model gets it with the next question."""
-    memory.user_executions.append(execution)
+    memory.user_executions.append(ran)
     if len(memory.user_executions) > MOST_USER_EXECUTIONS:
         del memory.user_executions[:-MOST_USER_EXECUTIONS]
-        more = "The user ran more cells by hand than are listed here."
+        more = Note("The user ran more cells by hand than are listed here.")
         if more not in memory.pending_notes:
             memory.pending_notes.append(more)
 
@@ -71,7 +72,10 @@ def manual_changes_note(run: Run, before: tuple[Frame, ...], after: tuple[Frame,
     same as an event. ``before`` are the variables when the last run ended, none if the kernel was
     replaced since; ``after`` are those that it holds now.
     """
-    changes = tuple(run.deps.notebook.manual_changes())
+    changes = tuple(
+        replace(change, outputs=run.deps.saved_outputs(change.outputs))
+        for change in run.deps.notebook.manual_changes()
+    )
     executions = tuple(run.memory.user_executions)
     run.memory.user_executions.clear()
     if changes:
@@ -79,27 +83,38 @@ def manual_changes_note(run: Run, before: tuple[Frame, ...], after: tuple[Frame,
             HandChange(cell=change.cell, change=change.kind, code=change.now) for change in changes
         )
         run.emit(HandChangesNoticed(**run.stamp, changes=shown))
-    published = {(execution.cell, execution.code) for execution in executions}
+    published = {(ran.cell, ran.code) for ran in executions}
     for change in changes:
         # The outputs of a cell that the kernel did not publish to us stand only in the file.
         if change.ran and change.iteration and (change.cell, change.now) not in published:
             failed = any(output.output_type == "error" for output in change.outputs)
-            saved = UserExecution(change.now, "error" if failed else "ok", change.outputs)
-            _take_outputs(run.deps, run.memory, change.cell, saved)
+            saved = Execution("error" if failed else "ok", change.outputs, None, 0.0)
+            _take_outputs(run.deps, run.memory, change.cell, change.now, saved, seen=False)
     return manual_changes_text(changes, executions, before=before, after=after, nonce=run.nonce)
 
 
-def _take_outputs(deps: AgentDeps, memory: Memory, cell: CellId, execution: UserExecution) -> None:
-    """Emit a cell's new outputs, and replace what the memory holds of them: numbers, charts."""
+def _take_outputs(
+    deps: AgentDeps,
+    memory: Memory,
+    cell: CellId,
+    code: str,
+    execution: Execution,
+    *,
+    seen: bool = True,
+) -> None:
+    """Emit a cell's new outputs, and replace what the memory holds of them: numbers, charts.
+
+    ``seen`` is whether the kernel published them to us. What only the file says proves no number.
+    """
     outputs = execution.outputs
     deps.emit(
         CellRanByHand(
-            analysis=deps.analysis, cell=cell, code=execution.code, outcome=execution.outcome,
+            analysis=deps.analysis, cell=cell, code=code, outcome=execution.outcome,
             seconds=execution.seconds, execution_count=execution.execution_count, outputs=outputs,
             error=execution.error,
         )
     )  # fmt: skip
-    memory.replace_numbers(cell_numbers(cell, outputs))
+    memory.replace_numbers(cell_numbers(cell, outputs if seen else ()))
     old = next((chart for chart in memory.charts if chart.cell == cell), None)
     title, iteration = (old.title, old.iteration) if old is not None else ("", 0)
     found = charts_of(outputs, cell=cell, iteration=iteration, title=title)
@@ -121,18 +136,18 @@ def manual_changes_text(
     ``changes`` are in the notebook's order, ``executions`` oldest first, ``before`` and ``after``
     as for :func:`manual_changes_note`.
     """
-    newest = {execution.cell: execution for execution in executions if execution.cell is not None}
-    by_code = {execution.code: execution for execution in executions if execution.cell is None}
+    newest = {ran.cell: ran for ran in executions if ran.cell is not None}
+    by_code = {ran.code: ran for ran in executions if ran.cell is None}
     parts: list[str] = []
     described: set[str] = set()
     for change in changes:
-        execution = newest.get(change.cell) or by_code.get(change.now)
-        described.update({execution.code} if execution is not None else ())
-        parts.append(_change_text(change, execution))
+        ran = newest.get(change.cell) or by_code.get(change.now)
+        described.update({ran.code} if ran is not None else ())
+        parts.append(_change_text(change, ran))
     changed = {change.cell for change in changes}
-    parts += [_execution_text(e) for e in newest.values() if e.cell not in changed]
-    parts += [_execution_text(e) for e in by_code.values() if e.code not in described]
-    variables = frames_text(before, after)
+    parts += [_execution_text(ran) for ran in newest.values() if ran.cell not in changed]
+    parts += [_execution_text(ran) for ran in by_code.values() if ran.code not in described]
+    variables = "\n".join(lineage_lines(before, after, None))
     if variables:
         parts.append(f"Variables since then:\n{variables}")
     return f"{_OPENING}\n{envelope(_within_budget(parts), nonce)}" if parts else ""
@@ -158,10 +173,8 @@ def _within_budget(parts: Sequence[str]) -> str:
     return "\n\n".join(shown)
 
 
-def _change_text(change: CellChange, execution: UserExecution | None) -> str:
-    name = f"Cell {change.cell}"
-    if change.iteration and change.run:
-        name = f"Iteration {change.iteration} of {change.run} (cell {change.cell})"
+def _change_text(change: CellChange, ran: UserExecution | None) -> str:
+    name = f"Cell {change.iteration or change.cell}"
     match change.kind:
         case "edited":
             if change.before is None:
@@ -177,17 +190,17 @@ def _change_text(change: CellChange, execution: UserExecution | None) -> str:
             head = f"{name} was run again, unchanged."
         case _:
             assert_never(change.kind)
-    if execution is not None and execution.code == change.now:
-        return f"{head}\n{_result_text(execution.outputs)}"
+    if ran is not None and ran.code == change.now:
+        return f"{head}\n{_result_text(ran.execution.outputs)}"
     result = _result_text(change.outputs) if change.ran else "It was not run since."
     return f"{head}\n{result}"
 
 
-def _execution_text(execution: UserExecution) -> str:
+def _execution_text(ran: UserExecution) -> str:
     what = "Run in the kernel, not saved yet"
-    if execution.cell:
-        what = f"Cell {execution.cell} was run again"
-    return f"{what}:\n{clip(execution.code, _CODE)}\n{_result_text(execution.outputs)}"
+    if ran.cell:
+        what = f"Cell {ran.cell} was run again"
+    return f"{what}:\n{clip(ran.code, _CODE)}\n{_result_text(ran.execution.outputs)}"
 
 
 def _result_text(outputs: Sequence[Output]) -> str:

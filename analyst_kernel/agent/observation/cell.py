@@ -6,16 +6,16 @@ Everything that came out of the kernel stands in an envelope that its own text c
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from analyst_kernel.agent.observation.repair import schema_line
+from analyst_kernel.agent.lineage.lines import lineage_lines
 from analyst_kernel.agent.observation.text import chart_of, chart_text, output_text
 from analyst_kernel.agent.ports import Execution
 from analyst_kernel.agent.transcript import Image
 from analyst_kernel.protocol.ids import CellId, ChartId
-from analyst_kernel.protocol.outputs import ErrorOutput, Frame, Output
+from analyst_kernel.protocol.outputs import ErrorOutput, Frame, LineageHint, Output
 from analyst_kernel.protocol.records import ChartRecord
 
 OUTPUT_BUDGET = 4000
@@ -28,6 +28,17 @@ _CHART_WORDS = re.compile(
     r"|scatter|box ?plots?|heat ?maps?|bars?|lines? chart|pie|maps?)\b",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence of this package for the model, and what others wrote that it is about.
+
+    ``quoted`` (names, values, errors) goes into the envelope for data, ``text`` never holds any.
+    """
+
+    text: str
+    quoted: str = ""
 
 
 def clip(text: str, limit: int = OUTPUT_BUDGET) -> str:
@@ -48,9 +59,14 @@ def clip(text: str, limit: int = OUTPUT_BUDGET) -> str:
 
 def envelope(text: str, nonce: str) -> str:
     """Mark a text from outside as data; the text cannot close the envelope itself."""
-    safe = text.replace(nonce, "[removed]")
-    safe = re.sub(r"<(/?)\s*data", r"<\1 data", safe, flags=re.IGNORECASE)
+    safe = re.sub(re.escape(nonce), "[removed]", text, flags=re.IGNORECASE)
+    safe = re.sub(r"<\s*(/?)\s*data", r"<\1 data", safe, flags=re.IGNORECASE)
     return f'<data id="{nonce}">\n{safe}\n</data id="{nonce}">'
+
+
+def note_text(note: Note, nonce: str) -> str:
+    """Return a note as the model reads it: what others wrote stands in an envelope."""
+    return f"{note.text}\n{envelope(note.quoted, nonce)}" if note.quoted else note.text
 
 
 def outputs_text(outputs: Sequence[Output], budget: int = OUTPUT_BUDGET) -> str:
@@ -70,50 +86,27 @@ def outputs_text(outputs: Sequence[Output], budget: int = OUTPUT_BUDGET) -> str:
     return "\n".join(texts)
 
 
-def frames_text(before: Sequence[Frame], after: Sequence[Frame], limit: int = 12) -> str:
-    """List the variables that a cell made, changed or removed, with the difference in rows."""
-    old = {frame.name: frame for frame in before}
-    lines: list[str] = []
-    for frame in after:
-        was = old.pop(frame.name, None)
-        if was == frame:
-            continue
-        line = schema_line(frame)
-        if was is None:
-            line += " [new]"
-        elif was.shape != frame.shape and was.shape and frame.shape:
-            change = frame.shape[0] - was.shape[0]
-            line += f" [was {' x '.join(f'{n:,}' for n in was.shape)}; {change:+,} rows]"
-        else:
-            line += " [changed]"
-        lines.append(line)
-    more = len(lines) - limit
-    if more > 0:
-        lines = [*lines[:limit], f"… {more} more variables changed"]
-    lines += [f"{name}: deleted" for name in list(old)[:limit] if len(after) < 50]
-    return "\n".join(lines)
-
-
 def observation_text(
     *,
     iteration: int,
-    cell: CellId,
     execution: Execution,
     before: Sequence[Frame],
     nonce: str,
     error: str = "",
     notes: Sequence[str] = (),
+    hints: Sequence[LineageHint] = (),
 ) -> str:
     """Compose the text of a cell's tool result.
 
     ``before`` are the variables before the cell, ``error`` is the text of
     :func:`~analyst_kernel.agent.observation.repair.error_text`; the ``notes`` are sentences of this
-    package (hints, guidance, warnings) and stand outside the envelope.
+    package (hints, guidance, warnings) and stand outside the envelope. Of the ``hints`` only the
+    advice stands there: their facts have names and values of the data.
     """
     parts = [outputs_text(execution.outputs)]
     if error:
         parts.append(error)
-    changes = frames_text(before, execution.frames)
+    changes = "\n".join(lineage_lines(before, execution.frames, execution.trace))
     if changes and execution.outcome == "ok":
         parts.append(f"variables:\n{changes}")
     for output in execution.outputs:
@@ -122,10 +115,13 @@ def observation_text(
             parts.append(f"chart: {chart_text(data)}")
         elif png is not None:
             parts.append("chart: a picture without typed data")
+    parts += [f"note: {message}" for _code, message in execution.notices]
+    if hints:
+        parts.append("\n".join(f"{hint.code}: {hint.message}" for hint in hints))
     inside = "\n\n".join(part for part in parts if part) or "(no output)"
-    header = f"iteration {iteration} (cell {cell}): {execution.outcome}, {execution.seconds:.1f} s"
-    cut = [f"note: {message}" for _code, message in execution.notices]
-    return "\n".join([header, envelope(inside, nonce), *cut, *(note for note in notes if note)])
+    header = f"cell {iteration}: {execution.outcome}, {execution.seconds:.1f} s"
+    checks = [f"check {hint.code}: {hint.advice}" for hint in hints]
+    return "\n".join([header, envelope(inside, nonce), *checks, *(n for n in notes if n)])
 
 
 def about_chart(*texts: str) -> bool:
@@ -193,7 +189,7 @@ def _fits(png: str) -> bool:
     """Return whether the size in the PNG's header is one that providers accept."""
     try:
         head = base64.b64decode(png[:32])
-    except (binascii.Error, ValueError):
+    except ValueError:
         return False
     if len(head) < 24 or head[:4] != b"\x89PNG":
         return False

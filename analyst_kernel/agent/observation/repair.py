@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from analyst_kernel._code import tree_of
 from analyst_kernel._text import nearest
-from analyst_kernel.agent.observation.text import without_ansi
+from analyst_kernel.agent.observation.text import chart_of, output_text, without_ansi
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Frame, Output
 
@@ -21,6 +22,22 @@ _MESSAGE_LIMIT = 1000
 _USER_FRAME = re.compile(r"Cell In\[\d+\], line (\d+)(?:, in ([\w<>.]+))?")
 _QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,80})[\"'`]")
 _QUOTED_ANY = re.compile(r"[\"']([^\"'\n]{1,80})[\"']")
+_MISSING_NAMES = frozenset(
+    """AttributeError BinderException CatalogException ColumnNotFoundError KeyError NameError
+    UnboundLocalError UndefinedVariableError ValueError""".split()
+)
+"""Errors that say that a name does not exist; a ``ValueError`` does in some plotting libraries."""
+
+_NOT_FOUND = re.compile(r"\bnot found: (.+)$")
+_DUCKDB_NAME = re.compile(r"\bwith name (\w+)")
+_OF_A_TABLE = re.compile(r"'(?:DataFrame|Series|\w+GroupBy)'")
+_METHODS = tuple(
+    """agg apply assign astype corr count cumsum describe diff drop_duplicates dropna explode fillna
+    groupby head idxmax idxmin isin isna join map max mean median melt merge min mode nlargest
+    notna nsmallest nunique pivot pivot_table quantile query rank rename replace resample
+    reset_index rolling round sample select_dtypes set_index shift size sort_index sort_values std
+    sum tail transform unique value_counts var where""".split()
+)
 _MOVED = {
     "append": "pd.concat([...])",
     "applymap": ".map",
@@ -35,22 +52,47 @@ _MOVED = {
 class Attempt:
     """An iteration as no-progress detection compares it.
 
-    ``code`` is the :func:`fingerprint`; ``empty`` means that it ran and gave no rows.
+    ``code`` is the :func:`fingerprint`, ``outputs`` the :func:`outputs_mark`; ``empty`` means that
+    it ran and gave no rows.
     """
 
     iteration: int
     code: str
     error: str = ""
     empty: bool = False
+    outputs: str = ""
 
 
 def fingerprint(code: str) -> str:
     """Hash code so that comments and layout make no difference."""
-    try:
-        text = ast.dump(ast.parse(code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = tree_of(code)
+    if tree is not None:
+        text = ast.dump(tree)
+    else:
         text = "\n".join(" ".join(line.partition("#")[0].split()) for line in code.splitlines())
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def outputs_mark(outputs: Sequence[Output]) -> str:
+    """Hash what a cell shows; an error counts by its name and message, a chart by its picture."""
+    shown = [output_text(output) for output in outputs]
+    shown += [picture for output in outputs if (picture := chart_of(output)[0]) is not None]
+    return hashlib.sha256("\0".join(shown).encode(errors="replace")).hexdigest()
+
+
+def no_progress(earlier: Sequence[Attempt], now: Attempt) -> str:
+    """Return why the run ends if the same code gave the same output a third time, else nothing."""
+    same = [
+        str(one.iteration)
+        for one in earlier
+        if now.outputs and (one.code, one.outputs) == (now.code, now.outputs)
+    ]
+    if len(same) < 2:
+        return ""
+    return (
+        f"No progress: cell {now.iteration} is the same code with the same output as "
+        f"cells {' and '.join(same[-2:])}, so no further cell runs."
+    )
 
 
 def progress_warning(earlier: Sequence[Attempt], now: Attempt) -> str:
@@ -59,18 +101,23 @@ def progress_warning(earlier: Sequence[Attempt], now: Attempt) -> str:
         fruitless = bool(before.error) or before.empty
         if before.code == now.code and (fruitless or now.error or now.empty):
             return (
-                f"No progress: this is the same code as iteration {before.iteration}. Running it "
+                f"No progress: this is the same code as cell {before.iteration}. Running it "
                 "again changes nothing; try something else."
+            )
+        if before.code == now.code and before.outputs and before.outputs == now.outputs:
+            return (
+                f"No progress: the same code with the same output as cell {before.iteration}. "
+                "Once more, and the run ends."
             )
     last = earlier[-1] if earlier else None
     if last is not None and now.error and last.error == now.error:
         return (
-            f"No progress: the same error as in iteration {last.iteration}. The cause lies "
+            f"No progress: the same error as in cell {last.iteration}. The cause lies "
             "elsewhere; question what you take for granted."
         )
     if last is not None and now.empty and last.empty:
         return (
-            f"No progress: no rows again, as in iteration {last.iteration}. Look at the values "
+            f"No progress: no rows again, as in cell {last.iteration}. Look at the values "
             "that are really there before filtering."
         )
     return ""
@@ -88,26 +135,43 @@ def frames_named(code: str, frames: Sequence[Frame]) -> tuple[Frame, ...]:
 
 
 def hint(error: CellError, code: str, frames: Sequence[Frame]) -> str:
-    """Return a guess at what was meant: the nearest name, or what replaces a method."""
+    """Return a guess at what was meant: the nearest names, or what replaces a method.
+
+    Libraries name what they did not find in many sentences, so every word that one quotes is
+    looked up, and those that do not exist are answered with names that do.
+    """
+    if error.name not in _MISSING_NAMES:
+        return ""
     tables = frames_named(code, frames) or tuple(frame for frame in frames if frame.columns)
     columns = [column.name for frame in tables for column in frame.columns]
-    quoted = _QUOTED.findall(error.message) or [""]
+    variables = [frame.name for frame in frames]
+    wanted = _named_in(error)
+    kind, names = "column", columns
     match error.name:
-        case "KeyError":
-            return _nearest("column", _unquoted(error.message), columns)
-        case "NameError" | "UnboundLocalError":
-            return _nearest("variable", quoted[0], [frame.name for frame in frames])
+        case "NameError" | "UnboundLocalError" | "CatalogException":
+            kind, names = "table" if error.name == "CatalogException" else "variable", variables
         case "AttributeError":
-            wanted = quoted[-1]
-            if wanted in _MOVED:
-                return f"This version has no {wanted!r}; use {_MOVED[wanted]}."
-            return _nearest("column or attribute", wanted, columns)
-        case "BinderException" | "CatalogException":
-            kind = "table" if error.name == "CatalogException" else "column"
-            names = [frame.name for frame in frames] if kind == "table" else columns
-            return _nearest(kind, quoted[0] or _table_word(error.message), names)
-        case _:
-            return ""
+            kind, wanted = "column or attribute", wanted[-1:]
+            if wanted and wanted[0] in _MOVED:
+                return f"This version has no {wanted[0]!r}; use {_MOVED[wanted[0]]}."
+            names = [*columns, *(_METHODS if _OF_A_TABLE.search(error.message) else ())]
+        case "UndefinedVariableError":
+            names = [*columns, *variables]
+    missing = [word for word in dict.fromkeys(wanted) if word not in names]
+    return " ".join(filter(None, (_nearest(kind, word, names) for word in missing[:3])))
+
+
+def _named_in(error: CellError) -> list[str]:
+    """Return the names that an error's first line says are not there, as far as can be told."""
+    first = without_ansi(error.message)[:_MESSAGE_LIMIT].partition("\n")[0].strip()
+    if error.name == "KeyError" and first[:1] in "'\"" and first[:1] == first[-1:]:
+        # The text of a KeyError is the representation of its key, which may be a whole sentence.
+        first = first[1:-1].replace("\\'", "'")
+    if (found := _NOT_FOUND.search(first)) is not None and not _QUOTED.search(found[1]):
+        return [found[1].strip()]
+    if error.name == "KeyError" and not _QUOTED.search(first):
+        return [first]
+    return [*_QUOTED.findall(first), *_DUCKDB_NAME.findall(first)]
 
 
 def error_text(
@@ -161,17 +225,6 @@ def _nearest(kind: str, wanted: str, names: Sequence[str]) -> str:
     if not wanted or not near:
         return ""
     return f"There is no {kind} {wanted!r}. Nearest: {', '.join(repr(name) for name in near)}."
-
-
-def _unquoted(message: str) -> str:
-    """Return the missing key, which pandas names bare or as a list inside a sentence."""
-    listed = re.search(r"\[['\"](.+?)['\"][,\]]", message)
-    return listed[1] if listed else message.strip().strip("'\"")
-
-
-def _table_word(message: str) -> str:
-    match = re.search(r"(?:name|column) (\w+)", message)
-    return match[1] if match else ""
 
 
 def _user_frames(outputs: Sequence[Output]) -> list[tuple[int, str]]:

@@ -19,10 +19,18 @@ from analyst_kernel.agent.run import OpenCell, Run
 from analyst_kernel.agent.start import reload_after_death
 from analyst_kernel.agent.tools.registry import Reply
 from analyst_kernel.agent.transcript import Image, Observation, Text
-from analyst_kernel.protocol.outputs import Frame, Output, ResultOutput, StreamOutput
+from analyst_kernel.protocol.outputs import (
+    Frame,
+    LineageHint,
+    Output,
+    ResultOutput,
+    StreamOutput,
+)
 
 _FEW_LEFT = 3
 _EMPTY = re.compile(r"Empty DataFrame|^Series\(\[\]|\b0 rows\b|^\[\]$|shape: \(0,", re.MULTILINE)
+_FOOT = re.compile(r"^\[[0-9]+ rows x [0-9]+ columns\]$", re.MULTILINE)
+_GAP = re.compile(r"^ .* \.\.\. .*[^ .]|^ .* \.\.\. +\\?$", re.MULTILINE)
 _MISSING = {"NaN", "nan", "NaT", "<NA>", "None"}
 _CELL = re.compile(r"[^\s|]+")
 
@@ -43,10 +51,15 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
         repair.fingerprint(entry.code),
         f"{error.name}: {error.message}" if error is not None and not skipped else "",
         empty,
+        "" if skipped else repair.outputs_mark(execution.outputs),
     )
     warning = repair.progress_warning(run.attempts, attempt)
+    over = repair.no_progress(run.attempts, attempt)
+    if over:
+        run.exhausted = run.exhausted or over
+        warning = f"{over} Answer with what is established."
     run.attempts.append(attempt)
-    notes: list[str] = []
+    notes = list(opened.notes)
     failure = ""
     if outcome == "ok":
         run.move_plan(run.plan.succeeded(entry.step))
@@ -75,8 +88,8 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
             else "No iteration is left: call finish now with what is established."
         )
     text = observation_text(
-        iteration=entry.iteration, cell=entry.cell, execution=replace(execution, outcome=outcome),
-        before=before, nonce=run.nonce, error=failure, notes=notes,
+        iteration=entry.iteration, execution=replace(execution, outcome=outcome), before=before,
+        nonce=run.nonce, error=failure, notes=notes, hints=_new_hints(run, opened),
     )  # fmt: skip
     content: tuple[Text | Image, ...] = (Text(text),)
     charted = about_chart(entry.purpose, run.goal_of(entry.step), run.question)
@@ -84,8 +97,17 @@ async def reply_to(run: Run, opened: OpenCell, before: tuple[Frame, ...]) -> Rep
     if image is not None:
         # Providers advise to put the picture before the words about it.
         content = (image, Text(text))
-    observation = Observation(outcome, execution.outputs, run.memory.frames, entry.cell)
+    observation = Observation(
+        outcome, execution.outputs, run.memory.frames, entry.cell, before, execution.trace
+    )
     return Reply(content, is_error=outcome != "ok", observation=observation)
+
+
+def _new_hints(run: Run, opened: OpenCell) -> tuple[LineageHint, ...]:
+    """Return the hints of a cell that the model has not got in this run."""
+    new = tuple(hint for hint in opened.hints if (hint.code, hint.message) not in run.sent_hints)
+    run.sent_hints |= {(hint.code, hint.message) for hint in new}
+    return new
 
 
 def is_empty_result(
@@ -108,12 +130,22 @@ def doubts(outputs: Sequence[Output], code: str) -> tuple[str, ...]:
             "check: chained assignment changed nothing. Assign to the column itself: "
             "df[c] = df[c]... or df.loc[rows, c] = ..."
         )
+    if any(_left_out(output_text(output)) for output in outputs):
+        found.append(
+            "check: the display leaves columns out (...). Select the ones that you need, or show "
+            "the table as .T, before you speak of them."
+        )
     results = [output_text(output) for output in outputs if isinstance(output, ResultOutput)]
     if any(_all_missing(text) for text in results):
         found.append("check: every value of the result is missing (NaN). Did a join or parse fail?")
     if re.search(r"\.dtype\s*==\s*(?:object|['\"]object['\"])", code):
         found.append("check: text columns may have dtype 'str', not object, in this pandas.")
     return tuple(found)
+
+
+def _left_out(text: str) -> bool:
+    """Return whether a displayed table stands for more columns than it shows."""
+    return _FOOT.search(text) is not None and _GAP.search(text) is not None
 
 
 def _all_missing(text: str) -> bool:

@@ -5,9 +5,9 @@ Pictures have no text, except for the axes and series of a chart whose data is k
 
 from __future__ import annotations
 
+import html as html_entities
 import re
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
 from typing import assert_never
 
 from analyst_kernel.protocol.base import Json
@@ -20,7 +20,7 @@ from analyst_kernel.protocol.outputs import (
     StreamOutput,
 )
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _TEXT_MIMES = ("text/plain", "text/markdown", "text/latex")
 _MOST_ELEMENTS = 8
 _MOST_BARS = 12
@@ -74,34 +74,60 @@ def chart_of(output: Output) -> tuple[str | None, dict[str, Json] | None]:
 
 def html_text(html: str) -> str:
     """Reduce HTML to text: table cells apart by tabs, rows and blocks by line breaks."""
-    reader = _TextReader()
-    reader.feed(html)
-    reader.close()
-    lines = ("".join(reader.parts)).split("\n")
+    lines = "".join(_html_pieces(html)).split("\n")
     return "\n".join(line.strip(" \t") for line in lines if line.strip())
 
 
-class _TextReader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)|<(?=[!?])")
+_TAG_PART = re.compile(r"=\s*([\"'])|>")
+_HIDDEN_END = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in ("script", "style")}
+_BREAKS = frozenset({"tr", "br", "p", "div", "li", "table", "h1", "h2", "h3"})
+_LONG_REFERENCE = re.compile(r"&#[0-9]{8,};?")
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style"):
-            self._hidden += 1
-        elif tag in ("tr", "br", "p", "div", "li", "table", "h1", "h2", "h3"):
-            self.parts.append("\n")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._hidden = max(0, self._hidden - 1)
-        elif tag in ("td", "th"):
-            self.parts.append("\t")
+def _html_pieces(html: str) -> Iterator[str]:
+    """Yield the text of HTML in one pass. A script or a comment that never ends hides the rest.
 
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(re.sub(r"\s+", " ", data))
+    The parser of the standard library reads the rest of the text again for each such tag.
+    """
+    at = 0
+    while found := _TAG.search(html, at):
+        yield _words(html[at : found.start()])
+        at = found.start()
+        name = (found[2] or "").lower()
+        if html.startswith("<!--", at):
+            end = html.find("-->", at + 4)
+            at = end + 3 if end >= 0 else len(html)
+            continue
+        end = _tag_end(html, found.end())
+        if end < 0:
+            break
+        at = end
+        if not found[1] and name in _HIDDEN_END:
+            end_tag = _HIDDEN_END[name].search(html, at)
+            end = _tag_end(html, end_tag.end()) if end_tag else -1
+            at = end if end >= 0 else len(html)
+        elif not found[1] and name in _BREAKS:
+            yield "\n"
+        elif found[1] and name in ("td", "th"):
+            yield "\t"
+    yield _words(html[at:])
+
+
+def _tag_end(html: str, at: int) -> int:
+    """Return where the text after a tag begins, -1 if it never ends; ``at`` is behind its name."""
+    while part := _TAG_PART.search(html, at):
+        if part[1] is None:
+            return part.end()
+        at = html.find(part[1], part.end()) + 1
+        if at == 0:
+            break
+    return -1
+
+
+def _words(text: str) -> str:
+    # Python refuses to read a reference of thousands of digits as a number.
+    return re.sub(r"\s+", " ", html_entities.unescape(_LONG_REFERENCE.sub("\ufffd", text)))
 
 
 def json_numbers(value: Json) -> Iterator[float]:
@@ -110,7 +136,10 @@ def json_numbers(value: Json) -> Iterator[float]:
         case bool() | None:
             return
         case int() | float():
-            yield float(value)
+            try:
+                yield float(value)
+            except OverflowError:
+                return
         case str():
             try:
                 yield float(value)

@@ -1,4 +1,4 @@
-"""The inputs of the tools, as a model or another caller sends them.
+"""The inputs of the tools; what a model reads of a tool is the docstring of its input.
 
 Only the essential fields are required. Constraints that providers' strict schemas cannot express
 are checked here and stand in the tool's description.
@@ -6,10 +6,12 @@ are checked here and stand in the tool's description.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from analyst_kernel.agent.budget import MOST_LISTED
 from analyst_kernel.agent.run import AnswerDraft
 from analyst_kernel.protocol.records import Value
 
@@ -35,6 +37,14 @@ Texts = Annotated[list[str] | str, BeforeValidator(_listed)]
 """One text or several, as a list."""
 
 
+def _named(value: object) -> object:
+    return [f"{name}: {text}" for name, text in value.items()] if isinstance(value, dict) else value
+
+
+Reasons = Annotated[Texts, BeforeValidator(_named)]
+"""Texts such as ``q1: why``; an object from names to texts is taken as well."""
+
+
 class Goal(ToolInput):
     """A step of a plan, as an object."""
 
@@ -54,7 +64,11 @@ class ValueInput(ToolInput):
 
 
 class RunPython(ToolInput):
-    """Input of ``run_python``."""
+    """Run Python in the live kernel as one new cell.
+
+    Returns output, the last expression's value, variables made or changed, charts; on failure the
+    error with live columns.
+    """
 
     code: Filled
     purpose: Annotated[str, Field(description="at most 12 words")] = ""
@@ -62,7 +76,10 @@ class RunPython(ToolInput):
 
 
 class RunSql(ToolInput):
-    """Input of ``run_sql``."""
+    """Run DuckDB SQL over datasets and DataFrames by variable name, as one new cell.
+
+    The result becomes the DataFrame `name` and is displayed.
+    """
 
     sql: Filled
     name: Annotated[str, Field(description="variable for the result")] = ""
@@ -71,7 +88,7 @@ class RunSql(ToolInput):
 
 
 class ProfileDataset(ToolInput):
-    """Input of ``profile_dataset``."""
+    """Describe a dataset's columns, values and problems again; costs no cell."""
 
     name: Filled
     columns: list[str] = []
@@ -79,7 +96,11 @@ class ProfileDataset(ToolInput):
 
 
 class UpdatePlan(ToolInput):
-    """Input of ``update_plan``."""
+    """Set the plan: 3 to 7 goals in order (at most 7).
+
+    Send the whole list; goals that stay keep their status. Replace a wrong or blocked step, do not
+    append to it.
+    """
 
     steps: list[str | Goal]
     datasets: list[str] = []
@@ -91,18 +112,46 @@ class UpdatePlan(ToolInput):
 
 
 class RecordFinding(ToolInput):
-    """Input of ``record_finding``."""
+    """Record one result that the answer rests on, with its values and its cells."""
 
     statement: Filled
     values: list[ValueInput] = []
-    cells: Annotated[
-        list[int | str], Field(description="iteration numbers or cell ids that prove it")
-    ] = []
+    cells: Annotated[list[int | str], Field(description="numbers of cells that prove it")] = []
     caveats: Texts = []
 
 
+class RecordDefinition(ToolInput):
+    """Keep what the user says a word means or always leaves out, for all later questions.
+
+    Not for what only this question asks. With `replaces` it takes that definition's place; an
+    empty text then withdraws it.
+    """
+
+    text: Annotated[str, Field(description="one sentence; empty to withdraw", max_length=500)]
+    quote: Annotated[Filled, Field(description="the user's own words, verbatim", max_length=500)]
+    replaces: Annotated[str, Field(description="such as d2")] = ""
+
+
+class NameState(ToolInput):
+    """Name a variable's present state so that later questions can return to it; costs no cell."""
+
+    name: Annotated[Filled, Field(description="as a user would refer to it")]
+    variable: Filled
+    definition: Annotated[Filled, Field(description="what was done to the data")]
+
+
+class ReturnToState(ToolInput):
+    """Return to a named state: the variable if it is unchanged, else it is made again in a cell."""
+
+    name: Filled
+    step: int | None = None
+
+
 class AskUser(ToolInput):
-    """Input of ``ask_user``."""
+    """Ask the user one question with 2 to 4 options; the first, or `default`, is taken if nobody answers.
+
+    Only before computing, only if the data cannot decide.
+    """  # noqa: E501 - a model reads this sentence, which has no shorter form
 
     question: Filled
     options: list[str]
@@ -118,7 +167,10 @@ class AskUser(ToolInput):
 
 
 class Finish(ToolInput):
-    """Input of ``finish``."""
+    """End with the answer.
+
+    Its numbers are looked up in the executed outputs.
+    """
 
     answer: Annotated[Filled, Field(description="Markdown, cites cells as [cell 3]")]
     key_values: list[ValueInput] = []
@@ -126,20 +178,24 @@ class Finish(ToolInput):
     caveats: Texts = []
     next_questions: Annotated[Texts, Field(description="at most 3")] = []
     answered: Annotated[bool, Field(description="false if you gave up")] = True
+    reasons: Annotated[Reasons, Field(description="for what was asked back: 'q1: why'")] = []
+    definitions: Annotated[
+        list[str] | None, Field(description="ids of definitions that the answer rests on")
+    ] = None
 
     def draft(self) -> AnswerDraft:
         """Return the proposed answer."""
         return AnswerDraft(
             text=self.answer.strip(),
-            key_values=tuple(value.record() for value in self.key_values),
+            key_values=tuple(value.record() for value in self.key_values[:MOST_LISTED]),
             assumptions=texts(self.assumptions),
             caveats=texts(self.caveats),
             next_questions=texts(self.next_questions)[:3],
             answered=self.answered,
+            reasons=texts(self.reasons),
         )
 
 
-def texts(value: list[str] | str) -> tuple[str, ...]:
-    """Return the texts that are not blank, stripped."""
-    items = [value] if isinstance(value, str) else value
-    return tuple(item.strip() for item in items if item.strip())
+def texts(items: Iterable[str]) -> tuple[str, ...]:
+    """Return the texts that are not blank, stripped, as many as are kept."""
+    return tuple(item.strip() for item in items if item.strip())[:MOST_LISTED]

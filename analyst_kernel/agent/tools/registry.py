@@ -1,22 +1,21 @@
 """The registry of tools: name, description, schema, handler.
 
 It depends on no loop and no model, so that every caller (a model, MCP, a script) uses the same
-registry: each call is validated the same way and gets exactly one reply. ``Context`` is what the
-handlers work on.
+registry: each call is validated the same way and gets exactly one reply.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.transcript import Image, Observation, Text, ToolSpec
 from analyst_kernel.protocol.base import Json, WireSchema
 
-Context = TypeVar("Context")
 _NOISE = ("title", "default")
 
 
@@ -40,13 +39,12 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Tool(Generic[Context]):
-    """One tool; ``inputs`` forbids unknown fields, and the handler gets valid input only."""
+class Tool:
+    """One tool; the docstring of its ``inputs`` describes it, and its handler gets valid ones."""
 
     name: str
-    description: str
     inputs: type[BaseModel]
-    handler: Callable[[Context, Any], Awaitable[Reply]]
+    handler: Callable[[Run, Any], Awaitable[Reply]]
 
     def spec(self) -> ToolSpec:
         """Return the tool as it is offered: with a strict JSON Schema without references."""
@@ -54,15 +52,15 @@ class Tool(Generic[Context]):
         definitions = schema.pop("$defs", {})
         clean = _clean(schema, definitions)
         assert isinstance(clean, dict)
-        clean.pop("description", None)
-        return ToolSpec(self.name, self.description, clean)
+        description = str(clean.pop("description"))
+        return ToolSpec(self.name, " ".join(description.split()), clean)
 
 
-class Registry(Generic[Context]):
+class Registry:
     """Tools by name, in the order they are offered."""
 
-    def __init__(self, tools: Iterable[Tool[Context]]) -> None:
-        self._tools: dict[str, Tool[Context]] = {}
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._tools: dict[str, Tool] = {}
         for tool in tools:
             if tool.name in self._tools:
                 raise ValueError(f"two tools are named {tool.name}")
@@ -72,7 +70,7 @@ class Registry(Generic[Context]):
         """Return all tools as they are offered, always in the same order and words."""
         return tuple(tool.spec() for tool in self._tools.values())
 
-    async def call(self, name: str, arguments: dict[str, Json], context: Context) -> Reply:
+    async def call(self, name: str, arguments: dict[str, Json], run: Run) -> Reply:
         """Validate and run one call; the reply to an invalid one says what to send instead."""
         tool = self._tools.get(name)
         if tool is None:
@@ -81,10 +79,10 @@ class Registry(Generic[Context]):
             inputs = tool.inputs.model_validate(arguments)
         except ValidationError as error:
             return Reply.refuse(_complaint(tool, error))
-        return await tool.handler(context, inputs)
+        return await tool.handler(run, inputs)
 
 
-def _complaint(tool: Tool[Any], error: ValidationError) -> str:
+def _complaint(tool: Tool, error: ValidationError) -> str:
     """Return what is wrong field by field, and the names of all fields."""
     problems = []
     for item in error.errors()[:6]:

@@ -7,14 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analyst_kernel.agent.evidence.numbers import find_numbers, shown_numbers
-from analyst_kernel.agent.evidence.proof import (
-    UNVERIFIED,
-    cell_numbers,
-    is_shown,
-    mark_unverified,
-    prove,
-)
+from analyst_kernel.agent.evidence.marks import UNVERIFIED, with_marks
+from analyst_kernel.agent.evidence.numbers import find_numbers
+from analyst_kernel.agent.evidence.proof import is_shown, prove
+from analyst_kernel.agent.evidence.shown import cell_numbers, shown_numbers
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import (
     CHART_MIME,
@@ -146,18 +142,17 @@ def test_what_shows_numbers_and_what_does_not() -> None:
     ]
     old = [Frame(name="old", type="t", shape=(77, 2))]
     found = cell_numbers(CELL, outputs, before=old, after=[*frames, *old])
-    assert found.values == (3.0, 3.5, 4.0, 6.0, 7.5, 9.5, 88.0, 500.0, 4500.0)
+    assert found.values == (3.0, 3.5, 6.0, 7.5, 9.5, 88.0, 4500.0)
 
 
-def test_the_newest_cell_proves_and_marks_move_the_offsets() -> None:
+def test_the_newest_cell_proves_and_a_sign_marks_what_none_shows() -> None:
     cells = [cell_numbers(CellId(n), shown_outputs(n)) for n in ("1.5", "2.5", "1.5")]
     text = "From 1.5 to 9.5, then 2.5."
     proofs = prove(text, cells)
     assert [proof.cell for proof in proofs] == ["1.5", None, "2.5"]
-    marked, moved = mark_unverified(text, proofs)
+    marked = with_marks(text, proofs)
     assert marked == f"From 1.5 to 9.5{UNVERIFIED}, then 2.5."
-    assert [marked[p.start : p.end] for p in moved] == ["1.5", "9.5", "2.5"]
-    assert mark_unverified(marked, moved)[0] == marked
+    assert with_marks(marked, prove(marked, cells)) == marked
 
 
 def shown_outputs(text: str) -> list[Output]:
@@ -175,7 +170,8 @@ def test_any_printed_value_is_proven_at_any_rounding(
     value: float, digits: int, thousands: bool
 ) -> None:
     written = f"{value:,.{digits}f}" if thousands else f"{value:.{digits}f}"
-    (proof,) = prove(f"It is {written} today.", [shown(f"x    {value!r}")])
+    # A whole number is proven by a rounded one only as a measure, never as a count.
+    (proof,) = prove(f"On average it is {written} today.", [shown(f"x    {value!r}")])
     assert proof.cell is not None
     assert proof.text == written.lstrip("-")
 
@@ -197,10 +193,33 @@ def test_key_values_are_found_as_python_writes_them(value: float) -> None:
 @given(st.text(max_size=200))
 def test_marking_any_text_keeps_it_and_its_offsets(text: str) -> None:
     proofs = prove(text, [])
-    marked, moved = mark_unverified(text, proofs)
-    assert marked.replace(UNVERIFIED, "") == text.replace(UNVERIFIED, "")
-    assert [marked[p.start : p.end] for p in moved] == [p.text for p in proofs]
+    assert with_marks(text, proofs).replace(UNVERIFIED, "") == text.replace(UNVERIFIED, "")
+    assert [text[p.start : p.end] for p in proofs] == [p.text for p in proofs]
 
 
 def test_a_negative_number_that_opens_a_mapping_is_negative():
     assert -999.0 in set(shown_numbers("{'taken as missing': {-999: 72}}"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "is_claim"),
+    [
+        ("Twice the mean is 8,403.6 g.", "", False),
+        ("So twice the mean mass of all birds is about 8,403.6 g.", "", False),
+        ("Half of that is 8403.6.", "", False),
+        ("Twice that would be 8403.6 g.", "", False),
+        # The user said the word.
+        ("It is twice that of last year: 8403.6.", "And twice that?", False),
+        ("North is twice the size of South: 8403.6.", "", True),
+        ("It is twice that of last year: 8403.6.", "", True),
+        ("Half of the rows are from 8403.6.", "", True),
+        ("Two-thirds of the sample was 8403.6.", "", True),
+        ("Twice as many as in the South.", "How is it in the South?", True),
+    ],
+)
+def test_a_word_that_names_what_is_computed_is_no_claim(
+    answer: str, question: str, is_claim: bool
+) -> None:
+    cells = [cell_numbers(CellId("c"), shown_outputs("8403.6"))]
+    unproven = [p.text for p in prove(answer, cells, question=question) if p.cell is None]
+    assert bool(unproven) is is_claim, unproven

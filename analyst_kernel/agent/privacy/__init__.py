@@ -1,0 +1,1 @@
+"""What of the data may reach a model: the wall between the conversation and the provider."""

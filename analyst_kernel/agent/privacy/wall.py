@@ -1,0 +1,371 @@
+"""The wall: every request to a model passes through here, and every reply comes back through it.
+
+It stands in front of the ``Model`` port, so that no wire and no provider is beside it. What it
+sends is the conversation in another form: the conversation itself holds the real values, as the
+notebook and the panel do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from analyst_kernel.agent.observation.cell import outputs_text
+from analyst_kernel.agent.ports import Catalog, Model, ModelEvent, Stopped
+from analyst_kernel.agent.privacy import sent, words
+from analyst_kernel.agent.privacy.restore import RealReply, Replies
+from analyst_kernel.agent.privacy.sent import Sent
+from analyst_kernel.agent.privacy.structure import masked_profile, schema_text, variable_lines
+from analyst_kernel.agent.privacy.tokens import Readable, TokenTable, UserValues, words_in
+from analyst_kernel.agent.transcript import (
+    AssistantMessage,
+    Image,
+    Message,
+    ModelRequest,
+    Observation,
+    Situation,
+    Text,
+    ToolResult,
+    UserMessage,
+)
+from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
+from analyst_kernel.protocol.outputs import ErrorOutput, Frame
+from analyst_kernel.protocol.records import PrivacyMode
+
+_ENVELOPE = re.compile(r'<data id="(\w+)">\n(.*?)\n</data id="\1">', re.DOTALL)
+_QUESTION = re.compile(r"(?:\A|\n\n)Question: ")
+_DEFINITIONS = re.compile(
+    r"(The user's definitions, which hold for this question:\n)(.*?)(?=\n\n|\Z)", re.DOTALL
+)
+_SMALL = re.compile(r"(?<![\w.,])[0-9]{1,2}(?![\w,]|\.[0-9])")
+_NO_PICTURE = "[A picture stands here. The user sees it; in this privacy mode it is not sent.]"
+_NOTES = {
+    "no-values": """
+# Privacy
+The user keeps the values of the data from you. Each value travels as a token such as ⟦v17⟧ (a \
+text or date) or ⟦n18⟧ (a number); the same value has the same token throughout. You see names, \
+types and counts. What code prints comes as tokens, numbers too, so have code compare, sort and \
+round. Use a token as it is: ⟦n18⟧ bare in code is the number, "⟦v17⟧" in quotes is the text, and \
+several tokens keep the blanks and marks between them. In answers, findings and plans write the \
+tokens of what you cite: the user reads the real values. Never guess what a token stands for, \
+never take one apart, and compare texts with == or isin, not with patterns.
+""",
+    "schema-only": """
+# Privacy
+The user shows you the names and types of the data and the sizes of tables, nothing else: no \
+output of a cell is sent to you, of an error only its type. Words of the user that are values of \
+the data travel as tokens such as ⟦v17⟧; use them as they are. Write code that displays the \
+result for the user, and in the answer refer to the cell that shows it, as [cell 3], without \
+numbers.
+""",
+}
+
+
+class Wall:
+    """What one analysis sends: its mode, its tokens, and how each message leaves."""
+
+    def __init__(self, mode: PrivacyMode = "full", table: TokenTable | None = None) -> None:
+        self.mode: PrivacyMode = mode
+        self.table = TokenTable() if table is None else table
+        self._profiles: dict[str, str] = {}
+        self._user_values = UserValues()
+        # A message never changes once it was sent, although ever more words are known.
+        self._sent: dict[int, tuple[Message, Message]] = {}
+
+    def learn_profile(self, profile: DatasetProfile, text: str, shown: str) -> None:
+        """Take in a described dataset: its names, its values, and the text that may leave."""
+        self.learn_names(profile.dataset)
+        self._profiles[text] = shown
+
+    def learn_names(self, dataset: Dataset) -> None:
+        """Keep the names of a dataset and its columns readable."""
+        for name in (dataset.name, *dataset.columns):
+            self.table.names.put(name)
+
+    def outgoing(self, request: ModelRequest, replies: Replies) -> ModelRequest:
+        """Return a request as it leaves."""
+        for message in request.messages:
+            situation = message.situation if isinstance(message, UserMessage) else None
+            for profile in situation.datasets if situation is not None else ():
+                self.learn_names(profile.dataset)
+        messages = tuple(self._message(message, replies) for message in request.messages)
+        present = set(map(id, request.messages))
+        self._sent = {name: pair for name, pair in self._sent.items() if name in present}
+        return replace(request, system=request.system + _NOTES[self.mode], messages=messages)
+
+    def _message(self, message: Message, replies: Replies) -> Message:
+        known = self._sent.get(id(message))
+        if known is None:
+            match message:
+                case UserMessage():
+                    shown: Message = UserMessage(
+                        results=tuple(map(self._result, message.results)),
+                        text=self._parts(message.text, None, message.situation),
+                    )
+                case AssistantMessage():
+                    shown = replies.own_form(message) or self._foreign(message)
+            # The message is kept beside it, so that its id is not given to another.
+            known = self._sent[id(message)] = (message, shown)
+        return known[1]
+
+    def _foreign(self, message: AssistantMessage) -> AssistantMessage:
+        """Return a turn that did not come through the wall, without what it says."""
+        text = self.table.mask(message.text, words.in_outputs())
+        calls = tuple(replace(call, raw_input="{}") for call in message.calls)
+        return replace(message, text=text, calls=calls, raw=None)
+
+    def _result(self, result: ToolResult) -> ToolResult:
+        content = self._parts(result.content, result.observation, None)
+        return replace(result, content=content, observation=None)
+
+    def _parts(
+        self,
+        parts: Sequence[Text | Image],
+        observation: Observation | None,
+        situation: Situation | None,
+    ) -> tuple[Text | Image, ...]:
+        return tuple(
+            Text(_NO_PICTURE)
+            if isinstance(part, Image)
+            else Text(self._text(part.text, observation, situation))
+            for part in parts
+        )
+
+    def _text(self, text: str, observation: Observation | None, situation: Situation | None) -> str:
+        """Return a text of the conversation as it leaves: data in envelopes, the rest our words."""
+        question = ""
+        if situation is not None and text.endswith(f"Question: {situation.question}"):
+            question = self.user_text(situation.question)
+            text = text[: len(text) - len(situation.question)]
+        frames = situation.frames if situation is not None else ()
+        lines = self._lines(observation, frames)
+        parts: list[str] = []
+        at = 0
+        for found in _ENVELOPE.finditer(text):
+            parts.append(self._sentences(text[at : found.start()]))
+            inside = self._inside(found[2], observation, lines)
+            parts.append(f'<data id="{found[1]}">\n{inside}\n</data id="{found[1]}">')
+            at = found.end()
+        parts.append(self._sentences(text[at:]))
+        return "".join(parts) + question
+
+    def learn_user_words(self, texts: Sequence[str], values: Sequence[str]) -> None:
+        """Learn which values stand in the user's words; the other words stay readable."""
+        self._user_values.learn(values, texts)
+        for text in texts:
+            for part, value in self._user_values.split(text):
+                self.table.user_words |= set() if value is not None else set(words_in(part))
+
+    def user_text(self, text: str) -> str:
+        """Return the user's own words, values of the data among them as tokens."""
+        readable = Readable(frozenset(self.table.user_words), places=_SMALL)
+        return "".join(
+            self.table.mask(part, readable) if value is None else self.table.token(value)
+            for part, value in self._user_values.split(text)
+        )
+
+    def _sentences(self, text: str) -> str:
+        parts: list[str] = []
+        at = 0
+        for found in _DEFINITIONS.finditer(text):
+            parts.append(self._masked_sentences(text[at : found.start()]))
+            parts += [found[1], self._definitions(found[2])]
+            at = found.end()
+        parts.append(self._masked_sentences(text[at:]))
+        return "".join(parts)
+
+    def _masked_sentences(self, text: str) -> str:
+        own = words.own_lines()
+        return "\n".join(
+            line if line in own else self.table.mask(line, words.in_sentences())
+            for line in text.split("\n")
+        )
+
+    def _definitions(self, text: str) -> str:
+        lines = []
+        for line in text.split("\n"):
+            name, colon, said = line.partition(": ")
+            lines.append(f"{name}{colon}{self.user_text(said)}" if colon else self.user_text(name))
+        return "\n".join(lines)
+
+    def _lines(self, observation: Observation | None, frames: Sequence[Frame]) -> dict[str, str]:
+        def mask(name: str) -> str:
+            return self.table.mask_name(name, words.in_outputs())
+
+        def summary(text: str) -> str:
+            return "" if self.mode == "schema-only" else self.table.mask(text, words.in_outputs())
+
+        if observation is not None:
+            before, after = observation.before, observation.frames
+            return variable_lines(before, after, observation.trace, mask, summary)
+        return variable_lines((), frames, None, mask, summary)
+
+    def _inside(self, text: str, observation: Observation | None, lines: dict[str, str]) -> str:
+        if observation is not None:
+            return self._observed(text, observation, lines)
+        parts: list[str] = []
+        while text:
+            found = [(text.find(known), known) for known in self._profiles if known in text]
+            at, known = min(found, default=(len(text), ""))
+            parts.append(self._listed(text[:at], lines))
+            if known:
+                parts.append(self._profiles[known])
+            text = text[at + len(known) :]
+        return "".join(parts)
+
+    def _observed(self, text: str, observation: Observation, lines: dict[str, str]) -> str:
+        if self.mode == "schema-only":
+            return _sizes(observation, text, lines, self._listed)
+        shown = outputs_text(observation.outputs)
+        if not shown or not text.startswith(shown):
+            return self._listed(text, lines)
+        outputs = self.table.mask(shown, words.in_outputs())
+        return outputs + self._listed(text[len(shown) :], lines)
+
+    def _listed(self, text: str, lines: dict[str, str]) -> str:
+        readable = words.in_observations()
+        readable = replace(readable, words=readable.words | self.table.user_words)
+        shown: list[str] = []
+        for line in text.split("\n"):
+            live = "live now: " if line.startswith("live now: ") else ""
+            known = lines.get(line.removeprefix(live))
+            shown.append(self.table.mask(line, readable) if known is None else live + known)
+        return "\n".join(shown)
+
+
+def _sizes(
+    observation: Observation,
+    text: str,
+    lines: dict[str, str],
+    masked: Callable[[str, dict[str, str]], str],
+) -> str:
+    """Return what is sent of a cell in ``schema-only``: what it made, and the type of its error."""
+    errors = [o.ename for o in observation.outputs if isinstance(o, ErrorOutput)]
+    count = len(observation.outputs) - len(errors)
+    parts = [f"{count} output{'s' if count != 1 else ''}, shown to the user and not sent"]
+    parts += [f"error: {masked(name, {})}" for name in errors]
+    seen = [line.removeprefix("live now: ") for line in text.split("\n")]
+    parts += [lines[line] for line in dict.fromkeys(seen) if line in lines]
+    return "\n".join(parts)
+
+
+@dataclass(eq=False)
+class GuardedModel:
+    """A model behind the wall; implements the ``Model`` port.
+
+    Rules and scripts (``is_ai`` false) send nothing, so they read the conversation as it is.
+
+    Attributes:
+        sent: Keeps what the wire sends.
+    """
+
+    model: Model
+    wall: Wall
+    sent: Sent | None = None
+    _replies: Replies = field(default_factory=Replies)
+
+    @property
+    def name(self) -> str:
+        """The model's full name."""
+        return self.model.name
+
+    @property
+    def is_ai(self) -> bool:
+        """Return whether an AI model is at work."""
+        return self.model.is_ai
+
+    @property
+    def privacy(self) -> PrivacyMode:
+        """The mode that holds for what is sent."""
+        return self.wall.mode if self.is_ai else "full"
+
+    @property
+    def sees_images(self) -> bool:
+        """Return whether a request may contain pictures: only if values may be seen."""
+        return self.model.sees_images and self.privacy == "full"
+
+    def in_front_of(self, model: Model) -> GuardedModel:
+        """Return the same wall in front of another model."""
+        return GuardedModel(model, self.wall, self.sent)
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Send one request through the wall and yield its events with real values."""
+        sent.listen(self.sent)
+        reply = None if self.privacy == "full" else RealReply(self.wall.table)
+        if reply is not None:
+            request = self.wall.outgoing(request, self._replies)
+        events = self.model.stream(request)
+        try:
+            async for event in events:
+                if reply is None:
+                    yield event
+                    continue
+                for real in reply.take(event):
+                    if isinstance(real, Stopped):
+                        self._replies.keep(reply)
+                    yield real
+        finally:
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        await self.model.aclose()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuardedCatalog:
+    """The datasets, whose descriptions the wall gets to know; implements the ``Catalog`` port."""
+
+    catalog: Catalog
+    wall: Wall
+
+    @property
+    def datasets(self) -> Sequence[Dataset]:
+        """The datasets granted so far."""
+        return self.catalog.datasets
+
+    async def profile(
+        self,
+        name: str,
+        *,
+        columns: Sequence[str] = (),
+        detail: Literal["concise", "full"] = "concise",
+    ) -> DatasetProfile:
+        """Describe a dataset."""
+        return await self.catalog.profile(name, columns=columns, detail=detail)
+
+    def describe(self, profile: DatasetProfile, *, question: str = "", budget: int = 2000) -> str:
+        """Return a profile as text; the wall learns the form of it that may leave."""
+        text = self.catalog.describe(profile, question=question, budget=budget)
+        if self.wall.mode == "no-values":
+            masked = masked_profile(profile, self.wall.table.token)
+            shown = self.catalog.describe(masked, question=question, budget=budget)
+            self.wall.learn_profile(profile, text, shown)
+        elif self.wall.mode == "schema-only":
+            self.wall.learn_profile(profile, text, schema_text(profile))
+        return text
+
+    def setup_code(self, names: Sequence[str] | None = None) -> str:
+        """Return plain Python that loads the datasets."""
+        return self.catalog.setup_code(names)
+
+
+def privacy_of(model: Model) -> PrivacyMode:
+    """Return what a model may see of the data; rules and scripts run here and see all."""
+    return model.privacy if isinstance(model, GuardedModel) else "full"
+
+
+def privacy_caveat(model: Model) -> list[str]:
+    """Return what an answer says about the mode that it was made in; nothing in ``full``."""
+    match privacy_of(model):
+        case "no-values":
+            return ['Made in the privacy mode "no values": the model saw no value of the data.']
+        case "schema-only":
+            said = "the model saw names, types and sizes, and no result."
+            return [f'Made in the privacy mode "schema only": {said}']
+        case _:
+            return []
