@@ -1,34 +1,40 @@
 """The datasets of one analysis: what the user granted, how it is read, and its profiles.
 
-Implements the ``Catalog`` port. All reading is done in threads and can be cancelled. The caller
-stores grants between sessions and opens the sandbox for them.
+Implements the ``Catalog`` port. Files are parsed by readers, in processes of their own, which a
+cancellation ends. The caller stores grants and opens the kernel's sandbox for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from analyst_kernel._text import nearest
-from analyst_kernel.data.dictionary import with_dictionary
+from analyst_kernel.data.dictionary import DictionaryReading, with_dictionary
 from analyst_kernel.data.profile.describe import describe
-from analyst_kernel.data.profile.links import link_warning, overlaps, shared_columns
-from analyst_kernel.data.profile.profile import Inspected, inspect
+from analyst_kernel.data.profile.links import (
+    MAX_BYTES,
+    known_overlap,
+    link_warning,
+    shared_columns,
+)
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
-from analyst_kernel.data.read.names import unique
-from analyst_kernel.data.read.workspace import Stop
+from analyst_kernel.data.read.names import dictionary_path, shown, unique
+from analyst_kernel.data.read.options import Inspected
+from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
+from analyst_kernel.data.reader.outside import FileReader, in_turn
+from analyst_kernel.data.reader.wire import ColumnPair, ReadTable, with_name
 from analyst_kernel.data.setup_code import identifier, setup_code
-from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
+from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
 MAX_FRAME_BYTES = 200 * 1000**2
 _MAX_LINKS = 12
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class _Granted:
     """One dataset as it was last read; ``stamp`` differs after the file changed."""
 
     inspected: Inspected
-    stamp: tuple[int, int, int]
+    stamp: Stamp
 
     @property
     def dataset(self) -> Dataset:
@@ -46,18 +52,27 @@ class _Granted:
 class LocalCatalog:
     """Datasets from files on this machine."""
 
-    def __init__(self, *, notebook: str, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        notebook: str,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+        reader: FileReader | None = None,
+    ) -> None:
         """Create an empty catalog.
 
         Args:
             notebook: Path of the analysis' notebook; setup code is relative to its folder.
             max_frame_bytes: Bigger files are left on disk and queried with SQL.
+            reader: Parses the files; by default one with the user's settings.
         """
+        self._reader = reader or FileReader()
         self._folder = os.path.dirname(os.path.abspath(notebook))
         self._max_frame_bytes = max_frame_bytes
         self._granted: dict[str, _Granted] = {}
         self._problems: dict[str, str] = {}
         self._links: dict[tuple[object, ...], DataWarning | None] = {}
+        self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
         self._lock = asyncio.Lock()
 
     @property
@@ -79,37 +94,37 @@ class LocalCatalog:
 
         Raises:
             DataError: A path does not exist, holds no data, or cannot be read.
+            SandboxError: No reader of the required isolation can be started.
         """
         async with self._lock:
-            taken = dict(self._granted)
-            added, problems = await _in_thread(lambda stop: self._read(list(paths), taken, stop))
+            added, problems = await self._read(list(paths))
             self._granted.update({one.dataset.name: one for one in added})
             self._problems.update(problems)
             for one in added:
                 self._problems.pop(one.dataset.path, None)
             return tuple(one.dataset for one in added)
 
-    def _read(
-        self, paths: list[str], taken: dict[str, _Granted], stop: Stop
-    ) -> tuple[list[_Granted], dict[str, str]]:
+    async def _read(self, paths: list[str]) -> tuple[list[_Granted], dict[str, str]]:
+        named = await asyncio.to_thread(lambda: [(path, _files_of(path)) for path in paths])
+        files = dict.fromkeys(file for _path, found in named for file in found)
+        whole = {found[0] for path, found in named if len(found) == 1 and _is_file(path)}
+        readings = await in_turn([self._tables(file, alone=file in whole) for file in files])
+        tables = dict(zip(files, readings, strict=True))
         added: dict[str, _Granted] = {}
         problems: dict[str, str] = {}
-        for path in paths:
-            refuse_remote(path)
-            real = discover.checked(path)
-            if os.path.isfile(real):
-                for one in self._file(real, taken | added, stop):
-                    added[one.dataset.name] = one
-                continue
-            before = len(added)
-            for file in discover.data_files(real):
-                try:
-                    for one in self._file(os.path.realpath(file), taken | added, stop):
-                        if not (is_doubtful_name(file) and len(one.dataset.columns) < 2):
-                            added[one.dataset.name] = one
-                except DataError as error:
-                    problems[os.path.realpath(file)] = str(error)
-            if len(added) == before:
+        for path, found in named:
+            readable = False
+            for file in found:
+                got = tables[file]
+                if isinstance(got, DataError):
+                    problems[shown(file)] = str(got)
+                    continue
+                for one in self._named_tables(file, got, self._granted | added):
+                    doubtful = file not in whole and is_doubtful_name(file)
+                    if not (doubtful and len(one.dataset.columns) < 2):
+                        added[one.dataset.name] = one
+                        readable = True
+            if not readable:
                 reason = next(iter(problems.values()), "")
                 raise DataError(
                     f"There is no data file that can be read in {path}. {reason}".strip(),
@@ -117,24 +132,37 @@ class LocalCatalog:
                 )
         return list(added.values()), problems
 
-    def _file(self, path: str, taken: dict[str, _Granted], stop: Stop) -> list[_Granted]:
-        stamp = _stamp(path)
-        known = [one for one in taken.values() if one.dataset.path == path]
-        if known and all(one.stamp == stamp for one in known):
-            return known
-        names = {(one.dataset.table, one.inspected.source.packing.member): name
-                 for name, one in taken.items() if one.dataset.path == path}  # fmt: skip
+    async def _tables(self, path: str, *, alone: bool) -> list[_Granted] | DataError:
+        """Return the tables of a file, as known or read; the error too, unless it is ``alone``."""
+        try:
+            stamp = stamp_of(path)
+            known = [one for one in self._granted.values() if one.dataset.path == path]
+            if known and all(one.stamp == stamp for one in known):
+                return known
+            read = await self._reader.read(path, self._max_frame_bytes)
+        except DataError as error:
+            if alone:
+                raise
+            return error
+        self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
+        return [_Granted(table, read.stamp) for table in read.tables]
+
+    def _named_tables(
+        self, path: str, found: list[_Granted], taken: dict[str, _Granted]
+    ) -> list[_Granted]:
+        """Give the tables of a file their names: those that they had, or free ones."""
+        if any(one is known for one in found for known in taken.values()):
+            return found
+        names = {_place(one): name for name, one in taken.items() if one.dataset.path == path}
         used = {name.lower() for name in taken}
-        found = []
-        for source in discover.sources(path, stop):
-            stop.check()
-            name = names.get((source.table, source.packing.member))
+        named = []
+        for one in found:
+            name = names.get(_place(one))
             if name is None:
-                name = unique(identifier(source.stem), used)
+                name = unique(identifier(one.inspected.source.stem), used)
             used.add(name.lower())
-            one = inspect(source, name, max_frame_bytes=self._max_frame_bytes, stop=stop)
-            found.append(_Granted(one, stamp))
-        return found
+            named.append(_Granted(with_name(one.inspected, name), one.stamp))
+        return named
 
     def move(self, notebook: str) -> None:
         """Write setup code for the notebook's new path from now on."""
@@ -154,7 +182,7 @@ class LocalCatalog:
             for path, stamp in stamps.items():
                 try:
                     discover.checked(path)
-                    if _stamp(path) == stamp:
+                    if stamp_of(path) == stamp:
                         continue
                     changed += await self._again(path)
                 except DataError as error:
@@ -163,8 +191,9 @@ class LocalCatalog:
 
     async def _again(self, path: str) -> list[str]:
         """Read a granted file again and return the names of its datasets."""
-        taken = dict(self._granted)
-        fresh = await _in_thread(lambda stop: self._file(path, taken, stop))
+        found = await self._tables(path, alone=True)
+        assert not isinstance(found, DataError)
+        fresh = self._named_tables(path, found, self._granted)
         self._granted.update({one.dataset.name: one for one in fresh})
         return [one.dataset.name for one in fresh]
 
@@ -193,12 +222,13 @@ class LocalCatalog:
         """
         one = self._named(name)
         async with self._lock:
-            path = discover.checked(one.dataset.path)
-            if _stamp(path) != one.stamp:
+            path = one.dataset.path
+            discover.checked(path)
+            if stamp_of(path) != one.stamp:
                 await self._again(path)
                 one = self._named(name)
-            links = await _in_thread(lambda stop: self._links_of(one, stop))
-            profile = await asyncio.to_thread(with_dictionary, one.inspected.profile)
+            links = await self._links_of(one)
+            profile = await self._with_words(one)
         shown = profile.columns
         if columns:
             known = [column.name for column in shown]
@@ -236,8 +266,9 @@ class LocalCatalog:
             DataError: There is no dataset of one of the names.
         """
         chosen = list(self._granted) if names is None else names
-        items = [self._named(name) for name in chosen]
-        return setup_code([(one.dataset, one.inspected.source) for one in items], self._folder)
+        every = {name: (one.dataset, one.inspected.source) for name, one in self._granted.items()}
+        items = [every[self._named(name).dataset.name] for name in chosen]
+        return setup_code(items, self._folder, list(every.values()))
 
     def _named(self, name: str) -> _Granted:
         if name in self._granted:
@@ -248,7 +279,27 @@ class LocalCatalog:
             f"There is no dataset {name!r}.", _nearest(name, list(self._granted), "datasets")
         )
 
-    def _links_of(self, one: _Granted, stop: Stop) -> tuple[DataWarning, ...]:
+    async def _with_words(self, one: _Granted) -> DatasetProfile:
+        """Return the profile with what its dictionary says now."""
+        path = one.dataset.path
+        stamp = dictionary_stamp(path)
+        known, words = self._dictionaries.get(path, (None, None))
+        if stamp != known:
+            words = None if stamp is None else await self._dictionary(path)
+            self._dictionaries[path] = (stamp, words)
+        return (
+            one.inspected.profile
+            if words is None
+            else with_dictionary(one.inspected.profile, words)
+        )
+
+    async def _dictionary(self, path: str) -> DictionaryReading:
+        try:
+            return await self._reader.dictionary(dictionary_path(path))
+        except DataError as error:
+            return DictionaryReading(problem=error.what)
+
+    async def _links_of(self, one: _Granted) -> tuple[DataWarning, ...]:
         """Return warnings for columns that refer to other datasets; each pair is compared once."""
         mine = one.inspected.profile
         pairs = []
@@ -256,21 +307,67 @@ class LocalCatalog:
             if name != one.dataset.name:
                 theirs = other.inspected.profile
                 pairs += [(other, pair) for pair in shared_columns(mine, theirs)]
-        found = []
-        for other, (left, right) in pairs[:_MAX_LINKS]:
-            key = (one.dataset.name, one.stamp, left.name,
-                   other.dataset.name, other.stamp, right.name)  # fmt: skip
-            if key not in self._links:
-                source, target = one.inspected.source, other.inspected.source
-                count = overlaps(source, left, target, right, stop)
+        pairs = pairs[:_MAX_LINKS]
+        unknown: dict[str, list[tuple[_Granted, ColumnProfile, ColumnProfile]]] = {}
+        for other, (left, right) in pairs:
+            if (key := _link_key(one, left, other, right)) in self._links:
+                continue
+            count = known_overlap(left, right)
+            if count is None and max(one.dataset.bytes, other.dataset.bytes) <= MAX_BYTES:
+                unknown.setdefault(other.dataset.path, []).append((other, left, right))
+            else:
                 self._links[key] = link_warning(other.inspected.profile, left, right, count)
-            found.append(self._links[key])
+        await in_turn([self._compare(one, path, several) for path, several in unknown.items()])
+        found = [self._links[_link_key(one, left, other, right)] for other, (left, right) in pairs]
         return tuple(warning for warning in found if warning is not None)
 
+    async def _compare(
+        self, one: _Granted, path: str, several: list[tuple[_Granted, ColumnProfile, ColumnProfile]]
+    ) -> None:
+        """Have columns of two files compared, and keep what follows."""
+        table = ReadTable.of(one.inspected.source)
+        pairs = [
+            ColumnPair(
+                table=table,
+                column=left.name,
+                other_table=ReadTable.of(other.inspected.source),
+                other_column=right.name,
+            )
+            for other, left, right in several
+        ]
+        counts: tuple[int | None, ...]
+        try:
+            counts = await self._reader.shared_values(one.dataset.path, path, pairs)
+        except DataError:
+            counts = (None,) * len(pairs)
+        for (other, left, right), count in zip(several, counts, strict=True):
+            warning = link_warning(other.inspected.profile, left, right, count)
+            self._links[_link_key(one, left, other, right)] = warning
 
-def _stamp(path: str) -> tuple[int, int, int]:
-    state = os.stat(path)
-    return state.st_mtime_ns, state.st_size, state.st_ino
+
+def _link_key(
+    one: _Granted, left: ColumnProfile, other: _Granted, right: ColumnProfile
+) -> tuple[object, ...]:
+    return (one.dataset.name, one.stamp, left.name, other.dataset.name, other.stamp, right.name)
+
+
+def _place(one: _Granted) -> tuple[str | None, str | None]:
+    """Return what tells the tables of one file apart."""
+    source = one.inspected.source
+    return source.table, source.packing.member
+
+
+def _is_file(path: str) -> bool:
+    return os.path.isfile(os.path.realpath(os.path.expanduser(path)))
+
+
+def _files_of(path: str) -> list[str]:
+    """Return the real paths of the data files that a path leads to; raises ``DataError``."""
+    refuse_remote(path)
+    real = discover.checked(path)
+    if os.path.isfile(real):
+        return [real]
+    return [os.path.realpath(file) for file in discover.data_files(real)]
 
 
 def _nearest(name: str, known: list[str], what: str) -> str:
@@ -278,17 +375,3 @@ def _nearest(name: str, known: list[str], what: str) -> str:
         return f"The nearest is {close[0]!r}."
     shown = ", ".join(repr(one) for one in known[:8])
     return f"There are the {what} {shown}{' and more' if len(known) > 8 else ''}."
-
-
-async def _in_thread(work: Callable[[Stop], _T]) -> _T:
-    """Run blocking work in a thread; if cancelled, stop it and wait briefly for its end."""
-    stop = Stop()
-    task = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        stop.set()
-        # The outcome of stopped work is retrieved, so that asyncio does not report it as lost.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        await asyncio.wait({task}, timeout=0.5)
-        raise

@@ -15,7 +15,7 @@ import os
 
 from pydantic import Field, ValidationError
 
-from analyst_kernel.data.read.formats import DICTIONARY_SUFFIX
+from analyst_kernel.data.read.names import dictionary_path
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.datasets import ColumnWords, DatasetProfile, DataWarning
 
@@ -29,32 +29,38 @@ class DataDictionary(Record):
     columns: dict[str, ColumnWords] = Field(default_factory=dict)
 
 
-def with_dictionary(profile: DatasetProfile) -> DatasetProfile:
-    """Return the profile with the words of its dictionary, or as it is if there is none.
+class DictionaryReading(Record):
+    """What a dictionary says, or why it is not used."""
 
-    A file that cannot be used becomes a warning. A symbolic link is not followed: the user granted
-    the dataset, not what a link beside it points to.
-    """
-    path = os.path.splitext(profile.dataset.path)[0] + DICTIONARY_SUFFIX
-    if os.path.islink(path) or not os.path.isfile(path):
-        return profile
-    problem = "" if os.path.getsize(path) <= MAX_BYTES else f"it has over {MAX_BYTES:,} bytes"
-    found = DataDictionary()
+    words: DataDictionary = Field(default_factory=DataDictionary)
+    problem: str = Field(default="", max_length=1000)
+
+
+def read_dictionary(path: str) -> DictionaryReading:
+    """Read a dictionary, in a reader."""
+    problem = ""
     try:
+        if os.path.getsize(path) > MAX_BYTES:
+            return DictionaryReading(problem=f"it has over {MAX_BYTES:,} bytes")
         with open(path, "rb") as file:
-            found = DataDictionary.model_validate_json(b"{}" if problem else file.read(MAX_BYTES))
+            return DictionaryReading(words=DataDictionary.model_validate_json(file.read(MAX_BYTES)))
     except ValidationError as error:
-        problem = error.errors()[0]["msg"]
+        problem = error.errors(include_input=False, include_url=False)[0]["msg"]
     except OSError as error:
         problem = error.strerror or str(error)
-    if problem:
-        message = f"{os.path.basename(path)} is not used: {problem}."
+    return DictionaryReading(problem=problem[:500])
+
+
+def with_dictionary(profile: DatasetProfile, found: DictionaryReading) -> DatasetProfile:
+    """Return the profile with the words of its dictionary, or with a warning why there are none."""
+    if found.problem:
+        name = os.path.basename(dictionary_path(profile.dataset.path))
+        message = f"{name} is not used: {found.problem}."
         warning = DataWarning(code="dictionary-unreadable", message=message)
         return profile.model_copy(update={"warnings": (*profile.warnings, warning)})
+    known = found.words.columns
     columns = tuple(
-        column.model_copy(update={"words": found.columns[column.name]})
-        if column.name in found.columns
-        else column
+        column.model_copy(update={"words": known[column.name]}) if column.name in known else column
         for column in profile.columns
     )
-    return profile.model_copy(update={"columns": columns, "row_words": found.rows})
+    return profile.model_copy(update={"columns": columns, "row_words": found.words.rows})

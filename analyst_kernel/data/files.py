@@ -1,88 +1,62 @@
 """The list of data files in files and folders, each with its size, rows and columns.
 
-Nothing is granted by listing a file.
+Nothing is granted by listing a file, and none is parsed here: readers do that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
-from typing import assert_never
 
 from analyst_kernel.agent.ports import FoundFile
-from analyst_kernel.data.profile.profile import inspect
-from analyst_kernel.data.read import columnar, database, delimited
-from analyst_kernel.data.read.archives import unpacked_bytes
-from analyst_kernel.data.read.discover import checked, data_files, refuse_remote, sources
+from analyst_kernel.data.read.discover import checked, data_files, refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
-from analyst_kernel.data.read.options import DuckdbReading, Source, SqliteReading
-from analyst_kernel.data.read.workspace import Stop, workspace
+from analyst_kernel.data.reader.outside import FileReader, in_turn
 from analyst_kernel.protocol.errors import DataError
 
 _MAX_FOUND = 1000
-_COUNTED_BYTES = 2 * 1000**3
 
 
-def find_files(paths: Sequence[str] = (), *, stop: Stop | None = None) -> tuple[FoundFile, ...]:
+async def find_files(
+    paths: Sequence[str] = (), *, reader: FileReader | None = None
+) -> tuple[FoundFile, ...]:
     """List the data files in files and folders (the current one when none is named).
 
     A file that cannot be read is listed with its ``problem``, and one with several tables with
-    their names in place of rows and columns. Blocking.
+    their names in place of rows and columns.
 
     Raises:
         DataError: A named path does not exist, or a folder holds too many files.
+        SandboxError: No reader of the required isolation can be started.
     """
-    found: list[FoundFile] = []
-    for path in paths or (".",):
+    reader = reader or FileReader()
+    listed = await asyncio.to_thread(_listed, paths or (".",))
+    found = await in_turn([_found(reader, path) for path, _named in listed])
+    return tuple(
+        one
+        for one, (path, named) in zip(found, listed, strict=True)
+        if named or not (is_doubtful_name(path) and (one.problem or len(one.columns) < 2))
+    )
+
+
+def _listed(paths: Sequence[str]) -> list[tuple[str, bool]]:
+    """Return the paths of the files, and whether each was named itself."""
+    files: list[tuple[str, bool]] = []
+    for path in paths:
         refuse_remote(path)
         real = checked(path)
         if os.path.isdir(real):
-            for file in data_files(real, limit=_MAX_FOUND):
-                one = _found(file, stop)
-                if not (is_doubtful_name(file) and (one.problem or len(one.columns) < 2)):
-                    found.append(one)
+            files += [(file, False) for file in data_files(real, limit=_MAX_FOUND)]
         else:
-            found.append(_found(real, stop))
-    return tuple(found)
+            files.append((real, True))
+    return files
 
 
-def _found(path: str, stop: Stop | None) -> FoundFile:
+async def _found(reader: FileReader, path: str) -> FoundFile:
     size = os.path.getsize(path) if os.path.exists(path) else 0
     try:
-        tables = sources(path, stop)
-        first = tables[0]
-        if len(tables) > 1:
-            names = tuple(table.table or table.stem for table in tables)
-            return FoundFile(path, first.format, size, tables=names)
-        rows, columns = _measured(first, stop)
-        return FoundFile(path, first.format, size, rows, columns)
+        found = await reader.find(os.path.realpath(path))
     except DataError as error:
         return FoundFile(path, "csv", size, problem=str(error))
-
-
-def _measured(source: Source, stop: Stop | None) -> tuple[int | None, tuple[str, ...]]:
-    """Count rows and name columns with as little reading as the format allows."""
-    match source.format:
-        case "parquet":
-            _, names, rows, _ = columnar.look_parquet(source.path)
-            return rows, names
-        case "csv" | "tsv":
-            reading = delimited.look(source.path, source.packing, source.path)
-            if unpacked_bytes(source.path, source.packing) > _COUNTED_BYTES:
-                return None, reading.names
-            with workspace(stop) as work:
-                return delimited.count_rows(work, source.path, reading), reading.names
-        case "sqlite":
-            assert isinstance(source.reading, SqliteReading)
-            return database.measure_sqlite(source.path, source.reading)
-        case "duckdb":
-            assert isinstance(source.reading, DuckdbReading)
-            with workspace(stop) as work:
-                database.attach_duckdb(work, source.path)
-                table = database.duckdb_table_sql(source.reading)
-                return int(work.row(f"SELECT count(*) FROM {table}")[0]), work.names(table)
-        case "json" | "jsonl" | "excel" | "arrow":
-            one = inspect(source, "found", max_frame_bytes=1 << 40, columns=("",), stop=stop)
-            return one.profile.dataset.rows, one.profile.dataset.columns
-        case _:
-            assert_never(source.format)
+    return FoundFile(path, found.format, size, found.rows, found.columns, tables=found.tables)

@@ -1,7 +1,7 @@
 """The setup cell: plain pandas and DuckDB calls that load the datasets as they were profiled.
 
-Pure text building. The code needs nothing of this package, runs in the notebook's folder, and
-works with pandas 2.2 and 3.
+The code needs nothing of this package, runs in the notebook's folder, and works with pandas 2.2 and
+3. Names of files, columns and tables reach it as literals only, see ``_code``.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import builtins
 import keyword
 import os
 import re
+import textwrap
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
-from typing import assert_never
+from dataclasses import dataclass, field
+from typing import Any, assert_never
 from urllib.parse import quote
 
+from analyst_kernel._code import Block, Comment, Name, Part, as_written, source, statements
+from analyst_kernel._text import relative_path
 from analyst_kernel.data.read import relation
-from analyst_kernel.data.read.database import duckdb_table_sql
+from analyst_kernel.data.read.database import attach_sql, duckdb_table_sql
 from analyst_kernel.data.read.json import big_file_sql
+from analyst_kernel.data.read.names import duckdb_path, read_sql, unique
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
@@ -31,7 +34,7 @@ from analyst_kernel.data.read.options import (
     Source,
     SqliteReading,
 )
-from analyst_kernel.data.read.workspace import literal, quoted
+from analyst_kernel.data.read.workspace import quoted
 from analyst_kernel.protocol.datasets import Dataset
 
 _IMPORTS = (
@@ -40,7 +43,6 @@ _IMPORTS = (
     "import numpy as np",
     "import pandas as pd",
 )
-_WIDTH = 100
 _CHUNK_ROWS = 200_000
 _RESERVED = frozenset(
     """pd np plt duckdb pandas numpy matplotlib sns scipy sklearn json csv re os sys math random
@@ -55,44 +57,122 @@ _RESERVED = frozenset(
     window with""".split()
 )
 """Names that setup code or a model's code binds, and words that SQL refuses as a table name."""
+_QUOTED_IN_SQL = frozenset(
+    """anti asof at authorization binary by collation concurrently cross freeze full glob grant
+    ilike inner isnull join left like natural notnull outer overlaps pivot_longer pivot_wider
+    positional right semi similar tablesample unpack verbose""".split()
+)
+"""Words that some DuckDB takes as a table name in quotes only; datasets may have these names."""
+
+
+_PASSING = (
+    "archive", "bz2", "connection", "document", "file", "lzma", "overview", "pa", "part", "pq",
+    "rows",
+)  # fmt: skip
+"""Names that the code binds beside those of the datasets."""
+_MODULES = {"bz2": "bz2", "lzma": "lzma", "pa": "pyarrow", "pq": "pyarrow.parquet"}
+_PIECES = """
+duckdb.sql(DROP)
+for PART, ROWS in enumerate({pieces}):
+    if PART == 0:
+        duckdb.sql(CREATE)
+    else:
+        duckdb.sql(INSERT)
+"""
+
+OVERVIEW = """
+def overview(name, table):
+    ranges = table.select_dtypes(["number", "datetime", "datetimetz"])
+    columns = {"missing": table.isna().sum(), "smallest": ranges.min(), "largest": ranges.max()}
+    display(pd.concat(columns, axis=1).rename_axis(f"{name}: {len(table):,} rows"))
+"""
+"""Displays a table's rows, missing values and ranges; holds no name of anybody's."""
 
 
 @dataclass
 class _Cell:
-    """The lines of the code and the imports that they need."""
+    """The parts of the code and the imports that they need.
+
+    Attributes:
+        folder: Where the code runs.
+        catalogs: For each DuckDB file, the name that it is attached as.
+        free: For each name that the code binds in passing, one that no dataset has.
+    """
 
     folder: str
-    imports: set[str]
-    lines: list[str]
+    catalogs: dict[str, str]
+    free: dict[str, Name]
+    imports: set[str] = field(default_factory=set)
+    parts: list[Part] = field(default_factory=list)
+    attached: set[str] = field(default_factory=set)
 
     def path(self, path: str) -> str:
-        """Return a quoted path relative to the notebook, with slashes on every system."""
-        return _text(relative(path, self.folder))
+        """Return a path relative to the notebook, with slashes on every system."""
+        return relative_path(path, self.folder)
+
+    def duckdb_path(self, path: str) -> str | None:
+        """Return a path that DuckDB reads as this one file, or None if there is none."""
+        found = (one for one in (self.path(path), path) if duckdb_path(one) is not None)
+        return next(found, None)
+
+    def add(self, template: str, **holes: Any) -> None:
+        """Add the statements of a template, see ``_code``; the names in passing are filled in."""
+        self.parts += statements(template, **self.free, **holes)
+
+    def module(self, name: str) -> Name:
+        """Import a module under a name that no dataset has, and return that name."""
+        module, free = _MODULES[name], self.free[name.upper()]
+        self.imports.add(f"import {module}" + (f" as {free}" if free != module else ""))
+        return free
 
 
-def relative(path: str, folder: str) -> str:
-    """Return a path relative to a folder, with forward slashes; absolute if the drives differ."""
-    try:
-        short = os.path.relpath(path, folder)
-    except ValueError:
-        short = path
-    return PurePath(short).as_posix()
-
-
-def setup_code(datasets: Sequence[tuple[Dataset, Source]], folder: str) -> str:
+def setup_code(
+    datasets: Sequence[tuple[Dataset, Source]],
+    folder: str,
+    every: Sequence[tuple[Dataset, Source]] = (),
+) -> str:
     """Return the code that loads the datasets from their sources.
 
     Args:
         datasets: What to load, in order.
         folder: The notebook's folder, absolute; the code runs there.
+        every: All datasets of the analysis, whose names the code leaves alone.
     """
-    cell = _Cell(os.path.realpath(folder), set(), [])
-    for dataset, source in datasets:
-        cell.lines += ["", _comment(dataset)]
-        _load(cell, dataset, source)
+    every = every or datasets
+    taken = {dataset.name.lower() for dataset, _ in every}
+    free = {name.upper(): Name(unique(name, taken)) for name in _PASSING}
+    cell = _Cell(os.path.realpath(folder), _catalogs(every), free)
+    for dataset, origin in datasets:
+        cell.parts += [None, _comment(dataset)]
+        _load(cell, dataset, origin)
+    _show(cell, [dataset for dataset, _ in datasets if dataset.load == "frame"])
     head: list[str] = sorted(cell.imports, key=lambda line: (line.startswith("from"), line))
-    head += ["", *_IMPORTS] if head else _IMPORTS
-    return "\n".join([*head, *cell.lines]).strip()
+    parts: list[Part] = [*statements("\n".join(head)), None, *statements("\n".join(_IMPORTS))]
+    return source([*parts, *cell.parts])
+
+
+def _show(cell: _Cell, loaded: Sequence[Dataset]) -> None:
+    """Display what was loaded, so that a reader sees it and an answer can rest on it.
+
+    What stays on disk is not looked through for this.
+    """
+    if not loaded:
+        return
+    name = cell.free["OVERVIEW"]
+    about = Comment("What was loaded: rows, missing values, and the range of each column.")
+    cell.parts += [None, about, *as_written(OVERVIEW.replace("overview", name, 1)), None, None]
+    for dataset in loaded:
+        cell.add("OVERVIEW(LABEL, TABLE)", LABEL=dataset.name, TABLE=Name(dataset.name))
+
+
+def _catalogs(every: Sequence[tuple[Dataset, Source]]) -> dict[str, str]:
+    """Give each DuckDB file a name: two of the same name in two folders must not be one."""
+    found: dict[str, str] = {}
+    for _, origin in every:
+        if isinstance(origin.reading, DuckdbReading) and origin.path not in found:
+            stem = identifier(os.path.basename(origin.path).rsplit(".", 1)[0])
+            found[origin.path] = unique(f"{stem}_file", {name.lower() for name in found.values()})
+    return found
 
 
 def identifier(stem: str) -> str:
@@ -112,273 +192,264 @@ def identifier(stem: str) -> str:
     return name
 
 
-def _comment(dataset: Dataset) -> str:
+def _comment(dataset: Dataset) -> Comment:
     rows = "" if dataset.rows is None else f"{dataset.rows:,} rows x "
     where = "" if dataset.load == "frame" else ", kept on disk and queried with SQL"
     table = f" ({' '.join(dataset.table.split())[:60]})" if dataset.table else ""
-    return f"# {dataset.name}{table}: {rows}{len(dataset.columns):,} columns{where}"
+    return Comment(f"{dataset.name}{table}: {rows}{len(dataset.columns):,} columns{where}")
 
 
-def _load(cell: _Cell, dataset: Dataset, source: Source) -> None:
-    reading = source.reading
+def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
+    reading, name, path = origin.reading, Name(dataset.name), cell.path(origin.path)
     assert reading is not None, "a dataset is granted only after it was read"
-    name = dataset.name
     match reading:
+        case DelimitedReading() if dataset.load == "view":
+            _big_csv(cell, name, origin, reading)
         case DelimitedReading():
-            _delimited(cell, dataset, source, reading)
+            _delimited(cell, name, path, reading)
         case JsonReading():
-            _json(cell, dataset, source, reading)
+            _json(cell, name, origin, reading)
         case ExcelReading():
-            _excel(cell, name, source.path, reading)
+            _excel(cell, name, path, reading)
         case SqliteReading():
-            _sqlite(cell, dataset, source.path, reading)
+            _sqlite(cell, name, path, reading, in_pieces=dataset.load == "view")
         case DuckdbReading():
-            _duckdb(cell, dataset, source.path, reading)
-        case ParquetReading():
-            _parquet(cell, dataset, source.path, reading)
-        case ArrowReading(stream=stream):
-            if stream:
-                cell.imports.add("import pyarrow as pa")
-                cell.lines.append(f"with pa.OSFile({cell.path(source.path)}) as file:")
-                cell.lines.append(f"    {name} = pa.ipc.open_stream(file).read_pandas()")
-            else:
-                cell.lines.append(f"{name} = pd.read_feather({cell.path(source.path)})")
+            _duckdb(cell, name, origin.path, reading, view=dataset.load == "view")
+        case ParquetReading() if dataset.load == "view":
+            _big_parquet(cell, name, origin.path)
+        case ParquetReading(index=index, unnamed_index=unnamed):
+            tail = "" if not index else ".reset_index(drop=True)" if unnamed else ".reset_index()"
+            cell.add(f"NAME = pd.read_parquet(PATH){tail}", NAME=name, PATH=path)
+        case ArrowReading(stream=True):
+            cell.module("pa")
+            cell.add(
+                "with PA.OSFile(PATH) as FILE:\n    NAME = PA.ipc.open_stream(FILE).read_pandas()",
+                NAME=name,
+                PATH=path,
+            )
+        case ArrowReading():
+            cell.add("NAME = pd.read_feather(PATH)", NAME=name, PATH=path)
         case _:
             assert_never(reading)
 
 
-def _call(target: str, arguments: Sequence[str]) -> list[str]:
-    """Return a call on one line, or with one argument per line if it is long."""
-    line = f"{target}({', '.join(arguments)})"
-    if len(line) <= _WIDTH:
-        return [line]
-    return [f"{target}(", *(f"    {argument}," for argument in arguments), ")"]
-
-
-def _text(value: str) -> str:
-    """Return a text literal, in double quotes if that needs no escapes."""
-    return f'"{value}"' if value.isprintable() and not set(value) & set('"\\') else repr(value)
-
-
-def _pairs(items: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{_text(key)}: {value}" for key, value in items.items()) + "}"
-
-
-def _delimited(cell: _Cell, dataset: Dataset, source: Source, reading: DelimitedReading) -> None:
-    arguments = csv_arguments(reading)
-    name, path = dataset.name, cell.path(source.path)
-    if dataset.load == "view":
-        _big_csv(cell, name, source, reading, arguments)
-        return
-    packing = reading.packing
+def _delimited(cell: _Cell, name: Name, path: str, reading: DelimitedReading) -> None:
+    packing, options = reading.packing, _csv_options(reading)
     if packing.compression == "zip" and packing.members > 1:
         cell.imports.add("import zipfile")
-        cell.lines.append(f"with zipfile.ZipFile({path}) as archive:")
-        cell.lines.append(f"    with archive.open({_text(packing.member or '')}) as file:")
-        for line in _call(f"{name} = pd.read_csv", ["file", *arguments]):
-            cell.lines.append(f"        {line}")
+        template = """
+with zipfile.ZipFile(PATH) as ARCHIVE:
+    with ARCHIVE.open(MEMBER) as FILE:
+        NAME = pd.read_csv(FILE, **OPTIONS)
+"""
+        cell.add(template, NAME=name, PATH=path, MEMBER=packing.member or "", OPTIONS=options)
         return
-    cell.lines += _call(
-        f"{name} = pd.read_csv", [path, *arguments, *_compression(source.path, packing)]
-    )
+    options |= _compression(path, packing)
+    cell.add("NAME = pd.read_csv(PATH, **OPTIONS)", NAME=name, PATH=path, OPTIONS=options)
 
 
-def _compression(path: str, packing: Packing) -> list[str]:
+def _compression(path: str, packing: Packing) -> dict[str, Any]:
     """Return the argument for a compression that the file's name does not give away."""
     suffix = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zip": ".zip"}
-    known = packing.compression
+    known, lower = packing.compression, path.lower()
+    chained = "::" in path  # pandas looks at the part before it, as in the addresses of fsspec
     if known is None:
-        wrong = path.lower().endswith((*suffix.values(), ".zst", ".tar"))
-        return ["compression=None"] if wrong else []
-    return [] if path.lower().endswith(suffix[known]) else [f'compression="{known}"']
+        wrong = lower.endswith((*suffix.values(), ".zst", ".tar")) or chained
+        return {"compression": None} if wrong else {}
+    plain = lower.endswith(suffix[known]) and not lower.endswith(f".tar{suffix[known]}")
+    plain = plain and not chained
+    return {} if plain else {"compression": known}
 
 
-def csv_arguments(reading: DelimitedReading) -> list[str]:
+def _csv_options(reading: DelimitedReading) -> dict[str, Any]:
     """Return the arguments of ``pd.read_csv`` that differ from its own guesses."""
-    found = (
-        (reading.delimiter != ",", f"sep={_separator(reading.delimiter)}"),
-        (reading.decimal != ".", f"decimal={_text(reading.decimal)}"),
-        (reading.thousands, f"thousands={_text(reading.thousands or '')}"),
-        (reading.encoding != "utf-8", f"encoding={_text(reading.encoding)}"),
-        (reading.quote != '"', f"quotechar={_text(reading.quote)}"),
-        (reading.escape, f"escapechar={reading.escape!r}"),
-        (reading.skip_rows, f"skiprows={reading.skip_rows}"),
-        (not reading.header, "header=None"),
-        (reading.header and reading.explicit_names, "header=0"),
-        (reading.explicit_names, f"names=[{', '.join(map(_text, reading.names))}]"),
-        (reading.trailing_delimiter, "index_col=False"),
-        (reading.skip_initial_space, "skipinitialspace=True"),
-        (reading.bad_rows, 'on_bad_lines="skip"'),
+    found: tuple[tuple[object, str, Any], ...] = (
+        (reading.delimiter != ",", "sep", reading.delimiter),
+        (reading.decimal != ".", "decimal", reading.decimal),
+        (reading.thousands, "thousands", reading.thousands),
+        (reading.encoding != "utf-8", "encoding", reading.encoding),
+        (reading.quote != '"', "quotechar", reading.quote),
+        (reading.escape, "escapechar", reading.escape),
+        (reading.skip_rows, "skiprows", reading.skip_rows),
+        (not reading.header, "header", None),
+        (reading.header and reading.explicit_names, "header", 0),
+        (reading.explicit_names, "names", reading.names),
+        (reading.trailing_delimiter, "index_col", False),
+        (reading.skip_initial_space, "skipinitialspace", True),
+        (reading.bad_rows, "on_bad_lines", "skip"),
     )
-    return [text for wanted, text in found if wanted] + _value_arguments(reading)
+    return {key: value for wanted, key, value in found if wanted} | _value_options(reading)
 
 
-def _value_arguments(reading: DelimitedReading) -> list[str]:
-    found: list[str] = []
+def _value_options(reading: DelimitedReading) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     typed = list(zip(reading.names, reading.types, strict=True))
-    texts = {name: "str" for name, kind in typed if kind.forced}
-    if texts:
-        found.append("dtype=str" if len(texts) == len(typed) else f"dtype={_pairs(texts)}")
-    markers = {n: f"[{', '.join(map(_text, k.markers))}]" for n, k in typed if k.markers}
-    if markers:
-        found.append(f"na_values={_pairs(markers)}")
-    dates = {name: _text(kind.date_format) for name, kind in typed if kind.date_format}
-    if dates:
-        found.append(f"parse_dates=[{', '.join(map(_text, dates))}]")
+    if texts := {name: Name("str") for name, kind in typed if kind.forced}:
+        found["dtype"] = Name("str") if len(texts) == len(typed) else texts
+    if markers := {name: kind.markers for name, kind in typed if kind.markers}:
+        found["na_values"] = markers
+    if dates := {name: kind.date_format for name, kind in typed if kind.date_format}:
         formats = set(dates.values())
-        found.append(f"date_format={formats.pop() if len(formats) == 1 else _pairs(dates)}")
+        found["parse_dates"] = list(dates)
+        found["date_format"] = formats.pop() if len(formats) == 1 else dates
     if reading.whole_column_types:
-        found.append("low_memory=False")
+        found["low_memory"] = False
     return found
 
 
-def _separator(delimiter: str) -> str:
-    return r'"\t"' if delimiter == "\t" else r'r"\s+"' if delimiter == r"\s+" else _text(delimiter)
-
-
-def _big_csv(
-    cell: _Cell, name: str, source: Source, reading: DelimitedReading, arguments: list[str]
-) -> None:
-    gzip = reading.packing.compression == "gzip"
+def _big_csv(cell: _Cell, name: Name, origin: Source, reading: DelimitedReading) -> None:
+    packing, path = reading.packing, cell.path(origin.path)
+    known = cell.duckdb_path(origin.path)
     plain = reading.encoding in ("utf-8", "utf-8-sig") and reading.bad_rows == 0
     crooked = reading.skip_initial_space or reading.trailing_delimiter or reading.escape
-    if (reading.packing.compression in (None, "gzip")) and plain and not crooked:
-        file = relation.direct(relative(source.path, cell.folder), reading, gzip=gzip)
+    if known and packing.compression in (None, "gzip") and plain and not crooked:
+        file = relation.direct(known, reading, gzip=packing.compression == "gzip")
         _view(cell, name, relation.typed_sql(file, reading, reading.names))
         return
-    argument = cell.path(source.path)
-    if reading.packing.compression == "zip" and reading.packing.members > 1:
+    options, opened = _csv_options(reading) | {"chunksize": _CHUNK_ROWS}, "PATH"
+    options.pop("low_memory", None)
+    if packing.compression == "zip" and packing.members > 1:
         cell.imports.add("import zipfile")
-        member = _text(reading.packing.member or "")
-        argument = f"zipfile.ZipFile({argument}).open({member})"
+        opened = "zipfile.ZipFile(PATH).open(MEMBER)"
     else:
-        arguments = arguments + _compression(source.path, reading.packing)
-    arguments = [one for one in arguments if one != "low_memory=False"]
-    _chunked(cell, name, _call("pd.read_csv", [argument, *arguments, f"chunksize={_CHUNK_ROWS}"]))
+        size = options.pop("chunksize")
+        options |= _compression(path, packing) | {"chunksize": size}
+    _pieces(
+        cell, name, f"pd.read_csv({opened}, **OPTIONS)",
+        PATH=path, MEMBER=packing.member or "", OPTIONS=options,
+    )  # fmt: skip
 
 
-def _view(cell: _Cell, name: str, sql: str) -> None:
-    statement = f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}"
-    marks = '"""' if '"""' not in statement and not statement.endswith('"') else "'''"
-    raw = "r" if "\\" in statement else ""
-    if len(statement) < 70 and '"' not in statement:
-        cell.lines.append(f'duckdb.sql({raw}"{statement}")')
-        return
-    cell.lines += [f"duckdb.sql({raw}{marks}", statement, f"{marks})"]
+def _view(cell: _Cell, name: Name, sql: str) -> None:
+    view = f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}"
+    # A line break in a name stays an escape, so that no line of the cell is somebody's own.
+    cell.add("duckdb.sql(SQL)", SQL=Block(view) if view.isprintable() else view)
 
 
-def _chunked(cell: _Cell, name: str, source: list[str]) -> None:
-    """Add a loop that fills a DuckDB table piece by piece, so that no frame holds all of it."""
-    cell.lines.append(f'duckdb.sql("DROP TABLE IF EXISTS {name}")')
-    cell.lines.append(
-        f"for part, rows in enumerate({source[0]}" + ("" if len(source) > 1 else "):")
+def _pieces(cell: _Cell, name: Name, pieces: str, within: str = "", **holes: Any) -> None:
+    """Add a loop that fills a DuckDB table piece by piece, so that no frame holds all of it.
+
+    Args:
+        cell: Where to add it.
+        name: The table.
+        pieces: The template of an expression that gives the pieces.
+        within: The head of a ``with`` statement around the loop.
+        holes: What stands in the templates.
+    """
+    loop = _PIECES.format(pieces=pieces).strip()
+    rows = cell.free["ROWS"]
+    table = quoted(name) if name.lower() in _QUOTED_IN_SQL else name
+    cell.add(
+        f"{within}\n{textwrap.indent(loop, '    ')}" if within else loop,
+        DROP=f"DROP TABLE IF EXISTS {table}",
+        CREATE=f"CREATE TABLE {table} AS SELECT * FROM {rows}",
+        INSERT=f"INSERT INTO {table} SELECT * FROM {rows}",
+        **holes,
     )
-    cell.lines += [f"    {line}" for line in source[1:-1]]
-    if len(source) > 1:
-        cell.lines.append(f"{source[-1]}):")
-    cell.lines += [
-        "    if part == 0:",
-        f'        duckdb.sql("CREATE TABLE {name} AS SELECT * FROM rows")',
-        "    else:",
-        f'        duckdb.sql("INSERT INTO {name} SELECT * FROM rows")',
-    ]
 
 
-def _json(cell: _Cell, dataset: Dataset, source: Source, reading: JsonReading) -> None:
-    name, path = dataset.name, cell.path(source.path)
+def _json(cell: _Cell, name: Name, origin: Source, reading: JsonReading) -> None:
     if reading.on_disk:
-        file = big_file_sql(relative(source.path, cell.folder), reading)
-        _view(cell, name, f"SELECT * FROM {file}")
+        known = cell.duckdb_path(origin.path) or origin.path
+        _view(cell, name, f"SELECT * FROM {big_file_sql(known, reading)}")
         return
     cell.imports.add("import json")
+    module = None
     match reading.packing.compression:
         case None:
-            cell.lines.append(f'with open({path}, encoding="utf-8-sig") as file:')
+            opened = 'open(PATH, encoding="utf-8-sig")'
         case "zip":
             cell.imports.add("import zipfile")
-            member = _text(reading.packing.member or "")
-            cell.lines.append(f"with zipfile.ZipFile({path}).open({member}) as file:")
-        case "gzip" | "bz2" | "xz":
-            module = {"gzip": "gzip", "bz2": "bz2", "xz": "lzma"}[reading.packing.compression]
-            cell.imports.add(f"import {module}")
-            cell.lines.append(f'with {module}.open({path}, "rt", encoding="utf-8-sig") as file:')
-    document = "json.load(file)"
+            opened = "zipfile.ZipFile(PATH).open(MEMBER)"
+        case "gzip":
+            cell.imports.add("import gzip")
+            opened = 'gzip.open(PATH, "rt", encoding="utf-8-sig")'
+        case "bz2" | "xz":
+            module = cell.module({"bz2": "bz2", "xz": "lzma"}[reading.packing.compression])
+            opened = 'MODULE.open(PATH, "rt", encoding="utf-8-sig")'
+    document = "json.load(FILE)"
     if reading.lines:
-        document = "[json.loads(line) for line in file if line.strip()]"
+        document = "[json.loads(line) for line in FILE if line.strip()]"
+    before = ""
     match reading.shape:
         case "lines" | "records" | "columns" | "rows":
-            code = f"pd.DataFrame({document})"
+            frame = f"pd.DataFrame({document})"
         case "nested":
-            code = (
-                f"pd.json_normalize({document}{f'[{_text(reading.key)}]' if reading.key else ''})"
-            )
+            frame = f"pd.json_normalize({document}{'[KEY]' if reading.key else ''})"
         case "index":
-            code = f'pd.DataFrame.from_dict({document}, orient="index").reset_index(names="key")'
+            frame = f'pd.DataFrame.from_dict({document}, orient="index").reset_index(names="key")'
         case "split":
-            cell.lines.append(f"    document = {document}")
-            code = 'pd.DataFrame(document["data"], columns=document["columns"])'
+            before = f"    DOCUMENT = {document}\n"
+            frame = 'pd.DataFrame(DOCUMENT["data"], columns=DOCUMENT["columns"])'
         case _:
             assert_never(reading.shape)
     rename = ".rename(columns=str)" if reading.shape in ("rows", "split") else ""
-    cell.lines.append(f"    {name} = {code}{rename}")
+    cell.add(
+        f"with {opened} as FILE:\n{before}    NAME = {frame}{rename}",
+        NAME=name,
+        PATH=cell.path(origin.path),
+        MEMBER=reading.packing.member or "",
+        MODULE=module,
+        KEY=reading.key,
+    )
     _dates(cell, name, reading.dates)
 
 
-def _dates(cell: _Cell, name: str, dates: Sequence[tuple[str, str]]) -> None:
+def _dates(cell: _Cell, name: Name, dates: Sequence[tuple[str, str]]) -> None:
     for column, text in dates:
-        key = f"{name}[{_text(column)}]"
-        cell.lines.append(f"{key} = pd.to_datetime({key}, format={_text(text)})")
+        cell.add(
+            "NAME[COLUMN] = pd.to_datetime(NAME[COLUMN], format=FORMAT)",
+            NAME=name,
+            COLUMN=column,
+            FORMAT=text,
+        )
 
 
-def _excel(cell: _Cell, name: str, path: str, reading: ExcelReading) -> None:
-    arguments = [cell.path(path)]
-    if not reading.only_sheet:
-        arguments.append(f"sheet_name={_text(reading.sheet)}")
+def _excel(cell: _Cell, name: Name, path: str, reading: ExcelReading) -> None:
+    options: dict[str, Any] = {} if reading.only_sheet else {"sheet_name": reading.sheet}
     if reading.header_row is None:
-        arguments += ["header=None", f"names=[{', '.join(map(_text, reading.names))}]"]
+        options |= {"header": None, "names": reading.names}
     elif reading.header_row:
-        arguments.append(f"header={reading.header_row}")
-    cell.lines += _call(f"{name} = pd.read_excel", arguments)
+        options["header"] = reading.header_row
+    cell.add("NAME = pd.read_excel(PATH, **OPTIONS)", NAME=name, PATH=path, OPTIONS=options)
     _dates(cell, name, reading.dates)
 
 
-def _sqlite(cell: _Cell, dataset: Dataset, path: str, reading: SqliteReading) -> None:
+def _sqlite(cell: _Cell, name: Name, path: str, reading: SqliteReading, *, in_pieces: bool) -> None:
     cell.imports |= {"import sqlite3", "from contextlib import closing"}
-    url = f"file:{quote(relative(path, cell.folder))}?mode=ro"
-    cell.lines.append(f"with closing(sqlite3.connect({_text(url)}, uri=True)) as connection:")
-    arguments = [_text(f"SELECT * FROM {quoted(reading.table)}"), "connection"]
-    if dataset.load == "view":
-        inner = _Cell(cell.folder, cell.imports, [])
-        arguments.append(f"chunksize={_CHUNK_ROWS}")
-        _chunked(inner, dataset.name, [f"pd.read_sql_query({', '.join(arguments)})"])
-        cell.lines += [f"    {line}" for line in inner.lines]
+    within = "with closing(sqlite3.connect(URL, uri=True)) as CONNECTION:"
+    url = f"file:{quote(os.fsencode(path))}?mode=ro"
+    query = f"SELECT * FROM {quoted(reading.table)}"
+    if in_pieces:
+        pieces = f"pd.read_sql_query(QUERY, CONNECTION, chunksize={_CHUNK_ROWS})"
+        _pieces(cell, name, pieces, within, URL=url, QUERY=query)
         return
-    cell.lines += [
-        f"    {line}" for line in _call(f"{dataset.name} = pd.read_sql_query", arguments)
-    ]
-    _dates(cell, dataset.name, reading.dates)
+    cell.add(
+        f"{within}\n    NAME = pd.read_sql_query(QUERY, CONNECTION)",
+        NAME=name,
+        URL=url,
+        QUERY=query,
+    )
+    _dates(cell, name, reading.dates)
 
 
-def _duckdb(cell: _Cell, dataset: Dataset, path: str, reading: DuckdbReading) -> None:
-    stem = identifier(os.path.basename(path).rsplit(".", 1)[0])
-    catalog = f"{stem}_file"
-    attach = f"ATTACH IF NOT EXISTS {literal(relative(path, cell.folder))} AS {catalog} (READ_ONLY)"
-    line = f"duckdb.sql({_text(attach)})"
-    if line not in cell.lines:
-        cell.lines.append(line)
-    table = duckdb_table_sql(reading, catalog)
-    if dataset.load == "view":
-        _view(cell, dataset.name, f"SELECT * FROM {table}")
+def _duckdb(cell: _Cell, name: Name, path: str, reading: DuckdbReading, *, view: bool) -> None:
+    catalog = cell.catalogs[path]
+    if path not in cell.attached:
+        cell.attached.add(path)
+        cell.add("duckdb.sql(SQL)", SQL=attach_sql(cell.path(path), catalog))
+    query = f"SELECT * FROM {duckdb_table_sql(reading, catalog)}"
+    if view:
+        _view(cell, name, query)
     else:
-        cell.lines.append(f"{dataset.name} = duckdb.sql({_text(f'SELECT * FROM {table}')}).df()")
+        cell.add("NAME = duckdb.sql(SQL).df()", NAME=name, SQL=query)
 
 
-def _parquet(cell: _Cell, dataset: Dataset, path: str, reading: ParquetReading) -> None:
-    if dataset.load == "view":
-        file = literal(relative(path, cell.folder))
-        _view(cell, dataset.name, f"SELECT * FROM read_parquet({file})")
+def _big_parquet(cell: _Cell, name: Name, path: str) -> None:
+    known = cell.duckdb_path(path)
+    if known is not None:
+        _view(cell, name, f"SELECT * FROM {read_sql('read_parquet', known)}")
         return
-    tail = ""
-    if reading.index:
-        tail = ".reset_index(drop=True)" if reading.unnamed_index else ".reset_index()"
-    cell.lines.append(f"{dataset.name} = pd.read_parquet({cell.path(path)}){tail}")
+    cell.module("pq")
+    pieces = f"PQ.ParquetFile(FILE).iter_batches(batch_size={_CHUNK_ROWS})"
+    _pieces(cell, name, pieces, 'with open(PATH, "rb") as FILE:', PATH=cell.path(path))

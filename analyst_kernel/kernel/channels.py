@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyst_kernel.kernel.collector import CellRun
-from analyst_kernel.kernel.messages import content_of, parent_of, parse, type_of
+from analyst_kernel.kernel.messages import DroppedMsg, content_of, parent_of, parse, type_of
 from analyst_kernel.kernel.other_clients import OtherClientRuns
 from analyst_kernel.protocol.errors import KernelError
 
 _POLL = 0.01
+LARGEST_MESSAGE = 16 * 2**20
+"""Bytes of the largest message that is read; what a notebook keeps of an output is far smaller."""
+_MOST_VALUES = 1_000_000
+"""Values in one message: as Python objects they take up to a hundred times their bytes."""
+_LARGEST_HEADER = 65_536
+_log = logging.getLogger(__name__)
 
 
 class Channels:
-    """Shell and iopub of one kernel; made anew after every restart.
-
-    Args:
-        km: The kernel's manager.
-        other_clients: Takes the messages that answer no request of ours.
-    """
+    """Shell and iopub of one kernel; made anew after every restart."""
 
     def __init__(self, km: Any, other_clients: OtherClientRuns) -> None:
         self._km = km
@@ -43,11 +46,8 @@ class Channels:
     async def open(self, deadline: float) -> None:
         """Connect and wait until the kernel answers and its messages arrive.
 
-        Args:
-            deadline: ``time.monotonic()`` at which to give up.
-
         Raises:
-            KernelError: The kernel ended or did not answer in time.
+            KernelError: The kernel ended, or did not answer before ``deadline`` (monotonic).
         """
         import zmq.asyncio
 
@@ -69,7 +69,8 @@ class Channels:
             pause = time.monotonic() + 0.5
             while time.monotonic() < pause:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._answered(), _POLL * 5)
+                    both = asyncio.gather(self._info.wait(), self._welcome.wait())
+                    await asyncio.wait_for(both, _POLL * 5)
                     return
                 await self._check_alive()
                 if time.monotonic() > deadline:
@@ -116,10 +117,6 @@ class Channels:
 
         self._client.shell_channel.socket.get(zmq.EVENTS)
 
-    async def _answered(self) -> None:
-        await self._info.wait()
-        await self._welcome.wait()
-
     async def _bound(self, deadline: float) -> None:
         """Wait for the ipc sockets: connecting too early costs the reconnect interval of zmq."""
         km = self._km
@@ -141,14 +138,25 @@ class Channels:
             raise KernelError("The kernel ended before it was ready.", "Run `analyst doctor`.")
 
     async def _read(self, channel: Any, handle: Any) -> None:
+        """Read messages for ever. Whatever arrives, the next one is read too."""
+        session = self._client.session
+        copy = True
         while True:
+            frames = await channel.socket.recv_multipart(copy=copy)
+            # Small messages are quicker to copy. Large ones are not kept, and seldom come alone.
+            copy = sum(memoryview(frame).nbytes for frame in frames) <= LARGEST_MESSAGE
             try:
-                raw = await channel.get_msg(timeout=None)
-            except (ValueError, TypeError, RecursionError, KeyError, IndexError):
+                raw = read_message(session, frames)
+            except (ValueError, TypeError, RecursionError, KeyError, IndexError, AttributeError):
                 # Not signed by the kernel's session, or not a message.
-                await asyncio.sleep(0)
-                continue
-            await handle(raw)
+                raw = {}
+            del frames
+            try:
+                await handle(raw)
+            except Exception:  # noqa: BLE001 - else the cell would wait for ever for its reply
+                _log.exception("A message of a kernel could not be taken.")
+                if (run := self._runs.get(parent_of(raw))) is not None:
+                    run.add(DroppedMsg(0))
             # A socket that always has something would keep the loop from everything else.
             await asyncio.sleep(0)
 
@@ -157,7 +165,13 @@ class Channels:
         if parent in self._asked:
             self._info.set()
         run = self._runs.get(parent)
-        if run is not None and type_of(raw) == "execute_reply":
+        if run is None or type_of(raw) != "execute_reply":
+            return
+        if "too_large" in raw:
+            run.add(DroppedMsg(raw["too_large"]))
+            # How it ended is lost with it, but for the error that was published before.
+            run.take_reply({"status": "error" if run.state.error else "ok"})
+        else:
             run.take_reply(content_of(raw))
 
     async def _on_iopub(self, raw: Mapping[str, Any]) -> None:
@@ -165,7 +179,43 @@ class Channels:
         if type_of(raw) == "iopub_welcome" or parent in self._asked:
             self._welcome.set()
         run = self._runs.get(parent)
-        if run is not None:
+        if run is None:
+            for waiting in self._runs.values():
+                waiting.last_of_others = time.monotonic()
+        if run is not None and "too_large" in raw:
+            await run.take(DroppedMsg(raw["too_large"]))
+        elif run is not None:
             await run.take(parse(raw))
         else:
             await self._other_clients.take(raw, own=self._client.session.session)
+
+
+def read_message(session: Any, frames: Sequence[Any]) -> Mapping[str, Any]:
+    """Return the message of some frames; of one that is too large only its headers, unverified.
+
+    Parsing comes last: 57 MiB of nested lists grow the process by 3 GB and stop it for a minute.
+    Even to copy such a message, or to look through it, takes long where one follows the other.
+    One that is too large has the size in bytes under ``too_large``.
+
+    Raises:
+        ValueError: Not signed by the kernel's session, or not a message; so do other errors that
+            malformed JSON leads to.
+    """
+    sizes = [memoryview(frame).nbytes for frame in frames]
+    is_large = sum(sizes) > LARGEST_MESSAGE
+    copies = [
+        b"" if is_large and size > _LARGEST_HEADER else bytes(frame)
+        for frame, size in zip(frames, sizes, strict=True)
+    ]
+    _, parts = session.feed_identities(copies)
+    sizes = sizes[len(frames) - len(parts) :]
+    size = sum(sizes)
+    if sum(sizes[1:3]) > _LARGEST_HEADER:
+        raise ValueError("the header of a message is too large")
+    if size <= LARGEST_MESSAGE:
+        values = sum(part.count(mark) for part in parts[3:5] for mark in (b",", b"[", b"{"))
+        if values <= _MOST_VALUES:
+            message: Mapping[str, Any] = session.deserialize(parts)
+            return message
+    header, parent = (json.loads(part) for part in parts[1:3])
+    return {"header": header, "parent_header": parent, "too_large": size}

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel.messages import IopubMsg, StatusMsg, StreamMsg, error_of
+from analyst_kernel.kernel.messages import IopubMsg, StatusMsg, StreamMsg, error_of, size_of
 from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.protocol.outputs import StreamOutput
 
 PIECE = 200_000
 """Characters of a stream folded at once; between two pieces the event loop gets its turn."""
+
+LARGE = 20_000
+"""Characters of a display or an error from which on it is sanitised beside the event loop."""
 
 INTERVAL = 1 / 30
 """Seconds between two hand-overs of changes."""
@@ -33,6 +36,8 @@ class CellRun:
         reply: The content of the reply, once it arrived.
         idle: Whether the kernel reported that it is idle again.
         last_message: ``time.monotonic()`` of the newest message.
+        last_of_others: The same of what was published for other requests meanwhile. A kernel
+            publishes in order, so messages of this one may stand behind those.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class CellRun:
         self.reply: Mapping[str, Any] | None = None
         self.idle = False
         self.last_message = self.began = time.monotonic()
+        self.last_of_others = 0.0
 
     async def take(self, message: IopubMsg) -> None:
         """Take one published message."""
@@ -59,7 +65,16 @@ class CellRun:
                 self.add(StreamMsg(message.name, message.text[start : start + PIECE]))
                 await asyncio.sleep(0)
             return
-        self.add(message)
+        if size_of(message) <= LARGE:
+            self.add(message)
+            return
+        while True:
+            before = self.state
+            after, changes = await asyncio.to_thread(fold, before, message, self._limits)
+            if self.state is before:
+                break  # else something else was added meanwhile, which must not get lost
+        self.state = after
+        self._forwarder.push(changes)
 
     def take_reply(self, content: Mapping[str, Any]) -> None:
         """Take the reply to the request."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Sequence
 from typing import Any
 
-from analyst_kernel._text import nearest
 from analyst_kernel.protocol.errors import SandboxError
-from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Frame
+from analyst_kernel.protocol.outputs import CellError, ErrorOutput
 from analyst_kernel.protocol.sandbox import SandboxLevel, SandboxReport, meets
 
 NOT_ISOLATED = (
@@ -19,6 +17,7 @@ NOT_ISOLATED = (
 _REASONS = {
     "memory": "The kernel needed more memory than its limit allows and was ended.",
     "processes": "The kernel started more processes than its limit allows and was ended.",
+    "processor": "The kernel computed for longer than its limit allows and was ended.",
     "disk": "The kernel wrote more to disk than its limit allows and was ended.",
     "time": "The kernel ran longer than its limit allows and was ended.",
 }
@@ -74,20 +73,16 @@ def check_isolation(report: SandboxReport, required: SandboxLevel) -> None:
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _CELL_LINE = re.compile(r"Cell In ?\[(\d+)\], line (\d+)")
-_ATTRIBUTE = re.compile(r"attribute '([^']{1,200})'")
-_NAME = re.compile(r"name '([^']{1,200})' is not defined")
 _MODULE = re.compile(r"No module named '([^']{1,200})'")
 
 
-def cell_error(
-    error: ErrorOutput, *, execution_count: int | None, frames: Sequence[Frame]
-) -> CellError:
-    """Return what went wrong, with the cell's line and the nearest name if there is one."""
+def cell_error(error: ErrorOutput, *, execution_count: int | None) -> CellError:
+    """Return what went wrong, with the cell's line, and a hint where the kernel's limits did it."""
     return CellError(
         name=error.ename,
         message=error.evalue,
         line=_line(error, execution_count),
-        hint=_hint(error, frames),
+        hint=_hint(error),
     )
 
 
@@ -99,22 +94,9 @@ def _line(error: ErrorOutput, execution_count: int | None) -> int | None:
     return line
 
 
-def _hint(error: ErrorOutput, frames: Sequence[Frame]) -> str:
-    if error.ename == "KeyError":
-        return _nearest_column(error.evalue.strip("'\""), frames)
-    if error.ename == "AttributeError" and (found := _ATTRIBUTE.search(error.evalue)):
-        return _nearest_column(found[1], frames)
-    if error.ename == "NameError" and (found := _NAME.search(error.evalue)):
-        close = "".join(nearest(found[1], [frame.name for frame in frames], 1))
-        return f"The nearest variable is {close}." if close else ""
+def _hint(error: ErrorOutput) -> str:
     if error.ename == "ModuleNotFoundError" and (found := _MODULE.search(error.evalue)):
         return f"{found[1]} is not installed in this kernel, and nothing can be installed."
     if error.ename == "StdinNotImplementedError":
         return "A cell cannot ask for input here; write the value into the code."
     return ""
-
-
-def _nearest_column(wanted: str, frames: Sequence[Frame]) -> str:
-    columns = {column.name: frame.name for frame in reversed(frames) for column in frame.columns}
-    close = "".join(nearest(wanted, columns, 1))
-    return f"The nearest column is {close!r} of {columns[close]}." if close else ""

@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from analyst_kernel.agent.lineage.trace import CellTrace
 from analyst_kernel.agent.ports import Execution, OutputChange
 from analyst_kernel.kernel.channels import Channels
 from analyst_kernel.kernel.collector import CellRun
 from analyst_kernel.kernel.diagnosis import cell_error
 from analyst_kernel.kernel.manager import interrupt, is_alive, kill
 from analyst_kernel.kernel.messages import ErrorMsg
-from analyst_kernel.kernel.outputs.limits import OutputLimits
-from analyst_kernel.kernel.startup import EXPRESSIONS, read_frames
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
+from analyst_kernel.kernel.startup import EXPRESSIONS, read_frames, read_trace
 from analyst_kernel.protocol.outputs import CellError, Frame, Outcome
 
 INTERRUPT_SECONDS = 5.0
@@ -42,17 +43,13 @@ async def watch(
 
     A run is over when the reply and the report of being idle are both there. Either can be missing:
     under a flood the kernel may drop what it publishes last, and on a slow machine the reply comes
-    late. So one of the two counts as well, after some seconds in which nothing arrived.
-
-    Args:
-        run: What was sent.
-        km: The kernel's manager.
-        seconds: How long to wait.
-        quiet: Seconds without a message after which the reply alone is enough.
-        late: Seconds without a message after which the report of being idle alone is enough.
+    late. So one of the two counts as well, after some seconds in which nothing arrived: the reply
+    alone is enough after ``quiet`` seconds, the report of being idle alone after ``late`` seconds.
+    What a stopped cell had published before is read first and is no silence, for ``late`` seconds
+    at most: a thread of an earlier cell may publish for ever.
     """
     looked = time.monotonic()
-    until, silent = looked + seconds, 0.0
+    until, silent, behind = looked + seconds, 0.0, 0.0
     while True:
         left = until - time.monotonic()
         await asyncio.wait({run.done}, timeout=max(0.0, min(_POLL, left)))
@@ -62,7 +59,12 @@ async def watch(
         # loop that was held up (by the reader of a flood, say) read no messages meanwhile, so the
         # time since the newest one would make the loop's own pause a silence of the kernel.
         before, looked = looked, time.monotonic()
-        silent = 0.0 if run.last_message >= before else silent + min(looked - before, 2 * _POLL)
+        if run.last_message >= before:
+            silent = 0.0
+        elif run.last_of_others >= before and behind < late:
+            behind += looked - before
+        else:
+            silent += min(looked - before, 2 * _POLL)
         if not await is_alive(km):
             return "died"
         if (run.reply is not None and silent > quiet) or (run.idle and silent > late):
@@ -87,6 +89,7 @@ class CellExecution:
         self._channels = channels
         self._limits = limits
         self.run = CellRun(limits, on_change)
+        self._trace: CellTrace | None = None
 
     def send(self) -> None:
         """Send the request."""
@@ -140,10 +143,8 @@ class CellExecution:
     ) -> Execution:
         """Return the result of a cell whose kernel is idle again.
 
-        Args:
-            timeout: What it was allowed, seconds.
-            interrupted: Whether it was interrupted because it ran longer.
-            cancelled: Returns whether the user asked for an interrupt; called at the end.
+        ``interrupted`` is whether it was interrupted because it ran longer than ``timeout``;
+        ``cancelled``, called at the end, returns whether the user asked for an interrupt.
         """
         run = self.run
         seconds = time.monotonic() - run.began
@@ -158,7 +159,7 @@ class CellExecution:
         count = run.state.execution_count
         failure = None
         if run.failed and run.state.error is not None:
-            failure = cell_error(run.state.error, execution_count=count, frames=frames)
+            failure = cell_error(run.state.error, execution_count=count)
         elif run.failed:
             failure = CellError(name="Aborted", message="The kernel refused to run the cell.")
         outcome: Outcome = "error" if failure else "ok"
@@ -175,11 +176,13 @@ class CellExecution:
         """Return the variables; a failed cell's reply does not list them, so request them."""
         frames = read_frames(self.run.expressions)
         if frames is not None:
+            self._trace = read_trace(self.run.expressions)
             return frames
         extra = CellRun(self._limits)
         self._channels.send("", extra, silent=True, expressions=EXPRESSIONS)
         await watch(extra, self._km, 2.0, quiet=0.2)
         self._channels.forget(extra)
+        self._trace = read_trace(extra.expressions)
         return read_frames(extra.expressions) or ()
 
     def _result(
@@ -205,4 +208,5 @@ class CellExecution:
             frames=frames,
             notices=notices,
             kernel_died=died,
+            trace=self._trace,
         )

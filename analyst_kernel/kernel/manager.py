@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel._trees import remove_tree
 from analyst_kernel.protocol.errors import AnalystError, KernelError, LaunchFailed
 
 _LOG = logging.getLogger("analyst_kernel.kernel")
@@ -141,7 +141,7 @@ class LocalHost:
             if files is not None:
                 if files.stderr is not None:
                     files.stderr.close()
-                shutil.rmtree(files.folder, ignore_errors=True)
+                remove_tree(files.folder)
 
     def last_words(self, km: Any) -> str:
         """Return the end of the kernel's stderr."""
@@ -207,10 +207,9 @@ _NAMES = frozenset(
     {
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP",
         "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TERM",
-        "DYLD_FALLBACK_LIBRARY_PATH",
-        "COLUMNS", "IPYTHONDIR", "JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR",
-        "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR", "FONTCONFIG_PATH", "FONTCONFIG_FILE",
-        "SSL_CERT_FILE",
+        "DYLD_FALLBACK_LIBRARY_PATH", "COLUMNS", "IPYTHONDIR", "JUPYTER_PATH", "JUPYTER_DATA_DIR",
+        "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR", "FONTCONFIG_PATH",
+        "FONTCONFIG_FILE", "SSL_CERT_FILE",
         "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA",
         "PROGRAMDATA", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS",
         "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS",

@@ -79,6 +79,13 @@ class ExecuteInputMsg:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedMsg:
+    """A message that was not read: for its size in bytes, or (0) because it made no sense."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoredMsg:
     """Anything else: comms, debugger events, malformed or unknown messages."""
 
@@ -94,6 +101,7 @@ IopubMsg: TypeAlias = (
     | ErrorMsg
     | ClearMsg
     | ExecuteInputMsg
+    | DroppedMsg
     | IgnoredMsg
 )
 
@@ -126,6 +134,20 @@ def parse(raw: Mapping[str, Any]) -> IopubMsg:
     return IgnoredMsg(msg_type)
 
 
+def size_of(message: IopubMsg) -> int:
+    """Return about how many characters of a display or an error have to be sanitised."""
+    match message:
+        case DisplayMsg() | UpdateDisplayMsg() | ResultMsg():
+            # Values that are no text (the specification of a chart, say) are counted as large.
+            return sum(
+                len(value) if isinstance(value, str) else 1_000_000
+                for value in message.data.values()
+            )
+        case ErrorMsg():
+            return len(message.evalue) + sum(map(len, message.traceback))
+    return 0
+
+
 def error_of(content: Mapping[str, Any]) -> ErrorMsg:
     """Read the error fields of an ``error`` message or of a failed reply."""
     lines = content.get("traceback")
@@ -144,7 +166,14 @@ def _public(text: str) -> str:
 def count_of(content: Mapping[str, Any]) -> int | None:
     """Read the execution counter; return None if there is no valid one."""
     count = content.get("execution_count")
-    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
+    if not isinstance(count, int) or isinstance(count, bool):
+        return None
+    return count if 0 <= count < 2**53 else None
+
+
+def clean_text(text: str) -> str:
+    """Return a text without lone surrogates, which cannot be written to a notebook as UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def parent_of(raw: Mapping[str, Any]) -> str:
@@ -181,4 +210,4 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return clean_text(value) if isinstance(value, str) else ""

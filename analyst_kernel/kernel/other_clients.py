@@ -11,11 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyst_kernel.agent.manual.changes import UserExecution
+from analyst_kernel.agent.ports import Execution, UserExecution
 from analyst_kernel.kernel.collector import CellRun
 from analyst_kernel.kernel.diagnosis import cell_error
-from analyst_kernel.kernel.messages import ExecuteInputMsg, content_of, parent_of, parse, type_of
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.messages import (
+    ExecuteInputMsg,
+    clean_text,
+    content_of,
+    parent_of,
+    parse,
+    type_of,
+)
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 
 LONGEST_CODE = 100_000
 """Characters of code that are kept of one run."""
@@ -27,7 +34,6 @@ _MOST = 20
 class _ClientRun:
     run: CellRun
     code: str | None = None
-    count: int | None = None
 
 
 class OtherClientRuns:
@@ -58,8 +64,7 @@ class OtherClientRuns:
         message = parse(raw)
         if isinstance(message, ExecuteInputMsg):
             code = content_of(raw).get("code")
-            theirs.code = code[:LONGEST_CODE] if isinstance(code, str) else None
-            theirs.count = message.execution_count
+            theirs.code = clean_text(code[:LONGEST_CODE]) if isinstance(code, str) else None
         await theirs.run.take(message)
         if type_of(raw) == "status" and theirs.run.idle:
             del self._runs[key]
@@ -70,17 +75,17 @@ class OtherClientRuns:
             return  # silent, or its beginning was missed
         run = theirs.run
         finished = run.finish()
-        failure = run.state.error
-        error = None
-        if failure is not None:
-            error = cell_error(failure, execution_count=theirs.count, frames=())
+        count, failure = run.state.execution_count, run.state.error
+        error = cell_error(failure, execution_count=count) if failure else None
         self.listener(
             UserExecution(
-                code=theirs.code,
-                outcome="ok" if error is None else "error",
-                outputs=finished.outputs,
-                error=error,
-                seconds=time.monotonic() - run.began,
-                execution_count=theirs.count,
+                theirs.code,
+                Execution(
+                    outcome="ok" if error is None else "error",
+                    outputs=finished.outputs,
+                    error=error,
+                    seconds=time.monotonic() - run.began,
+                    execution_count=count,
+                ),
             )
         )

@@ -22,7 +22,7 @@ from analyst_kernel.kernel.diagnosis import check_isolation, reason_of, report_o
 from analyst_kernel.kernel.execution import watch
 from analyst_kernel.kernel.manager import KernelHost, is_alive, kernel_environment
 from analyst_kernel.kernel.other_clients import OtherClientRuns
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.kernel.startup import FACTS, read_facts, startup_code, why_no_facts
 from analyst_kernel.protocol.errors import AnalystError, KernelError
 from analyst_kernel.protocol.sandbox import SandboxLevel

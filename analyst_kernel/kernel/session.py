@@ -13,17 +13,19 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any, assert_never
 
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.ports import Execution, KernelFacts, OutputChange
+from analyst_kernel.kernel.channels import Channels
+from analyst_kernel.kernel.collector import CellRun
 from analyst_kernel.kernel.diagnosis import GONE
 from analyst_kernel.kernel.execution import CellExecution
 from analyst_kernel.kernel.manager import KernelHost, LocalHost, interrupt, kill
 from analyst_kernel.kernel.other_clients import OtherClientRuns
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.kernel.recovery import ManagedKernel
+from analyst_kernel.kernel.startup import watch_code
 from analyst_kernel.protocol.errors import AnalystError, KernelError
 from analyst_kernel.protocol.outputs import CellError, Outcome
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -87,6 +89,8 @@ class KernelSession:
             ready_seconds,
         )
         self._lock = asyncio.Lock()
+        self._watched = ""
+        self._sent_watch: tuple[int, str] = (0, "")
         self._state = SessionState.IDLE
 
     @property
@@ -98,11 +102,6 @@ class KernelSession:
     def foreign(self) -> OtherClientRuns:
         """What other clients run in the same kernel."""
         return self._kernel.other_clients
-
-    @property
-    def output_folder(self) -> Path:
-        """Where the code's files go: ``<notebook stem>_files/`` beside the notebook."""
-        return self._kernel.output_folder
 
     # --- the port ----------------------------------------------------------------------------
 
@@ -128,6 +127,7 @@ class KernelSession:
                 return await self._died(cell, what)
             self._state = SessionState.RUNNING
             try:
+                self._send_watched(kernel.channels)
                 cell.send()
                 try:
                     execution = await self._finish(cell, timeout)
@@ -139,6 +139,19 @@ class KernelSession:
                 cell.forget()
             cell.run.check_receiver()
             return execution
+
+    def watch(self, datasets: str) -> None:
+        """Follow datasets through each cell from the next one on."""
+        self._watched = datasets
+
+    def _send_watched(self, channels: Channels) -> None:
+        """Send what is watched ahead of a cell, unless this kernel knows it already."""
+        now = (self._kernel.launches, self._watched)
+        if self._watched and now != self._sent_watch:
+            silent = CellRun(self._limits)
+            channels.send(watch_code(self._watched), silent, silent=True, expressions={})
+            channels.forget(silent)
+            self._sent_watch = now
 
     async def admit(self, paths: Sequence[str]) -> bool:
         """Let the running kernel read more paths; called after the user granted them.

@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from analyst_kernel.kernel.payload.extension import FILES, SETUP
+from analyst_kernel.agent.lineage.trace import CellTrace
+from analyst_kernel.kernel.payload.extension import FILES, LINEAGE_INSIDE, SETUP
 from analyst_kernel.protocol.outputs import Frame, FrameColumn
 
-SETUP_MODULE = SETUP
-
-FACTS = {"facts": f"__import__('sys').modules['{SETUP_MODULE}'].Facts()"}
+FACTS = {"facts": f"__import__('sys').modules['{SETUP}'].Facts()"}
 """Asks for the kernel's facts as a user expression."""
 
 _SEND = """\
@@ -39,7 +38,7 @@ del _analyst_start
 class StartupFacts(BaseModel):
     """What the kernel answered to its set-up, cut to lengths that are plausible."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     python: Annotated[str, AfterValidator(lambda text: text[:40])] = ""
     versions: Annotated[
@@ -62,7 +61,7 @@ def read_facts(expressions: Mapping[str, Any]) -> StartupFacts | None:
     text = expression_text(expressions, "facts", "application/vnd.analyst-kernel.facts+json")
     try:
         return None if text is None else StartupFacts.model_validate_json(text)
-    except ValidationError:
+    except ValueError:  # not valid, or not even text
         return None
 
 
@@ -90,9 +89,8 @@ def expression_text(expressions: Mapping[str, Any], name: str, mime: str) -> str
 
 
 def _source(name: str) -> str:
-    """Return a file of this package as text, or an empty string if there is none."""
     file = resources.files("analyst_kernel.kernel.payload").joinpath(name)
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+    return file.read_text(encoding="utf-8")
 
 
 @functools.lru_cache(maxsize=2)
@@ -105,13 +103,14 @@ EXPRESSIONS = {"frames": "__import__('sys').modules['_analyst_frames'].Frames(ge
 """Asks for the listing as a user expression."""
 
 _MIME = "application/vnd.analyst-kernel.frames+json"
+_LINEAGE_MIME = "application/vnd.analyst-kernel.lineage+json"
 _NAMES = 50
 _COLUMNS = 200
 _BYTES = 2_000_000
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(strict=True)
 
     name: str
     type: str
@@ -130,16 +129,35 @@ def read_frames(expressions: Mapping[str, Any]) -> tuple[Frame, ...] | None:
         return None
     try:
         entries = _ENTRIES.validate_json(text)
-    except ValidationError:
+    except ValueError:  # not valid, or not even text
         return None
     return tuple(_frame(entry) for entry in entries[:_NAMES] if entry.name.isidentifier())
+
+
+def watch_code(datasets: str) -> str:
+    """Return the code, to run silently, that makes the kernel follow datasets through each cell."""
+    return (
+        f"__import__('importlib').import_module('{LINEAGE_INSIDE}.watch')"
+        f".watch(get_ipython(), {datasets!r})"
+    )
+
+
+def read_trace(expressions: Mapping[str, Any]) -> CellTrace | None:
+    """Return what the kernel saw of the cell's tables, or None if it sent nothing valid."""
+    text = expression_text(expressions, "frames", _LINEAGE_MIME)
+    if text is None or len(text) > _BYTES:
+        return None
+    try:
+        return CellTrace.model_validate_json(text)
+    except ValueError:  # not valid, or not even text
+        return None
 
 
 def _frame(entry: _Entry) -> Frame:
     return Frame(
         name=entry.name[:200],
         type=entry.type[:200],
-        shape=tuple(max(0, size) for size in entry.shape),
+        shape=tuple(min(max(0, size), 2**53) for size in entry.shape),
         columns=tuple(
             FrameColumn(name=pair[0][:200], dtype=pair[1][:100])
             for pair in entry.columns[:_COLUMNS]

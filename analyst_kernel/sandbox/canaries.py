@@ -60,6 +60,7 @@ class Canaries:
     def plan_for(self, policy: SandboxPolicy, environment: Mapping[str, str]) -> dict[str, Any]:
         """Return what the probe of one kernel has to try, as JSON (see ``probe``)."""
         shown = (*policy.system, *policy.grants, policy.output_dir, policy.runtime_dir)
+        leading = (*shown, *(path for _target, path in policy.links))
         outside = [policy.workdir, os.path.expanduser("~"), "/", "/usr", "/etc"]
         outside.append("/var/tmp")  # noqa: S108 - to be refused there
         outside += [path for path in policy.grants if os.path.isdir(path)]
@@ -72,7 +73,12 @@ class Canaries:
             "abstract_socket": self.abstract_socket,
             "dns_servers": name_servers(),
             "home": os.path.realpath(os.path.expanduser("~")),
-            "allowed": list(shown),
+            "allowed": list(leading),
+            "granted": [
+                (path, *identity)
+                for path, identity in zip(policy.grants, policy.identities, strict=True)
+            ],
+            "canary": self.file,
             "canary_files": [
                 path
                 for path in (self.file, *_HOST_FILES)

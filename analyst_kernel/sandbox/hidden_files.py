@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import stat
 from collections.abc import Sequence
 
 from analyst_kernel.sandbox.policy import within
@@ -46,7 +47,7 @@ def find_hidden(folder: str, granted: Sequence[str] = (), most: int = MOST) -> l
     """
     found: list[str] = []
     seen = 0
-    pending = [folder] if os.path.isdir(folder) else []
+    pending = [folder] if _is_folder(folder) else []
     while pending:
         here = pending.pop()
         try:
@@ -66,6 +67,14 @@ def find_hidden(folder: str, granted: Sequence[str] = (), most: int = MOST) -> l
             elif is_folder and entry.path not in granted:
                 pending.append(entry.path)
     return sorted(found)
+
+
+def _is_folder(path: str) -> bool:
+    """Return whether a folder stands there, and no link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def explode(folder: str, hidden: Sequence[str]) -> tuple[list[str], list[str]]:

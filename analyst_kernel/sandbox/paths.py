@@ -6,12 +6,16 @@ paths, which the policy checks.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from analyst_kernel._real_paths import identify
+from analyst_kernel.grants import Grant, GrantRefused
 from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.sandbox.hidden_files import find_hidden
 from analyst_kernel.sandbox.policy import (
@@ -23,29 +27,59 @@ from analyst_kernel.sandbox.policy import (
     within,
 )
 
+_VENV = "pyvenv.cfg"
+_VENV_PARTS = ("bin", "lib", "lib64", "include", "share", "etc", _VENV)
+_MOST_LINKS = 40  # as the system
 _LIBRARIES = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/nix/store", "/gnu/store")
 
 
-def system_paths(python: str = sys.executable) -> tuple[str, ...]:
+def system_paths(python: str = sys.executable, output_dir: str = "") -> tuple[str, ...]:
     """Return the real paths that an interpreter and its libraries need, outermost ones only.
 
     Args:
         python: The interpreter of the kernels, which may belong to a different venv.
+        output_dir: Of a virtual environment that this lies in (``python -m venv .`` beside a
+            notebook) the parts with code alone are returned: the rest of it is the user's.
     """
     found = [path for path in _LIBRARIES if os.path.isdir(path) and not os.path.islink(path)]
+    for prefix in _prefixes(python):
+        for path in (os.path.abspath(prefix), os.path.realpath(prefix)):
+            if os.path.isdir(path) and os.path.realpath(path) == path:
+                whole = not output_dir or not within(output_dir, path)
+                whole = whole or not os.path.isfile(os.path.join(path, _VENV))
+                found += [path] if whole else _parts_of(path)
+    # What sets a kernel up, and what a reader runs; our own code holds no secrets.
+    return outermost([*found, os.path.dirname(own_folder())])
+
+
+def _prefixes(python: str) -> set[str]:
+    """Return the folders of this interpreter, of ``python`` and of what that is a link to."""
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    # A venv's interpreter is found by its own path, and is a link into its base.
+    # A venv's interpreter is found by its own path, and is a link into its base or a copy.
     for binary in (python, os.path.realpath(python)):
         folder = os.path.dirname(binary)
         prefixes.add(os.path.dirname(folder) if os.path.basename(folder) == "bin" else folder)
-    for prefix in prefixes:
-        for path in (os.path.abspath(prefix), os.path.realpath(prefix)):
-            if os.path.isdir(path) and os.path.realpath(path) == path:
-                found.append(path)
-    # The files that set a kernel up, and the error classes that processes of a sandbox import.
-    package = os.path.dirname(own_folder())
-    found += [own_folder(), os.path.join(package, "kernel", "payload")]
-    return outermost([*found, os.path.join(package, "protocol")])
+    base = _home_of(python)
+    if base:
+        prefixes.add(os.path.dirname(base))
+    return prefixes
+
+
+def _home_of(python: str) -> str:
+    """Return where the base of a virtual environment has its interpreter; empty if it is none."""
+    configuration = os.path.join(os.path.dirname(os.path.dirname(python)), _VENV)
+    with contextlib.suppress(OSError), open(configuration, encoding="utf-8") as lines:
+        for line in lines:
+            name, _, value = line.partition("=")
+            if name.strip() == "home" and os.path.isabs(value.strip()):
+                return value.strip()
+    return ""
+
+
+def _parts_of(prefix: str) -> list[str]:
+    """Return the real entries of a virtual environment that hold code, not what a user put in."""
+    parts = [os.path.join(prefix, name) for name in _VENV_PARTS]
+    return [path for path in parts if os.path.exists(path) and not os.path.islink(path)]
 
 
 def own_folder() -> str:
@@ -53,10 +87,42 @@ def own_folder() -> str:
     return os.path.dirname(os.path.realpath(__file__))
 
 
-def system_links() -> tuple[tuple[str, str], ...]:
-    """``(target, path)`` of the top-level links such as ``/bin -> usr/bin``."""
-    links = [path for path in _LIBRARIES if os.path.islink(path)]
-    return tuple((os.readlink(path), path) for path in links)
+def system_links(
+    python: str = sys.executable, system: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
+    """``(target, path)`` of links such as ``/bin -> usr/bin``, and those on the way to ``python``.
+
+    The latter only where they don't lie in what is shown anyway, that is in ``system``. Some tools
+    make environments whose interpreter is found through several links, of folders too.
+    """
+    links = {path: os.readlink(path) for path in _LIBRARIES if os.path.islink(path)}
+    prefix = os.path.dirname(os.path.dirname(python))
+    for path in (python, _home_of(python), os.path.join(prefix, "lib64")):
+        links |= {
+            link: target
+            for link, target in _links_on_the_way(path)
+            if not any(within(link, shown) for shown in system)
+        }
+    return tuple((target, path) for path, target in sorted(links.items()))
+
+
+def _links_on_the_way(path: str) -> list[tuple[str, str]]:
+    """Return ``(path, target)`` of every link that is followed to open ``path``."""
+    found: list[tuple[str, str]] = []
+    here, left = "/", path.split("/")
+    while left and len(found) < _MOST_LINKS:
+        name = left.pop(0)
+        if name in ("", "."):
+            continue
+        step = os.path.dirname(here) if name == ".." else os.path.join(here, name)
+        if not os.path.islink(step):
+            here = step
+            continue
+        target = os.readlink(step)
+        found.append((step, target))
+        here = "/" if os.path.isabs(target) else here
+        left = [*target.split("/"), *left]
+    return found
 
 
 def output_folder(workdir: str, notebook: str | None) -> str:
@@ -93,13 +159,37 @@ def make_output_folder(path: str) -> bool:
     return made
 
 
+class ShownPath(NamedTuple):
+    """A granted path, and the device and inode of what may be shown there."""
+
+    path: str
+    device: int
+    inode: int
+
+
+def shown_paths(grants: Iterable[Grant]) -> tuple[list[ShownPath], list[str]]:
+    """Return what of the grants may be shown, and a sentence about each that may not."""
+    shown: list[ShownPath] = []
+    notes: list[str] = []
+    for grant in grants:
+        try:
+            now = grant.look()
+        except FileNotFoundError:
+            notes.append(f"{grant.path} was granted but is gone.")
+        except GrantRefused as error:
+            notes.append(str(error))
+        else:
+            shown.append(ShownPath(grant.path, now.device, now.inode))
+    return shown, notes
+
+
 def file_identity(path: str) -> tuple[int, int] | None:
-    """Return what a file's replacement changes; None for a folder or a missing path."""
+    """Return what a file's replacement changes; None for a folder, a link or a missing path."""
     try:
-        status = os.stat(path)
+        now = identify(path)
     except OSError:
         return None
-    return None if os.path.isdir(path) else (status.st_dev, status.st_ino)
+    return None if now.kind == "folder" else (now.device, now.inode)
 
 
 def policy_for(
@@ -107,7 +197,7 @@ def policy_for(
     workdir: str,
     output_dir: str,
     runtime_dir: str,
-    grants: Sequence[str] = (),
+    grants: Sequence[ShownPath] = (),
     limits: ResourceLimits | None = None,
     backend: BackendName = "bubblewrap",
     landlock: bool = True,
@@ -115,16 +205,16 @@ def policy_for(
 ) -> SandboxPolicy:
     """Make a policy for this machine.
 
-    Grants are followed to their real paths; one that is gone is left out, as is one inside
-    ``output_dir``, which can be read anyway.
+    A grant inside ``output_dir``, which can be read anyway, is left out. No path is followed
+    anywhere: generated code may have put a link there since somebody looked.
 
     Raises:
         PolicyError: A path may not be shown, or a granted folder is too large to look for hidden
             files in it.
     """
-    real = [os.path.realpath(path) for path in grants]
-    shown = [path for path in real if os.path.exists(path) and not within(path, output_dir)]
-    system = system_paths(python)
+    kept = {item.path: item for item in grants if not within(item.path, output_dir)}
+    shown = tuple(kept)
+    system = system_paths(python, output_dir)
     by_name = (*shown, *system, output_dir, runtime_dir)
     hidden: list[str] = []
     for path in outermost(shown):
@@ -137,9 +227,11 @@ def policy_for(
     return SandboxPolicy(
         workdir=os.path.realpath(workdir),
         output_dir=output_dir,
-        grants=tuple(dict.fromkeys(shown)),
+        grants=shown,
+        identities=tuple((item.device, item.inode) for item in kept.values()),
         runtime_dir=runtime_dir,
         system=system,
+        links=system_links(python, system),
         hidden=tuple(hidden),
         limits=limits or ResourceLimits(),
         backend=backend,

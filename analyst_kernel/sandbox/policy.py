@@ -57,6 +57,7 @@ class ResourceLimits:
         cpus: CPU cores that libraries may use; 0 is all of them.
         core: Largest core dump, bytes.
         output_bytes: Everything in OUTPUT_DIR together, bytes.
+        cpu_seconds: Time of processors, of all its processes; 0 is without end.
     """
 
     memory_bytes: int = 2 * GIB
@@ -67,6 +68,7 @@ class ResourceLimits:
     cpus: int = 0
     core: int = 0
     output_bytes: int = 4 * GIB
+    cpu_seconds: int = 0
 
     @property
     def data_bytes(self) -> int:
@@ -82,6 +84,7 @@ class ResourceLimits:
         least = {
             "memory_bytes": 64 * MIB, "processes": 16, "tmp_bytes": MIB, "file_bytes": MIB,
             "open_files": 64, "cpus": 0, "core": 0, "output_bytes": MIB,
+            "cpu_seconds": 0,
         }  # fmt: skip
         for name, lowest in least.items():
             value = getattr(self, name)
@@ -100,9 +103,12 @@ class SandboxPolicy:
         runtime_dir: Where the kernel's sockets are; writable.
         system: Interpreter and libraries, read-only and executable.
         hidden: Entries inside granted folders that stay invisible.
+        links: ``(target, path)`` of links to make, which lead to the interpreter.
         limits: Resources.
         backend: The construction.
         landlock: Whether Landlock is one of the layers; only the user's configuration turns it off.
+        identities: Device and inode of each of ``grants``, in their order: whatever else stands at
+            such a path when it is shown is not shown.
     """
 
     workdir: str
@@ -114,9 +120,13 @@ class SandboxPolicy:
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     backend: BackendName = "bubblewrap"
     landlock: bool = True
+    identities: tuple[tuple[int, int], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Check every path; raise :class:`PolicyError` with the reason."""
+        if len(self.identities) != len(self.grants):
+            raise PolicyError("each granted path needs its device and inode")
         if self.backend not in BACKENDS:
             raise PolicyError(f"unknown form {self.backend!r}")
         if self.backend == "landlock" and not self.landlock:
@@ -125,7 +135,7 @@ class SandboxPolicy:
             self.workdir, self.output_dir, self.runtime_dir,
             *self.grants, *self.system, *self.hidden,
         )  # fmt: skip
-        for path in named:
+        for path in (*named, *(path for _target, path in self.links)):
             check_canonical(path)
         home = os.path.normpath(os.path.expanduser("~"))
         for path in (*self.grants, *self.system, self.output_dir, self.runtime_dir):
@@ -161,8 +171,10 @@ class SandboxPolicy:
             raw["limits"] = ResourceLimits(**raw["limits"])
             for name in ("grants", "system", "hidden"):
                 raw[name] = tuple(raw[name])
+            raw["identities"] = tuple((device, inode) for device, inode in raw["identities"])
+            raw["links"] = tuple((target, path) for target, path in raw["links"])
             return cls(**raw)
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PolicyError(f"not a policy: {error}") from error
 
 

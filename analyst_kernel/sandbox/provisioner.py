@@ -10,37 +10,38 @@ import asyncio
 import contextlib
 import functools
 import os
-import shutil
+import secrets
 import signal
 import sys
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 
-from analyst_kernel.protocol.errors import GrantFailed, SandboxError
+from analyst_kernel._trees import remove_tree
+from analyst_kernel.grants import Grant, GrantStore, grant_of
+from analyst_kernel.protocol.errors import GrantFailed
 from analyst_kernel.protocol.sandbox import SandboxReport
-from analyst_kernel.sandbox import config, paths, report
+from analyst_kernel.sandbox import paths, settings
 from analyst_kernel.sandbox.backends.base import AcceptsGrants, Launch, Process
 from analyst_kernel.sandbox.config import SettingsProvisioner
+from analyst_kernel.sandbox.enclosure import Enclosure
 from analyst_kernel.sandbox.environment import scrubbed
-from analyst_kernel.sandbox.linux import cgroup as control_groups
-from analyst_kernel.sandbox.linux import landlock as landlock_layer
 from analyst_kernel.sandbox.policy import BackendName, SandboxPolicy
 from analyst_kernel.sandbox.shared import shared_resources
-from analyst_kernel.sandbox.watchdog import WatchedKernel
 from analyst_kernel.sandbox.zygote.backend import warm_up
 
-_CLOSE_WAIT = 5.0  # seconds for a killed kernel to be gone
+_REMOVE_WAIT = 0.3
 
 
 class AnalystProvisioner(SettingsProvisioner):
     """Starts kernels enclosed.
 
-    Keywords of ``start_kernel`` that it takes: ``grants`` (paths, instead of the recorded ones),
-    ``limits`` (names of ``ResourceLimits`` to values), ``require`` (a level), ``form`` (a
-    construction), ``notebook`` (the analysis's notebook, absolute).
+    Keywords of ``start_kernel`` that it takes: ``grants`` (paths or grants, instead of the recorded
+    ones), ``limits`` (names of ``ResourceLimits`` to values), ``require`` (a level), ``form`` (a
+    construction), ``notebook`` (the analysis's notebook, absolute), ``analysis`` (its id, for a
+    caller that knows by its own records that this is its notebook).
 
     Attributes:
         sandbox_report: What was probed in the running kernel, or None before the first start.
@@ -56,16 +57,18 @@ class AnalystProvisioner(SettingsProvisioner):
     output_dir: str = ""
     grants: tuple[str, ...] = ()
 
-    _started: Process | None = None
-    _watched: WatchedKernel | None = None
-    _group: control_groups.Cgroup | None = None
+    _enclosed: Enclosure | None = None
     _folder: str | None = None
     _made_output = False
-    _ending = False
     _policy: SandboxPolicy | None = None
     _policy_for: functools.partial[SandboxPolicy]
     _seen: dict[str, tuple[int, int] | None]
     _asked: dict[str, Any]
+    _recorded: Callable[[], list[Grant]]
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._by_name: dict[str, Grant] = {}
 
     @classmethod
     def warm_up(cls, python: str = sys.executable) -> None:
@@ -79,7 +82,7 @@ class AnalystProvisioner(SettingsProvisioner):
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Take our keywords, prepare sockets and the connection; called before every launch."""
-        own = ("grants", "limits", "require", "form", "notebook")
+        own = ("grants", "analysis", "limits", "require", "form", "notebook")
         self._asked = {name: kwargs.pop(name) for name in own if name in kwargs}
         for name in ("stdin", "stdout", "stderr"):
             kwargs.pop(name, None)  # a kernel never holds a terminal of the server's
@@ -105,21 +108,31 @@ class AnalystProvisioner(SettingsProvisioner):
             LaunchFailed: The kernel did not start.
         """
         assert self._folder is not None
-        self._ending = False
         environment: dict[str, str] = kwargs["env"]
-        required = config.level(self._asked.get("require", self.require))
-        pinned = config.form(self._asked.get("form", self.form))
-        quota = config.limits(self.configured_limits(), self._asked.get("limits"))
+        isolation = replace(
+            self.isolation(),
+            require=settings.level(self._asked.get("require", self.require)),
+            form=settings.form(self._asked.get("form", self.form)),
+        )
+        quota = settings.limits(self.configured_limits(), self._asked.get("limits"))
         notebook, workdir = self._locate(environment, kwargs.get("cwd"))
-        grants = self._asked.get("grants")
-        if grants is None:
-            grants = recorded_grants(notebook, workdir)
-        notes = [f"{path} was granted but is gone." for path in grants if not os.path.exists(path)]
+        self._recorded = functools.partial(
+            recorded_grants, notebook, self._asked.get("analysis"), self.nameless_grants
+        )
+        asked = self._asked.get("grants")
+        granted = self._recorded() if asked is None else [self._named(path) for path in asked]
+        shown, notes = paths.shown_paths(granted)
+        if notebook is None and asked is None:
+            notes.append(NAMELESS)
         notes += self._make_output(paths.output_folder(workdir, notebook))
         python = cmd[0] if cmd and os.path.isabs(cmd[0]) else sys.executable
         runtime_dir = os.path.join(self._folder, "s")
-        # The temporary files of the kernel before this one.
-        shutil.rmtree(os.path.join(runtime_dir, "tmp"), ignore_errors=True)
+        # Whatever the kernel before this one left, such as a folder with the name of a socket.
+        if os.listdir(runtime_dir):
+            left = os.path.join(self._folder, f"old-{secrets.token_hex(4)}")
+            os.rename(runtime_dir, left)
+            os.mkdir(runtime_dir, 0o700)
+            await _remove_folder(left)
         policy_for = functools.partial(
             paths.policy_for,
             workdir=workdir,
@@ -131,7 +144,7 @@ class AnalystProvisioner(SettingsProvisioner):
         )
 
         def prepare(backend: BackendName) -> Launch:
-            policy = policy_for(backend=backend, grants=grants)
+            policy = policy_for(backend=backend, grants=shown)
             scrubbed_environment = scrubbed(environment, policy, python)
             return Launch(
                 policy=policy,
@@ -144,22 +157,18 @@ class AnalystProvisioner(SettingsProvisioner):
                 cgroup=self.cgroup,
             )
 
-        selector = shared_resources().selector(pinned, self.bubblewrap, self.landlock)
+        self._enclosed = Enclosure(isolation, "kernel", self._note_death)
         try:
-            started, launch = await selector.launch(prepare, required)
-            self._started = started
-            self._policy, self._policy_for = launch.policy, policy_for
-            self.grants = launch.policy.grants
-            self._seen = {path: paths.file_identity(path) for path in self.grants}
-            self._limit(started, launch)
-            notes = [*selector.notes(launch.policy.backend), *getattr(started, "notes", ()), *notes]
-            self._judge(started, launch, notes)
-            await started.release()
+            launch = await self._enclosed.start(prepare, [(self._folder, quota.tmp_bytes)], notes)
         except BaseException:
             await self.cleanup()
             raise
-        self._watch(started, launch.policy)
-        self.pid = started.pid
+        self.sandbox_report = self._enclosed.sandbox_report
+        self._policy, self._policy_for = launch.policy, policy_for
+        self.grants = launch.policy.grants
+        self._seen = {path: paths.file_identity(path) for path in self.grants}
+        assert self._enclosed.process is not None
+        self.pid = self._enclosed.process.pid
         self.cwd = workdir
         return self.connection_info
 
@@ -174,67 +183,15 @@ class AnalystProvisioner(SettingsProvisioner):
         self.output_dir = wanted
         return []
 
-    def _judge(self, started: Process, launch: Launch, notes: Sequence[str]) -> None:
-        """Write the report; raise when a promise is broken."""
-        backend, abi = launch.policy.backend, landlock_layer.abi()
-        results = report.read_results(started.results, backend, abi)
-        broken = report.breaches(results)
-        if broken:
-            found = "; ".join(f"{result.name}: {result.detail}" for result in broken)
-            raise SandboxError(
-                f"The kernel's sandbox ({backend}) does not hold: {found}.",
-                "The kernel was ended before any code ran; please report this.",
-            )
-        if backend in ("bubblewrap", "zygote") and not self.landlock:
-            notes = (*notes, "Landlock was switched off by configuration.")
-        self.sandbox_report = report.build(
-            backend,
-            results,
-            abi=abi,
-            memory_bytes=launch.policy.limits.memory_bytes,
-            cgroup=self._group is not None,
-            notes=notes,
-        )
-
-    def _limit(self, started: Process, launch: Launch) -> None:
-        """Put the waiting kernel into a control group where one can be made."""
-        linux = sys.platform.startswith("linux")
-        if not self.cgroup or launch.policy.backend == "none" or not linux:
-            return
-        self._group = getattr(started, "group", None)
-        if self._group is not None:
-            return
-        self._group = group = control_groups.create(launch.policy.limits)
-        if group is None:
-            return
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            for process in psutil.Process(started.pid).children(recursive=True):
-                with contextlib.suppress(OSError):
-                    group.add(process.pid)
-
-    def _watch(self, started: Process, policy: SandboxPolicy) -> None:
-        if policy.backend == "none":
-            return
-        self._watched = WatchedKernel(
-            pid=started.pid,
-            limits=policy.limits,
-            end=self.end_for,
-            alive=lambda: started.poll() is None,
-            folders=(
-                (policy.output_dir, policy.limits.output_bytes),
-                (self._folder or "", policy.limits.tmp_bytes),
-            ),
-        )
-        shared_resources().watchdog.add(self._watched)
+    def _note_death(self, reason: str) -> None:
+        self.death_reason = reason
 
     def end_for(self, reason: str) -> None:
         """Kill the kernel and record why, e.g. ``time`` for a cell that ignores interrupts."""
-        self.death_reason = reason
-        self._ending = True
-        if self._started is not None:
-            self._started.kill()
+        if self._enclosed is None:
+            self.death_reason = reason
+        else:
+            self._enclosed.end_for(reason)
 
     async def grant(self, more: Sequence[str]) -> None:
         """Show more data, read-only and at its true path, to the running kernel; its state stays.
@@ -244,19 +201,29 @@ class AnalystProvisioner(SettingsProvisioner):
                 restart it is shown, and the analysis's cells have to be run again.
             PolicyError: A path may not be shown.
         """
-        if self._started is None or self._policy is None:
+        started: object = self._process
+        if started is None or self._policy is None:
             raise GrantFailed("No kernel is running.")
-        if not isinstance(self._started, AcceptsGrants):
+        if not isinstance(started, AcceptsGrants):
             raise GrantFailed(
                 f"Data cannot be added to a running kernel of the form {self._policy.backend!r}; "
                 "restart the kernel and run the cells again."
             )
-        known = self._policy
-        wider = self._policy_for(backend=known.backend, grants=(*known.grants, *more))
-        gone = [path for path in more if not os.path.exists(path)]
+        gone = [path for path in more if not os.path.lexists(path)]
         if gone:
             raise GrantFailed(f"{', '.join(gone)} cannot be found.")
-        await self._started.grant(wider)
+        # What the user granted, not what may stand at its path since.
+        recorded = {grant.path: grant for grant in self._recorded()}
+        fresh, refused = paths.shown_paths(recorded.get(p) or self._named(p) for p in more)
+        if refused:
+            raise GrantFailed(" ".join(refused))
+        known = self._policy
+        before = [
+            paths.ShownPath(path, *identity)
+            for path, identity in zip(known.grants, known.identities, strict=True)
+        ]
+        wider = self._policy_for(backend=known.backend, grants=[*fresh, *before])
+        await started.grant(wider)
         self._policy = wider
         self.grants = wider.grants
         self._seen |= {
@@ -270,7 +237,7 @@ class AnalystProvisioner(SettingsProvisioner):
         again; one to which data can be added is shown the new content by this call. Files in
         granted folders are never stale.
         """
-        started: object = self._started
+        started: object = self._process
         if isinstance(started, AcceptsGrants):
             return tuple(started.refresh())
         return tuple(
@@ -282,38 +249,25 @@ class AnalystProvisioner(SettingsProvisioner):
     # --- what Jupyter asks -----------------------------------------------------------------------
 
     @property
+    def _process(self) -> Process | None:
+        return None if self._enclosed is None else self._enclosed.process
+
+    @property
     def has_process(self) -> bool:
         """Return whether a kernel was started and not yet waited for."""
-        return self._started is not None
+        return self._process is not None
 
     async def poll(self) -> int | None:
         """Return None while the kernel runs, else its exit code."""
-        if self._started is None:
-            return 0
-        code = self._started.poll()
-        if code is not None:
-            self._note_death(code)
-        return code
+        return 0 if self._enclosed is None else self._enclosed.poll()
 
     async def wait(self) -> int | None:
         """Wait for the kernel's end and clean up after it."""
-        if self._started is None:
+        if self._enclosed is None or self._enclosed.process is None:
             return 0
-        code = await self._started.wait()
-        self._note_death(code)
+        code = await self._enclosed.wait()
         self._drop_pending_messages()
-        self._forget()
         return code
-
-    def _note_death(self, code: int) -> None:
-        """Record why a kernel ended that was not asked to."""
-        if self._ending:
-            return
-        self._ending = True
-        if self._group is not None and self._group.out_of_memory():
-            self.death_reason = "memory"
-        else:
-            self.death_reason = "exit" if code == 0 else "crash"
 
     async def send_signal(self, signum: int) -> None:
         """Only the signals that end a kernel are sent; an interrupt goes by message."""
@@ -327,25 +281,21 @@ class AnalystProvisioner(SettingsProvisioner):
 
     async def terminate(self, restart: bool = False) -> None:
         """End the kernel and everything it started."""
-        self._ending = True
-        if self._started is not None:
-            self._started.kill()
+        if self._enclosed is not None:
+            self._enclosed.kill()
 
     async def shutdown_requested(self, restart: bool = False) -> None:
         """Note that the kernel was asked to leave, so that its end is no crash."""
-        self._ending = True
+        if self._enclosed is not None:
+            self._enclosed.expect_end()
 
     async def cleanup(self, restart: bool = False) -> None:
         """Leave no process, socket or file behind; on a restart keep the sockets' folder."""
-        if self._started is not None:
-            self._ending = True
-            self._started.kill()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._started.wait(), _CLOSE_WAIT)
-            self._forget()
+        if self._enclosed is not None:
+            await self._enclosed.close()
         if not restart:
             if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                await _remove_folder(self._folder)
                 self._folder = None
             if self._made_output:
                 with contextlib.suppress(OSError):
@@ -363,20 +313,18 @@ class AnalystProvisioner(SettingsProvisioner):
         if control is not None:
             control.linger = 0
 
-    def _forget(self) -> None:
-        """Release what belonged to a kernel that ended."""
-        if self._watched is not None:
-            shared_resources().watchdog.remove(self._watched)
-            self._watched = None
-        if self._group is not None:
-            self._group.kill()
-            _remove_soon(self._group)
-            self._group = None
-        if self._started is not None:
-            self._started.close()
-            self._started = None
-
     # --- inputs ----------------------------------------------------------------------------------
+
+    def _named(self, path: str | Grant) -> Grant:
+        """Return a grant of a path that the caller named, as it was when it was named first."""
+        if isinstance(path, Grant):
+            return path
+        if path not in self._by_name:
+            made = named_grant(path)
+            if made.identity is None:
+                return made
+            self._by_name[path] = made
+        return self._by_name[path]
 
     def _locate(self, environment: Mapping[str, str], cwd: Any) -> tuple[str | None, str]:
         """``(notebook or None, working folder)``, real paths."""
@@ -388,13 +336,35 @@ class AnalystProvisioner(SettingsProvisioner):
         return notebook, os.path.dirname(notebook)
 
 
-def recorded_grants(notebook: str | None, workdir: str) -> list[str]:
-    """Return paths that the user granted: to this notebook, or to the analyses of this folder."""
-    from analyst_kernel.grants import GrantStore
+NAMELESS = (
+    "This kernel was started without the name of its notebook, so it reads only what "
+    "ANALYST_GRANTS names."
+)
 
-    store = GrantStore()
-    found = store.for_notebook(notebook) if notebook else store.for_folder(workdir)
-    return [str(grant.path) for grant in found]
+
+def recorded_grants(notebook: str | None, analysis: str | None, nameless: str) -> list[Grant]:
+    """Return what the user granted to a notebook; without one, what ``nameless`` lists.
+
+    Nothing else is given to a kernel without a notebook's name: any notebook may be run in it.
+    """
+    if notebook is not None:
+        return list(GrantStore().for_notebook(notebook, analysis=analysis))
+    return [named_grant(path) for path in nameless.split(os.pathsep) if path]
+
+
+def named_grant(path: str) -> Grant:
+    """Return a grant of a path that the user names now; of nothing if nothing stands there."""
+    try:
+        return grant_of(path)
+    except FileNotFoundError:
+        return Grant("", os.path.abspath(path), path, "file", 0.0)
+
+
+async def _remove_folder(folder: str) -> None:
+    """Remove a folder; one that takes long is left to a thread."""
+    with contextlib.suppress(TimeoutError):
+        removed = asyncio.shield(asyncio.to_thread(remove_tree, folder))
+        await asyncio.wait_for(removed, _REMOVE_WAIT)
 
 
 def _as_json(connection: Mapping[str, Any]) -> dict[str, Any]:
@@ -402,17 +372,3 @@ def _as_json(connection: Mapping[str, Any]) -> dict[str, Any]:
         name: value.decode() if isinstance(value, bytes) else value
         for name, value in connection.items()
     }
-
-
-def _remove_soon(group: control_groups.Cgroup) -> None:
-    """Remove a group now, or as soon as what was killed in it is gone."""
-    if group.remove():
-        return
-
-    def retry(left: int) -> None:
-        if not group.remove() and left:
-            timer = threading.Timer(0.1, retry, (left - 1,))
-            timer.daemon = True
-            timer.start()
-
-    retry(50)

@@ -7,11 +7,14 @@ in which case the kernel must not run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-from analyst_kernel.protocol.sandbox import ProbeResult, SandboxLevel, SandboxReport
+from analyst_kernel.protocol.levels import SandboxLevel
 from analyst_kernel.sandbox.inside.probe import ATTEMPTS
 from analyst_kernel.sandbox.policy import GIB, MIB, BackendName
+
+if TYPE_CHECKING:
+    from analyst_kernel.protocol.sandbox import ProbeResult, SandboxReport
 
 ISOLATED = (
     "Code runs in its own process, file and network namespace. No network. "
@@ -20,7 +23,8 @@ ISOLATED = (
 RESTRICTED = (
     "Namespaces are blocked on this machine (typical in containers). Network and files outside the "
     "workspace are blocked by the kernel (Landlock, seccomp). "
-    "File names and sizes elsewhere may be visible."
+    "Names, sizes and times of files elsewhere may be visible. Permissions, owners and times of "
+    "files cannot be changed: such calls do nothing."
 )
 LIMITS = (
     "Not isolated. Generated code has your permissions on this computer, including your files and "
@@ -63,6 +67,8 @@ def expected_closed(backend: BackendName, abi: int) -> frozenset[str]:
 
 def read_results(raw: Any, backend: BackendName, abi: int) -> tuple[ProbeResult, ...]:
     """Check what came out of the kernel; an attempt that is missing or malformed counts as open."""
+    from analyst_kernel.protocol.sandbox import ProbeResult
+
     reported: dict[str, Mapping[str, Any]] = {}
     if isinstance(raw, Sequence) and not isinstance(raw, str):
         for item in raw:
@@ -127,6 +133,8 @@ def build(
     notes: Sequence[str] = (),
 ) -> SandboxReport:
     """Return the report of one kernel whose results hold no breach."""
+    from analyst_kernel.protocol.sandbox import SandboxReport
+
     return SandboxReport(
         level=level_of(backend),
         form=backend,

@@ -12,12 +12,13 @@ import functools
 import itertools
 import os
 import secrets
-import shutil
 import stat
 import tempfile
 import threading
 from collections.abc import Callable
 from typing import TypeVar
+
+from analyst_kernel._trees import remove_tree
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class RuntimeFolder:
         """Remove everything. Idempotent, and does nothing in a forked child."""
         if self._pid != os.getpid() or self._lock < 0:
             return
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
         os.close(self._lock)
         self._lock = -1
 
@@ -113,7 +114,7 @@ def sweep(parent: str) -> list[str]:
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX) and _abandoned(entry.path):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                remove_tree(entry.path)
                 removed.append(entry.path)
     return removed
 

@@ -12,6 +12,7 @@ import pytest
 
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
+from tests.support.reading import catalog_here
 
 DATA = Path(__file__).parents[2] / "notebooks" / "data"
 
@@ -97,6 +98,23 @@ def agree(profile: DatasetProfile, frame: pd.DataFrame) -> None:
             assert column.max_length == texts.str.len().max()
 
 
+def says_the_same(profile: DatasetProfile, shown: pd.DataFrame) -> None:
+    """Assert that what the setup cell displays of a table is what its profile says."""
+    dataset = profile.dataset
+    assert shown.index.name == f"{dataset.name}: {dataset.rows:,} rows"
+    assert list(shown.index) == list(dataset.columns)
+    for place, column in enumerate(profile.columns):
+        missing, smallest, largest = shown.iloc[place]
+        assert missing == column.nulls
+        for found, expected in ((smallest, column.minimum), (largest, column.maximum)):
+            if pd.isna(found) or (pd.api.types.is_number(found) and math.isinf(found)):
+                continue
+            if column.kind == "number":
+                assert float(found) == pytest.approx(expected, rel=1e-9, abs=1e-12), column.name
+            elif column.kind == "date":
+                assert str(found)[:10] == str(expected)[:10], column.name
+
+
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Loaded]]:
     """Grant paths to an analysis, run its setup cell, check that both agree."""
@@ -104,15 +122,19 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Await
     async def run(*paths: Path | str, max_frame_bytes: int = 200_000_000) -> Loaded:
         folder = tmp_path / "analysis"
         folder.mkdir(exist_ok=True)
-        catalog = LocalCatalog(notebook=str(folder / "a.ipynb"), max_frame_bytes=max_frame_bytes)
+        catalog = catalog_here(notebook=str(folder / "a.ipynb"), max_frame_bytes=max_frame_bytes)
         datasets = await catalog.grant([str(path) for path in paths])
         profiles = {one.name: await catalog.profile(one.name) for one in datasets}
         loaded = Loaded(catalog, profiles, catalog.setup_code())
         monkeypatch.chdir(folder)  # and stays: views read their files when they are asked
+        shown: list[pd.DataFrame] = []
+        loaded.names["display"] = shown.append
         exec(compile(loaded.code, "<setup>", "exec"), loaded.names)  # the cell as it is saved
-        for name, profile in profiles.items():
-            if profile.dataset.load == "frame":
-                agree(profile, loaded.names[name])
+        del loaded.names["display"]
+        frames = [profile for profile in profiles.values() if profile.dataset.load == "frame"]
+        for profile, table in zip(frames, shown, strict=True):
+            agree(profile, loaded.names[profile.dataset.name])
+            says_the_same(profile, table)
         return loaded
 
     return run

@@ -224,6 +224,31 @@ async def test_a_sentinel_beside_negative_values_is_found(load, tmp_path):
     assert "-999 occurs 1 time, far from all other values" in found["warmth"]
 
 
+@pytest.mark.parametrize(
+    ("values", "far"),
+    [
+        pytest.param([*(n % 23 for n in range(400)), 1048.36], ["1048.36"], id="one, far above"),
+        pytest.param([*(n % 23 for n in range(400)), -780.5], ["-780.5"], id="one, far below"),
+        pytest.param([*range(60, 90), 6400], ["6400"], id="a unit mistaken"),
+        pytest.param(
+            [*(n % 23 for n in range(4000)), 5000, 5000, 5100], ["5100", "5000"], id="a few"
+        ),
+        pytest.param([1.6**n for n in range(60)], [], id="skewed, without a gap"),
+        pytest.param([*(n % 23 for n in range(400)), 90, 200], [], id="a long tail"),
+        pytest.param([*(n % 23 for n in range(100)), *[5000] * 20], [], id="a group of its own"),
+        pytest.param([0] * 300 + [7, 90], [], id="nearly constant"),
+        pytest.param([1, 2, 3, 4000], [], id="too few rows to tell"),
+    ],
+)
+async def test_values_that_a_gap_parts_from_all_others_are_named(load, tmp_path, values, far):
+    path = tmp_path / "f.csv"
+    path.write_text(lines("reading,station", *(f"{value},S{n}" for n, value in enumerate(values))))
+    got = await load(path)
+    found = [one for one in got.profile.warnings if one.code == "far-value"]
+    assert [value for one in found for value in one.values] == far  # noqa: PD011 - no frame
+    assert all(one.column == "reading" for one in found)
+
+
 async def test_one_total_is_warned_of_in_the_singular(load, tmp_path):
     path = tmp_path / "one.csv"
     path.write_text(lines("team,points", *(f"T{n},{n}" for n in range(20)), "Total,190"))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.files import find_files
 from analyst_kernel.protocol.errors import DataError
+from tests.support.reading import ReaderHere, catalog_here
 
 
 @pytest.fixture
 def catalog(tmp_path):
-    return LocalCatalog(notebook=str(tmp_path / "nb" / "a.ipynb"))
+    return catalog_here(notebook=str(tmp_path / "nb" / "a.ipynb"))
 
 
 def write(path, text="a,b\n1,2\n3,4\n"):
@@ -124,7 +124,10 @@ async def test_a_folder_skips_hidden_files_and_links_that_leave_it(catalog, tmp_
     found = await catalog.grant([str(folder)])
     assert {one.path for one in found} == {str(folder / "a.csv")}
     assert [path for path, _ in catalog.problems] == [str(folder / "bad.csv")]
-    listed = {os.path.basename(one.path): one for one in find_files([str(folder)])}
+    listed = {
+        os.path.basename(one.path): one
+        for one in await find_files([str(folder)], reader=ReaderHere())
+    }
     assert set(listed) == {"a.csv", "alias.csv", "bad.csv"}
     assert listed["a.csv"].rows == 2
     assert listed["a.csv"].columns == ("a", "b")
@@ -216,7 +219,7 @@ async def test_refresh_reads_what_changed_and_nothing_else(tmp_path: Path) -> No
     sales, other = tmp_path / "sales.csv", tmp_path / "other.csv"
     sales.write_text("a,b\n1,2\n")
     other.write_text("c,d\n1,2\n")
-    catalog = LocalCatalog(notebook=str(tmp_path / "n.ipynb"))
+    catalog = catalog_here(notebook=str(tmp_path / "n.ipynb"))
     await catalog.grant([str(sales), str(other)])
     assert await catalog.refresh() == ()
     sales.write_text("a,b\n1,2\n3,4\n")
@@ -227,7 +230,9 @@ async def test_refresh_reads_what_changed_and_nothing_else(tmp_path: Path) -> No
     assert [path for path, _ in catalog.problems] == [str(other)]
 
 
-def test_a_readme_beside_data_is_no_data(tmp_path):
+async def test_a_readme_beside_data_is_no_data(tmp_path):
     write(tmp_path / "sales.csv")
     write(tmp_path / "README.txt", "hello, notes\nnot data, really\n")
-    assert [os.path.basename(one.path) for one in find_files([str(tmp_path)])] == ["sales.csv"]
+    assert [
+        os.path.basename(one.path) for one in await find_files([str(tmp_path)], reader=ReaderHere())
+    ] == ["sales.csv"]

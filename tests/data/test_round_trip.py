@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.read import values
 from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.setup_code import identifier
 from tests.support.examples import examples
+from tests.support.reading import catalog_here
 
 WORDS = st.text(st.sampled_from("abcdefghij ÄÖéñ\"',;|\n"), min_size=1, max_size=12).map(
     lambda text: "w" + text.strip() + "w"
@@ -65,9 +65,9 @@ def test_any_small_table_reads_back(table):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.csv"
         path.write_bytes(written(columns, delimiter, decimal, missing).encode(encoding))
-        catalog = LocalCatalog(notebook=os.path.join(folder, "n.ipynb"))
+        catalog = catalog_here(notebook=os.path.join(folder, "n.ipynb"))
         asyncio.run(catalog.grant([str(path)]))
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = {"display": lambda _table: None}
         code = catalog.setup_code().replace('"t.csv"', repr(str(path)))
         exec(code, names)
         frame = names["t"]
@@ -104,10 +104,10 @@ def test_null_texts_are_the_ones_of_pandas():
 # VmHWM, not ru_maxrss: the latter starts at the size of the process that forked this one.
 MEMORY = """
 import asyncio, re, sys
-from analyst_kernel.data.catalog import LocalCatalog
+from tests.support.reading import catalog_here
 
 path, small = sys.argv[1:]
-catalog = LocalCatalog(notebook="n.ipynb")
+catalog = catalog_here("n.ipynb")
 asyncio.run(catalog.grant([small]))
 asyncio.run(catalog.grant([path]))
 print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024)
@@ -128,6 +128,6 @@ def test_memory_is_bounded(tmp_path):
     assert path.stat().st_size > 20_000_000
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, path, small], capture_output=True, text=True, check=True,
-        cwd=tmp_path,
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert int(done.stdout) < 500, f"{done.stdout} MB resident for a file of 20 MB"

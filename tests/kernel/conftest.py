@@ -17,6 +17,12 @@ __all__ = ["pandas2_kernel"]
 MakeSession = Callable[..., KernelSession]
 
 
+def output_folder(session: KernelSession) -> Path:
+    """Return the folder for the files of a session's code, beside its notebook."""
+    notebook = Path(session.notebook)
+    return notebook.with_name(f"{notebook.stem}_files")
+
+
 @pytest.fixture
 async def make_session(tmp_path: Path) -> AsyncIterator[MakeSession]:
     """Return a maker of sessions on the plain kernel; every session is stopped at the end."""

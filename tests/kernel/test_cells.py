@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import Execution, OutputChange
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import KernelError
 from analyst_kernel.protocol.outputs import DisplayOutput, ErrorOutput, ResultOutput, StreamOutput
-from tests.kernel.conftest import MakeSession
+from tests.kernel.conftest import MakeSession, output_folder
 
 SECONDS = 60.0
 
@@ -70,20 +70,20 @@ async def test_streams_display_update_clear_result(session: KernelSession) -> No
     assert changes[-1].output == execution.outputs[-1]
 
 
-async def test_an_error_has_its_line_and_a_hint(session: KernelSession) -> None:
+async def test_an_error_has_its_name_and_line(session: KernelSession) -> None:
     await run(session, "import pandas as pd\nvehicles = pd.DataFrame({'cty': [1], 'Model': ['x']})")
     execution = await run(session, "a = 1\n\nvehicles['model']\nprint('not reached')")
     assert execution.outcome == "error"
     assert execution.error is not None
     assert (execution.error.name, execution.error.line) == ("KeyError", 3)
-    assert execution.error.hint == "The nearest column is 'Model' of vehicles."
+    assert execution.error.hint == "", "the agent looks for the nearest name"
     assert not execution.kernel_died
     (output,) = execution.outputs
     assert isinstance(output, ErrorOutput)
     assert {frame.name for frame in execution.frames} == {"vehicles", "a"}
     undefined = await run(session, "vehicels.head()")
     assert undefined.error is not None
-    assert undefined.error.hint == "The nearest variable is vehicles."
+    assert (undefined.error.name, undefined.error.line) == ("NameError", 1)
     broken = await run(session, "x = 1\ny = (\n")
     assert broken.error is not None
     assert broken.error.name == "SyntaxError"
@@ -187,7 +187,7 @@ async def test_files_go_to_the_output_folder(session: KernelSession) -> None:
     )
     assert execution.outputs[0] == StreamOutput(name="stdout", text="PosixPath('mileage_files')\n")
     await session.stop()
-    assert [path.name for path in session.output_folder.iterdir()] == ["a.txt"]
+    assert [path.name for path in output_folder(session).iterdir()] == ["a.txt"]
 
 
 async def test_executing_without_a_kernel_raises(make_session: MakeSession) -> None:

@@ -8,10 +8,10 @@ import psutil
 import pytest
 
 from analyst_kernel.kernel.diagnosis import check_isolation, report_of
-from analyst_kernel.kernel.startup import SETUP_MODULE
+from analyst_kernel.kernel.payload.extension import SETUP
 from analyst_kernel.protocol.errors import KernelError, SandboxError
 from analyst_kernel.protocol.sandbox import LEVELS, SandboxLevel, SandboxReport
-from tests.kernel.conftest import MakeSession
+from tests.kernel.conftest import MakeSession, output_folder
 from tests.support.kernel import Watched
 
 SECONDS = 60.0
@@ -59,7 +59,7 @@ async def has_set_up(km: Any) -> bool:
     client.start_channels()
     try:
         await client.wait_for_ready(timeout=SECONDS)
-        look = {"x": f"{SETUP_MODULE!r} in __import__('sys').modules"}
+        look = {"x": f"{SETUP!r} in __import__('sys').modules"}
         reply = await client.execute_interactive(
             "", silent=True, user_expressions=look, timeout=SECONDS
         )
@@ -86,7 +86,7 @@ async def test_a_kernel_without_a_report_runs_nothing_and_is_gone(
     assert host.set_up == [False]
     assert host.is_alone()
     assert session.manager is None
-    assert not session.output_folder.exists()
+    assert not output_folder(session).exists()
     with pytest.raises(KernelError, match="no running kernel"):
         await session.execute("x = 1", timeout=SECONDS)
 
@@ -106,7 +106,7 @@ async def test_a_kernel_that_its_provisioner_let_pass_is_refused_all_the_same(
     assert len(host.processes) == 1
     assert host.is_alone()
     assert session.manager is None
-    assert not session.output_folder.exists()
+    assert not output_folder(session).exists()
 
 
 async def test_a_kernel_at_the_required_level_is_used(make_session: MakeSession) -> None:

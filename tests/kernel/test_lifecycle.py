@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from analyst_kernel.kernel.collector import CellRun
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import KernelError, SandboxError
 from analyst_kernel.protocol.outputs import StreamOutput
 from analyst_kernel.protocol.sandbox import SandboxReport
-from tests.kernel.conftest import MakeSession
+from tests.kernel.conftest import MakeSession, output_folder
 from tests.support.kernel import Watched
 
 SECONDS = 60.0
@@ -35,7 +35,7 @@ async def test_too_little_isolation_is_refused_before_any_code(make_session: Mak
     assert "analyst doctor" in caught.value.remedy
     assert session.manager is None
     assert not host.managers[0].has_kernel
-    assert not session.output_folder.exists()
+    assert not output_folder(session).exists()
 
 
 async def test_enough_isolation_is_passed_on(make_session: MakeSession) -> None:

@@ -23,7 +23,7 @@ from analyst_kernel.kernel.messages import (
     parse,
 )
 from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.protocol.outputs import Output, StreamOutput
 
 LIMITS = OutputLimits(stream_chars=60, outputs=4)

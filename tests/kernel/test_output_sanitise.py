@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.kernel.messages import ErrorMsg
-from analyst_kernel.kernel.outputs.limits import OutputLimits
 from analyst_kernel.kernel.outputs.sanitise import (
     Bundle,
+    OutputLimits,
     clean_json,
     sanitise_bundle,
     sanitise_error,
@@ -161,7 +161,7 @@ def test_chart_specs_keep_their_data_and_lose_what_they_would_load() -> None:
 def test_markdown_and_latex_load_nothing() -> None:
     bundle = clean({"text/markdown": "**7** ![x](https://evil.example) <img src=y> a < b"})
     text = str(bundle.data["text/markdown"])
-    assert text == "**7** !\\[x](https://evil.example) &lt;img src=y> a < b"
+    assert text == "**7** &#33;[x](https://evil.example) &lt;img src=y> a < b"
     bundle = clean({"text/latex": r"$\href{javascript:alert(1)}{x} + \frac{1}{2}$"})
     assert bundle.data["text/latex"] == r"$href{javascript:alert(1)}{x} + \frac{1}{2}$"
 

@@ -13,7 +13,7 @@ from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import SandboxError
 from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
 from analyst_kernel.sandbox.zygote import manager as zygotes
-from tests.kernel.conftest import MakeSession
+from tests.kernel.conftest import MakeSession, output_folder
 
 SECONDS = 60.0
 
@@ -55,7 +55,30 @@ async def test_cells_timeouts_crashes_and_restarts_in_the_sandbox(enclosed: Kern
     assert again.outputs == (StreamOutput(name="stdout", text="False\n"),)
     await enclosed.restart()
     await enclosed.stop()
-    assert (enclosed.output_folder / "made.txt").read_text() == "x"
+    assert (output_folder(enclosed) / "made.txt").read_text() == "x"
+
+
+async def test_it_displays_what_a_plain_kernel_displays(
+    enclosed: KernelSession, session: KernelSession
+) -> None:
+    """Libraries that were imported before there was a shell must not take it for a terminal."""
+    code = (
+        "import matplotlib.pyplot as plt, numpy as np, pandas as pd\n"
+        "from pandas._config import config\n"
+        "print({name: pd.get_option(name) for name in sorted(config._registered_options)\n"
+        "       if name.startswith('display') and name != 'display.encoding'})\n"
+        "print(np.get_printoptions())\n"
+        "drawing = {'font', 'figure', 'axes', 'savefig', 'lines'}\n"
+        "print({k: v for k, v in plt.rcParams.items() if k.split('.')[0] in drawing})\n"
+        "wide = pd.DataFrame([[number / 7 for number in range(18)]] * 3)\n"
+        "wide.columns = [f'measurement {number}' for number in range(18)]\n"
+        "print(wide)\n"
+        "wide"
+    )
+    plain, forked = [await one.execute(code, timeout=SECONDS) for one in (session, enclosed)]
+    assert plain.outcome == forked.outcome == "ok"
+    assert forked.outputs == plain.outputs
+    assert "measurement 9" in str(forked.outputs[-1])
 
 
 async def test_cancelling_interrupts_it(enclosed: KernelSession) -> None:

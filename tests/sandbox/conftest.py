@@ -23,6 +23,13 @@ KERNELSPEC = Path(__file__).parents[2] / "analyst_kernel" / "sandbox" / "kernels
 DEADLINE = 120.0
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds; raise ``TimeoutError`` after the deadline."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class Reply:
     """What one cell did."""

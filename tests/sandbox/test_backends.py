@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import psutil
 import pytest
 from traitlets.config import Config
 
+from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.protocol.errors import SandboxError
+from analyst_kernel.sandbox.backends import tcp
 from analyst_kernel.sandbox.backends.select import BackendSelector
 from analyst_kernel.sandbox.backends.tcp import TcpBackend
 from analyst_kernel.sandbox.shared import SharedResources, shared_resources
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import Start, until
 
 
 def configured(**settings: object) -> Config:
@@ -65,9 +68,7 @@ async def test_below_the_required_level_nothing_runs(start: Start, work: Path) -
         async with start("limits"):
             pytest.fail("a kernel started")
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= children
-    assert [
-        name for name in os.listdir(shared_resources().runtime.path) if name not in folders
-    ] == []
+    await until(lambda: set(os.listdir(shared_resources().runtime.path)) <= set(folders))
     assert not (work / "mileage_files").exists()
 
 
@@ -135,3 +136,36 @@ async def test_where_unix_sockets_cannot_be_assumed_a_kernel_is_only_limited(
         assert await kernel.death("hoard = [bytearray(2**20) for _ in range(4096)]; input()") == (
             "memory"
         )
+
+
+@pytest.mark.real  # starts a reader
+async def test_where_unix_sockets_cannot_be_assumed_a_reader_reads_over_tcp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Windows gets, started here; a stranger who connects first is not believed."""
+    monkeypatch.setattr(
+        SharedResources, "selector", lambda *_configuration: BackendSelector([TcpBackend()])
+    )
+    strangers: list[socket.socket] = []
+    create_server = socket.create_server
+
+    def crowded(address: tuple[str, int]) -> socket.socket:
+        listening = create_server(address)
+        stranger = socket.create_connection(listening.getsockname())
+        stranger.sendall(b"0" * 64)
+        strangers.append(stranger)
+        return listening
+
+    monkeypatch.setattr(tcp.socket, "create_server", crowded)
+    table = tmp_path / "sales.csv"
+    table.write_text("city,price\nParis,3\nRome,4\n")
+    with pytest.raises(SandboxError):
+        await FileReader(require="restricted").read(str(table), 10**6)
+    reader = FileReader(require="limits")
+    found = await reader.read(str(table), 10**6)
+    assert [one.profile.dataset.rows for one in found.tables] == [2]
+    assert reader.sandbox_report is not None
+    assert reader.sandbox_report.level == "limits"
+    for stranger in strangers:
+        assert stranger.recv(1) == b"", "closed, and told nothing"
+        stranger.close()

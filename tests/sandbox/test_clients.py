@@ -16,7 +16,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from analyst_kernel.grants import GrantStore
 from analyst_kernel.sandbox.provisioner import AnalystProvisioner
-from tests.sandbox.conftest import DEADLINE, KERNELSPEC
+from tests.sandbox.conftest import DEADLINE, KERNELSPEC, Start
 
 pytestmark = pytest.mark.real  # clients of all kinds start kernels, in other processes too
 
@@ -39,23 +39,76 @@ def jupyter_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "share"
 
 
-@pytest.mark.usefixtures("jupyter_path")
-def test_jupyter_execute_runs_inside_with_the_grants_of_its_folder(work: Path) -> None:
-    notebook = work / "mileage.ipynb"
-    cells = [nbformat.v4.new_code_cell(LOOK)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), notebook)
+def execute(notebook: Path, **environment: str) -> str:
+    """Run a notebook by ``jupyter execute``, as the user types it, and return what it printed."""
     command = [sys.executable, "-m", "jupyter", "execute", "--kernel_name=analyst", "--inplace"]
-    for granted in (False, True):
-        if granted:
-            GrantStore().record(str(notebook), str(work / "cars.csv"), "file")
-        done = subprocess.run(
-            [*command, str(notebook)], capture_output=True, text=True, timeout=DEADLINE, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        text = nbformat.read(notebook, as_version=4).cells[0].outputs[0]["text"]
-        seen = "a,b\n1,2" if granted else "FileNotFoundError"
-        assert text == f"{seen} FileNotFoundError mileage_files True\n"
+    done = subprocess.run(
+        [*command, str(notebook)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name != "JPY_SESSION_NAME"}
+        | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return str(nbformat.read(notebook, as_version=4).cells[0].outputs[0]["text"])
+
+
+def looking(notebook: Path, analysis: str = "") -> Path:
+    """Write a notebook that looks for the data, which may say that it belongs to an analysis."""
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LOOK)])
+    if analysis:
+        made.metadata["analyst_kernel"] = {"analysis": analysis}
+    nbformat.write(made, notebook)
+    return notebook
+
+
+@pytest.mark.usefixtures("jupyter_path")
+def test_jupyter_execute_runs_inside_with_the_grants_that_are_named(work: Path) -> None:
+    """A kernel without a notebook's name has none: it may be run for anybody's notebook."""
+    notebook = looking(work / "mileage.ipynb", "aaaaaaaaaaaa")
+    GrantStore().record(str(notebook), str(work / "cars.csv"))
+    nothing = "FileNotFoundError FileNotFoundError mileage_files True\n"
+    everything = "a,b\n1,2 FileNotFoundError mileage_files True\n"
+    assert execute(notebook) == nothing
+    assert execute(notebook, JPY_SESSION_NAME="mileage.ipynb") == everything
+    assert execute(notebook, JPY_SESSION_NAME=str(notebook)) == everything
+    assert execute(notebook, ANALYST_GRANTS=str(work / "cars.csv")) == everything
+    both = os.pathsep.join([str(work / "gone"), str(work / "cars.csv")])
+    assert execute(notebook, ANALYST_GRANTS=both) == everything
+    # The list is for kernels without a name: a server's own notebooks have their own grants.
+    other = looking(work / "other.ipynb", "bbbbbbbbbbbb")
+    assert "FileNotFoundError FileNotFoundError" in execute(
+        other, JPY_SESSION_NAME=str(other), ANALYST_GRANTS=str(work / "cars.csv")
+    )
     assert not (work / "mileage_files").exists()
+
+
+@pytest.mark.usefixtures("jupyter_path")
+def test_a_strangers_notebook_in_the_folder_has_no_grants(work: Path) -> None:
+    GrantStore().record(
+        str(looking(work / "mileage.ipynb", "aaaaaaaaaaaa")), str(work / "cars.csv")
+    )
+    for name, analysis in (("stranger.ipynb", ""), ("copy.ipynb", "aaaaaaaaaaaa")):
+        stranger = looking(work / name, analysis)
+        for environment in ({}, {"JPY_SESSION_NAME": str(stranger)}):
+            assert execute(stranger, **environment).startswith("FileNotFoundError")
+    # Put in its place, it is another analysis, too.
+    looking(work / "mileage.ipynb", "bbbbbbbbbbbb")
+    named = str(work / "mileage.ipynb")
+    assert execute(work / "mileage.ipynb", JPY_SESSION_NAME=named).startswith("FileNotFoundError")
+
+
+async def test_a_kernel_without_a_name_says_so(start: Start, work: Path) -> None:
+    environment = {n: v for n, v in os.environ.items() if n != "JPY_SESSION_NAME"}
+    async with start("zygote", env=environment, grants=None) as kernel:
+        reply = await kernel.run("open('cars.csv')")
+        report = kernel.provisioner.sandbox_report
+    assert "set JPY_SESSION_NAME=NOTEBOOK.ipynb or ANALYST_GRANTS=PATH" in reply.error
+    assert "`analyst verify`" in reply.error
+    assert report is not None
+    assert any("without the name of its notebook" in note for note in report.notes)
 
 
 async def test_a_servers_kernel_manager_starts_restarts_and_interrupts(
@@ -66,7 +119,7 @@ async def test_a_servers_kernel_manager_starts_restarts_and_interrupts(
     manager = AsyncMappingKernelManager(
         kernel_spec_manager=kernelspecs, root_dir=str(work.parent), default_kernel_name="analyst"
     )
-    GrantStore().record(str(work / "mileage.ipynb"), str(work / "cars.csv"), "file")
+    GrantStore().record(str(work / "mileage.ipynb"), str(work / "cars.csv"))
     environment = os.environ | {"JPY_SESSION_NAME": str(work / "mileage.ipynb")}
     kernel_id = await manager.start_kernel(path="work/mileage.ipynb", env=environment)
     kernel = manager.get_kernel(kernel_id)

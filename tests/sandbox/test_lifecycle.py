@@ -19,7 +19,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from analyst_kernel.sandbox import runtime
 from analyst_kernel.sandbox.shared import shared_resources
-from tests.sandbox.conftest import DEADLINE, RunningKernel, Start
+from tests.sandbox.conftest import DEADLINE, RunningKernel, Start, until
 
 pytestmark = pytest.mark.real  # kernels, started by servers that are killed
 
@@ -59,7 +59,8 @@ async def test_a_shutdown_leaves_nothing(form: str, start: Start, work: Path) ->
             assert "sleep" in {process.name() for process in family}
             assert (work / "mileage_files").is_dir()
         assert still_alive(family) == []
-        assert sorted(os.listdir(shared_resources().runtime.path)) == before
+        # On a busy machine the folder of the sockets may be removed a moment after the shutdown.
+        await until(lambda: sorted(os.listdir(shared_resources().runtime.path)) == before)
         assert not (work / "mileage_files").exists()
         count = len(os.listdir("/proc/self/fd"))
         assert descriptors is None or count <= descriptors

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyst_kernel._trees import remove_tree
 from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.protocol.sandbox import LEVELS
-from analyst_kernel.sandbox import config, report, runtime
+from analyst_kernel.sandbox import report, runtime, settings
 from analyst_kernel.sandbox.environment import scrubbed
 from analyst_kernel.sandbox.hidden_files import explode, find_hidden, is_hidden_name
 from analyst_kernel.sandbox.inside import path_errors
@@ -64,22 +65,22 @@ def test_exploding_covers_all_but_the_hidden(work: Path) -> None:
     [("512M", 512 * MIB), ("2 GiB", 2 * GIB), ("1.5g", 3 * GIB // 2), ("4096", 4096), (7, 7)],
 )
 def test_sizes(text: Any, size: int) -> None:
-    assert config.size(text) == size
+    assert settings.size(text) == size
 
 
 def test_bad_settings_are_refused() -> None:
     for bad in ("", "many", "1 XB", "-1", "1e9"):
         with pytest.raises(PolicyError):
-            config.size(bad)
+            settings.size(bad)
     with pytest.raises(PolicyError):
-        config.switch("maybe")
+        settings.switch("maybe")
     with pytest.raises(PolicyError):
-        config.level("secure")
+        settings.level("secure")
     with pytest.raises(PolicyError):
-        config.form("docker")
+        settings.form("docker")
     with pytest.raises(PolicyError):
-        config.limits({"memory": 1})
-    assert config.limits({"memory_bytes": "1G"}, {"memory_bytes": "3G"}).memory_bytes == 3 * GIB
+        settings.limits({"memory": 1})
+    assert settings.limits({"memory_bytes": "1G"}, {"memory_bytes": "3G"}).memory_bytes == 3 * GIB
 
 
 def test_reports_say_what_was_found() -> None:
@@ -195,3 +196,26 @@ def test_a_folders_size_is_counted_without_following_links(tmp_path: Path) -> No
     (tmp_path / "loop").symlink_to(tmp_path)
     assert 100_000 <= folder_bytes(str(tmp_path), 1 << 30) < 200_000
     assert folder_bytes(str(tmp_path / "gone"), 1) == 0
+
+
+def test_folders_cannot_hide_what_they_hold(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "file").write_bytes(b"x" * 100_000)
+    hidden.chmod(0)
+    assert folder_bytes(str(tmp_path), 1 << 40) >= 100_000
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(1_000):
+        (many / str(number)).touch()
+    assert folder_bytes(str(many), 1 << 40) >= 1_000_000
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(100):
+            os.mkdir("d" * 50)
+            os.chdir("d" * 50)
+    finally:
+        os.chdir(here)
+    assert folder_bytes(str(tmp_path), 1 << 40) > 1 << 40
+    assert remove_tree(tmp_path / ("d" * 50))  # pytest's own function calls itself for each level

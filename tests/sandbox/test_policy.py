@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analyst_kernel.grants import grant_of
 from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.sandbox import paths
 from analyst_kernel.sandbox.backends.bwrap import NAMESPACES, bwrap_argv
@@ -47,14 +48,20 @@ def policy(**changes: Any) -> SandboxPolicy:
         "runtime_dir": "/tmp/ak-1/1/s",
         "system": ("/usr",),
     }
-    return SandboxPolicy(**(usual | changes))
+    return with_identities(usual | changes)
+
+
+def with_identities(fields: dict[str, Any]) -> SandboxPolicy:
+    """A policy whose granted paths have a device and an inode."""
+    seen = tuple((1, number) for number, _path in enumerate(fields["grants"]))
+    return SandboxPolicy(**({"identities": seen} | fields))
 
 
 @given(POLICIES)
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_no_policy_yields_a_command_without_isolation(fields: dict[str, Any]) -> None:
     try:
-        made = SandboxPolicy(**fields)
+        made = with_identities(fields)
     except PolicyError:
         return
     with patch("os.getuid", return_value=0):
@@ -105,7 +112,7 @@ def operations(options: list[str]) -> list[tuple[str, str]]:
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_policy_survives_its_json(fields: dict[str, Any]) -> None:
     try:
-        made = SandboxPolicy(**fields)
+        made = with_identities(fields)
     except PolicyError:
         return
     assert SandboxPolicy.from_json(made.to_json()) == made
@@ -133,6 +140,7 @@ def test_a_policy_survives_its_json(fields: dict[str, Any]) -> None:
         {"output_dir": "/data", "grants": ("/data/x.csv",)},
         {"output_dir": "/tmp/ak-1"},
         {"output_dir": "/opt/venv/a_files", "system": ("/opt/venv",)},
+        {"identities": ()},
         {"backend": "landlock", "landlock": False},
         {"backend": "docker"},
     ],
@@ -175,28 +183,46 @@ def test_the_outermost_paths_cover_all_and_none_covers_another(paths: list[str])
     assert not any(a != b and within(a, b) for a in kept for b in kept)
 
 
-def test_a_policy_of_this_machine_follows_links_and_hides_what_is_hidden(
-    work: Path, tmp_path: Path
-) -> None:
+def shown(*places: Path) -> list[paths.ShownPath]:
+    found, notes = paths.shown_paths(grant_of(str(place)) for place in places)
+    assert notes == []
+    return found
+
+
+def test_a_policy_of_this_machine_hides_what_is_hidden(work: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(work / "data")
-    output = str(work / "a_files")
-    assert paths.make_output_folder(output)
-    (work / "a_files" / "old.csv").write_text("")
-    made = paths.policy_for(
-        workdir=str(work),
-        output_dir=output,
-        runtime_dir=str(tmp_path / "s"),
-        grants=[str(tmp_path / "link"), str(work / "gone.csv"), output + "/old.csv"],
-    )
+    output = work / "a_files"
+    assert paths.make_output_folder(str(output))
+    (output / "old.csv").write_text("")
+    common = {"workdir": str(work), "output_dir": str(output), "runtime_dir": str(tmp_path / "s")}
+    made = paths.policy_for(**common, grants=shown(tmp_path / "link", output / "old.csv"))
+    status = (work / "data").stat()
     assert made.grants == (str(work / "data"),)
+    assert made.identities == ((status.st_dev, status.st_ino),)
     names = {os.path.relpath(path, work) for path in made.hidden}
     assert names == {"data/.env", "data/.git", "data/server.pem"}
     # Granting the whole folder hides neither the outputs nor what runs the kernel.
-    whole = paths.policy_for(
-        workdir=str(work), output_dir=output, runtime_dir=str(tmp_path / "s"), grants=[str(work)]
-    )
+    whole = paths.policy_for(**common, grants=shown(work))
     assert str(work / ".env") in whole.hidden
-    assert not any(within(path, output) for path in whole.hidden)
+    assert not any(within(path, str(output)) for path in whole.hidden)
+
+
+def test_what_was_swapped_is_not_shown_and_each_gets_a_sentence(work: Path) -> None:
+    names = ("cars.csv", "secret.csv", "gone.csv", "kept.csv", "pipe.csv")
+    for name in names:
+        (work / name).write_text("")
+    grants = [grant_of(str(work / name)) for name in names]
+    (work / "cars.csv").unlink()
+    (work / "cars.csv").symlink_to(work / "secret.csv")
+    (work / "pipe.csv").unlink()
+    os.mkfifo(work / "pipe.csv")
+    (work / "gone.csv").unlink()
+    found, notes = paths.shown_paths(grants)
+    assert [item.path for item in found] == [str(work / "secret.csv"), str(work / "kept.csv")]
+    link, gone, pipe = notes
+    assert link.startswith(f"{work}/cars.csv is a symbolic link now, so it is not read.")
+    assert gone == f"{work}/gone.csv was granted but is gone."
+    assert "neither a file nor a folder" in pipe
 
 
 def test_an_output_folder_that_is_a_link_is_refused(work: Path) -> None:

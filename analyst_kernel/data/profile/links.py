@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
-from analyst_kernel.data.read.options import Source
-from analyst_kernel.data.read.stage import stage
-from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile, DataWarning
-from analyst_kernel.protocol.errors import DataError
 
 _MAX_DISTINCT = 200_000
-_MAX_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
+"""Files above this size are not read again to compare values."""
 
 
 def shared_columns(
@@ -47,39 +42,12 @@ def _whole(column: ColumnProfile) -> bool:
     return column.kind == "text" or column.dtype not in ("DOUBLE", "FLOAT")
 
 
-def overlaps(
-    one: Source, mine: ColumnProfile, other: Source, theirs: ColumnProfile, stop: Stop
-) -> int | None:
-    """Count the distinct values of ``mine`` that occur in ``theirs``.
-
-    The values are compared as text. The files are read again unless the profiles hold all values.
-    Returns None if that would take too long (files above 64 MB) or a file is gone.
-    """
+def known_overlap(mine: ColumnProfile, theirs: ColumnProfile) -> int | None:
+    """Count the distinct values of ``mine`` that occur in ``theirs``, if the profiles hold all."""
     if len(mine.top) == mine.distinct and len(theirs.top) == theirs.distinct:
         there = {item.value for item in theirs.top}
         return sum(item.value in there for item in mine.top)
-    try:
-        if max(os.path.getsize(one.path), os.path.getsize(other.path)) > _MAX_BYTES:
-            return None
-        with workspace(stop) as work:
-            _keep(work, one, mine.name, "mine")
-            _keep(work, other, theirs.name, "theirs")
-            return int(work.row("SELECT count(*) FROM mine SEMI JOIN theirs USING (v)")[0])
-    except (OSError, DataError):
-        return None
-
-
-def _keep(work: Workspace, source: Source, name: str, table: str) -> None:
-    """Store one column's distinct values as text in a table of their own."""
-    staged = stage(work, source, 1 << 60)
-    v = column(staged.names.index(name))
-    work.run(
-        f"CREATE TABLE {table} AS SELECT DISTINCT CAST({v} AS VARCHAR) AS v FROM staged "
-        f"WHERE {v} IS NOT NULL"
-    )
-    work.run(
-        f"DROP {'VIEW' if source.format in ('parquet', 'duckdb') else 'TABLE'} IF EXISTS staged"
-    )
+    return None
 
 
 def link_warning(

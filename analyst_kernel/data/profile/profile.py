@@ -1,16 +1,16 @@
 """The profile of one source: its columns, some rows, and warnings.
 
-Blocking; ``catalog`` runs it in a thread. Nothing here depends on the dataset's name.
+Blocking; it runs in a reader. Nothing here depends on the dataset's name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from analyst_kernel.data.profile.columns import EXACT_ROWS, profile_columns
 from analyst_kernel.data.profile.warnings import Table, find_warnings
-from analyst_kernel.data.read.options import Source
+from analyst_kernel.data.read.options import Inspected, Source
 from analyst_kernel.data.read.stage import Staged, options_of, stage
 from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
@@ -21,14 +21,6 @@ _ESTIMATES = (
     "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
     "are estimates, shares of numbers and dates come from the first 100,000 values."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """A source after reading, and its profile."""
-
-    source: Source
-    profile: DatasetProfile
 
 
 def inspect(
@@ -52,7 +44,7 @@ def inspect(
         DataError: It cannot be read.
         ReadingStopped: ``stop`` was set.
     """
-    with workspace(stop) as work:
+    with workspace(stop, source.path) as work:
         staged = stage(work, source, max_frame_bytes)
         dataset = Dataset(
             name=name,

@@ -6,6 +6,7 @@ Checks may query the staged table and never change it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ _MANY = 50_000
 _LOW = (-1, -9, -99, -999, -9999, -99999)
 _HIGH = (99, 999, 9999, 99999, 999999, 9999999, 99999999)
 _FRACTIONS = ("DOUBLE", "FLOAT")
+_FEW_ROWS = 20
+_REACH = 10  # times the width of the middle half, from its edge
+_GAP = 4  # times as far from the middle as the next value
+_EXTREMES = 12
 _ID_NAME = re.compile(r"(?i)(^|[ _\-.])(id|key|code|nr|no|number|uuid|guid)$|[a-z](Id|ID)$")
 
 
@@ -278,6 +283,64 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
                 )
 
 
+def _outlying(table: Table) -> Iterator[DataWarning]:
+    """Name values so far from all others that they can hardly have been measured.
+
+    Skewed columns (incomes, populations) have far values too, but no gap: each of theirs is within
+    a few times of the next.
+    """
+    if table.staged.rows < _FEW_ROWS:
+        return
+    for place, one in table.columns:
+        middle = (one.p25, one.median, one.p75)
+        if one.kind != "number" or _ID_NAME.search(one.name) or None in middle:
+            continue
+        low, _, high = (float(value) for value in middle if value is not None)
+        reach = _REACH * (high - low)
+        if not reach:
+            continue
+        most = max(1, table.staged.rows // 1000)
+        name = f"CAST({column(place)} AS DOUBLE)"
+        for order, edge, beyond in (("DESC", high, one.maximum), ("ASC", low, one.minimum)):
+            # Most columns have nothing outside, and are not looked through.
+            if not isinstance(beyond, float) or abs(beyond - edge) <= reach:
+                continue
+            rows = table.work.rows(
+                f"SELECT v, count(*) FROM (SELECT {name} AS v FROM staged) WHERE isfinite(v) "
+                f"GROUP BY 1 ORDER BY 1 {order} LIMIT {_EXTREMES + 1}"
+            )
+            found = _beyond_the_gap([(float(v), int(n)) for v, n in rows], edge, reach, most)
+            suspects = {str(value) for value in _suspects(one)}
+            found = [value for value in found if f"{value:.0f}" not in suspects]
+            if found:
+                shown = ", ".join(f"{value:,.10g}" for value in found[:3])
+                yield _warn(
+                    "far-value",
+                    f"{shown} {'is' if len(found) == 1 else 'are'} far from all other values (the "
+                    f"middle half is {low:,.6g} to {high:,.6g}); it may be an error.",
+                    one.name,
+                    [f"{value:.15g}" for value in found],
+                )
+
+
+def _beyond_the_gap(
+    extremes: list[tuple[float, int]], edge: float, reach: float, most: int
+) -> list[float]:
+    """Return the values at one end that a wide gap parts from all others, at most ``most`` rows.
+
+    ``extremes`` are distinct values and their rows, the most extreme first; ``edge`` is the
+    quartile that they are measured from.
+    """
+    rows = 0
+    for at, ((value, count), (following, _)) in enumerate(itertools.pairwise(extremes)):
+        rows += count
+        if rows > most or abs(value - edge) <= reach:
+            break
+        if abs(value - edge) > _GAP * max(abs(following - edge), reach / _REACH):
+            return [far for far, _ in extremes[: at + 1]]
+    return []
+
+
 def _far(value: int, lowest: Any, highest: Any) -> bool:
     """Return whether a value lies far from the others, which are ``lowest`` to ``highest``."""
     if lowest is None or highest is None:
@@ -384,6 +447,6 @@ def _twins(table: Table) -> Iterator[DataWarning]:
 
 
 CHECKS: tuple[Callable[[Table], Iterator[DataWarning]], ...] = (
-    _rows, _totals, _dates, _numbers_as_text, _sentinels, _layout, _names, _gaps, _keys, _twins,
-    _infinite,
+    _rows, _totals, _dates, _numbers_as_text, _sentinels, _outlying, _layout, _names, _gaps, _keys,
+    _twins, _infinite,
 )  # fmt: skip

@@ -5,6 +5,7 @@ Nothing is unpacked to the user's folders; a member bigger than the limit is ref
 
 from __future__ import annotations
 
+import io
 import lzma
 import os
 import zipfile
@@ -18,6 +19,7 @@ from analyst_kernel.protocol.errors import DataError
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_MEMBERS = 50
+_BLOCK = 1 << 18
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bz2"),
@@ -57,15 +59,44 @@ def zip_members(path: str) -> tuple[zipfile.ZipInfo, ...]:
     )
 
 
+class _BoundedStream(io.RawIOBase):
+    """Counts what is really unpacked: what an archive notes of its size may be wrong."""
+
+    def __init__(self, source: IO[bytes], most: int, name: str) -> None:
+        self._source = source
+        self._most = self._left = most
+        self._name = name
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into ``buffer``; raise ``DataError`` beyond the limit."""
+        block = self._source.read(len(buffer))
+        self._left -= len(block)
+        if self._left < 0:
+            raise DataError(
+                f"{self._name} unpacks to more than {self._most / 1e6:,.0f} MB.",
+                "Unpack it yourself and attach the file.",
+            )
+        buffer[: len(block)] = block
+        return len(block)
+
+
 @contextmanager
-def open_unpacked(path: str, packing: Packing) -> Iterator[IO[bytes]]:
+def open_unpacked(
+    path: str, packing: Packing, most: int = MAX_UNPACKED_BYTES
+) -> Iterator[IO[bytes]]:
     """Open the unpacked bytes for reading.
 
     Raises:
-        DataError: The file is damaged, or a zip member is bigger than the limit.
+        DataError: The file is damaged; while reading, too: it unpacks to more than ``most`` bytes.
     """
     import bz2
     import gzip
+
+    name = os.path.basename(path)
 
     match packing.compression:
         case None:
@@ -74,17 +105,12 @@ def open_unpacked(path: str, packing: Packing) -> Iterator[IO[bytes]]:
         case "gzip" | "bz2" | "xz":
             opener: Any = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}[packing.compression]
             with opener(path, "rb") as unpacked:
-                yield unpacked
+                yield io.BufferedReader(_BoundedStream(unpacked, most, name), _BLOCK)
         case "zip":
             assert packing.member is not None
-            with zipfile.ZipFile(path) as archive:
-                if archive.getinfo(packing.member).file_size > MAX_UNPACKED_BYTES:
-                    raise DataError(
-                        f"{packing.member} in {os.path.basename(path)} unpacks to more than 8 GB.",
-                        "Unpack it yourself and attach the file.",
-                    )
-                with archive.open(packing.member) as member:
-                    yield member
+            name = f"{packing.member} in {name}"
+            with zipfile.ZipFile(path) as archive, archive.open(packing.member) as member:
+                yield io.BufferedReader(_BoundedStream(member, most, name), _BLOCK)
         case _:
             assert_never(packing.compression)
 

@@ -6,8 +6,9 @@ import json
 import os
 from typing import Any
 
+from analyst_kernel.data.read.names import duckdb_path, named, read_sql
 from analyst_kernel.data.read.options import ArrowReading, ParquetReading
-from analyst_kernel.data.read.workspace import Workspace, column, columns, literal
+from analyst_kernel.data.read.workspace import Workspace, column, columns
 from analyst_kernel.protocol.errors import DataError
 
 
@@ -15,14 +16,17 @@ def _index(metadata: dict[bytes, bytes] | None) -> tuple[tuple[str, ...], bool]:
     """Return the columns that pandas keeps in the index, and whether one of them has no name."""
     try:
         stored = json.loads((metadata or {}).get(b"pandas", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return (), False
-    names = tuple(name for name in stored.get("index_columns", []) if isinstance(name, str))
+    kept = stored.get("index_columns") if isinstance(stored, dict) else None
+    names = tuple(name for name in kept if isinstance(name, str)) if isinstance(kept, list) else ()
     unnamed = any(name.startswith("__index_level_") for name in names)
     return names, unnamed
 
 
 def _damaged(path: str, error: Exception) -> DataError:
+    if isinstance(error, MemoryError):  # Arrow's error for it is one of its own too
+        raise error
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return DataError(
         f"{os.path.basename(path)} is damaged: {reason}.", "Get the file again or export it again."
@@ -49,11 +53,28 @@ def look_parquet(path: str) -> tuple[ParquetReading, tuple[str, ...], int, int]:
 
 
 def stage_parquet(work: Workspace, path: str, names: tuple[str, ...]) -> None:
-    """Create the view ``staged`` on the file; nothing is copied."""
+    """Create the view ``staged`` on the file; only one that DuckDB cannot name is copied."""
+    if duckdb_path(path) is None:
+        _copy_parquet(work, path, names)
+        file = "copied"
+    else:
+        file = read_sql("read_parquet", named(work, path))
     work.run(
-        f"CREATE OR REPLACE VIEW staged AS SELECT * FROM read_parquet({literal(path)}) "
-        f"AS file({columns(len(names))})"
+        f"CREATE OR REPLACE VIEW staged AS SELECT * FROM {file} AS file({columns(len(names))})"
     )
+
+
+def _copy_parquet(work: Workspace, path: str, names: tuple[str, ...]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    aliases = [column(place) for place in range(len(names))]
+    with pq.ParquetFile(path) as file:
+        work.stage(file.schema_arrow.empty_table().rename_columns(aliases))
+        for batch in file.iter_batches():
+            work.stage(pa.table(batch.columns, names=aliases), append=True)
+    work.run("DROP TABLE IF EXISTS copied")
+    work.run("ALTER TABLE staged RENAME TO copied")
 
 
 def stage_arrow(work: Workspace, path: str) -> tuple[ArrowReading, tuple[str, ...]]:

@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from analyst_kernel._damage import UNREADABLE
+from analyst_kernel.data.read.names import not_readable_by_name
 from analyst_kernel.data.read.options import DuckdbReading, SqliteReading
 from analyst_kernel.data.read.workspace import Workspace, column, literal, quoted
 from analyst_kernel.protocol.errors import DataError
 
 MAX_TABLES = 100
+MAX_CELL_BYTES = 64 << 20
 _BATCH = 20_000
+_BATCH_BYTES = 32 << 20
+_STEP = 200  # rows fetched before their size is looked at
 _ARROW = {"integer": "int64", "real": "float64"}
 
 
@@ -22,9 +27,12 @@ _ARROW = {"integer": "int64", "real": "float64"}
 def _sqlite(path: str) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=5)
     try:
+        # A view may ask for anything: neither functions with side effects nor gigabytes in a cell.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         yield connection
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{os.path.basename(path)} cannot be read as an SQLite database: {error}.",
             "Close the program that writes to it, or export its tables as CSV.",
@@ -82,13 +90,26 @@ def stage_sqlite(
         )
         work.stage(schema.empty_table())
         cursor = connection.execute(f"SELECT * FROM {table}")
-        while rows := cursor.fetchmany(_BATCH):
+        while rows := _some_rows(cursor):
             arrays = [
                 pa.array([_cell(row[n], kind) for row in rows], schema.field(n).type)
                 for n, kind in enumerate(kinds)
             ]
             work.stage(pa.table(arrays, schema=schema), append=True)
     return names, tuple(n for n, kind in zip(names, kinds, strict=True) if kind == "mixed")
+
+
+def _some_rows(cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """Return the next rows: so many, or fewer if they hold long texts."""
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    while size < _BATCH_BYTES and len(rows) < _BATCH:
+        more = cursor.fetchmany(min(_STEP, _BATCH - len(rows)))
+        if not more:
+            break
+        size += sum(len(cell) for row in more for cell in row if isinstance(cell, str | bytes))
+        rows += more
+    return rows
 
 
 def _names(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:
@@ -126,7 +147,8 @@ def attach_duckdb(work: Workspace, path: str) -> None:
     import duckdb
 
     try:
-        work.run(f"ATTACH IF NOT EXISTS {literal(path)} AS source (READ_ONLY)")
+        work.run("DETACH DATABASE IF EXISTS source")
+        work.run(attach_sql(path, "source"))
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
@@ -135,6 +157,22 @@ def attach_duckdb(work: Workspace, path: str) -> None:
             f"{os.path.basename(path)} cannot be opened as a DuckDB database: {reason}.",
             "Close the program that has it open, or export its tables as Parquet.",
         ) from error
+
+
+def attach_sql(path: str, catalog: str) -> str:
+    """Return the statement that attaches a DuckDB file.
+
+    ``ATTACH`` knows no patterns, but DuckDB 2 takes a backslash in its path for a slash, and the
+    log of changes that it looks for beside ``a?b`` is ``a.wal?b``.
+
+    Raises:
+        DataError: DuckDB has no way to name this file.
+    """
+    if os.sep == "\\":
+        path = path.replace("\\", "/")
+    if "\\" in path or "?" in path:
+        raise not_readable_by_name(path)
+    return f"ATTACH IF NOT EXISTS {literal(path)} AS {catalog} (READ_ONLY)"
 
 
 def duckdb_tables(work: Workspace, path: str) -> tuple[DuckdbReading, ...]:

@@ -25,6 +25,7 @@ from analyst_kernel.data.read.encoding import (
     not_text,
     single_byte_encoding,
 )
+from analyst_kernel.data.read.names import named
 from analyst_kernel.data.read.options import DelimitedReading, Packing
 from analyst_kernel.data.read.sniff import sniff
 from analyst_kernel.data.read.workspace import ReadingStopped, Workspace, column
@@ -130,7 +131,7 @@ def needs_rewrite(reading: DelimitedReading) -> bool:
 def _as_utf8(work: Workspace, path: str, reading: DelimitedReading) -> relation.CsvFile:
     packed = reading.packing.compression
     if reading.encoding == "utf-8" and packed in (None, "gzip"):
-        return relation.direct(path, reading, gzip=packed == "gzip")
+        return relation.direct(named(work, path), reading, gzip=packed == "gzip")
     target = work.file("recoded.csv")
     recode(path, reading, target, work.stop)
     return relation.direct(target, reading)

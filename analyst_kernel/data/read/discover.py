@@ -13,8 +13,9 @@ from analyst_kernel._text import nearest
 from analyst_kernel.data.read import database, excel
 from analyst_kernel.data.read.archives import MAX_MEMBERS, compression_of, zip_members
 from analyst_kernel.data.read.formats import identify, looks_like_data, stem_of, suffix_of
+from analyst_kernel.data.read.names import shown
 from analyst_kernel.data.read.options import Packing, Reading, Source
-from analyst_kernel.data.read.workspace import Stop, workspace
+from analyst_kernel.data.read.workspace import Stop, is_utf8, workspace
 from analyst_kernel.protocol.errors import DataError
 
 MAX_DEPTH = 6
@@ -117,6 +118,12 @@ def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
     Raises:
         DataError: It cannot be read as data.
     """
+    if not is_utf8(path):
+        raise DataError(
+            f"The name {shown(os.path.basename(path))} or its folder's is not UTF-8, as notebooks "
+            "need it.",
+            "Rename it.",
+        )
     try:
         if os.path.getsize(path) == 0:
             raise DataError(
@@ -183,7 +190,7 @@ def _tables(
     if kind == "sqlite":
         return tuple(source(one, one.table, one.table) for one in database.sqlite_tables(path))
     if kind == "duckdb":
-        with workspace(stop) as work:
+        with workspace(stop, path) as work:
             tables = database.duckdb_tables(work, path)
         return tuple(source(one, one.table, one.table) for one in tables)
     return (source(None),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BYTES = 100 << 20
+MAX_UNPACKED_BYTES = 1 << 30
 _LOOK_ROWS = 60
 
 
@@ -40,6 +42,15 @@ def _workbook(path: str) -> Iterator[Any]:
         book.close()
 
 
+def _unpacked_bytes(path: str) -> int:
+    """Return the noted size of a workbook's parts; no more of each is ever unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return 0  # opening it says what is wrong
+
+
 def sheets(path: str) -> tuple[ExcelReading, ...]:
     """Return a reading for every visible sheet that holds a table.
 
@@ -49,6 +60,11 @@ def sheets(path: str) -> tuple[ExcelReading, ...]:
     if os.path.getsize(path) > MAX_BYTES:
         raise DataError(
             f"{os.path.basename(path)} is a workbook of more than 100 MB, too big to be read.",
+            "Save the sheets that you need as CSV.",
+        )
+    if _unpacked_bytes(path) > MAX_UNPACKED_BYTES:
+        raise DataError(
+            f"{os.path.basename(path)} is a workbook that unpacks to more than 1 GB.",
             "Save the sheets that you need as CSV.",
         )
     found = []

@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from analyst_kernel.data.read.archives import SUFFIXES, compression_of, read_head
 from analyst_kernel.data.read.encoding import decode_head, detect_encoding, not_text
+from analyst_kernel.data.read.names import DICTIONARY_SUFFIX
 from analyst_kernel.data.read.options import Packing
 from analyst_kernel.protocol.datasets import DataFormat
 from analyst_kernel.protocol.errors import DataError
@@ -52,10 +53,6 @@ def stem_of(name: str) -> str:
     """Return the file name without its data and compression suffixes."""
     path = PurePath(name)
     return PurePath(path.stem).stem if path.suffix.lower() in SUFFIXES else path.stem
-
-
-DICTIONARY_SUFFIX = ".dictionary.json"
-"""A file of this ending describes the dataset of the same name, and is no dataset itself."""
 
 
 def looks_like_data(name: str) -> bool:

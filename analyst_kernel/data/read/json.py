@@ -11,14 +11,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from analyst_kernel.data.read.archives import open_unpacked
+from analyst_kernel.data.read.names import read_sql
 from analyst_kernel.data.read.options import JsonReading, Packing
-from analyst_kernel.data.read.workspace import literal
 from analyst_kernel.protocol.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_FRAME_BYTES = 32 << 20
+MAX_TEXT_BYTES = 3 * MAX_FRAME_BYTES  # an archive's estimate may be that wrong
 
 
 def look(path: str, packing: Packing, *, lines: bool, size: int) -> tuple[JsonReading, Any]:
@@ -41,7 +42,7 @@ def look(path: str, packing: Packing, *, lines: bool, size: int) -> tuple[JsonRe
             )
         return JsonReading("lines" if lines else "records", None, lines, True, (), packing), None
     try:
-        with open_unpacked(path, packing) as stream:
+        with open_unpacked(path, packing, MAX_TEXT_BYTES) as stream:
             text = stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{short} is not UTF-8, as JSON must be.", "Save it as UTF-8.") from error
@@ -121,6 +122,13 @@ def frame(reading: JsonReading, document: Any) -> pd.DataFrame:
 
 
 def big_file_sql(path: str, reading: JsonReading) -> str:
-    """Return the DuckDB call that reads a big JSON file at a path."""
-    shape = "newline_delimited" if reading.lines else "auto"
-    return f"read_json({literal(path)}, format = '{shape}')"
+    """Return the DuckDB call that reads a big JSON file at a path.
+
+    Raises:
+        DataError: DuckDB has no way to name this file.
+    """
+    options = [f"format = '{'newline_delimited' if reading.lines else 'auto'}'"]
+    gzip = reading.packing.compression == "gzip"
+    if gzip and not path.partition("?")[0].lower().endswith(".gz"):
+        options.append("compression = 'gzip'")
+    return read_sql("read_json", path, *options, plain=not gzip)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from analyst_kernel.data.read import values
+from analyst_kernel.data.read.names import read_sql
 from analyst_kernel.data.read.options import ColumnType, DelimitedReading
 from analyst_kernel.data.read.workspace import column, literal, quoted
 
@@ -40,12 +41,19 @@ def read_csv_sql(file: CsvFile, columns: Sequence[tuple[str, str]]) -> str:
     """Return the ``read_csv`` call; ``columns`` are names and DuckDB types to read them with."""
     spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
     nulls = ", ".join(map(literal, values.NULL_TEXTS))
-    packed = ", compression = 'gzip'" if file.gzip else ""
-    return (
-        f"read_csv({literal(file.path)}, columns = {{{spec}}}, auto_detect = false, "
-        f"header = {str(file.header).lower()}, skip = {file.skip_rows}, "
-        f"delim = {_control(file.delimiter)}, quote = {literal(file.quote)}, "
-        f"escape = {literal(file.quote)}, nullstr = [{nulls}]{packed})"
+    return read_sql(
+        "read_csv",
+        file.path,
+        f"columns = {{{spec}}}",
+        "auto_detect = false",
+        f"header = {str(file.header).lower()}",
+        f"skip = {file.skip_rows}",
+        f"delim = {_control(file.delimiter)}",
+        f"quote = {literal(file.quote)}",
+        f"escape = {literal(file.quote)}",
+        f"nullstr = [{nulls}]",
+        *(["compression = 'gzip'"] if file.gzip else []),
+        plain=not file.gzip,
     )
 
 

@@ -12,7 +12,12 @@ from typing import Literal, assert_never
 from analyst_kernel.data.read import columnar, database, delimited, excel, json, relation
 from analyst_kernel.data.read import frame as frame_stage
 from analyst_kernel.data.read.archives import unpacked_bytes
-from analyst_kernel.data.read.names import all_unique
+from analyst_kernel.data.read.names import (
+    all_unique,
+    duckdb_path,
+    named,
+    not_readable_by_name,
+)
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
@@ -153,12 +158,22 @@ def _json(work: Workspace, source: Source) -> Staged:
         source.path, source.packing, lines=source.format == "jsonl", size=size
     )
     if reading.on_disk:
-        file = json.big_file_sql(source.path, reading)
+        if duckdb_path(source.path) is None:
+            raise not_readable_by_name(source.path)  # nor could the setup cell read it
+        file = json.big_file_sql(named(work, source.path), reading)
         names = work.names(file)
         aliases = columns(len(names))
         work.run(f"CREATE OR REPLACE TABLE staged AS SELECT * FROM {file} AS file({aliases})")
         return Staged(reading, names, _count(work), {}, load="view")
-    frame = json.frame(reading, document)
+    try:
+        (reading.key or "").encode()
+        frame = json.frame(reading, document)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{os.path.basename(source.packing.member or source.path)} holds a part of a character "
+            f"that is no text ({error.object[error.start]!a}).",
+            "Export it again as UTF-8.",
+        ) from error
     names = tuple(map(str, frame.columns))
     mixed = frame_stage.stage_frame(work, frame)
     dates = frame_stage.convert_dates(work, names)

@@ -5,6 +5,7 @@ Python's ``re`` and DuckDB's RE2 read the patterns alike; they are meant for ful
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -80,9 +81,22 @@ class DateFormat:
         """The format as DuckDB's strptime takes it."""
         return self.duckdb or self.text
 
+    def may_read(self, value: str) -> bool:
+        """Return whether a text has the marks of the format; much cheaper than parsing it."""
+        return all(value.count(mark) >= count for mark, count in _marks_of(self.text)) and (
+            not any(mark.isspace() for mark in self.text) or any(map(str.isspace, value))
+        )
+
     def shape_sql(self, name: str) -> str:
         """Return the SQL test of what pandas insists on: the length, or no blanks around."""
         return f"length({name}) = {self.length}" if self.length else f"{name} = trim({name})"
+
+
+@functools.cache
+def _marks_of(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the marks that strptime takes literally, with their number, blanks left out."""
+    plain = re.sub(r"%.|\s", "", text)
+    return tuple((mark, plain.count(mark)) for mark in sorted(set(plain)) if mark != "T")
 
 
 def _formats() -> tuple[DateFormat, ...]:
@@ -140,6 +154,8 @@ def date_formats_of(values: list[str]) -> list[DateFormat]:
     for known in DATE_FORMATS:
         hits = 0
         for value in shaped:
+            if not known.may_read(value):
+                continue
             if known.length is not None and len(value) != known.length:
                 continue
             try:

@@ -6,9 +6,11 @@ thread may stop the work at any moment.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,8 +102,12 @@ class Workspace:
 
 
 @contextmanager
-def workspace(stop: Stop | None = None) -> Iterator[Workspace]:
-    """Open a workspace and clean it up, whatever happens in the block."""
+def workspace(stop: Stop | None = None, *paths: str) -> Iterator[Workspace]:
+    """Open a workspace and clean it up, whatever happens in the block.
+
+    Its queries reach the files at ``paths`` and its own folder, and no other: a database file holds
+    views, whose queries are not ours.
+    """
     import duckdb
 
     stop = stop or Stop()
@@ -115,12 +121,47 @@ def workspace(stop: Stop | None = None) -> Iterator[Workspace]:
             # DuckDB must not download an extension because a file asks for it.
             connection.execute("SET autoinstall_known_extensions = false")
             connection.execute("SET enable_progress_bar = false")
+            _confine(connection, folder, paths)
             yield Workspace(connection, folder, stop)
         except duckdb.InterruptException as error:
             raise ReadingStopped from error
         finally:
             stop.forget(connection)
             connection.close()
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, folder: str, paths: Sequence[str]) -> None:
+    """Allow nothing but these files from now on; no query can widen that."""
+    import duckdb
+
+    # The log of a database in use lies beside it. A link is allowed by its own name: DuckDB asks
+    # for a folder by where a link leads, which is not in the workspace's.
+    allowed = ", ".join(
+        literal(name)
+        for path in paths
+        for name in (path, f"{path}.wal", os.path.join(folder, link_name(path)))
+        if is_utf8(name)
+    )
+    # Before DuckDB 1.2 there are no exceptions: the process's own walls are then all there is.
+    with contextlib.suppress(duckdb.CatalogException):
+        connection.execute(f"SET allowed_paths = [{allowed}]")
+        connection.execute(f"SET allowed_directories = [{literal(folder)}]")
+        connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def link_name(path: str) -> str:
+    """Return the name of the link in a workspace that stands for a file of another name."""
+    return f"named-{zlib.crc32(os.fsencode(path)):08x}"
+
+
+def is_utf8(path: str) -> bool:
+    """Return whether a path is text, as it must be in SQL, in notebooks and on the wire."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def literal(text: str) -> str:

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
 
 from analyst_kernel.protocol.base import Json
 
@@ -69,14 +69,9 @@ Ticks = Annotated[list[Scalar], _at_most(500)]
 Point = Annotated[list[Scalar], Field(min_length=2, max_length=4)]
 Pair = Annotated[list[Scalar], Field(min_length=2, max_length=2)]
 Points = Annotated[list[Point], _at_most(MOST_POINTS)]
-Orientation = Literal["vertical", "horizontal"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class Element(_Part):
+class Element(BaseModel):
     """One series, bar, slice or box; which fields it has follows from the chart's type.
 
     Attributes:
@@ -120,7 +115,7 @@ class Element(_Part):
     outliers: Scalars | None = None
 
 
-class Matrix(_Part):
+class Matrix(BaseModel):
     """Values on a grid: ``values[row][column]``; ``shape`` is the size before anything was cut."""
 
     rows: Scalars
@@ -132,7 +127,7 @@ class Matrix(_Part):
     column_edges: Scalars | None = None
 
 
-class Reference(_Part):
+class Reference(BaseModel):
     """A straight line or span across the panel: at ``value`` or over ``span`` of ``axis``."""
 
     axis: Literal["x", "y", "both"]
@@ -141,13 +136,13 @@ class Reference(_Part):
     label: Text = ""
 
 
-class Layer(_Part):
+class Layer(BaseModel):
     """All marks of one type in a panel."""
 
     type: ChartType
     elements: Annotated[list[Element], _at_most(MOST_POINTS)] = []
     series: Annotated[list[Text], _at_most(500)] = []
-    orientation: Orientation | None = None
+    orientation: Literal["vertical", "horizontal"] | None = None
     stacked: bool | None = None
     filled: bool | None = None
     bins: Scalars | None = None
@@ -179,7 +174,7 @@ class Panel(Layer):
     alt: Alt = ""
 
 
-class PanelGroup(_Part):
+class PanelGroup(BaseModel):
     """Several pairs of axes; ``elements`` are their charts."""
 
     version: Literal[1] = 1

@@ -14,6 +14,7 @@ from analyst_kernel.agent.ports import OutputChange
 from analyst_kernel.kernel.messages import (
     ClearMsg,
     DisplayMsg,
+    DroppedMsg,
     ErrorMsg,
     ExecuteInputMsg,
     IgnoredMsg,
@@ -23,8 +24,12 @@ from analyst_kernel.kernel.messages import (
     StreamMsg,
     UpdateDisplayMsg,
 )
-from analyst_kernel.kernel.outputs.limits import OutputLimits
-from analyst_kernel.kernel.outputs.sanitise import Notice, sanitise_bundle, sanitise_error
+from analyst_kernel.kernel.outputs.sanitise import (
+    Notice,
+    OutputLimits,
+    sanitise_bundle,
+    sanitise_error,
+)
 from analyst_kernel.kernel.outputs.terminal import TextBuffer
 from analyst_kernel.protocol.outputs import (
     DisplayOutput,
@@ -105,6 +110,8 @@ def fold(state: OutputState, message: IopubMsg, limits: OutputLimits) -> Step:
             return _with_clear(state, lambda base: _bundle(base, message, limits))
         case ErrorMsg():
             return _with_clear(state, lambda base: _error(base, message, limits))
+        case DroppedMsg():
+            return _with_clear(state, lambda base: _dropped(base, message, limits))
         case UpdateDisplayMsg():
             return _update(state, message, limits)
         case ClearMsg(wait=True):
@@ -202,6 +209,20 @@ def _bundle(state: OutputState, message: DisplayMsg | ResultMsg, limits: OutputL
     index = len(state.entries)
     state = replace(state, entries=(*state.entries, entry), size=state.size + clean.size)
     return _noted(state, clean.notices), (OutputChange(index, output),)
+
+
+def _dropped(state: OutputState, message: DroppedMsg, limits: OutputLimits) -> Step:
+    what = (
+        f"an output of {message.size / 1e6:,.1f} MB, too large to be read"
+        if message.size
+        else "an output that is malformed"
+    )
+    notice: Notice = (
+        "output_too_big" if message.size else "output_dropped",
+        f"A part of the cell's outputs was left out: {what}.",
+    )
+    state, changes = _bundle(state, DisplayMsg({"text/plain": f"[left out: {what}]"}, {}), limits)
+    return _noted(state, (notice,)), changes
 
 
 def _error(state: OutputState, message: ErrorMsg, limits: OutputLimits) -> Step:

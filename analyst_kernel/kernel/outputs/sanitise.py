@@ -15,10 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyst_kernel.kernel.messages import ErrorMsg
+from analyst_kernel._markdown import harmless_markdown, without_tex_commands
+from analyst_kernel._text import printable, shorten
+from analyst_kernel.kernel.messages import ErrorMsg, clean_text
+from analyst_kernel.kernel.outputs.chart_specs import harmless_spec
 from analyst_kernel.kernel.outputs.charts import clean_chart
-from analyst_kernel.kernel.outputs.html import clean_html, clean_latex, clean_markdown
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.kernel.outputs.html_shape import too_complex
 from analyst_kernel.kernel.outputs.terminal import cut_text
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.outputs import CHART_MIME, ErrorOutput
@@ -28,23 +30,65 @@ Notice = tuple[str, str]
 
 _IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 _VEGA = re.compile(r"application/vnd\.vega(lite)?\.v[3-9][+.]json")
-_PLAIN_JSON = frozenset(
-    {"application/json", "application/vnd.dataresource+json", "application/geo+json"}
-)
+_PLAIN_JSON = frozenset({"application/json", "application/vnd.dataresource+json"})
 _PLOTLY = "application/vnd.plotly.v1+json"
-_FETCHING = frozenset(
-    {"url", "href", "src", "usermeta", "topojsonURL", "plotlyServerURL", "baseURL", "loader"}
-)
-_ROWS = frozenset({"values", "datasets"})
-_REMOTE = re.compile(
-    r"\s*([a-z][a-z0-9+.-]*:)?//|\s*(javascript|vbscript|file|blob):", re.IGNORECASE
-)
 _DEPTH = 64
-_CLEANERS = {
-    "text/html": (clean_html, "html_cleaned"),
-    "text/markdown": (clean_markdown, "markdown_cleaned"),
-    "text/latex": (clean_latex, "latex_cleaned"),
+_MOST_TYPES = 50
+_TAGS = {
+    "a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del",
+    "details", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6",
+    "hr", "i", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span",
+    "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr",
+    "tt", "u", "ul", "var", "wbr",
+}  # fmt: skip
+_GONE_WITH_CONTENT = {
+    "script", "style", "iframe", "object", "embed", "noscript", "template", "svg", "math", "form",
+    "textarea", "select", "button", "title", "head",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "ol": {"start"},
+    "table": {"border", "style"},
+    "td": {"colspan", "rowspan", "style", "headers"},
+    "th": {"colspan", "rowspan", "style", "scope", "valign", "halign"},
+    "details": {"open"},
+    **{tag: {"style"} for tag in ("thead", "tr", "div", "p", "span", "pre")},
 }
+_STYLE = {
+    "text-align", "vertical-align", "font-weight", "font-style", "font-family", "color",
+    "background-color", "white-space", "text-decoration",
+}  # fmt: skip
+_ACTIVE = re.compile(
+    r"</?(script|iframe|object|embed|form|input|button|svg|math|img|picture|video|audio|link|meta|base)\b"
+    r"|\son[a-z]{3,20}\s{0,3}=|javascript:|data-commandlinker",
+    re.IGNORECASE,
+)
+_BARE_AMPERSAND = re.compile(r"&(?![A-Za-z#])")
+_TAG_START = re.compile(r"<(?=[A-Za-z/!?])")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLimits:
+    """Caps on what one cell may put into a notebook; every cut is reported where it was made.
+
+    Attributes:
+        stream_chars: Characters kept of one stream output or one text; half head, half tail.
+        bundle_bytes: Bytes kept of one MIME entry (an image as base64, HTML, JSON).
+        outputs: Outputs kept per cell; errors come on top.
+        total_bytes: Bytes kept of all bundles of one cell together.
+        traceback_lines: Lines kept of one traceback.
+        pixels: Largest picture, width times height.
+    """
+
+    stream_chars: int = 100_000
+    bundle_bytes: int = 5_000_000
+    outputs: int = 200
+    total_bytes: int = 20_000_000
+    traceback_lines: int = 400
+    pixels: int = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +102,23 @@ class Bundle:
     notices: tuple[Notice, ...] = ()
 
 
-_LIBRARY_PATH = re.compile(r"(?:~|/)[^\s:\"'\x1b]*/((?:site|dist)-packages|python3\.\d+)/")
-"""Where a library lies on this machine: nothing to a reader, and different on the next machine."""
+_PATH = re.compile(r"[^\s:\"'\x1b]+")
+_ROOT = re.compile(r"[~/]")
+_LIBRARY = re.compile(r"/((?:site|dist)-packages|python3\.\d+)(?=/)")
 
 
 def sanitise_bundle(
     data: Mapping[str, Any], metadata: Mapping[str, Any], limits: OutputLimits, space: int
 ) -> Bundle:
-    """Return the harmless part of a display bundle.
-
-    Args:
-        data: MIME type to content, as received.
-        metadata: The bundle's metadata, as received.
-        limits: The caps.
-        space: Bytes that this cell may still keep.
-    """
+    """Return the harmless part of a display bundle; the cell may keep ``space`` more bytes."""
     kept: dict[str, Json] = {}
     notices: list[Notice] = []
     size = 0
     # Small and plain first, so that the text survives where the space ends.
-    for mime in sorted(map(str, data), key=lambda name: (name != "text/plain", name)):
+    mimes = sorted(map(str, data), key=lambda name: (name != "text/plain", name))
+    if len(mimes) > _MOST_TYPES:
+        notices.append(("output_dropped", f"Only {_MOST_TYPES} types of an output were read."))
+    for mime in mimes[:_MOST_TYPES]:
         try:
             value, problems = _entry(mime, data.get(mime), limits)
         except (ValueError, RecursionError) as error:
@@ -98,7 +139,7 @@ def sanitise_bundle(
         kept[mime] = value
         size += weight
     if not kept:
-        names = ", ".join(sorted(str(mime)[:80] for mime in data)[:5]) or "no content"
+        names = ", ".join(sorted(clean_text(mime[:80]) for mime in data)[:5]) or "no content"
         kept["text/plain"] = f"[output left out: {names}]"
         size = 100
     return Bundle(kept, _metadata(metadata, kept), size, tuple(notices))
@@ -108,7 +149,8 @@ def sanitise_error(
     message: ErrorMsg, limits: OutputLimits
 ) -> tuple[ErrorOutput, tuple[Notice, ...]]:
     """Return an error output within the caps."""
-    entries = [_LIBRARY_PATH.sub(r"\1/", entry) for entry in message.traceback]
+    # A terminal that shows the notebook obeys all but the colours; a browser ignores the rest.
+    entries = [printable(entry, colours=True) for entry in message.traceback]
     lines = sum(entry.count("\n") + 1 for entry in entries)
     notices: tuple[Notice, ...] = ()
     if lines > limits.traceback_lines:
@@ -118,14 +160,28 @@ def sanitise_error(
         entries = [*every[:half], f"… {gone} omitted …", *every[-half:]]
         notices = (("traceback_cut", f"{gone} of a traceback were left out."),)
     budget = max(1_000, limits.stream_chars // max(1, len(entries)))
-    cut = [cut_text(entry, budget) for entry in entries]
+    cut = [cut_text(_PATH.sub(_without_library, entry), budget) for entry in entries]
     if any(left for _, left in cut):
         notices += (("traceback_cut", "Long lines of a traceback were cut."),)
-    value, left = cut_text(message.evalue, limits.stream_chars // 10)
+    value, left = cut_text(printable(message.evalue), limits.stream_chars // 10)
     if left:
         notices += (("error_cut", f"{left} of an error message were left out."),)
     traceback = tuple(text for text, _ in cut)
-    return ErrorOutput(ename=message.ename[:200], evalue=value, traceback=traceback), notices
+    return ErrorOutput(
+        ename=printable(message.ename[:200]), evalue=value, traceback=traceback
+    ), notices
+
+
+def _without_library(path: re.Match[str]) -> str:
+    """Cut from a path where a library lies: it is different on the next machine."""
+    text = path[0]
+    root = _ROOT.search(text)
+    if root is None:
+        return text
+    libraries = list(_LIBRARY.finditer(text, root.start() + 1))
+    if not libraries:
+        return text
+    return text[: root.start()] + libraries[-1][1] + text[libraries[-1].end() :]
 
 
 def clean_json(value: object, depth: int = 0) -> Json:
@@ -137,14 +193,18 @@ def clean_json(value: object, depth: int = 0) -> Json:
     if depth > _DEPTH:
         raise ValueError("it is nested too deep")
     match value:
-        case None | bool() | str() | int():
+        case None | bool() | int():
             return value
+        case str():
+            return clean_text(value)
         case float():
             return value if math.isfinite(value) else None
         case list() | tuple():
             return [clean_json(item, depth + 1) for item in value]
         case dict():
-            return {str(key): clean_json(item, depth + 1) for key, item in value.items()}
+            return {
+                clean_text(str(key)): clean_json(item, depth + 1) for key, item in value.items()
+            }
     raise ValueError("it is not JSON")
 
 
@@ -154,16 +214,17 @@ def _entry(mime: str, value: object, limits: OutputLimits) -> tuple[Json, tuple[
         return _image(mime, _joined(value), limits), ()
     if mime == CHART_MIME:
         return clean_chart(value), ()
+    if mime == "application/geo+json":
+        raise ValueError("its map would be loaded from elsewhere")
     if mime in _PLAIN_JSON:
         return clean_json(value), ()
     if mime == _PLOTLY or _VEGA.fullmatch(mime):
-        gone: list[str] = []
-        spec = _without_fetches(clean_json(value), gone, vega=mime != _PLOTLY)
-        if gone:
-            names = ", ".join(sorted(set(gone))[:5])
-            notice = f"Content that a chart would load was removed: {names}."
-            return spec, (("remote_content", notice),)
-        return spec, ()
+        spec, gone = harmless_spec(clean_json(value), vega=mime != _PLOTLY)
+        if not gone:
+            return spec, ()
+        names = ", ".join(dict.fromkeys(gone))
+        sentence = f"Content that a chart would load was removed: {shorten(names, 200)}."
+        return spec, (("remote_content", sentence),)
     if not mime.startswith("text/"):
         return None, ()
     text = _joined(value)
@@ -172,14 +233,64 @@ def _entry(mime: str, value: object, limits: OutputLimits) -> tuple[Json, tuple[
         return short, (("text_cut", f"{left} of a text output were left out."),) if left else ()
     if mime not in _CLEANERS:
         return None, ()
-    if mime == "text/html" and len(text) > limits.bundle_bytes:
+    if len(text) > limits.bundle_bytes:
         return text, ()  # left out for its size
     clean, code = _CLEANERS[mime]
     text, active = clean(text)
     return text, ((code, active),) if active else ()
 
 
+# HTML, Markdown and LaTeX: tables and plain formatting stay; scripts, styles, handlers, forms,
+# frames, pictures and links into the server go.
+
+
+def _clean_html(html: str) -> tuple[str, str]:
+    """Return harmless HTML, and a sentence if active or loaded content was removed."""
+    import nh3
+
+    if why := too_complex(html):
+        raise ValueError(why)
+    clean = nh3.clean(
+        _BARE_AMPERSAND.sub("&amp;", html),
+        tags=_TAGS,
+        clean_content_tags=_GONE_WITH_CONTENT,
+        attributes=_ATTRIBUTES,
+        allowed_classes={"table": {"dataframe"}},
+        url_schemes={"http", "https", "mailto"},
+        url_relative="deny",
+        link_rel="noopener noreferrer nofollow",
+        filter_style_properties=_STYLE,
+        strip_comments=True,
+    )
+    if _ACTIVE.search(html):
+        return clean, "Scripts, forms, pictures or handlers were removed from an HTML output."
+    return clean, ""
+
+
+def _clean_markdown(markdown: str) -> tuple[str, str]:
+    """Return Markdown whose pictures and raw HTML are links and text, and a sentence for it."""
+    clean = harmless_markdown(markdown)
+    notice = "Pictures, HTML or links in a Markdown output are shown as text."
+    return clean, "" if clean == markdown else notice
+
+
+def _clean_latex(latex: str) -> tuple[str, str]:
+    """Return LaTeX without commands that link, load or style, and a sentence if there were any."""
+    clean = without_tex_commands(latex)
+    return clean, "" if clean == latex else "Links or loading commands were removed from a formula."
+
+
+_CLEANERS = {
+    "text/html": (_clean_html, "html_cleaned"),
+    "text/markdown": (_clean_markdown, "markdown_cleaned"),
+    "text/latex": (_clean_latex, "latex_cleaned"),
+}
+"""Each returns harmless text, and a sentence if it took away something that was no mere styling."""
+
+
 def _image(mime: str, text: str, limits: OutputLimits) -> str:
+    if len(text) > 2 * limits.bundle_bytes:
+        return text  # left out for its size
     compact = "".join(text.split())
     if len(compact) > limits.bundle_bytes:
         return compact
@@ -196,25 +307,6 @@ def _image(mime: str, text: str, limits: OutputLimits) -> str:
         if width * height > limits.pixels:
             raise ValueError(f"it has {width:,} x {height:,} pixels")
     return compact
-
-
-def _without_fetches(spec: Json, gone: list[str], *, vega: bool) -> Json:
-    """Remove whatever would make a browser load something; rows of data are left alone."""
-    match spec:
-        case dict():
-            kept: dict[str, Json] = {}
-            for key, item in spec.items():
-                remote = isinstance(item, str) and _REMOTE.match(item) is not None
-                if (key in _FETCHING and (vega or remote)) or (remote and key != "$schema"):
-                    gone.append(key)
-                elif vega and key in _ROWS:
-                    kept[key] = item
-                else:
-                    kept[key] = _without_fetches(item, gone, vega=vega)
-            return kept
-        case list():
-            return [_without_fetches(item, gone, vega=vega) for item in spec]
-    return spec
 
 
 def _metadata(metadata: Mapping[str, Any], kept: Mapping[str, Json]) -> dict[str, Json]:
@@ -240,8 +332,7 @@ def _joined(value: object) -> str:
         value = "".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str):
         raise ValueError("it is not text")  # noqa: TRY004 - one kind of refusal
-    # A lone surrogate cannot be written to a notebook as UTF-8.
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    return clean_text(value)
 
 
 def _weight(value: Json) -> int:
@@ -249,11 +340,13 @@ def _weight(value: Json) -> int:
 
 
 def _dropped(mime: str, why: str) -> Notice:
-    return ("output_dropped", f"An output of type {mime[:80]} was left out: {why}.")
+    name = clean_text(mime[:80])
+    return ("output_dropped", f"An output of type {name} was left out: {why}.")
 
 
 def _too_big(mime: str, weight: int, why: str) -> Notice:
-    return ("output_too_big", f"An output of type {mime[:80]} ({_mb(weight)}) was left out: {why}.")
+    name = clean_text(mime[:80])
+    return ("output_too_big", f"An output of type {name} ({_mb(weight)}) was left out: {why}.")
 
 
 def _mb(size: int) -> str:

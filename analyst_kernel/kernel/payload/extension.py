@@ -13,22 +13,30 @@ import types
 from typing import Any
 
 SETUP = "_analyst_setup"
-STREAMS = "_analyst_streams"
-INTERRUPT = "_analyst_interrupt"
 CHARTS_INSIDE = "_analyst_charts"
+LINEAGE_INSIDE = "_analyst_lineage"
 
 FILES = {
     SETUP: "setup.py",
     "_analyst_frames": "frames.py",
-    STREAMS: "streams.py",
-    INTERRUPT: "interrupt.py",
+    "_analyst_streams": "streams.py",
+    "_analyst_interrupts": "interrupts.py",
+    "_analyst_errors": "errors.py",
     "_analyst_chart_capture": "chart_capture.py",
     CHARTS_INSIDE: "charts/__init__.py",
     **{
         f"{CHARTS_INSIDE}.{name}": f"charts/{name}.py"
         for name in (
-            "areas", "bars", "boxes", "figures", "grids", "legends", "lines", "panels", "points",
-            "scales", "sheet", "summary", "values",
+            "areas", "bars", "boxes", "figures", "grids", "lines", "points", "scales", "sheet",
+            "summary", "values",
+        )
+    },
+    LINEAGE_INSIDE: "lineage/__init__.py",
+    **{
+        f"{LINEAGE_INSIDE}.{name}": f"lineage/{name}.py"
+        for name in (
+            "aggregates", "joins", "masks", "observe", "origin", "probes", "queries", "seen",
+            "sqlaggregates", "sqlbase", "sqlfilters", "sqljoins", "sqltree", "tables", "watch",
         )
     },
 }  # fmt: skip
@@ -36,13 +44,7 @@ FILES = {
 
 
 def start(shell: Any, texts: dict[str, str], output_dir: str) -> None:
-    """Set a kernel up from the texts of :data:`FILES`; a second time only set ``OUTPUT_DIR``.
-
-    Args:
-        shell: IPython's.
-        texts: Module name to source.
-        output_dir: Absolute path of the analysis's writable folder.
-    """
+    """Set a kernel up from the texts of :data:`FILES`; a second time only set ``OUTPUT_DIR``."""
     known = sys.modules.get(SETUP)
     if known is None or getattr(known, "texts", None) != texts:
         if known is not None and hasattr(known, "retire"):

@@ -169,4 +169,12 @@ class Frames:
             found = listing(self.shell.user_ns, self.shell.user_ns_hidden)
         except Exception:  # noqa: BLE001 - nothing may reach the cell
             found = []
-        return {FRAMES_MIME: json.dumps(found)}
+        return {FRAMES_MIME: json.dumps(found), **self._lineage()}
+
+    def _lineage(self) -> dict[str, Any]:
+        """Return what was seen of the cell's tables, if a session asked to watch them."""
+        watch = sys.modules.get("_analyst_lineage.watch")
+        try:
+            return watch.bundle(self.shell) if watch is not None else {}
+        except Exception:  # noqa: BLE001 - nothing may reach the cell
+            return {}

@@ -25,13 +25,19 @@ from typing import Any
 FACTS_MIME = "application/vnd.analyst-kernel.facts+json"
 PICTURE_DPI = 125
 CAPTURE = "_analyst_chart_capture"
-STREAMS = "_analyst_streams"
-INTERRUPT = "_analyst_interrupt"
-PACKAGED_CHARTS = "analyst_kernel.kernel.payload.charts"
+PACKAGED = {
+    "analyst_kernel.kernel.payload.charts": "_analyst_charts",
+    "analyst_kernel.kernel.payload.lineage": "_analyst_lineage",
+    "analyst_kernel.kernel.payload.frames": "_analyst_frames",
+}
+"""Modules as they are called in the package, and in here."""
 LIBRARIES = (
     "pandas", "numpy", "duckdb", "matplotlib", "scipy", "sklearn", "seaborn", "statsmodels",
     "plotly", "altair", "polars", "pyarrow", "openpyxl", "ipykernel", "IPython",
 )  # fmt: skip
+MOST_COLUMNS = 20
+"""How many columns of a table pandas displays in a notebook, unless a cell chooses."""
+
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipython"}
 """Where a library is installed under a different name."""
 
@@ -41,6 +47,7 @@ texts: dict[str, str] = {}
 _NEWER = re.compile(r"application/vnd\.(vega|vegalite)\.v\d+[.+]json")
 _waiting: dict[str, list[Callable[[Any], None]]] = {}
 _problems: list[str] = []
+_taken_back: list[Callable[[], None]] = []
 _facts = {"output_dir": ""}
 
 
@@ -94,7 +101,9 @@ class _Text:
 
     def exec_module(self, module: Any) -> None:
         name = module.__name__
-        text = texts[name].replace(PACKAGED_CHARTS, "_analyst_charts")
+        text = texts[name]
+        for packaged, inside in PACKAGED.items():
+            text = text.replace(packaged, inside)
         exec(compile(text, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own source
 
 
@@ -117,7 +126,11 @@ def when_imported(name: str, callback: Callable[[Any], None]) -> None:
         _waiting.setdefault(name, []).append(callback)
 
 
-def _on_pandas(_pandas: Any) -> None:
+def _on_pandas(pandas: Any) -> None:
+    # Imported before there was a shell, as in what kernels are forked from, pandas took itself to
+    # be in a terminal of 80 characters, and would hide the columns that do not fit into it.
+    if pandas.get_option("display.max_columns") == 0:
+        pandas.set_option("display.max_columns", MOST_COLUMNS)
     errors = sys.modules.get("pandas.errors")
     # By default a warning is shown once per line number, so the next cell would stay silent.
     for name in ("ChainedAssignmentError", "SettingWithCopyWarning"):
@@ -180,21 +193,19 @@ def _versions() -> dict[str, str]:
 
 
 def set_up(shell: Any, sent: dict[str, str]) -> None:
-    """Prepare the kernel, once.
+    """Prepare the kernel, once; ``sent`` is module name to source of what may be imported.
 
-    Args:
-        shell: The IPython shell.
-        sent: Module name to source of what may be imported; the source of the chart capture
-            defines ``install(shell, when_imported)``, and may be empty.
+    The source of the chart capture defines ``install(shell, when_imported)``, and may be empty.
     """
     texts.update(sent)
     sys.meta_path.insert(0, _finder)
     sys.meta_path.append(_text)
     importlib.import_module("_analyst_frames")
-    if sent.get(STREAMS):
-        importlib.import_module(STREAMS).install(shell)
-    if sent.get(INTERRUPT):
-        importlib.import_module(INTERRUPT).install()
+    _taken_back.append(importlib.import_module("_analyst_streams").install(shell))
+    interrupts = importlib.import_module("_analyst_interrupts")
+    _taken_back.append(interrupts.install(shell))
+    errors = importlib.import_module("_analyst_errors")
+    _taken_back.append(errors.install(shell, interrupts.as_interrupt))
     when_imported("pandas", _on_pandas)
     when_imported("altair", _on_altair)
     if "plotly.io" in sys.modules:
@@ -209,9 +220,8 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
 
 def retire() -> None:
     """Take back what a second set-up from other texts would double."""
-    for name in (STREAMS, INTERRUPT):
-        if name in sys.modules:
-            sys.modules[name].retire()
+    while _taken_back:
+        _taken_back.pop()()
     for finder in (_finder, _text):
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
@@ -220,13 +230,10 @@ def retire() -> None:
 
 
 def set_output_dir(shell: Any, output_dir: str) -> None:
-    """Give the code ``OUTPUT_DIR`` and its environment; may be called again.
-
-    Args:
-        shell: The IPython shell.
-        output_dir: Absolute path of the writable folder.
-    """
+    """Give the code ``OUTPUT_DIR``, the writable folder, and its environment; may come again."""
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
+    # The streams of a kernel that was forked after the set-up are newer than the set-up.
+    importlib.import_module("_analyst_streams").relay_forked_processes()
     here = pathlib.Path(output_dir)
     same = os.path.realpath(here.parent) == os.path.realpath(os.getcwd())
     # Relative where possible: a notebook should not print the paths of one machine.

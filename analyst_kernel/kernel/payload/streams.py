@@ -2,12 +2,18 @@
 
 Of what one cell prints, the first ``HEAD`` characters go out as they come. Of the rest the last
 ``TAIL`` are kept and go out when the cell ends, after a line with how much lies between; its
-message carries the numbers, for a reader that counts. Standard library only; never imported here.
+message carries the numbers, for a reader that counts. What a forked process prints goes to the
+kernel's process over a pair of sockets, because ipykernel needs a network for that. Standard
+library only; never imported here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
+import select
+import socket
 import sys
 import threading
 import time
@@ -23,23 +29,107 @@ TAIL = 200_000
 PER_SECOND = 1_000_000
 """Characters that a second gives back when the output is cleared: animations may go on for ever."""
 
+PACKET = 16_000
+"""Characters that a forked process hands over at once; no system limits a packet to so few."""
+
 OMITTED = "analyst_kernel_omitted"
 """The metadata of the message about what is missing: ``{"lines": int, "chars": int}``."""
+
+
+class Relay:
+    """Takes what forked processes print, and publishes it as the kernel's own output.
+
+    ipykernel has a TCP connection for this, which a sandbox refuses. A forked process inherits one
+    end of a pair of sockets that keeps packets whole, so lines of several do not mix.
+    """
+
+    def __init__(self) -> None:
+        self.owner = self._pid = os.getpid()
+        self._streams: dict[str, Any] = {}
+        self._in, self._out = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._reading = threading.Lock()
+        self._begun: dict[str, str] = {}
+        threading.Thread(target=self._read, name="analyst-relay", daemon=True).start()
+
+    def _read(self) -> None:
+        ready = select.poll()
+        ready.register(self._in, select.POLLIN)
+        while self._out.fileno() >= 0:
+            ready.poll()
+            self.drain()
+        self._in.close()
+
+    def drain(self) -> None:
+        """Publish what has arrived; a process that goes on printing does not hold up the caller."""
+        with self._reading:
+            for _ in range(1000):
+                try:
+                    packet = self._in.recv(5 * PACKET, socket.MSG_DONTWAIT)
+                except OSError:
+                    return
+                if not packet:
+                    return  # closed
+                name, _, text = packet.decode().partition(":")
+                # Without the context of this thread, which is that of the cell that began it.
+                with contextlib.suppress(Exception):  # a cell may have changed the stream
+                    contextvars.Context().run(self._streams[name].write, text)
+
+    def attach(self, stream: Any) -> None:
+        """Let forked processes write and flush ``stream`` this way."""
+        kind, name = type(stream), stream.name
+
+        def write(text: str) -> Any:
+            if os.getpid() == self.owner or type(text) is not str:
+                return kind.write(stream, text)
+            self._write(name, text)
+            return len(text)
+
+        def flush() -> None:
+            # What is buffered in a forked process is its parent's.
+            if os.getpid() == self.owner:
+                kind.flush(stream)
+            else:
+                self._send(name, self._begun.pop(name, ""))
+
+        stream.write, stream.flush = write, flush
+        self._streams[name] = stream
+
+    def _write(self, name: str, text: str) -> None:
+        """Hand whole lines over, and keep what began a line until it ends."""
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._begun.clear()
+            self._in.close()  # or it would wait here for ever when the kernel is gone
+        whole = self._begun.get(name, "") + text
+        end = whole.rfind("\n") + 1 or (len(whole) if len(whole) > PACKET else 0)
+        self._begun[name] = whole[end:]
+        self._send(name, whole[:end])
+
+    def _send(self, name: str, text: str) -> None:
+        for start in range(0, len(text), PACKET):
+            packet = f"{name}:{text[start : start + PACKET]}".encode("utf-8", "backslashreplace")
+            with contextlib.suppress(OSError):  # the kernel is gone
+                self._out.sendall(packet)
+
+    def close(self) -> None:
+        """End the thread that reads."""
+        self._out.close()
 
 
 class StreamMeter:
     """Counts what is written to one of ipykernel's streams, and holds back the excess.
 
-    It takes the place of the stream's ``write``.
+    While a cell runs it takes the place of the stream's ``write``, above what IPython puts there
+    for each cell, which keeps every character.
     """
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self._write: Callable[[str], Any] = stream.write
+        self._cells = 0
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._clear()
-        stream.write = self.write
 
     def _clear(self) -> None:
         self._sent = 0
@@ -54,6 +144,9 @@ class StreamMeter:
         # A forked process of the user's has its own way out, and no end of a cell.
         if os.getpid() != self._pid or type(text) is not str:
             return self._write(text)
+        if not text.isascii():
+            # What no encoding has would be an error long after the cell's print.
+            text = text.encode("utf-8", "backslashreplace").decode()
         with self._lock:
             space = HEAD - self._sent
             if len(text) <= space:
@@ -76,11 +169,27 @@ class StreamMeter:
             self._kept, self._held = [tail], len(tail)
 
     def begin(self) -> None:
-        """Begin a cell: what is still held belongs to the one before."""
+        """Begin a cell, or one that a cell runs, which counts as a part of it."""
         with self._lock:
-            self.release()
+            self._cells += 1
+            if self._cells > 1:
+                return
             self._clear()
             self._pid = os.getpid()
+            self._write, self.stream.write = self.stream.write, self.write
+
+    def end(self) -> None:
+        """End a cell: publish what is held, and give the stream its own ``write`` back."""
+        with self._lock:
+            self.release()
+            self._cells = max(0, self._cells - 1)
+            if not self._cells:
+                self.remove()
+
+    def remove(self) -> None:
+        """Give the stream its own ``write`` back."""
+        if self.stream.write == self.write:
+            self.stream.write = self._write
 
     def cleared(self) -> None:
         """Take note that what was published is going to be cleared."""
@@ -116,19 +225,25 @@ class StreamMeter:
         except Exception:  # noqa: BLE001 - a different ipykernel; the line is written in any case
             self._write(line)
 
-    def remove(self) -> None:
-        """Give the stream its own ``write`` back."""
-        self.release()
-        if self.stream.__dict__.get("write") == self.write:
-            del self.stream.write
-
 
 _meters: dict[str, StreamMeter] = {}
-_taken_back: list[Callable[[], None]] = []
+_relays: list[Relay] = []
 
 
-def install(shell: Any) -> None:
-    """StreamMeter the streams of each cell that ``shell`` (IPython's) runs."""
+def relay_forked_processes() -> None:
+    """Publish what forked processes print, where ipykernel found no way for it; may come again."""
+    if not hasattr(socket, "SOCK_SEQPACKET") or (_relays and _relays[0].owner == os.getpid()):
+        return
+    streams = [getattr(sys, name) for name in ("stdout", "stderr")]
+    if all(getattr(getattr(s, "pub_thread", None), "_pipe_flag", None) is False for s in streams):
+        with contextlib.suppress(OSError):
+            _relays[:] = [Relay()]
+            for stream in streams:
+                _relays[0].attach(stream)
+
+
+def install(shell: Any) -> Callable[[], None]:
+    """Meter the streams of each cell that IPython's ``shell`` runs; return what takes that back."""
 
     def begin() -> None:
         for name in ("stdout", "stderr"):
@@ -141,13 +256,16 @@ def install(shell: Any) -> None:
             meter.begin()
 
     def end() -> None:
+        for relay in _relays:
+            relay.drain()
         for meter in _meters.values():
-            meter.release()
+            meter.end()
 
     show = shell.showtraceback
 
     def shown(*arguments: Any, **keywords: Any) -> Any:
-        end()  # what was printed before the error stands before it
+        for meter in _meters.values():
+            meter.release()  # what was printed before the error stands before it
         return show(*arguments, **keywords)
 
     publisher = shell.display_pub
@@ -158,6 +276,7 @@ def install(shell: Any) -> None:
             meter.cleared()
         return clear(*arguments, **keywords)
 
+    relay_forked_processes()
     shell.showtraceback = shown
     publisher.clear_output = cleared
     shell.events.register("pre_execute", begin)
@@ -173,11 +292,8 @@ def install(shell: Any) -> None:
         for meter in _meters.values():
             meter.remove()
         _meters.clear()
+        for relay in _relays:
+            relay.close()
+        _relays.clear()
 
-    _taken_back.append(withdraw)
-
-
-def retire() -> None:
-    """Take everything back."""
-    while _taken_back:
-        _taken_back.pop()()
+    return withdraw

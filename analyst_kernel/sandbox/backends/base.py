@@ -10,6 +10,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -28,9 +29,12 @@ class Launch:
         environment: The scrubbed environment, complete.
         plan: For ``probe.run``, JSON.
         connection: Connection info as ``load_connection_info`` takes it, JSON; no file exists.
+            Empty for a process that is no kernel.
         log: A host file for what the kernel writes before its streams are captured.
         timeout: Seconds until the kernel must have answered.
         cgroup: Whether the backend may put it into a control group ahead.
+        serves: In place of a kernel: the module of this package whose ``serve`` is called with a
+            connected socket. The other end is the attribute ``conversation`` of its process.
     """
 
     policy: SandboxPolicy
@@ -41,6 +45,7 @@ class Launch:
     log: str
     timeout: float
     cgroup: bool = False
+    serves: str = ""
 
 
 class Process(Protocol):
@@ -112,7 +117,10 @@ class ChildProcess:
             argv, environment=launch.environment, cwd=policy.workdir, keep=keep, log=launch.log
         )
         try:
-            return await asyncio.wrap_future(started)
+            return await asyncio.shield(asyncio.wrap_future(started))
+        except asyncio.CancelledError:
+            started.add_done_callback(_end_unwanted)
+            raise
         except OSError as error:
             raise LaunchFailed(f"the kernel could not be started: {error}") from error
 
@@ -125,6 +133,13 @@ class ChildProcess:
         while (code := self._process.poll()) is None:
             await _ended(self.pid)
         return code
+
+
+def _end_unwanted(starting: Future[subprocess.Popen[bytes]]) -> None:
+    """End a process that was started after its client had left."""
+    if not starting.cancelled() and starting.exception() is None:
+        starting.result().kill()
+        starting.result().wait()
 
 
 async def _ended(pid: int) -> None:

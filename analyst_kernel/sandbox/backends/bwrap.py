@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from analyst_kernel.protocol.errors import PolicyError
-from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
+from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE, covers
 from analyst_kernel.sandbox.policy import (
     PROC_MASKED,
     PROC_MASKED_FOLDERS,
@@ -53,7 +53,7 @@ def bwrap_argv(
         bwrap: The program.
         links: ``(target, path)`` of top-level links to make.
         filter_fd: A descriptor with a packed seccomp program. bubblewrap's own first process inside
-            gets it too, which the launcher cannot reach.
+            gets it too, which the launcher cannot reach. Without one the command is that process.
         exists: Asked about /proc entries and /etc files.
 
     Raises:
@@ -64,22 +64,22 @@ def bwrap_argv(
     if not command or not command[0].startswith("/"):
         raise PolicyError("the command must begin with an absolute path")
     argv = [*base_argv(bwrap, NAMESPACES), "--hostname", "analysis"]
-    if filter_fd is not None:
-        argv += ["--seccomp", str(filter_fd)]
+    argv += ["--as-pid-1"] if filter_fd is None else ["--seccomp", str(filter_fd)]
     argv += _devices_and_proc(policy, exists)
-    for target, path in links:
-        argv += ["--symlink", target, path]
     for path in ETC:
         if exists(path):
             argv += ["--ro-bind", path, path]
-    covers = _covers(policy)
-    for path in covers:
+    shown = (*policy.grants, *policy.system, policy.output_dir, policy.runtime_dir)
+    covered = covers((*shown, policy.workdir), links)
+    for path in covered:
         argv += ["--size", str(1 << 20), "--tmpfs", path]
+    for target, path in links:
+        argv += ["--symlink", target, path]
     argv += _shown(policy)
     for path in policy.hidden:
         argv += ["--size", "4096", "--tmpfs", path] if os.path.isdir(path) else _mask(path)
         argv += ["--remount-ro", path]
-    for path in (*covers, "/dev", "/"):
+    for path in (*covered, "/dev", "/"):
         argv += ["--remount-ro", path]
     return [*argv, "--chdir", policy.workdir, "--", *command]
 
@@ -103,18 +103,6 @@ def _devices_and_proc(policy: SandboxPolicy, exists: Callable[[str], bool]) -> l
         if exists(path):
             argv += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     return argv
-
-
-def _covers(policy: SandboxPolicy) -> list[str]:
-    """Return folders in the private /tmp that lead to shown paths: read-only, or writes vanish."""
-    shown = (*policy.grants, *policy.system, policy.output_dir, policy.runtime_dir)
-    found: set[str] = set()
-    for path in (*shown, policy.workdir):
-        for private in PRIVATE:
-            if path != private and within(path, private):
-                first = path[len(private) + 1 :].split("/", 1)[0]
-                found.add(f"{private}/{first}")
-    return sorted(path for path in found if path not in shown)
 
 
 def _shown(policy: SandboxPolicy) -> list[str]:

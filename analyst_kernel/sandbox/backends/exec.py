@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import asdict
 from typing import IO, Any
 
+from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.protocol.errors import LaunchFailed
 from analyst_kernel.sandbox import paths, spawn
 from analyst_kernel.sandbox.backends.base import BackendUnavailable, ChildProcess, Launch
@@ -52,12 +53,14 @@ class ExecBackend:
         with contextlib.ExitStack() as stack:
             stack.callback(theirs.close)
             policy = stack.enter_context(_unnamed(launch.policy.to_json().encode()))
-            rules = seccomp.packed(machine()) if self.name == "bubblewrap" else b""
-            filtered = stack.enter_context(_unnamed(rules))
-            keep = (policy.fileno(), theirs.fileno(), filtered.fileno())
+            keep = [policy.fileno(), theirs.fileno()]
+            if self.name == "bubblewrap" and launch.serves:
+                # A kernel's first process filters itself: it answers the kernel's connect(2).
+                filtered = stack.enter_context(_unnamed(seccomp.packed(machine())))
+                keep.append(filtered.fileno())
             try:
                 process = await ChildProcess.start(self.argv(launch, *keep), launch, keep)
-            except LaunchFailed:
+            except BaseException:
                 channel.close()
                 raise
         started = ExecProcess(process, channel, launch)
@@ -67,8 +70,7 @@ class ExecBackend:
             code = await started.end()
             raise self._failure(launch, code, str(error)) from error
         except BaseException:
-            started.kill()
-            started.close()
+            await finish_despite_cancel(started.end())
             raise
         return started
 
@@ -77,8 +79,10 @@ class ExecBackend:
     ) -> list[str]:
         """Return the whole command line of one kernel."""
         script = os.path.join(paths.own_folder(), "script.py")
-        command = [launch.python, "-S", "-I", script, "inside.launcher", str(policy_fd), "--"]
-        command += [launch.python, "-P", script, "inside.entry", str(channel_fd)]
+        command = [launch.python, "-P", script, "inside.reader", str(policy_fd), str(channel_fd)]
+        if not launch.serves:
+            command = [launch.python, "-S", "-I", script, "inside.launcher", str(policy_fd), "--"]
+            command += [launch.python, "-P", script, "inside.entry", str(channel_fd)]
         if self.name != "bubblewrap":
             return command
         program = shutil.which(self._bwrap) or self._bwrap
@@ -86,7 +90,7 @@ class ExecBackend:
             launch.policy,
             command,
             bwrap=program,
-            links=paths.system_links(),
+            links=launch.policy.links,
             filter_fd=filter_fd,
         )
 
@@ -142,6 +146,7 @@ class ExecProcess(ChildProcess):
         self._channel = channel
         self._launch = launch
         self.results: Any = None
+        self.conversation: socket.socket | None = None
 
     async def probe(self) -> None:
         """Let the kernel try the ways out; raise ``ChannelClosed`` if it ends."""
@@ -155,6 +160,7 @@ class ExecProcess(ChildProcess):
                 {
                     "plan": dict(self._launch.plan),
                     "connection": dict(self._launch.connection),
+                    "serves": self._launch.serves,
                     "output_dir": policy.output_dir,
                     "encloses": policy.isolates,
                     "limits": asdict(policy.limits) if limited else None,
@@ -166,7 +172,7 @@ class ExecProcess(ChildProcess):
         self.results = await asyncio.to_thread(ask)
 
     async def release(self) -> None:
-        """Let the kernel go; return when it has bound its sockets."""
+        """Let the kernel go; return when it has bound its sockets, or listens to its channel."""
 
         def go() -> None:
             self._channel.send({"go": True})
@@ -182,7 +188,10 @@ class ExecProcess(ChildProcess):
         except BaseException:
             self.kill()
             raise
-        self._channel.close()
+        if self._launch.serves:
+            self.conversation = self._channel.detach()
+        else:
+            self._channel.close()
 
     async def end(self) -> int:
         """Kill and wait; return the exit code."""

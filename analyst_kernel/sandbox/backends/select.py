@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from analyst_kernel.protocol.errors import SandboxError
-from analyst_kernel.protocol.sandbox import SandboxLevel, meets
+from analyst_kernel.protocol.levels import SandboxLevel, meets
 from analyst_kernel.sandbox.backends.base import (
     Backend,
     BackendSkipped,

@@ -56,11 +56,21 @@ class Channel:
         line, _, self._rest = self._rest.partition(b"\n")
         try:
             message = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ChannelClosed("not a message") from error
         if not isinstance(message, dict):
             raise ChannelClosed("not a message")
         return message
+
+    def detach(self) -> socket.socket:
+        """Give the socket to the caller, who closes it; raise :class:`ChannelClosed` if bytes wait.
+
+        The other end has nothing to say before it was asked.
+        """
+        if self._rest:
+            raise ChannelClosed("more came than was asked for")
+        self._end.settimeout(None)
+        return self._end
 
     def close(self) -> None:
         """Close this end, waking whoever waits on it. Idempotent."""

@@ -10,12 +10,17 @@ import contextlib
 import os
 import socket
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from analyst_kernel.sandbox.inside import path_errors, probe
 from analyst_kernel.sandbox.inside.channel import Channel
 from analyst_kernel.sandbox.linux import rlimits
 from analyst_kernel.sandbox.policy import ResourceLimits
+
+TOKEN = "ANALYST_READER_TOKEN"
+"""What a reader sends first over TCP, so that no other program can speak for it."""
 
 
 def main(arguments: list[str]) -> None:
@@ -45,6 +50,12 @@ def make_home() -> None:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
 
 
+def served(module: str) -> Callable[[socket.socket, str], None]:
+    """Return ``serve`` of a module of this package, for a socket and a folder of its own."""
+    found: Any = import_module(f"analyst_kernel.{module}").serve
+    return found  # type: ignore[no-any-return] # what the caller named takes these
+
+
 def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -> Any:
     """Build ipykernel's application from connection info, without a connection file."""
     from typing import cast
@@ -64,10 +75,30 @@ def kernel_app(connection: dict[str, Any], output_dir: str, *, encloses: bool) -
         write_connection_file = cleanup_connection_file = nothing
         log_connection_info = init_poller = nothing
 
+        def start(self) -> None:
+            """Answer requests; return when the kernel was shut down, never by an interrupt."""
+            self.kernel.start()
+            self.io_loop = self.kernel.io_loop
+            serve_requests(self.io_loop)
+
     app: Any = SandboxedKernelApp.instance()
     app.initialize(["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"])
     set_up_shell(app.shell, output_dir, encloses=encloses)
     return app
+
+
+def serve_requests(loop: Any) -> None:
+    """Run a kernel's event loop until it is stopped.
+
+    An interrupt that reaches the loop itself, from a task that a cell left behind, goes no further:
+    it would end the kernel and lose its variables.
+    """
+    while True:
+        try:
+            loop.start()
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def set_up_shell(shell: Any, output_dir: str, *, encloses: bool = True) -> None:

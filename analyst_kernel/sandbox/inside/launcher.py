@@ -6,12 +6,17 @@ the kernel refuses ends the launcher (exit code 77) before the command starts. S
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
+from analyst_kernel.sandbox.inside.broker import Broker, Handover
+from analyst_kernel.sandbox.inside.supervisor import supervise
 from analyst_kernel.sandbox.linux import landlock, privileges, rlimits, seccomp
-from analyst_kernel.sandbox.policy import SandboxPolicy
+from analyst_kernel.sandbox.linux import namespaces as ns
+from analyst_kernel.sandbox.policy import SandboxPolicy, within
 
 REFUSED = 77
 """Exit code when a layer could not be put in place."""
@@ -23,6 +28,22 @@ ETC = (
 
 PRIVATE = ("/tmp", "/dev/shm")  # noqa: S108 - each kernel mounts its own there
 """Writable folders that belong to one kernel in the backends with mounts."""
+
+
+def covers(shown: Sequence[str], links: Sequence[Sequence[str]] = ()) -> list[str]:
+    """Return folders of the private ones that only lead to ``shown`` paths and ``links``.
+
+    They have to be read-only: what is written there would vanish.
+    """
+    found: set[str] = set()
+    below = [path for _target, path in links if os.path.dirname(path) not in PRIVATE]
+    for path in (*shown, *below):
+        for private in PRIVATE:
+            if path != private and within(path, private):
+                first = path[len(private) + 1 :].split("/", 1)[0]
+                found.add(f"{private}/{first}")
+    return sorted(path for path in found if path not in shown)
+
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _TERMINALS = ("/dev/tty", "/dev/ptmx", "/dev/pts")
@@ -40,33 +61,63 @@ def apply_landlock(policy: SandboxPolicy) -> None:
     listing: list[str] = []
     devices = list(_DEVICES)
     write = [policy.output_dir]
+    sockets = [policy.runtime_dir]
     if policy.backend == "landlock":
         # The host's own tree is all there is: no private /proc, /tmp, /dev/shm or terminals.
-        # Folders that hold something hidden are opened entry by entry.
-        from analyst_kernel.sandbox.hidden_files import explode
-
-        for grant in policy.grants:
-            readable, listed = explode(grant, policy.hidden)
-            read += readable
-            listing += listed
         # An absent cgroup file is fine for libraries, a forbidden one makes some of them abort.
         read += [*_PROC_SHARED, *_SYS_SHARED, f"/proc/{os.getpid()}"]
     else:
-        read += [*policy.grants, "/proc", *_SYS_SHARED]
+        read += ["/proc", *_SYS_SHARED]
         devices += _TERMINALS
         listing.append(policy.workdir)  # holds only what is shown on purpose
         write += PRIVATE
+        sockets += PRIVATE
     landlock.restrict(
         read,
         write,
         execute=policy.system,
         listing=listing,
-        sockets=[policy.runtime_dir],
+        sockets=sockets,
         devices=devices,
+        granted=_granted(policy),
     )
 
 
-def enclose(policy: SandboxPolicy) -> None:
+def _granted(policy: SandboxPolicy) -> Iterator[tuple[int, int]]:
+    """Yield an open descriptor of each granted path, and the rights below it.
+
+    Nothing is opened through a link, and nothing but the file or folder that the server saw: what
+    stands at the path otherwise stays unreadable, and the probe reports it.
+    """
+    from analyst_kernel.sandbox.hidden_files import explode
+
+    with ns.owned(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as top:
+        for path, identity in zip(policy.grants, policy.identities, strict=True):
+            with contextlib.suppress(OSError), ns.owned(ns.open_beneath(top, path)) as fd:
+                status = os.fstat(fd)
+                if (status.st_dev, status.st_ino) != identity:
+                    continue
+                hidden = policy.hidden if policy.backend == "landlock" else ()  # else it is masked
+                # Folders that hold something hidden are opened entry by entry.
+                readable, listed = explode(path, hidden)
+                for found, rights in ((readable, landlock.READ), (listed, landlock.READ_DIR)):
+                    for entry in found:
+                        yield from _below(fd, path, entry, rights)
+
+
+def _below(folder: int, path: str, entry: str, rights: int) -> Iterator[tuple[int, int]]:
+    if entry == path:
+        yield folder, rights
+        return
+    try:
+        below = ns.open_beneath(folder, entry[len(path) :])
+    except FileNotFoundError:
+        return  # it was removed meanwhile
+    with ns.owned(below) as fd:
+        yield fd, rights
+
+
+def enclose(policy: SandboxPolicy, handover: Handover | None = None) -> None:
     """Put every innermost layer of ``policy`` on the calling thread; raises ``OSError``.
 
     Memory is not limited here: the caller does it when the libraries are loaded. Only single-
@@ -80,25 +131,68 @@ def enclose(policy: SandboxPolicy) -> None:
     privileges.drop_all_capabilities()
     if policy.landlock:
         apply_landlock(policy)
-    seccomp.install()
+    bare = policy.backend == "landlock"
+    if handover is None:
+        seccomp.install(guard_metadata=bare)
+    else:
+        handover.install(guard_metadata=bare)
+
+
+def enter(source: int, *, connects: bool = False) -> None:
+    """Enclose this process by the policy behind a descriptor; where that fails, end it.
+
+    With ``connects`` it may reach sockets of its own, with the help of a parent that stays outside.
+    """
+    try:
+        with os.fdopen(source, encoding="utf-8") as stream:
+            stream.seek(0)
+            policy = SandboxPolicy.from_json(stream.read())
+        handover = None
+        if connects and policy.isolates:
+            handover = _supervised(policy)
+        elif policy.backend in ("landlock", "limits"):
+            # No process namespace ends stray children here, so a supervisor of ours does.
+            supervise()
+        elif sys.platform.startswith("linux"):
+            privileges.die_with_parent()
+        enclose(policy, handover)
+    except (OSError, ValueError) as error:
+        refuse(error)
+
+
+def _supervised(policy: SandboxPolicy) -> Handover:
+    """Fork; return in the child. The parent answers its connect(2) until it ends."""
+    first = policy.backend == "bubblewrap"
+    path = PRIVATE[0] if first else os.path.join(policy.runtime_dir, "tmp")
+    broker, handover = Broker(path), Handover()
+
+    def begin() -> None:
+        if first:
+            # The first process of the namespace, which generated code can see.
+            privileges.no_new_privileges()
+            privileges.drop_all_capabilities()
+            seccomp.install(sockets="broker")
+            privileges.set_dumpable(False)
+        listener = handover.receive()
+        if listener is not None:
+            broker.begin(listener)
+
+    supervise(begin, (broker.folder, *handover.descriptors), first=first)
+    os.close(broker.folder)
+    return handover
+
+
+def refuse(error: Exception) -> NoReturn:
+    """End this process with the reason on standard error."""
+    os.write(2, f"the sandbox could not be set up: {error}\n".encode())
+    os._exit(REFUSED)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Enclose this process and become the command; return only by exiting."""
+    source, _separator, *command = arguments
+    enter(int(source), connects=True)
     try:
-        source, _separator, *command = arguments
-        with os.fdopen(int(source), encoding="utf-8") as stream:
-            stream.seek(0)
-            policy = SandboxPolicy.from_json(stream.read())
-        if policy.backend in ("landlock", "limits"):
-            # No process namespace ends stray children here, so a supervisor of ours does.
-            from analyst_kernel.sandbox.inside.supervisor import supervise
-
-            supervise()
-        elif sys.platform.startswith("linux"):
-            privileges.die_with_parent()
-        enclose(policy)
         os.execv(command[0], command)  # noqa: S606 - that is what a launcher does
     except (OSError, ValueError) as error:
-        os.write(2, f"the sandbox could not be set up: {error}\n".encode())
-        os._exit(REFUSED)
+        refuse(error)

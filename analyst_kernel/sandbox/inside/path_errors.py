@@ -6,6 +6,7 @@ reached the top of a cell, never its type, and never whether it is raised.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -24,6 +25,12 @@ def hint_for(error: BaseException, output_dir: str) -> str:
     named = isinstance(error, OSError) and error.filename is not None
     if (code in _FILE_CODES and named) or any(phrase in text for phrase in _FILE_PHRASES):
         name = os.path.basename(output_dir)
+        if not os.environ.get("JPY_SESSION_NAME", "").endswith(".ipynb"):
+            return (
+                "the sandbox shows no attached data to a kernel without its notebook's name; set "
+                "JPY_SESSION_NAME=NOTEBOOK.ipynb or ANALYST_GRANTS=PATH where you start it, or use "
+                f"`analyst verify`; only OUTPUT_DIR ({name}/) is writable"
+            )
         return f"the sandbox shows only attached data; only OUTPUT_DIR ({name}/) is writable"
     if code == errno.EPERM or any(phrase in text for phrase in _NETWORK_PHRASES):
         return "the sandbox has no network and refuses calls that lead out of it"
@@ -52,10 +59,12 @@ def install(shell: Any, output_dir: str) -> None:
     ) -> None:
         error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
         seen: set[int] = set()
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            add_hint(error, output_dir)
-            error = error.__cause__ or error.__context__
+        # An error's own code must not keep it from being shown.
+        with contextlib.suppress(BaseException):
+            while error is not None and id(error) not in seen:
+                seen.add(id(error))
+                add_hint(error, output_dir)
+                error = error.__cause__ or error.__context__
         show(exc_tuple, *args, **keywords)
 
     shell.showtraceback = shown

@@ -308,6 +308,35 @@ def _capabilities(_plan: dict[str, Any]) -> Attempt:
     return True, "none, and none to gain"
 
 
+def _metadata(plan: dict[str, Any]) -> Attempt:
+    """Closed when the permissions of a file of the server stay what they are, whatever is said."""
+    path = plan["canary"]
+    before = stat.S_IMODE(os.lstat(path).st_mode)
+    said = "it is said to be done"
+    try:
+        os.chmod(path, before ^ stat.S_IXUSR)
+    except OSError as error:
+        said = _words(error)
+    if stat.S_IMODE(os.lstat(path).st_mode) == before:
+        return True, f"nothing changes; {said}"
+    os.chmod(path, before)
+    return False, f"the permissions of {path} can be changed"
+
+
+def _granted_data(plan: dict[str, Any]) -> Attempt:
+    """Closed when each granted path shows the very file or folder that the server saw there."""
+    for path, device, inode in plan["granted"]:
+        try:
+            status = os.lstat(path)
+        except OSError as error:
+            return False, f"{path}: {_words(error)}"
+        # A number that became free may have been given to a link or a FIFO since.
+        ordinary = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        if not ordinary or (status.st_dev, status.st_ino) != (device, inode):
+            return False, f"{path} shows something else than what was granted"
+    return True, f"{len(plan['granted'])} paths, each what was granted"
+
+
 ATTEMPTS: dict[str, Callable[[dict[str, Any]], Attempt]] = {
     "environment": _own_environment,
     "tcp": _tcp,
@@ -339,5 +368,7 @@ ATTEMPTS: dict[str, Callable[[dict[str, Any]], Attempt]] = {
     "shared-memory": _shared_memory,
     "foreign-syscalls": _foreign_syscalls,
     "capabilities": _capabilities,
+    "file-metadata": _metadata,
+    "granted-data": _granted_data,
 }
 """Every attempt by its name, in the order they are made."""

@@ -12,18 +12,27 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 
 from analyst_kernel.sandbox.linux import privileges
 
 
-def supervise() -> None:
+def supervise(
+    begin: Callable[[], None] | None = None, keep: Sequence[int] = (), *, first: bool = False
+) -> None:
     """Fork; return in the child, and in the parent never.
 
     The parent exits with the child's status: its exit code, or by the same signal.
+
+    Args:
+        begin: Called in the parent.
+        keep: Descriptors that it needs.
+        first: Whether the parent is the first of a process namespace, which ends with it and ends
+            with whoever made it.
     """
     linux = sys.platform.startswith("linux")
     server = os.getppid()
-    if linux:
+    if linux and not first:
         privileges.become_subreaper()
         # Catchable, so that the descendants can be ended first; the server's death sends it.
         privileges.die_with_parent(signum=signal.SIGTERM)
@@ -37,7 +46,12 @@ def supervise() -> None:
         if linux:
             privileges.die_with_parent(parent)
         return
-    os.closerange(3, 4096)  # a pipe of the kernel's held open here would hide its end
+    at = 3
+    for fd in (*sorted(keep), 4096):
+        os.closerange(at, fd)  # a pipe of the kernel's held open here would hide its end
+        at = fd + 1
+    if begin is not None:
+        begin()
     kill_on_sigterm(kernel)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     status = _status_of(kernel, server if not linux else None)

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from analyst_kernel.sandbox.linux import privileges
 
@@ -30,7 +30,8 @@ READ = READ_FILE | READ_DIR
 WRITE = (
     READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SYM | REFER | TRUNCATE
 )
-SOCKETS = WRITE | MAKE_SOCK
+SOCKETS = (WRITE | MAKE_SOCK) & ~REFER
+"""Nothing is moved or linked here from elsewhere: a socket in this place is the kernel's own."""
 DEVICE = READ | WRITE_FILE | IOCTL_DEV
 _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 
@@ -83,6 +84,7 @@ def restrict(
     listing: Sequence[str] = (),
     sockets: Sequence[str] = (),
     devices: Sequence[str] = (),
+    granted: Iterable[tuple[int, int]] = (),
 ) -> None:
     """Leave the calling thread only these paths.
 
@@ -93,8 +95,9 @@ def restrict(
         write: Folders in which files may be read, made, changed and removed.
         execute: Files or folders that may be read and executed.
         listing: Folders whose names may be listed, down to the leaves, without reading a file.
-        sockets: Like ``write``, and sockets may be made there.
+        sockets: Like ``write``, and sockets may be made there, but nothing moves between folders.
         devices: Device files (or folders of them) to read, write and control.
+        granted: Open descriptors with the rights below each; one is used before the next is asked.
 
     Paths that do not exist, and symbolic links, are passed over.
 
@@ -121,6 +124,8 @@ def restrict(
         ):
             for path in paths:
                 _allow(ruleset, path, rights & filesystem)
+        for fd, rights in granted:
+            _add_rule(ruleset, fd, rights & filesystem)
         privileges.no_new_privileges()
         if _syscall(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0)) != 0:
             raise privileges.fail("landlock_restrict_self")
@@ -135,18 +140,22 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     try:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISLNK(mode):
-            return
-        if not stat.S_ISDIR(mode):
-            rights &= _FILE_RIGHTS
-        if not rights:
-            return
-        rule = _PathBeneath(rights, fd)
-        added = _syscall(
-            _ADD, ctypes.c_int(ruleset), ctypes.c_int(1), ctypes.byref(rule), ctypes.c_uint32(0)
-        )
-        if added != 0:
-            raise privileges.fail(f"landlock_add_rule for {path}")
+        _add_rule(ruleset, fd, rights, path)
     finally:
         os.close(fd)
+
+
+def _add_rule(ruleset: int, fd: int, rights: int, path: str = "granted data") -> None:
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISLNK(mode):
+        return
+    if not stat.S_ISDIR(mode):
+        rights &= _FILE_RIGHTS
+    if not rights:
+        return
+    rule = _PathBeneath(rights, fd)
+    added = _syscall(
+        _ADD, ctypes.c_int(ruleset), ctypes.c_int(1), ctypes.byref(rule), ctypes.c_uint32(0)
+    )
+    if added != 0:
+        raise privileges.fail(f"landlock_add_rule for {path}")

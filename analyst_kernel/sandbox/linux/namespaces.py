@@ -28,6 +28,7 @@ _OPEN_TREE_CLONE = 1
 _MOVE_FROM_FD, _MOVE_TO_FD, _MOVE_BENEATH = 0x4, 0x40, 0x200
 _FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
 _SET_STRING, _CREATE = 1, 6
+_RESOLVE_NO_XDEV = 0x1
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x2, 0x4, 0x8
 
 # The same numbers on every architecture.
@@ -114,10 +115,14 @@ def pivot_into(folder: str) -> None:
     os.chdir("/")
 
 
-def open_beneath(folder_fd: int, path: str) -> int:
-    """Open ``path`` below a folder as ``O_PATH``, through no symbolic link at all."""
+def open_beneath(folder_fd: int, path: str, *, same_mount: bool = False) -> int:
+    """Open ``path`` below a folder as ``O_PATH``, through no symbolic link at all.
+
+    With ``same_mount`` nothing that is mounted below the folder is opened either.
+    """
     flags = os.O_PATH | os.O_CLOEXEC
-    how = _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS
+    how = _OpenHow(flags, 0, resolve | (_RESOLVE_NO_XDEV if same_mount else 0))
     size = ctypes.c_size_t(ctypes.sizeof(how))
     name = _bytes(path.lstrip("/") or ".")
     return _call(f"open {path}", _OPENAT2, _int(folder_fd), name, ctypes.byref(how), size)

@@ -11,6 +11,8 @@ import os
 
 from analyst_kernel.sandbox.policy import ResourceLimits
 
+_LATER = 5  # seconds
+
 
 def data_bytes() -> int:
     """Return what counts towards RLIMIT_DATA in this process already, bytes (0 where unknown)."""
@@ -41,7 +43,7 @@ def tasks_of_user() -> int | None:
 
 
 def apply(limits: ResourceLimits, *, data: bool = True, base_tasks: int | None = 0) -> None:
-    """Set DATA, FSIZE, NOFILE, CORE and NPROC, soft and hard, so that they cannot be raised.
+    """Set DATA, FSIZE, NOFILE, CORE, CPU and NPROC, soft and hard, so that they cannot be raised.
 
     No limit is set above its present hard value. What this process holds already does not count.
 
@@ -58,6 +60,9 @@ def apply(limits: ResourceLimits, *, data: bool = True, base_tasks: int | None =
         "RLIMIT_NOFILE": limits.open_files,
         "RLIMIT_CORE": limits.core,
     }
+    if limits.cpu_seconds:
+        # Of this process alone; the watchdog adds them up, and knows the reason if it comes first.
+        wanted["RLIMIT_CPU"] = int(sum(os.times()[:2])) + limits.cpu_seconds + _LATER
     if data:
         wanted["RLIMIT_DATA"] = data_bytes() + limits.data_bytes
     if os.getuid() != 0:  # the kernel does not count for root

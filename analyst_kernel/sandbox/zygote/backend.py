@@ -57,8 +57,13 @@ class ZygoteBackend:
         return zygote_manager(python, program)
 
     async def launch(self, launch: Launch) -> ZygoteKernel:
-        """Start a kernel and let it probe itself (see :class:`~..backends.Backend`)."""
+        """Start a kernel and let it probe itself (see :class:`~..backends.Backend`).
+
+        A reader is forked where a zygote is up; to boot one for it would take longer than an exec.
+        """
         manager = self.manager(launch.python)
+        if launch.serves and not manager.running():
+            raise BackendSkipped("Nothing is prepared to fork a reader from.")
         if launch.policy.landlock and landlock.abi() < 1:
             raise BackendUnavailable("This kernel has no Landlock.")
         try:
@@ -100,8 +105,11 @@ class BareZygoteBackend:
             raise BackendSkipped("Kernels are not forked without namespaces of their own here.")
         while self._programs:
             program = self._programs[0]
+            manager = zygote_manager(launch.python, program, bare=True)
+            if launch.serves and not manager.running():
+                raise BackendSkipped("Nothing is prepared to fork a reader from.")
             try:
-                started = await start(zygote_manager(launch.python, program, bare=True), launch)
+                started = await start(manager, launch)
             except ZygoteUnavailable:
                 if self._ever:
                     break

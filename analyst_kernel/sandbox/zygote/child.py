@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import functools
 import os
 import random
@@ -24,6 +23,8 @@ from analyst_kernel.sandbox.inside import launcher, probe
 from analyst_kernel.sandbox.inside.entry import (
     make_home,
     run_startup,
+    serve_requests,
+    served,
     set_up_shell,
     unload_package,
 )
@@ -61,9 +62,8 @@ def app_class() -> Any:
             loop.remove_handler(end.fileno())
 
         def serve(self) -> None:
-            """Answer requests; return when the kernel was shut down."""
-            with contextlib.suppress(KeyboardInterrupt):
-                self.io_loop.start()
+            """Answer requests; return when the kernel was shut down, never by an interrupt."""
+            serve_requests(self.io_loop)
 
         def cleanup_connection_file(self) -> None:
             """Do nothing: there is no file."""
@@ -94,10 +94,7 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     """
     policy = order["policy"]
     whole = "whole" in policy
-    if whole:
-        launcher.apply_landlock(SandboxPolicy.from_json(policy["whole"]))
-    else:
-        _enclose(policy, spare="spare" in order)
+    _restrict(policy, spare="spare" in order)
     spare = order.get("spare")
     if spare is not None:
         taken = _wait_as_spare(channel, spare, app)
@@ -124,6 +121,38 @@ def run(channel: socket.socket, order: dict[str, Any], app: Any) -> int:
     app.serve()
     _finish(app)
     return 0
+
+
+def serve(channel: socket.socket, order: dict[str, Any], end: socket.socket) -> int:
+    """Run a reader as ``order`` describes, which serves over ``end``; return its exit code.
+
+    Raises:
+        messages.ConnectionBroken: The server is gone.
+        OSError: A layer of the sandbox was refused.
+    """
+    policy, taken = order["policy"], order["serve"]
+    _restrict(policy, spare=False)
+    _take_identity(taken)
+    _seed()
+    results = probe.run(taken["plan"])
+    base_tasks = None if "whole" in policy else 0
+    messages.send(channel, {"built": True, "results": results})
+    answer = served(taken["serves"])  # our own code, loaded while the results are judged
+    if messages.receive(channel, _REPLY_WAIT)[0].get("go") is not True:
+        return 0
+    channel.close()
+    # Counted from here on: the interpreter and its libraries are not the quota.
+    rlimits.apply(ResourceLimits(**taken["limits"]), base_tasks=base_tasks)
+    answer(end, taken["output_dir"])
+    return 0
+
+
+def _restrict(policy: dict[str, Any], *, spare: bool) -> None:
+    """Restrict the paths of this process, all at once or for data that comes later."""
+    if "whole" in policy:
+        launcher.apply_landlock(SandboxPolicy.from_json(policy["whole"]))
+    else:
+        _enclose(policy, spare=spare)
 
 
 def _wait_as_spare(channel: socket.socket, bound: dict[str, Any], app: Any) -> dict[str, Any]:
@@ -165,7 +194,7 @@ def _enclose(policy: dict[str, Any], *, spare: bool) -> None:
         [*writable, *PRIVATE],
         execute=policy["system"],
         listing=["/"],
-        sockets=[policy["runtime_dir"]],
+        sockets=[policy["runtime_dir"], *PRIVATE],
         devices=[f"/dev/{name}" for name in rootfs.DEVICES] + ["/dev/ptmx", "/dev/pts"],
     )
 

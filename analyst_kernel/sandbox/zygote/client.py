@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,30 +175,36 @@ class ZygoteClient:
         made: Container,
         paths: Sequence[tuple[str, bool]],
         *,
+        identities: Mapping[str, tuple[int, int]] | None = None,
         folders: Sequence[str] = (),
         hidden: Sequence[str] = (),
         tmp_bytes: int | None = None,
     ) -> None:
         """Mount ``(path, writable)`` pairs in a container at their own paths, and mask ``hidden``.
 
+        Where a path is in ``identities`` (device and inode), only that file or folder is mounted.
+
         Raises:
-            OSError: A path is gone, or something stands in its way; others may be mounted.
+            OSError: A path is gone or leads elsewhere, or something stands in its way; others may
+                be mounted.
             messages.ConnectionBroken: The mounter is gone.
         """
         if self._mounter is None:
             return
         ordered = sorted(paths, key=lambda item: (item[0].count("/"), item[0]))
+        known = identities or {}
+        sources = [(path, writable, known.get(path)) for path, writable in ordered]
         size: dict[str, Any] = {} if tmp_bytes is None else {"tmp_bytes": tmp_bytes}
         # Masks of a folder go with it in one order, as long as they fit.
         first, rest = list(hidden[:_AT_ONCE]), hidden[_AT_ONCE:]
-        self._order("show", made, paths=ordered, folders=list(folders), hidden=first, **size)
+        self._order("show", made, paths=sources, folders=list(folders), hidden=first, **size)
         for start in range(0, len(rest), _AT_ONCE):
             self._order("show", made, hidden=list(rest[start : start + _AT_ONCE]))
         made.shown.update(ordered)
 
-    def renew(self, made: Container, path: str) -> None:
-        """Show a replaced file as it is now; raises like :meth:`show`."""
-        self._order("renew", made, path=path)
+    def renew(self, made: Container, path: str, identity: tuple[int, int]) -> None:
+        """Show a replaced file, which has this device and inode now; raises like :meth:`show`."""
+        self._order("renew", made, path=path, identity=identity)
 
     def forget(self, made: Container) -> None:
         """Release a container that ended. Idempotent."""

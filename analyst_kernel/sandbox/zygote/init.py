@@ -15,8 +15,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from analyst_kernel.sandbox.inside import supervisor
+from analyst_kernel.sandbox.inside.broker import Broker, Handover
 from analyst_kernel.sandbox.linux import namespaces as ns
 from analyst_kernel.sandbox.linux import privileges, seccomp
+from analyst_kernel.sandbox.policy import SandboxPolicy
 from analyst_kernel.sandbox.zygote import child, messages, rootfs
 
 
@@ -38,13 +40,20 @@ def run(
             _enter_bare(channel)
         else:
             _enter(channel, plan)
-        order, _fds = messages.receive(channel)
+        order, given = messages.receive(channel)
         own = os.getpid()
+        broker = _broker(order, bare=plan is None)
+        handover = Handover()
         kernel = os.fork()
         if kernel == 0:
             if plan is None:
                 privileges.die_with_parent(own)
-            _kernel(channel, order, app)
+            held = broker is not None
+            _kernel(channel, order, given, app, handover, bare=plan is None, held=held)
+        messages.close_all(given)
+        listener = handover.receive()
+        if broker is not None and listener is not None:
+            broker.begin(listener)
         code = _watch(kernel, bare=plan is None)
         messages.send(channel, {"exited": code}, timeout=1.0)
     except messages.ConnectionBroken:
@@ -63,7 +72,7 @@ def _enter(channel: socket.socket, plan: rootfs.RootfsPlan) -> None:
     mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     # A namespace of its own counts the processes of one kernel against its own limit.
     ns.new_user_namespace()
-    _give_up_rights()
+    _give_up_rights(bare=False)
     messages.send(channel, {"container": True}, [mounts])
     os.close(mounts)
 
@@ -75,15 +84,25 @@ def _enter_bare(channel: socket.socket) -> None:
     # Catchable, so that the descendants can be ended first; the zygote's death sends it.
     privileges.die_with_parent(signum=signal.SIGTERM)
     _detach_streams()
-    _give_up_rights()
+    _give_up_rights(bare=True)
     messages.send(channel, {"container": True})
 
 
-def _give_up_rights() -> None:
+def _give_up_rights(*, bare: bool) -> None:
     privileges.no_new_privileges()
     privileges.drop_all_capabilities()
-    seccomp.install()
+    seccomp.install(guard_metadata=bare, sockets="broker")
     privileges.set_dumpable(False)
+
+
+def _broker(order: dict[str, Any], *, bare: bool) -> Broker | None:
+    """Return what lets a kernel connect to its own sockets; a reader has none."""
+    if "serve" in order:
+        return None
+    path = "/tmp"  # noqa: S108 - the container's own
+    if bare:
+        path = os.path.join(SandboxPolicy.from_json(order["policy"]["whole"]).runtime_dir, "tmp")
+    return Broker(path)
 
 
 def _detach_streams() -> None:
@@ -93,12 +112,25 @@ def _detach_streams() -> None:
     os.close(nowhere)
 
 
-def _kernel(channel: socket.socket, order: dict[str, Any], app: Any) -> NoReturn:
+def _kernel(
+    channel: socket.socket,
+    order: dict[str, Any],
+    given: list[int],
+    app: Any,
+    handover: Handover,
+    *,
+    bare: bool,
+    held: bool,
+) -> NoReturn:
     """Run the kernel; return only by exiting."""
     code = 1
     try:
+        handover.install(guard_metadata=bare, held=held)
         privileges.set_dumpable(True)
-        code = child.run(channel, order, app)
+        if "serve" in order:
+            code = child.serve(channel, order, socket.socket(fileno=given[0]))
+        else:
+            code = child.run(channel, order, app)
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
     except messages.ConnectionBroken:

@@ -7,11 +7,12 @@ number that may be reused.
 from __future__ import annotations
 
 import contextlib
-import shutil
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from analyst_kernel._trees import remove_tree
 from analyst_kernel.protocol.errors import LaunchFailed
 from analyst_kernel.sandbox import spawn
 from analyst_kernel.sandbox.policy import SandboxPolicy
@@ -29,6 +30,7 @@ class ZygoteKernel:
         results: What the probe reported, unchecked.
         group: The control group that it was put into ahead, with the limits it was asked for.
         notes: What the user should know about the way it was started.
+        conversation: To a reader, which serves over it; None for a kernel.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ZygoteKernel:
         self._closed = False
         self._lock = threading.Lock()
         self.notes: tuple[str, ...] = ()
+        self.conversation: socket.socket | None = None
 
     async def release(self) -> None:
         """Let the kernel go and clients in; raise :class:`LaunchFailed` if it ended."""
@@ -106,6 +109,8 @@ class ZygoteKernel:
             self._closed = True
             self.container.kill()
             close_container(self.container)
+            if self.conversation is not None:
+                self.conversation.close()
         if self._spare_folder is not None:
-            shutil.rmtree(self._spare_folder, ignore_errors=True)
+            remove_tree(self._spare_folder)
         self._forget(self)

@@ -6,10 +6,12 @@ Data appears read-only at its true path, and a granted file that an editor repla
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
+from analyst_kernel._real_paths import PathIdentity, identify
 from analyst_kernel.protocol.errors import GrantFailed
-from analyst_kernel.sandbox.paths import file_identity
 from analyst_kernel.sandbox.policy import SandboxPolicy, within
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 
@@ -19,7 +21,17 @@ class LiveGrantKernel(ZygoteKernel):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._seen = {path: seen for path in self._policy.grants if (seen := file_identity(path))}
+        self._files: dict[str, PathIdentity] = {}
+        self._note_files(self._policy.grants)
+
+    def _note_files(self, paths: Sequence[str]) -> None:
+        """Watch those of the paths that are single files, as the policy says they are now."""
+        shown = dict(zip(self._policy.grants, self._policy.identities, strict=True))
+        for path in paths:
+            with contextlib.suppress(OSError):
+                now = identify(path)
+                if now.kind == "file" and (now.device, now.inode) == shown[path]:
+                    self._files[path] = now
 
     async def grant(self, policy: SandboxPolicy) -> None:
         """Show what ``policy`` grants and this kernel lacks; raises :class:`GrantFailed`."""
@@ -37,11 +49,13 @@ class LiveGrantKernel(ZygoteKernel):
             for path, writable in self.container.shown.items():
                 if any(within(path, new) and path != new for new in missing):
                     pairs.append((path, writable))
-            self.client.show(self.container, pairs, hidden=hidden)
+            shown = dict(zip(policy.grants, policy.identities, strict=True))
+            shown |= {path: (now.device, now.inode) for path, now in self._files.items()}
+            self.client.show(self.container, pairs, identities=shown, hidden=hidden)
         except OSError as error:
             raise GrantFailed(f"The data could not be added to the kernel: {error}.") from error
         self._policy = policy
-        self._seen |= {path: seen for path in missing if (seen := file_identity(path))}
+        self._note_files(missing)
 
     def _has(self, path: str) -> bool:
         if path in self.container.shown:
@@ -53,19 +67,28 @@ class LiveGrantKernel(ZygoteKernel):
 
     def watches_files(self) -> bool:
         """Return whether single files were granted, which an editor may replace."""
-        return bool(self._seen) and not self._closed
+        return bool(self._files) and not self._closed
 
     def refresh(self) -> list[str]:
-        """Show replaced files as they are now; return those that are still stale."""
+        """Show replaced files as they are now; return those that are still stale.
+
+        Stale, too, is one in whose place something else stands than an editor leaves.
+        """
         stale: list[str] = []
-        for path, seen in list(self._seen.items()):
-            now = file_identity(path)
-            if now is None or now == seen or self._closed:
-                continue
+        for path, seen in list(self._files.items()):
             try:
-                self.client.renew(self.container, path)
+                now = identify(path)
+                identity = (now.device, now.inode)
+                if identity == (seen.device, seen.inode) or self._closed:
+                    continue
+                if seen.difference(now):
+                    stale.append(path)
+                    continue
+                self.client.renew(self.container, path, identity)
+            except FileNotFoundError:
+                continue  # an editor may be replacing it
             except OSError:
                 stale.append(path)
             else:
-                self._seen[path] = now
+                self._files[path] = now
         return stale

@@ -102,7 +102,7 @@ def _split(zygote: socket.socket, mounter_end: socket.socket, plan: rootfs.Rootf
     if os.fork() == 0:
         zygote.close()
         privileges.die_with_parent()
-        mounter.Mounter(mounter_end).serve()
+        mounter.Mounter(mounter_end, plan.covers()).serve()
         os._exit(0)
     mounter_end.close()
     # A root of its own, because what bubblewrap mounted cannot be taken away one by one.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import socket
 import threading
 import time
 from dataclasses import asdict
@@ -19,7 +20,12 @@ from analyst_kernel.sandbox.paths import system_links, system_paths
 from analyst_kernel.sandbox.policy import SandboxPolicy
 from analyst_kernel.sandbox.runtime import runtime_folder
 from analyst_kernel.sandbox.zygote import command, messages
-from analyst_kernel.sandbox.zygote.client import Container, ZygoteClient
+from analyst_kernel.sandbox.zygote.client import (
+    Container,
+    ZygoteClient,
+    enclose,
+    end_container,
+)
 from analyst_kernel.sandbox.zygote.kernel import ZygoteKernel
 from analyst_kernel.sandbox.zygote.live_grants import LiveGrantKernel
 from analyst_kernel.sandbox.zygote.pool import (
@@ -94,8 +100,14 @@ class ZygoteManager:
             self.pool.serve(self._client)
             return self._client
 
+    def running(self) -> bool:
+        """Return whether a zygote is up, without waiting for one that boots."""
+        client = self._client
+        return client is not None and client.alive()
+
     def _boot(self) -> ZygoteClient:
-        system, links = system_paths(self.python), system_links()
+        system = system_paths(self.python)
+        links = system_links(self.python, system)
         log = os.path.join(runtime_folder().path, "zygote.log")
         scratch = runtime_folder().kernel_folder() if self._bare else None
         environment = command.zygote_environment(self.python, system, scratch)
@@ -139,6 +151,8 @@ class ZygoteManager:
         Raises:
             ZygoteCannotServe: It did not come; nothing of it is left.
         """
+        if launch.serves:
+            return self._start_reader(launch)
         self.pool.limits = launch.policy.limits if launch.cgroup else None
         try:
             client = self.client()
@@ -157,12 +171,49 @@ class ZygoteManager:
         finally:
             self.pool.refill()
 
-    def _start(self, client: ZygoteClient, launch: Launch) -> ZygoteKernel:
+    def _start_reader(self, launch: Launch) -> ZygoteKernel:
+        """Fork a reader from the zygote that is up; what is prepared is left for kernels."""
         policy = launch.policy
+        try:
+            client = self.client()
+            self._check_reachable(client, policy)
+            container = client.make(min(CONTAINER_WAIT, launch.timeout))
+            if launch.cgroup:
+                enclose(container, policy.limits)
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    paths = [(path, False) for path in policy.grants]
+                    paths += [(policy.output_dir, True), (policy.runtime_dir, True)]
+                    client.show(container, paths, tmp_bytes=policy.limits.tmp_bytes)
+                    order = {"policy": self._policy(policy, client), "serve": _identity_of(launch)}
+                    messages.send(container.channel, order, [theirs.fileno()])
+                results = self._await_built(container, launch.timeout)
+            except BaseException:
+                ours.close()
+                end_container(client, container)
+                raise
+        except (messages.ConnectionBroken, OSError) as error:
+            raise ZygoteCannotServe(str(error)) from error
+        reader = ZygoteKernel(
+            client, container, policy, results,
+            spare_folder=None, admit=lambda: None, forget=self.pool.unwatch,
+        )  # fmt: skip
+        reader.conversation = ours
+        return reader
+
+    def _check_reachable(self, client: ZygoteClient, policy: SandboxPolicy) -> None:
+        """Raise :class:`ZygoteCannotServe` if a path cannot be shown by this zygote."""
+        if policy.system != tuple(system_paths(self.python)):
+            raise ZygoteCannotServe("the notebook lies in the environment of its interpreter")
         shown = (*client.tops, *policy.system)
         for path in (*policy.grants, policy.output_dir, policy.runtime_dir, policy.workdir):
             if path != "/" and not self._bare and not command.reachable(path, shown):
                 raise ZygoteCannotServe(f"{path} cannot be shown by the zygote")
+
+    def _start(self, client: ZygoteClient, launch: Launch) -> ZygoteKernel:
+        policy = launch.policy
+        self._check_reachable(client, policy)
         taken = self.pool.take_spare(launch)
         fresh = taken is None
         if taken is None:
@@ -179,6 +230,7 @@ class ZygoteManager:
             taken.client.show(
                 taken.container,
                 paths,
+                identities=dict(zip(policy.grants, policy.identities, strict=True)),
                 folders=[policy.workdir] if policy.workdir != "/" else [],
                 hidden=policy.hidden,
                 tmp_bytes=policy.limits.tmp_bytes,
@@ -260,6 +312,7 @@ def _identity_of(launch: Launch) -> dict[str, Any]:
         "connection": dict(launch.connection),
         "plan": dict(launch.plan),
         "limits": asdict(launch.policy.limits),
+        "serves": launch.serves,
     }
 
 

@@ -77,7 +77,7 @@ def receive(end: socket.socket, timeout: float | None = None) -> tuple[dict[str,
     whole = not received & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
     try:
         record = json.loads(data) if whole and data else None
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if isinstance(record, dict):
         return record, descriptors

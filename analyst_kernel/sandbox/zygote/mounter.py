@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +48,9 @@ class ContainerMounts:
 class Mounter:
     """Answers the server's orders, one at a time."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, covers: Sequence[str] = ()) -> None:
         self._end = end
+        self._own = ("/", *PRIVATE, *covers)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self._host = os.open(HOST, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._client: dict[int, ContainerMounts] = {}
@@ -80,7 +81,7 @@ class Mounter:
             case "show":
                 self._show(self._client[number], order)
             case "renew":
-                self._renew(self._client[number], str(order["path"]))
+                self._renew(self._client[number], str(order["path"]), order["identity"])
             case "forget":
                 found = self._client.pop(number, None)
                 if found is not None:
@@ -91,12 +92,18 @@ class Mounter:
 
     # --- showing ----------------------------------------------------------------------------------
 
-    def _tree(self, path: str, *, writable: bool) -> tuple[int, bool]:
-        """Return a detached copy of a path of the host's, and whether it is a folder."""
+    def _tree(self, path: str, *, writable: bool, identity: Any = None) -> tuple[int, bool]:
+        """Return a detached copy of a path of the host's, and whether it is a folder.
+
+        With an ``identity``, the device and inode that the server saw, nothing else is taken.
+        """
         with ns.owned(ns.open_beneath(self._host, path)) as fd:
-            mode = os.fstat(fd).st_mode
+            status = os.fstat(fd)
+            mode = status.st_mode
             if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 raise OSError(f"{path} is neither a file nor a folder")
+            if identity is not None and [status.st_dev, status.st_ino] != list(identity):
+                raise OSError(f"{path} was replaced while it was being shown")
             tree = ns.clone_tree(fd)
         try:
             ns.set_attributes(tree, add=_SAFE | (0 if writable else ns.ATTR_RDONLY))
@@ -106,16 +113,19 @@ class Mounter:
         return tree, stat.S_ISDIR(mode)
 
     def _show(self, inside: ContainerMounts, order: dict[str, Any]) -> None:
-        """Mount ``order["paths"]`` (``[path, writable]``, outer ones first), then mask."""
+        """Mount ``order["paths"]`` (outer ones first), then mask.
+
+        Each is ``[path, writable, identity or None]``.
+        """
         with contextlib.ExitStack() as stack:
             trees: list[tuple[str, int, bool]] = []
-            for path, writable in order.get("paths", ()):
-                tree, folder = self._tree(path, writable=bool(writable))
+            for path, writable, identity in order.get("paths", ()):
+                tree, folder = self._tree(path, writable=bool(writable), identity=identity)
                 stack.callback(os.close, tree)
                 trees.append((path, tree, folder))
             with self._entered(inside):
                 if not inside.own:
-                    inside.own = {os.stat(path).st_dev for path in ("/", *PRIVATE)}
+                    inside.own = {os.stat(path).st_dev for path in self._own}
                 if "tmp_bytes" in order:
                     rootfs.resize(int(order["tmp_bytes"]))
                 for path in order.get("folders", ()):
@@ -151,9 +161,9 @@ class Mounter:
                 ns.set_attributes(tree, add=flags | ns.ATTR_RDONLY)
                 ns.attach(tree, target)
 
-    def _renew(self, inside: ContainerMounts, path: str) -> None:
+    def _renew(self, inside: ContainerMounts, path: str, identity: Any) -> None:
         """Show the file that stands at ``path`` now in place of the one that was shown."""
-        tree, folder = self._tree(path, writable=False)
+        tree, folder = self._tree(path, writable=False, identity=identity)
         with ns.owned(tree):
             if folder:
                 raise OSError(f"{path} became a folder")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analyst_kernel._trees import remove_tree
 from analyst_kernel.sandbox import paths
 from analyst_kernel.sandbox.backends.base import Launch
 from analyst_kernel.sandbox.linux import landlock
@@ -202,7 +202,7 @@ class KernelPool:
         if container is None or not bound:
             if container is not None:
                 end_container(client, container)
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             return
         spare = Spare(client, container, folder, connection, system)
         with self._change:
@@ -274,7 +274,7 @@ class Spare:
         """End it and leave nothing behind."""
         end_container(self.client, self.container)
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_tree(self.folder)
 
 
 def provisional_connection(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE
+from analyst_kernel.sandbox.inside.launcher import ETC, PRIVATE, covers
 from analyst_kernel.sandbox.linux import namespaces as ns
 from analyst_kernel.sandbox.policy import PROC_MASKED, PROC_MASKED_FOLDERS, PROC_READ_ONLY
 
@@ -36,6 +36,10 @@ class RootfsPlan:
     tops: Sequence[str]
     tmp_bytes: int
 
+    def covers(self) -> list[str]:
+        """Return folders of the private /tmp that only lead to the system: they are read-only."""
+        return covers(self.system, self.links)
+
 
 def build(plan: RootfsPlan, *, zygote: bool = False) -> None:
     """Put the caller, in a fresh mount namespace, into a root of its own; raises ``OSError``.
@@ -56,11 +60,18 @@ def build(plan: RootfsPlan, *, zygote: bool = False) -> None:
     _proc()
     size = f"size={plan.tmp_bytes},mode=1777"
     ns.mount("tmpfs", f"{STAGE}/tmp", "tmpfs", _SAFE, size)  # noqa: S108 - the container's own
-    for path in (*plan.system, *(path for path in ETC if os.path.exists(path))):
-        _bind(path, STAGE + path)
+    covered = plan.covers()
+    for path in covered:
+        os.mkdir(STAGE + path)
+        ns.mount("tmpfs", STAGE + path, "tmpfs", _SAFE, "size=1m,mode=755")
     for target, path in plan.links:
+        os.makedirs(os.path.dirname(STAGE + path), exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.symlink(target, STAGE + path)
+    for path in (*plan.system, *(path for path in ETC if os.path.exists(path))):
+        _bind(path, STAGE + path)
+    for path in covered:
+        ns.mount(None, STAGE + path, None, _READ_ONLY)
     ns.mount(None, STAGE, None, _READ_ONLY)
     ns.pivot_into(STAGE)
 

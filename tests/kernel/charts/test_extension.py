@@ -154,7 +154,7 @@ async def test_a_kernel_without_the_chart_readers_still_shows_pictures(
     """An extension of another version, say: a reader is missing, the picture is not."""
     folder = tmp_path / "kernel"
     shutil.copytree(KERNEL_FOLDER, folder)
-    (folder / "charts" / "panels.py").write_text("raise ImportError('gone')\n")
+    (folder / "charts" / "sheet.py").write_text("raise ImportError('gone')\n")
     session = make_session()
     await session.start()
     load = (

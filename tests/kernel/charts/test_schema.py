@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.kernel.outputs.charts import MOST_POINTS, clean_chart
-from analyst_kernel.kernel.outputs.limits import OutputLimits
-from analyst_kernel.kernel.outputs.sanitise import sanitise_bundle
+from analyst_kernel.kernel.outputs.sanitise import OutputLimits, sanitise_bundle
 from analyst_kernel.protocol.outputs import CHART_MIME
 
 KEYS = ("version", "library", "type", "title", "elements", "warnings", "alt")

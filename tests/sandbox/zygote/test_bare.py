@@ -52,7 +52,7 @@ async def test_every_way_out_is_closed_and_the_backend_is_reported(
 ) -> None:
     async with start("", config=config) as kernel:
         provisioner = kernel.provisioner
-        started = provisioner._started
+        started = provisioner._process
         assert isinstance(started, ZygoteKernel)
         assert not isinstance(started, LiveGrantKernel)
         targets |= {"runtime": provisioner.connection_info["ip"], "mounts": False}

@@ -141,7 +141,7 @@ async def test_a_lower_backend_requires_a_restart(form: str, start: Start, work:
 
 async def test_a_grant_to_a_kernel_that_ended_is_refused(start: Start, work: Path) -> None:
     async with start("zygote", grants=[]) as kernel:
-        started: Any = kernel.provisioner._started
+        started: Any = kernel.provisioner._process
         assert isinstance(started, ZygoteKernel)
         kernel.client.execute("import os; os._exit(0)")
         await kernel.provisioner.wait()

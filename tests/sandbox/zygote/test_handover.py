@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-from analyst_kernel.sandbox.provisioner import AnalystProvisioner
+from analyst_kernel.sandbox.enclosure import Enclosure
+from analyst_kernel.sandbox.policy import SandboxPolicy
 from analyst_kernel.sandbox.zygote.manager import zygote_manager
 from analyst_kernel.sandbox.zygote.pool import provisional_connection
 from analyst_kernel.sandbox.zygote.prewarm import prewarm_from_server
@@ -28,15 +29,15 @@ def way(request: pytest.FixtureRequest) -> str:
 async def test_nobody_reaches_a_kernel_before_the_verdict(
     way: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = AnalystProvisioner._judge
+    judge = Enclosure._judge
     seen: list[list[str]] = []
 
-    def looked(self: AnalystProvisioner, started: Any, *rest: Any) -> None:
-        address = str(self.connection_info["ip"])
+    def looked(self: Enclosure, started: Any, policy: SandboxPolicy, *rest: Any) -> None:
+        address = os.path.join(policy.runtime_dir, "k")
         seen.append([f"{address}-{n}" for n in range(1, 6) if os.path.exists(f"{address}-{n}")])
-        judge(self, started, *rest)
+        judge(self, started, policy, *rest)
 
-    monkeypatch.setattr(AnalystProvisioner, "_judge", looked)
+    monkeypatch.setattr(Enclosure, "_judge", looked)
     async with begin(start, way) as kernel:
         address = kernel.provisioner.connection_info["ip"]
         assert seen == [[]]

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analyst_kernel.kernel.payload.charts.legends import own_name
-from analyst_kernel.kernel.payload.charts.sheet import Sheet
+from analyst_kernel.kernel.payload.charts.sheet import Sheet, own_name
 from analyst_kernel.kernel.payload.charts.values import (
     chosen,
     floats,

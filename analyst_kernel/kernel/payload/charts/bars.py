@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analyst_kernel.kernel.payload.charts.legends import own_name
 from analyst_kernel.kernel.payload.charts.lines import Interval, error_spans, parts_of, span_of
-from analyst_kernel.kernel.payload.charts.sheet import Sheet
+from analyst_kernel.kernel.payload.charts.sheet import Sheet, own_name
 from analyst_kernel.kernel.payload.charts.values import floats, listed, scalar, short
 
 _COUNTED = ("count", "frequency", "density", "probability", "percent", "proportion", "freq")

@@ -24,7 +24,7 @@ def read_boxes(sheet: Sheet) -> None:
     for line in lines:
         record = sheet.records.get(line, {})
         if "box" in record:
-            found.append((line, *_recorded(sheet, line, record)))
+            found.append(_recorded(sheet, line, record))
     if not found:
         found = _from_shapes(sheet, lines)
     _add(sheet, "box_and_whisker", found)
@@ -46,7 +46,7 @@ def _element(label: str, group: str, numbers: Iterable[Any], outliers: Any = ())
     return {"label": label, "group": group, **five, "outliers": listed(floats(outliers))}
 
 
-def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> Found:
     stats = record["box"]
     parts = [part for reference in record["parts"] if (part := reference()) is not None]
     sheet.use(*parts)
@@ -60,7 +60,7 @@ def _recorded(sheet: Sheet, median: Any, record: dict[str, Any]) -> tuple[dict[s
     element = _element(label, group, numbers, stats["fliers"])
     if "mean" in stats:
         element["mean"] = scalar(stats["mean"])
-    return element, along
+    return median, element, along
 
 
 def _from_shapes(sheet: Sheet, lines: list[Any]) -> list[Found]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyst_kernel.kernel.payload.charts.legends import look, own_name
-from analyst_kernel.kernel.payload.charts.sheet import Sheet
+from analyst_kernel.kernel.payload.charts.sheet import Sheet, look, own_name
 from analyst_kernel.kernel.payload.charts.values import floats, is_close, xy_of
 
 _MOST_SERIES = 300

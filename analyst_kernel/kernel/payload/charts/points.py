@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analyst_kernel.kernel.payload.charts.legends import own_name, rgb
-from analyst_kernel.kernel.payload.charts.sheet import Sheet
+from analyst_kernel.kernel.payload.charts.sheet import Sheet, own_name, rgb
 from analyst_kernel.kernel.payload.charts.values import floats, listed, span
 
 _MOST_GROUPS = 50

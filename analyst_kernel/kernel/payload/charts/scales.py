@@ -91,12 +91,7 @@ class Scale:
         return False
 
     def values(self, positions: Any, original: Any = None) -> list[Any]:
-        """Return what positions mean.
-
-        Args:
-            positions: Floats as drawn.
-            original: What the caller gave, where the artist kept it; numbers are taken from it.
-        """
+        """Return what drawn positions mean; numbers are those of ``original``, if that is known."""
         array = floats(positions)
         if self.kind == "datetime":
             return from_days(array)
@@ -176,20 +171,15 @@ class Scale:
     def _label_of(self, axes: Any) -> str:
         return str(getattr(axes, f"get_{self.name}label")())
 
-    def scale(self) -> str:
-        """Return ``datetime``, ``categorical``, or matplotlib's name (``linear``, ``log``)."""
-        if self.kind in ("datetime", "period"):
-            return "datetime"
-        return "categorical" if self.is_text else str(self.axis.get_scale())
-
     def described(self) -> dict[str, Any]:
         """Return the chart's fields about this axis."""
         label = self.label()
         dated = self.kind in ("datetime", "period")
+        drawn = "categorical" if self.is_text else str(self.axis.get_scale())
         return {
             f"{self.name}_label": label or None,
             f"{self.name}_unit": unit_of(label),
-            f"{self.name}_scale": self.scale(),
+            f"{self.name}_scale": "datetime" if dated else drawn,
             f"{self.name}_ticks": self.values(self.ticks) if dated else _clean(self.ticks),
             f"{self.name}_tick_labels": self.labels,
         }

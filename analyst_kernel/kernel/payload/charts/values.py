@@ -49,7 +49,7 @@ def scalar(value: Any) -> Any:
 
 def listed(values: Any) -> list[Any]:
     """Return a sequence as JSON has it; dates alike: all as days, or all with their time."""
-    array = values if isinstance(values, np.ndarray) else _array(values)
+    array = values if isinstance(values, np.ndarray) else as_array(values)
     if isinstance(array, np.ma.MaskedArray):
         gone = np.ma.getmaskarray(array)
         plain = listed(np.asarray(array.data))
@@ -66,7 +66,8 @@ def listed(values: Any) -> list[Any]:
     return [scalar(value) for value in array.tolist()]
 
 
-def _array(values: Any) -> Any:
+def as_array(values: Any) -> Any:
+    """Return a sequence as an array, masked or not; of objects if its items differ in length."""
     if isinstance(values, np.ma.MaskedArray):
         return values
     try:
