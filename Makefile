@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 JLPM := cd labextension && jlpm
 
-.PHONY: help install system-deps check test test-fast test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench dev
+.PHONY: help install system-deps check test test-fast coverage test-ui test-live test-labs test-pythons lab demo demonstrations screenshots codegen bench fuzz dev
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -71,15 +71,19 @@ check: $(INSTALLED) ## Lint, types, arrows, front end, generated files
 	  || { echo "The wire changed: run \`make codegen\`."; exit 1; }
 	$(JLPM) codegen:check && jlpm check
 
-test: system-deps $(INSTALLED) ## Every test, with branch coverage, in the browser too; then the front end's, then the notebooks
+# Tracing branches makes what starts kernels and servers a quarter slower, so it is done where it costs
+# little; `make coverage` does it everywhere.
+test: system-deps $(INSTALLED) ## Every test, in the browser too; the front end's; the notebooks. With branch coverage of what needs nothing real
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS) build/coverage
 	@failed=0; \
-	pytest -q -n 3 --dist loadfile --cov --cov-report=term:skip-covered \
+	pytest -q -n 2 -m "not real" --cov --cov-report=term:skip-covered \
 	  --junit-xml=$(RESULTS)/python.xml || failed=1; \
+	echo "With real kernels, servers and browsers:"; \
+	pytest -q -n 3 --dist loadfile -m real --junit-xml=$(RESULTS)/real.xml || failed=1; \
 	($(JLPM) test --reporter=default --reporter=junit --outputFile.junit=../$(RESULTS)/front-end.xml) || failed=1; \
 	if compgen -G 'notebooks/*.ipynb' > /dev/null; then \
 	  echo "The notebooks of notebooks/, run again and compared:"; \
-	  export JUPYTER_DATA_DIR="$(CURDIR)/build/jupyter-data"; python notebooks/make.py --grant; \
+	  export JUPYTER_DATA_DIR="$(CURDIR)/build/jupyter-data" ANALYST_GRANTS="$(CURDIR)/notebooks/data"; \
 	  pytest -q $(NBVAL) --junit-xml=$(RESULTS)/notebooks.xml notebooks || failed=1; \
 	fi; \
 	.ci/summary $(RESULTS) || failed=1; \
@@ -88,6 +92,10 @@ test: system-deps $(INSTALLED) ## Every test, with branch coverage, in the brows
 test-fast: $(INSTALLED) ## What needs no real kernel, server or browser, and the front end's tests: a minute and a half
 	pytest -q -n 2 -m "not real" --hypothesis-profile=quick $(ARGS)
 	$(JLPM) test --reporter=dot
+
+coverage: system-deps $(INSTALLED) ## Branch coverage of all Python tests together (a quarter of an hour)
+	@mkdir -p build/coverage
+	pytest -q -n 3 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=78 $(ARGS)
 
 test-ui: system-deps $(INSTALLED) ## Only the browser tests of the sidebar (pictures: build/ui-pictures)
 	pytest -q tests/ui $(ARGS)
@@ -154,6 +162,17 @@ NBVAL := --nbval --nbval-sanitize-with tests/contracts/nbval.cfg -p no:cacheprov
 bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks), and a thousand kernels one after the other
 	pytest -s tests/benchmarks $(ARGS)
 	ANALYST_LIVES=1000 pytest -q tests/sandbox/zygote/test_endurance.py
+
+FUZZ_SECONDS := 600
+FUZZER := $(VENV)/.fuzzer
+
+# No compiler is asked for: without a wheel there is hypothesis, which the run says.
+$(FUZZER): $(INSTALLED)
+	@python -m pip install --quiet --only-binary atheris --group fuzz 2> /dev/null || echo "atheris cannot be installed here."
+	@touch $@
+
+fuzz: $(FUZZER) ## Fuzz parsers and folds for FUZZ_SECONDS (600) altogether (one: TARGET=words/markdown)
+	python -m tests.fuzz all --seconds $(FUZZ_SECONDS) --target "$(TARGET)"
 
 # JupyterLab's own question about its news would lie on the question box at the first start.
 LAB_DEFAULTS := $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json

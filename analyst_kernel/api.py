@@ -18,18 +18,17 @@ from typing import TypeAlias
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.ports import User
-from analyst_kernel.analysis.analysis import Analysis
+from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.analysis.branch import discard, is_trouble, make_branch
 from analyst_kernel.analysis.results import CellResult, Chart, Result
-from analyst_kernel.analysis.settings import DEFAULT_SANDBOX, AnalysisSettings
 from analyst_kernel.grants import GrantStore
 from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import CellCheck
 from analyst_kernel.protocol.errors import AnalystError, InputError
 from analyst_kernel.protocol.events import Event, RunFinished
-from analyst_kernel.protocol.records import Limits
+from analyst_kernel.protocol.records import Limits, PrivacyMode
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -50,6 +49,8 @@ class Analyst:
         sandbox: The level of isolation below which nothing runs.
         limits: Of each run.
         approve: Whether each cell waits for ``user``.
+        privacy: What of the data the model may see: ``full``, ``no-values`` or ``schema-only``;
+            None for what the notebook's analysis used last.
         user: Who answers questions and approvals; None takes the offered defaults.
         on_event: Called with every event as it happens; must not block.
     """
@@ -61,11 +62,16 @@ class Analyst:
         sandbox: SandboxLevel = DEFAULT_SANDBOX,
         limits: Limits | None = None,
         approve: bool = False,
+        privacy: PrivacyMode | None = None,
         user: User | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self._settings = AnalysisSettings(
-            model=model, sandbox=sandbox, limits=limits or Limits(), approve=approve
+            model=model,
+            sandbox=sandbox,
+            limits=limits or Limits(),
+            approve=approve,
+            privacy=privacy,
         )
         self._user = user
         self._on_event = on_event

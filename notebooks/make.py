@@ -4,7 +4,7 @@ Each is an analysis as a user gets it: the built-in rules answer, or a recorded 
 model's place. In both cases the cells run, and the outputs are theirs.
 
 ``--grant`` makes no notebook. It only grants the kernels of these notebooks their data, which
-``make lab`` and ``make test`` need in a fresh clone.
+``make lab`` needs in a fresh clone.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def grant() -> None:
     store = GrantStore()
     for demonstration in DEMONSTRATIONS:
         for path in demonstration.data:
-            store.record(str(HERE / demonstration.notebook), str(HERE / path), "file")
+            store.record(str(HERE / demonstration.notebook), str(HERE / path))
 
 
 async def main() -> None:

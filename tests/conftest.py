@@ -5,11 +5,13 @@ The environment is replaced before any test module is imported, so that subproce
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,7 +118,16 @@ REAL_FIXTURES = frozenset({"make_session", "server", "start", "start_server"})
 """Fixtures that start a kernel or a server."""
 
 
-LONGEST_FIRST = ("ui/", "command_line/", "server/", "kernel/", "sandbox/", "analysis/")
+LONGEST_FIRST = (
+    "ui/",
+    "sandbox/",
+    "kernel/",
+    "command_line/",
+    "server/",
+    "analysis/",
+    "evaluation/",
+    "offline/",
+)
 """How the workers of a whole run begin, so that none is left with a long file at the end."""
 
 
@@ -149,7 +160,8 @@ def turn_of(item: pytest.Item) -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each worker a file at a time, and one of them all the browser's tests.
 
-    Those share two servers, a browser and a page on each, which would else run once a worker.
+    Those share two servers, a browser and a page on each, which would else run once a worker. The
+    cases of answers, hundreds in one file, are given file by file of their own.
     """
     if config.getvalue("dist") != "loadfile":
         return None
@@ -158,6 +170,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
+            if file == "tests/answers/test_cases.py":
+                return file + nodeid.partition("[")[2].partition(":")[0]
             return "tests/ui/" if file.startswith("tests/ui/") else file
 
     # As they were collected, instead of those files first that hold the most tests.
@@ -169,15 +183,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def nothing_real_starts_unmarked(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fail a test that starts a kernel or a server and is not marked ``real``."""
+    """Fail a test that starts a kernel, a reader or a server and is not marked ``real``."""
     if request.node.get_closest_marker("real"):
         return
     from jupyter_client.manager import KernelManager
     from jupyter_server.serverapp import ServerApp
 
-    def refuse(*_: Any, **__: Any) -> Any:
-        pytest.fail("Mark it: pytestmark = pytest.mark.real  # starts a kernel or a server")
+    from analyst_kernel.sandbox.reader import EnclosedReader
 
+    def refuse(*_: Any, **__: Any) -> Any:
+        pytest.fail("Mark it: pytestmark = pytest.mark.real  # starts a kernel, reader or server")
+
+    monkeypatch.setattr(EnclosedReader, "__aenter__", refuse)
     monkeypatch.setattr(KernelManager, "_async_launch_kernel", refuse)
     monkeypatch.setattr(ServerApp, "initialize", refuse)
 
@@ -227,3 +244,28 @@ def nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     yield attempts
     if attempts:
         pytest.fail(f"This test tried to reach {', '.join(attempts)}; use a fake of tests/fakes.")
+
+
+MADE = """
+SELECT 1 FROM duckdb_tables() WHERE NOT internal UNION ALL
+SELECT 1 FROM duckdb_views() WHERE NOT internal UNION ALL
+SELECT 1 FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL
+"""
+"""What a test left in the database that a bare ``duckdb.sql`` uses."""
+
+
+@pytest.fixture(autouse=True)
+def own_duckdb() -> Iterator[None]:
+    """Leave no table in DuckDB's default database: it would answer the next test's query.
+
+    A table of the database goes before a variable of the same name, so a test that runs cells in
+    this process would compute on another test's rows.
+    """
+    yield
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is None:
+        return
+    with contextlib.suppress(duckdb.Error):
+        if not duckdb.default_connection().execute(MADE).fetchall():
+            return
+    duckdb.set_default_connection(duckdb.connect())

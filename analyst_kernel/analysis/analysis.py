@@ -8,25 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, TypeAlias
 
 from analyst_kernel.agent.context import AgentDeps, Memory
+from analyst_kernel.agent.ledger import Ledger
 from analyst_kernel.agent.loop import run_question
+from analyst_kernel.agent.manual.actions import forget_run, run_again, run_user_code, undo_run
 from analyst_kernel.agent.manual.detect import record_user_execution
-from analyst_kernel.agent.manual.run import run_again, run_user_code
+from analyst_kernel.agent.observation.cell import Note
 from analyst_kernel.agent.ports import Execution, Model, SetupEntry
+from analyst_kernel.agent.privacy.wall import GuardedModel
+from analyst_kernel.agent.rebuild import join_runs, number_of, recall
+from analyst_kernel.agent.remember import keep_ledger, show_ledger
 from analyst_kernel.agent.start import restore_kernel_state
-from analyst_kernel.agent.undo import undo_run
 from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trouble_text
 from analyst_kernel.analysis.event_log import EventLog
-from analyst_kernel.analysis.settings import AnalysisSettings
-from analyst_kernel.analysis.verify import CELL_SECONDS, entries_to_run_again, verify_notebook
+from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
+from analyst_kernel.analysis.verify import (
+    CELL_SECONDS,
+    check_names,
+    entries_to_run_again,
+    verify_notebook,
+)
 from analyst_kernel.data.catalog import LocalCatalog
-from analyst_kernel.grants import GrantStore
+from analyst_kernel.grants import Grant, GrantStore
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
@@ -36,11 +45,41 @@ from analyst_kernel.protocol.errors import AnalystError, InputError, NotebookErr
 from analyst_kernel.protocol.events import Event, KernelChanged, RunFinished, RunUndone
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import Frame
-from analyst_kernel.protocol.records import Limits
+from analyst_kernel.protocol.records import Limits, PrivacyMode
 from analyst_kernel.protocol.sandbox import SandboxLevel
+
+DEFAULT_SANDBOX: SandboxLevel = "restricted"
+SANDBOXED = "analyst"
+"""The kernelspec whose kernels are the sandbox."""
+
+LONGEST_QUESTION = 100_000
+"""Characters; it is stored, shown and sent with every request of the conversation."""
 
 KernelEnd: TypeAlias = Literal["died", "restarted", "stopped"]
 _ADOPT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """How an analysis is to run.
+
+    Attributes:
+        model: ``provider:name``, or None for the default.
+        sandbox: The level of isolation below which nothing runs.
+        kernel_name: Kernelspec to start.
+        privacy: What the model may see; None for what the analysis used last.
+        least_privacy: The least strict mode that is allowed; empty for what the environment says.
+        start_options: Passed to the kernel's provisioner (memory and process limits...).
+    """
+
+    model: str | None = None
+    sandbox: SandboxLevel = DEFAULT_SANDBOX
+    limits: Limits = field(default_factory=Limits)
+    approve: bool = False
+    kernel_name: str = SANDBOXED
+    privacy: PrivacyMode | None = None
+    least_privacy: str = ""
+    start_options: dict[str, object] = field(default_factory=dict)
 
 
 class Analysis:
@@ -57,17 +96,22 @@ class Analysis:
         kernel: KernelSession,
         grants: GrantStore,
         settings: AnalysisSettings,
+        fresh_grants: Sequence[Grant] = (),
     ) -> None:
         self.log = log
         self.notebook = notebook
         self.catalog = catalog
         self.grants = grants
         self.settings = settings
+        # Not granted before, and nothing in the notebook uses them yet.
+        self._unused_grants = [grant.path for grant in fresh_grants]
         self._deps = deps
         self._memory = memory
         self._kernel = kernel
         # Held by whatever works in the kernel: a run, a cell of the user's, a restart.
         self._lock = asyncio.Lock()
+        # Held beside it, so that no other process works on the notebook meanwhile.
+        self._notebook_lock = NotebookLock(grants.path.parent)
         self._kernel_misplaced = False
         self._deferred: list[tuple[str, str]] = []
         self._reported_problems: set[tuple[str, str]] = set()
@@ -99,7 +143,10 @@ class Analysis:
     async def choose_model(self, model: Model) -> None:
         """Use ``model`` from the next question on; a run at work keeps its own to its end."""
         async with self._lock:
-            before, self._deps = self.model, replace(self._deps, model=model)
+            before = self._deps.model
+            if isinstance(before, GuardedModel):
+                model = before.in_front_of(model)
+            self._deps = replace(self._deps, model=model)
             await before.aclose()
 
     def moved(self, notebook: str) -> None:
@@ -121,9 +168,13 @@ class Analysis:
         If the running kernel cannot be given access, the next run starts a new one and replays.
         Raises ``DataError``, and grants nothing, if a file cannot be read as data.
         """
+        check_names(paths)
         added = await self.catalog.grant([os.fspath(path) for path in paths])
-        await asyncio.to_thread(self.grants.record_all, self.notebook.path, paths)
-        if not await self._kernel.admit([os.path.realpath(path) for path in paths]):
+        granted, fresh = await asyncio.to_thread(
+            self.grants.record_all, self.notebook.path, paths, analysis=self.id
+        )
+        self._unused_grants += [grant.path for grant in fresh]
+        if not await self._kernel.admit([grant.path for grant in granted]):
             async with self._lock:  # a run at work keeps its kernel to its end
                 await self._stop_kernel()
         return added
@@ -149,13 +200,20 @@ class Analysis:
         """
         if not question.strip():
             raise InputError("The question is empty.", "Ask something about the data.")
-        async with self._lock:
+        if len(question) > LONGEST_QUESTION:
+            raise InputError(
+                f"The question has {len(question):,} characters, more than {LONGEST_QUESTION:,}; "
+                "nothing was asked.",
+                "Ask in fewer words, and attach what belongs to it as a file.",
+            )
+        async with self._at_work():
             await self._catch_up()
             limits = limits or self.settings.limits
             approve = self.settings.approve if approve is None else approve
-            finished = await run_question(
-                self._deps, self._memory, question, limits=limits, approve=approve
-            )
+            with self._using_grants():
+                finished = await run_question(
+                    self._deps, self._memory, question, limits=limits, approve=approve
+                )
             facts = self._memory.facts
             if facts is not None:
                 with suppress(NotebookError):  # the run itself reported what it could not write
@@ -171,13 +229,14 @@ class Analysis:
     async def run(self, code: str, *, timeout: float | None = None) -> tuple[CellId, Execution]:
         """Run the user's own code as a cell of the notebook."""
         timeout = timeout or self.settings.limits.cell_seconds
-        async with self._lock:
-            return await run_user_code(self._deps, self._memory, code, timeout=timeout)
+        async with self._at_work():
+            with self._using_grants():
+                return await run_user_code(self._deps, self._memory, code, timeout=timeout)
 
     async def run_again(self, cell: CellId | None = None) -> None:
         """Run one iteration's cell again, or all of them in order in an emptied kernel."""
         chosen = await entries_to_run_again(self.notebook, cell)
-        async with self._lock:
+        async with self._at_work():
             if cell is None and self._memory.facts is not None:
                 await self._kernel.restart()
                 self._memory.empty_kernel()
@@ -217,12 +276,31 @@ class Analysis:
         return checks
 
     async def undo(self, run: RunId, *, roll_back: bool = False) -> RunUndone:
-        """Take a whole run out of the notebook; see :func:`analyst_kernel.agent.undo.undo_run`."""
+        """Take a whole run out of the notebook; see ``undo_run``."""
         timeout = self.settings.limits.cell_seconds
-        async with self._lock:
+        async with self._at_work():
             return await undo_run(
                 self._deps, self._memory, run, roll_back=roll_back, timeout=timeout
             )
+
+    @property
+    def ledger(self) -> Ledger:
+        """The user's definitions and the named states; do not change it."""
+        return self._memory.ledger
+
+    async def change_definitions(self, change: Callable[[Ledger], object]) -> None:
+        """Add, edit or remove definitions as the user says; they hold from the next question on.
+
+        May be called while a run is at work, which goes on with what it began with.
+
+        Raises:
+            InputError: There is no such definition, or it cannot be kept; nothing was changed.
+            NotebookError: The notebook could not be written.
+        """
+        if not self._lock.locked():  # a run at work keeps the ledger itself
+            await self._take_in_others()
+        change(self._memory.ledger)
+        await keep_ledger(self._deps, self._memory)
 
     def mark_kernel_shared(self) -> None:
         """Check at the next run whether the kernel holds its variables: others may work in it."""
@@ -247,8 +325,10 @@ class Analysis:
             await self._stop_kernel()
             self._kernel_changed("restarted", reason)
             self._memory.pending_notes.append(
-                "The user restarted the kernel by hand, which emptied it; what they ran "
-                "before the notebook's cells ran again may have failed with NameError."
+                Note(
+                    "The user restarted the kernel by hand, which emptied it; what they ran "
+                    "before the notebook's cells ran again may have failed with NameError."
+                )
             )
             # Connected at once, so that what the user runs in it is detected. A kernel that the
             # user keeps busy does not answer in time; the next question connects to it then.
@@ -256,13 +336,43 @@ class Analysis:
                 async with asyncio.timeout(_ADOPT_SECONDS):
                     await self._kernel.start()
 
-    async def close(self) -> None:
-        """Stop the kernel, release the model, remove a new notebook without cells. Idempotent."""
+    async def close(self, *, keep_grants: bool = False) -> None:
+        """Stop the kernel, release the model, remove a new notebook without cells. Idempotent.
+
+        Grants for a question that was refused, and left no cell, are taken back, unless
+        ``keep_grants`` says that the user still sees the data as attached.
+        """
         try:
             await self._kernel.stop()
             await self.notebook.discard_if_empty()
+            if not keep_grants:
+                await asyncio.to_thread(self._take_back_grants)
         finally:
             await self.model.aclose()
+
+    def _take_back_grants(self) -> None:
+        path = self.notebook.path
+        for grant in self._unused_grants:
+            self.grants.revoke(path, grant)
+        self._unused_grants.clear()
+        self._note_file()
+        if not self.notebook.document["cells"] and not os.path.lexists(path):
+            self.grants.forget(path, analysis=self.id)
+
+    def _note_file(self) -> None:
+        """Let the grants follow the notebook when it is moved outside Jupyter."""
+        with suppress(NotebookError):  # it was made another's meanwhile
+            self.grants.seen(self.notebook.path, self.id)
+
+    @contextmanager
+    def _using_grants(self) -> Iterator[None]:
+        """Keep new grants for good if the block leaves a cell that may use them."""
+        before = len(self.notebook.document["cells"])
+        try:
+            yield
+        finally:
+            if len(self.notebook.document["cells"]) > before:
+                self._unused_grants.clear()
 
     def defer_notice(self, code: str, message: str) -> None:
         """Emit a notice when the next question begins."""
@@ -274,6 +384,45 @@ class Analysis:
 
     def _kernel_changed(self, state: KernelEnd, reason: str) -> None:
         self.log.record(KernelChanged(analysis=self.id, state=state, reason=reason))
+
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncIterator[None]:
+        """Work on the notebook, after whatever works on it here or in another process."""
+
+        def say(other: WorkElsewhere) -> None:
+            self.log.notice(self.id, "notebook-busy", waiting_text(other))
+
+        async with self._lock, self._notebook_lock.held(self.notebook.path, say):
+            await self._take_in_others()
+            yield
+
+    async def _take_in_others(self) -> None:
+        """Take in what others did to the notebook: runs that they asked or undid, the ledger."""
+        memory, book = self._memory, self.notebook
+        try:
+            await book.refresh()
+        except NotebookError:
+            return  # the run itself reports a notebook that it cannot use
+        others = [run for run in book.runs if number_of(run) > memory.runs]
+        undone = [earlier.run for earlier in memory.earlier if earlier.run in book.undone_runs]
+        for run in undone:
+            forget_run(memory, run, ())
+        if others:
+            names = [dataset.name for dataset in self.catalog.datasets]
+            join_runs(memory, recall(book.restore(), names), others)
+        memory.runs = max(memory.runs, number_of(book.next_run) - 1)
+        ledger = await asyncio.to_thread(book.ledger)
+        if ledger != memory.ledger:
+            memory.ledger = ledger
+            show_ledger(self._deps, memory)
+        if others or undone:
+            which = ", ".join((*others, *undone))
+            message = f"Asked or undone elsewhere since the last question here: {which}."
+            self.log.notice(self.id, "asked-elsewhere", message, level="info")
+            # This kernel knows nothing of it; the next run starts one from the notebook.
+            if memory.facts is not None:
+                await self._stop_kernel()
+                self._kernel_changed("stopped", f"{message} The notebook's cells run again.")
 
     async def _catch_up(self) -> None:
         """Take in what changed outside since the last run, and emit it."""
@@ -288,8 +437,6 @@ class Analysis:
                 self._reported_problems.add(problem)
                 path, reason = problem
                 self.defer_notice("file-left-out", f"{path} was left out. {reason}")
-        with suppress(NotebookError):  # the run itself reports a notebook that it cannot use
-            await self.notebook.refresh()
         if self._kernel.outdated() or self._kernel_misplaced:
             self._kernel_misplaced = False
             await self._stop_kernel()

@@ -12,12 +12,17 @@ from pathlib import Path
 
 from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import User
+from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedModel
 from analyst_kernel.agent.rebuild import recall
-from analyst_kernel.analysis.analysis import Analysis
+from analyst_kernel.analysis.analysis import SANDBOXED, Analysis, AnalysisSettings
 from analyst_kernel.analysis.event_log import EventLog
-from analyst_kernel.analysis.settings import SANDBOXED, AnalysisSettings
+from analyst_kernel.analysis.privacy import LEAST, PrivacyStore, chosen_mode
+from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
+from analyst_kernel.analysis.user_words import UserWords
+from analyst_kernel.analysis.verify import check_names
 from analyst_kernel.data.catalog import LocalCatalog
-from analyst_kernel.grants import GrantStore
+from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
@@ -73,6 +78,7 @@ async def open_analysis(
     Raises:
         InputError: Data, a notebook or a model name cannot be used; nothing is left behind.
     """
+    check_names(data)
     settings = settings or AnalysisSettings()
     parts = embedding or Embedding()
     if settings.kernel_name == SANDBOXED:
@@ -81,43 +87,67 @@ async def open_analysis(
     if notebook is None:
         path, exists = str(free_path(default_path(question))), False
     else:
-        path, exists = str(notebook_path(notebook)), notebook_path(notebook).exists()
-    catalog = parts.catalog or LocalCatalog(notebook=path)
+        path = str(notebook_path(notebook))
+        exists = os.path.exists(path)
+    catalog = parts.catalog or LocalCatalog(
+        notebook=path, reader=FileReader(require=settings.sandbox)
+    )
     shown = tuple(catalog.datasets)
-    lost = await _regrant(catalog, store, path) if exists else ()
+    lost = await _regrant(catalog, store, path, parts.analysis) if exists else ()
     await catalog.grant([os.fspath(item) for item in data])
     model = await open_model(settings.model, env=parts.env)
+    words = UserWords(store.path.parent)
     try:
         book = await (
             StoredNotebook.open(
-                path, analysis=parts.analysis, writer=parts.writer, store=parts.store
+                path, analysis=parts.analysis, writer=parts.writer, store=parts.store, words=words
             )
             if exists
-            else _create(path, model.name, parts)
+            else StoredNotebook.create(
+                path,
+                analysis=parts.analysis or new_analysis_id(),
+                model=model.name,
+                # JupyterLab would add it on opening, and show the notebook as changed.
+                python=platform.python_version(),
+                writer=parts.writer,
+                store=parts.store,
+                words=words,
+            )
         )
     except BaseException:
         await model.aclose()
         raise
-    await asyncio.to_thread(store.record_all, path, data)
+    try:
+        kept = PrivacyStore(store.path.parent, book.analysis)
+        least = settings.least_privacy or os.environ.get(LEAST, "")
+        wall = kept.wall(chosen_mode(settings.privacy, kept.mode(), least))
+    except BaseException:
+        await book.discard_if_empty()
+        await model.aclose()
+        raise
+    # Last, so that data which cannot be used is not granted.
+    _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
     log = parts.log or EventLog()
     kernel = KernelSession(
-        notebook=path,
+        notebook=book.path,  # another name, if that one was taken meanwhile
         kernel_name=settings.kernel_name,
         require=settings.sandbox,
         host=host,
-        start_options=dict(settings.start_options),
+        start_options={**settings.start_options, "analysis": book.analysis},
     )
     deps = AgentDeps(
         analysis=book.analysis,
-        model=model,
+        model=GuardedModel(model, wall, kept.log),
         kernel=kernel,
         notebook=book,
-        catalog=catalog,
+        catalog=GuardedCatalog(catalog, wall),
         user=user,
         emit=log.record,
         sleep=parts.sleep,
+        saved_outputs=sanitise_saved_outputs,
     )
-    memory = recall(book.restore(), (d.name for d in catalog.datasets))
+    ledger = await asyncio.to_thread(book.ledger)
+    memory = recall(book.restore(), (d.name for d in catalog.datasets), ledger)
     memory.runs = int(book.next_run[1:]) - 1  # the number of an undone run is not used again
     analysis = Analysis(
         deps=deps,
@@ -127,36 +157,31 @@ async def open_analysis(
         catalog=catalog,
         kernel=kernel,
         grants=store,
+        fresh_grants=fresh,
         settings=settings,
     )
     for dataset in shown:
         with suppress(DataError):  # the first run reports a file that is gone
             await analysis.describe(dataset.name)
-    for gone in lost:
-        analysis.defer_notice("grant-lost", f"{gone} was granted earlier and is no longer there.")
+    for reason in lost:
+        analysis.defer_notice("grant-lost", reason)
     if store.notice:
         analysis.defer_notice("grants-damaged", store.notice)
     return analysis
 
 
-async def _create(path: str, model: str, parts: Embedding) -> StoredNotebook:
-    return await StoredNotebook.create(
-        path,
-        analysis=parts.analysis or new_analysis_id(),
-        model=model,
-        # JupyterLab would add it on opening, and show the notebook as changed.
-        python=platform.python_version(),
-        writer=parts.writer,
-        store=parts.store,
-    )
-
-
-async def _regrant(catalog: LocalCatalog, store: GrantStore, path: str) -> tuple[str, ...]:
-    """Grant again what was granted to this notebook earlier; return the paths that are gone."""
+async def _regrant(
+    catalog: LocalCatalog, store: GrantStore, path: str, analysis: AnalysisId | None
+) -> tuple[str, ...]:
+    """Grant again what was granted to this notebook earlier; return what cannot be, and why."""
     lost: list[str] = []
-    for grant in await asyncio.to_thread(store.for_notebook, path):
-        if os.path.exists(grant.path):
-            await catalog.grant([grant.path])
+    for grant in await asyncio.to_thread(store.for_notebook, path, analysis=analysis):
+        try:
+            await asyncio.to_thread(grant.look)
+        except FileNotFoundError:
+            lost.append(f"{grant.path} was granted earlier and is no longer there.")
+        except GrantRefused as error:
+            lost.append(str(error))
         else:
-            lost.append(grant.path)
+            await catalog.grant([grant.path])
     return tuple(lost)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,13 +15,16 @@ from functools import partial
 from pathlib import Path
 
 from analyst_kernel._aio import finish_despite_cancel
+from analyst_kernel._trees import remove_tree
 from analyst_kernel.agent.replay import CellReplayed, replay_cells
+from analyst_kernel.analysis.privacy import PrivacyStore
 from analyst_kernel.analysis.verify import CELL_SECONDS, check_exists
+from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.notebook import branch as cutting
 from analyst_kernel.notebook.document.operations import Document
-from analyst_kernel.notebook.document.read import cells_to_replay
+from analyst_kernel.notebook.document.read import analysis_of, cells_to_replay
 from analyst_kernel.notebook.export.export import read
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.storage.output_dir import files_of
@@ -45,19 +47,6 @@ class Branch:
     cell: CellId
     document: Document
     to_run: int
-
-
-@dataclass(frozen=True, slots=True)
-class BranchReport:
-    """A branch, and each cell's result when it ran again."""
-
-    branch: Branch
-    checks: tuple[CellCheck, ...]
-
-    @property
-    def troubles(self) -> tuple[CellCheck, ...]:
-        """Cells that no longer reproduce."""
-        return tuple(check for check in self.checks if is_trouble(check))
 
 
 def trouble_text(check: CellCheck) -> str:
@@ -103,8 +92,13 @@ async def make_branch(
     def work() -> None:
         store = grants if grants is not None else GrantStore()
         made.append(_written(parent, CellId(at), to))
-        store.copy(str(notebook_path(parent)), str(made[0].path))
-        store.record_all(str(made[0].path), data)
+        path, analysis = str(made[0].path), made[0].analysis
+        before = analysis_of(read(notebook_path(parent)))
+        if before is not None:
+            folder = store.path.parent
+            PrivacyStore(folder, analysis).follow(PrivacyStore(folder, before))
+        store.copy(str(notebook_path(parent)), path, analysis=analysis)
+        store.record_all(path, data, analysis=analysis)
 
     try:
         await finish_despite_cancel(asyncio.to_thread(work), reraise=True)
@@ -122,7 +116,7 @@ async def discard(branch: Branch, grants: GrantStore | None = None) -> None:
         with contextlib.suppress(FileNotFoundError):
             branch.path.unlink()
         # The branch got its name because no such folder existed, so all in it is the branch's own.
-        shutil.rmtree(files_of(branch.path), ignore_errors=True)
+        remove_tree(files_of(branch.path))
         with contextlib.suppress(GrantStoreError):
             (grants if grants is not None else GrantStore()).forget(str(branch.path))
 
@@ -141,10 +135,15 @@ async def restore_and_compare(
     is called with each cell's result, how many there were so far, and how many there are.
     """
     checks: list[CellCheck] = []
+    reader = FileReader()
 
     async def compare(arrived: CellReplayed) -> None:
         check = await cutting.judged(
-            document, arrived.cell.cell, arrived.execution, path=Path(path)
+            document,
+            arrived.cell.cell,
+            arrived.execution,
+            path=Path(path),
+            pictures=reader.picture_difference,
         )
         checks.append(check)
         if on_check is not None:
@@ -163,8 +162,8 @@ async def branch_notebook(
     sandbox: SandboxLevel = "restricted",
     on_made: Callable[[Branch], None] | None = None,
     on_check: Callable[[CellCheck, int, int], None] | None = None,
-) -> BranchReport:
-    """Make a branch, and check in a fresh kernel of its own that its cells reproduce.
+) -> tuple[Branch, tuple[CellCheck, ...]]:
+    """Make a branch, and return it with each cell's result in a fresh kernel of its own.
 
     A branch with a cell that no longer reproduces is kept. When cancelled, or when no kernel
     starts, nothing is left behind.
@@ -181,7 +180,7 @@ async def branch_notebook(
             on_made(branch)
         cells = cells_to_replay(branch.document)
         if not cells:
-            return BranchReport(branch, ())
+            return branch, ()
         kernel = KernelSession(notebook=str(branch.path), require=sandbox)
         restore = partial(replay_cells, kernel, cells, timeout=CELL_SECONDS)
         await kernel.start()
@@ -189,7 +188,7 @@ async def branch_notebook(
             checks = await restore_and_compare(restore, branch.document, branch.path, on_check)
         finally:
             await kernel.stop()
-        return BranchReport(branch, checks)
+        return branch, checks
     except BaseException:
         await finish_despite_cancel(discard(branch))
         raise

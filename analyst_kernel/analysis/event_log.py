@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeAlias
 
-from analyst_kernel.protocol.events import Event, NoticeLevel, emit_notice
+from analyst_kernel.protocol.events import Event, NoticeLevel, NoticeRaised
 from analyst_kernel.protocol.ids import AnalysisId
 
 Listener: TypeAlias = Callable[[Event], None]
@@ -51,7 +51,7 @@ class EventLog:
         self, analysis: AnalysisId, code: str, message: str, *, level: NoticeLevel = "warning"
     ) -> None:
         """Emit a notice for the user that belongs to no run."""
-        emit_notice(self.record, analysis=analysis, code=code, message=message, level=level)
+        self.record(NoticeRaised(analysis=analysis, level=level, code=code, message=message))
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` for every further event; the returned function ends that."""

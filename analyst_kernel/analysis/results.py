@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, fields
 from typing import Any
 
+from analyst_kernel.agent.evidence.marks import marked
 from analyst_kernel.protocol.events import RunFinished
 from analyst_kernel.protocol.outputs import (
     CellError,
@@ -92,7 +93,7 @@ class Result:
 
     def _repr_markdown_(self) -> str:
         """Show the answer when a result is the last expression of a notebook cell."""
-        return self.answer
+        return marked(self.answer, self.details.numbers if self.details is not None else ())
 
 
 @dataclass(frozen=True, slots=True)

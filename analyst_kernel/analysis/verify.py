@@ -1,4 +1,7 @@
-"""Runs a saved notebook again in a fresh sandboxed kernel and compares it with what it holds."""
+"""Runs a saved notebook again in a fresh sandboxed kernel and compares it with what it holds.
+
+What it shows is that the notebook reproduces. Whether its answers are right is not looked at.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from analyst_kernel._text import fault_of_path
 from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts
-from analyst_kernel.grants import GrantStore
+from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.notebook.document.operations import Document, SetNotebook
@@ -47,27 +53,53 @@ async def _fresh_kernel(
     notebook ``source``.
     """
     check_exists(data)
-    granted = await asyncio.to_thread(lambda: GrantStore().for_notebook(source))
-    paths = [grant.path for grant in granted] + [os.path.realpath(path) for path in data]
+    granted = await asyncio.to_thread(_granted, source, data)
     kernel = KernelSession(
-        notebook=place, require=sandbox, host=host, start_options={"grants": paths}
+        notebook=place, require=sandbox, host=host, start_options={"grants": granted}
     )
     facts = await kernel.start()
 
-    async def execute(code: str) -> Execution:
-        return await kernel.execute(code, timeout=CELL_SECONDS)
-
     try:
-        yield execute, facts
+        yield partial(kernel.execute, timeout=CELL_SECONDS), facts
     finally:
         await kernel.stop()
 
 
+def _granted(notebook: str, data: Sequence[str | os.PathLike[str]]) -> list[Grant]:
+    """Return what a notebook may read and what is named now; raises ``GrantRefused``."""
+    found = [grant_of(os.fspath(path)) for path in data]
+    again = {grant.given for grant in found}
+    for grant in GrantStore().for_notebook(notebook):
+        if again & {grant.path, grant.given}:
+            continue
+        try:
+            grant.look()
+        except FileNotFoundError:
+            continue  # the cell that reads it fails
+        found.append(grant)
+    return found
+
+
 def check_exists(data: Sequence[str | os.PathLike[str]]) -> None:
-    """Raise ``DataError`` for the first path that does not exist."""
+    """Raise ``DataError`` for the first path that does not exist, or cannot be used."""
+    check_names(data)
     for path in data:
         if not os.path.exists(path):
             raise DataError(f"There is no file or folder {path}.", "Check the path.")
+
+
+def check_names(data: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise ``DataError`` for the first path that cannot be used, whatever is there."""
+    for item in data:
+        path = os.fspath(item)
+        fault = fault_of_path(path)
+        if fault:
+            raise DataError(
+                f"The name {path!r} of the data {fault}, so it cannot be granted.",
+                "Name a file or folder."
+                if not path
+                else "Rename it, or name the folder that it is in. Nothing was granted.",
+            )
 
 
 async def entries_to_run_again(book: StoredNotebook, cell: CellId | None) -> list[IterationEntry]:
@@ -120,14 +152,18 @@ async def verify_notebook(
         document = await asyncio.to_thread(read, path)
     async with _fresh_kernel(str(path), str(path), sandbox, host, data) as (execute, facts):
         report = await verify_document(
-            document, execute=execute, on_check=on_check, folders=folders_of(document, path)
+            document,
+            execute=execute,
+            on_check=on_check,
+            folders=folders_of(document, path),
+            pictures=FileReader(require=sandbox).picture_difference,
         )
     report = replace(report, python=facts.python, packages=facts.versions)
     if book is not None:
         await book.refresh()
         await book.apply(SetNotebook({"verified": record_of(report)}))
     else:
-        await store(path, report)
+        await asyncio.to_thread(store, path, report)
     return report
 
 
@@ -153,6 +189,11 @@ async def clean_notebook(
 
     async def check(document: Document) -> VerifyReport:
         async with _fresh_kernel(place, str(source), sandbox, host, data) as (execute, _):
-            return await verify_document(document, execute=execute, folders=folders)
+            return await verify_document(
+                document,
+                execute=execute,
+                folders=folders,
+                pictures=FileReader(require=sandbox).picture_difference,
+            )
 
     return await clean_checked(source, check, destination=place)

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyst_kernel.agent.evidence.marks import marked
 from analyst_kernel.command_line.shell import (
-    EXIT_CANCELLED,
-    discard_stdout,
-    note,
+    limit_options,
+    record_json,
     runs,
     sandbox_option,
 )
+from analyst_kernel.command_line.streams import EXIT_CANCELLED, discard_stdout
+from analyst_kernel.command_line.writer import note, out, out_json
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import User
     from analyst_kernel.protocol.events import RunFinished
+    from analyst_kernel.protocol.records import PrivacyMode
     from analyst_kernel.protocol.sandbox import SandboxLevel
 
 _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
@@ -30,31 +33,14 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 @click.option(
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
-@click.option("--model", metavar="PROVIDER:NAME", help="See `analyst models`.")
-@click.option(
-    "--max-iterations",
-    type=click.IntRange(1, 100),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="Cells that may run.",
-)
-@click.option(
-    "--cell-timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    default=120.0,
-    show_default=True,
-    help="How long a cell may run.",
-)
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(0, min_open=True),
-    metavar="USD",
-    help="What the model may cost.",
-)
+@limit_options
 @click.option("--approve", is_flag=True, help="Ask before each cell runs.")
 @sandbox_option
+@click.option(
+    "--privacy",
+    type=click.Choice(["full", "no-values", "schema-only"]),
+    help="What of the data the model may see; kept for later questions.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @runs
@@ -69,17 +55,18 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     max_cost: float | None,
     approve: bool,
     sandbox: SandboxLevel,
+    privacy: PrivacyMode | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
     """Answer QUESTION about the data and save the analysis as a notebook."""
-    from rich.console import Console
-
+    from analyst_kernel.analysis.analysis import AnalysisSettings
     from analyst_kernel.analysis.assemble import open_analysis
-    from analyst_kernel.analysis.settings import AnalysisSettings
-    from analyst_kernel.command_line.progress import ProgressDisplay
-    from analyst_kernel.command_line.terminal_user import TerminalUser
+    from analyst_kernel.command_line.console import PlainConsole
+    from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
+    from analyst_kernel.protocol.errors import SandboxError
     from analyst_kernel.protocol.events import Event, RunFinished
+    from analyst_kernel.protocol.ids import new_analysis_id
     from analyst_kernel.protocol.records import Limits
 
     if approve and not sys.stdin.isatty():
@@ -89,11 +76,13 @@ async def ask(  # noqa: PLR0913 - the command line's contract
         sandbox=sandbox,
         limits=Limits(iterations=max_iterations, cell_seconds=cell_timeout, cost_usd=max_cost),
         approve=approve,
+        privacy=privacy,
     )
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     progress = ProgressDisplay(console, quiet=quiet or (as_json and not console.is_terminal))
     user: User | None = TerminalUser(console, progress) if sys.stdin.isatty() else None
     finished: list[RunFinished] = []
+    unwritable: list[OSError] = []
     asking = asyncio.current_task()
 
     def listen(event: Event) -> None:
@@ -102,8 +91,10 @@ async def ask(  # noqa: PLR0913 - the command line's contract
         if not as_json:
             return
         try:
-            print(event.model_dump_json(), flush=True)
-        except BrokenPipeError:
+            out_json(record_json(event))
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):  # its reader wants no more, and is told none
+                unwritable.append(error)
             discard_stdout()
             if asking is not None:
                 asking.cancel()
@@ -118,10 +109,22 @@ async def ask(  # noqa: PLR0913 - the command line's contract
             await analysis.ask(question)
         finally:
             await analysis.close()
+    except SandboxError as error:
+        # Refused before there is a run, as soon as the data is to be read: programs wait for a last
+        # line all the same.
+        if not finished:
+            listen(
+                RunFinished(
+                    analysis=new_analysis_id(), status="failed", answer="", reason=str(error)
+                )
+            )
+        raise
     except asyncio.CancelledError:
         progress.close()
         if finished and finished[0].notebook and not as_json:
             note(f"What was done so far is saved in {finished[0].notebook}.")
+        if unwritable:
+            raise unwritable[0] from None
         raise
     finally:
         progress.close()
@@ -132,20 +135,19 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 
 
 def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
-    from rich.console import Console
-    from rich.markdown import Markdown
+    from analyst_kernel.command_line.console import print_markdown
 
-    out = Console()
     if result.answer:
-        if out.is_terminal:
-            out.print()
-            out.print(Markdown(result.answer))
+        numbers = result.details.numbers if result.details is not None else ()
+        answer = marked(result.answer, numbers)
+        if sys.stdout.isatty():
+            print_markdown(answer)
         else:
-            print(result.answer)
+            out(answer)
     if result.status != "answered" and result.reason:
         note(f"Error: {result.reason}" if result.status == "failed" else result.reason)
     if result.notebook:
-        print(f"\nNotebook: {result.notebook}")
+        out(f"\nNotebook: {result.notebook}")
     if not quiet:
         note(_footer(result, is_ai=is_ai))
 

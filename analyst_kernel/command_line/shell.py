@@ -7,21 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
+import json
+import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, NoReturn, ParamSpec
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 import click
 
+from analyst_kernel.command_line.streams import (
+    EXIT_CANCELLED,
+    discard_stdout,
+    end_at_once_on_interrupt,
+    system_failure,
+)
+from analyst_kernel.command_line.writer import note, note_traceback
 from analyst_kernel.protocol.errors import AnalystError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _P = ParamSpec("_P")
 
-EXIT_CANCELLED = 130
-_STOPS = ("SIGTERM", "SIGHUP")
-"""Signals that cancel as Ctrl-C does: the command is ended, or its terminal closed."""
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Signals that cancel: Ctrl-C, the command is ended, or its terminal closed."""
+_INSISTING = 3
+"""How many of them end the process though it is still saving."""
 
 VERDICT_MARKS = {"reproduced": "✓", "differs": "≠", "error": "✗", "skipped": "–"}
 
@@ -36,6 +52,56 @@ sandbox_option = click.option(
     show_default=True,
     help="Isolation below which nothing runs.",
 )
+
+
+class Amount(click.ParamType[float]):
+    """A finite number above zero, as limits of time and money are."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """Return the number, or fail with what it must be."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number.", param, context)
+        if not math.isfinite(number) or number <= 0:
+            self.fail(f"{value} is not a finite number above 0.", param, context)
+        return number
+
+
+def limit_options(work: Callable[_P, NoReturn]) -> Callable[_P, NoReturn]:
+    """Add the options of the model of a question and of what it may use."""
+    options = (
+        click.option("--model", metavar="PROVIDER:NAME", help="See `analyst models`."),
+        click.option(
+            "--max-iterations",
+            type=click.IntRange(1, 100),
+            default=10,
+            show_default=True,
+            metavar="N",
+            help="Cells that may run for a question.",
+        ),
+        click.option(
+            "--cell-timeout",
+            type=Amount(),
+            metavar="SECONDS",
+            default=120.0,
+            show_default=True,
+            help="How long a cell may run.",
+        ),
+        click.option(
+            "--max-cost",
+            type=Amount(),
+            metavar="USD",
+            help="What the model may cost for a question.",
+        ),
+    )
+    for option in reversed(options):
+        work = option(work)
+    return work
 
 
 def runs(work: Callable[_P, Coroutine[Any, Any, int]]) -> Callable[_P, NoReturn]:
@@ -56,28 +122,40 @@ def _run(work: Coroutine[Any, Any, int]) -> NoReturn:
     _leave_out_slow_imports()
     try:
         code = asyncio.run(_stoppable(work))
+        # What is still buffered would fail while the process ends, where nothing can be said.
+        sys.stdout.flush()
     except (KeyboardInterrupt, asyncio.CancelledError):
         note("Cancelled.")
-        sys.exit(EXIT_CANCELLED)
+        code = EXIT_CANCELLED
     except AnalystError as error:
         if debug:
-            raise
+            note_traceback()
         note(f"Error: {error}")
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except click.UsageError:
         raise
     except BrokenPipeError:
         discard_stdout()
-        sys.exit(1)
-    except Exception as error:
+        code = 1
+    except OSError as error:
         if debug:
-            raise
+            note_traceback()
+        with suppress(OSError, ValueError):
+            discard_stdout()
+        note(f"Error: {system_failure(error)}")
+        code = 1
+    except Exception as error:  # noqa: BLE001 - a user gets one line instead of a traceback
+        if debug:
+            note_traceback()
+            sys.exit(1)
         name = type(error).__name__
         note(
             f"Error: {name}: {error}. This is a defect of analyst-kernel; what was saved is "
             "intact. Run again as `analyst --debug ...` for the traceback."
         )
-        sys.exit(1)
+        code = 1
+    end_at_once_on_interrupt(code)
+    gc.freeze()  # the process ends, so nothing needs to be looked through once more
     sys.exit(code)
 
 
@@ -91,37 +169,35 @@ def _leave_out_slow_imports() -> None:
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # "not found"
 
 
-def note(text: str) -> None:
-    """Write a line to stderr."""
-    click.echo(text, err=True)
-
-
-def print_table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to stdout; the columns of ``left`` may fold, those of ``right`` are numbers."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in left:
-        table.add_column(name, overflow="fold")
-    for name in right:
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*row)
-    Console(soft_wrap=True).print(table)
-
-
-def discard_stdout() -> None:
-    """Discard further output to stdout, because its reader has closed the pipe."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def record_json(record: BaseModel) -> str:
+    """Return a record as a line of JSON, though a name of a file in it may not be valid UTF-8."""
+    try:
+        return record.model_dump_json()
+    except ValueError:  # pydantic's own, whose import would slow every command
+        return json.dumps(record.model_dump(mode="json"))
 
 
 async def _stoppable(work: Coroutine[Any, Any, int]) -> int:
+    """Await the work; the first signal cancels it, which saves what was done.
+
+    The next one only says so, because what it would break off is the saving itself.
+    """
     task = asyncio.current_task()
     assert task is not None
-    for name in _STOPS:
-        if hasattr(signal, name) and os.name == "posix":
-            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)
+    count = 0
+
+    def stop() -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            task.cancel()
+        elif count < _INSISTING:
+            note("Saving what was done so far. Once more ends the command without that.")
+        else:
+            os._exit(EXIT_CANCELLED)
+
+    if os.name == "posix" and threading.current_thread() is threading.main_thread():
+        for name in _STOPS:
+            if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), stop)
     return await work

@@ -1,24 +1,103 @@
-"""``analyst models``, ``doctor`` and ``lab``: what this machine offers, and JupyterLab on it."""
+"""``analyst files``, ``profile``, ``models``, ``doctor``: what there is; ``lab``: JupyterLab."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
 import sys
 import tempfile
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from analyst_kernel.command_line.shell import json_option, print_table, runs
+from analyst_kernel.command_line.shell import json_option, record_json, runs
+from analyst_kernel.command_line.writer import out, out_json
+
+if TYPE_CHECKING:
+    from analyst_kernel.agent.ports import FoundFile
 
 _PACKAGES = (
     "analyst-kernel anthropic duckdb ipykernel jupyter_client jupyterlab matplotlib numpy pandas"
 ).split()
+
+
+@click.command(short_help="List data files: format, size, rows, columns.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@json_option
+@runs
+async def files(*, paths: tuple[str, ...], as_json: bool) -> int:
+    """List data files: path, format, size, rows, columns. Without PATH: the current folder."""
+    from analyst_kernel.command_line.console import print_table
+    from analyst_kernel.data.files import find_files
+    from analyst_kernel.protocol.errors import DataError
+
+    paths = paths or (".",)
+    found = await find_files(paths)
+    if as_json:
+        out_json(json.dumps([asdict(file) for file in found], ensure_ascii=False))
+    elif found:
+        print_table(("path", "format"), ("size", "rows", "columns"), map(_row, found))
+    else:
+        raise DataError(
+            f"There are no data files in {', '.join(paths)}.",
+            "Readable are CSV, Parquet, JSON, JSON Lines, Excel, SQLite, DuckDB and Arrow files.",
+        )
+    return 0
+
+
+def _row(file: FoundFile) -> tuple[str, ...]:
+    rows, columns = "?" if file.rows is None else f"{file.rows:,}", str(len(file.columns))
+    if file.problem:
+        rows, columns = file.problem, ""
+    elif file.tables:
+        rows, columns = f"{len(file.tables)} tables", ""
+    return _shown(file.path), file.format, _size(file.bytes), rows, columns
+
+
+def _shown(path: str) -> str:
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@json_option
+@runs
+async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
+    """Show what a model is shown of the datasets in PATH."""
+    from analyst_kernel.data.reader.ahead import ReadersAhead
+
+    async with ReadersAhead(paths) as ahead:
+        # Readers start in processes of their own meanwhile.
+        data = await asyncio.to_thread(import_module, "analyst_kernel.data.catalog")
+        outside = await asyncio.to_thread(import_module, "analyst_kernel.data.reader.outside")
+        reader = outside.FileReader(ahead=ahead)
+        catalog = data.LocalCatalog(notebook=str(Path.cwd() / "profile.ipynb"), reader=reader)
+        await catalog.grant(paths)
+    for dataset in catalog.datasets:
+        described = await catalog.profile(dataset.name, detail="full")
+        if as_json:
+            out_json(record_json(described))
+        else:
+            out(catalog.describe(described))
+            out()
+    return 0
 
 
 @click.command()
@@ -26,13 +105,14 @@ _PACKAGES = (
 @runs
 async def models(*, as_json: bool) -> int:
     """List model providers, which have credentials, and the default."""
+    from analyst_kernel.command_line.console import print_table
     from analyst_kernel.models.registry import default_name, list_providers
 
     default = default_name()
     providers = list_providers()
     if as_json:
         rows = [asdict(provider) for provider in providers]
-        print(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
+        out_json(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
         return 0
     table = [
         (
@@ -44,7 +124,7 @@ async def models(*, as_json: bool) -> int:
         for p in providers
     ]
     print_table(("provider", "credentials", "default model", "note"), (), table)
-    print(f"\nDefault: {default}")
+    out(f"\nDefault: {default}")
     return 0
 
 
@@ -53,6 +133,8 @@ async def models(*, as_json: bool) -> int:
 @runs
 async def doctor(*, as_json: bool) -> int:
     """Start a kernel and report its isolation as probed, versions, and credentials found."""
+    from analyst_kernel.data.files import find_files
+    from analyst_kernel.data.reader.outside import FileReader
     from analyst_kernel.kernel.session import KernelSession
     from analyst_kernel.models.registry import default_name, list_providers
 
@@ -62,8 +144,13 @@ async def doctor(*, as_json: bool) -> int:
             facts = await kernel.start()
         finally:
             await kernel.stop()
+        sample = Path(folder) / "sample.csv"
+        sample.write_text("a,b\n1,2\n", encoding="utf-8")
+        reader = FileReader(require="none")
+        await find_files([str(sample)], reader=reader)
     report = {
         "sandbox": facts.sandbox.model_dump(mode="json"),
+        "reader": reader.sandbox_report and reader.sandbox_report.model_dump(mode="json"),
         "kernel_ready_ms": round(facts.ready_ms, 1),
         "python": facts.python,
         "platform": platform.platform(),
@@ -78,13 +165,15 @@ async def doctor(*, as_json: bool) -> int:
         },
     }
     if as_json:
-        print(json.dumps(report, ensure_ascii=False))
+        out_json(json.dumps(report, ensure_ascii=False))
     else:
         _print_report(report)
     return 0
 
 
 def _installed(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:
@@ -93,23 +182,26 @@ def _installed(name: str) -> str:
 
 def _print_report(report: dict[str, Any]) -> None:
     sandbox = report["sandbox"]
-    print(f"Sandbox: {sandbox['level']} (form: {sandbox['form']})")
-    print(f"  {sandbox['sentence']}")
+    out(f"Sandbox: {sandbox['level']} (form: {sandbox['form']})")
+    out(f"  {sandbox['sentence']}")
     if sandbox["memory"]:
-        print(f"  Memory: {sandbox['memory']}")
+        out(f"  Memory: {sandbox['memory']}")
     for probe in sandbox["probes"]:
         state = "closed" if probe["closed"] else "open"
         surprise = " (!)" if probe["expected"] and not probe["closed"] else ""
         detail = f"  {probe['detail']}" if probe["detail"] else ""
-        print(f"  {probe['name']:<28} {state}{surprise}{detail}")
+        out(f"  {probe['name']:<28} {state}{surprise}{detail}")
     for note in sandbox["notes"]:
-        print(f"  Note: {note}")
-    print(f"Kernel ready in {report['kernel_ready_ms']} ms")
-    print(f"Python {report['python']} on {report['platform']}")
-    print("Versions: " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()))
-    print(f"Default model: {report['default_model']}")
+        out(f"  Note: {note}")
+    reader = report["reader"]
+    walls = f"{reader['level']} (form: {reader['form']})" if reader else "it did not start"
+    out(f"Reader of data files: {walls}")
+    out(f"Kernel ready in {report['kernel_ready_ms']} ms")
+    out(f"Python {report['python']} on {report['platform']}")
+    out("Versions: " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()))
+    out(f"Default model: {report['default_model']}")
     found = ", ".join(f"{k} ({v})" for k, v in report["credentials"].items())
-    print(f"Credentials found: {found or 'none'}")
+    out(f"Credentials found: {found or 'none'}")
     sys.stdout.flush()
 
 

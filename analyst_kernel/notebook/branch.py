@@ -21,6 +21,7 @@ from analyst_kernel.notebook.document.operations import (
     UpsertCell,
     adoption,
     apply,
+    as_dict,
     cell_notes,
     is_edited,
     notes,
@@ -30,11 +31,11 @@ from analyst_kernel.notebook.export.source import relocated
 from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.storage.names import free_paths
 from analyst_kernel.notebook.storage.output_dir import ancestors_from, files_of, folders_of
-from analyst_kernel.notebook.verify.verify import CellCheck, verify_document
+from analyst_kernel.notebook.verify.verify import CellCheck, ComparePictures, verify_document
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 
-_KEPT = ("model", "python", "packages")
+_KEPT = ("model", "python", "packages", "ledger")
 _MOST_NAMED = 40
 
 
@@ -43,12 +44,7 @@ def branched(
 ) -> Document:
     """Return the notebook of a new analysis that begins with the cells up to ``cell``.
 
-    Args:
-        document: The parent's notebook; not changed.
-        cell: The last cell to keep.
-        analysis: The new analysis's id.
-        notebook: The parent's notebook, relative to the new one.
-        created: ISO time, UTC.
+    ``notebook`` is the parent's notebook, relative to the new one; ``created`` is ISO time, UTC.
 
     Raises:
         InputError: There is no such cell.
@@ -101,7 +97,12 @@ def moved(document: Document, old: Path, new: Path) -> Document:
 
 
 async def judged(
-    document: Document, cell: CellId, execution: Execution, *, path: Path
+    document: Document,
+    cell: CellId,
+    execution: Execution,
+    *,
+    path: Path,
+    pictures: ComparePictures | None = None,
 ) -> CellCheck:
     """Compare an execution of a cell with its outputs in the branch's notebook ``path``.
 
@@ -112,7 +113,8 @@ async def judged(
     async def again(_: str) -> Execution:
         return execution
 
-    report = await verify_document(one, execute=again, folders=folders_of(document, path))
+    folders = folders_of(document, path)
+    report = await verify_document(one, execute=again, folders=folders, pictures=pictures)
     return report.checks[0]
 
 
@@ -140,27 +142,24 @@ def branch_name(parent: Path) -> Path:
     A branch of a branch continues the numbers, so that names do not grow.
     """
     stem = re.sub(r"-branch-\d+$", "", parent.stem)
-    for number in itertools.count(1):
-        path = parent.with_name(f"{stem}-branch-{number}.ipynb")
-        if not os.path.lexists(path) and not os.path.lexists(files_of(path)):
-            return path
-    raise AssertionError("unreachable: count() does not end")
+    paths = (parent.with_name(f"{stem}-branch-{number}.ipynb") for number in itertools.count(1))
+    return next(p for p in paths if not os.path.lexists(p) and not os.path.lexists(files_of(p)))
 
 
 def _runs(noted: object, kept: list[Cell]) -> dict[str, Any]:
-    """Return the notes of the cells' runs; of a run without its answer, only the question."""
-    if not isinstance(noted, dict):
-        return {}
-    begun = {cell_notes(cell).get("run") for cell in kept}
-    answered = {
-        cell_notes(cell).get("run") for cell in kept if cell_notes(cell).get("role") == "answer"
+    """Return the notes of the cells' runs; of a run without its answer, question and ledger.
+
+    What the user said in the question holds in the branch. A state whose cells it lacks cannot be
+    made again there, which is said when it is asked for.
+    """
+    ours = [cell_notes(cell) for cell in kept]
+    begun = [note.get("run") for note in ours]
+    answered = [note.get("run") for note in ours if note.get("role") == "answer"]
+    return {
+        run: {k: v for k, v in facts.items() if run in answered or k in ("question", "ledger")}
+        for run, facts in as_dict(noted).items()
+        if run in begun and isinstance(facts, dict)
     }
-    found: dict[str, Any] = {}
-    for run, facts in noted.items():
-        if run in begun and isinstance(facts, dict):
-            whole = run in answered
-            found[run] = facts if whole else {k: v for k, v in facts.items() if k == "question"}
-    return found
 
 
 def _with_open_plans(document: Document) -> Document:
@@ -211,5 +210,5 @@ def _kind(cell: Cell) -> str:
     note = cell_notes(cell)
     role, iteration = note.get("role"), note.get("iteration")
     if role == "iteration" and isinstance(iteration, int) and iteration:
-        return f"iteration {iteration} of {note.get('run')}"
+        return f"cell {iteration} of {note.get('run')}"
     return str(role or f"{cell['cell_type']} of your own")

@@ -28,7 +28,9 @@ CLOSING = "Answered by built-in rules; no AI model was used."
 
 
 def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> RecipeAnswer | None:
-    """Compose the answer of a recipe that ran to its end; ``None`` where outputs do not fit it."""
+    """Compose the answer of a recipe; ``None`` before its end, or where outputs do not fit it."""
+    if progress.next is not None or progress.failure:
+        return None
     rows = progress.results.get("rows", {})
     try:
         if task.intent != "count" and rows.get("rows used") == 0:
@@ -41,16 +43,11 @@ def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> Recipe
 def _no_rows(task: DataTask, progress: RecipeProgress) -> RecipeAnswer:
     rows = progress.results["rows"]
     name = task.profile.dataset.name
+    of = figure(rows["rows"])
+    head = f"No row of `{name}` has all the values that are needed (of {of} rows)."
     if task.filters and rows.get("rows selected") == 0:
-        head = (
-            f"In none of the {rows_of(rows['rows'])} of `{name}`, {condition(task.filters)}: there "
-            "is nothing to compute."
-        )
-    else:
-        head = (
-            f"No row of `{name}` has all the values that are needed (of "
-            f"{figure(rows['rows'])} rows)."
-        )
+        none = f"In none of the {rows_of(rows['rows'])} of `{name}`, {condition(task.filters)}"
+        head = f"{none}: there is nothing to compute."
     return RecipeAnswer((head,), (), task.assumptions, dropped(rows))
 
 
@@ -107,13 +104,12 @@ def _cited(sentence: str, iteration: int | None) -> str:
 
 def next_questions(profile: DatasetProfile, question: str) -> list[str]:
     """Return up to three other questions about the same data."""
-    asked = re.sub(r"\W+", " ", question).casefold().strip()
-    others = [
-        other
-        for other in questions_about(profile)
-        if re.sub(r"\W+", " ", other).casefold().strip() not in asked
-    ]
-    return others[:3]
+
+    def plain(text: str) -> str:
+        return re.sub(r"\W+", " ", text).casefold().strip()
+
+    asked = plain(question)
+    return [other for other in questions_about(profile) if plain(other) not in asked][:3]
 
 
 def unclear(reading: Unclear, datasets: Sequence[DatasetProfile]) -> dict[str, Any]:
@@ -122,53 +118,46 @@ def unclear(reading: Unclear, datasets: Sequence[DatasetProfile]) -> dict[str, A
         text = f"I could not answer this: {reading.reason[:1].lower()}{reading.reason[1:]}"
         more = "Attach a data file first; then I can describe it and compute with it."
         return _unanswered([text, more])
-    parts = [
-        (
-            "I could not answer this: I am a set of built-in rules, not an AI model, and I did not "
-            f"fully understand the question. {reading.reason}"
-        )
-    ]
     profile = richest(datasets)
     columns = ", ".join(f"`{column.name}`" for column in profile.columns[:12])
     more = " and more" if len(profile.columns) > 12 else ""
-    parts.append(f"The columns of `{profile.dataset.name}` are {columns}{more}.")
     questions = suggest_questions(datasets)
-    parts.append("I can answer questions like:")
-    parts.append("\n".join(f"- {question}" for question in questions))
-    return _unanswered(parts, questions)
+    why = (
+        "I could not answer this: I am a set of built-in rules, not an AI model, and I did not "
+        "fully understand the question."
+    )
+    parts = [
+        f"{why} {reading.reason}",
+        f"The columns of `{profile.dataset.name}` are {columns}{more}.",
+        "I can answer questions like:",
+        "\n".join(f"- {question}" for question in questions),
+    ]
+    return _unanswered(parts, next_questions=list(questions))
 
 
-def _unanswered(parts: Sequence[str], questions: Sequence[str] = ()) -> dict[str, Any]:
-    return {
-        "answer": "\n\n".join([*parts, CLOSING]),
-        "key_values": [],
-        "assumptions": [],
-        "caveats": [],
-        "next_questions": list(questions),
-        "answered": False,
-    }
+def _unanswered(parts: Sequence[str], **more: list[str]) -> dict[str, Any]:
+    said: dict[str, Any] = {"answer": "\n\n".join([*parts, CLOSING])}
+    said |= {"key_values": [], "assumptions": [], "caveats": [], "next_questions": []}
+    return {**said, **more, "answered": False}
 
 
 def gave_up(task: DataTask, progress: RecipeProgress, question: str) -> dict[str, Any]:
     """Return the input of ``finish`` for a recipe that could not go on."""
-    text = f"I could not finish this: {progress.failure}."
-    return {
-        "answer": "\n\n".join([text, *established(task, progress), CLOSING]),
-        "key_values": [],
-        "assumptions": list(task.assumptions),
-        "caveats": ["The question is not answered in full."],
-        "next_questions": next_questions(task.profile, question),
-        "answered": False,
-    }
+    return _unanswered(
+        [f"I could not finish this: {progress.failure}.", established(task, progress)],
+        assumptions=list(task.assumptions),
+        caveats=["The question is not answered in full."],
+        next_questions=next_questions(task.profile, question),
+    )
 
 
-def established(task: DataTask, progress: RecipeProgress) -> list[str]:
+def established(task: DataTask, progress: RecipeProgress) -> str:
     """Return what is known although the recipe did not end."""
     try:
         rows = progress.results["rows"]
-        return [" ".join(["Established so far:", basis(task, rows), *dropped(rows)])]
+        return " ".join(["Established so far:", basis(task, rows), *dropped(rows)])
     except UNREADABLE:
-        return ["Nothing is established yet."]
+        return "Nothing is established yet."
 
 
 def without_numbers(arguments: dict[str, Any], complaint: str) -> dict[str, Any]:
@@ -177,10 +166,11 @@ def without_numbers(arguments: dict[str, Any], complaint: str) -> dict[str, Any]
     Sentences, values, assumptions and caveats that hold a doubted number go; so do citations, which
     may be what was doubted.
     """
-    doubted = set(re.findall(r"\d[\d,.]*\d|\d", complaint.partition("Run a cell")[0]))
+    number = re.compile(r"\d[\d,.]*\d|\d")
+    doubted = number.findall(complaint.partition("Run a cell")[0])
 
     def clean(text: str) -> bool:
-        return not doubted & set(re.findall(r"\d[\d,.]*\d|\d", text))
+        return not set(doubted) & set(number.findall(text))
 
     answer = re.sub(r" \[cell [^\]]*\]", "", str(arguments.get("answer", "")))
     kept = [
@@ -210,8 +200,6 @@ _FILLERS = (
 
 def suggest_questions(datasets: Sequence[DatasetProfile]) -> tuple[str, ...]:
     """Return three good first questions for the datasets at hand."""
-    if not datasets:
-        return _FILLERS
     return tuple(dict.fromkeys(questions_about(richest(datasets))))[:3]
 
 

@@ -12,7 +12,7 @@ from analyst_kernel.offline.column_roles import is_date, is_number
 from analyst_kernel.offline.filters import unread
 from analyst_kernel.offline.roles import Parts, is_comparative, is_stop, new_task
 from analyst_kernel.offline.task import DataTask, Filter
-from analyst_kernel.offline.words import statistic_of
+from analyst_kernel.offline.words import MONEY, name_tokens, statistic_of
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 _WHOLE = ("missing", "profile", "join")
@@ -46,11 +46,7 @@ _LEVEL = frozenset({"highest", "lowest", "largest", "smallest", "biggest", "grea
 
 def left_out(parts: Parts, task: DataTask) -> str:
     """Return one sentence that says what of the question the task leaves out; empty: nothing."""
-    for check in _CHECKS:
-        said = check(parts, task)
-        if said:
-            return said
-    return ""
+    return next(filter(None, (check(parts, task) for check in _CHECKS)), "")
 
 
 def _negation(parts: Parts, task: DataTask) -> str:
@@ -63,6 +59,31 @@ def _negation(parts: Parts, task: DataTask) -> str:
     if not word:
         return ""
     return f"I read “{word}”, and could not tell which rows it leaves out."
+
+
+def _different(parts: Parts, task: DataTask) -> str:
+    """Report that "how many different customers" would count every row."""
+    if "distinct" not in parts.tags or task.intent != "count":
+        return ""
+    return "I would count every row, repeated ones too: name the column whose values are to differ."
+
+
+def _currencies(parts: Parts, task: DataTask) -> str:
+    """Report that amounts of several currencies have no common sum, mean or order."""
+    profile = parts.profile
+    mixed = next(
+        (c for c in profile.columns if "currency" in name_tokens(c.name) and c.distinct > 1), None
+    )
+    amount = next((c for c in task.measures if MONEY & set(name_tokens(c.name))), None)
+    if mixed is None or amount is None or task.intent == "missing":
+        return ""
+    single = (f.column for f in task.filters if len(f.values) == 1 and not f.negated)
+    if mixed in (*task.groups, *single):
+        return ""
+    return (
+        f"`{amount.name}` is in {mixed.distinct} currencies (`{mixed.name}`), which cannot be "
+        f"taken together: ask for it by `{mixed.name}`, or for one of them."
+    )
 
 
 def _relative(parts: Parts, task: DataTask) -> str:
@@ -93,7 +114,7 @@ def _rows(parts: Parts, task: DataTask) -> str:
         column = task.filters[0].column.name
         return f"I can tell {what[task.intent]} of whole tables only, not of a part by `{column}`."
     roles = parts.roles
-    grouped = [c.name for c in (*roles.groups, *_named(roles.time)) if c.name in roles.marked]
+    grouped = [c.name for c in (*roles.groups, *roles.times) if c.name in roles.marked]
     if roles.entity is not None:
         grouped.append(roles.entity.name)
     if task.intent == "missing" and grouped:
@@ -170,12 +191,9 @@ def _columns(parts: Parts, task: DataTask) -> str:
     return "" if lost is None else _lost(lost)
 
 
-def _named(column: ColumnProfile | None) -> tuple[ColumnProfile, ...]:
-    return () if column is None else (column,)
-
-
 _CHECKS = (
-    _negation, _relative, _periods, _rows, _size, _time, _ranking, _sides, _spread, _columns,
+    _negation, _different, _currencies, _relative, _periods, _rows, _size, _time, _ranking, _sides,
+    _spread, _columns,
 )  # fmt: skip
 
 

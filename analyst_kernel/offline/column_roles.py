@@ -21,11 +21,8 @@ _PARTS = {"month": 12, "mo": 12, "quarter": 4, "week": 53, "day": 366, "hour": 2
 
 def is_date(column: ColumnProfile) -> bool:
     """Return whether the column holds dates, as dates or as text that reads as dates."""
-    if column.kind == "date":
-        return True
-    return column.kind == "text" and (
-        column.date_format is not None or (column.share_date or 0.0) >= 0.9
-    )
+    reads_so = column.date_format is not None or (column.share_date or 0.0) >= 0.9
+    return column.kind == "date" or (column.kind == "text" and reads_so)
 
 
 def is_number(column: ColumnProfile) -> bool:
@@ -82,11 +79,8 @@ def is_id(column: ColumnProfile, rows: int | None) -> bool:
         "Unnamed"
     )
     unique = rows is not None and rows > 20 and column.distinct >= 0.98 * rows
-    whole = "INT" in column.dtype.upper()
-    return (
-        (marked and (unique or column.kind == "text" or column.distinct > 50))
-        or (unique and column.kind == "text" and not is_date(column))
-        or (marked and whole and unique)
+    return (marked and (unique or column.kind == "text" or column.distinct > 50)) or (
+        unique and column.kind == "text" and not is_date(column)
     )
 
 
@@ -123,11 +117,11 @@ def measures(profile: DatasetProfile) -> list[ColumnProfile]:
 def categories(profile: DatasetProfile) -> list[ColumnProfile]:
     """Return the columns worth grouping by, those with a handful of values first."""
     rows = profile.dataset.rows
-    found = [column for column in profile.columns if role(column, rows) == "category"]
     useful = [
         column
-        for column in found
-        if column.distinct > 1
+        for column in profile.columns
+        if role(column, rows) == "category"
+        and column.distinct > 1
         and (column.max_length or 0) <= 80
         and column.nulls < 0.5 * (rows or 1)
     ]
@@ -139,11 +133,11 @@ def categories(profile: DatasetProfile) -> list[ColumnProfile]:
     return sorted(useful, key=worth)
 
 
-def default_grain(column: ColumnProfile, asked: Grain | None = None) -> Grain:
+def default_grain(column: ColumnProfile, asked: Grain | None) -> Grain:
     """Choose how to cut a time column: as asked, else by the span of its dates."""
     if not is_date(column):
         return "value"
-    if asked is not None and asked != "value":
+    if asked is not None:
         return asked
     low, high = str(column.minimum or ""), str(column.maximum or "")
     if low[:4].isdigit() and high[:4].isdigit():

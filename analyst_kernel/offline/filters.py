@@ -11,7 +11,7 @@ from dataclasses import replace
 from analyst_kernel.offline.column_roles import is_date, is_number, is_time, is_year
 from analyst_kernel.offline.match import Matches, Mention, ValueMention
 from analyst_kernel.offline.task import DatePart, Filter, Operator
-from analyst_kernel.offline.words import COMPARISONS, MONTHS, Word, name_tokens
+from analyst_kernel.offline.words import COMPARISONS, MONTHS, NUMBER_WORDS, Word, name_tokens
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 _BEFORE_NUMBER = sorted(
@@ -30,15 +30,15 @@ def find_filters(
     """
     filters = _value_filters(values)
     spent: set[str] = set()
-    for word in words:
+    for said in words:
+        word = _counted(said, words, matches)
         if word.number is None or word.index in matches.used:
             continue
         found = _number_filter(word, words, matches, profile)
         if found is None:
             continue
-        condition, indices, mention = found
+        condition, mention = found
         filters.append(condition)
-        matches.used |= indices
         if mention is not None:
             spent.add(mention.column.name)
     for sign in _sign_filters(words, matches):
@@ -46,6 +46,17 @@ def find_filters(
         spent.add(sign.column.name)
     filters += _month_filters(words, matches, profile)
     return filters, spent
+
+
+_HAVING = frozenset("have has had with than least most exactly only".split())
+
+
+def _counted(word: Word, words: Sequence[Word], matches: Matches) -> Word:
+    """Return the word with its number where it is one in letters: "planes with four engines"."""
+    number = NUMBER_WORDS.get(word.stem) if word.number is None else None
+    before = words[word.index - 1].text.casefold() if word.index else ""
+    of = any(m.first == word.index + 1 and is_number(m.column) for m in matches.columns)
+    return replace(word, number=float(number)) if number and of and before in _HAVING else word
 
 
 _SIGNS: dict[str, Operator] = {"negative": "<", "positive": ">", "zero": "is"}
@@ -104,38 +115,33 @@ def _value_filters(values: Sequence[ValueMention]) -> list[Filter]:
 
 def _number_filter(
     word: Word, words: Sequence[Word], matches: Matches, profile: DatasetProfile
-) -> tuple[Filter, set[int], Mention | None] | None:
-    number = word.number
+) -> tuple[Filter, Mention | None] | None:
+    number, here = word.number, word.index
     assert number is not None
     stems = [other.text.casefold() for other in words]
-    here = word.index
     operator: Operator | None = None
     start = here
     for phrase, meaning in _BEFORE_NUMBER:
-        size = len(phrase)
-        if here >= size and stems[here - size : here] == phrase:
-            operator, start = meaning, here - size
+        if stems[:here][-len(phrase) :] == phrase:
+            operator, start = meaning, here - len(phrase)
             break
     upper = _range_end(word, words)
-    indices = set(range(start, here + 1))
     mention = _column_of(start, upper.index if upper else here, words, matches)
     temporal = start < here and stems[start] in _TEMPORAL and _is_year_of(profile, number)
     if temporal and mention is not None and not is_time(mention.column):
         mention = None
     if mention is None and not _is_year_of(profile, number):
         return None
-    if mention is not None and mention.column.kind != "number" and not is_number(mention.column):
-        if not is_date(mention.column):
-            return None
     column = mention.column if mention is not None else _year_columns(profile)[0]
     part: DatePart = "year" if is_date(column) else ""
-    if upper is not None and upper.number is not None:
-        indices.add(upper.index)
-        return Filter(column, "between", (number, upper.number), part), indices, mention
     beside = mention is None or abs(mention.first - here) <= 1 or here - 1 in mention.words
-    if operator is None and not beside:
+    if upper is None and operator is None and not beside:
         return None
-    return Filter(column, operator or "is", (number,), part), indices, mention
+    matches.used |= set(range(start, here + 1))
+    if upper is None or upper.number is None:
+        return Filter(column, operator or "is", (number,), part), mention
+    matches.used.add(upper.index)
+    return Filter(column, "between", (number, upper.number), part), mention
 
 
 _TEMPORAL = frozenset({"after", "since", "from", "before", "until"})
@@ -196,10 +202,9 @@ def _month_filters(
 
 
 def _month_column(profile: DatasetProfile) -> ColumnProfile | None:
-    for column in profile.columns:
-        if column.kind == "number" and name_tokens(column.name) == ("month",):
-            return column
-    return next((column for column in profile.columns if is_date(column)), None)
+    numbers = [column for column in profile.columns if column.kind == "number"]
+    months = [column for column in numbers if name_tokens(column.name) == ("month",)]
+    return next(iter((*months, *filter(is_date, profile.columns))), None)
 
 
 DENY = frozenset({"not", "non", "except", "excluding", "exclude", "neither", "nor"})

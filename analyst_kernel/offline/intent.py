@@ -19,7 +19,7 @@ from analyst_kernel.offline.column_roles import (
     time_axes,
 )
 from analyst_kernel.offline.roles import Parts, comparatives, new_task
-from analyst_kernel.offline.task import DataTask, Filter, Grain, Member, Statistic, TimeAxis
+from analyst_kernel.offline.task import DataTask, Filter, Member, Statistic, TimeAxis
 from analyst_kernel.offline.words import ADDED_UP, statistic_of, stem
 from analyst_kernel.protocol.datasets import ColumnProfile
 
@@ -35,7 +35,7 @@ def classify(parts: Parts) -> DataTask | str:
 
 def _whole_table(parts: Parts) -> DataTask | str | None:
     roles, tags = parts.roles, parts.tags
-    named = roles.measures + roles.groups + ([roles.time] if roles.time else [])
+    named = [*roles.measures, *roles.groups, *roles.times]
     if "missing" in tags and not parts.members:
         return new_task(parts, "missing", measures=tuple(named), others=parts.others)
     if "join" in tags and not roles.measures:
@@ -62,13 +62,14 @@ def _place(parts: Parts, column: ColumnProfile) -> int:
 
 def _one_column(parts: Parts) -> DataTask | str | None:
     roles, tags = parts.roles, parts.tags
-    first = (*roles.measures, *roles.groups, *([roles.time] if roles.time else []))
+    first = (*roles.measures, *roles.groups, *roles.times)
     if "outliers" in tags:
         numbers = _numbers(parts)
         if not numbers:
             return "Outliers need a column of numbers, and the question names none."
         return new_task(parts, "outliers", measures=tuple(numbers[:1]))
-    describes = "profile" in tags and len(first) == 1
+    wanted = roles.direction or statistic_of(tags)  # "the longest in the data" is one value
+    describes = "profile" in tags and len(first) == 1 and not wanted
     if (("distribution" in tags and "correlation" not in tags) or describes) and first:
         if len(first) == 1:
             return new_task(parts, "distribution", measures=first[:1])
@@ -89,7 +90,7 @@ def _two_columns(parts: Parts) -> DataTask | str | None:
         numbers.append(roles.time)
     compared = [] if parts.members else comparatives(parts.words)
     twice = len(compared) >= 2
-    pair = len(numbers) >= 2 and (explicit or twice or bool(tags & {"compare"}) or against)
+    pair = len(numbers) >= 2 and (explicit or twice or "compare" in tags or against)
     if pair and _DIFFERENCE.search(parts.text) and not explicit:
         return "I can relate two columns, but compute no difference or ratio of them."
     if pair and _PREDICTS.search(parts.text):
@@ -117,13 +118,10 @@ def _axis(parts: Parts) -> TimeAxis | None:
         time = next(iter(time_axes(parts.profile)), None)
     if time is None:
         return None
-    return TimeAxis(time, default_grain(time, parts.roles.grain or _from_years(parts)))
-
-
-def _from_years(parts: Parts) -> Grain | None:
-    """Cut time by years where the question says "from 2023 to 2024"."""
-    years = (found.part == "year" and found.operator == "between" for found in parts.filters)
-    return "year" if any(years) else None
+    from_years = any(one.part == "year" and one.operator == "between" for one in parts.filters)
+    return TimeAxis(
+        time, default_grain(time, parts.roles.grain or ("year" if from_years else None))
+    )
 
 
 def _shares(parts: Parts) -> DataTask | str | None:

@@ -18,6 +18,7 @@ from analyst_kernel.offline.words import (
     GENERIC,
     GUARDED,
     STOP,
+    Form,
     Word,
     name_tokens,
     names_of,
@@ -92,11 +93,7 @@ def complete_values(column: ColumnProfile) -> bool:
     return len(column.top) >= column.distinct > 0
 
 
-def match(
-    words: Sequence[Word],
-    profile: DatasetProfile,
-    choices: Sequence[str] = (),
-) -> Matches:
+def match(words: Sequence[Word], profile: DatasetProfile, choices: Sequence[str] = ()) -> Matches:
     """Match a question's words against a profile; ``choices`` are columns that win ties."""
     matcher = _Matcher(words, profile, row_nouns(profile), choices)
     found = matcher.run()
@@ -156,15 +153,13 @@ class _Matcher:
             equal = {name: c for name, c in equal.items() if c.words == first.words}
             chosen = [candidate for name, candidate in equal.items() if name in self.choices]
             if len(equal) == 1 or len(chosen) == 1:
-                self._take(*(chosen or equal.values()))
+                (winner,) = chosen or equal.values()
+                if all(mention.column != winner.column for mention in self.found.columns):
+                    self.found.columns.append(Mention(winner.column, winner.words))
             else:
                 columns = tuple(candidate.column for candidate in equal.values())
                 self.found.ties.append(Tie(first.words, columns))
             self.found.used |= first.words
-
-    def _take(self, winner: _Candidate) -> None:
-        if all(mention.column != winner.column for mention in self.found.columns):
-            self.found.columns.append(Mention(winner.column, winner.words))
 
     def _may_name(self, word: Word, column: ColumnProfile) -> bool:
         """Return whether a word may name a column all by itself.
@@ -184,7 +179,9 @@ class _Matcher:
         tokens, words = name_tokens(name), self.words
         if not tokens:
             return None
-        places = [[w.index for w in self._free() if _fits(t, w, column)] for t in tokens]
+        free = self._free()
+        fitting = [token_forms(token, column) for token in tokens]
+        places = [[w.index for w in free if _fits(forms, w)] for forms in fitting]
         cluster = _closest(places) if all(places) else None
         if cluster is not None:
             if len(tokens) == 1 and not self._may_name(words[cluster[0]], column):
@@ -202,10 +199,11 @@ class _Matcher:
             one = next((word.index for word in self._free() if word.stem == name), None)
             rank = (2, len(tokens), 0, 0)
             return None if one is None else _Candidate(column, frozenset({one}), rank)
+        forms = token_forms(name, column)
         for left, right in pairwise(self.words):
-            both = frozenset({left.index, right.index})
-            if not both & self.found.used:
-                if left.stem + right.stem in token_forms(name, column):
+            if left.stem + right.stem in forms:
+                both = frozenset({left.index, right.index})
+                if not both & self.found.used:
                     return _Candidate(column, both, (2, 2, 0, 0))
         return None
 
@@ -329,10 +327,9 @@ class _Matcher:
             if column.kind not in ("text", "bool") or not column.top:
                 continue
             values = [item.value for item in column.top if item.value.strip()]
+            synonyms = value_words(word.stem, column)
             same = [value for value in values if _same(word, value)]
-            if not same:
-                synonyms = value_words(word.stem, column)
-                same = [value for value in values if value.casefold() in synonyms]
+            same = same or [value for value in values if value.casefold() in synonyms]
             if same:
                 whole.append(ValueMention(column, here, tuple(same)))
                 continue
@@ -371,8 +368,7 @@ class _Matcher:
         return tuple(fixed), notes
 
 
-def _fits(token: str, word: Word, column: ColumnProfile) -> bool:
-    forms = token_forms(token, column)
+def _fits(forms: Form, word: Word) -> bool:
     return word.stem in forms or bool(word.nouns & forms)
 
 
@@ -410,16 +406,12 @@ def _same(word: Word, value: str) -> bool:
 
 def _holds(word: Word, value: str) -> bool:
     """Return whether a value holds the word, or another form of it (electric, electricity)."""
-    if len(word.stem) < 3:
-        return False
-    for token in _value_stems(value):
-        if token == word.stem:
-            return True
-        if min(len(token), len(word.stem)) >= 5 and (
-            token.startswith(word.stem) or word.stem.startswith(token)
-        ):
-            return True
-    return False
+    said = word.stem
+    return len(said) >= 3 and any(
+        token == said
+        or (min(len(token), len(said)) >= 5 and (token.startswith(said) or said.startswith(token)))
+        for token in _value_stems(value)
+    )
 
 
 def _piece(word: Word, values: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 from analyst_kernel.agent.ports import (
     ModelEvent,
@@ -33,19 +33,14 @@ from analyst_kernel.offline.answers import (
     unclear,
     without_numbers,
 )
-from analyst_kernel.offline.lookup import lookup_cell, lookup_goal, read_lookup
-from analyst_kernel.offline.progress import RecipeProgress, follow
-from analyst_kernel.offline.reader import Known, interpret
-from analyst_kernel.offline.recipes import columns, groups, relation, tables, time
-from analyst_kernel.offline.recipes.recipe import Cell, Recipe
+from analyst_kernel.offline.progress import ODD, RecipeProgress, follow
+from analyst_kernel.offline.reader import FoundValue, Known, interpret
+from analyst_kernel.offline.recipes import columns, groups, tables
+from analyst_kernel.offline.recipes.recipe import Cell, Code, Recipe, code, quoted
+from analyst_kernel.offline.recipes.rows import stays, table_of
 from analyst_kernel.offline.task import AskWhich, DataTask, Intent, LookUp, Ready, Unclear
-from analyst_kernel.offline.transcript import (
-    CELL_TOOLS,
-    Conversation,
-    Done,
-    read_conversation,
-    shown_value,
-)
+from analyst_kernel.offline.transcript import CELL_TOOLS, Conversation, Done, read_conversation
+from analyst_kernel.offline.words import stem
 from analyst_kernel.protocol.records import Usage
 
 _CHUNK = 160
@@ -127,15 +122,14 @@ RECIPES: dict[Intent, Callable[[DataTask], Recipe]] = {
     "top_rows": columns.top_rows,
     "groups": groups.groups,
     "best_per_group": groups.best_per_group,
-    "trend": time.trend,
-    "compare": relation.compare,
-    "correlation": relation.correlation,
+    "trend": groups.trend,
+    "compare": groups.compare,
+    "correlation": columns.correlation,
 }
 """Every intent has its recipe; a test holds the two together."""
 
 _MOST_ASKED = 2
 _MOST_SEARCHES = 2
-_ODD = "an output did not have the expected form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +148,6 @@ class Say:
     text: str
 
 
-Action: TypeAlias = Call | Say
-
-
 @dataclass(frozen=True, slots=True)
 class _Understood:
     """A task, its recipe, and the searches that came before it."""
@@ -166,7 +157,7 @@ class _Understood:
     searches: tuple[LookUp, ...]
 
 
-def decide(talk: Conversation, *, tools: frozenset[str], wrap_up: bool) -> Action:
+def decide(talk: Conversation, *, tools: frozenset[str], wrap_up: bool) -> Call | Say:
     """Return the next action; where ``wrap_up``, no tool may be called any more."""
     step = _understand(talk, tools, wrap_up=wrap_up)
     if isinstance(step, Call):
@@ -174,7 +165,9 @@ def decide(talk: Conversation, *, tools: frozenset[str], wrap_up: bool) -> Actio
     if isinstance(step, Unclear):
         arguments = unclear(step, talk.datasets)
         return Say(arguments["answer"]) if wrap_up else _finish(talk, arguments)
-    progress = _progress(talk, step)
+    searches = {_lookup_cell(search).code for search in step.searches}
+    cells = [done for done in talk.of(*CELL_TOOLS) if done.code not in searches]
+    progress = follow(step.recipe, step.task, cells, before=len(searches))
     if wrap_up:
         return Say(_sum_up(step.task, step.recipe, progress))
     return _advance(talk, step, progress, tools)
@@ -190,42 +183,35 @@ def _understand(
         reading = interpret(talk.question, talk.datasets, known, earlier=talk.earlier)
         match reading:
             case Ready():
-                return _Understood(
-                    reading.task, RECIPES[reading.task.intent](reading.task), tuple(searches)
-                )
+                recipe = RECIPES[reading.task.intent](reading.task)
+                return _Understood(reading.task, recipe, tuple(searches))
             case Unclear():
                 return reading
             case AskWhich():
                 answered = _answer_to(talk, reading)
                 if answered is None and not wrap_up and "ask_user" in tools:
-                    return _ask(reading)
+                    asked = {"question": reading.question, "options": list(reading.options)}
+                    return Call("ask_user", {**asked, "default": reading.default})
                 choice = answered or reading.default
                 if choice in known.choices:
                     break
                 known = replace(known, choices=(*known.choices, choice))
             case LookUp():
-                done = _search_of(talk, reading)
+                search = _lookup_cell(reading)
+                done = next((one for one in talk.of(*CELL_TOOLS) if one.code == search.code), None)
                 if done is None:
                     if wrap_up:
                         break
                     return _search(talk, reading)
-                seen = done.result.observation
-                shown = shown_value(seen.outputs) if seen is not None else None
                 known = replace(
                     known,
-                    found=(*known.found, *read_lookup(reading, shown)),
+                    found=(*known.found, *_found(reading, done)),
                     searched=(*known.searched, *reading.phrases),
                 )
                 searches.append(reading)
             case _:
                 assert_never(reading)
     return Unclear("I could not tell which columns or values you mean.")
-
-
-def _ask(reading: AskWhich) -> Call:
-    options = list(reading.options)
-    question = {"question": reading.question, "options": options, "default": reading.default}
-    return Call("ask_user", question)
 
 
 def _answer_to(talk: Conversation, reading: AskWhich) -> str | None:
@@ -243,61 +229,51 @@ def _answer_to(talk: Conversation, reading: AskWhich) -> str | None:
 
 
 def _search(talk: Conversation, reading: LookUp) -> Call:
-    goals = [lookup_goal(reading), "Answer the question with the rows found", "State the answer"]
-    if not any(done.arguments.get("steps") == goals for done in talk.of("update_plan")):
-        return Call("update_plan", _plan(goals, (reading.profile.dataset.name,), "first search"))
-    return _run(lookup_cell(reading), lookup_cell(reading).code, 0)
-
-
-def _search_of(talk: Conversation, reading: LookUp) -> Done | None:
-    code = lookup_cell(reading).code
-    return next((done for done in talk.of(*CELL_TOOLS) if done.code == code), None)
-
-
-def _progress(talk: Conversation, step: _Understood) -> RecipeProgress:
-    searches = {lookup_cell(search).code for search in step.searches}
-    cells = [done for done in talk.of(*CELL_TOOLS) if done.code not in searches]
-    return follow(step.recipe, step.task, cells, before=len(searches))
+    goals = [_lookup_goal(reading), "Compute with the rows found"]
+    plan = _plan(talk, goals, (reading.profile.dataset.name,), "first search")
+    return plan or _run(_lookup_cell(reading))
 
 
 def _advance(
     talk: Conversation, step: _Understood, progress: RecipeProgress, tools: frozenset[str]
-) -> Action:
+) -> Call | Say:
     """Plan, run the next cell, record, finish: the first of these that is not done yet."""
     task, recipe = step.task, step.recipe
-    goals = [*(lookup_goal(search) for search in step.searches), *recipe.goals][:7]
-    planned = any(done.arguments.get("steps") == goals for done in talk.of("update_plan"))
-    if not planned and "update_plan" in tools:
-        names = recipe.datasets or (task.profile.dataset.name,)
+    goals = [*(_lookup_goal(search) for search in step.searches), *recipe.goals][:7]
+    names = recipe.datasets or (task.profile.dataset.name,)
+    plan = _plan(talk, goals, names, "how the rules answer this")
+    if plan is not None and "update_plan" in tools:
         remark = "" if talk.done else "Built-in rules answer this; no AI model is at work."
-        return Call("update_plan", _plan(goals, names, "how the rules answer this"), remark)
-    if progress.failure:
-        return _finish(talk, gave_up(task, progress, talk.question))
-    if progress.next is not None:
+        return replace(plan, remark=remark)
+    if progress.next is not None and not progress.failure:
         return _run(progress.next, progress.code, len(step.searches))
     draft = draft_of(task, recipe, progress)
     if draft is None:
-        progress.failure = _ODD
+        progress.failure = progress.failure or ODD
         return _finish(talk, gave_up(task, progress, talk.question))
     if not talk.of("record_finding") and progress.cells and "record_finding" in tools:
         return Call("record_finding", finding(draft, progress))
     return _finish(talk, finish(draft, progress, task, talk.question))
 
 
-def _plan(goals: list[str], datasets: tuple[str, ...], reason: str) -> dict[str, Any]:
-    return {"steps": goals, "datasets": list(datasets), "reason": reason}
+def _plan(
+    talk: Conversation, goals: list[str], datasets: tuple[str, ...], reason: str
+) -> Call | None:
+    """Return the call that states the plan, or ``None`` where it was stated before."""
+    if any(done.arguments.get("steps") == goals for done in talk.of("update_plan")):
+        return None
+    return Call("update_plan", {"steps": goals, "datasets": list(datasets), "reason": reason})
 
 
-def _run(cell: Cell, code: str, shift: int) -> Call:
-    step = cell.step + shift
-    purpose = " ".join(cell.purpose.split()[:12])
-    if cell.sql_name is not None and code == cell.code:
-        arguments = {"sql": code, "name": cell.sql_name, "purpose": purpose, "step": step}
-        return Call("run_sql", arguments)
-    return Call("run_python", {"code": code, "purpose": purpose, "step": step})
+def _run(cell: Cell, repaired: str = "", shift: int = 0) -> Call:
+    text = repaired or cell.code
+    of_plan = {"purpose": " ".join(cell.purpose.split()[:12]), "step": cell.step + shift}
+    if cell.sql_name is not None and text == cell.code:
+        return Call("run_sql", {"sql": text, "name": cell.sql_name, **of_plan})
+    return Call("run_python", {"code": text, **of_plan})
 
 
-def _finish(talk: Conversation, arguments: dict[str, Any]) -> Action:
+def _finish(talk: Conversation, arguments: dict[str, Any]) -> Call | Say:
     """Finish; an answer that was sent back is corrected once, then said as plain text."""
     refused = [done for done in talk.of("finish") if done.result.is_error]
     if not refused:
@@ -309,12 +285,69 @@ def _finish(talk: Conversation, arguments: dict[str, Any]) -> Action:
 
 
 def _sum_up(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> str:
-    complete = progress.next is None and not progress.failure
-    draft = draft_of(task, recipe, progress) if complete else None
+    draft = draft_of(task, recipe, progress)
     if draft is not None:
         return text_of(draft, progress)
-    left = progress.failure or (
-        f"“{progress.next.purpose}” has not run" if progress.next is not None else _ODD
+    waits = f"“{progress.next.purpose}” has not run" if progress.next is not None else ODD
+    text = f"The answer is not complete: {progress.failure or waits}."
+    return "\n\n".join([text, established(task, progress), CLOSING])
+
+
+# --- words that may be values ------------------------------------------------------------
+
+
+def _lookup_goal(reading: LookUp) -> str:
+    """Return the plan's step for a search."""
+    said = " and ".join(f"“{phrase}”" for phrase in reading.phrases)
+    return f"Look for {said} in the text columns of {reading.profile.dataset.name}"
+
+
+def _lookup_cell(reading: LookUp) -> Cell:
+    """Write the cell that looks for words of a question among the values of text columns.
+
+    A dataset on disk is searched by a query per column, which brings the hits alone.
+    """
+    table, phrases = table_of(reading.profile), reading.phrases
+    words = " OR ".join(f"contains(lower(value), {_sql_text(_bare(said))})" for said in phrases)
+    text = code(
+        "rows/lookup on disk" if stays(reading.profile) else "rows/lookup",
+        table=table,
+        columns=reading.columns,
+        phrases=Code(", ".join(f"{quoted(said)}: {quoted(_bare(said))}" for said in phrases)),
+        query=(
+            "SELECT value, count(*) AS n "
+            f"FROM (SELECT CAST({{name}} AS VARCHAR) AS value FROM {table}) "
+            f"WHERE {words} "
+            "GROUP BY value ORDER BY n DESC, value"
+        ),
     )
-    text = f"The answer is not complete: {left}."
-    return "\n\n".join([text, *established(task, progress), CLOSING])
+    return Cell("lookup", _lookup_goal(reading)[:90], text, 1)
+
+
+def _sql_text(text: str) -> str:
+    """Return an SQL string in lower case, inside an f-string of Python."""
+    return "'" + text.lower().replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+
+
+def _bare(phrase: str) -> str:
+    """Return the phrase without a plural's s."""
+    last = phrase.rpartition(" ")[2].casefold()
+    return phrase[:-1] if last.endswith("s") and stem(last) == last[:-1] else phrase
+
+
+def _found(reading: LookUp, done: Done) -> tuple[FoundValue, ...]:
+    """Choose, for each phrase, the value it names: spelled the same first, then most rows."""
+    found = (done.shown or {}).get("found")
+    rows = found if isinstance(found, list) else []  # a user may have edited the cell
+    chosen: list[FoundValue] = []
+    for phrase in reading.phrases:
+        hits = [row for row in rows if isinstance(row, tuple) and len(row) == 4]
+        hits = [hit for hit in hits if hit[0] == phrase]
+        names = {phrase.casefold(), _bare(phrase).casefold()}
+        exact = [hit for hit in hits if str(hit[2]).casefold() in names]
+        if exact or len(hits) == 1:
+            best = max(exact or hits, key=lambda hit: hit[3])
+            chosen.append(FoundValue(phrase, best[1], str(best[2])))
+        elif hits and len({hit[1] for hit in hits}) == 1:
+            chosen.append(FoundValue(phrase, hits[0][1], _bare(phrase), whole=False))
+    return tuple(chosen)

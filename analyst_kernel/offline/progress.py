@@ -13,8 +13,9 @@ from typing import Any
 from analyst_kernel._text import nearest
 from analyst_kernel.offline.recipes.recipe import UNREADABLE, Cell, Recipe, quoted
 from analyst_kernel.offline.task import DataTask
-from analyst_kernel.offline.transcript import Done, error_of, shown_value
-from analyst_kernel.protocol.outputs import Frame, Output
+from analyst_kernel.offline.transcript import Done
+
+ODD = "an output did not have the expected form"
 
 
 @dataclass(slots=True)
@@ -43,75 +44,48 @@ def follow(
     ``before`` counts the iterations that the run had before these.
     """
     progress = RecipeProgress()
+    calls = enumerate(done, before + 1)
     ran: list[Cell] = []
-    position = 0
     for entry in recipe.cells:
         try:
             cell = entry if isinstance(entry, Cell) else entry(progress.results)
         except UNREADABLE:
-            progress.failure = "an output did not have the expected form"
+            progress.failure = ODD
             return progress
         if cell is None:
             continue
-        attempts = 0
-        settled = False
-        while position < len(done) and not settled:
-            call = done[position]
-            position += 1
-            attempts += 1
-            settled = _settle(progress, cell, call, attempts, task, ran, before + position)
-            if progress.failure:
-                return progress
-        if not settled:
-            if not progress.code:
-                progress.code = cell.code
-            progress.next = cell
+        code = cell.code
+        for attempt, (ordinal, call) in enumerate(calls):
+            again = _repaired(cell, task, ran, call) if attempt == 0 else None
+            if again is None:
+                _settle(progress, cell, call, ordinal)
+                break
+            code = again
+        else:
+            progress.next, progress.code = cell, code
+        if progress.failure or progress.next is not None:
             return progress
         ran.append(cell)
-        progress.code = ""
         no_rows = cell.key == "rows" and progress.results["rows"].get("rows used") == 0
         if no_rows and task.intent != "count":
             return progress
     return progress
 
 
-def _settle(
-    progress: RecipeProgress,
-    cell: Cell,
-    call: Done,
-    attempts: int,
-    task: DataTask,
-    ran: Sequence[Cell],
-    ordinal: int,
-) -> bool:
-    """Take one call's result; return whether the cell is settled (done, or left out)."""
-    seen = call.result.observation
-    outputs = seen.outputs if seen is not None else ()
-    if call.outcome == "ok" and not call.result.is_error:
-        shown = shown_value(outputs) if shows(cell.key) else {}
-        if shown is None:
-            if cell.optional:
-                return True
-            progress.failure = f"the output of “{cell.purpose}” could not be read back"
-            return False
+def _settle(progress: RecipeProgress, cell: Cell, call: Done, ordinal: int) -> None:
+    """Take the last result of a cell: it is done, left out, or the end of the recipe."""
+    ended = call.seen.outcome == "ok" and not call.result.is_error
+    shown = (call.shown if shows(cell.key) else {}) if ended else None
+    if shown is not None:
         progress.results[cell.key] = shown
-        if seen is not None and seen.cell:
-            progress.cells[cell.key] = seen.cell
+        if call.seen.cell:
+            progress.cells[cell.key] = call.seen.cell
         progress.iterations[cell.key] = call.iteration or ordinal
-        return True
-    again = None
-    if attempts == 1 and call.outcome == "error":
-        frames = seen.frames if seen is not None else ()
-        again = repaired(cell, task, ran, outputs, frames)
-    if again is not None:
-        progress.code = again
-        return False
-    if cell.optional:
-        if cell.key == "chart":
-            progress.notes.append("The chart could not be drawn.")
-        return True
-    progress.failure = _failure(cell, call)
-    return False
+    elif not cell.optional:
+        unread = f"the output of “{cell.purpose}” could not be read back"
+        progress.failure = unread if ended else _failure(cell, call)
+    elif cell.key == "chart":
+        progress.notes.append("The chart could not be drawn.")
 
 
 _ENDINGS = {
@@ -123,27 +97,20 @@ _ENDINGS = {
 
 
 def _failure(cell: Cell, call: Done) -> str:
-    seen = call.result.observation
-    name, message = error_of(seen.outputs if seen is not None else ())
+    name, message = call.error
     short = message.replace("`", "'").splitlines()[0][:160] if message else ""
     failed = f"failed with `{name}: {short}`" if name else "failed"
-    return f"the cell “{cell.purpose}” {_ENDINGS.get(call.outcome, failed)}"
+    return f"the cell “{cell.purpose}” {_ENDINGS.get(call.seen.outcome, failed)}"
 
 
-def repaired(
-    cell: Cell,
-    task: DataTask,
-    before: Sequence[Cell],
-    outputs: Sequence[Output],
-    frames: Sequence[Frame],
-) -> str | None:
+def _repaired(cell: Cell, task: DataTask, before: Sequence[Cell], call: Done) -> str | None:
     """Return code for a second try, from the failed cell's outputs and the kernel's variables."""
-    name, message = error_of(outputs)
+    name, message = call.error if call.seen.outcome == "error" else ("", "")
     match name:
         case "NameError":
             return _with_earlier_cells(cell, task, before, message)
         case "KeyError":
-            return _with_nearest_column(cell, task, frames, message)
+            return _with_nearest_column(cell, task, call, message)
         case "TypeError" | "ValueError" | "DataError":
             return _with_numbers(cell, task)
         case _:
@@ -167,14 +134,12 @@ def _as_python(cell: Cell) -> str:
     return f"import duckdb\n\n{cell.sql_name} = duckdb.sql({quoted(cell.code)}).df()"
 
 
-def _with_nearest_column(
-    cell: Cell, task: DataTask, frames: Sequence[Frame], message: str
-) -> str | None:
+def _with_nearest_column(cell: Cell, task: DataTask, call: Done, message: str) -> str | None:
     """The column has a slightly different name in the kernel than in the profile."""
-    live = next((frame for frame in frames if frame.name == task.profile.dataset.name), None)
-    if live is None:
-        return None
-    names = [column.name for column in live.columns]
+    if cell.sql_name is not None:
+        return None  # a name is written otherwise in SQL
+    live = (frame for frame in call.seen.frames if frame.name == task.profile.dataset.name)
+    names = [column.name for frame in live for column in frame.columns]
     code = cell.code
     for column in task.profile.dataset.columns:
         if column in message and column not in names:

@@ -104,6 +104,8 @@ def read_dataset(
     )
     if _FUTURE.search(text):
         return Unclear("I describe what the data hold; I do not forecast.", (), weight)
+    if _WHY.search(text):
+        return Unclear("I describe what the data hold; I cannot say why.", (), weight)
     if unknown:
         return _unknown(phrases, unknown, parts, known, weight)
     if matches.ties and not tags & {"profile", "missing"}:
@@ -115,6 +117,9 @@ def read_dataset(
     return Ready(_with_assumptions(task, parts, matches), weight)
 
 
+_WHY = re.compile(
+    r"^\W*(?:and |but |so )?why\b|\bwhy (?:do|does|did|is|are|was|were)\b", re.IGNORECASE
+)
 _FUTURE = re.compile(r"\bwill\b|\bforecast|\bnext (?:year|month|quarter|week)\b", re.IGNORECASE)
 
 
@@ -130,17 +135,15 @@ def _apply_found(
 ) -> None:
     columns = {column.name: column for column in profile.columns}
     for found in known.found:
-        parts = found.phrase.split(" ")
-        column = columns.get(found.column)
-        for start in range(len(words) - len(parts) + 1):
-            span = words[start : start + len(parts)]
-            if column is not None and [word.text for word in span] == parts:
-                indices = frozenset(word.index for word in span)
-                if not indices & matches.used:
-                    matches.values.append(
-                        ValueMention(column, indices, (found.value,), found.whole)
-                    )
-                    matches.used |= indices
+        said = found.phrase.split(" ")
+        for start in range(len(words) - len(said) + 1):
+            span = words[start : start + len(said)]
+            here = frozenset(word.index for word in span)
+            same = [word.text for word in span] == said and found.column in columns
+            if same and not here & matches.used:
+                column = columns[found.column]
+                matches.values.append(ValueMention(column, here, (found.value,), found.whole))
+                matches.used |= here
 
 
 def _use_row_nouns(
@@ -285,6 +288,10 @@ _WITHOUT = re.compile(
 )
 
 
+LONGEST = 2_000
+"""Characters of a question that are read: each word is compared with each before it."""
+
+
 def interpret(
     question: str,
     profiles: Sequence[DatasetProfile],
@@ -295,15 +302,16 @@ def interpret(
     """Read a question; ``earlier`` are the analysis' questions before it, oldest first."""
     if not profiles:
         return Unclear("No dataset is attached to this analysis.")
+    if len(question) > LONGEST:
+        return Unclear(
+            f"The question has {len(question):,} characters, and I read at most {LONGEST:,}: ask "
+            "it in a sentence or two."
+        )
     reading = _best(question, profiles, known)
     follows = _FOLLOW_UP.match(question) or _WITHOUT.match(question)
-    if isinstance(reading, Ready) and not follows:
-        return reading
     if earlier and follows:
         before = interpret(earlier[-1], profiles, known, earlier=earlier[:-1])
-        follow = _follow_up(question, before, profiles, known)
-        if follow is not None:
-            return follow
+        return _follow_up(question, before, known) or reading
     return reading
 
 
@@ -341,21 +349,15 @@ def _of_whole_tables(task: DataTask) -> bool:
     return not (task.measures or task.groups or task.filters or task.members or task.part)
 
 
+_RANKS = {Ready: 3, AskWhich: 3, LookUp: 2, Unclear: 1}
+
+
 def _rank(reading: Reading) -> tuple[int, int]:
-    match reading:
-        case Ready(weight=weight):
-            return (3, weight)
-        case AskWhich(weight=weight):
-            return (3, weight - 1)
-        case LookUp(weight=weight):
-            return (2, weight)
-        case Unclear(weight=weight):
-            return (1, weight)
+    """Rate by how far a reading goes, then by the words it explains; a question costs one."""
+    return (_RANKS[type(reading)], reading.weight - isinstance(reading, AskWhich))
 
 
-def _follow_up(
-    question: str, before: Reading, profiles: Sequence[DatasetProfile], known: Known
-) -> Reading | None:
+def _follow_up(question: str, before: Reading, known: Known) -> Reading | None:
     """Apply a follow-up that only has conditions ("only for Toyota") to the question before."""
     if isinstance(before, LookUp | AskWhich):
         return before  # what it needed is needed again

@@ -20,7 +20,7 @@ from analyst_kernel.offline.column_roles import (
 from analyst_kernel.offline.match import Matches, Mention, ValueMention
 from analyst_kernel.offline.task import DataTask, Filter, Grain, Intent
 from analyst_kernel.offline.words import (
-    GRAIN_WORDS,
+    GRAINS,
     NUMBER_WORDS,
     STOP,
     YEAR_ROUND,
@@ -46,6 +46,11 @@ class Roles:
     direction: int = 0  # 1 for highest, -1 for lowest
     marked: set[str] = field(default_factory=set)  # columns after "by", "per", "each"
 
+    @property
+    def times(self) -> tuple[ColumnProfile, ...]:
+        """The column of time, where one is named."""
+        return () if self.time is None else (self.time,)
+
 
 def assign_roles(
     words: Sequence[Word],
@@ -62,11 +67,8 @@ def assign_roles(
         column = mention.column
         marked = _marked(mention, words, mentions)
         entity = _is_entity(mention, words)
-        if column.name in spent and not marked and not entity:
-            continue
-        if _belongs_to_value(mention, filters) and not marked and not entity:
-            continue
-        if not (marked or entity) and _names_rows_only(mention, profile):
+        serves = column.name in spent or _belongs_to_value(mention, filters)
+        if (serves or _names_rows_only(mention, profile)) and not (marked or entity):
             continue
         if marked:
             roles.marked.add(column.name)
@@ -159,16 +161,18 @@ def _read_grain(
     """Read "by month" where no column is called month; only dates can be cut that way."""
     dates = [column for column in profile.columns if is_date(column)]
     for word in words:
-        if word.index in matches.used or word.stem not in GRAIN_WORDS:
+        wanted = GRAINS.get(word.stem)
+        if word.index in matches.used or wanted is None:
             continue
         before = words[word.index - 1].stem if word.index else ""
         entity = before in ("which", "what")
         recurs = any(other.stem == YEAR_ROUND for other in words)
         single = not recurs and all(map(adds_up, roles.measures))
-        wanted = _grain(word.stem, of_year=recurs or (entity and not single))
+        if wanted == "month" and (recurs or (entity and not single)):
+            wanted = "month of year"
         axis = roles.time if roles.time is not None and is_date(roles.time) else None
         axis = axis or (dates[0] if dates else None)
-        if wanted is not None and axis is not None:
+        if axis is not None:
             roles.time, roles.grain = axis, wanted
             roles.time_is_entity = roles.time_is_entity or entity
             if before in _MARKS or word.text.casefold().endswith("ly"):
@@ -176,18 +180,6 @@ def _read_grain(
             matches.used.add(word.index)
         elif word.stem == "year" and before in ("the", "over") and time_axes(profile):
             matches.used.add(word.index)
-
-
-def _grain(word: str, *, of_year: bool) -> Grain | None:
-    match word:
-        case "month":
-            return "month of year" if of_year else "month"
-        case "hour":
-            return "hour of day"
-        case "year" | "quarter" | "week" | "day":
-            return word
-        case _:
-            return None
 
 
 def _direction(words: Sequence[Word]) -> int:

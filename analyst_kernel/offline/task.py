@@ -84,15 +84,7 @@ class TimeAxis:
     @property
     def word(self) -> str:
         """What one point is called: ``year``, ``month``."""
-        match self.grain:
-            case "value":
-                return self.column.name
-            case "month of year":
-                return "month"
-            case "hour of day":
-                return "hour"
-            case _:
-                return self.grain
+        return self.column.name if self.grain == "value" else self.grain.partition(" of ")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analyst_kernel.agent.transcript import AssistantMessage, Message, Text, ToolResult, UserMessage
+from analyst_kernel.agent.transcript import (
+    AssistantMessage,
+    Message,
+    Observation,
+    Situation,
+    Text,
+    ToolResult,
+    UserMessage,
+)
 from analyst_kernel.protocol.datasets import DatasetProfile
-from analyst_kernel.protocol.outputs import ErrorOutput, Output, ResultOutput
+from analyst_kernel.protocol.outputs import ErrorOutput, ResultOutput
 
 CELL_TOOLS = ("run_python", "run_sql")
 
@@ -34,11 +42,22 @@ class Done:
         return str(self.arguments.get("code") or self.arguments.get("sql") or "")
 
     @property
-    def outcome(self) -> str:
-        """How the cell ended; ``refused`` where it never ran."""
-        if self.result.observation is not None:
-            return self.result.observation.outcome
-        return "refused" if self.result.is_error else "ok"
+    def seen(self) -> Observation:
+        """What came of the cell; its outcome is ``refused`` where it never ran."""
+        return self.result.observation or Observation("refused" if self.result.is_error else "ok")
+
+    @property
+    def shown(self) -> dict[str, Any] | None:
+        """The dict that the cell's last expression showed, or ``None`` where it showed none."""
+        results = (out for out in reversed(self.seen.outputs) if isinstance(out, ResultOutput))
+        text = next((out.data.get("text/plain") for out in results), None)
+        return parse_shown(text) if isinstance(text, str) else None
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """Name and message of the exception that ended the cell; empty where there was none."""
+        errors = (out for out in reversed(self.seen.outputs) if isinstance(out, ErrorOutput))
+        return next(((out.ename, out.evalue) for out in errors), ("", ""))
 
     @property
     def text(self) -> str:
@@ -47,8 +66,8 @@ class Done:
 
     @property
     def iteration(self) -> int | None:
-        """The iteration's number as the core reported it, if it did."""
-        found = re.search(r"\biteration (\d+)", self.text)
+        """The cell's number as the core reported it, if it did."""
+        found = re.match(r"cell (\d+): ", self.text)
         return int(found[1]) if found else None
 
 
@@ -69,42 +88,28 @@ class Conversation:
 
 def read_conversation(messages: Sequence[Message]) -> Conversation:
     """Find the newest question and everything after it."""
-    start, question = _newest_question(messages)
-    newest = messages[start] if start < len(messages) else None
-    situation = newest.situation if isinstance(newest, UserMessage) else None
-    results = {
-        result.call_id: result
-        for message in messages[start:]
-        if isinstance(message, UserMessage)
-        for result in message.results
-    }
+    asked = [
+        (place, message.situation)
+        for place, message in enumerate(messages)
+        if isinstance(message, UserMessage) and message.situation is not None
+    ]
+    start, newest = asked[-1] if asked else (len(messages), Situation(""))
+    since = messages[start:]
+    results = {r.call_id: r for m in since if isinstance(m, UserMessage) for r in m.results}
     done = [
         Done(call.tool, _arguments(call.raw_input), results[call.call_id])
-        for message in messages[start:]
+        for message in since
         if isinstance(message, AssistantMessage)
         for call in message.calls
         if call.call_id in results
     ]
-    calls = sum(len(m.calls) for m in messages if isinstance(m, AssistantMessage))
     return Conversation(
-        question=question,
-        datasets=situation.datasets if situation is not None else (),
-        earlier=_earlier(messages[: start + 1], question),
+        question=newest.question,
+        datasets=newest.datasets,
+        earlier=_earlier(messages[: start + 1], newest.question),
         done=tuple(done),
-        calls=calls,
+        calls=sum(len(m.calls) for m in messages if isinstance(m, AssistantMessage)),
     )
-
-
-def _newest_question(messages: Sequence[Message]) -> tuple[int, str]:
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        if isinstance(message, UserMessage) and message.situation is not None:
-            return index, message.situation.question
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        if isinstance(message, UserMessage) and not message.results:
-            return index, _text(message)
-    return len(messages), ""
 
 
 def _earlier(messages: Sequence[Message], question: str) -> tuple[str, ...]:
@@ -113,7 +118,8 @@ def _earlier(messages: Sequence[Message], question: str) -> tuple[str, ...]:
     for message in messages:
         if not isinstance(message, UserMessage):
             continue
-        _, _, recalled = _text(message).rpartition("Earlier in this analysis:")
+        text = "\n".join(part.text for part in message.text if isinstance(part, Text))
+        _, _, recalled = text.rpartition("Earlier in this analysis:")
         found += _RECALLED.findall(recalled)
         if message.situation is not None:
             found.append(message.situation.question)
@@ -126,25 +132,12 @@ _RECALLED = re.compile(r"^Asked: (.+)$", re.MULTILINE)
 """How the core's first message recalls an earlier question of the analysis."""
 
 
-def _text(message: UserMessage) -> str:
-    return "\n".join(part.text for part in message.text if isinstance(part, Text))
-
-
 def _arguments(raw: str) -> dict[str, Any]:
     try:
         value = json.loads(raw or "{}")
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def shown_value(outputs: Sequence[Output]) -> dict[str, Any] | None:
-    """Return the dict that a cell's last expression showed, or ``None`` where it showed none."""
-    for output in reversed(outputs):
-        if isinstance(output, ResultOutput):
-            text = output.data.get("text/plain")
-            return parse_shown(text) if isinstance(text, str) else None
-    return None
 
 
 def parse_shown(text: str) -> dict[str, Any] | None:
@@ -178,11 +171,3 @@ def _literal(node: ast.expr) -> Any:
             return _literal(only)  # np.float64(1.5), Timestamp('2013-01-01')
         case _:
             return ast.unparse(node)
-
-
-def error_of(outputs: Sequence[Output]) -> tuple[str, str]:
-    """Return name and message of the exception that ended a cell; empty where there was none."""
-    for output in reversed(outputs):
-        if isinstance(output, ErrorOutput):
-            return output.ename, output.evalue
-    return "", ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from analyst_kernel.offline.task import Operator, Statistic
+from analyst_kernel.offline.task import Grain, Operator, Statistic
 from analyst_kernel.protocol.datasets import ColumnProfile
 
 Form = frozenset[str]
@@ -46,7 +46,7 @@ def unit_of(name: str) -> str:
     sign = _DEGREES.search(name)
     if sign is not None and sign.start() > 0:
         return sign[1].replace(" ", "")
-    parts = [part.casefold() for part in re.split(r"[\W_]+", name) if part]
+    parts = [part.casefold() for part in _PART.findall(name)]
     if len(parts) < 2 or len(parts[0]) < 2:
         return ""
     last, rest = parts[-1], set(parts[:-1])
@@ -135,17 +135,15 @@ ADJECTIVES: dict[str, tuple[Form, int]] = {
 }
 """Adjective -> the nouns that it is about, and whether it means much (1) or little (-1)."""
 
-DIRECTIONS = {
-    **dict.fromkeys(_ENGLISH["superlatives of much"].split(), 1),
-    **dict.fromkeys(_ENGLISH["superlatives of little"].split(), -1),
-}
-"""Superlatives without a noun of their own."""
 
-MORE_OR_LESS = {
-    **dict.fromkeys(_ENGLISH["comparatives of much"].split(), 1),
-    **dict.fromkeys(_ENGLISH["comparatives of little"].split(), -1),
-}
-"""Comparatives without a noun of their own."""
+def _directions(forms: str) -> dict[str, int]:
+    much, little = _ENGLISH[f"{forms} of much"].split(), _ENGLISH[f"{forms} of little"].split()
+    return {**dict.fromkeys(much, 1), **dict.fromkeys(little, -1)}
+
+
+_COMPARATIVES = _directions("comparatives")
+_DIRECTIONS = {**_directions("superlatives"), **_COMPARATIVES}
+"""Superlatives and comparatives without a noun of their own: 1 for much, -1 for little."""
 
 YEAR_ROUND = "yearround"
 """Stands for "of the year": the same month of every year."""
@@ -167,6 +165,9 @@ COMPARISONS: dict[Operator, list[str]] = _ENGLISH["comparisons"]
 """Condition -> what is said before the number."""
 
 MONTHS: list[str] = _ENGLISH["months"].split()
+
+MONEY = stems(_ENGLISH["money"])
+"""Words of columns that hold amounts of money."""
 
 GENERIC = stems(_ENGLISH["generic names"])
 """Words of column names that do not tell columns apart on their own."""
@@ -193,6 +194,7 @@ _TOKEN = re.compile(
     r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+|\d++(?![^\W\d_])|[^\W_]+(?:['’][a-z]+)?|[<>]=?|="
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_PART = re.compile(r"[^\W_]+")
 _BRACKET = re.compile(r"[\(\[\{]([^)\]}]*)[\)\]}]")
 
 
@@ -202,7 +204,7 @@ def replace_phrases(text: str, known: frozenset[Form] = frozenset()) -> str:
     for pattern, replacement in _PHRASES:
 
         def swap(found: re.Match[str], replacement: str = replacement) -> str:
-            said = frozenset(stem(part) for part in re.split(r"[\W_]+", found.group()) if part)
+            said = frozenset(stem(part) for part in _PART.findall(found.group()))
             return found.group() if any(said <= name for name in known) else replacement
 
         text = re.sub(pattern, swap, text, flags=re.IGNORECASE)
@@ -221,7 +223,7 @@ def split_words(text: str) -> tuple[Word, ...]:
         low = raw.casefold()
         inside = any(start <= found.start() < end for start, end in quoted)
         nouns, direction = ADJECTIVES.get(low, (frozenset(), 0))
-        direction = direction or DIRECTIONS.get(low, 0) or MORE_OR_LESS.get(low, 0)
+        direction = direction or _DIRECTIONS.get(low, 0)
         words.append(Word(len(words), raw, stem(raw), nouns, direction, _number(raw), inside))
     return tuple(words)
 
@@ -239,9 +241,7 @@ def name_tokens(name: str) -> tuple[str, ...]:
     ``Body Mass (g)`` -> ``("body", "mass")``; ``studyName`` -> ``("study", "name")``.
     """
     bare = _BRACKET.sub(" ", name)
-    parts = [part for part in re.split(r"[\W_]+", _CAMEL.sub(" ", bare)) if part]
-    if not parts:
-        parts = [part for part in re.split(r"[\W_]+", name) if part]
+    parts = _PART.findall(_CAMEL.sub(" ", bare)) or _PART.findall(name)
     while len(parts) > 1 and parts[-1].casefold() in STRIPPED:
         if len(parts[-1]) == 1 and not unit_of(name):
             break  # "vitamin_c" is no vitamin in degrees
@@ -267,21 +267,23 @@ def names_of(column: ColumnProfile) -> tuple[str, ...]:
 
 def token_forms(token: str, column: ColumnProfile) -> Form:
     """Return the words of a question that one word of a column's name stands for."""
-    return _aliases(NAMES, token, column) | {token}
+    return _aliases(NAMES, (token,), column) | {token}
 
 
 def partial_words(tokens: Iterable[str], column: ColumnProfile) -> Form:
     """Return the words that fit a column of this name only in part."""
-    return frozenset[str]().union(*(_aliases(PARTIAL, token, column) for token in tokens))
+    return _aliases(PARTIAL, tokens, column)
 
 
 def words_beside(tokens: Iterable[str], column: ColumnProfile) -> Form:
     """Return the words that may stand beside those of the name and only repeat what it is."""
-    return frozenset[str]().union(*(_aliases(BESIDE, token, column) for token in tokens))
+    return _aliases(BESIDE, tokens, column)
 
 
-def _aliases(table: dict[str, Form], token: str, column: ColumnProfile) -> Form:
-    return table.get(token, frozenset()) if column.words is None else frozenset()
+def _aliases(table: dict[str, Form], tokens: Iterable[str], column: ColumnProfile) -> Form:
+    if column.words is not None:
+        return frozenset()
+    return frozenset[str]().union(*(table.get(token, ()) for token in tokens))
 
 
 def value_words(word: str, column: ColumnProfile) -> Sequence[str]:
@@ -299,44 +301,40 @@ for _tag, _said in _ENGLISH["intents"].items():
     for _word in _said.split():
         TAG_OF.setdefault(stem(_word), set()).add(_tag)
 
-GRAIN_WORDS = frozenset(_ENGLISH["grains"].split())
-"""Words that may say how time is cut, where no column has that name."""
+GRAINS: dict[str, Grain] = _ENGLISH["grains"]
+"""Words that say how time is cut, where no column has that name."""
 
 GUARDED = (
     frozenset(TAG_OF)
     | frozenset(_ENGLISH["guarded"].split())
-    | stems(" ".join(MORE_OR_LESS))
+    | stems(" ".join(_COMPARATIVES))
     | frozenset(NUMBER_WORDS)
 )
 """Stems that mean something in every question, so that they rarely name a column."""
 
-_PROFILE = re.compile(
-    r"\b(?:what(?:'s| is| does| "
-    r"do)?\b.*\b(?:in|contain|about)\b.*\b(?:data|dataset|file|table|it|this|here|there|folder)\b"
-    r"|tell me (?:something )?about|look(?:s)? like|what (?:is|are) (?:this|these|the) "
-    r"(?:data|dataset|file)"
-    r"|data quality|first look|what columns|which columns|get to know)",
-    re.IGNORECASE,
-)
+_SAID = {
+    tag: re.compile(rf"\b(?:{said})", re.IGNORECASE)
+    for tag, said in {
+        "count": r"how (?:many|often)\b|number of\b",
+        "sum": r"how (?:many|much)\b.*\btogether\b",
+        "max": r"\bat (?:the )?most\W*$",
+        "min": r"\bat (?:the )?least\W*$",
+        "trend": r"over (?:the )?(?:time|years|months|days|weeks)\b",
+        "which": r"(?:which|what)\b",
+        "profile": r"what(?:'s| is| does| do)?\b.*\b(?:in|contain|about)\b.*"
+        r"\b(?:data|dataset|file|table|it|this|here|there|folder)\b"
+        r"|what (?:is|are) (?:this|these|the) (?:data|dataset|file)|what columns|which columns"
+        r"|tell me (?:something )?about|looks? like|data quality|first look|get to know",
+    }.items()
+}
+"""What several words together ask for."""
 
 
 def tags_of(text: str, words: Sequence[Word], used: set[int]) -> frozenset[str]:
     """Return what the free words of a question ask for."""
-    tags: set[str] = set()
-    for word in words:
-        if word.index not in used:
-            tags |= TAG_OF.get(word.stem, set())
-    low = text.casefold()
-    if re.search(r"\bhow (?:many|often)\b|\bnumber of\b", low):
-        tags.add("count")
-    if re.search(r"\bover (?:the )?(?:time|years|months|days|weeks)\b", low):
-        tags.add("trend")
-        tags.add("over")
-    if _PROFILE.search(text):
-        tags.add("profile")
-    if re.search(r"\b(?:which|what)\b", low):
-        tags.add("which")
-    return frozenset(tags)
+    free = [word for word in words if word.index not in used]
+    tags = frozenset[str]().union(*(TAG_OF.get(word.stem, ()) for word in free))
+    return tags | {tag for tag, said in _SAID.items() if said.search(text)}
 
 
 def statistic_of(tags: frozenset[str]) -> Statistic | None:

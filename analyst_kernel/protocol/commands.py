@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from analyst_kernel.protocol.base import Record
-from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
+from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, DefinitionId, RunId
 from analyst_kernel.protocol.live import NotebookJson
-from analyst_kernel.protocol.records import ApprovalMode, Limits
+from analyst_kernel.protocol.records import LONGEST_DEFINITION, ApprovalMode, Limits
 
 
 class CommandBase(Record):
@@ -124,7 +124,7 @@ class ChooseBudget(CommandBase):
     """Limit the cost of each further question, in US dollars; null means no limit."""
 
     type: Literal["choose_budget"]
-    cost_usd: float | None = Field(default=None, gt=0)
+    cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class VerifyAnalysis(CommandBase):
@@ -139,6 +139,29 @@ class UndoRun(CommandBase):
     type: Literal["undo_run"]
     run: RunId
     roll_back: bool
+
+
+class AddDefinition(CommandBase):
+    """Add a definition that holds from the next question on."""
+
+    type: Literal["add_definition"]
+    text: str = Field(min_length=1, max_length=LONGEST_DEFINITION)
+
+
+class EditDefinition(CommandBase):
+    """Change what a definition says, or whether it holds from the next question on."""
+
+    type: Literal["edit_definition"]
+    definition: DefinitionId
+    text: str = Field(min_length=1, max_length=LONGEST_DEFINITION)
+    active: bool
+
+
+class RemoveDefinition(CommandBase):
+    """Remove a definition for good."""
+
+    type: Literal["remove_definition"]
+    definition: DefinitionId
 
 
 class SubscribeAnalysis(CommandBase):

@@ -13,6 +13,7 @@
     |   +-- LaunchFailed          a kernel did not start although its sandbox works here
     |   +-- GrantFailed           data could not be added to a running kernel
     +-- SandboxError              the required isolation level is not there (exit code 4)
+    |   +-- DataReplaced          attached data was replaced while a process started
     +-- NotFound                  there is no such analysis, file or provider (exit code 1)
     +-- JournalError              the journal cannot be used (exit code 1)
     +-- KeyStoreError             a key cannot be kept or read (exit code 1)
@@ -131,6 +132,10 @@ class SandboxError(AnalystError):
     """The required isolation level is not available; no generated code ran."""
 
     exit_code = 4
+
+
+class DataReplaced(SandboxError):
+    """Attached data was replaced while a process started that was to see it; no code ran."""
 
 
 class NotFound(AnalystError):

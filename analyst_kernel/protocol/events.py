@@ -7,30 +7,17 @@ same records.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+from analyst_kernel.protocol import records
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
-from analyst_kernel.protocol.outputs import CellError, Frame, Outcome, Output
-from analyst_kernel.protocol.records import (
-    Answer,
-    ApprovalMode,
-    CellVerdict,
-    ChartRecord,
-    Finding,
-    HandChange,
-    IterationRecord,
-    Limits,
-    NumberProof,
-    RunStatus,
-    Step,
-    Usage,
-    Value,
-)
+from analyst_kernel.protocol.outputs import CellError, Frame, LineageHint, Outcome, Output
 from analyst_kernel.protocol.sandbox import SandboxReport
 
 NoticeLevel = Literal["info", "warning"]
@@ -40,26 +27,32 @@ class EventBase(Record):
     """The fields that every event has.
 
     Attributes:
-        analysis: The analysis in which it happened.
         run: The run that it belongs to; null if it belongs to the analysis itself.
         number: Position in the analysis's event log, from 1; 0 before it is recorded.
         at: Seconds since the epoch; 0 before it is recorded.
+        type: The tag that its class fixes.
     """
 
     analysis: AnalysisId
     run: RunId | None = None
     number: int = 0
     at: float = 0.0
+    type: str
 
 
 class RunStarted(EventBase):
-    """The run of a question began. ``is_ai`` is false if no AI model is at work."""
+    """The run of a question began. ``is_ai`` is false if no AI model is at work.
+
+    Attributes:
+        privacy: What of the data the model may see.
+    """
 
     type: Literal["run_started"] = "run_started"
     question: str
     model: str
     is_ai: bool
-    limits: Limits
+    limits: records.Limits
+    privacy: records.PrivacyMode = "full"
 
 
 class KernelChanged(EventBase):
@@ -84,7 +77,7 @@ class PlanUpdated(EventBase):
     """The plan was made or changed; ``steps`` is the whole plan."""
 
     type: Literal["plan_updated"] = "plan_updated"
-    steps: tuple[Step, ...]
+    steps: tuple[records.Step, ...]
     reason: str = ""
 
 
@@ -138,7 +131,7 @@ class ModelReplied(EventBase):
     type: Literal["model_replied"] = "model_replied"
     call: int
     stop_reason: str
-    usage: Usage
+    usage: records.Usage
 
 
 class IterationStarted(EventBase):
@@ -176,7 +169,11 @@ class OutputsCleared(EventBase):
 
 
 class IterationFinished(EventBase):
-    """A cell ended; ``outputs`` are final, as saved, and replace what streamed."""
+    """A cell ended; ``outputs`` are final, as saved, and replace what streamed.
+
+    ``lineage`` says in one line where the tables that it made come from, and ``hints`` what in it
+    should be looked at twice.
+    """
 
     type: Literal["iteration_finished"] = "iteration_finished"
     iteration: int
@@ -187,20 +184,47 @@ class IterationFinished(EventBase):
     outputs: tuple[Output, ...] = ()
     error: CellError | None = None
     frames: tuple[Frame, ...] = ()
+    lineage: str = ""
+    hints: tuple[LineageHint, ...] = ()
 
 
 class ChartCaptured(EventBase):
     """A figure was captured. ``chart.png`` is null here; the picture is in the cell's output."""
 
     type: Literal["chart_captured"] = "chart_captured"
-    chart: ChartRecord
+    chart: records.ChartRecord
 
 
 class FindingRecorded(EventBase):
     """A statement was recorded with its proof."""
 
     type: Literal["finding_recorded"] = "finding_recorded"
-    finding: Finding
+    finding: records.Finding
+
+
+class DefinitionRecorded(EventBase):
+    """A definition of the user was recorded; it holds for every later question."""
+
+    type: Literal["definition_recorded"] = "definition_recorded"
+    definition: records.Definition
+
+
+class StateNamed(EventBase):
+    """A state of the data got a name, or was returned to (``state.named`` is an earlier run)."""
+
+    type: Literal["state_named"] = "state_named"
+    state: records.DataState
+
+
+class LedgerChanged(EventBase):
+    """The definitions or the named states changed; the event has all of them.
+
+    It also comes when an analysis is opened that has some.
+    """
+
+    type: Literal["ledger_changed"] = "ledger_changed"
+    definitions: tuple[records.Definition, ...]
+    states: tuple[records.DataState, ...]
 
 
 class NoticeRaised(EventBase):
@@ -254,7 +278,7 @@ class PlanApprovalRequested(EventBase):
 
     type: Literal["plan_approval_requested"] = "plan_approval_requested"
     ask: AskId
-    steps: tuple[Step, ...]
+    steps: tuple[records.Step, ...]
 
 
 class PlanApproved(EventBase):
@@ -287,7 +311,7 @@ class AnalysisConfigured(EventBase):
     notebook: str
     model: str
     is_ai: bool
-    approval: ApprovalMode
+    approval: records.ApprovalMode
     budget_usd: float | None = None
 
 
@@ -303,7 +327,7 @@ class CellVerified(EventBase):
 
     type: Literal["cell_verified"] = "cell_verified"
     cell: CellId
-    verdict: CellVerdict
+    verdict: records.CellVerdict
     detail: str = ""
 
 
@@ -318,38 +342,6 @@ class VerificationFinished(EventBase):
     total: int
     reason: str = ""
     stale: bool = False
-
-
-class CellRanByHand(EventBase):
-    """The user ran a cell of the analysis in the notebook itself; ``outputs`` are final."""
-
-    type: Literal["cell_ran_by_hand"] = "cell_ran_by_hand"
-    cell: CellId
-    code: str
-    outcome: Outcome
-    seconds: float = 0.0
-    execution_count: int | None = None
-    outputs: tuple[Output, ...] = ()
-    error: CellError | None = None
-
-
-class HandChangesNoticed(EventBase):
-    """The user changed cells in the notebook since the last question; the model gets this too."""
-
-    type: Literal["hand_changes_noticed"] = "hand_changes_noticed"
-    changes: tuple[HandChange, ...]
-
-
-class RunUndone(EventBase):
-    """A run was undone; its cells were removed, except the ``kept`` ones, which the user edited.
-
-    If ``rolled_back`` is true, the kernel is emptied and the remaining cells run again.
-    """
-
-    type: Literal["run_undone"] = "run_undone"
-    removed: tuple[CellId, ...]
-    kept: tuple[CellId, ...] = ()
-    rolled_back: bool = False
 
 
 class BranchStarted(EventBase):
@@ -374,7 +366,7 @@ class BranchAdvanced(EventBase):
     type: Literal["branch_advanced"] = "branch_advanced"
     cell: CellId
     place: int
-    verdict: CellVerdict
+    verdict: records.CellVerdict
     detail: str = ""
 
 
@@ -390,11 +382,43 @@ class BranchFinished(EventBase):
     reason: str = ""
 
 
+class CellRanByHand(EventBase):
+    """The user ran a cell of the analysis in the notebook itself; ``outputs`` are final."""
+
+    type: Literal["cell_ran_by_hand"] = "cell_ran_by_hand"
+    cell: CellId
+    code: str
+    outcome: Outcome
+    seconds: float = 0.0
+    execution_count: int | None = None
+    outputs: tuple[Output, ...] = ()
+    error: CellError | None = None
+
+
+class HandChangesNoticed(EventBase):
+    """The user changed cells in the notebook since the last question; the model gets this too."""
+
+    type: Literal["hand_changes_noticed"] = "hand_changes_noticed"
+    changes: tuple[records.HandChange, ...]
+
+
+class RunUndone(EventBase):
+    """A run was undone; its cells were removed, except the ``kept`` ones, which the user edited.
+
+    If ``rolled_back`` is true, the kernel is emptied and the remaining cells run again.
+    """
+
+    type: Literal["run_undone"] = "run_undone"
+    removed: tuple[CellId, ...]
+    kept: tuple[CellId, ...] = ()
+    rolled_back: bool = False
+
+
 class NumbersChecked(EventBase):
     """The answer's numbers were looked up in the executed outputs."""
 
     type: Literal["numbers_checked"] = "numbers_checked"
-    numbers: tuple[NumberProof, ...]
+    numbers: tuple[records.NumberProof, ...]
     corrected: bool
 
 
@@ -415,77 +439,24 @@ class RunFinished(EventBase):
     """
 
     type: Literal["run_finished"] = "run_finished"
-    status: RunStatus
+    status: records.RunStatus
     answer: str
     reason: str = ""
-    details: Answer | None = None
-    key_values: tuple[Value, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    charts: tuple[ChartRecord, ...] = ()
+    details: records.Answer | None = None
+    key_values: tuple[records.Value, ...] = ()
+    findings: tuple[records.Finding, ...] = ()
+    charts: tuple[records.ChartRecord, ...] = ()
     notebook: str | None = None
-    iterations: tuple[IterationRecord, ...] = ()
-    usage: Usage = Usage()
+    iterations: tuple[records.IterationRecord, ...] = ()
+    usage: records.Usage = records.Usage()
     seconds: float = 0.0
 
 
-Event = Annotated[
-    RunStarted
-    | KernelChanged
-    | DatasetProfiled
-    | PlanUpdated
-    | ModelCalled
-    | TextStreamed
-    | ThinkingStreamed
-    | ToolInputStreamed
-    | ModelRetried
-    | ModelReplied
-    | IterationStarted
-    | OutputProduced
-    | OutputsCleared
-    | IterationFinished
-    | ChartCaptured
-    | FindingRecorded
-    | NoticeRaised
-    | UserAsked
-    | UserAnswered
-    | ApprovalRequested
-    | ApprovalDecided
-    | PlanApprovalRequested
-    | PlanApproved
-    | QueueChanged
-    | DatasetDetached
-    | AnalysisConfigured
-    | VerificationStarted
-    | CellVerified
-    | VerificationFinished
-    | BranchStarted
-    | BranchAdvanced
-    | BranchFinished
-    | CellRanByHand
-    | HandChangesNoticed
-    | RunUndone
-    | NumbersChecked
-    | NotebookSaved
-    | RunFinished,
-    Field(discriminator="type"),
-]
+if TYPE_CHECKING:
+    Event: TypeAlias = EventBase
+else:
+    # Each class above, in order: a new event is known as soon as its class stands here.
+    Event = Annotated[reduce(or_, EventBase.__subclasses__()), Field(discriminator="type")]
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event."""
-
-
-def emit_notice(
-    emit: Callable[[Event], None],
-    *,
-    analysis: AnalysisId,
-    code: str,
-    message: str,
-    level: NoticeLevel = "warning",
-    run: RunId | None = None,
-) -> None:
-    """Emit a notice: what was cut, dropped, downgraded or is doubtful.
-
-    ``code`` is the stable kebab-case name of the kind of notice; ``message`` says what
-    happened, what it means and what to do next.
-    """
-    emit(NoticeRaised(analysis=analysis, run=run, level=level, code=code, message=message))

@@ -17,6 +17,9 @@ CellId = NewType("CellId", str)
 FindingId = NewType("FindingId", str)
 """``f1``, ``f2``, ... in an analysis."""
 
+DefinitionId = NewType("DefinitionId", str)
+"""``d1``, ``d2``, ... in an analysis."""
+
 ChartId = NewType("ChartId", str)
 """``c1``, ``c2``, ... in an analysis."""
 

@@ -79,6 +79,20 @@ class Frame(Record):
     summary: str = ""
 
 
+class LineageHint(Record):
+    """Something in a cell that ran which should be looked at twice.
+
+    Attributes:
+        code: Stable kebab-case name of the matter, e.g. ``join-multiplies-rows``.
+        message: The facts: which tables, rows before and after, columns, values.
+        advice: What to check.
+    """
+
+    code: str
+    message: str
+    advice: str = ""
+
+
 class CellError(Record):
     """The error that ended a cell.
 

@@ -7,13 +7,20 @@ from typing import Literal
 from pydantic import Field
 
 from analyst_kernel.protocol.base import Json, Record
-from analyst_kernel.protocol.ids import CellId, ChartId, FindingId
-from analyst_kernel.protocol.outputs import CellError, Outcome
+from analyst_kernel.protocol.ids import CellId, ChartId, DefinitionId, FindingId, RunId
+from analyst_kernel.protocol.outputs import CellError, LineageHint, Outcome
 
-StepStatus = Literal["todo", "doing", "done", "blocked"]
+StepStatus = Literal["todo", "doing", "done", "blocked", "failed", "skipped"]
+"""``failed``: its last cell failed and the run went on; ``skipped``: the run ended without it."""
 RunStatus = Literal["answered", "incomplete", "failed", "cancelled"]
 ApprovalMode = Literal["automatic", "cells", "plan"]
 """What waits for the user's approval: nothing, each cell, or the plan of each question."""
+
+PrivacyMode = Literal["full", "no-values", "schema-only"]
+"""What of the data a model may see: all, no value, or names, types and sizes alone."""
+
+LONGEST_DEFINITION = 500
+"""Characters: a definition goes into every question."""
 
 CellVerdict = Literal["reproduced", "differs", "error", "skipped"]
 """How a cell's outputs compare after it ran again in a fresh kernel."""
@@ -27,12 +34,25 @@ class HandChange(Record):
     code: str = ""
 
 
+class CellLabel(Record):
+    """A cell by its number, which counts the agent's cells over the whole analysis from 1."""
+
+    number: int
+    cell: CellId
+
+
 class Step(Record):
-    """One goal of a plan. ``number`` counts from 1."""
+    """One goal of a plan.
+
+    Attributes:
+        number: Counts from 1.
+        cells: The cells that ran for it, failed ones too.
+    """
 
     number: int
     goal: str
     status: StepStatus = "todo"
+    cells: tuple[CellLabel, ...] = ()
 
 
 class Value(Record):
@@ -53,6 +73,61 @@ class Finding(Record):
     caveats: tuple[str, ...] = ()
 
 
+class Definition(Record):
+    """What the user said of the data or of a word, for every later question of the analysis.
+
+    Attributes:
+        id: Its id in the analysis.
+        text: What holds, in one sentence.
+        quote: The user's own words that it rests on; empty if the user wrote the ``text``.
+        by: ``choice`` if the user chose it on a question card.
+        run: The question in which it was recorded; null if the user wrote it outside a question.
+        active: Whether it holds for the next question.
+        ended: The question in which another definition took its place, or that withdrew it.
+        replaces: The definition whose place it took.
+        claimed: Whether only the notebook says that the user said so, which anybody may have
+            written.
+    """
+
+    id: DefinitionId
+    text: str
+    quote: str = ""
+    by: Literal["user", "choice"] = "user"
+    run: RunId | None = None
+    active: bool = True
+    ended: RunId | None = None
+    replaces: DefinitionId | None = None
+    claimed: bool = False
+
+
+class DataState(Record):
+    """A named state of the data: a variable as it was when it got the name.
+
+    Attributes:
+        name: As questions refer to it (``orders without refunds``).
+        definition: What was done to the data, in words.
+        variable: The variable that held it, or that holds it again.
+        cells: The cells that make it, in order, those that load the data included.
+        rows: Number of rows; null if it is no table.
+        columns: Of a table, at most 200.
+        content: A digest of the values, by which a change is noticed; empty if none can be made.
+        run: The question in which it was named, or was returned to last.
+        named: The question in which it was named first.
+        claimed: Whether only the notebook says so.
+    """
+
+    name: str
+    definition: str
+    variable: str
+    cells: tuple[CellId, ...] = ()
+    rows: int | None = None
+    columns: tuple[str, ...] = ()
+    content: str = ""
+    run: RunId | None = None
+    named: RunId | None = None
+    claimed: bool = False
+
+
 class ChartRecord(Record):
     """One captured figure.
 
@@ -60,7 +135,7 @@ class ChartRecord(Record):
         id: Its id in the analysis.
         cell: The cell whose outputs hold it.
         output: Index of the output in that cell.
-        iteration: The iteration that drew it.
+        iteration: The number of the cell that drew it; 0 for a cell of the user.
         title: As drawn, or the iteration's purpose.
         alt: One sentence for a screen reader.
         data: Typed data (the bundle's chart MIME type), or null if it has none.
@@ -78,7 +153,13 @@ class ChartRecord(Record):
 
 
 class IterationRecord(Record):
-    """One cell that the agent ran, and how its execution ended."""
+    """One cell that the agent ran, and how its execution ended.
+
+    Attributes:
+        iteration: The cell's number in the analysis, from 1.
+        lineage: Where the tables that it made come from, in one line.
+        hints: What in it should be looked at twice.
+    """
 
     iteration: int
     cell: CellId
@@ -90,6 +171,8 @@ class IterationRecord(Record):
     outcome: Outcome
     seconds: float = 0.0
     error: CellError | None = None
+    lineage: str = ""
+    hints: tuple[LineageHint, ...] = ()
 
 
 class Usage(Record):
@@ -124,12 +207,19 @@ class NumberProof(Record):
         text: As written in the answer (``20.8``, ``33,442``, ``12 %``).
         start, end: Character offsets in the answer, end exclusive.
         cell: The cell whose output shows the number; null if it is not verified.
+        derivation: How it follows from what is shown (``33,442 − 33,384``); empty if it is shown
+            itself.
+        nearest: For a number that is not verified, the nearest shown value, in words.
+        nearest_cell: The cell that shows that.
     """
 
     text: str
     start: int
     end: int
     cell: CellId | None
+    derivation: str = ""
+    nearest: str = ""
+    nearest_cell: CellId | None = None
 
 
 class Answer(Record):
@@ -143,6 +233,7 @@ class Answer(Record):
         next_questions: At most three.
         numbers: Every number in ``text``, proven or not.
         unfinished: Goals that the run did not reach.
+        cells: The cells that the texts cite by number.
     """
 
     text: str
@@ -152,6 +243,7 @@ class Answer(Record):
     next_questions: tuple[str, ...] = ()
     numbers: tuple[NumberProof, ...] = ()
     unfinished: tuple[str, ...] = ()
+    cells: tuple[CellLabel, ...] = ()
 
 
 class Limits(Record):
@@ -159,7 +251,7 @@ class Limits(Record):
 
     iterations: int = Field(default=10, ge=1)
     repairs: int = Field(default=3, ge=0)
-    cell_seconds: float = Field(default=120.0, gt=0)
-    seconds: float | None = Field(default=1800.0, gt=0)
+    cell_seconds: float = Field(default=120.0, gt=0, allow_inf_nan=False)
+    seconds: float | None = Field(default=1800.0, gt=0, allow_inf_nan=False)
     tokens: int | None = Field(default=400_000, gt=0)
-    cost_usd: float | None = Field(default=None, gt=0)
+    cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from analyst_kernel.protocol.base import Record
+from analyst_kernel.protocol.levels import LEVELS, SandboxLevel, meets
 
-SandboxLevel = Literal["isolated", "restricted", "limits", "none"]
-
-LEVELS: tuple[SandboxLevel, ...] = ("none", "limits", "restricted", "isolated")
-"""From no isolation to the strongest."""
+__all__ = ["LEVELS", "ProbeResult", "SandboxLevel", "SandboxReport", "meets"]
 
 
 class ProbeResult(Record):
@@ -46,8 +42,3 @@ class SandboxReport(Record):
     memory: str = ""
     probes: tuple[ProbeResult, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def meets(level: SandboxLevel, required: SandboxLevel) -> bool:
-    """Return whether ``level`` is at least ``required``."""
-    return LEVELS.index(level) >= LEVELS.index(required)

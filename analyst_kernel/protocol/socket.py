@@ -10,11 +10,7 @@ from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.commands import Command
 from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId
-from analyst_kernel.protocol.live import (
-    NotebookChangedFrame,
-    ReadNotebookFrame,
-    WriteNotebookFrame,
-)
+from analyst_kernel.protocol.live import NotebookChangedFrame, ReadNotebookFrame, WriteNotebookFrame
 
 
 class AnalysisSummary(Record):

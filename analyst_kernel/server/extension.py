@@ -13,8 +13,7 @@ from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Dict, Enum, Float, Integer, Unicode, Union
 
-from analyst_kernel.server.http.base import BOOTSTRAP
-from analyst_kernel.server.http.loader import Bootstrap
+from analyst_kernel.server.http.base import BOOTSTRAP, Bootstrap
 from analyst_kernel.server.http.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ class AnalystKernelApp(ExtensionApp):
     locked = Dict(
         help=(
             "Settings that people may not change, with their values: model, approval (automatic, "
-            "cells or plan), budget_usd, max_iterations."
+            "cells or plan), budget_usd, max_iterations, privacy (the least "
+            "strict mode that is allowed: full, no-values or schema-only)."
         )
     ).tag(config=True)
 
@@ -86,20 +86,9 @@ class AnalystKernelApp(ExtensionApp):
 
     async def _open_registry(self) -> SessionRegistry:
         from analyst_kernel.server.session.registry import SessionRegistry
-        from analyst_kernel.server.session.services import JupyterManagers
 
-        server = self.serverapp
-        assert server is not None
-        return await SessionRegistry.open(
-            self.server_settings(),
-            JupyterManagers(
-                kernels=server.kernel_manager,
-                sessions=server.session_manager,
-                contents=server.contents_manager,
-                settings=server.web_app.settings,
-                events=server.event_logger,
-            ),
-        )
+        assert self.serverapp is not None
+        return await SessionRegistry.open(self.server_settings(), self.serverapp)
 
     def initialize_handlers(self) -> None:
         """Add the routes."""

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from analyst_kernel._aio import BackgroundTasks
+from analyst_kernel._aio import BackgroundTasks, finish_despite_cancel
 from analyst_kernel.kernel.manager import as_analyst_error
 from analyst_kernel.protocol.errors import KernelError
 
@@ -53,15 +53,12 @@ class ServerHost:
     """Implements ``kernel.host.KernelHost`` over the server's kernel and session managers."""
 
     def __init__(
-        self, kernels: Any, sessions: Any, notebook: Callable[[], str | None] | None = None
+        self, kernels: Any, sessions: Any, notebook: Callable[[], str | None] = lambda: None
     ) -> None:
-        """Start kernels with ``kernels`` (the server's ``kernel_manager``).
+        """Start kernels with a ``MappingKernelManager``, and sessions with a ``SessionManager``.
 
-        Args:
-            kernels: A ``MappingKernelManager``.
-            sessions: A ``SessionManager``.
-            notebook: Returns the file browser's path of the notebook, whose tab is to use the
-                kernel. Without it, or if it returns None, there is no session.
+        ``notebook`` returns the file browser's path of the notebook whose tab is to use the kernel.
+        If it returns None, there is no session.
         """
         self._kernels = kernels
         self._sessions = sessions
@@ -126,8 +123,9 @@ class ServerHost:
             return
         await self._detach(kernel.kernel_id)
         alive = await kernel.manager.is_alive()
+        ending = _awaited(self._kernels.shutdown_kernel(kernel.kernel_id, now=not alive))
         with contextlib.suppress(Exception):  # Jupyter may be shutting it down too
-            await _awaited(self._kernels.shutdown_kernel(kernel.kernel_id, now=not alive))
+            await finish_despite_cancel(ending, reraise=True)
 
     def last_words(self, km: Any) -> str:
         """Return nothing: the kernel's stderr is the server's."""
@@ -183,7 +181,7 @@ class ServerHost:
         kernel.launch["env"] = {**kernel.launch["env"], "JPY_SESSION_NAME": notebook}
         kernel.launch["cwd"] = os.path.dirname(notebook)
         kernel.is_moved = True
-        path = self._notebook() if self._notebook is not None else None
+        path = self._notebook()
         for session in await self._sessions.list_sessions():
             if path is not None and session["kernel"]["id"] == kernel.kernel_id:
                 name = os.path.basename(path)
@@ -212,8 +210,6 @@ class ServerHost:
         if kernel_id is None or kernel_id not in self._kernels:
             return False
         return bool(self._kernels.kernel_model(kernel_id).get("connections"))
-
-    # --- inside --------------------------------------------------------------------------------
 
     async def _launch(self, launch: dict[str, Any]) -> ServedKernel:
         kernel_id = str(uuid.uuid4())
@@ -269,7 +265,10 @@ class ServerHost:
         return False
 
     async def _restart(self, kernel: ServedKernel) -> None:
-        answered = await _awaited(self._kernels.restart_kernel(kernel.kernel_id, now=True))
+        # Cut off in the middle, the kernel would be about to start for ever in Jupyter's eyes, and
+        # the server could not end.
+        restarting = _awaited(self._kernels.restart_kernel(kernel.kernel_id, now=True))
+        answered = await finish_despite_cancel(restarting, reraise=True)
         if isinstance(answered, asyncio.Future):
             # The session itself waits for the kernel; the result is only retrieved for asyncio.
             answered.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -292,7 +291,7 @@ class ServerHost:
 
     async def _attach(self, kernel: ServedKernel) -> None:
         """Make the notebook's tab use this kernel, now or when it is opened."""
-        path = self._notebook() if self._notebook is not None else None
+        path = self._notebook()
         if path is None:
             return
         try:
@@ -336,18 +335,12 @@ async def _awaited(value: Any) -> Any:
 _SECONDS = 60.0
 _KNOWN = "_kernel_info_future"
 """The attribute in which Jupyter's connections of one kernel share its answer."""
-_log = logging.getLogger(__name__)
 
 
 def prefetch_kernel_info(kernels: Any, kernel_id: str) -> Callable[[], None]:
-    """Request the kernel's info before the first tab does, and store the answer for Jupyter.
+    """Request the info of a kernel that has just started before the first tab does, for Jupyter.
 
-    Args:
-        kernels: The server's kernel manager, which has just started the kernel.
-        kernel_id: The kernel.
-
-    Returns:
-        A function that ends the wait for the answer.
+    Returns a function that ends the wait for the answer.
     """
     try:
         manager = kernels.get_kernel(kernel_id)

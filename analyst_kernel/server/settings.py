@@ -1,7 +1,9 @@
-"""The settings of the administrator and the user for this server, as plain values."""
+"""The settings of this server as plain values, and the paths below the folder that it shows."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,3 +42,53 @@ class ServerSettings:
         """The approval mode that the administrator fixed."""
         mode = self.locked.get("approval")
         return mode if mode in ("automatic", "cells", "plan") else None
+
+
+_DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9_-]+:(?!//)")
+_REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class Places:
+    """Converts between the paths of the file browser and those of this computer."""
+
+    def __init__(self, root: str) -> None:
+        """Use the absolute root folder; empty if the file browser shows no local folder."""
+        self.root = os.path.realpath(root) if root else ""
+
+    def absolute(self, path: str) -> str:
+        """Return the absolute path here for a path from the browser.
+
+        A path below the root folder has priority over an absolute one that the user typed. A
+        remote address stays as it is.
+        """
+        if _REMOTE.match(path):
+            return path
+        expanded = os.path.expanduser(path)
+        local = _DRIVE.sub("", expanded) if os.name == "posix" else expanded
+        if self.root:
+            below = os.path.normpath(os.path.join(self.root, local.lstrip("/")))
+            if not os.path.isabs(local) or (os.path.exists(below) and not os.path.exists(local)):
+                return below
+        return os.path.abspath(local)
+
+    def served(self, path: str) -> str | None:
+        """Return the file browser's path of a file here, or None if it is outside its root."""
+        if not self.root or not path:
+            return None
+        folder = os.path.realpath(os.path.dirname(path))
+        real = os.path.join(folder, os.path.basename(path))
+        try:
+            below = os.path.relpath(real, self.root)
+        except ValueError:  # another drive
+            return None
+        if below == ".." or below.startswith(f"..{os.sep}"):
+            return None
+        return Path(below).as_posix()
+
+    def folder(self, path: str | None) -> str:
+        """Return the existing folder for a path from the browser, else the root folder."""
+        if path:
+            wanted = self.absolute(path)
+            if os.path.isdir(wanted):
+                return wanted
+        return self.root or os.getcwd()

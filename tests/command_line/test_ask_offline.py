@@ -35,13 +35,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def asked(place: Path) -> Ended:
-    return analyst("ask", QUESTION, "--data", "vehicles.csv", cwd=place)
+    return run("analyst", "ask", QUESTION, "--data", "vehicles.csv", cwd=place)
 
 
 @pytest.fixture(scope="module")
 def as_json(place: Path, asked: Ended) -> Ended:
     """The same question again, into the same folder."""
-    return analyst("ask", QUESTION, "--data", "vehicles.csv", "--json", cwd=place)
+    return run("analyst", "ask", QUESTION, "--data", "vehicles.csv", "--json", cwd=place)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_the_last_line_is_the_result(as_json: Ended, place: Path):
 
 def test_quiet_says_only_the_answer(place: Path, asked: Ended):
     question = "How many rows are there?"
-    quiet = analyst("ask", question, "--data", "vehicles.csv", "--quiet", cwd=place)
+    quiet = run("analyst", "ask", question, "--data", "vehicles.csv", "--quiet", cwd=place)
     assert quiet.code == 0
     assert quiet.err == ""
     assert "33,442" in quiet.out

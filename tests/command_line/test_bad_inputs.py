@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.fixtures import FAKE_KEY
 from tests.support.cli import cells, notebook_at, ours
-from tests.support.command import Ended, analyst
+from tests.support.command import Ended, analyst, run
 
 ROWS = "How many rows are there?"
 
@@ -135,6 +135,16 @@ def test_a_level_that_this_machine_cannot_give(place: Path):
     assert content(place) == before, "no empty notebook stays"
 
 
+def test_a_refused_sandbox_ends_a_new_analysis_with_a_last_line_too(place: Path):
+    ended = analyst(
+        "ask", ROWS, "--data", "good.csv", "--sandbox", "isolated", "--json",
+        cwd=place, env={"ANALYST_SANDBOX_FORM": "limits"},
+    )  # fmt: skip
+    assert ended.code == 4, ended.err
+    assert ended.finished.status == "failed"
+    assert ended.finished.reason in ended.error
+
+
 def test_a_refused_sandbox_leaves_an_existing_notebook_alone(place: Path):
     first = analyst("ask", ROWS, "--data", "good.csv", "--notebook", "kept.ipynb", cwd=place)
     assert first.code == 0, first.err
@@ -222,7 +232,7 @@ def test_latin_1_with_semicolons_and_decimal_commas(place: Path):
 
 
 def test_debug_shows_the_traceback(place: Path):
-    ended = analyst("--debug", "ask", ROWS, "--data", "missing.csv", cwd=place)
+    ended = run("analyst", "--debug", "ask", ROWS, "--data", "missing.csv", cwd=place)
     assert ended.code != 0
     assert "Traceback" in ended.err
     assert "DataError" in ended.err

@@ -17,7 +17,8 @@ from tests.support.cli import VEHICLES
 from tests.support.command import analyst
 
 COMMANDS = (
-    "ask", "verify", "export", "branch", "undo", "files", "profile", "models", "doctor", "lab",
+    "ask", "verify", "export", "branch", "undo", "ledger", "log", "eval", "files", "profile",
+    "models", "doctor", "lab",
 )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def test_doctor(tmp_path: Path):
     assert report["versions"]["analyst-kernel"]
     assert report["kernel_versions"]["pandas"]
     assert list(tmp_path.iterdir()) == []
+    assert report["reader"]["level"] == report["sandbox"]["level"]
     for_people = analyst("doctor", cwd=tmp_path)
     assert f"Sandbox: {report['sandbox']['level']}" in for_people.out
     assert "Credentials found: none" in for_people.out
@@ -147,3 +149,29 @@ def test_a_command_that_reads_a_notebook_waits_for_no_import_that_it_does_not_ne
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.split() == ["2", "True", "False"], done.stderr
+
+
+def test_definitions_are_listed_and_changed(folder: Path) -> None:
+    ask = ("ask", "--data", "vehicles.csv", "--notebook", "n.ipynb", "--model", "offline:rules")
+    empty = analyst("ledger", "n.ipynb", cwd=folder)
+    assert empty.code == 2
+    asked = analyst(*ask, "A guzzler means below 15 mpg. How many rows are there?", cwd=folder)
+    assert "The built-in rules do not apply definitions (d1)" in asked.err
+    listed = analyst("ledger", "n.ipynb", cwd=folder)
+    assert listed.out == "d1  A guzzler means below 15 mpg  (question 1)\n"
+    assert analyst("ledger", "n.ipynb", "--remove", "d7", cwd=folder).error == (
+        "Error: There is no definition 'd7' in this analysis. Nothing was changed. It has d1."
+    )
+    changes = ("--add", "Skip trucks.", "--edit", "d1", "A guzzler means below 16.", "--off", "d1")
+    assert analyst("ledger", "n.ipynb", *changes, cwd=folder).out.splitlines() == [
+        "d1  A guzzler means below 16.  (question 1, off)",
+        "d2  Skip trucks.  (written by hand)",
+    ]
+    analyst("ledger", "n.ipynb", "--on", "d1", "--remove", "d2", cwd=folder)
+    record = json.loads(analyst("ledger", "n.ipynb", "--json", cwd=folder).out)
+    assert [(d["id"], d["active"], d["claimed"]) for d in record["definitions"]] == [
+        ("d1", True, False)
+    ]
+    assert record["states"] == []
+    assert analyst("undo", "n.ipynb", cwd=folder).code == 0
+    assert analyst("ledger", "n.ipynb", cwd=folder).code == 2

@@ -15,16 +15,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from analyst_kernel.analysis.analysis import Analysis
+from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
-from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.protocol.events import Event, ModelRetried, NotebookSaved, RunFinished
 from tests.command_line.conversation import credentials, refusals, results
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import Fault, FaultKind, Turn, call, fail, say, think, turn
 from tests.fakes.wire_server import WireServer
 from tests.support.cli import VEHICLES, cells, notebook_at
-from tests.support.command import analyst
+from tests.support.command import run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,7 +51,9 @@ async def analysis(
             data=[folder / "vehicles.csv"],
             settings=AnalysisSettings(model="anthropic:claude-sonnet-5-5"),
         )
-    opened.model._stall_seconds = STALL_SECONDS
+    wire = opened.model.model  # behind the wall that every model stands behind
+    assert wire.stall_seconds > STALL_SECONDS
+    wire.stall_seconds = STALL_SECONDS
     await opened.run("ran = []")
     yield opened
     await opened.close()
@@ -219,8 +220,8 @@ async def test_the_next_question_after_faults_is_answered(analysis: Analysis, se
 async def test_the_command_exits_3_and_keeps_what_ran(folder: Path):
     ran = turn(call("run_python", code="len(vehicles)", purpose="Count the rows"))
     with WireServer([ran, fail("status", status=401)]) as server:
-        ended = analyst(
-            "ask", "How many rows?", "--data", "vehicles.csv", "--notebook", "kept.ipynb",
+        ended = run(
+            "analyst", "ask", "How many rows?", "--data", "vehicles.csv", "--notebook", "kept.ipynb",
             cwd=folder, env=credentials(server),
         )  # fmt: skip
     assert ended.code == 3

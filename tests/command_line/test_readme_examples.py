@@ -46,7 +46,9 @@ def commands(body: str) -> list[tuple[str, list[str]]]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the shipped data, and the reader's own."""
-    shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "notebooks" / "data")
+    for name in ("data", "made-up"):
+        shutil.copytree(ROOT / "notebooks" / name, tmp_path / "notebooks" / name)
+    shutil.copy(ROOT / "notebooks" / "questions.jsonl", tmp_path / "notebooks")
     shutil.copy(ROOT / "notebooks" / "data" / "vehicles.csv", tmp_path)
     (tmp_path / "sales.csv").write_text("region,sales\nNorth,10\nSouth,30\nNorth,5\n")
     return tmp_path
@@ -78,4 +80,4 @@ def test_examples_of_the_readme(folder: Path) -> None:
                 assert wanted in said, f"{command}\ndoes not show: {wanted}\nbut: {said}"
             ran.append(" ".join([program, *arguments[:1]]))
     assert ran[:3] == ["analyst ask", "analyst ask", "python"]
-    assert {"analyst verify", "analyst export", "analyst undo"} <= set(ran)
+    assert {"analyst verify", "analyst export", "analyst undo", "analyst eval"} <= set(ran)

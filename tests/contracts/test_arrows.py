@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tests.contracts.repository import ROOT, sources, text
 
-HEAVY = ("anthropic", "duckdb", "httpx2", "matplotlib", "openai", "openpyxl", "pandas", "pyarrow")
+HEAVY = (
+    "anthropic", "duckdb", "google.genai", "httpx2", "matplotlib", "openai", "openpyxl", "pandas",
+    "pyarrow",
+)  # fmt: skip
 """Libraries that cost more than 50 ms to import; each is imported where it is used."""
 
 
@@ -25,14 +28,15 @@ def test_every_arrow_of_the_design_is_written_down() -> None:
     contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     layers = next(contract for contract in contracts if contract["id"] == "layers")
     assert layers["exhaustive"] is True
-    assert layers["layers"][-6:] == [
+    assert layers["layers"][-6:-1] == [
         "models | offline | kernel | data | notebook",
         "providers",
         "agent",
         "(grants)",
         "protocol",
-        "_aio | _text",
     ]
+    # What knows nothing of the package stands below all.
+    assert set(layers["layers"][-1].split(" | ")) >= {"_aio", "_text"}
     assert {contract["id"] for contract in contracts} >= {
         "pure-core",
         "sandbox-is-found",

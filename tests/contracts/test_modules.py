@@ -14,9 +14,7 @@ from tests.contracts.repository import text
 SHORT = 60
 """Lines under which a module needs more than one importer, or a reason."""
 
-SHORT_WITH_A_REASON: dict[str, str] = {
-    "analyst_kernel.server.session.dispatch": "the one table of commands, which a newcomer looks for",
-}
+SHORT_WITH_A_REASON: dict[str, str] = {}
 """Modules that stand alone though they are short and have one importer, each with its reason."""
 
 

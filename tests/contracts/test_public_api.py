@@ -58,8 +58,8 @@ def test_what_the_package_offers() -> None:
 
 def test_the_python_api() -> None:
     assert members(Analyst, "__init__", "__aenter__", "__aexit__") == {
-        "__init__": "(model=None, *, sandbox='restricted', limits=None, approve=False, user=None,"
-        " on_event=None)",
+        "__init__": "(model=None, *, sandbox='restricted', limits=None, approve=False, privacy=None,"
+        " user=None, on_event=None)",
         "__aenter__": "async ()",
         "__aexit__": "async (kind, error, traceback)",
         "close": "async ()",
@@ -118,6 +118,7 @@ def test_the_ports_of_the_core() -> None:
             "refresh": "async ()",
             "manual_changes": "()",
             "cell_of": "(code)",
+            "keep_ledger": "async (ledger)",
             "remove_run": "async (run)",
         },
         "Catalog": {
@@ -131,6 +132,7 @@ def test_the_ports_of_the_core() -> None:
             "approve": "async (ask, code, purpose)",
         },
         "PlanReader": {"wants_plan": "property", "approve_plan": "async (ask, steps)"},
+        "DatasetWatcher": {"watch": "(datasets)"},
     }
 
 
@@ -220,11 +222,16 @@ def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
         "ask": "--approve --cell-timeout --data --json --max-cost --max-iterations --model"
-        " --notebook --quiet --sandbox QUESTION",
+        " --notebook --privacy --quiet --sandbox QUESTION",
+        "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--data --json --sandbox NOTEBOOK",
-        "export": "--clean --data --output --sandbox --to -o NOTEBOOK",
+        "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
         "branch": "--at --data --output --sandbox -o NOTEBOOK",
         "undo": "--run NOTEBOOK",
+        "eval": "--at-least --cell-timeout --compare --data --jobs --json --max-cost"
+        " --max-iterations --model --only --output --quiet --repeat --resume --sandbox --timeout"
+        " -o QUESTIONS",
+        "ledger": "--add --edit --json --off --on --remove NOTEBOOK",
         "files": "--json [PATH]......",
         "profile": "--json PATH......",
         "models": "--json",

@@ -28,7 +28,7 @@ from analyst_kernel.protocol.outputs import (
     ResultOutput,
     StreamOutput,
 )
-from analyst_kernel.protocol.records import Answer, NumberProof, Step, Value
+from analyst_kernel.protocol.records import Answer, CellLabel, NumberProof, Step, Value
 
 
 def ran(*outputs: Output, count: int = 1) -> Execution:
@@ -74,6 +74,10 @@ def plan(*goals: tuple[str, Any], run: str = "r1") -> PlanEntry:
     return PlanEntry(CellId(f"plan-{run}"), RunId(run), steps)
 
 
+def labels(*numbers: int) -> tuple[CellLabel, ...]:
+    return tuple(CellLabel(number=n, cell=CellId(f"it{n}")) for n in numbers)
+
+
 def proofs(text: str, **cells: Any) -> tuple[NumberProof, ...]:
     """Proofs of each ``number=cell``; in names, ``n20_8`` stands for 20.8."""
     found = []
@@ -94,7 +98,9 @@ def picture(colour: tuple[int, int, int] = (30, 90, 200), size: tuple[int, int] 
 
 def whole_run() -> tuple[Entry, ...]:
     """A run with a failure and its repair, a chart and an answer."""
-    text = "City mileage rose from 18.4 to 20.8 mpg, by `2.4`, over 31 years."
+    text = (
+        "City mileage rose from 18.4 to 20.8 mpg, by `2.4`, over 31 years [cell 3]; see `[cell 2]`."
+    )
     chart = DisplayOutput(
         data={
             "image/png": "iVBORw0KGgo=",
@@ -109,7 +115,15 @@ def whole_run() -> tuple[Entry, ...]:
         ),
         SetupEntry(CellId("setup"), setup, ran(count=1)),
         question("How did average city mileage change by *model year*? <script>alert(1)</script>"),
-        plan(("Look at `cty` and `year`", "done"), ("Draw the trend", "doing"), ("Check", "todo")),
+        PlanEntry(
+            CellId("plan-r1"),
+            RunId("r1"),
+            (
+                Step(number=1, goal="Look at `cty` and `year`", status="done", cells=labels(1, 2)),
+                Step(number=2, goal="Draw the trend", status="doing", cells=labels(3)),
+                Step(number=3, goal="Check", status="todo"),
+            ),
+        ),
         iteration(
             1,
             "vehicles['Year'].min()",
@@ -144,7 +158,8 @@ def whole_run() -> tuple[Entry, ...]:
                     Value(label="last year", value=20.8, unit="mpg"),
                 ),
                 assumptions=("City mileage is the column `cty`.",),
-                caveats=("The last year has few cars.",),
+                caveats=("The last year has few cars [cells 2 and 3].",),
+                cells=labels(2, 3),
                 next_questions=("And only for Toyota?",),
                 numbers=proofs(text, n18_4="it3", n20_8="it3", n2_4="it3", n31=None),
             ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyst_kernel.agent.ports import AnswerEntry, SetupEntry, TitleEntry
+from analyst_kernel.agent.ports import AnswerEntry, PlanEntry, SetupEntry, TitleEntry
 from analyst_kernel.notebook.document.cells import (
     awakened,
     cell_for,
@@ -18,17 +19,22 @@ from analyst_kernel.notebook.document.cells import (
     nbformat_output,
     split_label,
 )
+from analyst_kernel.notebook.document.markdown import one_line
+from analyst_kernel.notebook.document.operations import new_document
+from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.document.serialize import validate_cell
-from analyst_kernel.protocol.ids import CellId, RunId
+from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import DisplayOutput, Outcome, ResultOutput
-from analyst_kernel.protocol.records import Answer, Value
+from analyst_kernel.protocol.records import Answer, Step, StepStatus, Value
 from tests.notebook.entry_makers import (
     failed,
     iteration,
+    labels,
     plan,
     printed,
     question,
     ran,
+    recorded,
     result,
     whole_run,
 )
@@ -91,13 +97,23 @@ def test_dormant_code_comes_back(code: str) -> None:
     assert awakened("# a comment of its own\nx = 1") == "# a comment of its own\nx = 1"
 
 
-def test_the_purpose_is_the_first_line_unless_the_code_begins_with_its_own() -> None:
-    assert labelled("x = 1", "Mean city\nmileage", 2) == "# Step 2: Mean city mileage\nx = 1"
-    assert labelled("x = 1", "Mean", None) == "# Mean\nx = 1"
-    for code in ("# mine\nx", "%%timeit\nx", "\n  # mine"):
-        assert labelled(code, "Mean", 2) == code
-    assert labelled("x", "  ", 2) == "x"
-    assert split_label(labelled("x\ny", "Mean", 2)) == ("Mean", "x\ny")
+def test_number_step_and_purpose_are_the_first_line() -> None:
+    first = labelled("x = 1", "Mean city\nmileage", 2, 5)
+    assert first == "# Cell 5, step 2: Mean city mileage\nx = 1"
+    assert labelled("x = 1", "Mean", None, 12) == "# Cell 12: Mean\nx = 1"
+    assert labelled("# mine\nx", "Mean", 1, 3) == "# Cell 3, step 1: Mean\n# mine\nx"
+    assert labelled("%%timeit\nx", "Mean", 2, 3) == "%%timeit\nx"
+    # What the user wrote or edited stays as it is.
+    assert labelled("x", "  ", 2, 3) == labelled("x", "Mean", 2, 0) == "x"
+
+
+@given(st.text(max_size=40), st.sampled_from([None, 1, 12]), st.integers(1, 999))
+def test_a_label_comes_off_again(code: str, step: int | None, number: int) -> None:
+    if not code.lstrip().startswith("%%"):
+        assert split_label(labelled(code, "Mean", step, number)) == ("Mean", code)
+    # As earlier versions labelled cells; and no label at all.
+    assert split_label(f"# Step 3: Mean\n{code}") == ("Mean", code)
+    assert split_label(f"# Mean\n{code}") == ("", f"# Mean\n{code}")
 
 
 def test_a_question_stays_text() -> None:
@@ -119,14 +135,58 @@ def test_a_plan_is_a_checklist() -> None:
     ]
 
 
+STATUSES: tuple[StepStatus, ...] = get_args(StepStatus)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("ab ·[]()*#", min_size=1, max_size=12).map(str.strip).filter(bool),
+            st.sampled_from(STATUSES),
+            st.lists(st.integers(1, 30), max_size=3),
+        ),
+        min_size=1,
+        max_size=7,
+    )
+)
+def test_a_plan_comes_back_as_it_was_written(
+    goals: list[tuple[str, StepStatus, list[int]]],
+) -> None:
+    steps = tuple(
+        Step(number=n, goal=one_line(goal), status=status, cells=labels(*cells))
+        for n, (goal, status, cells) in enumerate(goals, start=1)
+    )
+    entry = PlanEntry(CellId("plan-r1"), RunId("r1"), steps)
+    blank = new_document(AnalysisId("0123456789ab"), created="2026-01-02T03:04:05+00:00")
+    (found,) = [e for e in entries_of(recorded(blank, entry)) if isinstance(e, PlanEntry)]
+    assert [(s.number, s.status, s.cells) for s in found.steps] == [
+        (s.number, s.status, s.cells) for s in steps
+    ]
+
+
+def test_a_plan_of_an_earlier_version_is_read() -> None:
+    blank = new_document(AnalysisId("0123456789ab"), created="2026-01-02T03:04:05+00:00")
+    document = recorded(blank, plan(("a", "todo")))
+    lines = ["### Plan", "", "- [x] 1. Read", "- [ ] 2. Draw *(in progress)*", "- [ ] 3. End"]
+    document["cells"][-1]["source"] = "\n".join(lines)
+    (found,) = [e for e in entries_of(document) if isinstance(e, PlanEntry)]
+    assert [(s.goal, s.status) for s in found.steps] == [
+        ("Read", "done"),
+        ("Draw", "doing"),
+        ("End", "todo"),
+    ]
+
+
 def test_an_answer_shows_what_it_rests_on() -> None:
     source = cell_for(whole_run()[-1])["source"]
     assert "from [18.4](#cell-id=it3) to [20.8](#cell-id=it3) mpg" in source
-    assert "by `2.4`, over 31 (not verified) years" in source
+    assert "by `2.4`, over 31† years [cell [3](#cell-id=it3)]; see `[cell 2]`." in source
+    assert "few cars [cells [2](#cell-id=it2) and [3](#cell-id=it3)]." in source
     assert "| first year | 18.4 mpg |" in source
     assert "- City mileage is the column `cty`." in source
     assert source.endswith(
-        "Proof: 3 of 4 numbers stand in the output of an executed cell. Also: [2.4](#cell-id=it3)."
+        "Sources: 3 of 4 numbers stand in the output of an executed cell. Also: [2.4](#cell-id=it3)."
+        "\n\n† Not verified, no executed cell shows it: 31."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -226,6 +227,48 @@ def test_a_page_loads_and_runs_nothing() -> None:
     assert 'href="#cell-id=it3"' in body
     assert "celltag_raises-exception" in body
     assert 'src="http' not in text
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "![x](http://evil.example/a)",
+        "<img src='http://evil.example/a'>",
+        "![x](../secret.png)",
+        "<p style='background:url(http://evil.example/a)'>x</p>",
+        "```mermaid\nflowchart LR\n a@{ img: 'http://evil.example/a' }\n```",
+    ],
+)
+def test_a_page_of_hostile_text_names_no_place_to_load_from(markdown: str) -> None:
+    outputs = [
+        {"text/html": f"<b>kept</b>{markdown}<img src='http://evil.example/b'>"},
+        {"text/html": ["<p style='color:red;", "background:url(http://evil.example/c)'>x</p>"]},
+        {"text/markdown": [markdown]},
+        {"text/vnd.mermaid": "flowchart LR\n a@{ img: 'http://evil.example/d' }"},
+        {"image/svg+xml": "<svg><image href='http://evil.example/e'/></svg>"},
+        {"image/png": picture()},
+    ]
+    document = read(FILES / "analysis.ipynb")
+    document["cells"] += [
+        {"cell_type": "markdown", "id": "hostile", "metadata": {}, "source": markdown},
+        {
+            "cell_type": "code", "id": "outputs", "metadata": {}, "source": "1",
+            "execution_count": 1, "outputs": [
+                {
+                    "output_type": "display_data", "data": data,
+                    "metadata": {"filenames": {"image/png": "http://evil.example/f"}},
+                }
+                for data in outputs
+            ],
+        },
+    ]  # fmt: skip
+    text = page(document, "hostile")
+    loads = r"""(?:src|srcset|background|poster|data)\s*=\s*["']?(?!data:image)[^"'\s>]|url\("""
+    body = text.partition("<body")[2]
+    assert re.findall(rf"<[a-z][^>]*(?:{loads})[^>]*>", body) == []
+    assert "secret" not in body or "../secret.png)" in body
+    assert 'class="mermaid"' not in body
+    assert "kept" in body
 
 
 async def test_html_of_a_file(tmp_path: Path) -> None:

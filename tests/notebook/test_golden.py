@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from analyst_kernel.notebook.document.operations import (
 )
 from analyst_kernel.notebook.document.serialize import parse, validate
 from analyst_kernel.notebook.export.clean import cleaned
-from analyst_kernel.notebook.export.export import render, script
+from analyst_kernel.notebook.export.export import page, render, script
 from analyst_kernel.protocol.ids import AnalysisId
 from tests.notebook.entry_makers import iteration, plan, ran, recorded, result, whole_run
 
@@ -76,3 +77,21 @@ def test_script() -> None:
     )
     compile(text, "a.py", "exec")
     matches("analysis.py.txt", text)
+
+
+def test_links_to_cells_lead_somewhere_in_every_export(tmp_path: Path) -> None:
+    document = recorded(new_document(AnalysisId("0123456789ab"), created=MADE), *whole_run())
+    web = page(document, "links")
+    for target in re.findall(r'href="#(cell-id=[^"]+)"', web):
+        assert f'id="{target}"' in web
+    assert 'href="#cell-id=it3"' in web
+    clean = cleaned(document, folder=tmp_path, destination=tmp_path / "clean.ipynb")
+    there = {cell["id"] for cell in clean["cells"]}
+    texts = "\n".join(c["source"] for c in clean["cells"] if c["cell_type"] == "markdown")
+    linked = set(re.findall(r"#cell-id=([\w-]+)", texts))
+    assert {"it2", "it3"} <= linked <= there
+    assert "· cell 1, [cell 2](#cell-id=it2)" in texts, "cell 1 failed and is left out"
+    source = script(document)
+    assert "#cell-id" not in source
+    assert "by `2.4`, over 31† years [cell 3]" in source
+    assert "# Cell 3, step 2: Draw the mean by year" in source

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analyst_kernel.notebook.document.answer import answer_source
+from analyst_kernel.agent.evidence.marks import UNVERIFIED, sign_places
+from analyst_kernel.notebook.document.cells import answer_source
 from analyst_kernel.notebook.document.markdown import (
     inline,
     literal,
     proven,
     safe_markdown,
+    table_cell,
     unescaped,
     zones,
 )
-from analyst_kernel.protocol.records import Answer, NumberProof, Value
+from analyst_kernel.notebook.verify.compare import normalised
+from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.records import Answer, CellLabel, NumberProof, Value
+from tests.support.linear_time import grows_too_fast
 
 RENDER = MarkdownIt("commonmark", {"html": True}).enable("table")
 HOSTILE = st.text(alphabet="<>/!imgsrc=x`~*_[]()|&#;\\ \n-1.0$\"'", max_size=60)
@@ -68,7 +74,7 @@ def test_model_markdown_has_neither_raw_html_nor_pictures(text: str) -> None:
 
 @given(HOSTILE)
 def test_zones_cover_the_text_without_gaps(text: str) -> None:
-    found = zones(text)
+    found, _ = zones(text)
     assert "".join(text[z.start : z.end] for z in found) == text
 
 
@@ -101,9 +107,7 @@ def test_proven_numbers_are_links_and_others_are_marked() -> None:
     shown, left = proven(
         text, [at(text, "18.4", "c1"), at(text, "20.8", "c2"), at(text, "7", None)]
     )
-    assert shown == (
-        r"Rose from **[18.4](#cell-id=c1)** to \$[20.8](#cell-id=c2); 7 (not verified) of it."
-    )
+    assert shown == (r"Rose from **[18.4](#cell-id=c1)** to \$[20.8](#cell-id=c2); 7† of it.")
     assert left == ()
 
 
@@ -123,6 +127,34 @@ def test_numbers_where_a_link_would_break_markdown_are_left(text: str) -> None:
     shown, left = proven(text, [proof])
     assert shown == safe_markdown(text)
     assert left == (proof,)
+
+
+LABELS = tuple(CellLabel(number=n, cell=CellId(f"it{n}")) for n in (2, 3, 12))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("so [cell 3].", "so [cell [3](#cell-id=it3)]."),
+        ("so [Cells 2, 3 and 12].", "so [Cells [2](#cell-id=it2), [3](#cell-id=it3) and [12](#cell-id=it12)]."),
+        ("so [cells 2-12]", "so [cells [2](#cell-id=it2)-[12](#cell-id=it12)]"),
+        ("so [cells 2\u201312]", "so [cells [2](#cell-id=it2)\u2013[12](#cell-id=it12)]"),
+        # Another number, a link, code, mathematics, a closed form: as they are.
+        ("so [cell 4]", "so [cell 4]"),
+        ("so [cell 3](https://example.org)", "so [cell 3](https://example.org)"),
+        ("so `[cell 3]`", "so `[cell 3]`"),
+        ("cell 3 and [cell x]", "cell 3 and [cell x]"),
+        ("@cell[3]", "@cell[3]"),
+    ],
+)  # fmt: skip
+def test_cited_cells_are_links(text: str, shown: str) -> None:
+    assert proven(text, (), LABELS) == (shown, ())
+    assert inline(text, LABELS) == shown
+
+
+def test_a_number_in_a_citation_is_no_number_of_the_answer() -> None:
+    proof = NumberProof(text="3", start=7, end=8, cell=CellId("other"))
+    assert proven("[cell 3]", (proof,), LABELS)[0] == "[cell [3](#cell-id=it3)]"
 
 
 def test_list_markers_and_wrong_offsets_are_left() -> None:
@@ -150,7 +182,9 @@ def test_each_proof_is_shown_or_left(text: str, data: st.DataObject) -> None:
     shown, left = proven(text, chosen)
     here = [p for p in chosen if p not in left]
     assert shown.count("](#cell-id=abc)") == sum(p.cell is not None for p in here)
-    assert shown.count(" (not verified)") == sum(p.cell is None for p in here)
+    assert shown.count(UNVERIFIED) - text.count(UNVERIFIED) == len(
+        {place for place, proof in sign_places(text, chosen) if proof in here}
+    )
 
 
 def test_values_of_five_digits_are_grouped_and_years_are_not() -> None:
@@ -158,3 +192,27 @@ def test_values_of_five_digits_are_grouped_and_years_are_not() -> None:
     source = answer_source(Answer(text="It rose.", key_values=values), "answered")
     assert "| Total | 17,846.02 USD |" in source
     assert "| Best | 2014 |" in source
+
+
+def with_proofs(text: str) -> object:
+    places = range(0, len(text), 5)
+    cell = CellId("c")
+    return proven(
+        text, [NumberProof(text=text[p : p + 1], start=p, end=p + 1, cell=cell) for p in places]
+    )
+
+
+WRITERS: dict[str, Callable[[str], object]] = {
+    "Markdown": safe_markdown,
+    "Markdown with proofs": with_proofs,
+    "one line": inline,
+    "a table's cell": table_cell,
+    "literal text": literal,
+    "unescaped text": unescaped,
+    "outputs to compare": normalised,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_time_grows_with_the_length_of_hostile_text(name: str) -> None:
+    assert grows_too_fast(WRITERS[name]) == []

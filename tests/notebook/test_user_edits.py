@@ -10,8 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyst_kernel.agent.manual.changes import CellChange
-from analyst_kernel.agent.ports import IterationEntry
+from analyst_kernel.agent.ports import CellChange, IterationEntry
 from analyst_kernel.notebook.document.operations import (
     Document,
     RemoveRun,
@@ -79,7 +78,7 @@ def test_each_kind_of_change_is_returned_once() -> None:
     changes = watch.take(now)
     assert kinds(changes) == [("it1", "edited"), ("mine", "added"), ("it2", "deleted")]
     change = changes[0]
-    assert (change.before, change.now) == ("# Step 1: Look\nx = 1\nx", "x = 10\nx")
+    assert (change.before, change.now) == ("# Cell 1, step 1: Look\nx = 1\nx", "x = 10\nx")
     assert (change.iteration, change.run, change.ran) == (1, "r1", True)
     assert changes[1].ran
     assert changes[2].before == "y = 2\ny"
@@ -124,7 +123,7 @@ def test_what_was_seen_survives_the_process() -> None:
     assert again.take(text) == ()
     again = UserEdits.of(text)
     (change,) = again.take(edited(text, "it1", source="x = 5"))
-    assert change.before == "# Step 1: Look\nx = 1\nx"
+    assert change.before == "# Cell 1, step 1: Look\nx = 1\nx"
 
 
 def test_a_foreign_notebook_counts_as_seen_and_an_old_one_of_ours_does_not() -> None:

@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 
 from analyst_kernel.agent.ports import Execution
+from analyst_kernel.data.reader.inside import picture_difference
 from analyst_kernel.notebook.document.serialize import parse, validate
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.notebook.verify.compare import difference, normalised
-from analyst_kernel.notebook.verify.verify import CellCheck, VerifyReport, store, verified, verify
+from analyst_kernel.notebook.verify.verify import (
+    CellCheck,
+    VerifyReport,
+    store,
+    verified,
+    verify_document,
+)
 from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
@@ -46,7 +53,9 @@ async def test_each_cell_is_judged_in_a_fresh_kernel(tmp_path: Path) -> None:
     before = Path(notebook.path).read_bytes()
     seen: list[CellCheck] = []
     async with python_kernel(tmp_path) as execute:
-        report = await verify(notebook.path, execute=execute, on_check=seen.append)
+        report = await verify_document(
+            parse(before.decode(), "a"), execute=execute, on_check=seen.append
+        )
     assert Path(notebook.path).read_bytes() == before
     assert tuple(seen) == report.checks
     assert {c.cell: c.verdict for c in report.checks} == {
@@ -71,7 +80,7 @@ async def test_each_cell_is_judged_in_a_fresh_kernel(tmp_path: Path) -> None:
     assert report.summary == "reproduced 5 of 9"
     assert not report.ok
 
-    await store(notebook.path, report)
+    store(Path(notebook.path), report)
     document = json.loads(Path(notebook.path).read_text("utf-8"))
     validate(document)
     noted = document["metadata"]["analyst_kernel"]["verified"]
@@ -97,22 +106,22 @@ async def test_a_kernel_that_died_ends_the_verification(tmp_path: Path) -> None:
         asked.append(code)
         return Execution("error", (), None, 0.0, kernel_died=True)
 
-    report = await verify(notebook.path, execute=execute)
+    report = await verify_document(notebook.document, execute=execute)
     assert asked == ["x"]
     assert [c.verdict for c in report.checks] == ["error", "error"]
 
 
-async def test_storing_in_a_notebook_that_is_not_ours(tmp_path: Path) -> None:
+def test_storing_in_a_notebook_that_is_not_ours(tmp_path: Path) -> None:
     path = tmp_path / "a.ipynb"
     path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
     report = VerifyReport((), "2026-01-02T03:04:05+00:00")
     assert report.ok
-    await store(path, report)
+    store(path, report)
     noted = json.loads(path.read_text())["metadata"]["analyst_kernel"]
     assert noted["version"] == 1
     assert "analysis" not in noted
     with pytest.raises(NotebookError):
-        await store(tmp_path / "none.ipynb", report)
+        store(tmp_path / "none.ipynb", report)
 
 
 def test_nothing_compared_is_not_reproduced() -> None:
@@ -178,21 +187,26 @@ def test_pictures_are_compared_as_pixels() -> None:
     def shown(png: str) -> list[DisplayOutput]:
         return [DisplayOutput(data={"image/png": png, "text/plain": "<Figure>"})]
 
+    def compared(saved: list[DisplayOutput], again: list[DisplayOutput]) -> str:
+        return difference(saved, again, pictures=picture_difference)
+
     blue = picture()
     image = Image.open(io.BytesIO(base64.b64decode(blue)))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=0)
     same = base64.b64encode(buffer.getvalue()).decode()
     assert same != blue
-    assert difference(shown(blue), shown(same)) == ""
-    assert difference(shown(blue), shown(picture((31, 90, 201)))) == ""
-    assert "differs in 100.0%" in difference(shown(blue), shown(picture((200, 0, 0))))
-    assert "8 x 6 pixels before, 9 x 6 now" in difference(shown(blue), shown(picture(size=(9, 6))))
-    assert "cannot be read" in difference(shown(blue), shown("bm90IGEgcGljdHVyZQ=="))
+    assert compared(shown(blue), shown(same)) == ""
+    assert compared(shown(blue), shown(picture((31, 90, 201)))) == ""
+    assert "differs in 100.0%" in compared(shown(blue), shown(picture((200, 0, 0))))
+    assert "8 x 6 pixels before, 9 x 6 now" in compared(shown(blue), shown(picture(size=(9, 6))))
+    assert "cannot be read" in compared(shown(blue), shown("bm90IGEgcGljdHVyZQ=="))
     assert (
-        difference(shown(blue), [DisplayOutput(data={"text/plain": "<Figure>"})])
-        == "no picture now"
+        compared(shown(blue), [DisplayOutput(data={"text/plain": "<Figure>"})]) == "no picture now"
     )
+    # Where nothing compares them, none is decoded.
+    assert difference(shown(blue), shown(blue)) == ""
+    assert difference(shown(blue), shown(same)) == "another picture now"
 
 
 def test_json_is_compared_by_value() -> None:

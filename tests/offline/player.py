@@ -14,7 +14,8 @@ import matplotlib as mpl
 import pandas as pd
 from IPython.lib.pretty import pretty
 
-from analyst_kernel.agent.evidence.proof import cell_numbers, prove
+from analyst_kernel.agent.evidence.proof import prove
+from analyst_kernel.agent.evidence.shown import cell_numbers
 from analyst_kernel.agent.ports import (
     Stopped,
     TextDelta,
@@ -250,7 +251,7 @@ class Player:
             played.outcomes.append(outcome)
             played.outputs.append(outputs)
             cell = f"cell{index}"
-            text = f"iteration {index + 1} (cell {cell}): {outcome}, 0.1 s"
+            text = f"cell {index + 1}: {outcome}, 0.1 s"
             seen = Observation(outcome, outputs, (), cell)
             return ToolResult(call.call_id, (Text(text),), is_error=failed, observation=seen)
         if call.tool == "ask_user":

@@ -6,9 +6,9 @@ import json
 
 import pandas as pd
 
-from analyst_kernel.data.catalog import LocalCatalog
 from tests.offline.player import Player
 from tests.offline.profiles import DATA
+from tests.support.reading import catalog_here
 
 TABLE = pd.DataFrame(
     {
@@ -33,7 +33,7 @@ async def profiled(folder, words):
     (folder / "food.dictionary.json").write_text(
         words if isinstance(words, str) else json.dumps(words)
     )
-    catalog = LocalCatalog(notebook=str(folder / "n.ipynb"))
+    catalog = catalog_here(notebook=str(folder / "n.ipynb"))
     granted = await catalog.grant([str(folder)])
     assert [dataset.name for dataset in granted] == ["food"]
     return await catalog.profile("food")
@@ -68,7 +68,7 @@ async def test_a_link_beside_the_data_is_not_followed(tmp_path):
     (tmp_path / "data").mkdir()
     TABLE.to_csv(tmp_path / "data" / "food.csv", index=False)
     (tmp_path / "data" / "food.dictionary.json").symlink_to(secret)
-    catalog = LocalCatalog(notebook=str(tmp_path / "n.ipynb"))
+    catalog = catalog_here(notebook=str(tmp_path / "n.ipynb"))
     await catalog.grant([str(tmp_path / "data" / "food.csv")])
     assert (await catalog.profile("food")).columns[0].words is None
 
@@ -79,7 +79,7 @@ async def test_the_profiler_hands_over_sentinels_and_totals_as_values(tmp_path):
         {"place": [*("north", "south") * 20, "Total"], "level": [*range(1, 40), -999, 700]}
     )
     frame.to_csv(path, index=False)
-    catalog = LocalCatalog(notebook=str(tmp_path / "n.ipynb"))
+    catalog = catalog_here(notebook=str(tmp_path / "n.ipynb"))
     await catalog.grant([str(path)])
     found = {
         (w.code, tuple(w.model_dump()["values"]))

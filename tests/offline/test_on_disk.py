@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 
+from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.tools.handlers import sql_cell
 from analyst_kernel.offline.recipes.rows import load_cell
 from tests.offline.player import Player
@@ -87,6 +88,17 @@ async def test_the_answer_is_that_of_a_frame(question: str, path: str):
         assert _without_cells(there.answer) == _without_cells(here.answer)
     assert there.unproven(question) == []
     assert len(there.charts) == len(here.charts)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_each_step_of_the_plan_has_a_cell(question: str):
+    """Answering is no step: the reader of a plan sees what was done, and nothing else."""
+    played = await Player(profile_frame("sales", SALES), frames={"sales": SALES}).ask(question)
+    plans = [arguments["steps"] for tool, arguments in played.calls if tool == "update_plan"]
+    steps = {arguments["step"] for tool, arguments in played.calls if tool.startswith("run_")}
+    for goals in plans[-1:]:
+        assert steps == set(range(1, len(goals) + 1)), goals
+        assert [step.goal for step in Plan().revised(goals).steps] == goals
 
 
 async def test_a_value_that_the_profile_does_not_list_is_looked_for_on_disk(path: str):

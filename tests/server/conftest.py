@@ -26,6 +26,8 @@ __all__ = ["claude_environment", "quiet_environment", "wire_server"]
 
 DATA = Path(__file__).resolve().parents[2] / "notebooks" / "data"
 BASE_URL = "/user/ann%40b/"
+PLAIN = {"kernel_name": "python3"}
+"""Kernels as Jupyter starts them by itself."""
 
 
 class Server:
@@ -69,26 +71,25 @@ def root(tmp_path: Path) -> Path:
 async def start_server(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StartServer]:
-    """Return a maker of servers on plain kernels; keywords are traits of the extension."""
+    """Return a maker of servers; keywords are traits of the extension.
+
+    Kernels are sandboxed as far as this machine allows, and so forked from a process that all tests
+    share. A test whose cells look at files that no user granted takes ``PLAIN`` kernels.
+    """
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
     servers: list[Server] = []
 
     async def start(*, extensions: tuple[str, ...] = (), **traits: Any) -> Server:
         await asyncio.gather(*(server.stop() for server in servers))
-        plain = {
-            "kernel_name": "python3",
-            "sandbox": "none",
-            "locked": {"approval": "automatic"},
-            **traits,
-        }
+        traits = {"sandbox": "none", "locked": {"approval": "automatic"}, **traits}
         config = Config(
             {
                 "ServerApp": {
                     "jpserver_extensions": dict.fromkeys(["analyst_kernel", *extensions], True)
                 },
                 "IdentityProvider": {"token": TOKEN},
-                "AnalystKernelApp": plain,
+                "AnalystKernelApp": traits,
             }
         )
         socket, port = tornado.testing.bind_unused_port()

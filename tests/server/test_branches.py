@@ -12,7 +12,7 @@ import pytest
 from analyst_kernel.grants import GrantStore
 from tests.fakes.turns import plan, python, say, script
 from tests.server.browser import Answer, Browser, Tab
-from tests.server.conftest import Server, StartServer
+from tests.server.conftest import PLAIN, Server, StartServer
 from tests.server.test_questions import FILE
 from tests.support.notebook_io import valid_notebook, whole_text
 
@@ -194,8 +194,9 @@ async def test_while_the_parent_has_a_run_at_work(browser: Browser, tmp_path: Pa
 
 
 async def test_stop_ends_the_replay_and_the_branch_stays_usable(
-    browser: Browser, tmp_path: Path
+    start_server: StartServer, tmp_path: Path
 ) -> None:
+    browser = (await start_server(**PLAIN)).browser
     slow = "import os, time\ntime.sleep(60 if os.path.exists('slow') else 0)\nslow = 1\nslow"
     model = script(tmp_path, python(slow, "Perhaps slow"), say("Done."))
     parent = await browser.begin()
@@ -225,9 +226,9 @@ async def test_a_cell_that_no_longer_reproduces_is_told_and_the_branch_goes_on(
     tab = await browser.tab(made["id"])
     done = await tab.event("branch_finished")
     assert (done["reason"], done["total"]) == ("", 3)
-    assert done["reproduced"] == 1
+    assert done["reproduced"] == 0, "the setup cell displays the rows, too"
     notices = [e["message"] for e in tab.of("notice_raised") if e["code"] == "branch-differs"]
-    assert len(notices) == 2
+    assert len(notices) == 3
     assert "no longer reproduces" in notices[0]
     assert await shown(tab, made["id"], "total") == "101"
 
@@ -242,7 +243,7 @@ async def test_what_cannot_be_branched(browser: Browser, tmp_path: Path, root: P
     answer = await branch(browser, parent, cell="no-such-cell")
     assert answer.status == 400
     assert "no-such-cell" in answer.json["message"]
-    assert "iteration 1 of r1" in answer.json["remedy"]
+    assert "(cell 1 of r1)" in answer.json["remedy"]
     assert (await branch(browser, parent, run="r9")).status == 400
     assert (await branch(browser, "0123")).status == 404
     assert visible(root / "data") == files

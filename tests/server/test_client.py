@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.agent.run import LiveOutputs
+from analyst_kernel.agent.run import apply_change
 from analyst_kernel.protocol.events import (
     EVENT,
     Event,
@@ -26,7 +26,7 @@ from analyst_kernel.protocol.events import (
     ThinkingStreamed,
 )
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
-from analyst_kernel.protocol.outputs import DisplayOutput, StreamOutput
+from analyst_kernel.protocol.outputs import DisplayOutput, Output, StreamOutput
 from analyst_kernel.protocol.records import Usage
 from analyst_kernel.protocol.socket import CaughtUpFrame
 from analyst_kernel.server.events.client import Tab
@@ -292,12 +292,12 @@ def test_joined_outputs_lead_where_the_single_ones_do(changes: list[Any]) -> Non
     ]
 
     def fold(pieces: list[EncodedEvent]) -> object:
-        live = LiveOutputs()
+        live: list[Output] = []
         for delivered in pieces:
             event = delivered.event
             assert isinstance(event, OutputProduced)
-            live.apply(OutputChange(event.index, event.output, event.append))
-        return live.outputs
+            apply_change(live, OutputChange(event.index, event.output, event.append))
+        return live
 
     batch = [EncodedEvent.of(event) for event in events]
     joined = join_all(batch)

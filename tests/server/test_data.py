@@ -50,6 +50,26 @@ async def test_data_can_be_attached_before_the_first_question_and_taken_back(
     assert [p["dataset"]["name"] for p in await datasets(browser, analysis)] == ["penguins_raw"]
 
 
+async def test_what_was_swapped_for_a_link_since_it_was_attached_is_not_granted(
+    browser: Browser, root: Path, tmp_path: Path
+) -> None:
+    """Code of another analysis may write where the file lies."""
+    file, secret = root / "data" / "prices.csv", tmp_path / "credentials"
+    file.write_text("item,price\nnut,2\n")
+    secret.write_text("item,price\nkey,1\n")
+    analysis = await browser.begin()
+    tab = await browser.tab(analysis)
+    await tab.do("attach_data", analysis, paths=[str(file)])
+    await tab.frame(lambda frame: profiled(frame) == "prices")
+    file.unlink()
+    file.symlink_to(secret)
+    answer = await tab.command("ask_question", analysis, question="Which?", model="offline:rules")
+    assert "is a symbolic link now, so it is not read" in json.dumps(answer)
+    assert (await browser.summary(analysis))["notebook"] is None
+    with GrantStore()._open() as connection:
+        assert connection.execute("SELECT path FROM grants").fetchall() == []
+
+
 def profiled(frame: dict[str, Any]) -> str | None:
     event = frame.get("event", {})
     if event.get("type") != "dataset_profiled":
@@ -212,8 +232,8 @@ async def test_a_key_is_kept_for_its_owner_alone_and_never_comes_out(
     ]  # fmt: skip
     places += [
         path.read_bytes().decode("utf-8", "replace")
-        for path in file.parent.iterdir()
-        if path != file
+        for path in file.parent.rglob("*")
+        if path != file and path.is_file()
     ]
     assert not [place for place in places if FAKE_KEY in place]
     assert FAKE_KEY not in json.dumps(dict(os.environ))

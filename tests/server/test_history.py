@@ -10,19 +10,23 @@ from typing import Any
 import nbformat
 import pytest
 
+from analyst_kernel.agent.ports import AnswerEntry, QuestionEntry
+from analyst_kernel.analysis.analysis import AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
-from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.protocol.events import ChartCaptured, Event, RunFinished
-from analyst_kernel.protocol.ids import AnalysisId, CellId
+from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import CHART_MIME
+from analyst_kernel.protocol.records import Answer, NumberProof
 from analyst_kernel.server.events.history import (
     BranchContent,
+    events_from_entries,
     events_from_notebook,
     events_of_branch,
     title_of,
 )
+from analyst_kernel.server.events.recorder import for_browsers
 from tests.fakes.turns import plan, python, say, script
 from tests.server.browser import Browser, Tab
 from tests.server.conftest import StartServer
@@ -296,3 +300,20 @@ def test_a_question_without_an_answer_is_not_shown_as_running() -> None:
     assert ended.status == "cancelled"
     assert "no answer" in ended.reason
     assert title_of(document) == "Is it safe?"
+
+
+def test_a_saved_answer_claims_no_proof_and_loads_nothing() -> None:
+    text = "It is 18.4. ![x](https://evil.example)"
+    claimed = NumberProof(text="18.4", start=6, end=10, cell=CellId("it1"))
+    entries = [
+        QuestionEntry(CellId("q1"), RunId("r1"), "How much?"),
+        AnswerEntry(CellId("a1"), RunId("r1"), Answer(text=text, numbers=(claimed,)), "answered"),
+    ]
+    *_, ended = events_from_entries(
+        entries, analysis=AnalysisId("a1"), notebook="/n.ipynb", model="", is_ai=False
+    )
+    shown = for_browsers(ended)
+    assert isinstance(shown, RunFinished)
+    assert shown.details is not None
+    assert shown.details.numbers == ()
+    assert shown.answer == "It is 18.4. &#33;[x](https://evil.example)"

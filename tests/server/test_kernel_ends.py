@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -64,3 +65,22 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_no_kernel(
     async with asyncio.timeout(60):
         while [one for one in processes() if one not in before]:
             await asyncio.sleep(0.05)
+
+
+async def test_a_server_ends_though_a_restart_was_cut_off(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = await start_server()
+    assert server.app is not None
+    managers = server.app.kernel_manager, server.app.session_manager
+    for delay in (0.0, 0.02, 0.2):
+        host = ServerHost(*managers, lambda: None)
+        kernel = await host.start("python3", cwd=str(tmp_path), env=dict(os.environ))
+        task = asyncio.create_task(host.restart(kernel))
+        await asyncio.sleep(delay)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(60):
+        await server.stop()
+    assert server.app is None or not list(server.app.kernel_manager)

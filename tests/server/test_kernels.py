@@ -13,7 +13,7 @@ from tornado.websocket import websocket_connect
 
 from tests.fakes.turns import python, say, script
 from tests.server.browser import DEADLINE, TOKEN, Browser, Tab
-from tests.server.conftest import StartServer
+from tests.server.conftest import PLAIN, StartServer
 from tests.support.notebook_io import valid_notebook, whole_text
 
 
@@ -45,13 +45,15 @@ def text_of(finished: dict[str, Any]) -> str:
     return str([o.get("text") or o.get("data", o).get("text/plain") for o in finished["outputs"]])
 
 
+@pytest.mark.parametrize("name", ["python3", "analyst"])
 async def test_the_kernel_is_jupyters_own_and_the_notebooks_tab_attaches_to_it(
-    browser: Browser, tmp_path: Path
+    start_server: StartServer, tmp_path: Path, name: str
 ) -> None:
+    browser = (await start_server(kernel_name=name)).browser
     analysis, _ = await asked(browser, tmp_path)
     summary = await browser.summary(analysis)
     kernels = (await browser.fetch("GET", "api/kernels")).json
-    assert [kernel["name"] for kernel in kernels] == ["python3"]
+    assert [kernel["name"] for kernel in kernels] == [name]
     (session,) = (await browser.fetch("GET", "api/sessions")).json
     assert session["path"] == summary["notebook"]
     assert session["type"] == "notebook"
@@ -59,8 +61,9 @@ async def test_the_kernel_is_jupyters_own_and_the_notebooks_tab_attaches_to_it(
 
 
 async def test_a_tab_connects_to_the_kernel_while_a_cell_runs(
-    browser: Browser, tmp_path: Path
+    start_server: StartServer, tmp_path: Path
 ) -> None:
+    browser = (await start_server(**PLAIN)).browser
     gate = tmp_path / "gate"
     wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
     model = script(tmp_path, python(wait), say("Done."))

@@ -1,7 +1,13 @@
-"""The installed ``analyst`` command as a user runs it: in a process of its own."""
+"""The ``analyst`` command: in this process, which is quick, or installed and in one of its own.
+
+What only a process has (signals, a terminal, pipes, what an interpreter prints at its end) is tested
+with ``run`` and ``Running``; for all else ``analyst`` goes the same way from arguments to exit code.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -13,7 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from unittest import mock
 
+import jsonschema  # noqa: F401 - the command would import it in part, and other tests need it whole
+import pytest
+
+from analyst_kernel import cli
 from analyst_kernel.protocol.events import EVENT, Event, RunFinished
 
 PROGRAMS = Path(sys.executable).parent
@@ -72,8 +83,29 @@ def run(program: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None 
 
 
 def analyst(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
-    """Run ``analyst`` to its end."""
-    return run("analyst", *arguments, cwd=cwd, env=env)
+    """Run ``analyst`` in this process to its end; not from a coroutine, since it runs its own loop."""
+    out, err = _stream(), _stream()
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.dict(os.environ, environment(**(env or {})), clear=True),
+        mock.patch("sys.stdin", io.StringIO()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as end,
+    ):
+        cli.main(arguments, prog_name="analyst")
+    assert isinstance(end.value.code, int), end.value.code
+    return Ended(end.value.code, _written(out), _written(err))
+
+
+def _stream() -> io.TextIOWrapper:
+    """Return a stream as a process has it, which takes bytes too."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
 
 
 class Running:

@@ -77,18 +77,17 @@ class Panel:
 
     def width(self, pixels: int) -> None:
         """Make the sidebar this wide, by moving its edge."""
-        self.page.evaluate(
+        # Until it holds: JupyterLab lays its parts out again when a theme has come in.
+        self.page.wait_for_function(
             """pixels => {
+              const now = document.querySelector('#analyst-panel').getBoundingClientRect().width;
+              if (Math.abs(now - pixels) < 12) return true;
               const panel = window.jupyterapp.shell._hsplitPanel;
               const sizes = panel.node.getBoundingClientRect().width;
               const left = panel.widgets[0].isVisible ? 250 : 0;
               panel.setRelativeSizes([left, sizes - left - pixels, pixels]);
+              return false;
             }""",
-            pixels,
-        )
-        self.page.wait_for_function(
-            """pixels => Math.abs(document.querySelector('#analyst-panel')
-              .getBoundingClientRect().width - pixels) < 12""",
             arg=pixels,
         )
 
@@ -153,6 +152,12 @@ class Panel:
     def answered(self, run: Locator) -> Locator:
         """Wait until the run is answered."""
         expect(run).to_have_attribute("data-status", "answered", timeout=SLOW)
+        return run
+
+    def ended(self, run: Locator) -> Locator:
+        """Wait until the run has an answer, whether its numbers are proven or not."""
+        done = re.compile("answered|incomplete")
+        expect(run).to_have_attribute("data-status", done, timeout=SLOW)
         return run
 
     def open_cells(self, run: Locator) -> None:

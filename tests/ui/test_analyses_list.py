@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.fakes.turns import Turn, finish
+from tests.fakes.turns import Turn, answer, finish
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import WAIT, Body, ScriptedModel, plan, python
 
@@ -26,7 +26,7 @@ def _row(panel: Panel, title: str) -> Locator:
 
 def test_analyses_are_found_renamed_and_resumed(ai_panel: Panel, model: ScriptedModel) -> None:
     panel = ai_panel
-    model.says(finish("Alpha answered."), finish("Beta answered."), finish("Alpha again."))
+    model.says(answer("Alpha answered."), answer("Beta answered."), answer("Alpha again."))
     panel.answered(panel.ask("What is the alpha question?"))
     panel.new()
     panel.answered(panel.ask("What is the beta question?"))
@@ -53,7 +53,7 @@ def test_deleting_asks_and_keeps_the_notebook_unless_it_is_chosen(
     ai_panel: Panel, model: ScriptedModel
 ) -> None:
     panel = ai_panel
-    model.says(finish("Kept."), finish("Gone."))
+    model.says(answer("Kept."), answer("Gone."))
     for question in ("Keep the notebook?", "Delete the notebook?"):
         panel.new()
         panel.answered(panel.ask(question))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.fakes.turns import finish
+from tests.fakes.turns import answer, finish
 from tests.support.notebook_io import whole_text
 from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import SLOW, Panel, Theme
@@ -86,7 +86,7 @@ def test_what_a_person_does_in_the_notebook_reaches_panel_and_model(
     panel.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
 
     before = len(model.bodies)
-    model.says(finish("Nothing new."))
+    model.says(answer("Nothing new."))
     panel.answered(panel.ask("What did I change?"))
     told = _told(model, before)
     assert '<data id="' in told

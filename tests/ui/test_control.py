@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.fakes.turns import call, finish, turn
+from tests.fakes.turns import answer, call, finish, turn
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel, ready
 from tests.support.scripted_model import ScriptedModel, plan, python
@@ -57,7 +57,7 @@ def test_each_cell_waits_until_it_is_run_edited_or_skipped(
 def test_the_plan_is_edited_before_anything_runs(ai_panel: Panel, model: ScriptedModel) -> None:
     panel = ai_panel
     model.says(
-        plan("Load it", "A step nobody wants", "Answer"),
+        plan("Load it", "A step nobody wants", "Draw it"),
         python("1 + 1", "Load"),
         finish("As you planned."),
     )
@@ -75,7 +75,7 @@ def test_the_plan_is_edited_before_anything_runs(ai_panel: Panel, model: Scripte
     panel.answered(run)
     run.get_by_text(re.compile("3 steps")).click()
     steps = run.get_by_role("list", name="Plan").get_by_role("listitem")
-    expect(steps).to_contain_text(["Load it", "Say thanks", "Answer"])
+    expect(steps).to_contain_text(["Load it", "Say thanks", "Draw it"])
     assert "Say thanks" in str(model.bodies[-1]["messages"])
 
 
@@ -98,7 +98,7 @@ def test_a_question_of_the_run_is_answered_by_option_or_own_words(
 
     ask("Which date counts?")
     ask("Which other date counts?")
-    model.says(finish("Thank you."))
+    model.says(answer("Thank you."))
     run = panel.ask("Revenue last quarter?")
     card = run.get_by_role("group", name="Which date counts?")
     expect(card).to_contain_text("The run waits. Nothing is lost if you close this.", timeout=SLOW)
@@ -123,7 +123,7 @@ def test_a_question_of_the_run_is_answered_by_option_or_own_words(
 
 def test_usage_shows_tokens_cost_and_the_budget(ai_panel: Panel, model: ScriptedModel) -> None:
     panel = ai_panel
-    model.says(finish("Cheap."), finish("Cheap too."))
+    model.says(answer("Cheap."), answer("Cheap too."))
     panel.answered(panel.ask("What does it cost?"))
     usage = panel.root.get_by_role("status", name="Usage")
     expect(usage).to_contain_text(re.compile(r"[\d.]+k? in, .*[\d.]+k? out"))

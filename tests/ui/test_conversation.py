@@ -8,7 +8,7 @@ from string import ascii_lowercase
 
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.fakes.turns import Turn, call, fail, finish, think, turn
+from tests.fakes.turns import Turn, answer, call, fail, finish, think, turn
 from tests.support.connection import SOCKET
 from tests.support.lab import Lab
 from tests.support.panel_page import QUICK, SLOW, Panel, ready
@@ -70,7 +70,7 @@ def test_code_is_seen_while_it_is_written_and_output_while_it_runs(
     )
     status = panel.root.locator(".ak-Status")
     expect(status).to_contain_text(re.compile(r"iteration 1 of 10 · \d+ s"))
-    expect(run.get_by_text(re.compile("Plan, step 1 of 3"))).to_be_visible()
+    expect(run.get_by_text(re.compile("Plan, step 1 of 2"))).to_be_visible()
     output = run.get_by_role("group", name="Output of cell 1")
     expect(output).to_have_text("waiting")
     panel.picture("conversation-at-work")
@@ -82,7 +82,7 @@ def test_enter_asks_shift_enter_breaks_and_arrows_recall(
     ai_panel: Panel, model: ScriptedModel
 ) -> None:
     panel = ai_panel
-    model.says(finish("One."), finish("Two."))
+    model.says(answer("One."), answer("Two."))
     panel.box.fill("first line")
     panel.box.press("Shift+Enter")
     panel.box.press_sequentially("second line")
@@ -113,7 +113,7 @@ def test_at_completes_datasets_columns_variables_and_cells(
     model.says(
         plan("Make a frame", "Look at it", "Answer"),
         python("heavy = penguins_raw[penguins_raw['Body Mass (g)'] > 5000]\nlen(heavy)", "Filter"),
-        finish("There are some."),
+        finish("There are some; all others are left out."),
     )
     panel.attach(FILE)
     panel.answered(panel.ask("Which are heavy?"))
@@ -204,7 +204,7 @@ def test_questions_wait_their_turn_and_can_be_taken_back(
         plan("Wait", "Wait more", "Answer"),
         python(WAIT, "Wait for the file"),
         finish("First."),
-        finish("Second."),
+        answer("Second."),
     )
     run = panel.ask("The first question?")
     expect(run.get_by_role("article").first).to_be_visible(timeout=SLOW)
@@ -227,7 +227,7 @@ def test_an_overloaded_provider_is_told_and_can_be_tried_at_once(
 ) -> None:
     panel = ai_panel
     model.says(
-        fail("status", status=529, retry_after=55, message="Overloaded"), finish("It works again.")
+        fail("status", status=529, retry_after=55, message="Overloaded"), answer("It works again.")
     )
     run = panel.ask("Are you there?")
     banner = run.get_by_role("alert").filter(has_text="The model is not answering.")
@@ -243,7 +243,7 @@ def test_an_overloaded_provider_is_told_and_can_be_tried_at_once(
 def test_a_run_that_failed_says_why_and_what_to_do(ai_panel: Panel, model: ScriptedModel) -> None:
     panel = ai_panel
     model.says(
-        fail("status", status=401, message="invalid x-api-key"), finish("With the right key.")
+        fail("status", status=401, message="invalid x-api-key"), answer("With the right key.")
     )
     run = panel.ask("Will this work?")
     expect(run).to_have_attribute("data-status", "failed")
@@ -264,7 +264,7 @@ def test_an_answer_ends_at_its_beginning_unless_the_person_reads_elsewhere(
     panel = ai_panel
     long = "\n\n".join(f"{letter * 8} is a paragraph of the answer." for letter in ascii_lowercase)
     model.says(
-        finish(f"The first sentence.\n\n{long}"),
+        answer(f"The first sentence.\n\n{long}"),
         plan("Wait", "Wait more", "Answer"),
         python(WAIT, "Wait for the file"),
         finish(f"Another first sentence.\n\n{long}"),
@@ -302,7 +302,7 @@ def test_what_a_model_says_cannot_script_the_page(ai_panel: Panel, model: Script
         python(html, hostile),
         finish(hostile + " The end."),
     )
-    run = panel.answered(panel.ask(hostile))
+    run = panel.ended(panel.ask(hostile))
     run.get_by_text(re.compile("3 steps, 1 iteration")).click()
     run.get_by_role("article").first.get_by_role("button", expanded=False).first.click()
     expect(run.get_by_role("group", name="Output of cell 1")).to_be_visible()

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.fakes.turns import finish
+from tests.fakes.turns import answer, finish
 from tests.support.lab import DATA, Lab
 from tests.support.panel_page import SLOW, Panel, ready
 from tests.support.scripted_model import WAIT, ScriptedModel, plan, python
@@ -134,7 +134,7 @@ def test_the_layout_and_the_analysis_come_back_after_a_reload(
     open_own: OpenPanel, ai_lab: Lab, model: ScriptedModel
 ) -> None:
     panel = open_own(ai_lab)
-    model.says(finish("Here again."))
+    model.says(answer("Here again."))
     panel.answered(panel.ask("Will you be here?"))
     panel.menu(panel.button("More"), "Open beside")
     tab = Panel(panel.page, ai_lab, ".jp-MainAreaWidget .ak-PanelWidget")
@@ -170,7 +170,7 @@ def test_everything_is_reached_by_the_keyboard_alone(
     model.says(
         plan("Wait", "Go on", "Answer"),
         python("import time\nprint('on', flush=True)\ntime.sleep(600)", "Sleep"),
-        finish("The second answer.", next_questions=("What is next?",)),
+        answer("The second answer.", next_questions=("What is next?",)),
     )
     expect(panel.box).to_be_focused()
     keys.type("Can I stop you with a key?")

@@ -10,7 +10,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.fakes.turns import call, fail, finish, turn
+from tests.fakes.turns import answer, call, fail, finish, turn
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
 from tests.ui.accessibility import findings
@@ -67,7 +67,7 @@ def test_what_needs_the_person_looks_right(
         "question": (turn(ask),),
         "retry": (fail("status", status=529, retry_after=58, message="Overloaded"),),
     }[state]
-    model.says(*first, finish("Done."))
+    model.says(*first, finish("Done.") if state == "approval" else answer("Done."))
     mode = {"approval": "Ask before each cell", "plan": "Edit the plan first"}.get(state)
     if mode is not None:
         panel.menu(panel.button(re.compile("^Approval:")), mode)
@@ -86,7 +86,7 @@ def test_what_needs_the_person_looks_right(
 
 def test_the_list_and_the_windows_look_right(ai_panel: Panel, model: ScriptedModel) -> None:
     panel = ai_panel
-    model.says(finish("Listed."))
+    model.says(answer("Listed."))
     panel.attach("data/penguins_raw.csv")
     panel.answered(panel.ask("Is this in the list?"))
     for name in ("penguins_raw.csv", "Isolated"):

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.fakes.turns import finish
+from tests.fakes.turns import answer, finish
 from tests.support.connection import Connection
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel
@@ -31,7 +31,9 @@ LONG_ERROR = (
 WIDE = (
     "import pandas as pd\n"
     "wide = pd.DataFrame({f'revenue of product line {n}': range(3) for n in range(14)})\n"
-    "print('before 1,204,000.00, after 1,348,480.00: 12 %, boats 17 and 17')\n"
+    "before, after, boats = 1_000_000 + 204_000, 1_000_000 + 348_480, 8 + 9\n"
+    "print(f'before {before:,.2f}, after {after:,.2f}: {100 * after / before - 100:.0f} %')\n"
+    "print(f'boats {boats} and {boats}')\n"
     "print('a line that is much wider than the panel is, whatever its width may be ' * 3)\n"
     "wide"
 )
@@ -100,7 +102,7 @@ def test_a_lost_connection_and_a_queue_look_right(
     panel.command("analyst:new")
     model.says(
         plan("Wait", "Go on", "Answer"), python(WAIT, "Wait for the file"), finish("First."),
-        finish("Second."),
+        answer("Second."),
     )  # fmt: skip
     run = panel.ask("Is it there?")
     expect(run.get_by_role("group", name="Output of cell 1")).to_have_text("waiting", timeout=SLOW)
@@ -129,7 +131,7 @@ def test_what_the_rules_cannot_answer_looks_right(panel: Panel) -> None:
 
 def test_a_verified_and_an_undone_run_look_right(ai_panel: Panel, model: ScriptedModel) -> None:
     panel = ai_panel
-    model.says(*penguins(), finish("Nothing was computed."))
+    model.says(*penguins(), answer("Nothing was computed."))
     panel.attach("data/penguins_raw.csv")
     run = panel.answered(panel.ask(QUESTION))
     second = panel.answered(panel.ask("And nothing?"))

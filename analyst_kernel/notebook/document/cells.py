@@ -10,28 +10,29 @@ import math
 import re
 from typing import Any, Final, TypeAlias, assert_never
 
+from analyst_kernel._markdown import harmless_markdown
+from analyst_kernel.agent.evidence.marks import explanation
 from analyst_kernel.agent.ports import (
     AnswerEntry,
     Entry,
-    Execution,
     IterationEntry,
     PlanEntry,
     QuestionEntry,
     SetupEntry,
     TitleEntry,
 )
-from analyst_kernel.notebook.document.answer import answer_source
-from analyst_kernel.notebook.document.markdown import inline, literal, one_line, tidy
-from analyst_kernel.protocol.ids import CellId
-from analyst_kernel.protocol.outputs import (
-    DisplayOutput,
-    ErrorOutput,
-    Outcome,
-    Output,
-    ResultOutput,
-    StreamOutput,
+from analyst_kernel.notebook.document.markdown import (
+    inline,
+    linked,
+    literal,
+    one_line,
+    proven,
+    table_cell,
+    tidy,
 )
-from analyst_kernel.protocol.records import Step
+from analyst_kernel.protocol.ids import CellId
+from analyst_kernel.protocol.outputs import DisplayOutput, Outcome, Output, ResultOutput
+from analyst_kernel.protocol.records import Answer, CellLabel, NumberProof, Step, StepStatus, Value
 
 Cell: TypeAlias = dict[str, Any]
 """One nbformat 4.5 cell, with multi-line texts joined."""
@@ -48,9 +49,22 @@ _DORMANT_REASON: Final[dict[str, str]] = {
     "cancelled": "This code was stopped before it ended. It is kept as comments.",
     "rejected": "This code was not allowed to run. It is kept as comments.",
 }
-_STATUS_NOTE: Final = {"doing": " *(in progress)*", "blocked": " *(blocked)*"}
-_HEADER = re.compile(r"# (?:Step (\d+): )?(.*)\n")
-_JSON_MIME = re.compile(r"application/(?:.*\+)?json")
+_NOTICE: Final = {
+    "incomplete": "**This answer is incomplete.**",
+    "failed": "**This run failed before it had a full answer.**",
+    "cancelled": "**This run was stopped before it had a full answer.**",
+}
+STATUS_NOTES: Final[dict[StepStatus, str]] = {
+    "doing": "in progress",
+    "blocked": "blocked",
+    "failed": "failed",
+    "skipped": "no cell ran for it",
+}
+"""What stands behind a step of a plan."""
+_LABEL = re.compile(r"# (?:Cell \d+(?:, step \d+)?|Step \d+): (.*)\n")
+"""The first comment of a cell; earlier versions gave the step alone."""
+JSON_MIME = re.compile(r"application/(?:.*\+)?json")
+"""Types whose content is JSON; the content of any other type is text."""
 
 
 def cell_for(entry: Entry) -> Cell:
@@ -61,7 +75,7 @@ def cell_for(entry: Entry) -> Cell:
             return _markdown(entry.cell, f"# {literal(entry.title)}{below}", {"role": "title"})
         case SetupEntry():
             outcome = entry.execution.outcome if entry.execution else None
-            return _code(entry.cell, entry.code, entry.execution, outcome, {"role": "setup"})
+            return _code(entry, entry.code, outcome, {"role": "setup"})
         case QuestionEntry():
             note = {"role": "question", "run": entry.run}
             return _markdown(entry.cell, question_source(entry.question), note)
@@ -83,24 +97,23 @@ def question_source(question: str) -> str:
     return f"## {lines[0]}" + (f"\n\n{rest}" if rest else "")
 
 
-def labelled(code: str, purpose: str, step: int | None) -> str:
-    """Return ``code`` with its purpose as the first comment, unless it begins with a comment.
+def labelled(code: str, purpose: str, step: int | None, number: int) -> str:
+    """Return ``code`` with the cell's number, its step and its purpose as the first comment.
 
-    A cell magic gets none, because it must stay the first line.
+    What the user wrote or edited has no number (0) or no purpose, and stays as it is; so does a
+    cell magic, which must be the first line.
     """
     purpose = one_line(purpose)
-    if not purpose or code.lstrip().startswith(("#", "%%")):
+    if not number or not purpose or code.lstrip().startswith("%%"):
         return code
-    label = f"Step {step}: {purpose}" if step is not None else purpose
-    return f"# {label}\n{code}"
+    label = f"Cell {number}" + (f", step {step}" if step is not None else "")
+    return f"# {label}: {purpose}\n{code}"
 
 
 def split_label(source: str) -> tuple[str, str]:
-    """Return purpose and code, undoing :func:`labelled`; the purpose is empty without a step."""
-    match = _HEADER.match(source)
-    if match and match[1]:
-        return match[2], source[match.end() :]
-    return "", source
+    """Return purpose and code, undoing :func:`labelled`; the purpose is empty without a label."""
+    match = _LABEL.match(source)
+    return (match[1], source[match.end() :]) if match else ("", source)
 
 
 def dormant(code: str, outcome: Outcome) -> str:
@@ -119,31 +132,10 @@ def awakened(source: str) -> str:
 
 def nbformat_output(output: Output) -> dict[str, Any]:
     """Return an output as nbformat 4.5 requires: strict JSON, and text for other MIME types."""
-    match output:
-        case StreamOutput():
-            return {"output_type": "stream", "name": output.name, "text": tidy_output(output.text)}
-        case DisplayOutput():
-            return {
-                "output_type": "display_data",
-                "data": _bundle(output.data),
-                "metadata": finite(output.metadata),
-            }
-        case ResultOutput():
-            return {
-                "output_type": "execute_result",
-                "data": _bundle(output.data),
-                "metadata": finite(output.metadata),
-                "execution_count": output.execution_count,
-            }
-        case ErrorOutput():
-            return {
-                "output_type": "error",
-                "ename": tidy_output(output.ename),
-                "evalue": tidy_output(output.evalue),
-                "traceback": [tidy_output(line) for line in output.traceback],
-            }
-        case _:
-            assert_never(output)
+    saved: dict[str, Any] = finite(output.model_dump(exclude={"data"}))
+    if isinstance(output, DisplayOutput | ResultOutput):
+        saved["data"] = _bundle(output.data)
+    return saved
 
 
 def tidy_output(text: str) -> str:
@@ -169,7 +161,7 @@ def finite(value: Any) -> Any:
 def _bundle(data: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for mime, content in data.items():
-        if _JSON_MIME.fullmatch(mime):
+        if JSON_MIME.fullmatch(mime):
             out[mime] = finite(content)
         elif isinstance(content, str):
             out[mime] = tidy_output(content)
@@ -189,21 +181,17 @@ def _iteration(entry: IterationEntry) -> Cell:
     }
     if entry.step is not None:
         note["step"] = entry.step
-    source = labelled(tidy(entry.code), entry.purpose, entry.step)
-    return _code(entry.cell, source, entry.execution, outcome, note)
+    source = labelled(tidy(entry.code), entry.purpose, entry.step, entry.iteration)
+    return _code(entry, source, outcome, note)
 
 
 def _code(
-    cell: CellId,
-    source: str,
-    execution: Execution | None,
-    outcome: Outcome | None,
-    note: dict[str, Any],
+    entry: SetupEntry | IterationEntry, source: str, outcome: Outcome | None, note: dict[str, Any]
 ) -> Cell:
-    metadata: dict[str, Any] = {KEY: dict(note)}
+    metadata: dict[str, Any] = {KEY: note}
     source = tidy(source)
     if outcome is not None:
-        metadata[KEY]["outcome"] = outcome
+        note["outcome"] = outcome
     if outcome is not None and outcome != "ok":
         metadata["tags"] = [RAISES]
         metadata["collapsed"] = True
@@ -211,9 +199,10 @@ def _code(
         if outcome != "error":
             metadata["tags"] += DORMANT_TAGS
             source = dormant(source, outcome)
+    execution = entry.execution
     return {
         "cell_type": "code",
-        "id": cell,
+        "id": entry.cell,
         "metadata": metadata,
         "source": source,
         "execution_count": execution.execution_count if execution else None,
@@ -222,14 +211,82 @@ def _code(
 
 
 def _markdown(cell: CellId, source: str, note: dict[str, Any]) -> Cell:
-    return {"cell_type": "markdown", "id": cell, "metadata": {KEY: note}, "source": source}
+    shown = harmless_markdown(source)
+    return {"cell_type": "markdown", "id": cell, "metadata": {KEY: note}, "source": shown}
 
 
 def _plan(steps: tuple[Step, ...]) -> str:
     lines = ["### Plan", ""]
     for step in steps:
         box = "x" if step.status == "done" else " "
-        lines.append(
-            f"- [{box}] {step.number}. {inline(step.goal)}{_STATUS_NOTE.get(step.status, '')}"
-        )
+        ran = ", ".join(f"[cell {one.number}](#cell-id={one.cell})" for one in step.cells)
+        note = f" *({STATUS_NOTES[step.status]})*" if step.status in STATUS_NOTES else ""
+        lines.append(f"- [{box}] {step.number}. {inline(step.goal)}{f' · {ran}' * bool(ran)}{note}")
     return "\n".join(lines)
+
+
+def answer_source(answer: Answer, status: str) -> str:
+    """Return the Markdown of an answer: its text with proofs, then assumptions, caveats and so on.
+
+    Any status of the run but ``answered`` stands above the text. The proofs come from the agent; no
+    number is checked here.
+    """
+    text, left = proven(answer.text.strip("\n"), _shifted(answer), answer.cells)
+    parts = ["### Answer", _NOTICE.get(status, ""), text, _value_table(answer.key_values)]
+    parts.append(_titled_list("Assumptions", answer.assumptions, answer.cells))
+    parts.append(_titled_list("Caveats", answer.caveats, answer.cells))
+    parts.append(_titled_list("Not done", answer.unfinished))
+    parts.append(_titled_list("Next questions", answer.next_questions))
+    parts.append(_proof_line(answer.numbers, left))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _shifted(answer: Answer) -> tuple[NumberProof, ...]:
+    cut = len(answer.text) - len(answer.text.lstrip("\n"))
+    moved = ({"start": n.start - cut, "end": n.end - cut} for n in answer.numbers)
+    return tuple(n.model_copy(update=by) for n, by in zip(answer.numbers, moved, strict=True))
+
+
+def _value_table(values: tuple[Value, ...]) -> str:
+    """Return a table of the key values; empty for a single value."""
+    if len(values) < 2:
+        return ""
+    rows = [
+        f"| {table_cell(v.label)} | {table_cell(_written(v))} {table_cell(v.unit)}".rstrip() + " |"
+        for v in values
+    ]
+    return "\n".join(["| Value | Result |", "|---|---:|", *rows])
+
+
+def _written(value: Value) -> str:
+    """Return a value as text; digits are grouped from 10,000 on, so that years are not."""
+    found = value.value
+    grouped = isinstance(found, int | float) and abs(found) >= 10_000
+    return f"{found:,}" if grouped else str(found)
+
+
+def _titled_list(title: str, items: tuple[str, ...], cells: tuple[CellLabel, ...] = ()) -> str:
+    lines = [f"- {inline(item, cells)}" for item in items if item.strip()]
+    return "\n".join([f"**{title}**", "", *lines]) if lines else ""
+
+
+def _proof_line(numbers: tuple[NumberProof, ...], left: tuple[NumberProof, ...]) -> str:
+    """Return the line that counts the proven numbers and names those without a link in the text."""
+    if not numbers:
+        return ""
+    count = sum(n.cell is not None for n in numbers)
+    noun = "number stands" if len(numbers) == 1 else "numbers stand"
+    line = f"Sources: {count} of {len(numbers)} {noun} in the output of an executed cell."
+    derived = dict.fromkeys(
+        f"{table_cell(n.text)} = [{n.derivation}](#cell-id={n.cell})"
+        for n in numbers
+        if n.derivation and n.cell is not None
+    )
+    if derived:
+        line += f" Derived: {'; '.join(derived)}."
+    also = dict.fromkeys(linked(n) for n in left if n.cell is not None and not n.derivation)
+    if also:
+        line += f" Also: {', '.join(also)}."
+    if count < len(numbers):
+        line += f"\n\n{table_cell(explanation(numbers))}"
+    return f"---\n\n{line}"

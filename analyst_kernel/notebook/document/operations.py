@@ -15,8 +15,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, assert_never
 
-from analyst_kernel.agent.manual.changes import RemovedRun
-from analyst_kernel.agent.ports import AnswerEntry, Entry, QuestionEntry
+from analyst_kernel.agent.ports import AnswerEntry, Entry, QuestionEntry, RemovedRun
 from analyst_kernel.notebook.document.cells import KEY, OUR_TAGS, Cell, cell_for
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 
@@ -66,20 +65,29 @@ class RemoveRun:
     run: RunId
 
 
-Operation: TypeAlias = UpsertCell | SetNotebook | NoteRun | RemoveRun
+@dataclass(frozen=True, slots=True)
+class NoteLedger:
+    """Set what a run (or with ``None`` the user outside of one) recorded in the ledger.
+
+    Several processes may do so. An operation older than what the notebook holds has no effect.
+
+    Attributes:
+        values: ``definitions``, ``states`` and the ids of definitions that ``ended``.
+        revision: Counts up from 1 for this run.
+    """
+
+    run: RunId | None
+    values: dict[str, Any]
+    revision: int
+
+
+Operation: TypeAlias = UpsertCell | SetNotebook | NoteRun | RemoveRun | NoteLedger
 
 
 def new_document(
     analysis: AnalysisId, *, created: str, model: str = "", python: str = ""
 ) -> Document:
-    """Return an empty notebook of an analysis.
-
-    Args:
-        analysis: Its id.
-        created: ISO time, UTC.
-        model: ``provider:name``; may be empty.
-        python: The kernel's Python version; may be empty.
-    """
+    """Return an empty notebook of an analysis; see :func:`adoption`."""
     blank = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     return apply(blank, adoption(analysis, created=created, model=model, python=python))
 
@@ -87,7 +95,11 @@ def new_document(
 def adoption(
     analysis: AnalysisId, *, created: str, model: str = "", python: str = ""
 ) -> SetNotebook:
-    """Return the operation that makes a notebook that of ``analysis``."""
+    """Return the operation that makes a notebook that of ``analysis``.
+
+    ``created`` is an ISO time in UTC, ``model`` is ``provider:name``, ``python`` the kernel's
+    version; the last two may be empty.
+    """
     language: dict[str, Any] = {
         "name": "python",
         "mimetype": "text/x-python",
@@ -128,6 +140,8 @@ def apply(document: Document, operation: Operation) -> Document:
             return _remove_run(document, operation.run)
         case NoteRun():
             return _note_run(document, operation)
+        case NoteLedger():
+            return _note_ledger(document, operation)
         case _:
             assert_never(operation)
 
@@ -137,21 +151,32 @@ def is_applied(document: Document, operation: Operation) -> bool:
     return apply(document, operation) is document
 
 
+def as_dict(noted: object) -> dict[str, Any]:
+    """Return a JSON object as it was noted; empty if something else was, or nothing."""
+    return noted if isinstance(noted, dict) else {}
+
+
 def notes(document: Document) -> dict[str, Any]:
     """Return the notebook's ``metadata.analyst_kernel``; empty if it is not ours."""
-    found = document["metadata"].get(KEY)
-    return found if isinstance(found, dict) else {}
+    return as_dict(document["metadata"].get(KEY))
+
+
+def ledger_notes(document: Document, run: RunId | None) -> dict[str, Any]:
+    """Return what the notebook notes of a run's part of the ledger, or of the user's own part."""
+    ours = notes(document)
+    if run is None:
+        return as_dict(ours.get("ledger"))
+    return as_dict(as_dict(as_dict(ours.get("runs")).get(run)).get("ledger"))
 
 
 def cell_notes(cell: Cell) -> dict[str, Any]:
     """Return the cell's ``metadata.analyst_kernel``; empty if it is not ours."""
-    found = cell["metadata"].get(KEY)
-    return found if isinstance(found, dict) else {}
+    return as_dict(cell["metadata"].get(KEY))
 
 
 def is_edited(document: Document, cell: Cell) -> bool:
     """Return whether a user changed the cell's text after we wrote it, or wrote the cell."""
-    mark = _marks(document).get(cell["id"], "")
+    mark = _mark_of(_marks(document), cell["id"])
     return mark.partition("-")[0] != source_mark(cell)
 
 
@@ -167,20 +192,18 @@ def _upsert(document: Document, cell: Cell) -> Document:
     marks = _marks(document)
     places = {c["id"]: i for i, c in enumerate(document["cells"])}
     names = _versions(cell["id"], places, marks)
-    mark = _mark(cell)
-    if _rest(marks.get(names[-1], "")) == _rest(mark):
+    name, mark = names[-1], _mark(cell)
+    if _rest(_mark_of(marks, name)) == _rest(mark):
         return document
-    at = places.get(names[-1])
+    at = places.get(name)
     cells = list(document["cells"])
     if at is None:
-        name = names[-1]
         before = places.get(names[-2]) if len(names) > 1 else None
         cells.insert(len(cells) if before is None else before + 1, {**cell, "id": name})
-    elif _replaceable(cells[at], cell, marks.get(names[-1], "")):
-        name = names[-1]
+    elif _replaceable(cells[at], cell, _mark_of(marks, name)):
         if is_edited(document, cells[at]):
             # We only ran a user's text: the outputs are ours, the text stays theirs.
-            mark = f"{marks.get(name, '').partition('-')[0]}-{_rest(mark)}"
+            mark = f"{_mark_of(marks, name).partition('-')[0]}-{_rest(mark)}"
         cells[at] = _merged(cells[at], {**cell, "id": name})
     else:
         name = _version(cell["id"], len(names) + 1)
@@ -189,15 +212,10 @@ def _upsert(document: Document, cell: Cell) -> Document:
     return _with_notes({**document, "cells": cells}, {"cells": {**marks, name: mark}})
 
 
-def _versions(cell: str, places: dict[str, int], marks: dict[str, str]) -> list[str]:
+def _versions(cell: str, places: dict[str, int], marks: dict[str, Any]) -> list[str]:
     """Return the ids under which a cell was written, oldest first; at least its own."""
-    names = [cell]
-    for number in itertools.count(2):
-        name = _version(cell, number)
-        if name not in marks and name not in places:
-            return names
-        names.append(name)
-    raise AssertionError("unreachable: count() does not end")
+    later = (_version(cell, number) for number in itertools.count(2))
+    return [cell, *itertools.takewhile(lambda name: name in marks or name in places, later)]
 
 
 def _version(cell: str, number: int) -> str:
@@ -256,7 +274,7 @@ def run_cells(document: Document, run: RunId) -> RemovedRun:
 
 def _remove_run(document: Document, run: RunId) -> Document:
     found = run_cells(document, run)
-    noted = notes(document).get("runs", {})
+    noted = as_dict(notes(document).get("runs"))
     runs = {**noted, run: {"undone": True}}
     if runs == noted and not found.removed and not found.kept:
         return document
@@ -271,12 +289,22 @@ def _remove_run(document: Document, run: RunId) -> Document:
 
 
 def _note_run(document: Document, operation: NoteRun) -> Document:
-    noted = notes(document).get("runs", {})
-    before = noted.get(operation.run, {})
+    noted = as_dict(notes(document).get("runs"))
+    before = as_dict(noted.get(operation.run))
     after = {**before, **operation.values}
     if after == before or before.get("undone") is True:
         return document
     return _with_notes(document, {"runs": {**noted, operation.run: after}})
+
+
+def _note_ledger(document: Document, operation: NoteLedger) -> Document:
+    known = ledger_notes(document, operation.run).get("revision")
+    if isinstance(known, int) and known >= operation.revision:
+        return document
+    ledger = {**operation.values, "revision": operation.revision}
+    if operation.run is None:
+        return _with_notes(document, {"ledger": ledger})
+    return _note_run(document, NoteRun(operation.run, {"ledger": ledger}))
 
 
 def _set_notebook(document: Document, operation: SetNotebook) -> Document:
@@ -293,9 +321,14 @@ def _with_notes(document: Document, values: dict[str, Any]) -> Document:
     return {**document, "metadata": metadata}
 
 
-def _marks(document: Document) -> dict[str, str]:
-    found = notes(document).get("cells")
-    return found if isinstance(found, dict) else {}
+def _marks(document: Document) -> dict[str, Any]:
+    return as_dict(notes(document).get("cells"))
+
+
+def _mark_of(marks: dict[str, Any], name: str) -> str:
+    """Return a noted mark; empty if there is none, or something that is no mark."""
+    mark = marks.get(name)
+    return mark if isinstance(mark, str) else ""
 
 
 def _mark(cell: Cell) -> str:

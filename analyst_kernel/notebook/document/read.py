@@ -6,6 +6,7 @@ A notebook may come from anywhere: what is read here is never a grant and never 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,16 +22,27 @@ from analyst_kernel.agent.ports import (
     SetupEntry,
     TitleEntry,
 )
-from analyst_kernel.notebook.document.cells import DORMANT_TAGS, Cell, awakened, split_label
+from analyst_kernel.notebook.document.cells import (
+    DORMANT_TAGS,
+    STATUS_NOTES,
+    Cell,
+    awakened,
+    split_label,
+)
 from analyst_kernel.notebook.document.markdown import unescaped
 from analyst_kernel.notebook.document.operations import Document, cell_notes, is_edited, notes
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import CellError, ErrorOutput, Outcome, Output
-from analyst_kernel.protocol.records import Answer, Step, StepStatus
+from analyst_kernel.protocol.records import Answer, CellLabel, Step, StepStatus
 
 _OUTPUT: TypeAdapter[Output] = TypeAdapter(Output)
-_STEP = re.compile(r"- \[([ xX])\] (\d+)\. (.*?)(?: \*\((in progress|blocked)\)\*)?")
-_RUN = re.compile(r"r(\d+)")
+_STEP = re.compile(
+    r"- \[([ xX])\] (\d{1,9})\. (?P<goal>.*?)"
+    r"(?: · (?P<cells>(?:(?:, )?\[cell \d{1,9}\]\(#cell-id=[\w-]{1,64}\))+))?"
+    rf"(?: \*\((?P<note>{'|'.join(map(re.escape, STATUS_NOTES.values()))})\)\*)?"
+)
+_STEP_CELL = re.compile(r"\[cell (\d{1,9})\]\(#cell-id=([\w-]{1,64})\)")
+_RUN = re.compile(r"r(\d{1,9})")
 
 
 def analysis_of(document: Document) -> AnalysisId | None:
@@ -154,10 +166,8 @@ def outputs_of(cell: Cell) -> tuple[Output, ...]:
     """Return the saved outputs of a code cell, without those that the wire cannot hold."""
     outputs: list[Output] = []
     for output in cell.get("outputs", []):
-        try:
+        with suppress(ValidationError):
             outputs.append(_OUTPUT.validate_python(output))
-        except ValidationError:
-            continue
     return tuple(outputs)
 
 
@@ -173,10 +183,15 @@ def _steps(source: str) -> tuple[Step, ...]:
     steps: list[Step] = []
     for line in source.split("\n"):
         if match := _STEP.fullmatch(line.rstrip()):
-            words: dict[str, StepStatus] = {"in progress": "doing", "blocked": "blocked"}
-            status: StepStatus = "done" if match[1] != " " else words.get(match[4] or "", "todo")
-            goal = unescaped(match[3])
-            steps.append(Step(number=int(match[2]), goal=goal, status=status))
+            words = {note: status for status, note in STATUS_NOTES.items()}
+            status: StepStatus = words.get(match["note"] or "", "todo")
+            status = status if match[1] == " " else "done"
+            goal = unescaped(match["goal"])
+            cells = tuple(
+                CellLabel(number=int(number), cell=CellId(cell))
+                for number, cell in _STEP_CELL.findall(match["cells"] or "")
+            )
+            steps.append(Step(number=int(match[2]), goal=goal, status=status, cells=cells))
     return tuple(steps)
 
 

@@ -13,11 +13,10 @@ import re
 import warnings
 from typing import Any
 
-from analyst_kernel.notebook.document.cells import KEY, Cell, finite
-from analyst_kernel.notebook.document.operations import Document
+from analyst_kernel.notebook.document.cells import JSON_MIME, KEY, Cell, finite
+from analyst_kernel.notebook.document.operations import Document, as_dict
 from analyst_kernel.protocol.errors import NotebookError
 
-_JSON_MIME = re.compile(r"application/(?:.*\+)?json")
 _SPLIT_MIMES = ("application/javascript", "image/svg+xml")
 _PLACE = "\x00"
 """Where the cells go; JSON text never holds this character."""
@@ -27,18 +26,16 @@ _BLOCK = 32
 """Number of cells whose joined text is reused as long as none of them changes."""
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+_DEEPEST = 100
+"""No output of a kernel is nested deeper; the wire and the validator have limits of their own."""
 _UNTOUCHED = "The file was not changed."
 
 
 def parse(text: str, name: str) -> Document:
     """Return the document in ``text``, its texts joined, as nbformat 4.5.
 
-    Args:
-        text: The file's content.
-        name: What to call the notebook in an error.
-
     Raises:
-        NotebookError: It is not a valid notebook of version 4.
+        NotebookError: It is not a valid notebook of version 4; the error calls it ``name``.
     """
     try:
         document = json.loads(text)
@@ -72,13 +69,36 @@ def from_json(document: Any, name: str) -> Document:
     try:
         found: Document = {**document, "cells": [_joined_cell(cell) for cell in document["cells"]]}
         _give_ids(found)
+        _check_depth(found)
         validate(found)
     except Exception as error:  # the validator raises many kinds of errors
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = _reason(error)
         raise NotebookError(
             f"{name} is not a valid notebook: {reason}.", f"Repair it first. {_UNTOUCHED}"
         ) from error
     return found
+
+
+def _check_depth(document: Any) -> None:
+    """Raise ``ValueError`` if lists and objects are nested too deep."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            inner = one.values() if isinstance(one, dict) else one
+            below += [item for item in inner if isinstance(item, dict | list)]
+        if not below:
+            return
+        level = below
+    raise ValueError("it is nested too deep")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error; the validator's quotes the document, however deep."""
+    try:
+        return str(error).strip().split("\n")[0] or type(error).__name__
+    except RecursionError:
+        return "it is nested too deep"
 
 
 def validate(document: Document) -> None:
@@ -93,6 +113,15 @@ def validate(document: Document) -> None:
 def validate_cell(cell: Cell) -> None:
     """Raise ``nbformat.ValidationError`` unless the one cell is valid nbformat 4.5."""
     validate({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def is_valid_cell(cell: Any) -> bool:
+    """Return whether something is one cell in valid nbformat 4.5, its text joined."""
+    try:
+        validate_cell(cell)
+    except Exception:  # noqa: BLE001 - the validator raises many kinds of errors
+        return False
+    return isinstance(cell["source"], str)
 
 
 class Renderer:
@@ -149,8 +178,7 @@ class Renderer:
 
     def _metadata(self, metadata: dict[str, Any]) -> str:
         """Render the notebook's metadata; of our marks (one per cell) only those that are new."""
-        found = metadata.get(KEY)
-        ours: dict[str, Any] = found if isinstance(found, dict) else {}
+        ours = as_dict(metadata.get(KEY))
         marks = self._marks.render(ours.get("cells"))
         if marks is None:
             return _dumps(metadata, 1)
@@ -240,13 +268,12 @@ def _joined_output(output: dict[str, Any]) -> dict[str, Any]:
 
 
 def _joined_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
-    return {k: v if _JSON_MIME.fullmatch(k) else _join(v) for k, v in bundle.items()}
+    return {k: v if JSON_MIME.fullmatch(k) else _join(v) for k, v in bundle.items()}
 
 
 def _join(value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "".join(value)
-    return value
+    lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
+    return "".join(value) if lines else value
 
 
 def _split(cell: Cell) -> Cell:

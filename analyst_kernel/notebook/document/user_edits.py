@@ -7,10 +7,10 @@ text), so that it survives the process.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from analyst_kernel.agent.manual.changes import CellChange
+from analyst_kernel.agent.ports import CellChange
 from analyst_kernel.notebook.document.cells import Cell
 from analyst_kernel.notebook.document.operations import (
     Document,
@@ -79,7 +79,10 @@ class UserEdits:
     def to_notes(self) -> dict[str, Any]:
         """Return what was seen for the notebook's metadata."""
         everything = {**(self.seen or {}), **self.wrote}
-        return {name: _noted(glance) for name, glance in everything.items()}
+        return {
+            name: {key: value for key, value in asdict(cell).items() if value is not None}
+            for name, cell in everything.items()
+        }
 
 
 def changes_since(seen: dict[str, SeenCell], document: Document) -> tuple[CellChange, ...]:
@@ -87,20 +90,13 @@ def changes_since(seen: dict[str, SeenCell], document: Document) -> tuple[CellCh
 
     A cell of the analysis that was not edited is no change, even if it was never seen.
     """
-    changes: list[CellChange] = []
-    present: set[str] = set()
-    for cell in document["cells"]:
-        present.add(cell["id"])
-        if cell["cell_type"] != "code":
-            continue
-        change = _compared(seen.get(cell["id"]), document, cell)
-        if change is not None:
-            changes.append(change)
-    gone = [name for name in seen if name not in present]
-    return (
-        *changes,
-        *(CellChange("deleted", CellId(name), before=seen[name].text) for name in gone),
-    )
+    cells = document["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    compared = [_compared(seen.get(cell["id"]), document, cell) for cell in code]
+    present = {cell["id"] for cell in cells}
+    gone = [CellId(name) for name in seen if name not in present]
+    deleted = [CellChange("deleted", name, before=seen[name].text) for name in gone]
+    return (*(change for change in compared if change is not None), *deleted)
 
 
 def _compared(was: SeenCell | None, document: Document, cell: Cell) -> CellChange | None:
@@ -129,11 +125,6 @@ def _compared(was: SeenCell | None, document: Document, cell: Cell) -> CellChang
 
 def _all(document: Document) -> dict[str, SeenCell]:
     return {c["id"]: SeenCell.of(c) for c in document["cells"] if c["cell_type"] == "code"}
-
-
-def _noted(glance: SeenCell) -> dict[str, Any]:
-    found = {"mark": glance.mark, "text": glance.text, "count": glance.count}
-    return {key: value for key, value in found.items() if value is not None}
 
 
 def _glance(noted: dict[str, Any]) -> SeenCell:

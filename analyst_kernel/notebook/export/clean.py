@@ -5,12 +5,14 @@ Pure, except that it checks which data paths exist and which packages are instal
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
+from analyst_kernel._code import text_literal
 from analyst_kernel.notebook.document.cells import KEY, OUR_TAGS, RAISES, Cell
-from analyst_kernel.notebook.document.operations import Document, cell_notes, notes
+from analyst_kernel.notebook.document.operations import Document, as_dict, cell_notes, notes
 from analyst_kernel.notebook.export.source import (
     packages_of,
     read_names,
@@ -27,6 +29,9 @@ KERNELSPEC: Final = {
     "language": "python",
 }
 _FOLDER = "OUTPUT_DIR"
+_LINK = re.compile(r"\[(?P<text>[^\[\]\n]{1,200})\]\(#cell-id=(?P<cell>[\w-]{1,64})\)")
+_VERSION = re.compile(r"\d[\w.+!-]{0,40}", re.ASCII)
+"""What a notebook says that it was made with becomes a command to type: nothing else is one."""
 
 
 def cleaned(
@@ -44,7 +49,7 @@ def cleaned(
     """
     kept = [c for c in document["cells"] if keep is None or c["id"] in keep or not is_failed(c)]
     here, there = folder.absolute(), destination.absolute().parent
-    cells = [_plain(cell, here, there) for cell in kept]
+    cells = linked_within([_plain(cell, here, there) for cell in kept])
     if keep is not None:
         cells = _with_reasons(cells, set(keep), {c["id"] for c in document["cells"]})
     sources = [c["source"] for c in cells if c["cell_type"] == "code"]
@@ -57,6 +62,21 @@ def cleaned(
     metadata["kernelspec"] = dict(KERNELSPEC)
     metadata["requirements"] = {"python": python, "packages": packages}
     return {**document, "cells": cells, "metadata": metadata}
+
+
+def linked_within(cells: list[Cell], *, none: bool = False) -> list[Cell]:
+    """Return cells whose texts link only to cells that are there; with ``none``, to no cell."""
+    there = set() if none else {cell["id"] for cell in cells}
+
+    def shown(link: re.Match[str]) -> str:
+        return link[0] if link["cell"] in there else link["text"]
+
+    return [
+        {**cell, "source": _LINK.sub(shown, cell["source"])}
+        if cell["cell_type"] == "markdown"
+        else cell
+        for cell in cells
+    ]
 
 
 def is_failed(cell: Cell) -> bool:
@@ -98,20 +118,20 @@ def likely_needed(document: Document) -> list[str]:
 
 def needs(document: Document, sources: list[str]) -> tuple[str, dict[str, str]]:
     """Return the Python version (may be empty) and the packages that ``sources`` need."""
-    recorded = notes(document).get("packages")
-    known = {k: str(v) for k, v in recorded.items()} if isinstance(recorded, dict) else {}
-    version = str(document["metadata"].get("language_info", {}).get("version", ""))
-    return ".".join(version.split(".")[:2]), packages_of(sources, known)
+    known = as_dict(notes(document).get("packages")).items()
+    found = {k: str(v) for k, v in known if _VERSION.fullmatch(str(v))}
+    version = str(as_dict(document["metadata"].get("language_info")).get("version", ""))
+    python = version if _VERSION.fullmatch(version) else ""
+    return ".".join(python.split(".")[:2]), packages_of(sources, found)
 
 
 def _plain(cell: Cell, here: Path, there: Path) -> Cell:
     ours = cell_notes(cell)
     drop = (KEY, "trusted", "collapsed", "jupyter") if ours else ("trusted",)
     metadata = {k: v for k, v in cell["metadata"].items() if k not in drop}
-    tags = [t for t in cell["metadata"].get("tags", []) if not ours or t not in OUR_TAGS]
-    if ours.get("outcome") not in (None, "ok"):
-        tags = [t for t in cell["metadata"].get("tags", []) if t in OUR_TAGS or t in tags]
-    metadata.pop("tags", None)
+    tags = metadata.pop("tags", [])
+    if ours and ours.get("outcome") in (None, "ok"):
+        tags = [t for t in tags if t not in OUR_TAGS]
     if tags:
         metadata["tags"] = tags
     out = {**cell, "metadata": metadata}
@@ -127,7 +147,7 @@ def _with_reasons(cells: list[Cell], keep: set[str], taken: set[str]) -> list[Ce
     for cell in cells:
         if cell["id"] in keep:
             names = [o.get("ename", "") for o in cell["outputs"] if o["output_type"] == "error"]
-            error = f" (`{names[-1]}`)" if names else ""
+            error = f" (`{names[-1]}`)" if names and str(names[-1]).isidentifier() else ""
             text = (
                 f"*The next cell fails{error} and is kept all the same: cells below need what it "
                 "does before it fails.*"
@@ -148,9 +168,8 @@ def _plain_output(output: dict[str, Any]) -> dict[str, Any]:
 
 def _with_folder(cells: list[Cell], name: str) -> list[Cell]:
     """Define the output folder at the top of the first code cell."""
-    lines = (
-        f'import pathlib\n\n{_FOLDER} = pathlib.Path("{name}")\n{_FOLDER}.mkdir(exist_ok=True)\n'
-    )
+    place = f"{_FOLDER} = pathlib.Path({text_literal(name)})"
+    lines = f"import pathlib\n\n{place}\n{_FOLDER}.mkdir(exist_ok=True)\n"
     first = next(i for i, c in enumerate(cells) if c["cell_type"] == "code")
     source = cells[first]["source"]
     raises = RAISES in cells[first]["metadata"].get("tags", [])

@@ -15,9 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from analyst_kernel import _code
+from analyst_kernel._code import text_literal
+from analyst_kernel._text import relative_path
+
 _MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d]\w*")
-_QUOTED = re.compile(r"'([^'\n]+)'")
+_QUOTED = re.compile(r"'((?:[^'\n]|'')+)'")
 _WRITERS = re.compile(r"to_|save|write|dump|mkdir|makedirs|remove|unlink")
 _FOLDER_TAKERS: Final = {"Path", "PurePath", "glob", "iglob", "listdir", "join", "read_parquet"}
 _BY_USE: Final = (
@@ -33,10 +37,7 @@ def tree_of(source: str) -> ast.Module | None:
     """Return the syntax tree of a cell without magics, or ``None`` if it is not Python."""
     if source.lstrip().startswith("%%"):
         return None
-    try:
-        return ast.parse(_MAGIC.sub(r"\1pass", source))
-    except (SyntaxError, ValueError):
-        return None
+    return _code.tree_of(_MAGIC.sub(r"\1pass", source))
 
 
 def uses_name(source: str, name: str) -> bool:
@@ -72,23 +73,14 @@ def touched_names(source: str) -> set[str]:
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 found.add(name)
-            case (
-                ast.FunctionDef(name=name)
-                | ast.AsyncFunctionDef(name=name)
-                | ast.ClassDef(name=name)
-            ):
-                found.add(name)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
             case ast.alias(name=name, asname=other):
                 found.add(other or name.partition(".")[0])
-            case (
-                ast.Subscript(value=inner, ctx=ast.Store() | ast.Del())
-                | ast.Attribute(value=inner, ctx=ast.Store() | ast.Del())
-            ):
-                found |= _roots(inner)
+            case ast.Subscript() | ast.Attribute() if not isinstance(node.ctx, ast.Load):
+                found |= _roots(node.value)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=inner))):
                 found |= _roots(inner)  # a call for its effect: rows.append(...)
-            case _:
-                pass
     return found
 
 
@@ -99,9 +91,7 @@ def _roots(node: ast.expr) -> set[str]:
 def packages_of(sources: Iterable[str], recorded: Mapping[str, str]) -> dict[str, str]:
     """Return what to install for the code to run: distribution name to version ("" if unknown).
 
-    Args:
-        sources: The cells' code.
-        recorded: Versions when it ran, by import or distribution name; others are looked up.
+    ``recorded`` has versions when it ran, by import or distribution name; others are looked up.
     """
     modules: dict[str, None] = {}
     for source in sources:
@@ -147,8 +137,6 @@ def _imports(source: str) -> Iterator[str]:
                 yield from (alias.name.partition(".")[0] for alias in node.names)
             case ast.ImportFrom(module=str() as module, level=0):
                 yield module.partition(".")[0]
-            case _:
-                pass
 
 
 def _installed(name: str) -> str:
@@ -197,9 +185,22 @@ def _moved_text(text: str, call: str, old: Path, new: Path) -> dict[str, str] | 
     whole = _moved(text, call, old, new)
     if whole is not None:
         return {text: whole}
-    parts = {part: _moved(part, call, old, new) for part in _QUOTED.findall(text)}
-    found = {f"'{k}'": f"'{v}'" for k, v in parts.items() if v is not None}
+    found = {}
+    for part in _QUOTED.findall(text):
+        moved = _moved_in_sql(part.replace("''", "'"), call, old, new)
+        if moved is not None:
+            found[f"'{part}'"] = "'" + moved.replace("'", "''") + "'"
     return found or None
+
+
+def _moved_in_sql(text: str, call: str, old: Path, new: Path) -> str | None:
+    """Return the new path of a file that DuckDB reads: what would be a pattern is in brackets."""
+    moved = _moved(text, call, old, new)
+    plain = re.sub(r"\[([*?[])\]", r"\1", text)
+    if moved is None and plain != text:
+        moved = _moved(plain, call, old, new)
+        return None if moved is None else re.sub(r"[*?[]", r"[\g<0>]", moved)
+    return moved
 
 
 def _moved(text: str, call: str, old: Path, new: Path) -> str | None:
@@ -211,21 +212,19 @@ def _moved(text: str, call: str, old: Path, new: Path) -> str | None:
         known = known or ("*" in text and bool(glob.glob(place, recursive=True)))
     except (OSError, ValueError):
         return None
-    return Path(os.path.relpath(place, new)).as_posix() if known else None
+    return relative_path(place, str(new)) if known else None
 
 
 def _rewritten(literal: str, moved: Mapping[str, str]) -> str:
     """Return the literal with its paths replaced, in its own quotes if possible."""
-    text = literal
+    text, value = literal, str(ast.literal_eval(f"({literal})"))
     for old, new in moved.items():
-        simple = re.fullmatch(r"[^\\\"\n]*", new) and old in literal
-        if not simple or ("'" in new.strip("'") and "'" in literal):
-            value = str(ast.literal_eval(literal))
-            for before, after in moved.items():
-                value = value.replace(before, after)
-            return repr(value)
-        text = text.replace(old, new)
-    return text
+        text, value = text.replace(old, new), value.replace(old, new)
+    try:
+        same = ast.literal_eval(f"({text})") == value
+    except (SyntaxError, ValueError):
+        same = False
+    return text if same and all(map(str.isprintable, moved.values())) else text_literal(value)
 
 
 def _offset(source: str, starts: list[int], line: int, column: int) -> int:

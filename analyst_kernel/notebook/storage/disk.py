@@ -119,7 +119,7 @@ def read_during_save(path: Path, *, seconds: float = _SECONDS) -> tuple[Document
             copy = path.with_name(f".~{path.name}")
             if _is_json(text):
                 raise
-            if not copy.is_file():
+            if not os.path.isfile(copy):
                 if files.stamp_of(path) == stamp:
                     raise
                 continue  # the save just ended

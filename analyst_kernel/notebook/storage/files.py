@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import stat
@@ -17,8 +18,11 @@ from typing import NamedTuple
 
 from analyst_kernel.protocol.errors import NotebookError
 
-_MOST_PIECES = 512
+_BUFFER = 1 << 20
+"""Bytes: the many small pieces of a long notebook go out in few writes."""
 _STALE_SECONDS = 600.0
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Opening a pipe that nobody writes to does not wait then."""
 
 
 class FileStamp(NamedTuple):
@@ -51,11 +55,14 @@ def read_text(path: Path) -> tuple[str, FileStamp]:
     Raises:
         NotebookError: It does not exist, or is not a readable text file.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise NotebookError(f"{path} is a folder, not a notebook.", "Name a file ending in .ipynb.")
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, _READING), "rb") as file:
             facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                what = f"{path} is not a notebook: it is not a regular file."
+                raise NotebookError(what, "Name another notebook. Nothing was changed.")
             content = file.read()
     except FileNotFoundError as error:
         raise NotebookError(f"There is no notebook {path}.", "Check the path.") from error
@@ -100,7 +107,7 @@ def replace(path: Path, text: str | Sequence[bytes], expected: FileStamp | None)
 def sweep(path: Path) -> None:
     """Remove temporary files that crashed writers of this file left long ago."""
     with contextlib.suppress(OSError):
-        for leftover in path.parent.glob(f".{_glob_safe(path.name)}.*.tmp"):
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
             if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                 leftover.unlink()
 
@@ -141,7 +148,7 @@ def _checked(path: Path) -> os.stat_result | None:
         raise NotebookError(f"{path} is not a regular file.", "Choose another name.")
     if not facts.st_mode & 0o222 or not os.access(path, os.W_OK):
         what = f"{path} is write-protected. Nothing was changed."
-        raise NotebookError(what, "Make it writable, or choose another notebook.")
+        raise NotebookError(what, "Make it writable, or choose another name.")
     return facts
 
 
@@ -149,30 +156,14 @@ def _write(path: Path, text: str | Sequence[bytes], like: os.stat_result | None)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o666)
     pieces = [text.encode("utf-8", "replace")] if isinstance(text, str) else text
-    with os.fdopen(handle, "wb", buffering=0) as file:
+    with os.fdopen(handle, "wb", buffering=_BUFFER) as file:
         if like is not None:
             _make_like(file.fileno(), like)
-        _write_all(file.fileno(), pieces)
+        file.writelines(pieces)
+        file.flush()
         os.fsync(file.fileno())
         facts = os.fstat(file.fileno())
     return FileStamp(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-
-
-def _write_all(handle: int, pieces: Sequence[bytes]) -> None:
-    """Write the pieces without joining them, if the system has ``writev``."""
-    if not hasattr(os, "writev"):
-        pieces = [b"".join(pieces)]
-    left = [memoryview(piece) for piece in pieces if piece]
-    while left:
-        some = left[:_MOST_PIECES]
-        done = os.writev(handle, some) if hasattr(os, "writev") else os.write(handle, some[0])
-        at = 0
-        while at < len(some) and done >= len(some[at]):
-            done -= len(some[at])
-            at += 1
-        left = left[at:]
-        if done:
-            left[0] = left[0][done:]
 
 
 def _make_like(handle: int, like: os.stat_result) -> None:
@@ -205,14 +196,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _failed(path: Path, error: OSError) -> NotebookError:
-    what = f"The notebook {path} cannot be written ({_reason(error)})."
+    what = f"{path} cannot be written ({_reason(error)})."
     match error.errno:
         case errno.ENOTDIR:
             what = f"{path.parent} is not a folder, so {path.name} cannot be written there."
-            remedy = "Choose another place for the notebook."
-        case errno.ENOENT if not path.parent.exists():
+            remedy = "Choose another place for it."
+        case errno.ENOENT if not os.path.exists(path.parent):
             what = f"The folder {path.parent} does not exist, so {path.name} cannot be written."
-            remedy = "Create the folder, or choose another place for the notebook."
+            remedy = "Create the folder, or choose another place for it."
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             remedy = "Make room on the disk. What was saved before is untouched."
         case errno.ENAMETOOLONG:
@@ -224,7 +215,3 @@ def _failed(path: Path, error: OSError) -> NotebookError:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
-
-
-def _glob_safe(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

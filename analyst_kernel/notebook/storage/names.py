@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from analyst_kernel._text import fault_of_path
 from analyst_kernel.protocol.errors import NotebookError
 
 _LONGEST = 60
@@ -46,10 +47,14 @@ def notebook_path(path: str | os.PathLike[str]) -> Path:
     """Return ``path`` as an absolute path ending in ``.ipynb``, links kept.
 
     Raises:
-        NotebookError: It has another ending, or is a folder.
+        NotebookError: It has another ending, is a folder, or cannot be stored as a text.
     """
+    fault = fault_of_path(os.fspath(path))
+    if fault:
+        what = f"The notebook's name {os.fspath(path)!r} {fault}, so it cannot be used."
+        raise NotebookError(what, "Rename it, or name another one. Nothing was changed.")
     wanted = Path(os.path.abspath(Path(path).expanduser()))
-    if wanted.is_dir():
+    if os.path.isdir(wanted):  # Path.is_dir raises for a name that is too long
         what = f"{wanted} is a folder, not a notebook."
         raise NotebookError(what, "Name a file ending in .ipynb.")
     if wanted.suffix == "":

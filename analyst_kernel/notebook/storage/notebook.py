@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from analyst_kernel._aio import finish_despite_cancel
-from analyst_kernel.agent.manual.changes import CellChange, RemovedRun
-from analyst_kernel.agent.ports import Entry, IterationEntry, ReplayCell
+from analyst_kernel.agent.ledger import Ledger
+from analyst_kernel.agent.ports import CellChange, Entry, IterationEntry, RemovedRun, ReplayCell
 from analyst_kernel.notebook.document import read
+from analyst_kernel.notebook.document.ledger import ledger_of, ledger_operations
 from analyst_kernel.notebook.document.operations import (
     Document,
     Operation,
@@ -43,6 +44,7 @@ from analyst_kernel.notebook.storage.pending import PendingOperations
 from analyst_kernel.notebook.storage.port import (
     NotebookVersion,
     OperationStore,
+    WordsOfUser,
     WriteConflict,
     Writer,
     WriterUnavailable,
@@ -63,11 +65,13 @@ class StoredNotebook:
         operations: Sequence[Operation],
         writer: Writer,
         store: OperationStore | None = None,
+        words: WordsOfUser | None = None,
     ) -> None:
         self._document = document
         self._base: NotebookVersion | None = base
         self._writer = writer
         self._store = store
+        self._words = words
         self._ours = PendingOperations(operations)  # of this process, for versions of others
         self._pending = PendingOperations()  # not yet seen in the saved notebook
         self._saved_cells = len(base.document["cells"])
@@ -88,6 +92,7 @@ class StoredNotebook:
         python: str = "",
         writer: Callable[[Path], Writer] | None = None,
         store: OperationStore | None = None,
+        words: WordsOfUser | None = None,
     ) -> StoredNotebook:
         """Create a notebook and save it empty; a name that is taken gets a number.
 
@@ -98,6 +103,7 @@ class StoredNotebook:
             python: The kernel's Python version, noted in the notebook.
             writer: Makes its writer after that; a :class:`DiskWriter` by default.
             store: Stores pending operations; they are only in memory by default.
+            words: Marks the user's definitions, and tells them by it; by default none is marked.
 
         Raises:
             NotebookError: It cannot be written there.
@@ -114,7 +120,7 @@ class StoredNotebook:
                 with suppress(FileExistsError):
                     base = first.create(document)
                     later = first if writer is None else writer(free)
-                    notebook = cls(document, base, ours, later, store)
+                    notebook = cls(document, base, ours, later, store, words)
                     notebook._created_here = True
                     return notebook
             raise AssertionError("unreachable: the names do not end")
@@ -129,6 +135,7 @@ class StoredNotebook:
         analysis: AnalysisId | None = None,
         writer: Callable[[Path], Writer] | None = None,
         store: OperationStore | None = None,
+        words: WordsOfUser | None = None,
     ) -> StoredNotebook:
         """Open a notebook to extend it: one of ours, or any valid Python notebook of version 4.
 
@@ -156,7 +163,7 @@ class StoredNotebook:
                 ours.append(adoption(analysis or new_analysis_id(), created=_now()))
             document = functools.reduce(apply, (*ours, *kept), document)
             later = first if writer is None else writer(link)
-            notebook = cls(document, base, (*ours, *kept), later, store)
+            notebook = cls(document, base, (*ours, *kept), later, store, words)
             notebook._pending.add(kept)
             return notebook
 
@@ -193,6 +200,11 @@ class StoredNotebook:
         return read.runs_of(self._document)
 
     @property
+    def undone_runs(self) -> tuple[RunId, ...]:
+        """The runs that were taken out of the notebook again."""
+        return read.undone_runs(self._document)
+
+    @property
     def next_run(self) -> RunId:
         """The id for the next question."""
         return read.next_run(self._document)
@@ -205,6 +217,19 @@ class StoredNotebook:
     def restore(self) -> tuple[Entry, ...]:
         """Return the entries of the analysis in document order."""
         return read.entries_of(self._document)
+
+    def ledger(self) -> Ledger:
+        """Return the definitions and the named states that the notebook holds."""
+        return ledger_of(self._document, self._is_own)
+
+    async def keep_ledger(self, ledger: Ledger) -> None:
+        """Note the definitions and the named states, and save."""
+        mark = self._words.mark if self._words is not None else lambda text: ""
+        operations = await asyncio.to_thread(ledger_operations, self._document, ledger, mark)
+        await self.apply(*operations)
+
+    def _is_own(self, text: str, mark: str) -> bool:
+        return self._words is not None and self._words.is_own(text, mark)
 
     def cells_to_replay(self, until: CellId | None = None) -> tuple[ReplayCell, ...]:
         """Return the cells whose code gives a fresh kernel the notebook's state."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from analyst_kernel.notebook.document.operations import Document, notes
+from analyst_kernel.notebook.document.operations import Document, as_dict, notes
 from analyst_kernel.protocol.outputs import Output
 
 _OUTPUTS: TypeAdapter[tuple[Output, ...]] = TypeAdapter(tuple[Output, ...])
@@ -26,35 +26,26 @@ def files_of(notebook: Path) -> Path:
     return notebook.with_name(f"{notebook.stem}_files")
 
 
-def ancestors(document: Document) -> tuple[str, ...]:
-    """Return the notebooks that a branch comes from, relative to it, the nearest first."""
-    parent = notes(document).get("parent")
-    if not isinstance(parent, dict):
-        return ()
+def ancestors_from(document: Document, notebook: str) -> list[str]:
+    """Return the notebooks that the branch ``notebook`` comes from, the nearest first.
+
+    The document names them relative to it; they are returned relative to where it is named from.
+    """
+    parent = as_dict(notes(document).get("parent"))
     older = parent.get("older")
     named: list[Any] = [parent.get("notebook"), *(older if isinstance(older, list) else ())]
-    return tuple(name for name in named if isinstance(name, str) and name.endswith(".ipynb"))
-
-
-def ancestors_from(document: Document, notebook: str) -> list[str]:
-    """Return the ancestors of the notebook ``notebook``, relative to where that is named from."""
+    names = [name for name in named if isinstance(name, str) and name.endswith(".ipynb")]
     folder = os.path.dirname(notebook)
-    return [os.path.normpath(os.path.join(folder, name)) for name in ancestors(document)]
+    return [os.path.normpath(os.path.join(folder, name)) for name in names]
 
 
-def folders_of(document: Document, *places: Path) -> tuple[Path, ...]:
+def folders_of(document: Document, file: Path, *others: Path) -> tuple[Path, ...]:
     """Return every ``OUTPUT_DIR`` that outputs of the notebook may name.
 
-    Args:
-        document: The notebook.
-        places: Its absolute paths: the file, and the path that it is run as.
+    ``file`` is its absolute path, and ``others`` those that it is run as.
     """
-    before = [
-        Path(os.path.normpath(place.parent / name))
-        for place in places[:1]
-        for name in ancestors(document)
-    ]
-    return tuple(dict.fromkeys(files_of(place) for place in (*places, *before)))
+    before = map(Path, ancestors_from(document, str(file)))
+    return tuple(dict.fromkeys(files_of(place) for place in (file, *others, *before)))
 
 
 def one_folder(outputs: Sequence[Output], folders: Iterable[Path]) -> tuple[Output, ...]:

@@ -8,18 +8,21 @@ from dataclasses import fields
 from typing import Any, assert_never
 
 from analyst_kernel.notebook.document.operations import (
+    NoteLedger,
     NoteRun,
     Operation,
     RemoveRun,
     SetNotebook,
     UpsertCell,
 )
+from analyst_kernel.notebook.document.serialize import is_valid_cell
 
 _KINDS: dict[str, type[Any]] = {
     "upsert_cell": UpsertCell,
     "set_notebook": SetNotebook,
     "note_run": NoteRun,
     "remove_run": RemoveRun,
+    "note_ledger": NoteLedger,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -61,6 +64,8 @@ def key_of(operation: Operation) -> str:
             return f"run {operation.run} {sorted(operation.values)}"
         case RemoveRun():
             return f"undone {operation.run}"
+        case NoteLedger():
+            return f"ledger {operation.run or ''}"
         case _:
             assert_never(operation)
 
@@ -81,6 +86,35 @@ def from_json(text: str) -> Operation:
         body = json.loads(text)
         kind = _KINDS[body.pop("kind")]
         operation: Operation = kind(**body)
-    except (KeyError, TypeError, AttributeError) as error:
+        whole = _is_whole(operation)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("not an operation") from error
+    if not whole:
+        raise ValueError("not an operation")
     return operation
+
+
+def _is_whole(operation: Operation) -> bool:
+    """Return whether every part of an operation is of its kind, as nothing has checked yet."""
+    parts = {field.name: getattr(operation, field.name) for field in fields(operation)}
+    match operation:
+        case UpsertCell():
+            match parts:
+                case {"cell": {"id": str(), "metadata": {"analyst_kernel": dict()}} as cell}:
+                    return is_valid_cell(cell)
+            return False
+        case SetNotebook():
+            return isinstance(parts["values"], dict) and isinstance(parts["defaults"], dict)
+        case NoteRun():
+            return isinstance(parts["run"], str) and isinstance(parts["values"], dict)
+        case RemoveRun():
+            return isinstance(parts["run"], str)
+        case NoteLedger():
+            return (
+                isinstance(parts["run"], str | None)
+                and isinstance(parts["values"], dict)
+                and type(parts["revision"]) is int
+            )
+        case _:
+            # A kind that is forgotten here would be lost with the next crash.
+            assert_never(operation)

@@ -90,6 +90,18 @@ class Writer(Protocol):
         ...
 
 
+class WordsOfUser(Protocol):
+    """Tells what this user's analyses wrote into a notebook from what anybody may have written."""
+
+    def mark(self, text: str) -> str:
+        """Return the mark to keep beside a text of this user; blocks."""
+        ...
+
+    def is_own(self, text: str, mark: str) -> bool:
+        """Return whether the mark shows that the text is this user's; blocks."""
+        ...
+
+
 class OperationStore(Protocol):
     """Stores operations until they were seen in the saved notebook, so that a crash loses none."""
 

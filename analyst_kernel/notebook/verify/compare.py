@@ -6,15 +6,13 @@ numbers of the data are not. stderr holds warnings and progress, so it is not co
 
 from __future__ import annotations
 
-import base64
 import difflib
-import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from analyst_kernel.protocol.outputs import (
     DisplayOutput,
@@ -33,7 +31,6 @@ _VOLATILE: Final = (
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\bT_[0-9a-f]{5}(?=\b|_)"), "T_<style>"),
     (re.compile(r"^(?:CPU times|Wall time):.*$", re.MULTILINE), "<time>"),
-    (re.compile(r"^.*?\d+%\|.*?\| *\S+/\S+ \[.*?\]", re.MULTILINE), "<progress>"),
     (re.compile(r"^.*per loop \(mean.*$", re.MULTILINE), "<time>"),
     (
         re.compile(
@@ -43,6 +40,7 @@ _VOLATILE: Final = (
         r"\1\2<time>",
     ),
 )
+_BAR = re.compile(r"[0-9]%\|")
 _MOMENT = re.compile(
     r"\b(\d{4})-(\d\d)-(\d\d)(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 )
@@ -53,21 +51,35 @@ _LARGEST_DIFF = 600
 _MOST_LINES = 2000
 
 
+Pictures: TypeAlias = Callable[[str, str], str]
+"""Returns what differs between two base64 pictures that are not the same text."""
+
+
+def undecoded(_old: str, _new: str) -> str:
+    """Return what can be said of two other pictures without reading them."""
+    return "another picture now"
+
+
 def difference(
-    saved: Sequence[Output], again: Sequence[Output], *, since: date | None = None
+    saved: Sequence[Output],
+    again: Sequence[Output],
+    *,
+    since: date | None = None,
+    pictures: Pictures = undecoded,
 ) -> str:
     """Return a short text of what differs; empty if the outputs are the same.
 
     Args:
-        saved: The outputs in the notebook.
-        again: Those of the new run.
+        saved: The outputs of the earlier run.
+        again: Those of the later one.
         since: The first day on which the notebook may have printed the time of its run.
+        pictures: Compares pictures. What strangers made is not decoded here.
     """
     left, right = _merged(saved), _merged(again)
     if len(left) != len(right):
         return f"{_count(len(left))} before, {_count(len(right))} now"
     for number, (old, new) in enumerate(zip(left, right, strict=True), start=1):
-        if found := _one(old, new, since):
+        if found := _one(old, new, since, pictures):
             return found if len(left) == 1 else f"output {number}: {found}"
     return ""
 
@@ -76,7 +88,26 @@ def normalised(text: str) -> str:
     """Return text with placeholders for what differs in every run."""
     for pattern, name in _VOLATILE:
         text = pattern.sub(name, text)
-    return "\n".join(line.rstrip() for line in text.rstrip().split("\n"))
+    return "\n".join(_without_progress(line).rstrip() for line in text.rstrip().split("\n"))
+
+
+def _without_progress(line: str) -> str:
+    """Return a line without a progress bar: ``45%|####    | 9/20 [00:01<00:01]``."""
+    bar = _BAR.search(line)
+    at = line.find(" [", bar.end()) if bar else -1
+    while bar and at >= 0:
+        start = (
+            max(line.rfind(" ", bar.end(), at), line.rfind("\t", bar.end(), at), bar.end() - 1) + 1
+        )
+        word, gap = line[start:at], start
+        while gap > bar.end() and line[gap - 1] == " ":
+            gap -= 1
+        behind = gap > bar.end() and line[gap - 1] == "|" and "/" in word[1:-1]
+        if behind or ("|" in word and "/" in word[word.index("|") + 2 : -1]):
+            end = line.find("]", at + 2)
+            return f"<progress>{line[end + 1 :]}" if end >= 0 else line
+        at = line.find(" [", at + 1)
+    return line
 
 
 def _merged(outputs: Sequence[Output]) -> list[Output]:
@@ -93,25 +124,27 @@ def _merged(outputs: Sequence[Output]) -> list[Output]:
     return merged
 
 
-def _one(old: Output, new: Output, since: date | None) -> str:
+def _one(old: Output, new: Output, since: date | None, pictures: Pictures) -> str:
     match old, new:
         case StreamOutput(), StreamOutput():
             return _text(old.text, new.text, since)
         case ((DisplayOutput() | ResultOutput()), (DisplayOutput() | ResultOutput())):
-            return _bundles(old.data, new.data, since)
+            return _bundles(old.data, new.data, since, pictures)
         case ErrorOutput(), ErrorOutput():
             return "" if old.ename == new.ename else f"{old.ename} before, {new.ename} now"
         case _:
             return f"{old.output_type} before, {new.output_type} now"
 
 
-def _bundles(old: dict[str, Any], new: dict[str, Any], since: date | None) -> str:
-    """Compare the MIME types that both have; pictures by their pixels."""
-    pictures = [mime for mime in _PICTURES if mime in old]
-    for mime in pictures:
+def _bundles(
+    old: dict[str, Any], new: dict[str, Any], since: date | None, pictures: Pictures
+) -> str:
+    """Compare the MIME types that both have."""
+    for mime in (mime for mime in _PICTURES if mime in old):
         if mime not in new:
             return "no picture now"
-        if found := _pixels(str(old[mime]), str(new[mime])):
+        left, right = str(old[mime]), str(new[mime])
+        if left != right and (found := pictures(left, right)):
             return found
     for mime in sorted(old.keys() & new.keys(), key=_rank):
         if mime in _PICTURES or mime == "image/svg+xml":
@@ -187,31 +220,6 @@ def _without_moments(text: str, days: tuple[date, date]) -> str:
         return "<now>" if days[0] <= day <= days[1] else match[0]
 
     return _MOMENT.sub(name, text)
-
-
-def _pixels(old: str, new: str) -> str:
-    """Compare two base64 pictures by their pixels, without differences that no eye sees."""
-    if old == new:
-        return ""
-    from PIL import Image, ImageChops, UnidentifiedImageError
-
-    try:
-        pictures = [Image.open(io.BytesIO(base64.b64decode(p))).convert("RGBA") for p in (old, new)]
-    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
-        return "a picture that cannot be read"
-    left, right = pictures
-    if left.size != right.size:
-        before, now = (f"{p.width} x {p.height}" for p in pictures)
-        return f"picture of {before} pixels before, {now} now"
-    far = (
-        ImageChops.difference(left, right)
-        .convert("RGB")
-        .convert("L")
-        .point(lambda level: 255 if level > 8 else 0)
-    )
-    differing = sum(far.histogram()[1:])
-    share = differing / (left.width * left.height)
-    return "" if share <= 1e-4 else f"picture differs in {share:.1%} of its pixels"
 
 
 def _rank(mime: str) -> tuple[int, str]:

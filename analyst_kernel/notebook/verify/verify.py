@@ -1,11 +1,13 @@
 """Whether a notebook reproduces: each code cell runs again, in order, and its outputs are compared.
 
-The caller provides a function that runs code in a fresh kernel.
+The caller provides a function that runs code in a fresh kernel. That a cell reproduces says that
+its code gives the same outputs again, not that they are right.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,12 +16,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from analyst_kernel._text import shorten
 from analyst_kernel.agent.ports import Execution
 from analyst_kernel.notebook.document.cells import DORMANT_TAGS, RAISES, Cell
 from analyst_kernel.notebook.document.operations import (
     Document,
     SetNotebook,
     apply,
+    cell_notes,
     notes,
     source_mark,
 )
@@ -27,14 +31,14 @@ from analyst_kernel.notebook.document.read import outputs_of
 from analyst_kernel.notebook.document.serialize import Renderer
 from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.storage.disk import read_during_save
-from analyst_kernel.notebook.storage.names import notebook_path
-from analyst_kernel.notebook.storage.output_dir import folders_of, one_folder
-from analyst_kernel.notebook.verify.compare import difference
+from analyst_kernel.notebook.storage.output_dir import one_folder
+from analyst_kernel.notebook.verify.compare import Pictures, difference, undecoded
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.outputs import ErrorOutput
 
 Verdict: TypeAlias = Literal["reproduced", "differs", "error", "skipped"]
 Execute: TypeAlias = Callable[[str], Awaitable[Execution]]
+ComparePictures: TypeAlias = Callable[[str, str], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,44 +87,24 @@ class VerifyReport:
         return f"reproduced {self.reproduced} of {self.total}"
 
 
-async def verify(
-    path: str | os.PathLike[str],
-    *,
-    execute: Execute,
-    on_check: Callable[[CellCheck], None] | None = None,
-) -> VerifyReport:
-    """Run a notebook's code cells again and compare their outputs.
-
-    Args:
-        path: The notebook file; not changed.
-        execute: Runs one cell in a fresh kernel whose working folder is the notebook's.
-        on_check: Called with each verdict.
-
-    Raises:
-        NotebookError: The notebook cannot be read.
-    """
-    place = notebook_path(path)
-    document, _ = await asyncio.to_thread(read_during_save, place)
-    folders = folders_of(document, place)
-    return await verify_document(document, execute=execute, on_check=on_check, folders=folders)
-
-
 async def verify_document(
     document: Document,
     *,
     execute: Execute,
     on_check: Callable[[CellCheck], None] | None = None,
     folders: Sequence[Path] = (),
+    pictures: ComparePictures | None = None,
 ) -> VerifyReport:
-    """Verify a notebook in memory; see :func:`verify`.
+    """Run a notebook's code cells again and compare their outputs.
 
     Args:
         document: The notebook; not changed.
-        execute: Runs one cell in a fresh kernel.
+        execute: Runs one cell in a fresh kernel whose working folder is the notebook's.
         on_check: Called with each verdict.
-        folders: What ``OUTPUT_DIR`` may have been for its cells; which of them an output names is
-            no difference.
+        folders: What ``OUTPUT_DIR`` may have been; which of them an output names is no difference.
+        pictures: Says what differs between two base64 pictures; without it, others are different.
     """
+    compared = undecoded if pictures is None else _in_loop(pictures)
     since = _created(document)
     checks: list[CellCheck] = []
     kernel_gone = False
@@ -135,7 +119,8 @@ async def verify_document(
         else:
             execution = await execute(cell["source"])
             kernel_gone = execution.kernel_died
-            check = _judged(cell, execution, since, folders)
+            # Beside the loop, in which pictures are compared.
+            check = await asyncio.to_thread(_judged, cell, execution, since, folders, compared)
         checks.append(check)
         if on_check is not None:
             on_check(check)
@@ -149,13 +134,22 @@ def code_mark(document: Document) -> str:
     return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
 
 
-async def store(path: str | os.PathLike[str], report: VerifyReport) -> None:
-    """Write the report into the notebook's ``metadata.analyst_kernel.verified``.
+def store(path: Path, report: VerifyReport) -> None:
+    """Write the report into the notebook's ``metadata.analyst_kernel.verified``; blocks.
 
     Raises:
         NotebookError: The notebook cannot be written; it is untouched.
     """
-    await asyncio.to_thread(_store, notebook_path(path), report)
+    values: dict[str, Any] = {"verified": record_of(report)}
+    target = Path(os.path.realpath(path))
+    while True:
+        document, stamp = read_during_save(path)
+        if "version" not in notes(document):
+            values["version"] = 1
+        text = Renderer().render(apply(document, SetNotebook(values)))
+        with contextlib.suppress(files.FileChanged):
+            files.replace(target, text, stamp)
+            return
 
 
 def record_of(report: VerifyReport) -> dict[str, Any]:
@@ -169,6 +163,9 @@ def record_of(report: VerifyReport) -> dict[str, Any]:
         "code": report.code,
         "cells": {c.cell: c.verdict for c in report.checks},
     }
+
+
+_LONGEST_DATE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,28 +190,29 @@ class Verified:
         return f"reproduced {self.reproduced} of {self.total}{since}"
 
 
+def claimed_text(document: Document) -> str:
+    """Return for the user what a notebook that was begun elsewhere says of itself, if anything.
+
+    Whoever wrote the file wrote that too: only a run here shows what holds.
+    """
+    noted = verified(document)
+    if noted is None and not any(cell_notes(cell).get("run") for cell in document["cells"]):
+        return ""
+    verdict = f", also that a run on {noted.when} {noted.summary}" if noted is not None else ""
+    return (
+        f"Claimed by the notebook, not checked here: its outputs, answers and numbers{verdict}. "
+        "Verify runs it again and compares."
+    )
+
+
 def verified(document: Document) -> Verified | None:
-    """Return the notebook's note of its last verification, if it has one."""
+    """Return the notebook's note of its last verification, if it has one: a claim of its writer."""
     match notes(document).get("verified"):
         case {"when": str(when), "reproduced": int(same), "total": int(total), "code": str(code)}:
+            when = shorten(" ".join(when.split()), _LONGEST_DATE)
             return Verified(when, same, total, code != code_mark(document))
         case _:
             return None
-
-
-def _store(path: Path, report: VerifyReport) -> None:
-    values: dict[str, Any] = {"verified": record_of(report)}
-    target = Path(os.path.realpath(path))
-    while True:
-        document, stamp = read_during_save(path)
-        if "version" not in notes(document):
-            values["version"] = 1
-        text = Renderer().render(apply(document, SetNotebook(values)))
-        try:
-            files.replace(target, text, stamp)
-        except files.FileChanged:
-            continue
-        return
 
 
 def _skip_reason(cell: Cell) -> str:
@@ -224,8 +222,22 @@ def _skip_reason(cell: Cell) -> str:
     return "tagged not to run again" if any(tag in tags for tag in DORMANT_TAGS) else ""
 
 
+def _in_loop(pictures: ComparePictures) -> Pictures:
+    """Return a function for another thread, which has the running loop compare pictures."""
+    loop = asyncio.get_running_loop()
+
+    async def compare(old: str, new: str) -> str:
+        return await pictures(old, new)
+
+    return lambda old, new: asyncio.run_coroutine_threadsafe(compare(old, new), loop).result()
+
+
 def _judged(
-    cell: Cell, execution: Execution, since: date | None, folders: Sequence[Path]
+    cell: Cell,
+    execution: Execution,
+    since: date | None,
+    folders: Sequence[Path],
+    pictures: Pictures,
 ) -> CellCheck:
     name = CellId(cell["id"])
     saved = outputs_of(cell)
@@ -247,10 +259,10 @@ def _judged(
         return CellCheck(name, "differs", f"{before} before, no error now")
     if cell["execution_count"] is None and not saved:
         return CellCheck(name, "skipped", "ran now, but never before: nothing to compare")
-    found = difference(saved, execution.outputs, since=since)
+    found = difference(saved, execution.outputs, since=since, pictures=pictures)
     if found and len(folders) > 1:
         left, right = one_folder(saved, folders), one_folder(execution.outputs, folders)
-        found = difference(left, right, since=since)
+        found = difference(left, right, since=since, pictures=pictures)
     return CellCheck(name, "differs", found) if found else CellCheck(name, "reproduced")
 
 

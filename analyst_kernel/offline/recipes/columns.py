@@ -1,4 +1,4 @@
-"""Recipes about single columns: distribution, outliers, one number, counts, the first rows.
+"""Recipes about one column (its values, outliers, counts, first rows) or the relation of two.
 
 Pure; each takes a task and returns cells and an answer to be.
 """
@@ -22,6 +22,7 @@ from analyst_kernel.offline.recipes.prose import (
     of_measure,
     rows_of,
     share,
+    unit,
 )
 from analyst_kernel.offline.recipes.recipe import (
     Cell,
@@ -33,6 +34,7 @@ from analyst_kernel.offline.recipes.recipe import (
     chart_cell,
     code,
     grouped_digits,
+    literal,
     quoted,
 )
 from analyst_kernel.offline.recipes.rows import (
@@ -40,12 +42,16 @@ from analyst_kernel.offline.recipes.rows import (
     categories,
     prepare,
     stays,
-    table_of,
     variable,
 )
 from analyst_kernel.offline.recipes.tables import row_count
 from analyst_kernel.offline.task import DataTask
-from analyst_kernel.protocol.datasets import ColumnProfile
+
+_GROUPS = 8
+"""Groups within which a relation is looked at, too."""
+
+_POINTS = 5_000
+"""Points of one scatter plot of a dataset that stays on disk."""
 
 
 def distribution(task: DataTask) -> Recipe:
@@ -54,23 +60,21 @@ def distribution(task: DataTask) -> Recipe:
     if not is_number(column):
         counted = replace(task, groups=task.measures, measures=(), direction=1, statistic="rows")
         return top_values(counted)
-    rows = prepare(task, (column,), numeric=(column,))
+    rows = prepare(task)
     values = variable(column, task)
-    compute = rows.code("columns/distribution", values=values, column=column.name)
-    bars = code("columns/histogram with middle", values=values, bins=_bins(column))
-    chart = _histogram(task, bars, 3)
-    cells = (*rows.cells, Cell("values", "Summarise the values", compute, 2), chart)
-    return Recipe(goals("columns/distribution", task), cells, partial(_compose_distribution, task))
+    purpose = "Summarise the values"
+    summary = rows.cell("columns/distribution", purpose, values=values, column=column.name)
+    chart = _histogram(task, "columns/histogram with middle", 3)
+    steps = goals("columns/distribution", task)
+    return Recipe(steps, (*rows.cells, summary, chart), partial(_compose_distribution, task))
 
 
-def _bins(column: ColumnProfile) -> int:
-    return min(max(column.distinct, 5), 40)
-
-
-def _histogram(task: DataTask, body: Code, step: int) -> Cell:
-    label = axis_label(task.measures[0], task.profile)
+def _histogram(task: DataTask, template: str, step: int) -> Cell:
+    column = task.measures[0]
+    label = axis_label(column, task.profile)
+    bins = min(max(column.distinct, 5), 40)
     return chart_cell(
-        body,
+        code(template, values=variable(column, task), bins=bins),
         title=f"Distribution of {label}",
         x=label,
         y="rows",
@@ -81,7 +85,7 @@ def _histogram(task: DataTask, body: Code, step: int) -> Cell:
 
 
 def _compose_distribution(task: DataTask, results: Results) -> RecipeAnswer:
-    shown, of = results["values"], measured_unit(task)
+    shown, of = results["distribution"], measured_unit(task)
     mean, median, spread = shown["mean"], shown["median"], shown["standard deviation"]
     side = ""
     if isinstance(spread, float) and spread > 0 and abs(mean - median) > 0.15 * spread:
@@ -91,21 +95,17 @@ def _compose_distribution(task: DataTask, results: Results) -> RecipeAnswer:
         for name in ("median", "mean", "standard deviation", "minimum", "maximum")
         if shown[name] is not None
     ]
-    return answer("columns/distribution", task, results, values, shown=shown, side=side)
+    return answer("columns/distribution", task, results, values, side=side)
 
 
 def outliers(task: DataTask) -> Recipe:
     """Find values far outside the middle half of a column (the rule of the box plot)."""
     column = task.measures[0]
-    labels = label_columns(task, 3)
-    rows = prepare(task, (column,), numeric=(column,), labels=labels)
+    labels = _labels(task, 3)
+    rows = prepare(task, labels=labels)
     values = variable(column, task)
-    compute = rows.code(
-        "columns/outliers",
-        values=values,
-        column=column.name,
-        labels=[label.name for label in labels],
-    )
+    template, purpose = "columns/outliers", "Find values beyond the whiskers"
+    found = rows.cell(template, purpose, values=values, column=column.name, labels=labels)
     chart = chart_cell(
         code("columns/box", values=values),
         title=f"Box plot of {axis_label(column, task.profile)}",
@@ -114,8 +114,8 @@ def outliers(task: DataTask) -> Recipe:
         purpose="Draw a box plot",
         grid="y",
     )
-    cells = (*rows.cells, Cell("outliers", "Find values beyond the whiskers", compute, 2), chart)
-    return Recipe(goals("columns/outliers", task), cells, partial(_compose_outliers, task))
+    steps = goals(template, task)
+    return Recipe(steps, (*rows.cells, found, chart), partial(_compose_outliers, task))
 
 
 def _compose_outliers(task: DataTask, results: Results) -> RecipeAnswer:
@@ -133,15 +133,15 @@ def _compose_outliers(task: DataTask, results: Results) -> RecipeAnswer:
     return answer("columns/outliers", task, results, values, notes=[rule], caveats=[caveat])
 
 
-def label_columns(task: DataTask, count: int) -> list[ColumnProfile]:
-    """Return columns that identify a row for a reader."""
+def _labels(task: DataTask, count: int) -> list[str]:
+    """Return names of columns that identify a row for a reader."""
     rows = task.profile.dataset.rows
     skip = {column.name for column in task.measures}
     if stays(task.profile):  # names that differ in every row would not fit into memory
         texts = {column.name for column in task.profile.columns if column.kind == "text"}
         skip |= texts - {column.name for column in categories(task.profile, list(texts))}
     good = [
-        column
+        column.name
         for column in task.profile.columns
         if column.name not in skip
         and column.distinct > 1
@@ -149,34 +149,31 @@ def label_columns(task: DataTask, count: int) -> list[ColumnProfile]:
         and (column.max_length or 0) <= 60
         and column.nulls < 0.5 * (rows or 1)
     ]
-    time = [
-        column
-        for column in task.profile.columns
-        if column.name.casefold() in ("year", "month") and column.distinct > 1
-    ]
-    return [*good[: count - len(time[:1])], *time[:1]]
+    varied = [column.name for column in task.profile.columns if column.distinct > 1]
+    time = [name for name in varied if name.casefold() in ("year", "month")][:1]
+    return [*good[: count - len(time)], *time]
 
 
 def scalar(task: DataTask) -> Recipe:
     """Answer with one statistic of a column; for a maximum or minimum also where it occurs."""
     column = task.measures[0]
     extreme = task.statistic in ("max", "min")
-    labels = label_columns(task, 3) if extreme else []
-    rows = prepare(task, (column,), numeric=(column,), labels=labels)
+    labels = _labels(task, 3) if extreme else []
+    rows = prepare(task, labels=labels)
     values = variable(column, task)
-    compute = rows.code(
+    number = rows.cell(
         "columns/scalar",
+        "Compute the number asked for",
         values=values,
         column=column.name,
-        labels=[label.name for label in labels],
+        labels=labels,
         statistic=task.statistic,
         method=AGGREGATE[task.statistic],
         extreme=extreme,
     )
-    cells = [*rows.cells, Cell("scalar", "Compute the number asked for", compute, 2)]
+    cells = [*rows.cells, number]
     if task.wants_chart:
-        bars = code("chart/histogram", values=values, bins=_bins(column))
-        cells.append(_histogram(task, bars, 2))
+        cells.append(_histogram(task, "chart/histogram", 2))
     return Recipe(goals("columns/scalar", task), tuple(cells), partial(_compose_scalar, task))
 
 
@@ -197,14 +194,11 @@ def count(task: DataTask) -> Recipe:
     if not task.filters:
         return row_count(task)
     columns = dict.fromkeys(found.column.name for found in task.filters)
-    rows = prepare(task, ())
-    whole = (
-        Code(f"{table_of(task.profile)}_rows") if stays(task.profile) else table_of(task.profile)
-    )
-    gaps = ", ".join(f"{quoted(c)}: int({whole}[{quoted(c)}].isna().sum())" for c in columns)
-    compute = rows.code("columns/count", whole=whole, gaps=Code(gaps))
-    cells = (*rows.cells, Cell("count", "Count the rows", compute, 2))
-    return Recipe(goals("columns/count", task), cells, partial(_compose_count, task))
+    rows = prepare(task)
+    gaps = ", ".join(f"{quoted(c)}: int({rows.source}[{quoted(c)}].isna().sum())" for c in columns)
+    counted = rows.cell("columns/count", "Count the rows", whole=rows.source, gaps=Code(gaps))
+    steps = goals("columns/count", task)
+    return Recipe(steps, (*rows.cells, counted), partial(_compose_count, task))
 
 
 def _compose_count(task: DataTask, results: Results) -> RecipeAnswer:
@@ -226,7 +220,7 @@ def _compose_count(task: DataTask, results: Results) -> RecipeAnswer:
 def top_values(task: DataTask) -> Recipe:
     """Answer how often each value of a column occurs, the commonest (or rarest) first."""
     column = task.groups[0]
-    rows = prepare(task, (column,))
+    rows = prepare(task)
     show = task.top or min(10, max(column.distinct, 1))
     rare = task.direction < 0
     drawn = min(max(show, 5), 20)
@@ -234,10 +228,11 @@ def top_values(task: DataTask) -> Recipe:
     cut = f" ({drawn} {'rarest' if rare else 'most common'}{whole})"
     cut = cut if column.distinct > drawn and not task.members else ""
     wanted = [value for member in task.members if member.whole for value in member.values]
-    compute = rows.code(
+    counts = rows.cell(
         "columns/top values",
+        "Count the rows of each value",
         column=column.name,
-        only=Code(f".loc[lambda found: found.index.isin({wanted!r})]" if wanted else ""),
+        only=Code(f".loc[lambda found: found.index.isin({literal(wanted)})]" if wanted else ""),
         rare=rare,
         show=show,
         listed=max(show, 10),
@@ -251,12 +246,12 @@ def top_values(task: DataTask) -> Recipe:
         purpose="Draw the counts as bars",
         grid="x",
     )
-    cells = (*rows.cells, Cell("counts", "Count the rows of each value", compute, 2), chart)
-    return Recipe(goals("columns/top values", task), cells, partial(_compose_counts, task))
+    steps = goals("columns/top values", task)
+    return Recipe(steps, (*rows.cells, counts, chart), partial(_compose_counts, task))
 
 
 def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
-    column, shown = task.groups[0], results["counts"]
+    column, shown = task.groups[0], results["top values"]
     counted, percent = shown["rows"], shown["percent"]
     names = list(counted)
     others = [
@@ -264,19 +259,17 @@ def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
         for n in names[1 : max(task.top or 6, 2)][:11]
     ]
     values = [KeyValue(item(n, column), counted[n], "rows") for n in names[:10]]
-    found = answer(
-        "columns/top values", task, results, values, shown=shown, names=names, others=others
-    )
+    found = answer("columns/top values", task, results, values, names=names, others=others)
     return found if names else RecipeAnswer(found.sentences)
 
 
 def distinct(task: DataTask) -> Recipe:
     """Answer how many different values a column has."""
     column = task.groups[0]
-    rows = prepare(task, (column,))
-    compute = rows.code("columns/distinct", column=column.name)
-    cells = (*rows.cells, Cell("distinct", "Count the different values", compute, 2))
-    return Recipe(goals("columns/distinct", task), cells, partial(_compose_distinct, task))
+    rows = prepare(task)
+    counts = rows.cell("columns/distinct", "Count the different values", column=column.name)
+    steps = goals("columns/distinct", task)
+    return Recipe(steps, (*rows.cells, counts), partial(_compose_distinct, task))
 
 
 def _compose_distinct(task: DataTask, results: Results) -> RecipeAnswer:
@@ -296,21 +289,22 @@ def _compose_distinct(task: DataTask, results: Results) -> RecipeAnswer:
 def top_rows(task: DataTask) -> Recipe:
     """Answer with the rows with the highest (or lowest) values of a column."""
     column = task.measures[0]
-    labels = label_columns(task, 4)
-    rows = prepare(task, (column,), numeric=(column,), labels=labels)
-    compute = rows.code(
+    labels = _labels(task, 4)
+    rows = prepare(task, labels=labels)
+    top = rows.cell(
         "columns/top rows",
+        "Sort the rows and keep the first",
         column=column.name,
-        labels=[label.name for label in labels],
+        labels=labels,
         largest=Code("nsmallest" if task.direction < 0 else "nlargest"),
         show=task.top or 5,
     )
-    cells = (*rows.cells, Cell("top", "Sort the rows and keep the first", compute, 2))
-    return Recipe(goals("columns/top rows", task), cells, partial(_compose_rows, task))
+    steps = goals("columns/top rows", task)
+    return Recipe(steps, (*rows.cells, top), partial(_compose_rows, task))
 
 
 def _compose_rows(task: DataTask, results: Results) -> RecipeAnswer:
-    shown, of = results["top"], measured_unit(task)
+    shown, of = results["top rows"], measured_unit(task)
     values = shown["values"]
     names = [" ".join(filter(None, parts)) or "one row" for parts in shown["names"]]
     found = list(zip(names, values, strict=True))
@@ -330,3 +324,77 @@ def _compose_rows(task: DataTask, results: Results) -> RecipeAnswer:
         first=names[0],
         others=[f"{name} ({figure(value, of)})" for name, value in found[1:]],
     )
+
+
+def correlation(task: DataTask) -> Recipe:
+    """Answer whether two columns of numbers move together."""
+    x, y = task.measures[:2]
+    rows = prepare(task, columns=(x, y, *task.groups))
+    a, b = variable(x, task), variable(y, task)
+    if a == b:
+        b = Code(f"{b}_2")
+    group = task.groups[0] if task.groups else None
+    sampled = stays(task.profile) and (task.profile.dataset.rows or 0) > _POINTS
+    shared = {"a": a, "b": b, "x": x.name, "y": y.name, "group": group.name if group else None}
+    chart = chart_cell(
+        code(
+            "relation/scatter",
+            **shared,
+            frame=rows.frame,
+            drawn=Code(f"{rows.frame}_drawn") if sampled else rows.frame,
+            points=_POINTS if sampled else 0,
+            coloured=group is not None and group.distinct <= _GROUPS,
+        ),
+        title=f"{axis_label(y, task.profile)} against {axis_label(x, task.profile)}"
+        + (f" ({_POINTS:,} rows drawn at random)" if sampled else ""),
+        x=axis_label(x, task.profile),
+        y=axis_label(y, task.profile),
+        purpose="Draw both columns as a scatter plot",
+    )
+    steps = goals("relation/relation", task, x=x, y=y)
+    purpose = "Compute correlation and slope"
+    compute = rows.cell("relation/relation", purpose, **shared, most=_GROUPS)
+    return Recipe(steps, (*rows.cells, compute, chart), partial(_compose_relation, task))
+
+
+def _compose_relation(task: DataTask, results: Results) -> RecipeAnswer:
+    (x, y), shown = task.measures[:2], results["relation"]
+    r, uy = shown["r"], unit(y, task.profile)
+    group = task.groups[0] if task.groups else None
+    strength = "strong" if abs(r or 0) >= 0.7 else "moderate" if abs(r or 0) >= 0.4 else "weak"
+    found = answer(
+        "relation/relation",
+        task,
+        results,
+        notes=["r is Pearson's correlation."],
+        x=x,
+        y=y,
+        r=r,
+        verdict=_verdict(task, r or 0),
+        strength=strength,
+        group=group,
+        within=[
+            f"r = {figure(inside['r'])} for {item(name, group)} (n = {figure(inside['rows'])})"
+            for name, inside in (shown["within"].items() if group and r is not None else ())
+        ],
+        most=_GROUPS,
+    )
+    if r is None:
+        return replace(found, assumptions=task.assumptions)
+    caveat = (
+        "A correlation does not show that one causes the other, and groups in the data may differ."
+    )
+    values = (
+        KeyValue("Correlation r", r),
+        KeyValue("Rows", results["rows"]["rows used"]),
+        KeyValue(f"Mean {y.name}, upper half", shown["mean of upper half"], uy),
+        KeyValue(f"Mean {y.name}, lower half", shown["mean of lower half"], uy),
+    )
+    return replace(found, values=values, caveats=(*found.caveats, caveat))
+
+
+def _verdict(task: DataTask, r: float) -> str:
+    """Begin with yes or no where the question claims a direction ("do heavier X have longer Y")."""
+    if not task.direction:
+        return "R"
+    return "Yes: r" if (r > 0) == (task.direction > 0) else "No: r"

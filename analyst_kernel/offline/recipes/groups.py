@@ -1,32 +1,38 @@
-"""Recipes that summarise a measure per group, rank groups, and find the best period of each group.
+"""Recipes about groups and time: ranked, the best of each group, compared, and changing.
 
-Pure; each takes a task and returns cells and an answer to be.
+Periods that the data cover in part are left out of comparisons of sums and counts. Pure; each
+recipe takes a task and returns cells and an answer to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
 
+from analyst_kernel.offline.column_roles import is_year
 from analyst_kernel.offline.recipes.prose import (
     answer,
     axis_label,
+    basis,
     called,
     capital,
+    dropped,
     figure,
     goals,
     item,
     listed,
+    mean_note,
     measured_label,
     measured_unit,
     of_measure,
     period,
     rows_of,
+    share,
 )
 from analyst_kernel.offline.recipes.recipe import (
-    Cell,
     Code,
     KeyValue,
     Recipe,
@@ -38,28 +44,48 @@ from analyst_kernel.offline.recipes.recipe import (
     grouped_digits,
     identifier,
     is_month,
+    quoted,
     time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, prepare
-from analyst_kernel.offline.task import DataTask
+from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, prepare, stays
+from analyst_kernel.offline.task import DataTask, Grain
 from analyst_kernel.protocol.datasets import ColumnProfile
+
+_MANY = 6
+"""Lines that one chart can carry."""
+
+_NAMES: dict[Grain, str] = {
+    "year": "moment.year",
+    "quarter": 'f"{moment.year}-Q{moment.quarter}"',
+    "month": 'moment.strftime("%Y-%m")',
+    "week": 'moment.strftime("%G-W%V")',
+}
+"""Grain -> how the period of a moment is called; the same names as the cut column has."""
+
+_SLACK: dict[Grain, int] = {"year": 14, "quarter": 7, "month": 3, "week": 1}
+"""Days without rows that may stand at the edge of a period that is taken as whole."""
+
+
+def _measured(task: DataTask) -> str:
+    """Return the column of the rows used that is computed with; empty where rows are counted."""
+    return SHARE if task.part else task.measures[0].name if task.measures else ""
 
 
 def groups(task: DataTask) -> Recipe:
     """Answer with a statistic of a measure per group (or per two groups), ranked."""
-    numbers = () if task.statistic == "distinct" else task.measures
-    rows = prepare(task, (*task.groups, *task.measures), numeric=numbers)
+    rows = prepare(task)
     keys = [column.name for column in task.groups] or [rows.time]
     ranked_by = " and ".join(keys)
     table = identifier("by", *keys)
     show = task.top or 10
-    measure = SHARE if task.part else task.measures[0].name if task.measures else ""
     method = AGGREGATE[task.statistic]
-    compute = rows.code(
+    steps = goals("groups/groups", task, ranked_by=ranked_by)
+    compute = rows.cell(
         "groups/groups",
+        steps[1],
         keys=keys,
         table=table,
-        measure=measure,
+        measure=_measured(task),
         method=str(method),
         method_name=method,
         ascending=task.direction < 0 or task.statistic == "min",
@@ -77,9 +103,7 @@ def groups(task: DataTask) -> Recipe:
         purpose="Draw the groups as bars",
         grid="x",
     )
-    steps = goals("groups/groups", task, ranked_by=ranked_by)
-    cells = (*rows.cells, Cell("groups", steps[1], compute, 2), chart)
-    return Recipe(steps, cells, partial(_compose_groups, task))
+    return Recipe(steps, (*rows.cells, compute, chart), partial(_compose_groups, task))
 
 
 def _drawn(task: DataTask) -> int:
@@ -137,7 +161,8 @@ def _compose_groups(task: DataTask, results: Results) -> RecipeAnswer:
         caveats=[f"Some groups have very few rows: {said}."] if small else [],
         named=named,
         best=best,
-        first=_first_word(named(best), column),
+        # Names that are data keep their spelling; our own words get a capital.
+        first=named(best) if column is not None and column.kind == "text" else capital(named(best)),
         what=of_measure(task),
         key=called(column) if column is not None else listed(called(c) for c in task.groups),
         rank=rank,
@@ -160,11 +185,6 @@ def _naming(task: DataTask) -> Callable[[Any], str]:
     return lambda value: item(value, column)
 
 
-def _first_word(name: str, column: ColumnProfile | None) -> str:
-    """Begin a sentence with a name: data keep their spelling, our own words get a capital."""
-    return capital(name) if column is None or column.kind != "text" else name
-
-
 def _single_key(task: DataTask) -> ColumnProfile | None:
     if len(task.groups) == 1:
         return task.groups[0]
@@ -176,14 +196,15 @@ def _single_key(task: DataTask) -> ColumnProfile | None:
 def best_per_group(task: DataTask) -> Recipe:
     """Answer with the periods (or items) of each group with the highest or lowest value."""
     entity, part = _entity_and_part(task)
-    rows = prepare(task, (*task.groups, *task.measures), numeric=task.measures)
+    rows = prepare(task)
     entity_name = entity.name if entity is not None else rows.time
     part_name = part.name if part is not None else rows.time
     measure = task.measures[0]
     table = identifier(task.statistic, measure.name)
     word = "lowest" if task.direction < 0 else "highest"
-    compute = rows.code(
+    compute = rows.cell(
         "groups/best",
+        "Rank within each group",
         entity=entity_name,
         part=part_name,
         measure=measure.name,
@@ -209,8 +230,8 @@ def best_per_group(task: DataTask) -> Recipe:
         purpose="Draw it for each group",
     )
     steps = goals("groups/best", task, entity=entity_name, part=part_name, word=word)
-    cells = (*rows.cells, Cell("best", "Rank within each group", compute, 2), chart)
-    return Recipe(steps, cells, partial(_compose_best, task, entity_name))
+    compose = partial(_compose_best, task, entity_name)
+    return Recipe(steps, (*rows.cells, compute, chart), compose)
 
 
 def _entity_and_part(task: DataTask) -> tuple[ColumnProfile | None, ColumnProfile | None]:
@@ -260,4 +281,205 @@ def _compose_best(task: DataTask, entity: str, results: Results) -> RecipeAnswer
         word=word,
         winners=winners,
         runners_up=runners_up,
+    )
+
+
+def compare(task: DataTask) -> Recipe:
+    """Answer how a measure differs between groups."""
+    group, measure = task.groups[0], task.measures[0]
+    rows = prepare(task)
+    single = all(member.whole and len(member.values) == 1 for member in task.members)
+    whole_values = [member.values[0] for member in task.members] if single else []
+    fliers = ", showfliers=False" if stays(task.profile) else ""
+    compute = rows.cell(
+        "relation/compare",
+        "Compare mean, median and spread",
+        group=group.name,
+        measure=measure.name,
+        sides=[] if single else [(m.label, m.values, m.whole) for m in task.members],
+        kept=whole_values,
+        as_text=Code(".astype(str)" if group.kind == "bool" else ""),
+        by=group.name if single else Code("side"),
+    )
+    chart = chart_cell(
+        code("relation/boxes", fliers=Code(fliers)),
+        after=grouped_digits("y", task),
+        title=f"{axis_label(measure, task.profile)} by {group.name}"
+        + (" (outliers not drawn)" if fliers else ""),
+        x=group.name,
+        y=axis_label(measure, task.profile),
+        purpose="Draw the groups as box plots",
+        grid="y",
+    )
+    keys = {"key": quoted(group.name), "value": quoted(measure.name)}
+    steps = goals("relation/compare", task, **keys)
+    return Recipe(steps, (*rows.cells, compute, chart), partial(_compose_comparison, task))
+
+
+def _judged(task: DataTask, shown: Mapping[str, Any]) -> str:
+    """Return whether the claim of the question holds of its two sides; empty if it claims nothing.
+
+    A difference whose 95 % interval holds zero is not clear.
+    """
+    means = {str(name): mean for name, mean in shown["mean"].items()}
+    sides = [member.label for member in task.members]
+    if not task.direction or set(sides) != set(means):
+        return ""
+    low, high = shown["95 % interval"]
+    if not (isinstance(low, int | float) and isinstance(high, int | float)):
+        return ""  # a side of one row has no spread
+    if not low > 0:
+        return "Not clearly"
+    holds = (means[sides[0]] - means[sides[1]]) * task.direction > 0
+    return "Yes" if holds else "No"
+
+
+def _compose_comparison(task: DataTask, results: Results) -> RecipeAnswer:
+    shown, rows = results["compare"], results["rows"]
+    of = measured_unit(task)
+    means: dict[Any, Any] = shown["mean"]
+    names = list(means)
+    if len(names) < 2:
+        only = f"{item(names[0])} ({figure(means[names[0]], of)})" if names else "none"
+        head = f"There are not two groups to compare: rows with both values exist only for {only}."
+        return RecipeAnswer((head, basis(task, rows)), (), task.assumptions, dropped(rows))
+    low = next(iter(shown["lowest"]))
+    percent, interval = shown["difference in percent"], shown["95 % interval"]
+    relative = percent is not None and shown["lowest"][low] > 0 and of != "%"
+    verdict = _judged(task, shown)
+    values = [KeyValue(f"Mean for {item(name)}", means[name], of) for name in names[:4]]
+    return answer(
+        "relation/compare",
+        task,
+        results,
+        [*values, KeyValue("Difference", shown["difference"], of)],
+        notes=[f"Groups of {called(task.groups[0])} are compared by the arithmetic mean."],
+        means=means,
+        high=names[0],
+        low=low,
+        two=len(names) == 2,
+        by=f", {share(percent)}" if relative else "",
+        verdict=f"{verdict}: a" if verdict else "A",
+        medians=[
+            f"{item(name)} {figure(shown['median'][name], of)} (n = {figure(shown['rows'][name])})"
+            for name in names[:5]
+        ],
+        between=[f"{item(name)} ({figure(means[name], of)})" for name in names[1:-1][:4]],
+        interval=interval,
+        bounded=all(isinstance(end, int | float) for end in interval),
+    )
+
+
+def trend(task: DataTask) -> Recipe:
+    """Answer how a measure, or the number of rows, changed over time; also of each group."""
+    assert task.time is not None
+    rows = prepare(task)
+    time, measure = rows.time, _measured(task)
+    of, group = of_measure(task), task.groups[0] if task.groups else None
+    method = AGGREGATE[task.statistic]
+    picked = Code(f"[{quoted(measure)}].{method}()" if measure else ".size()")
+    if group is not None:
+        drawn = identifier(task.statistic, "by", time)
+        whole = all(member.whole for member in task.members)
+        compute = rows.cell(
+            "time/trend by group",
+            f"Compute it per {time} and group",
+            time=time,
+            picked=picked,
+            group=group.name,
+            members=[v for member in task.members for v in member.values] if whole else [],
+            many=_MANY if group.distinct > _MANY else 0,
+            table=drawn,
+        )
+        lines = code("time/lines", table=drawn, legend=group.name)
+        purpose = f"Draw one line per {group.name}"[:80]
+    else:
+        drawn = identifier("rows_by", time)
+        if measure:
+            drawn = identifier(task.statistic, "" if task.part else measure, "by", time)
+        # A period that is cut short has a smaller total for that reason alone.
+        partly = task.time.grain in _NAMES and task.statistic in ("sum", "rows")
+        compute = rows.cell(
+            "time/trend",
+            f"Compute the {of} per {time}",
+            time=time,
+            picked=picked,
+            series=drawn,
+            every_year=task.statistic == "rows" and is_year(task.time.column),
+            statistic=task.statistic,
+            dates=task.time.column.name,
+            period_name=Code(_NAMES[task.time.grain]) if partly else None,
+            slack=_SLACK[task.time.grain] if partly else 0,
+        )
+        lines = code("time/line", series=drawn)
+        purpose = f"Draw the {of} by {time} as a line"
+    chart = chart_cell(
+        lines,
+        after=[*time_ticks(task, f"{drawn}.index"), *grouped_digits("y", task)],
+        title=f"{capital(of)} by {time}" + (f" and {group.name}" if group is not None else ""),
+        x=time,
+        y=measured_label(task),
+        purpose=purpose,
+    )
+    compose = partial(_compose_lines, task) if group else partial(_compose_line, task, time)
+    return Recipe(goals("time/trend", task, time=time), (*rows.cells, compute, chart), compose)
+
+
+def _compose_line(task: DataTask, time: str, results: Results) -> RecipeAnswer:
+    shown, of, axis = results["trend"], measured_unit(task), task.time
+    assert axis is not None
+    first, last = period(shown["first"], axis), period(shown["last"], axis)
+    what = capital(of_measure(task))
+    change, percent = shown["change"], shown["change in percent"]
+    relative = percent is not None and shown["value in first"] > 0 and of != "%"
+    found = answer(
+        "time/trend",
+        task,
+        results,
+        notes=mean_note(task),
+        time=time,
+        axis=axis,
+        what=what,
+        first=first,
+        last=last,
+        moved="rose" if change > 0 else "fell" if change < 0 else "stayed the same:",
+        by=f" ({share(percent)})" if relative else "",
+        # A part of a date, such as the month of the year, comes again.
+        cyclic=not is_year(axis.column) if axis.grain == "value" else " of " in axis.grain,
+        cut=[str(name) for name in shown.get("incomplete", ())],
+    )
+    if shown["periods"] < 2:
+        return replace(found, assumptions=task.assumptions)
+    few = [
+        f"{period(shown[end], axis)} has only {figure(shown[f'rows in {end}'])} rows"
+        for end in ("first", "last")
+        if shown[f"rows in {end}"] < 0.5 * shown["median rows per period"]
+    ]
+    per = figure(shown["median rows per period"])
+    caveat = f"{' and '.join(few)} (the median {time} has {per}), so it may be incomplete."
+    values = (
+        KeyValue(f"{what} in {first}", shown["value in first"], of),
+        KeyValue(f"{what} in {last}", shown["value in last"], of),
+        KeyValue("Change", shown["change"], of),
+    )
+    return replace(found, values=values, caveats=(*found.caveats, *([caveat] if few else ())))
+
+
+def _compose_lines(task: DataTask, results: Results) -> RecipeAnswer:
+    of, lines = measured_unit(task), results["trend by group"]["lines"]
+    ordered = sorted(lines, key=lambda name: lines[name]["change"])
+    if not task.members and task.groups[0].distinct > _MANY:
+        note = f"Only the groups of {called(task.groups[0])} with most rows are shown."
+        task = replace(task, assumptions=(note, *task.assumptions))
+    return answer(
+        "time/trend by group",
+        task,
+        results,
+        [KeyValue(f"Change for {item(name)}", lines[name]["change"], of) for name in lines][:8],
+        notes=mean_note(task),
+        axis=task.time,
+        what=capital(of_measure(task)),
+        lines=lines,
+        low=ordered[0],
+        high=ordered[-1],
     )

@@ -68,8 +68,7 @@ def item(value: Any, column: ColumnProfile | None = None) -> str:
     """Write one group or period: numbers without separators, months of the year by name."""
     if isinstance(value, float) and value == int(value):
         value = int(value)
-    if isinstance(value, tuple):
-        return ", ".join(item(part) for part in value)
+
     if isinstance(value, bool) and column is not None:
         return f"{spoken(column)} {str(value).lower()}"
     is_month = column is not None and name_tokens(column.name)[-1:] == ("month",)
@@ -120,12 +119,13 @@ def unit(column: ColumnProfile, profile: DatasetProfile) -> str:
         return column.words.unit
     if _known_unit(column, profile):
         return _known_unit(column, profile)["unit"]
-    if number_as_text(column):
-        place = next((i for i, c in enumerate(profile.columns) if c.name == column.name), -1)
-        shown = [one.value for one in column.top]
-        shown += [str(row[place]) for row in profile.head if 0 <= place < len(row) and row[place]]
-        return unit_of(column.name) or mark_of(shown)
-    return unit_of(column.name)
+    stated = unit_of(column.name)
+    if stated or not number_as_text(column):
+        return stated
+    place = next((i for i, c in enumerate(profile.columns) if c.name == column.name), -1)
+    shown = [one.value for one in column.top]
+    shown += [str(row[place]) for row in profile.head if 0 <= place < len(row) and row[place]]
+    return mark_of(shown)
 
 
 def _known_unit(column: ColumnProfile, profile: DatasetProfile) -> dict[str, str]:
@@ -222,12 +222,11 @@ def capital(sentence: str) -> str:
 def basis(task: DataTask, rows: Shown) -> str:
     """Return how many rows the answer stands on, and which tables like this one it leaves out."""
     used, whole = rows["rows used"], rows["rows"]
-    where = f" where {condition(task.filters)}" if task.filters else ""
     name = f"`{task.profile.dataset.name}`"
     alike = f", not {listed(f'`{other}`' for other in task.alike)}" if task.alike else ""
     if used == whole:
         return f"This uses all {rows_of(whole)} of {name}{alike}."
-    return f"This uses {figure(used)} of the {rows_of(whole)} of {name}{where}{alike}."
+    return f"This uses {figure(used)} of the {rows_of(whole)} of {name}{where(task)}{alike}."
 
 
 def dropped(rows: Shown) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Any, TypeAlias
 
 import jinja2
@@ -74,7 +75,7 @@ class Recipe:
     A cell that is a function is made from earlier results, or skipped where it returns ``None``.
     """
 
-    goals: tuple[str, ...]  # 3 to 7 steps; the last one is the answer itself
+    goals: tuple[str, ...]  # the steps of the plan, each with a cell at least
     cells: tuple[Cell | Callable[[Results], Cell | None], ...]
     compose: Callable[[Results], RecipeAnswer]
     datasets: tuple[str, ...] = ()
@@ -87,8 +88,9 @@ class Code(str):
 
 
 def quoted(text: str) -> Code:
-    """Return a Python string literal of any text."""
-    return Code(json.dumps(text, ensure_ascii=False))
+    """Return a Python string literal of any text; what leaves no mark in it is escaped."""
+    plain = json.dumps(text, ensure_ascii=False)
+    return Code("".join(one if one.isprintable() else repr(one)[1:-1] for one in plain))
 
 
 def identifier(*parts: str) -> Code:
@@ -114,6 +116,8 @@ def literal(value: object) -> Code:
         return Code(f"[{', '.join(map(literal, value))}]")
     if value is not None and not isinstance(value, bool | int | float):
         raise TypeError(f"A template cannot insert {value}.")
+    if isinstance(value, float) and not isfinite(value):
+        return Code(f'float("{value}")')  # "nan" and "inf" are names, and may be anybody's
     return Code(repr(value))
 
 
@@ -203,9 +207,8 @@ def is_month(axis: TimeAxis) -> bool:
 
 def grouped_digits(side: str, task: DataTask) -> list[str]:
     """Return the line that writes big numbers of an axis as 1,000,000, where there may be some."""
-    measure = task.measures[0] if task.measures else None
-    high = measure.maximum if measure is not None else None
-    counted = task.statistic in ("sum", "rows", "distinct") and not task.part
+    high = task.measures[0].maximum if task.measures else None
+    counted = task.statistic in ("sum", "rows", "distinct")
     big = counted or (isinstance(high, int | float) and high >= 1000) or high is None
     return [f'ax.{side}axis.set_major_formatter("{{x:,.10g}}")'] if big and not task.part else []
 
@@ -219,15 +222,15 @@ def bar_values(task: DataTask) -> list[str]:
 
 
 def _digits(task: DataTask) -> str:
-    measure = task.measures[0] if task.measures else None
-    high = measure.maximum if measure is not None else None
-    if measure is not None and task.statistic in ("mean", "median") and measure.p75 is not None:
-        high = measure.p75  # one far value must not take the decimals of all the others
-    known = float(high) if isinstance(high, int | float) else None
     if task.part:
         return ",.2f"
     if task.statistic in ("rows", "distinct") or not task.measures:
         return ","
+    measure = task.measures[0]
+    high = measure.maximum
+    if task.statistic in ("mean", "median") and measure.p75 is not None:
+        high = measure.p75  # one far value must not take the decimals of all the others
+    known = float(high) if isinstance(high, int | float) else None
     if known is not None and known < 10:
         return ",.3g"
     big = task.statistic == "sum" or (known is not None and known >= 1000)

@@ -7,7 +7,6 @@ and Python; runs nothing.
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +36,7 @@ AGGREGATE = {
 SHARE = "share in percent"
 """The column that :func:`prepare` adds for the condition whose share is asked: 100 or 0."""
 
-CUTS = {
+_CUTS = {
     "year": ".dt.year",
     "quarter": '.dt.year.astype(str) + "-Q" + {}.dt.quarter.astype(str)',
     "month": '.dt.strftime("%Y-%m")',
@@ -46,6 +45,15 @@ CUTS = {
     "day": '.dt.strftime("%Y-%m-%d")',
     "hour of day": ".dt.hour",
 }
+"""Grain -> what follows a column of dates to call their periods."""
+
+_PERIODS = {
+    "quarter": ("Q", "{p.year}-Q{p.quarter}"),
+    "month": ("M", "{p:%Y-%m}"),
+    "week": ("W", "{p.start_time:%G-W%V}"),
+    "day": ("D", "{p:%Y-%m-%d}"),
+}
+"""Grain -> pandas' frequency, and how one period is called; as :data:`_CUTS` calls it."""
 
 
 def table_of(profile: DatasetProfile) -> Code:
@@ -72,30 +80,32 @@ class Prepared:
     """The cells that prepare the rows, and what the next cells can use."""
 
     cells: tuple[Cell, ...]
+    source: Code  # all rows
     frame: Code
     selected: Code  # the rows that meet the conditions, incomplete ones included
     time: str  # the column of ``frame`` with the periods, if any
     observed: Code  # an argument of a group-by whose keys may be categories
 
-    def code(self, template: str, /, **values: object) -> Code:
-        """Return a template's code with the names of these variables, and the values, inserted."""
+    def cell(self, template: str, purpose: str, /, **values: object) -> Cell:
+        """Return the cell of a template ("file/key"), which has the names of these variables."""
         names = {"frame": self.frame, "selected": self.selected, "observed": self.observed}
-        return code(template, **names, **values)
+        return Cell(template.partition("/")[2], purpose, code(template, **names, **values), 2)
 
 
 def prepare(
     task: DataTask,
-    columns: Sequence[ColumnProfile],
     *,
-    numeric: Sequence[ColumnProfile] = (),
-    labels: Sequence[ColumnProfile] = (),
+    columns: Sequence[ColumnProfile] = (),
+    labels: Sequence[str] = (),
 ) -> Prepared:
     """Write the cell that selects rows, keeps the columns needed and counts what is missing.
 
-    Rows without a value in one of ``columns`` are left out; those in ``numeric`` are made numbers.
-    ``selected`` has the ``labels`` too.
+    Rows without a value in one of the columns are left out: groups and measures, or ``columns`` in
+    their order. Measures are made numbers. ``selected`` has the ``labels`` too.
     """
     name = table_of(task.profile)
+    columns = columns or (*task.groups, *task.measures)
+    numeric = () if task.statistic == "distinct" else task.measures
     axis, on_disk = task.time, stays(task.profile)
     needed = list(dict.fromkeys(c.name for c in (*columns, *(part.column for part in task.part))))
     if axis is not None and axis.column.name not in needed:
@@ -106,7 +116,7 @@ def prepare(
     if on_disk:
         source = Code(f"{name}_rows")
         loaded = [*needed, *(found.column.name for found in task.filters)]
-        loaded += [*(label for label, _ in totals(task.profile)), *(one.name for one in labels)]
+        loaded += [*(label for label, _ in totals(task.profile)), *labels]
         cells.append(load_cell(task.profile, list(dict.fromkeys(loaded)), source))
         changed = (*numeric, *((axis.column,) if axis is not None else ()))
         few = [one for one in categories(task.profile, needed) if one not in changed]
@@ -144,7 +154,7 @@ def prepare(
     cells.append(Cell("rows", "Check the rows used and what is missing", text, 1))
     # Without it, an older pandas makes a group of every category that could be.
     observed = Code(", observed=True" if on_disk else "")
-    return Prepared(tuple(cells), frame, selected, time, observed)
+    return Prepared(tuple(cells), source, frame, selected, time, observed)
 
 
 def _cell(frame: Code, name: str) -> Code:
@@ -172,8 +182,16 @@ def _periods(frame: Code, task: DataTask, needed: Sequence[str]) -> tuple[str, l
     if axis.grain == "value":
         return time, [f"{dates} = {dates}.astype(int)"] if axis.column.nulls else []
     time = axis.word if axis.word not in needed else f"{axis.word} of {time}"
-    small = cut_period(frame, dates, axis.grain, quoted(time)) if stays(task.profile) else []
-    return time, small or [f"{_cell(frame, time)} = {dates}{CUTS[axis.grain].format(dates)}"]
+    if not stays(task.profile) or axis.grain not in _PERIODS:
+        return time, [f"{_cell(frame, time)} = {dates}{_CUTS[axis.grain].format(dates)}"]
+    frequency, name = _PERIODS[axis.grain]
+    periods = f"{frame}_periods"
+    return time, [  # the name of each period stands once in memory
+        f'{periods} = {dates}.dt.to_period("{frequency}").astype("category").cat',
+        f"{_cell(frame, time)} = {periods}.rename_categories(",
+        f'    [f"{name}" for p in {periods}.categories]',
+        ")",
+    ]
 
 
 _NO_DIGITS = r"[eE](?![+-]?[0-9])|(?<![0-9.])[eE]|[^0-9.eE+-]"
@@ -212,7 +230,7 @@ def _condition(source: Code, found: Filter) -> str:
         cell = _as_number(source, column)
     elif column.kind == "bool":
         values = [str(value).lower() for value in found.values]
-        return f"{cell}.astype(str).str.lower().isin({json.dumps(values)})"
+        return f"{cell}.astype(str).str.lower().isin({literal(values)})"
     said = [
         quoted(value) if isinstance(value, str) else repr(_whole(value)) for value in found.values
     ]
@@ -233,14 +251,6 @@ def _whole(value: str | float) -> str | float | int:
 
 _FEW = 10_000
 """Different texts up to which a column is read as categories: one or two bytes a row, not sixty."""
-
-_PERIODS = {
-    "quarter": ("Q", "{p.year}-Q{p.quarter}"),
-    "month": ("M", "{p:%Y-%m}"),
-    "week": ("W", "{p.start_time:%G-W%V}"),
-    "day": ("D", "{p:%Y-%m-%d}"),
-}
-"""Grain -> pandas' frequency, and how one period is called; as :data:`rows.CUTS` calls it."""
 
 
 def stays(profile: DatasetProfile) -> bool:
@@ -267,23 +277,10 @@ def load_cell(profile: DatasetProfile, names: Sequence[str], target: Code) -> Ce
         if name not in few:
             fields.append(column)
             continue
-        # Two names may read the same once they are plain.
-        kind = identifier(table, name, "values", str(number))
+        # Two names may read the same once they are plain, or cut.
+        tail = f"_{number}"
+        kind = Code(identifier(table, name, "values")[: 40 - len(tail)].rstrip("_") + tail)
         types.append((kind, column))
         fields.append(Code(f"CAST({column} AS {kind}) AS {column}"))
     query = code("rows/load", types=types, fields=Code(", ".join(fields)), table=table)
     return Cell("load", "Load the columns needed", query, 1, target)
-
-
-def cut_period(frame: Code, dates: Code, grain: str, time: Code) -> list[str]:
-    """Return lines that name each row's period, each name once in memory; none for other grains."""
-    if grain not in _PERIODS:
-        return []
-    frequency, name = _PERIODS[grain]
-    periods = f"{frame}_periods"
-    return [
-        f'{periods} = {dates}.dt.to_period("{frequency}").astype("category").cat',
-        f"{frame}[{time}] = {periods}.rename_categories(",
-        f'    [f"{name}" for p in {periods}.categories]',
-        ")",
-    ]

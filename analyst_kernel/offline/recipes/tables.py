@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from analyst_kernel.offline.column_roles import is_id, is_time, role
@@ -40,10 +40,8 @@ def tables_of(task: DataTask) -> tuple[DatasetProfile, ...]:
 
 
 def _not_covered(task: DataTask) -> tuple[str, ...]:
-    rest = (task.profile, *task.also)[_MANY_TABLES:]
-    if not rest:
-        return ()
-    return (f"Not looked at: {listed(f'`{other.dataset.name}`' for other in rest)}.",)
+    rest = [f"`{other.dataset.name}`" for other in (task.profile, *task.also)[_MANY_TABLES:]]
+    return (f"Not looked at: {listed(rest)}.",) if rest else ()
 
 
 # --- how many rows ---------------------------------------------------------------------
@@ -54,33 +52,29 @@ def row_count(task: DataTask) -> Recipe:
     tables = tables_of(task)
     facts = [_facts(table, ["count(*)"]) for table in tables]
     compute = code("tables/row count", imports=_imports(tables), tables=facts)
-    cell = Cell("count", "Count the rows", compute, 2)
+    cell = Cell("count", "Count the rows", compute, 1)
     return Recipe(goals("tables/row count", task), (cell,), partial(_compose_rows, task))
 
 
-def _facts(table: DatasetProfile, fields: Sequence[str], chosen: Sequence[str] = ()) -> _Facts:
+def _facts(
+    table: DatasetProfile, fields: Sequence[str], chosen: Sequence[str] = ()
+) -> dict[str, object]:
+    """Return what the templates insert of one table."""
     name = table_of(table)
-    sql = f"SELECT {', '.join(fields)} FROM {name}"
-    return _Facts(
-        name=str(name),
-        frame=name,
-        stays=stays(table),
-        columns=list(chosen) or [column.name for column in table.columns],
-        counted=Code(f"duckdb.sql({quoted(sql)}).fetchall()[0]"),
-        part=Code(f"{name}[{literal(list(chosen))}]") if chosen else name,
-    )
+    return {
+        "name": str(name),
+        "frame": name,
+        "stays": stays(table),
+        "columns": list(chosen) or [column.name for column in table.columns],
+        "counted": _counted(table, fields),
+        "part": Code(f"{name}[{literal(list(chosen))}]") if chosen else name,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What the templates insert of one table; ``counted`` is one row of figures from the disk."""
-
-    name: str
-    frame: Code
-    stays: bool
-    columns: list[str]
-    counted: Code
-    part: Code
+def _counted(table: DatasetProfile, fields: Sequence[str]) -> Code:
+    """Return the code of one row of figures from the disk."""
+    sql = f"SELECT {', '.join(fields)} FROM {table_of(table)}"
+    return Code(f"duckdb.sql({quoted(sql)}).fetchall()[0]")
 
 
 def _imports(tables: Sequence[DatasetProfile], *more: str) -> list[Code]:
@@ -104,17 +98,21 @@ def _compose_rows(task: DataTask, results: Results) -> RecipeAnswer:
 def profile(task: DataTask) -> Recipe:
     """Answer what is in the data and how clean it is."""
     tables = tables_of(task)
-    cells = [Cell("overview", "Count rows, columns, gaps and repeats", _overview(tables), 1)]
-    main = task.profile
-    if len(tables) == 1:
-        cells += _details(main)
-    else:
-        cells.append(_sizes(tables))
-    return Recipe(
-        goals("tables/profile", task, several=len(tables) > 1),
-        tuple(cells),
-        partial(_compose_profile, task),
+    several = len(tables) > 1
+    overview = Cell("overview", "Count rows, columns, gaps and repeats", _overview(tables), 1)
+    sizes = chart_cell(
+        code("tables/completeness"),
+        title="Empty cells by dataset",
+        x="share of cells without a value (%)",
+        y="dataset",
+        step=2,
+        purpose="Draw how complete each dataset is",
+        grid="x",
+        size=f"(8, {max(3, 1 + len(tables) / 2):g})",
     )
+    more = [sizes] if several else _details(task.profile)
+    steps = goals("tables/profile", task, several=several)
+    return Recipe(steps, (overview, *more), partial(_compose_profile, task))
 
 
 def _overview(tables: Sequence[DatasetProfile]) -> Code:
@@ -127,19 +125,6 @@ def _overview(tables: Sequence[DatasetProfile]) -> Code:
         facts.append(_facts(table, fields))
     listing = Code(", ".join(f"{quoted(name)}: {name}" for name in inside))
     return code("tables/overview", imports=_imports(tables), inside=listing, tables=facts)
-
-
-def _sizes(tables: Sequence[DatasetProfile]) -> Cell:
-    return chart_cell(
-        code("tables/completeness"),
-        title="Empty cells by dataset",
-        x="share of cells without a value (%)",
-        y="dataset",
-        step=2,
-        purpose="Draw how complete each dataset is",
-        grid="x",
-        size=f"(8, {max(3, 1 + len(tables) / 2):g})",
-    )
 
 
 def _details(main: DatasetProfile) -> list[Cell]:
@@ -164,9 +149,8 @@ def _numbers(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:
         return code("tables/numbers", frame=table_of(main), columns=names)
     cells = [sql_name(name) for name in names]
     fields = [f"{figure}({cell})" for cell in cells for figure in ("avg", "min", "max")]
-    counted = _facts(main, fields).counted
-    frame = table_of(main)
-    return code("tables/numbers on disk", frame=frame, counted=counted, columns=names)
+    counted = _counted(main, fields)
+    return code("tables/numbers on disk", frame=table_of(main), counted=counted, columns=names)
 
 
 def _texts(main: DatasetProfile, columns: Sequence[ColumnProfile]) -> Code:

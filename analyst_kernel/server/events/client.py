@@ -17,7 +17,8 @@ from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.protocol.socket import CaughtUpFrame, ServerFrame
 from analyst_kernel.server.events.coalesce import EncodedEvent, join_all
 
-INTERVAL = 1 / 30
+_INTERVAL = 1 / 30
+_MOST_BYTES = 48_000_000
 TRY_AGAIN_LATER = 1013
 
 
@@ -37,16 +38,12 @@ class Tab:
         send: Callable[[str], Awaitable[None]],
         close: Callable[[int, str], None],
         *,
-        interval: float = INTERVAL,
         most_frames: int = 4_000,
-        most_bytes: int = 48_000_000,
     ) -> None:
         """Send frames with ``send``, which blocks while the browser does not read."""
         self._write = send
         self._close = close
-        self._interval = interval
         self._most_frames = most_frames
-        self._most_bytes = most_bytes
         self._queue: deque[str | EncodedEvent] = deque()
         self._bytes = 0
         self._subscriptions: dict[AnalysisId, _Subscription] = {}
@@ -122,7 +119,7 @@ class Tab:
         sent = 0.0
         while True:
             await self._ready.wait()
-            pause = sent + self._interval - time.monotonic()
+            pause = sent + _INTERVAL - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
             if self.closed:
@@ -155,12 +152,12 @@ class Tab:
         if self._is_full():
             self._give_up()
             return
-        if len(self._queue) > self._most_frames // 4 or self._bytes > self._most_bytes // 4:
+        if len(self._queue) > self._most_frames // 4 or self._bytes > _MOST_BYTES // 4:
             self._room.clear()
         self._ready.set()
 
     def _is_full(self) -> bool:
-        return len(self._queue) > self._most_frames or self._bytes > self._most_bytes
+        return len(self._queue) > self._most_frames or self._bytes > _MOST_BYTES
 
     def _drop_streams(self) -> None:
         kept = [item for item in self._queue if isinstance(item, str) or not item.is_stream]

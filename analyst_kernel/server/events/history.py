@@ -1,6 +1,7 @@
-"""Makes events from the cells of a notebook, for an analysis whose journal does not hold them.
+"""Makes events that no run emits: those that the journal of an analysis does not hold. Pure.
 
-Needed for a notebook that was begun elsewhere (a shell, another computer), and for a branch. Pure.
+Needed for a notebook that was begun elsewhere (a shell, another computer), for a branch, and for a
+run that a stopped server did not end.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from analyst_kernel.agent.ports import (
     TitleEntry,
 )
 from analyst_kernel.agent.rebuild import status_of
-from analyst_kernel.kernel.messages import DisplayMsg, ErrorMsg, ResultMsg, StreamMsg
-from analyst_kernel.kernel.outputs.fold import OutputState, finish, fold
-from analyst_kernel.kernel.outputs.limits import OutputLimits
+from analyst_kernel.analysis.saved_outputs import error_of, sanitise_saved_outputs
+from analyst_kernel.notebook.document.ledger import ledger_of
 from analyst_kernel.notebook.document.operations import Document, notes
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.protocol.events import (
@@ -30,9 +30,12 @@ from analyst_kernel.protocol.events import (
     DatasetDetached,
     DatasetProfiled,
     Event,
+    FindingRecorded,
     IterationFinished,
     IterationStarted,
     KernelChanged,
+    LedgerChanged,
+    ModelReplied,
     NotebookSaved,
     OutputProduced,
     OutputsCleared,
@@ -41,16 +44,16 @@ from analyst_kernel.protocol.events import (
     RunStarted,
 )
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
-from analyst_kernel.protocol.outputs import (
-    DisplayOutput,
-    ErrorOutput,
-    Output,
-    ResultOutput,
-    StreamOutput,
+from analyst_kernel.protocol.records import (
+    Answer,
+    ChartRecord,
+    Finding,
+    IterationRecord,
+    Limits,
+    Usage,
 )
-from analyst_kernel.protocol.records import ChartRecord, Limits
-from analyst_kernel.server.events.recovery import closed_run, iteration_record
 
+STOPPED = "The server stopped while this run was at work. Ask again to go on from its notebook."
 NO_ANSWER = "The notebook holds no answer to this question."
 
 
@@ -67,20 +70,24 @@ def events_from_notebook(
 ) -> tuple[Event, ...]:
     """Return the events of every run that a notebook holds, without numbers and times.
 
-    Args:
-        document: The notebook.
-        analysis: The analysis that the events belong to.
-        path: Absolute path of the notebook.
-        is_ai: Returns whether a model of that name is an AI model.
+    ``path`` is the notebook's own; ``is_ai`` returns whether a model of that name is an AI model.
     """
     model = str(notes(document).get("model", ""))
-    return events_from_entries(
+    events = events_from_entries(
         entries_of(document),
         analysis=analysis,
         notebook=path,
         model=model,
         is_ai=is_ai(model) if model else False,
     )
+    # A claim until the analysis is opened, which tells the user's own words from others'.
+    ledger = ledger_of(document, lambda text, mark: False)
+    if not ledger.definitions and not ledger.versions:
+        return events
+    held = LedgerChanged(
+        analysis=analysis, definitions=tuple(ledger.definitions), states=ledger.states
+    )
+    return (*events, held)
 
 
 def events_from_entries(
@@ -96,19 +103,13 @@ def events_from_entries(
 ) -> tuple[Event, ...]:
     """Return what entries of a notebook hold as events, in their order, without numbers and times.
 
-    Outputs are sanitised as a kernel's are, because a notebook may come from anywhere. Charts get
+    Outputs are sanitised as a kernel's are, because a notebook may come from anywhere, and what it
+    says of the proof of its answers is left out. Charts get
     ids that are unique in the analysis. What no notebook holds stays at its default: seconds,
     tokens, limits, streamed text.
 
-    Args:
-        entries: What the notebook holds.
-        analysis: The analysis that the events belong to.
-        notebook: Absolute path of the notebook.
-        model: The model that is named for every run.
-        is_ai: Whether that is an AI model.
-        only: The runs to return; all by default.
-        charts: Charts of the analysis that have their ids already.
-        unanswered: The reason that is given for the end of a run without an answer.
+    ``model`` is named for every run, and ``only`` limits them to some. ``charts`` of the analysis
+    have their ids already. ``unanswered`` is the reason for the end of a run without an answer.
     """
     chosen = [e for e in entries if only is None or getattr(e, "run", None) in only]
     answered = {entry.run for entry in chosen if isinstance(entry, AnswerEntry)}
@@ -159,14 +160,27 @@ def events_from_entries(
                         }
                     )
             case AnswerEntry():
+                answer = _claimed(entry.answer)
                 end(
-                    entry.run, status=status_of(entry.status), answer=entry.answer.text, reason="",
-                    details=entry.answer, key_values=entry.answer.key_values,
+                    entry.run, status=status_of(entry.status), answer=answer.text, reason="",
+                    details=answer, key_values=answer.key_values,
                 )  # fmt: skip
             case _:
                 assert_never(entry)
     end_runs()
     return tuple(events)
+
+
+def _claimed(answer: Answer) -> Answer:
+    """Return an answer as a notebook gives it: no number of it is proven or highlighted as ours.
+
+    Which cell proves a number is what the notebook says of itself; nobody looked.
+    """
+    values = [f"{v.label}: {v.value} {v.unit}".rstrip() for v in answer.key_values]
+    claims = tuple(f"Claimed by the notebook, not checked: {value}." for value in values)
+    return answer.model_copy(
+        update={"numbers": (), "key_values": (), "caveats": (*answer.caveats, *claims)}
+    )
 
 
 def _iteration(
@@ -185,7 +199,7 @@ def _iteration(
             analysis=analysis, run=run, iteration=entry.iteration, cell=entry.cell,
             outcome=entry.outcome or "cancelled", seconds=0.0, outputs=outputs,
             execution_count=execution.execution_count if execution is not None else None,
-            error=execution.error if execution is not None else None,
+            error=error_of(outputs) if execution is not None and execution.error else None,
         ),
         [
             # The picture stands in the outputs already.
@@ -193,29 +207,6 @@ def _iteration(
             for c in with_ids(charts, numbered)
         ],
     )  # fmt: skip
-
-
-def sanitise_saved_outputs(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
-    """Return saved outputs as they would stand had a kernel just sent them."""
-    limits = OutputLimits()
-    state = OutputState()
-    for output in outputs:
-        state, _ = fold(state, _message(output), limits)
-    return finish(state).outputs
-
-
-def _message(output: Output) -> StreamMsg | DisplayMsg | ResultMsg | ErrorMsg:
-    match output:
-        case StreamOutput():
-            return StreamMsg(output.name, output.text)
-        case DisplayOutput():
-            return DisplayMsg(output.data, output.metadata)
-        case ResultOutput():
-            return ResultMsg(output.data, output.metadata, output.execution_count)
-        case ErrorOutput():
-            return ErrorMsg(output.ename, output.evalue, output.traceback)
-        case _:
-            assert_never(output)
 
 
 CUT = "The branch starts here. The question was not answered up to this cell."
@@ -257,15 +248,9 @@ def events_of_branch(
     """Return the first events of a branch, numbered from 1.
 
     Runs that the parent's events hold are taken over up to the last cell of the branch. Runs that
-    only the notebook holds (asked in a shell, say) are made from its cells.
+    only the notebook holds (asked in a shell, say) are made from its cells, and name ``model``.
 
-    Args:
-        events: The parent's, in order.
-        content: What the branch's notebook holds.
-        analysis: The branch.
-        notebook: Absolute path of its notebook.
-        model: Named for runs that are made from cells.
-        is_ai: Whether that is an AI model.
+    ``events`` are the parent's; all else belongs to the branch.
     """
     known = {event.run for event in events if isinstance(event, RunStarted)}
     found = list(
@@ -337,3 +322,62 @@ def _readdressed(event: Event, analysis: AnalysisId, number: int, notebook: str)
     if isinstance(event, RunFinished):
         changes["notebook"] = notebook
     return event.model_copy(update=changes)
+
+
+def closed_run(events: Sequence[Event]) -> RunFinished:
+    """Return the end of a run as cancelled, with what it reached by its ``events``."""
+    begun = events[0]
+    assert isinstance(begun, RunStarted)
+    open_cells: dict[str, IterationStarted] = {}
+    iterations: list[IterationRecord] = []
+    findings: list[Finding] = []
+    charts: list[ChartRecord] = []
+    usage, notebook = Usage(), None
+    for event in events:
+        if event.run != begun.run:
+            continue
+        match event:
+            case IterationStarted():
+                open_cells[event.cell] = event
+            case IterationFinished():
+                iterations.append(iteration_record(open_cells.pop(event.cell), event))
+            case FindingRecorded():
+                findings.append(event.finding)
+            case ChartCaptured():
+                charts.append(event.chart)
+            case ModelReplied():
+                usage = event.usage
+            case NotebookSaved():
+                notebook = event.path
+            case _:
+                pass
+    iterations += [iteration_record(started, None) for started in open_cells.values()]
+    return RunFinished(
+        analysis=begun.analysis,
+        run=begun.run,
+        status="cancelled",
+        answer="",
+        reason=STOPPED,
+        findings=tuple(findings),
+        charts=tuple(charts),
+        notebook=notebook,
+        iterations=tuple(iterations),
+        usage=usage,
+        seconds=max(0.0, events[-1].at - begun.at),
+    )
+
+
+def iteration_record(started: IterationStarted, ended: IterationFinished | None) -> IterationRecord:
+    """Return the record of a cell; one that did not end was cancelled."""
+    return IterationRecord(
+        iteration=started.iteration,
+        cell=started.cell,
+        step=started.step,
+        attempt=started.attempt,
+        language=started.language,
+        purpose=started.purpose,
+        code=started.code,
+        outcome="cancelled" if ended is None else ended.outcome,
+        seconds=0.0 if ended is None else ended.seconds,
+        error=None if ended is None else ended.error,
+    )

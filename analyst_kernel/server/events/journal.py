@@ -11,19 +11,19 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from analyst_kernel._damage import UNREADABLE, is_damage, set_aside
 from analyst_kernel.notebook.document.operations import Operation
 from analyst_kernel.notebook.storage.pending import from_json, key_of, to_json
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.errors import JournalError
-from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId
 from analyst_kernel.protocol.records import ApprovalMode
+from analyst_kernel.server.events.coalesce import EncodedEvent
 
 _MIGRATIONS = (
     """
@@ -71,11 +71,10 @@ class Row:
     body: str
 
     @classmethod
-    def of(cls, event: Event, *, first: int | None = None, body: str | None = None) -> Row:
-        """Return the row of an event; ``body`` is its JSON if that is known already."""
-        text = event.model_dump_json() if body is None else body
-        number = event.number
-        return cls(number, number if first is None else first, event.type, event.run, text)
+    def of(cls, encoded: EncodedEvent) -> Row:
+        """Return the row of an event."""
+        event = encoded.event
+        return cls(event.number, encoded.first, event.type, event.run, encoded.json)
 
 
 class Journal:
@@ -102,13 +101,17 @@ class Journal:
             ) from error
         try:
             self._connection = self._open()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+        except UNREADABLE as error:
+            if not is_damage(error):
                 raise JournalError(
                     f"The journal {path} cannot be opened: {error}.",
                     "Close other programs that use it and check its permissions.",
                 ) from error
-            self._set_aside(error)
+            aside = set_aside(path)
+            self.notice = (
+                f"The journal of your analyses was damaged ({error}) and was set aside as "
+                f"{aside}. Their notebooks are untouched: open one to continue its analysis."
+            )
             self._connection = self._open()
 
     def close(self) -> None:
@@ -127,14 +130,16 @@ class Journal:
             ).fetchall()
         return tuple((StoredAnalysis.model_validate_json(record), last) for record, last in rows)
 
-    def save(self, record: StoredAnalysis) -> None:
-        """Write the record of an analysis, new or changed."""
+    def save(self, record: StoredAnalysis, first: Sequence[Row] = ()) -> None:
+        """Write the record of an analysis, new or changed; ``first`` are a new one's events."""
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO analyses (id, record) VALUES (?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
                 (record.id, record.model_dump_json()),
             )
+        if first:
+            self.append(record.id, first, len(first))
 
     def remove(self, analysis: AnalysisId) -> None:
         """Remove an analysis and its events."""
@@ -275,24 +280,14 @@ class Journal:
                 f"The journal {self.path} is of a newer version of this package.",
                 "Update the package, or move the file away; the notebooks stay.",
             )
+        if version < 0:
+            raise sqlite3.DatabaseError("it is of no version that there was")
         for number in range(version, len(_MIGRATIONS)):
             with _transaction(connection):
                 for statement in _MIGRATIONS[number].split(";"):
                     if statement.strip():
                         connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
-
-    def _set_aside(self, error: Exception) -> None:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
-        with suppress(FileNotFoundError):
-            os.replace(self.path, aside)
-        for tail in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                os.unlink(f"{self.path}{tail}")
-        self.notice = (
-            f"The journal of your analyses was damaged ({error}) and was set aside as "
-            f"{aside.name}. Their notebooks are untouched: open one to continue its analysis."
-        )
 
 
 @contextmanager
@@ -319,10 +314,6 @@ def _check(connection: sqlite3.Connection) -> None:
             from_json(body)
         except ValueError as error:
             raise sqlite3.DatabaseError("an operation cannot be read") from error
-
-
-def _is_damage(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class StoredAnalysis(Record):

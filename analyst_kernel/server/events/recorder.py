@@ -11,11 +11,22 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from analyst_kernel.protocol.events import Event, RunFinished
+from analyst_kernel._markdown import harmless_markdown
+from analyst_kernel.protocol.events import (
+    EVENT,
+    BranchFinished,
+    Event,
+    KernelChanged,
+    QueueChanged,
+    RunFinished,
+    VerificationFinished,
+)
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.events.coalesce import EncodedEvent, LiveTail
+from analyst_kernel.server.events.history import closed_run
 from analyst_kernel.server.events.journal import Journal, Row
 
 _BLOCK = 1_000
@@ -64,12 +75,12 @@ class Recorder:
     async def _run(self) -> None:
         while self._waiting:
             events, self._waiting = self._waiting, []
-            batch = [EncodedEvent.of(without_pictures(event)) for event in events]
+            batch = [EncodedEvent.of(for_browsers(event)) for event in events]
             rows: list[Row] = []
             for event in batch:
-                rows += [_row(piece) for piece in self.tail.add(event)]
+                rows += map(Row.of, self.tail.add(event))
                 if not event.is_stream:
-                    rows.append(_row(event))
+                    rows.append(Row.of(event))
             last = batch[-1].number
             if rows or last > self._reserved:
                 await self._write(rows, last)
@@ -93,20 +104,25 @@ class Recorder:
             await self.settled()
 
 
-def _row(event: EncodedEvent) -> Row:
-    return Row.of(event.event, first=event.first, body=event.json)
-
-
-def without_pictures(event: Event) -> Event:
+def for_browsers(event: Event) -> Event:
     """Return the event as the journal and the browsers get it.
 
-    The charts of a run's end keep only their names: their pictures are in the outputs of their
-    cells, and their data is in the event that captured them.
+    The answer of a run's end is Markdown that loads nothing. Its charts keep only their names:
+    their pictures are in the outputs of their cells, and their data is in the event that captured
+    them.
     """
-    if not isinstance(event, RunFinished) or not event.charts:
+    if not isinstance(event, RunFinished):
         return event
     named = (chart.model_copy(update={"png": None, "data": None}) for chart in event.charts)
-    return event.model_copy(update={"charts": tuple(named)})
+    shown = {"answer": harmless_markdown(event.answer), "charts": tuple(named)}
+    return event.model_copy(update=shown)
+
+
+def _shown(row: Row) -> str:
+    """Return the JSON of an event in the journal, which may be of an earlier version."""
+    if row.type != "run_finished":
+        return row.body
+    return for_browsers(EVENT.validate_json(row.body)).model_dump_json()
 
 
 async def replay_events(
@@ -114,13 +130,8 @@ async def replay_events(
 ) -> AsyncIterator[tuple[int, str]]:
     """Yield the number and the JSON of each event with ``after < number <= edge``.
 
-    Args:
-        journal: Holds the events.
-        analysis: The analysis.
-        after: The newest event that the tab has. Text of which it has a part is left out.
-        edge: The newest event that was delivered when the tab subscribed.
-        live: Streamed pieces of the current call and cell, in order, which the journal does not
-            hold.
+    The tab has the events up to ``after``; text of which it has a part is left out. ``live`` are
+    the streamed pieces of the current call and cell, in order, which the journal does not hold.
     """
     pieces = [event for event in live if event.number <= edge]
     at = after
@@ -131,9 +142,47 @@ async def replay_events(
                 event = pieces.pop(0)
                 yield event.number, event.json
             if row.first > after:
-                yield row.number, row.body
+                yield row.number, _shown(row)
         if len(rows) < _PAGE:
             break
         at = rows[-1].number
     for event in pieces:
         yield event.number, event.json
+
+
+def close_open_ends(journal: Journal, analysis: AnalysisId, last: int) -> int:
+    """Write the events that close what a stopped server left open; return the last number."""
+    found: list[Event] = []
+    unfinished = journal.open_run(analysis)
+    if unfinished:
+        found.append(closed_run([EVENT.validate_json(row.body) for row in unfinished]))
+    checks = journal.of_type(analysis, "verification_started")
+    checked = journal.of_type(analysis, "verification_finished")
+    if checks and (not checked or checked[-1].number < checks[-1].number):
+        found.append(
+            VerificationFinished(
+                analysis=analysis, reproduced=0, total=0, reason="The server stopped."
+            )
+        )
+    begun = journal.of_type(analysis, "branch_started")
+    if begun and not journal.of_type(analysis, "branch_finished"):
+        reason = "The server stopped. The next question runs these cells first."
+        found.append(BranchFinished(analysis=analysis, reproduced=0, total=0, reason=reason))
+    for kind in ("queue_changed", "kernel_changed"):
+        for row in journal.of_type(analysis, kind)[-1:]:
+            match EVENT.validate_json(row.body):
+                case QueueChanged(questions=waiting) if waiting:
+                    found.append(QueueChanged(analysis=analysis, questions=()))
+                case KernelChanged(state=state) if state != "stopped":
+                    reason = "The server stopped. The next question starts a kernel."
+                    found.append(KernelChanged(analysis=analysis, state="stopped", reason=reason))
+                case _:
+                    pass
+    rows: list[Row] = []
+    for event in found:
+        last += 1
+        stamped: Event = event.model_copy(update={"number": last, "at": time.time()})
+        rows.append(Row.of(EncodedEvent.of(stamped)))
+    if rows:
+        journal.append(analysis, rows, last)
+    return last

@@ -1,14 +1,17 @@
 """The base of every REST handler: identity, JSON in and out, errors as sentences.
 
-Jupyter loads this module at its start, so it imports almost nothing.
+Jupyter loads this module at its start, so it imports almost nothing: :class:`Bootstrap` loads the
+analyses on the first request, so that the start does not wait for them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
@@ -16,7 +19,6 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 if TYPE_CHECKING:
-    from analyst_kernel.server.http.loader import Bootstrap
     from analyst_kernel.server.session.registry import SessionRegistry
 
 BOOTSTRAP = "analyst_kernel_bootstrap"
@@ -25,7 +27,57 @@ BOOTSTRAP = "analyst_kernel_bootstrap"
 AUTH_RESOURCE = "analyst-kernel"
 """The resource that an authorizer is asked about; reading is ``read``, the rest ``write``."""
 
+_MODULES = ("analyst_kernel.server.session.registry", "analyst_kernel.server.http.views")
+
 _log = logging.getLogger(__name__)
+
+
+class Bootstrap:
+    """Makes the server's :class:`SessionRegistry`, once."""
+
+    def __init__(self, open_registry: Callable[[], Awaitable[SessionRegistry]]) -> None:
+        """Call ``open_registry`` on the first request."""
+        self._open_registry = open_registry
+        self._made: asyncio.Task[SessionRegistry] | None = None
+        self._closed = False
+
+    async def get(self) -> SessionRegistry:
+        """Return the registry. If it cannot be opened, the next call tries again.
+
+        Raises:
+            AnalystError: The journal cannot be used.
+        """
+        if self._made is None or (self._made.done() and self._failed(self._made)):
+            if self._closed:
+                raise RuntimeError("the server is stopping")
+            self._made = asyncio.get_running_loop().create_task(self._make())
+        return await asyncio.shield(self._made)
+
+    @property
+    def at_work(self) -> int:
+        """The number of analyses at work; 0 before the first request."""
+        made = self._made
+        if made is None or not made.done() or self._failed(made):
+            return 0
+        return made.result().at_work
+
+    async def close(self) -> None:
+        """Stop all analyses. Idempotent."""
+        self._closed = True
+        made, self._made = self._made, None
+        if made is not None:
+            await asyncio.wait([made])
+            if not self._failed(made):
+                await made.result().close()
+
+    async def _make(self) -> SessionRegistry:
+        for module in _MODULES:
+            await asyncio.to_thread(import_module, module)
+        return await self._open_registry()
+
+    @staticmethod
+    def _failed(made: asyncio.Task[SessionRegistry]) -> bool:
+        return made.cancelled() or made.exception() is not None
 
 
 class AnalystHandler(APIHandler):
@@ -54,7 +106,7 @@ class AnalystHandler(APIHandler):
         """
         try:
             found = json.loads(self.request.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise web.HTTPError(400, "The request holds no JSON object.")
@@ -69,18 +121,13 @@ class AnalystHandler(APIHandler):
             raise web.HTTPError(400, f"The request needs the text {name!r}.")
         return value
 
-    def query(self, name: str, default: str | None = None) -> str:
-        """Return an argument of the address, which must be there if there is no ``default``."""
-        value = self.get_query_argument(name, default)
-        if value is None:
-            raise web.HTTPError(400, f"The address needs {name}=...")
-        return value
-
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with what went wrong, and with the remedy if one is known."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         message, remedy = f"The server answered {status_code}.", ""
-        if isinstance(error, web.HTTPError):
+        if isinstance(error, web.MissingArgumentError):
+            message = f"The address needs {error.arg_name}=..."
+        elif isinstance(error, web.HTTPError):
             message = error.log_message or error.reason or message
         elif error is not None:
             message = getattr(error, "what", "") or "The server failed at this request."

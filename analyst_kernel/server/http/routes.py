@@ -1,18 +1,109 @@
-"""Every address of the extension, and the handlers of data, models and the server's status."""
+"""Every address of the extension, and what answers there: all that is no command on the socket.
+
+Jupyter loads this module at its start, so the handlers import what they need.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import quote
 
-from analyst_kernel.server.http.analyses import (
-    AnalysesHandler,
-    AnalysisHandler,
-    BranchHandler,
-    CompletionsHandler,
-    ExportHandler,
-)
+from tornado import web
+
 from analyst_kernel.server.http.base import AnalystHandler, route
 from analyst_kernel.server.http.websocket import SocketHandler
+
+
+class AnalysesHandler(AnalystHandler):
+    """All analyses."""
+
+    @route
+    async def get(self) -> None:
+        """List them, the one changed last first."""
+        self.reply((await self.registry()).summaries())
+
+    @route
+    async def post(self) -> None:
+        """Begin one: ``{notebook?, title?, folder?}``."""
+        body = self.body()
+        session = await (await self.registry()).begin(
+            notebook=self.text(body, "notebook"),
+            title=self.text(body, "title") or "",
+            folder=self.text(body, "folder"),
+        )
+        self.reply(session.summary(), 201)
+
+
+class AnalysisHandler(AnalystHandler):
+    """One analysis."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """Describe it."""
+        self.reply((await self.registry()).find(analysis).summary())
+
+    @route
+    async def patch(self, analysis: str) -> None:
+        """Rename it: ``{title}``."""
+        title = self.text(self.body(), "title", needed=True)
+        session = (await self.registry()).find(analysis)
+        session.rename(title or "")
+        self.reply(session.summary())
+
+    @route
+    async def delete(self, analysis: str) -> None:
+        """Delete it; ``notebook=delete`` takes the notebook along."""
+        notebook = self.get_query_argument("notebook", "keep")
+        if notebook not in ("keep", "delete"):
+            raise web.HTTPError(400, "notebook is keep or delete.")
+        await (await self.registry()).remove(analysis, notebook_too=notebook == "delete")
+        self.reply(None)
+
+
+class BranchHandler(AnalystHandler):
+    """A new analysis from a cell of this one."""
+
+    @route
+    async def post(self, analysis: str) -> None:
+        """Begin it: ``{cell, title?}``; instead of ``cell``, ``run`` means that question's end."""
+        body = self.body()
+        session = await (await self.registry()).branch(
+            analysis,
+            cell=self.text(body, "cell"),
+            run=self.text(body, "run"),
+            title=self.text(body, "title") or "",
+        )
+        self.reply(session.summary(), 201)
+
+
+class ExportHandler(AnalystHandler):
+    """An analysis as a file."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """Send it: ``to=ipynb|html|py``, ``clean=0|1``; a clean notebook is run first."""
+        from analyst_kernel.server.http.views import export
+
+        session = (await self.registry()).find(analysis)
+        clean = self.get_query_argument("clean", "0") == "1"
+        file = await export(session, self.get_query_argument("to", "ipynb"), clean=clean)
+        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(file.name)}")
+        if file.verified:
+            self.set_header("X-Analyst-Verified", file.verified)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(file.content, set_content_type=file.mime)
+
+
+class CompletionsHandler(AnalystHandler):
+    """What ``@`` may mean in a question."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """List datasets, columns, variables and cells that fit ``prefix``."""
+        from analyst_kernel.server.http.views import completions
+
+        session = (await self.registry()).find(analysis)
+        self.reply(await completions(session, self.get_query_argument("prefix", "")))
 
 
 class DatasetsHandler(AnalystHandler):
@@ -23,7 +114,8 @@ class DatasetsHandler(AnalystHandler):
         """Describe the datasets granted to ``analysis``."""
         from analyst_kernel.server.http.views import datasets
 
-        self.reply(await datasets((await self.registry()).find(self.query("analysis"))))
+        session = (await self.registry()).find(self.get_query_argument("analysis"))
+        self.reply(await datasets(session))
 
 
 class UploadHandler(AnalystHandler):
@@ -35,12 +127,12 @@ class UploadHandler(AnalystHandler):
 
         A form with files, or one file as the body, named by ``name`` in the address.
         """
-        session = (await self.registry()).find(self.query("analysis"))
+        session = (await self.registry()).find(self.get_query_argument("analysis"))
         sent = [
             (file.filename, file.body) for files in self.request.files.values() for file in files
         ]
         if not sent and self.request.body:
-            sent = [(self.query("name"), self.request.body)]
+            sent = [(self.get_query_argument("name"), self.request.body)]
         self.reply({"paths": await session.upload(sent)}, 201)
 
 
@@ -82,7 +174,7 @@ class KeyHandler(AnalystHandler):
     async def delete(self) -> None:
         """Forget the key of ``provider``."""
         registry = await self.registry()
-        await asyncio.to_thread(registry.services.keys.forget, self.query("provider"))
+        await asyncio.to_thread(registry.services.keys.forget, self.get_query_argument("provider"))
         await registry.models_changed()
         self.reply(None)
 

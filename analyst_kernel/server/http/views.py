@@ -1,14 +1,19 @@
-"""What the panel lists: datasets, completions after ``@``, and the state of the server."""
+"""What the panel asks for: datasets, completions after ``@``, the server's state, and exports."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 from analyst_kernel._version import __version__
 from analyst_kernel.agent.ports import IterationEntry
+from analyst_kernel.analysis.verify import clean_notebook
+from analyst_kernel.notebook.export import export as exports
 from analyst_kernel.protocol.datasets import DatasetProfile
+from analyst_kernel.protocol.errors import InputError, NotebookError
 from analyst_kernel.server.session.registry import SessionRegistry
 from analyst_kernel.server.session.session import AnalysisSession
 
@@ -57,8 +62,8 @@ async def _candidates(session: AnalysisSession) -> list[dict[str, str]]:
             found.append(_one(col.name, "column", f"{frame.name}[{col.name!r}]", frame.name))
     for entry in analysis.notebook.restore():
         if isinstance(entry, IterationEntry) and entry.iteration:
-            label = f"cell {entry.iteration} of {entry.run}"
-            found.append(_one(label, "cell", f"cell {entry.cell}", entry.purpose))
+            label = f"cell {entry.iteration}"
+            found.append(_one(label, "cell", label, entry.purpose))
     return found
 
 
@@ -128,3 +133,53 @@ def _starts_with(path: str, header: str) -> bool:
             return file.readline(2_000).replace('"', "").startswith(header)
     except OSError:
         return False
+
+
+_MIME = {
+    "ipynb": "application/x-ipynb+json",
+    "html": "text/html; charset=utf-8",
+    "py": "text/x-python; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file to download.
+
+    ``verified`` says how a re-run compared (``reproduced 7 of 7``); it is empty without a re-run.
+    """
+
+    name: str
+    mime: str
+    content: str
+    verified: str = ""
+
+
+async def export(session: AnalysisSession, to: str, *, clean: bool) -> ExportedFile:
+    """Export the saved notebook; a clean notebook is run from top to bottom first.
+
+    Raises:
+        InputError: There is no such format, or no notebook yet.
+        SandboxError, KernelError: A clean notebook could not be run.
+    """
+    if to not in _MIME:
+        raise InputError(f"There is no export to {to!r}.", "Choose ipynb, html or py.")
+    form = cast(exports.ExportFormat, to)
+    if not session.record.notebook:
+        raise NotebookError("This analysis has no notebook yet.", "Ask a question first.")
+    source = Path(session.record.notebook)
+    name = f"{source.stem}-clean.{form}" if clean else f"{source.stem}.{form}"
+    destination = source.with_name(name)
+    services = session.services
+    if clean and form == "ipynb":
+        content, report = await clean_notebook(
+            source,
+            destination=destination,
+            sandbox=services.settings.sandbox,
+            host=services.host(),
+        )
+        return ExportedFile(name, _MIME[form], content, report.summary)
+    content = await asyncio.to_thread(
+        exports.export, source, form, clean=clean, destination=destination
+    )
+    return ExportedFile(name, _MIME[form], content)

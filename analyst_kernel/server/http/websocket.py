@@ -19,11 +19,10 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from analyst_kernel._aio import BackgroundTasks
-from analyst_kernel.server.http.base import AUTH_RESOURCE, BOOTSTRAP
+from analyst_kernel.server.http.base import AUTH_RESOURCE, BOOTSTRAP, Bootstrap
 
 if TYPE_CHECKING:
     from analyst_kernel.server.events.client import Tab
-    from analyst_kernel.server.http.loader import Bootstrap
     from analyst_kernel.server.session.registry import SessionRegistry
 
 _GOING_AWAY = 1001
@@ -96,10 +95,10 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             where = ".".join(str(part) for part in first["loc"])
             what = f"The command could not be read ({where}: {first['msg']})."
             remedy = "Reload the page: server and browser may be of different versions."
-            tab.send(RefusedFrame(id=_id_of(message), message=what, remedy=remedy))
+            tab.send(RefusedFrame(id=id_of(message), message=what, remedy=remedy))
             return
         try:
-            await self._registry.perform(tab, frame.command)
+            await self._registry.find(frame.command.analysis).perform(tab, frame.command)
         except AnalystError as error:
             tab.send(RefusedFrame(id=frame.id, message=error.what, remedy=error.remedy))
         except asyncio.CancelledError:
@@ -112,11 +111,11 @@ class SocketHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             tab.send(AcceptedFrame(id=frame.id))
 
 
-def _id_of(message: str | bytes) -> int | None:
+def id_of(message: str | bytes) -> int | None:
     """Return the id of a frame that is invalid otherwise."""
     try:
         found = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     number = found.get("id") if isinstance(found, dict) else None
     return number if isinstance(number, int) and not isinstance(number, bool) else None

@@ -17,11 +17,11 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from tornado.web import HTTPError
 
-from analyst_kernel.protocol.errors import NotebookError
-from analyst_kernel.notebook.storage import files
 from analyst_kernel.notebook.document.operations import Document, cell_notes
 from analyst_kernel.notebook.document.serialize import Renderer, from_json
-from analyst_kernel.notebook.storage.port import WriteConflict, NotebookVersion, Written
+from analyst_kernel.notebook.storage import files
+from analyst_kernel.notebook.storage.port import NotebookVersion, WriteConflict, Written
+from analyst_kernel.protocol.errors import NotebookError
 
 _OF_JUPYTER = (
     "jupyter_server.services.contents.filemanager",
@@ -71,13 +71,9 @@ class ContentsWriter:
     async def write(
         self, path: str, file: Path, document: Document, base: NotebookVersion | None
     ) -> Written:
-        """Save ``document`` if the saved notebook is still ``base``.
+        """Save ``document`` if the saved notebook is still ``base``, which it was built on.
 
-        Args:
-            path: The contents manager's path.
-            file: Path of the same file, for a contents manager that stores plain files.
-            document: The whole notebook.
-            base: The version that it was built on.
+        ``file`` is the same file, for a contents manager that stores plain files.
 
         Raises:
             WriteConflict: The saved notebook is another version.
@@ -177,12 +173,22 @@ class ContentsWriter:
 def _reading(model: dict[str, Any]) -> NotebookVersion:
     content = json.loads(json.dumps(model["content"]))
     trusted: set[str] = set()
-    for cell in content.get("cells", []):
-        flagged = cell.get("metadata", {}).pop("trusted", False)
+    for cell in _cells_with_metadata(content):
+        flagged = cell["metadata"].pop("trusted", False)
         if flagged and cell.get("outputs") and not cell_notes(cell):
             trusted.add(str(cell.get("id")))
     document = from_json(content, str(model.get("name", "notebook")))
     return NotebookVersion(document, ContentsStamp.of(model, frozenset(trusted)))
+
+
+def _cells_with_metadata(content: Any) -> list[dict[str, Any]]:
+    """Return the cells of a notebook that nobody has checked yet, as far as they are such."""
+    cells = content.get("cells") if isinstance(content, dict) else None
+    return [
+        cell
+        for cell in (cells if isinstance(cells, list) else ())
+        if isinstance(cell, dict) and isinstance(cell.get("metadata"), dict)
+    ]
 
 
 def _flagged(cell: dict[str, Any]) -> dict[str, Any]:
@@ -196,8 +202,8 @@ def unflagged(content: Mapping[str, Any], name: str) -> Document:
     ``name`` is what an error calls it.
     """
     found = json.loads(json.dumps(content))
-    for cell in found.get("cells", []):
-        cell.get("metadata", {}).pop("trusted", None)
+    for cell in _cells_with_metadata(found):
+        cell["metadata"].pop("trusted", None)
     return from_json(found, name)
 
 

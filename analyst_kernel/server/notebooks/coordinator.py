@@ -16,10 +16,11 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
 
 from analyst_kernel._aio import BackgroundTasks
+from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.grants import GrantStoreError
 from analyst_kernel.notebook.document.cells import KEY
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
@@ -40,13 +41,11 @@ _WAITING: dict[AwaitedWriter, str] = {
     "written now. Nothing is lost: it is kept, shown here, and tried again. If it stays like this, "
     "close the notebook in every browser; everything is then written into the file.",
 }
+_COPY = (
+    "The notebook's file is gone, and another file that holds this analysis is continued. A copy "
+    "may not read what was attached to the notebook: attach the data again."
+)
 _WRITTEN = "The notebook holds everything again."
-
-
-class _Notify(Protocol):
-    def __call__(
-        self, code: str, message: str, *, level: Literal["info", "warning"] = "warning"
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class NotebookOwner:
         notebook: Returns the notebook while the analysis has it open.
         moved: Continues the analysis at the notebook's new path.
         move_kernel: Moves the kernel's Jupyter session to the new path.
-        notice: Emits a notice for the user.
+        log: Its events.
     """
 
     analysis: AnalysisId
@@ -69,7 +68,7 @@ class NotebookOwner:
     notebook: Callable[[], StoredNotebook | None]
     moved: Callable[[str], None]
     move_kernel: Callable[[str], Awaitable[None]]
-    notice: _Notify
+    log: EventLog
 
 
 class NotebookCoordinator:
@@ -92,6 +91,7 @@ class NotebookCoordinator:
         self._check: asyncio.Task[None] | None = None
         self._check_again = False
         self._tasks = BackgroundTasks()
+        self._notice = partial(owner.log.notice, owner.analysis)
 
     # --- who writes ------------------------------------------------------------------------------
 
@@ -101,11 +101,12 @@ class NotebookCoordinator:
             path,
             places=self._services.places,
             leases=self.leases,
-            contents=self._services.jupyter.contents,
-            server_settings=self._services.jupyter.settings,
+            contents=self._services.jupyter.contents_manager,
+            server_settings=self._services.jupyter.web_app.settings,
             find_moved=self._find_moved,
             moved=lambda found: self.moved(str(found)),
             blocked=self._report_waiting,
+            wrote=self._note_file,
         )
         return self._writer
 
@@ -130,10 +131,10 @@ class NotebookCoordinator:
         if self.leases.left(tab, closed=closed):
             self.look()
 
-    # --- what is not written yet ---------------------------------------------------------------------
+    # --- what is not written yet ---------------------------------------------------------------
 
     def expect(self, delay: float) -> None:
-        """Write what an earlier server process left, after ``delay`` seconds for tabs to come back."""
+        """Write what an earlier server left, after ``delay`` seconds for tabs to come back."""
 
         async def later() -> None:
             await asyncio.sleep(delay)
@@ -143,7 +144,7 @@ class NotebookCoordinator:
         self._tasks.start(later())
 
     def look(self) -> None:
-        """Check in the background what was saved, and write what no tab or room is about to save."""
+        """Check in the background what was saved; write what no tab or room is about to save."""
         if self._check is not None and not self._check.done():
             self._check_again = True
             return
@@ -167,7 +168,7 @@ class NotebookCoordinator:
                 self._recovering = False
                 if self._reported and self._writer is not None and not self._writer.waiting:
                     self._reported = None
-                    self._owner.notice("notebook-written", _WRITTEN, level="info")
+                    self._notice("notebook-written", _WRITTEN, level="info")
                 if book is self._book:
                     self._book = None
 
@@ -222,25 +223,34 @@ class NotebookCoordinator:
             return
         here = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         if here == old:
-            self.moved(new)
+            self.moved(new, renamed=True)
         elif here.startswith(old.rstrip(os.sep) + os.sep):
-            self.moved(new + here[len(old) :])
+            self.moved(new + here[len(old) :], renamed=True)
 
-    def moved(self, path: str) -> None:
-        """Continue at the notebook's new path, with its grants and the kernel's session."""
+    def moved(self, path: str, *, renamed: bool = False) -> None:
+        """Continue at the notebook's new path, with its grants and the kernel's session.
+
+        If the user did not rename it in Jupyter, the grants follow only the notebook's very file: a
+        copy holds the analysis's id as well.
+        """
         old = self._owner.path()
         if old == path:
             return
         self._owner.moved(path)
         if self._writer is not None:
             self._writer.moved(Path(path))
-        self._tasks.start(self._follow(old, path))
+        self._tasks.start(self._follow(old, path, renamed=renamed))
 
-    async def _follow(self, old: str, new: str) -> None:
+    async def _follow(self, old: str, new: str, *, renamed: bool) -> None:
+        grants = self._services.grants
         try:
-            await asyncio.to_thread(self._services.grants.rename, old, new)
+            if renamed:
+                await asyncio.to_thread(grants.rename, old, new)
+            elif not await asyncio.to_thread(grants.for_notebook, new):
+                if await asyncio.to_thread(grants.for_notebook, old, analysis=self._owner.analysis):
+                    self._notice("grants-not-moved", _COPY)
         except (GrantStoreError, sqlite3.Error, OSError) as error:
-            self._owner.notice("grants-not-moved", f"Attach the data again: {error}")
+            self._notice("grants-not-moved", f"Attach the data again: {error}")
         with contextlib.suppress(Exception):  # the tab may be moving its session itself
             await self._owner.move_kernel(new)
 
@@ -252,10 +262,15 @@ class NotebookCoordinator:
                     return candidate
         return None
 
+    def _note_file(self) -> None:
+        """Let the grants follow the file, which each save may replace, when it is moved."""
+        grants = self._services.grants
+        grants.seen(self._owner.path(), self._owner.analysis, written=True)
+
     def _report_waiting(self, awaited: AwaitedWriter) -> None:
         if self._reported != awaited:
             self._reported = awaited
-            self._owner.notice("notebook-waiting", _WAITING[awaited])
+            self._notice("notebook-waiting", _WAITING[awaited])
 
 
 def _belongs_to(path: Path, analysis: str) -> bool:
@@ -265,6 +280,6 @@ def _belongs_to(path: Path, analysis: str) -> bool:
         if analysis not in text:
             return False
         found = json.loads(text)["metadata"][KEY]["analysis"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return bool(found == analysis)

@@ -143,7 +143,7 @@ class Leases:
 
     @property
     def awaited(self) -> bool:
-        """Return whether a lost tab may still come back, and end the leases of those that may not."""
+        """Return whether a lost tab may still come back; end the leases of those that cannot."""
         now = self._clock()
         for lease in list(self._leases.values()):
             if lease.lost is not None and now - lease.lost >= self._grace:

@@ -18,11 +18,7 @@ PROVIDER = "jupyter_server_ydoc"
 
 
 async def find_room(settings: Mapping[str, Any], path: str) -> Any | None:
-    """Return the shared document of the room that is open on a notebook, or None.
-
-    Args:
-        settings: The web application's.
-        path: The file browser's path.
+    """Return the shared document of the room that is open on the file browser's path, or None.
 
     Raises:
         Exception: Whatever the provider raises; whether there is a room is unknown then.
@@ -39,10 +35,8 @@ async def find_room(settings: Mapping[str, Any], path: str) -> Any | None:
 def read_room(room: Any, *, is_empty: bool = False) -> dict[str, Any]:
     """Return the notebook in a room as JSON.
 
-    Args:
-        room: The shared document.
-        is_empty: Whether no page is in it. Rooms add a blank cell to a notebook without cells; if
-            no user can type into it, it is left out.
+    Rooms add a blank cell to a notebook without cells; it is left out if the room ``is_empty``, so
+    that no user can type into it.
     """
     found = dict(room.get())
     if is_empty and _blank(room) is not None:
@@ -66,13 +60,8 @@ def holds_notes(room: Any, wanted: dict[str, Any]) -> bool:
 def write_room(room: Any, changes: tuple[Change, ...], *, is_empty: bool = False) -> bool:
     """Make all changes in one transaction, or none if the room is not as a change expects.
 
-    Args:
-        room: The shared document.
-        changes: What to do.
-        is_empty: Whether no page is in it; the blank cell that was left out is removed then.
-
-    Returns:
-        Whether the changes were made.
+    Returns whether they were made. If the room ``is_empty``, the blank cell that :func:`read_room`
+    left out is removed.
     """
     cells = room.ycells
     blank = _blank(room) if is_empty else None
@@ -113,7 +102,7 @@ def _blank(room: Any) -> str | None:
 
 
 def _renew(room: Any, ycell: Any, cell: dict[str, Any]) -> None:
-    """Change a cell in place, so that users who look at it keep their cursor and scroll position."""
+    """Change a cell in place, so that users who look at it keep their cursor and place."""
     if ycell["cell_type"] != cell["cell_type"]:
         ids = [other["id"] for other in room.ycells]
         at = ids.index(cell["id"])

@@ -28,15 +28,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, assert_never
 
-from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.notebook.document.diff import changes_between
-from analyst_kernel.notebook.storage.disk import DiskWriter
 from analyst_kernel.notebook.document.operations import Document, notes
-from analyst_kernel.notebook.storage.port import WriterUnavailable, WriteConflict, NotebookVersion, Written
+from analyst_kernel.notebook.storage.disk import DiskWriter
+from analyst_kernel.notebook.storage.port import (
+    NotebookVersion,
+    WriteConflict,
+    WriterUnavailable,
+    Written,
+)
+from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.server.notebooks.contents import ContentsStamp, ContentsWriter, unflagged
 from analyst_kernel.server.notebooks.leases import Lease, Leases
-from analyst_kernel.server.paths import Places
 from analyst_kernel.server.notebooks.live_room import find_room, holds_notes, read_room, write_room
+from analyst_kernel.server.settings import Places
 
 WAIT_SECONDS = 2.0
 """Seconds that a run waits for a write. It then continues, and the write goes on beside it."""
@@ -106,18 +111,14 @@ class WriterSelector:
         find_moved: Callable[[Path], Path | None],
         moved: Callable[[Path], None],
         blocked: Callable[[AwaitedWriter], None],
+        wrote: Callable[[], None],
     ) -> None:
         """Write the notebook at the absolute ``path``.
 
-        Args:
-            path: See the attribute.
-            places: Converts to the paths of the file browser.
-            leases: Of the analysis.
-            contents: The server's contents manager.
-            server_settings: The web application's, in which a collaboration provider is found.
-            find_moved: Returns where a notebook is that is no longer at its path; blocking.
-            moved: Called with the new path then; it calls :meth:`moved`.
-            blocked: Called when nobody can write now, with what is waited for.
+        A collaboration provider is found in ``server_settings``. ``find_moved`` returns where a
+        notebook is that is no longer at its path (blocking); ``moved`` is called with that path,
+        and calls :meth:`moved`. ``blocked`` is called with what is waited for, ``wrote`` (blocking)
+        when the file was written.
         """
         self.path = path
         self.waiting: AwaitedWriter | None = None
@@ -129,6 +130,7 @@ class WriterSelector:
         self._find_moved = find_moved
         self._moved = moved
         self._blocked = blocked
+        self._wrote = wrote
         self._disk = DiskWriter(path)
         self._seen: object = None
         self._lock = asyncio.Lock()
@@ -158,7 +160,7 @@ class WriterSelector:
                     assert_never(way)
 
     async def write(self, document: Document, base: NotebookVersion | None) -> Written:
-        """Write by the way selected now; see :class:`analyst_kernel.notebook.storage.port.Writer`."""
+        """Write by the way selected now; see :meth:`notebook.storage.port.Writer.write`."""
         async with self._lock:
             await self._follow()
             way = await self._way()
@@ -177,6 +179,8 @@ class WriterSelector:
                 case _:
                     assert_never(way)
             self.waiting = None
+            if written.saved:
+                await asyncio.to_thread(self._wrote)
             return written
 
     async def saved(self) -> Document | None:
@@ -223,7 +227,7 @@ class WriterSelector:
         self._disk = DiskWriter(path)
         self._seen = None
 
-    # --- the selection ------------------------------------------------------------------------------
+    # --- the selection -------------------------------------------------------------------------
 
     async def _way(self) -> Way:
         """Select by the rule above. Raises ``WriterUnavailable`` if nobody may write now."""
@@ -308,7 +312,9 @@ class WriterSelector:
                 raise WriteConflict
         return Written(stamp, saved=False)
 
-    async def _by_browser(self, lease: Lease, document: Document, base: NotebookVersion | None) -> Written:
+    async def _by_browser(
+        self, lease: Lease, document: Document, base: NotebookVersion | None
+    ) -> Written:
         stamp = base.stamp if base is not None else None
         if base is None or not isinstance(stamp, BrowserTab) or not self._leases.holds(stamp.lease):
             raise WriteConflict
@@ -323,7 +329,9 @@ class WriterSelector:
         if answer.outcome == "refused":
             if answer.document is None:
                 raise WriteConflict
-            raise WriteConflict(NotebookVersion(await self._normal(answer.document), BrowserTab(lease)))
+            raise WriteConflict(
+                NotebookVersion(await self._normal(answer.document), BrowserTab(lease))
+            )
         if answer.outcome == "saved":
             self._leases.notify_changed(answer.hash, but=lease.name)
         return Written(BrowserTab(lease), saved=False)

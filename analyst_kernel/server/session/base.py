@@ -10,19 +10,21 @@ from typing import Any, Literal
 
 from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel._text import title_from_question
-from analyst_kernel.analysis.analysis import Analysis
+from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.event_log import EventLog
-from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.notebook.storage.names import default_path, free_path
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.errors import NotebookError
 from analyst_kernel.protocol.events import (
+    EVENT,
     AnalysisConfigured,
     DatasetProfiled,
     Event,
     KernelChanged,
+    LedgerChanged,
     QueueChanged,
     RunFinished,
     RunStarted,
@@ -33,6 +35,7 @@ from analyst_kernel.protocol.socket import AnalysisSummary
 from analyst_kernel.server.events.journal import StoredAnalysis
 from analyst_kernel.server.events.recorder import Recorder
 from analyst_kernel.server.notebooks.coordinator import NotebookCoordinator, NotebookOwner
+from analyst_kernel.server.session.datasets import unswapped
 from analyst_kernel.server.session.queue import JobQueue
 from analyst_kernel.server.session.services import ServerServices
 from analyst_kernel.server.session.user import BrowserUser, RetryDelay
@@ -69,7 +72,7 @@ class BaseSession:
                 notebook=lambda: None if self.analysis is None else self.analysis.notebook,
                 moved=self._notebook_moved,
                 move_kernel=self.host.moved,
-                notice=self.notice,
+                log=self.log,
             ),
         )
         self.queue = JobQueue(self.changed)
@@ -145,11 +148,9 @@ class BaseSession:
         """Emit an event of the analysis itself."""
         self.log.record(event)
 
-    def notice(
-        self, code: str, message: str, *, level: Literal["info", "warning"] = "warning"
-    ) -> None:
-        """Emit a notice for the user that belongs to no run."""
-        self.log.notice(self.id, code, message, level=level)
+    def notice(self, code: str, message: str) -> None:
+        """Emit a warning for the user that belongs to no run."""
+        self.log.notice(self.id, code, message)
 
     def home_folder(self) -> str:
         """Return the folder of the notebook, or where it will be made."""
@@ -213,7 +214,7 @@ class BaseSession:
 
     async def _open(self, question: str, data: Sequence[str]) -> Analysis:
         record, settings = self.record, self.services.settings
-        granted = [*record.pending, *data]
+        granted = [*await asyncio.to_thread(unswapped, record.pending), *data]
         if record.notebook and not os.path.exists(record.notebook):
             granted = [*await asyncio.to_thread(self._granted_before), *data]
         path = record.notebook or str(
@@ -230,6 +231,7 @@ class BaseSession:
                 sandbox=settings.sandbox,
                 limits=settings.limits,
                 kernel_name=settings.kernel_name,
+                least_privacy=str(settings.locked.get("privacy") or ""),
                 start_options=dict(limits),
             ),
             user=self.user,
@@ -245,9 +247,25 @@ class BaseSession:
                 store=self.coordinator.store,
             ),
         )
-        self._catalog, self.key_version = analysis.catalog, self.services.models.version
+        self._catalog, self.key_version = analysis.catalog, self.services.keys.version
+        await self._show_ledger(analysis)
         self.configure(notebook=analysis.notebook.path, pending=())
         return analysis
+
+    async def _show_ledger(self, analysis: Analysis) -> None:
+        """Emit the definitions and states, unless the journal ends with them as they are."""
+        rows = await asyncio.to_thread(self.services.journal.of_type, self.id, "ledger_changed")
+        newest = EVENT.validate_json(rows[-1].body) if rows else None
+        now = LedgerChanged(
+            analysis=self.id,
+            definitions=tuple(analysis.ledger.definitions),
+            states=analysis.ledger.states,
+        )
+        known = newest if isinstance(newest, LedgerChanged) else LedgerChanged(
+            analysis=self.id, definitions=(), states=()
+        )  # fmt: skip
+        if (now.definitions, now.states) != (known.definitions, known.states):
+            self.emit(now)
 
     def _granted_before(self) -> list[str]:
         """Return what to grant to a notebook that is made again, since an empty one was not kept.
@@ -261,25 +279,31 @@ class BaseSession:
                 f"The notebook of this analysis, {path}, is not there any more.",
                 "Put it back, or start a new analysis.",
             )
-        return [grant.given for grant in self.services.grants.for_notebook(path)]
+        granted = self.services.grants.for_notebook(path, analysis=self.id)
+        return unswapped(tuple(grant.path for grant in granted))
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
         """Grant files or folders; only called for an act of the user. Raises ``DataError``.
 
         Before there is a notebook, they are granted to the catalog that the analysis gets when it
-        is opened. The record holds their paths, so that they outlast a restart of the server.
+        is opened. The record holds their real paths, so that they outlast a restart of the server
+        and nothing that stands there later is followed.
         """
         if self.analysis is not None or self.record.notebook:
             analysis = await self.opened()
             return await analysis.grant(paths)
         if self._catalog is None:
             folder = self._folder(paths)
-            self._catalog = LocalCatalog(notebook=os.path.join(folder, "analysis.ipynb"))
+            self._catalog = LocalCatalog(
+                notebook=os.path.join(folder, "analysis.ipynb"),
+                reader=FileReader(require=self.services.settings.sandbox),
+            )
             self.remember(folder=folder)
             if self.record.pending:
-                await self._catalog.grant(self.record.pending)
+                await self._catalog.grant(await asyncio.to_thread(unswapped, self.record.pending))
         added = await self._catalog.grant(paths)
-        self.remember(pending=tuple(dict.fromkeys([*self.record.pending, *paths])))
+        real = await asyncio.to_thread(lambda: [os.path.realpath(path) for path in paths])
+        self.remember(pending=tuple(dict.fromkeys([*self.record.pending, *real])))
         return added
 
     async def catalog(self) -> LocalCatalog | None:
@@ -299,16 +323,6 @@ class BaseSession:
             profile = await source(dataset.name)
             self.emit(DatasetProfiled(analysis=self.id, profile=profile))
 
-    async def kernel_lost(self, state: Literal["died", "stopped"], reason: str) -> None:
-        """Stop using the kernel; the next question starts another one."""
-        if self.analysis is not None:
-            await self.analysis.release_kernel(state, reason)
-
-    async def kernel_restarted(self, reason: str) -> None:
-        """Continue in a kernel that the user restarted."""
-        if self.analysis is not None:
-            await self.analysis.adopt_kernel(reason, self.host.take_over)
-
     def check_shared_kernel(self) -> None:
         """Have the next run check a kernel in which a notebook tab or a console may have worked."""
         if self.analysis is not None and self.host.is_shared:
@@ -321,13 +335,11 @@ class BaseSession:
         await self.coordinator.close()
         analysis, self.analysis = self.analysis, None
         if analysis is not None:
-            await analysis.close()
+            await analysis.close(keep_grants=True)
         await self.host.close()
         await self.recorder.close()
         if self._saving is not None:
             await asyncio.wait([self._saving])
-
-    # --- inside --------------------------------------------------------------------------------
 
     def _notebook_moved(self, path: str) -> None:
         self.configure(notebook=path)

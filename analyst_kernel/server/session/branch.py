@@ -46,12 +46,8 @@ async def new_branch(
     """Make a branch; it is removed again if the context ends with an error.
 
     It is made from the saved notebook, so a run at work in the parent is not disturbed.
-
-    Args:
-        parent: The session to branch from.
-        cell: The last cell to take over.
-        run: Instead of a cell: take over all up to the end of this question.
-        title: The title that the user gave.
+    ``cell`` is the last to take over. Without it, that is the last one of the question ``run``, or
+    of the notebook.
 
     Raises:
         InputError: There is no such cell or question, or no notebook yet.

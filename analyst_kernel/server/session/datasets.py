@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from analyst_kernel.grants import GrantStore
+from analyst_kernel._real_paths import UnsafePath, identify
+from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.errors import AnalystError, DataError, InputError
+from analyst_kernel.protocol.ids import AnalysisId
 
 
 @asynccontextmanager
@@ -78,8 +80,28 @@ def _store(folder: str, name: str, content: bytes) -> str:
         ) from error
 
 
+def unswapped(paths: Sequence[str]) -> list[str]:
+    """Return real paths that a user granted earlier; blocking.
+
+    Raises:
+        GrantRefused: A link or a special file stands at one now. One that is gone is returned.
+    """
+    for path in paths:
+        try:
+            identify(path)
+        except UnsafePath as error:
+            raise GrantRefused(path, error.reason) from error
+        except OSError:
+            continue
+    return list(paths)
+
+
 def revoke_dataset(
-    grants: GrantStore, notebook: str, gone: Dataset, left: Sequence[Dataset]
+    grants: GrantStore,
+    notebook: str,
+    analysis: AnalysisId,
+    gone: Dataset,
+    left: Sequence[Dataset],
 ) -> None:
     """Revoke the grant of a dataset; blocking.
 
@@ -87,9 +109,10 @@ def revoke_dataset(
     """
     if grants.revoke(notebook, gone.path):
         return
-    for grant in grants.for_notebook(notebook):
-        if grant.kind == "folder" and gone.path.startswith(grant.path.rstrip("/\\") + "/"):
+    for grant in grants.for_notebook(notebook, analysis=analysis):
+        inside = grant.path.rstrip("/\\") + "/"
+        if grant.kind == "folder" and gone.path.startswith(inside):
             for path in dict.fromkeys(dataset.path for dataset in left):
-                if path.startswith(grant.path):
-                    grants.record(notebook, path, "file")
+                if path.startswith(inside):
+                    grants.record(notebook, path, analysis=analysis)
             grants.revoke(notebook, grant.path)

@@ -15,8 +15,6 @@ from analyst_kernel.protocol.events import (
     BranchAdvanced,
     BranchFinished,
     CellVerified,
-    Event,
-    RunStarted,
     VerificationFinished,
     VerificationStarted,
 )
@@ -32,25 +30,17 @@ async def answer(session: BaseSession, question: str, limits: Limits | None) -> 
     session.check_shared_kernel()
     mode = session.approval
     session.user.wants_plan = mode == "plan"
-    started: list[Event] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, RunStarted):
-            started.append(event)
-
-    stop = session.log.listen(listen)
+    asked = session.record.questions  # counted when a run starts
     try:
         limits = _limits_for(session, limits)
         await analysis.ask(question, limits=limits, approve=mode == "cells")
     except AnalystError:
-        if not started:
+        if session.record.questions == asked:
             raise  # otherwise the end of the run says why
     except asyncio.CancelledError:
-        if not started:
+        if session.record.questions == asked:
             session.notice("not-begun", "The question was stopped before its run began.")
         raise
-    finally:
-        stop()
 
 
 async def run_code(session: BaseSession, code: str) -> None:
@@ -106,11 +96,7 @@ async def verify(session: BaseSession) -> None:
 async def restore_branch(session: BaseSession, cells: int) -> None:
     """Run the cells of a new branch and emit for each one whether it reproduced.
 
-    When this is cancelled or fails, the branch stays usable; its next question runs the cells.
-
-    Args:
-        session: The branch.
-        cells: How many cells make the state of its kernel.
+    When this is cancelled or fails, the branch stays usable; its next question runs the ``cells``.
     """
     checks: list[CellCheck] = []
 
@@ -139,12 +125,12 @@ async def restore_branch(session: BaseSession, cells: int) -> None:
 
 async def _use_chosen_model(session: BaseSession, analysis: Analysis) -> None:
     """Change to the chosen model, opened with the key that is stored now."""
-    models = session.services.models
+    models, keys = session.services.models, session.services.keys
     await models.look()
-    if analysis.model.name == session.model and session.key_version == models.version:
+    if analysis.model.name == session.model and session.key_version == keys.version:
         return
     model = await models.open(session.model)
-    session.key_version = models.version
+    session.key_version = keys.version
     changed = model.name != analysis.model.name
     await analysis.choose_model(model)
     if changed:

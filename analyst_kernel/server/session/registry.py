@@ -1,4 +1,4 @@
-"""All analyses of this server: found, begun, branched, removed, and the tabs that watch them."""
+"""All analyses of this server: found, begun, branched, removed, their tabs and their kernels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
+
+from jupyter_server.serverapp import ServerApp
 
 from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel.grants import GrantStore, GrantStoreError
@@ -18,10 +21,9 @@ from analyst_kernel.notebook.document.operations import Document
 from analyst_kernel.notebook.document.read import analysis_of
 from analyst_kernel.notebook.export.export import read
 from analyst_kernel.notebook.storage.names import notebook_path
-from analyst_kernel.notebook.verify.verify import verified
-from analyst_kernel.protocol.commands import Command
+from analyst_kernel.notebook.verify.verify import claimed_text
 from analyst_kernel.protocol.errors import AnalystError, JournalError, NotFound
-from analyst_kernel.protocol.events import EVENT, Event, KernelChanged, VerificationFinished
+from analyst_kernel.protocol.events import EVENT, KernelChanged, NoticeRaised
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 from analyst_kernel.protocol.socket import (
     AnalysisChangedFrame,
@@ -33,17 +35,14 @@ from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.coalesce import EncodedEvent
 from analyst_kernel.server.events.history import events_from_notebook, title_of
 from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
-from analyst_kernel.server.events.recovery import closing_events
-from analyst_kernel.server.models import ModelChoice
-from analyst_kernel.server.paths import Places
+from analyst_kernel.server.events.recorder import close_open_ends
 from analyst_kernel.server.session.branch import new_branch, parent_of
-from analyst_kernel.server.session.dispatch import perform
-from analyst_kernel.server.session.idle import watch_kernels
 from analyst_kernel.server.session.jobs import restore_branch
-from analyst_kernel.server.session.services import JupyterManagers, ServerServices
+from analyst_kernel.server.session.services import ModelChoice, ServerServices
 from analyst_kernel.server.session.session import AnalysisSession
-from analyst_kernel.server.settings import ServerSettings
+from analyst_kernel.server.settings import Places, ServerSettings
 
+_LOOK_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +58,7 @@ class SessionRegistry:
         services.deliver = self._deliver
 
     @classmethod
-    async def open(cls, settings: ServerSettings, jupyter: JupyterManagers) -> SessionRegistry:
+    async def open(cls, settings: ServerSettings, jupyter: ServerApp) -> SessionRegistry:
         """Read the journal, close what an earlier server process left open, and start the watch.
 
         Raises:
@@ -84,7 +83,7 @@ class SessionRegistry:
         self = cls(services)
         await services.models.look()
         for record, last in await asyncio.to_thread(journal.analyses):
-            closed = await asyncio.to_thread(_close_open_ends, journal, record.id, last)
+            closed = await asyncio.to_thread(close_open_ends, journal, record.id, last)
             self._sessions[record.id] = AnalysisSession(record, closed, services)
         for unsettled in await asyncio.to_thread(journal.unsettled):
             self._sessions[unsettled].coordinator.expect(settings.reconnect_seconds)
@@ -92,10 +91,11 @@ class SessionRegistry:
         if newest is not None:
             event = EVENT.validate_json(newest)
             services.newest_report = event.sandbox if isinstance(event, KernelChanged) else None
-        self._tasks.start(watch_kernels(lambda: tuple(self._sessions.values()), settings))
+        self._tasks.start(self._watch_kernels())
         self._tasks.start(_warm())
-        jupyter.events.add_listener(
-            schema_id=jupyter.contents.event_schema_id, listener=self._on_file_event
+        assert jupyter.event_logger is not None  # made before extensions are loaded
+        jupyter.event_logger.add_listener(
+            schema_id=jupyter.contents_manager.event_schema_id, listener=self._on_file_event
         )
         return self
 
@@ -118,10 +118,6 @@ class SessionRegistry:
             raise NotFound("There is no such analysis.", "It may have been deleted; reload.")
         return found
 
-    async def perform(self, tab: Tab, command: Command) -> None:
-        """Accept a command of a tab; see :func:`analyst_kernel.server.session.dispatch.perform`."""
-        await perform(self.find(command.analysis), tab, command)
-
     async def begin(
         self, *, notebook: str | None = None, title: str = "", folder: str | None = None
     ) -> AnalysisSession:
@@ -136,12 +132,12 @@ class SessionRegistry:
             InputError: The notebook cannot be continued.
         """
         places, now = self.services.places, time.time()
-        path, known, document, noted = "", None, None, None
+        path, known, document = "", None, None
         parent, cell = None, None
         if notebook:
             path = str(notebook_path(places.absolute(notebook)))
             document = await asyncio.to_thread(read, notebook_path(path))
-            known, noted = analysis_of(document), verified(document)
+            known = analysis_of(document)
             for session in self._sessions.values():
                 if session.id == known or session.record.notebook == path:
                     return session
@@ -158,28 +154,23 @@ class SessionRegistry:
             parent=parent,
             parent_cell=cell,
         )
-        last = 0
+        rows: list[Row] = []
         if document is not None:
             record, rows = await asyncio.to_thread(self._continued, record, document)
-            last = len(rows)
-        await asyncio.to_thread(self.services.journal.save, record)
-        if document is not None:
-            await asyncio.to_thread(self.services.journal.append, record.id, rows, last)
+        await asyncio.to_thread(self.services.journal.save, record, rows)
         if (meanwhile := self._sessions.get(record.id)) is not None:  # two tabs at once
             return meanwhile
-        session = self._sessions[record.id] = AnalysisSession(record, last, self.services)
+        session = self._sessions[record.id] = AnalysisSession(record, len(rows), self.services)
         session.configure()
         if document is not None:
             self._tasks.start(_describe_data(session))
-        if noted is not None:
+        claim = claimed_text(document) if document is not None else ""
+        if claim:
             session.emit(
-                VerificationFinished(
-                    analysis=session.id,
-                    reproduced=noted.reproduced,
-                    total=noted.total,
-                    stale=noted.stale,
+                NoticeRaised(
+                    analysis=session.id, level="info", code="claimed-by-notebook", message=claim
                 )
-            )  # fmt: skip
+            )
         return session
 
     def _continued(
@@ -191,20 +182,17 @@ class SessionRegistry:
         at = os.path.getmtime(record.notebook) if events else 0.0
         stamped = [e.model_copy(update={"number": n, "at": at}) for n, e in enumerate(events, 1)]
         asked = sum(event.type == "run_started" for event in events)
-        return record.model_copy(update={"questions": asked}), [Row.of(e) for e in stamped]
+        return record.model_copy(update={"questions": asked}), [
+            Row.of(EncodedEvent.of(event)) for event in stamped
+        ]
 
     async def branch(
         self, analysis: str, *, cell: str | None = None, run: str | None = None, title: str = ""
     ) -> AnalysisSession:
         """Begin a branch; see :func:`new_branch`. A job brings its kernel to the cell's state."""
         async with new_branch(self.find(analysis), cell=cell, run=run, title=title) as made:
-            record, rows = made.record, [Row.of(event) for event in made.events]
-
-            def keep() -> None:
-                self.services.journal.save(record)
-                self.services.journal.append(record.id, rows, len(rows))
-
-            await asyncio.to_thread(keep)
+            record, rows = made.record, [Row.of(EncodedEvent.of(event)) for event in made.events]
+            await asyncio.to_thread(self.services.journal.save, record, rows)
             session = AnalysisSession(record, len(rows), self.services)
             self._sessions[record.id] = session
             session.configure()
@@ -219,7 +207,7 @@ class SessionRegistry:
         try:
             await session.close()
             if path:
-                await asyncio.to_thread(_revoke_all, self.services.grants, path)
+                await asyncio.to_thread(self.services.grants.forget, path, analysis=session.id)
             await asyncio.to_thread(self.services.journal.remove, session.id)
             if notebook_too and path:
                 with contextlib.suppress(FileNotFoundError):
@@ -266,6 +254,31 @@ class SessionRegistry:
             new = os.path.normpath(os.path.join(root, data["path"].strip("/")))
             for session in list(self._sessions.values()):
                 session.coordinator.renamed(old, new)
+            # Notebooks of analyses that no session has, too.
+            with contextlib.suppress(GrantStoreError, sqlite3.Error, OSError):
+                await asyncio.to_thread(self.services.grants.rename, old, new)
+
+    async def _watch_kernels(self) -> None:
+        """Check the kernels every few seconds until this is cancelled.
+
+        Idle kernels are looked for less often, every ``settings.idle_check_seconds``.
+        """
+        settings = self.services.settings
+        pause = min(_LOOK_SECONDS, settings.idle_check_seconds)
+        looked = time.time()
+        while True:
+            await asyncio.sleep(pause)
+            idle_too = time.time() - looked >= settings.idle_check_seconds
+            if idle_too:
+                looked = time.time()
+            for one in tuple(self._sessions.values()):
+                one.coordinator.look()
+                try:
+                    await _look(one, settings.idle_seconds if idle_too else 0)
+                except AnalystError as error:
+                    _log.warning("A kernel could not be checked: %s", error)
+                except Exception:  # noqa: BLE001 - one analysis must not end the watch of the others
+                    _log.exception("A kernel could not be checked")
 
     def _announce(self, summary: AnalysisSummary) -> None:
         if summary.id in self._sessions:
@@ -286,18 +299,6 @@ async def _warm() -> None:
             await asyncio.to_thread(import_module, name)
 
 
-def _close_open_ends(journal: Journal, analysis: AnalysisId, last: int) -> int:
-    """Write the events that close what a stopped server left open; return the last number."""
-    rows: list[Row] = []
-    for event in closing_events(journal, analysis):
-        last += 1
-        stamped: Event = event.model_copy(update={"number": last, "at": time.time()})
-        rows.append(Row.of(stamped))
-    if rows:
-        journal.append(analysis, rows, last)
-    return last
-
-
 async def _describe_data(session: AnalysisSession) -> None:
     """Emit the datasets that the user granted to this notebook before."""
     try:
@@ -308,6 +309,32 @@ async def _describe_data(session: AnalysisSession) -> None:
         session.notice("data-not-shown", str(error))
 
 
-def _revoke_all(grants: GrantStore, notebook: str) -> None:
-    for grant in grants.for_notebook(notebook):
-        grants.revoke(notebook, grant.path)
+async def _look(one: AnalysisSession, idle_seconds: float) -> None:
+    """Act on the condition of a kernel; 0 means that it may be idle for any time."""
+    if one.queue.busy:
+        # The run itself detects what happens to its kernel.
+        one.host.touch()
+        return
+    condition = await one.host.condition()
+    analysis = one.analysis
+    if analysis is None:
+        return
+    match condition:
+        case "gone":
+            await analysis.release_kernel("stopped", "The kernel was shut down from outside.")
+        case "dead":
+            await analysis.release_kernel("died", "The kernel ended while nothing ran in it.")
+        case "replaced":
+            reason = "The kernel was restarted from outside. The next question goes on in it."
+            await analysis.adopt_kernel(reason, one.host.take_over)
+        case "running" if idle_seconds > 0 and not one.host.busy:
+            if time.time() - max(one.last_work, one.host.last_activity) >= idle_seconds:
+                await analysis.release_kernel("stopped", _idle_reason(idle_seconds))
+        case _:
+            pass
+
+
+def _idle_reason(seconds: float) -> str:
+    minutes = seconds / 60
+    span = f"{minutes:g} minutes" if minutes >= 1 else f"{seconds:g} seconds"
+    return f"The kernel was idle for {span} and was stopped. The next question starts it again."

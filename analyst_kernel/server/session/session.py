@@ -1,14 +1,21 @@
-"""What a user can do with an analysis on a server; everything is emitted as events to every tab."""
+"""What a user can do with an analysis on a server, and the table that leads there from commands.
+
+Everything that happens is emitted as events to every tab.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
+from analyst_kernel.agent.ledger import Ledger
+from analyst_kernel.agent.ports import Approval
+from analyst_kernel.protocol import commands
 from analyst_kernel.protocol.errors import AnalystError, InputError
 from analyst_kernel.protocol.events import DatasetDetached
 from analyst_kernel.protocol.ids import CellId, RunId
@@ -35,6 +42,16 @@ class AnalysisSession(BaseSession):
         super().__init__(record, last, services)
         self._accepting = asyncio.Lock()
         self._accepted: asyncio.Task[Any] | None = None
+
+    async def perform(self, tab: Tab, command: commands.Command) -> None:
+        """Accept a command of a tab; the work that it starts goes on in a job.
+
+        Raises:
+            AnalystError: It was refused; nothing changed.
+        """
+        accepted = HANDLERS[type(command)](self, tab, command)
+        if inspect.isawaitable(accepted):
+            await accepted
 
     # --- what runs -----------------------------------------------------------------------------
 
@@ -166,14 +183,19 @@ class AnalysisSession(BaseSession):
                 if self.record.notebook:
                     self.remember(pending=())
                     await asyncio.to_thread(
-                        revoke_dataset, self.services.grants, self.record.notebook, gone, left
+                        revoke_dataset,
+                        self.services.grants,
+                        self.record.notebook,
+                        self.id,
+                        gone,
+                        left,
                     )
             if self.analysis is not None:
                 await self.analysis.forget_dataset(name)
             self.emit(DatasetDetached(analysis=self.id, name=name))
             if self.analysis is not None and self.analysis.isolation is not None:
                 reason = f"{name} was taken back; the next question starts a kernel without it."
-                await self.kernel_lost("stopped", reason)
+                await self.analysis.release_kernel("stopped", reason)
 
     # --- settings ------------------------------------------------------------------------------
 
@@ -193,6 +215,21 @@ class AnalysisSession(BaseSession):
         async with self._in_order():
             self._refuse_locked("budget_usd")
             self.configure(budget_usd=cost_usd)
+
+    async def change_definitions(self, change: Callable[[Ledger], object]) -> None:
+        """Add, edit or remove definitions; they hold from the next question on.
+
+        Raises:
+            InputError: There is no such definition, or none can be kept yet.
+        """
+        async with self._in_order():
+            if not self.record.notebook:
+                raise InputError(
+                    "Definitions are kept in the notebook, and this analysis has none yet.",
+                    "Say it in your first question; it is kept from there.",
+                )
+            analysis = await self.opened()
+            await analysis.change_definitions(change)
 
     def rename(self, title: str) -> None:
         """Change the title. Raises ``InputError`` if it is empty or too long."""
@@ -215,8 +252,6 @@ class AnalysisSession(BaseSession):
             live=self.recorder.tail.after(after),
         )
         self._tasks.start(tab.catch_up(self.id, events, edge))
-
-    # --- inside --------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def _in_order(self) -> AsyncIterator[None]:
@@ -251,3 +286,42 @@ class AnalysisSession(BaseSession):
             self.notice("not-done", str(error))
         finally:
             self.last_work = time.time()
+
+
+_Handler: TypeAlias = Callable[[AnalysisSession, Tab, Any], Awaitable[None] | None]
+
+HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
+    commands.AskQuestion: lambda s, _, c: s.ask(
+        c.question, data=c.data, model=c.model, limits=c.limits
+    ),
+    commands.CancelRun: lambda s, _, c: s.cancel(),
+    commands.RunCode: lambda s, _, c: s.run_code(c.code),
+    commands.RunAgain: lambda s, _, c: s.run_again(c.cell),
+    commands.VerifyAnalysis: lambda s, _, c: s.verify(),
+    commands.UndoRun: lambda s, _, c: s.undo(c.run, roll_back=c.roll_back),
+    commands.UnqueueQuestion: lambda s, _, c: s.queue.withdraw(c.position),
+    commands.RetryModel: lambda s, _, c: s.retry_delay.skip(),
+    commands.AttachData: lambda s, _, c: s.attach(c.paths),
+    commands.DetachData: lambda s, _, c: s.detach(c.name),
+    commands.ChooseModel: lambda s, _, c: s.choose_model(c.model),
+    commands.ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),
+    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd),
+    commands.AddDefinition: lambda s, _, c: s.change_definitions(lambda held: held.add(c.text)),
+    commands.EditDefinition: lambda s, _, c: s.change_definitions(
+        lambda held: held.edit(c.definition, c.text, active=c.active)
+    ),
+    commands.RemoveDefinition: lambda s, _, c: s.change_definitions(
+        lambda held: held.remove(c.definition)
+    ),
+    commands.AnswerQuestion: lambda s, _, c: s.user.reply("question", c.ask, c.answer),
+    commands.DecideApproval: lambda s, _, c: s.user.reply(
+        "cell", c.ask, Approval(c.decision, c.code)
+    ),
+    commands.DecidePlan: lambda s, _, c: s.user.reply("plan", c.ask, c.goals),
+    commands.SubscribeAnalysis: lambda s, tab, c: s.subscribe(tab, c.after),
+    commands.UnsubscribeAnalysis: lambda s, tab, c: tab.unsubscribe(s.id),
+    commands.ReportNotebook: lambda s, tab, c: s.coordinator.report(tab, c),
+    commands.ReportWrite: lambda s, _, c: s.coordinator.answered(c),
+    commands.ReportDocument: lambda s, _, c: s.coordinator.answered(c),
+}
+"""What each command does with the session, the tab that sent it, and the command itself."""

@@ -1,11 +1,14 @@
 /** Composes questions about a cell of a notebook. */
 import { isCodeCellModel, type Cell } from '@jupyterlab/cells';
 import { isError } from '@jupyterlab/nbformat';
+import { isObject } from './document';
 
 /** What a question contains of a cell. */
 export interface CellFacts {
   readonly source: string;
   readonly prompt: number | null;
+  /** The number of a cell of the agent, else 0. */
+  readonly number: number;
   /** `KeyError: 'city'`, or `null` if the cell did not fail. */
   readonly error: string | null;
 }
@@ -15,7 +18,7 @@ export function cellFacts(cell: Cell): CellFacts {
   const { model } = cell;
   const source = model.sharedModel.getSource();
   if (!isCodeCellModel(model)) {
-    return { source, prompt: null, error: null };
+    return { source, prompt: null, number: 0, error: null };
   }
   let error: string | null = null;
   for (let index = 0; index < model.outputs.length; index += 1) {
@@ -24,20 +27,28 @@ export function cellFacts(cell: Cell): CellFacts {
       error = `${output.ename}: ${output.evalue}`;
     }
   }
-  return { source, prompt: model.executionCount, error };
+  const note: unknown = model.sharedModel.getMetadata('analyst_kernel');
+  const number = isObject(note) && typeof note.iteration === 'number' ? note.iteration : 0;
+  return { source, prompt: model.executionCount, number, error };
 }
 
 /** Return the start of a question about a cell, which the user completes. */
 export function cellQuestion(facts: CellFacts, notebook: string): string {
-  const name = facts.prompt === null ? 'this cell' : `cell [${String(facts.prompt)}]`;
-  return `About ${name} of ${notebook}:\n\n${fenced(facts.source)}\n\n`;
+  return `About ${nameOf(facts, 'this cell')} of ${notebook}:\n\n${fenced(facts.source)}\n\n`;
 }
 
 /** Return a question that asks for a repair. */
 export function repairQuestion(facts: CellFacts, notebook: string): string {
-  const name = facts.prompt === null ? 'This cell' : `Cell [${String(facts.prompt)}]`;
+  const name = nameOf(facts, 'This cell').replace(/^cell/, 'Cell');
   const why = facts.error === null ? 'fails' : `fails with ${facts.error}`;
   return `${name} of ${notebook} ${why}. Fix it, and say what was wrong.\n\n${fenced(facts.source)}`;
+}
+
+function nameOf(facts: CellFacts, unnamed: string): string {
+  if (facts.number > 0) {
+    return `cell ${String(facts.number)}`;
+  }
+  return facts.prompt === null ? unnamed : `cell [${String(facts.prompt)}]`;
 }
 
 /** Return code between fences that are longer than any fence in it. */

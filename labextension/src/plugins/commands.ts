@@ -153,7 +153,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(CommandIds.verify, {
       label: trans.__('Verify the Analysis'),
-      caption: trans.__('Run all its cells in a fresh kernel and compare'),
+      caption: trans.__('Run all its cells in a fresh kernel and compare their outputs'),
       describedBy: { args: describe({ analysis: 'Which analysis' }) },
       isEnabled: hasAnalysis,
       execute: withAnalysis(id => store.send({ type: 'verify_analysis', analysis: id }))

@@ -20,6 +20,9 @@ export type Event =
   | IterationFinished
   | ChartCaptured
   | FindingRecorded
+  | DefinitionRecorded
+  | StateNamed
+  | LedgerChanged
   | NoticeRaised
   | UserAsked
   | UserAnswered
@@ -59,6 +62,9 @@ export type Command =
   | ChooseBudget
   | VerifyAnalysis
   | UndoRun
+  | AddDefinition
+  | EditDefinition
+  | RemoveDefinition
   | SubscribeAnalysis
   | UnsubscribeAnalysis
   | ReportNotebook
@@ -83,6 +89,9 @@ export interface Wire {
 }
 /**
  * The run of a question began. ``is_ai`` is false if no AI model is at work.
+ *
+ * Attributes:
+ *     privacy: What of the data the model may see.
  */
 export interface RunStarted {
   analysis: string;
@@ -94,6 +103,7 @@ export interface RunStarted {
   model: string;
   is_ai: boolean;
   limits: Limits;
+  privacy: 'full' | 'no-values' | 'schema-only';
 }
 /**
  * What a run may use; null means no limit.
@@ -318,12 +328,24 @@ export interface PlanUpdated {
   reason: string;
 }
 /**
- * One goal of a plan. ``number`` counts from 1.
+ * One goal of a plan.
+ *
+ * Attributes:
+ *     number: Counts from 1.
+ *     cells: The cells that ran for it, failed ones too.
  */
 export interface Step {
   number: number;
   goal: string;
-  status: 'todo' | 'doing' | 'done' | 'blocked';
+  status: 'todo' | 'doing' | 'done' | 'blocked' | 'failed' | 'skipped';
+  cells: CellLabel[];
+}
+/**
+ * A cell by its number, which counts the agent's cells over the whole analysis from 1.
+ */
+export interface CellLabel {
+  number: number;
+  cell: string;
 }
 /**
  * A request went to the model; ``call`` counts from 1 in the run.
@@ -510,6 +532,9 @@ export interface OutputsCleared {
 }
 /**
  * A cell ended; ``outputs`` are final, as saved, and replace what streamed.
+ *
+ * ``lineage`` says in one line where the tables that it made come from, and ``hints`` what in it
+ * should be looked at twice.
  */
 export interface IterationFinished {
   analysis: string;
@@ -525,6 +550,8 @@ export interface IterationFinished {
   outputs: (StreamOutput | DisplayOutput | ResultOutput | ErrorOutput)[];
   error: CellError | null;
   frames: Frame[];
+  lineage: string;
+  hints: LineageHint[];
 }
 /**
  * The error that ended a cell.
@@ -566,6 +593,19 @@ export interface FrameColumn {
   dtype: string;
 }
 /**
+ * Something in a cell that ran which should be looked at twice.
+ *
+ * Attributes:
+ *     code: Stable kebab-case name of the matter, e.g. ``join-multiplies-rows``.
+ *     message: The facts: which tables, rows before and after, columns, values.
+ *     advice: What to check.
+ */
+export interface LineageHint {
+  code: string;
+  message: string;
+  advice: string;
+}
+/**
  * A figure was captured. ``chart.png`` is null here; the picture is in the cell's output.
  */
 export interface ChartCaptured {
@@ -583,7 +623,7 @@ export interface ChartCaptured {
  *     id: Its id in the analysis.
  *     cell: The cell whose outputs hold it.
  *     output: Index of the output in that cell.
- *     iteration: The iteration that drew it.
+ *     iteration: The number of the cell that drew it; 0 for a cell of the user.
  *     title: As drawn, or the iteration's purpose.
  *     alt: One sentence for a screen reader.
  *     data: Typed data (the bundle's chart MIME type), or null if it has none.
@@ -629,6 +669,95 @@ export interface Value {
   label: string;
   value: number | string;
   unit: string;
+}
+/**
+ * A definition of the user was recorded; it holds for every later question.
+ */
+export interface DefinitionRecorded {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'definition_recorded';
+  definition: Definition;
+}
+/**
+ * What the user said of the data or of a word, for every later question of the analysis.
+ *
+ * Attributes:
+ *     id: Its id in the analysis.
+ *     text: What holds, in one sentence.
+ *     quote: The user's own words that it rests on; empty if the user wrote the ``text``.
+ *     by: ``choice`` if the user chose it on a question card.
+ *     run: The question in which it was recorded; null if the user wrote it outside a question.
+ *     active: Whether it holds for the next question.
+ *     ended: The question in which another definition took its place, or that withdrew it.
+ *     replaces: The definition whose place it took.
+ *     claimed: Whether only the notebook says that the user said so, which anybody may have
+ *         written.
+ */
+export interface Definition {
+  id: string;
+  text: string;
+  quote: string;
+  by: 'user' | 'choice';
+  run: string | null;
+  active: boolean;
+  ended: string | null;
+  replaces: string | null;
+  claimed: boolean;
+}
+/**
+ * A state of the data got a name, or was returned to (``state.named`` is an earlier run).
+ */
+export interface StateNamed {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'state_named';
+  state: DataState;
+}
+/**
+ * A named state of the data: a variable as it was when it got the name.
+ *
+ * Attributes:
+ *     name: As questions refer to it (``orders without refunds``).
+ *     definition: What was done to the data, in words.
+ *     variable: The variable that held it, or that holds it again.
+ *     cells: The cells that make it, in order, those that load the data included.
+ *     rows: Number of rows; null if it is no table.
+ *     columns: Of a table, at most 200.
+ *     content: A digest of the values, by which a change is noticed; empty if none can be made.
+ *     run: The question in which it was named, or was returned to last.
+ *     named: The question in which it was named first.
+ *     claimed: Whether only the notebook says so.
+ */
+export interface DataState {
+  name: string;
+  definition: string;
+  variable: string;
+  cells: string[];
+  rows: number | null;
+  columns: string[];
+  content: string;
+  run: string | null;
+  named: string | null;
+  claimed: boolean;
+}
+/**
+ * The definitions or the named states changed; the event has all of them.
+ *
+ * It also comes when an analysis is opened that has some.
+ */
+export interface LedgerChanged {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'ledger_changed';
+  definitions: Definition[];
+  states: DataState[];
 }
 /**
  * Something was cut, dropped, downgraded or is doubtful; ``message`` is for the user.
@@ -916,12 +1045,19 @@ export interface NumbersChecked {
  *     text: As written in the answer (``20.8``, ``33,442``, ``12 %``).
  *     start, end: Character offsets in the answer, end exclusive.
  *     cell: The cell whose output shows the number; null if it is not verified.
+ *     derivation: How it follows from what is shown (``33,442 − 33,384``); empty if it is shown
+ *         itself.
+ *     nearest: For a number that is not verified, the nearest shown value, in words.
+ *     nearest_cell: The cell that shows that.
  */
 export interface NumberProof {
   text: string;
   start: number;
   end: number;
   cell: string | null;
+  derivation: string;
+  nearest: string;
+  nearest_cell: string | null;
 }
 /**
  * The notebook on disk holds everything up to here.
@@ -971,6 +1107,7 @@ export interface RunFinished {
  *     next_questions: At most three.
  *     numbers: Every number in ``text``, proven or not.
  *     unfinished: Goals that the run did not reach.
+ *     cells: The cells that the texts cite by number.
  */
 export interface Answer {
   text: string;
@@ -980,9 +1117,15 @@ export interface Answer {
   next_questions: string[];
   numbers: NumberProof[];
   unfinished: string[];
+  cells: CellLabel[];
 }
 /**
  * One cell that the agent ran, and how its execution ended.
+ *
+ * Attributes:
+ *     iteration: The cell's number in the analysis, from 1.
+ *     lineage: Where the tables that it made come from, in one line.
+ *     hints: What in it should be looked at twice.
  */
 export interface IterationRecord {
   iteration: number;
@@ -995,6 +1138,8 @@ export interface IterationRecord {
   outcome: 'ok' | 'error' | 'timeout' | 'cancelled' | 'rejected';
   seconds: number;
   error: CellError | null;
+  lineage: string;
+  hints: LineageHint[];
 }
 /**
  * Ask a question; it starts a run, or waits in the queue behind the current one.
@@ -1148,6 +1293,32 @@ export interface UndoRun {
   roll_back: boolean;
 }
 /**
+ * Add a definition that holds from the next question on.
+ */
+export interface AddDefinition {
+  analysis: string;
+  type: 'add_definition';
+  text: string;
+}
+/**
+ * Change what a definition says, or whether it holds from the next question on.
+ */
+export interface EditDefinition {
+  analysis: string;
+  type: 'edit_definition';
+  definition: string;
+  text: string;
+  active: boolean;
+}
+/**
+ * Remove a definition for good.
+ */
+export interface RemoveDefinition {
+  analysis: string;
+  type: 'remove_definition';
+  definition: string;
+}
+/**
  * Send this tab the events after number ``after``, then each new one.
  */
 export interface SubscribeAnalysis {
@@ -1245,6 +1416,9 @@ export interface EventFrame {
     | IterationFinished
     | ChartCaptured
     | FindingRecorded
+    | DefinitionRecorded
+    | StateNamed
+    | LedgerChanged
     | NoticeRaised
     | UserAsked
     | UserAnswered
@@ -1448,6 +1622,9 @@ export interface ClientFrame {
     | ChooseBudget
     | VerifyAnalysis
     | UndoRun
+    | AddDefinition
+    | EditDefinition
+    | RemoveDefinition
     | SubscribeAnalysis
     | UnsubscribeAnalysis
     | ReportNotebook
@@ -1468,11 +1645,13 @@ export const EVENT_TYPES = [
   'chart_captured',
   'dataset_detached',
   'dataset_profiled',
+  'definition_recorded',
   'finding_recorded',
   'hand_changes_noticed',
   'iteration_finished',
   'iteration_started',
   'kernel_changed',
+  'ledger_changed',
   'model_called',
   'model_replied',
   'model_retried',
@@ -1488,6 +1667,7 @@ export const EVENT_TYPES = [
   'run_finished',
   'run_started',
   'run_undone',
+  'state_named',
   'text_streamed',
   'thinking_streamed',
   'tool_input_streamed',
@@ -1499,6 +1679,7 @@ export const EVENT_TYPES = [
 
 /** The tag of every command there is. */
 export const COMMAND_TYPES = [
+  'add_definition',
   'answer_question',
   'ask_question',
   'attach_data',
@@ -1509,6 +1690,8 @@ export const COMMAND_TYPES = [
   'decide_approval',
   'decide_plan',
   'detach_data',
+  'edit_definition',
+  'remove_definition',
   'report_document',
   'report_notebook',
   'report_write',

@@ -3,7 +3,7 @@ import type { Place } from '../session/number-places';
 
 /** The names of the links, and what a click does. */
 export interface NumberLinks {
-  readonly proven: (cell: string) => string;
+  readonly proven: (cell: string, derivation: string) => string;
   readonly unproven: string;
   readonly follow: (cell: string) => void;
 }
@@ -34,11 +34,36 @@ export function markPlaces(host: HTMLElement, places: readonly Place[], links: N
     }
     const number = node.splitText(place.start - start);
     number.splitText(place.end - place.start);
-    const isMarked = NOT_VERIFIED.test(number.nextSibling?.textContent ?? '');
-    const link = wrapped(number.data, place, links, isMarked);
+    const link = wrapped(number.data, place, links);
     number.replaceWith(link);
+    if (place.cell === null) {
+      setSign(link, host, links.unproven);
+    }
     keepTogether(link);
   }
+}
+
+/** What a sign would spoil: it stands behind the whole of it. */
+const WHOLE = 'code, a, mjx-container, .katex, .MathJax';
+
+/** Set the sign of a number that no cell shows, unless it has one or stands in a block of code. */
+function setSign(number: HTMLElement, host: HTMLElement, explanation: string): void {
+  if (number.closest('pre') !== null) {
+    return;
+  }
+  const whole = number.parentElement?.closest(WHOLE) ?? null;
+  const behind = whole !== null && host.contains(whole) ? whole : number;
+  const next = behind.nextSibling;
+  const isMarked = next instanceof Text ? MARKED.test(next.data) : next?.textContent === SIGN;
+  if (isMarked) {
+    return;
+  }
+  const sign = document.createElement('sup');
+  sign.textContent = SIGN;
+  sign.title = explanation;
+  sign.setAttribute('aria-label', explanation);
+  sign.setAttribute('role', 'img');
+  behind.after(sign);
 }
 
 const OPENS = /[([{"'“‘±$€£]+$/;
@@ -66,30 +91,23 @@ function keepTogether(link: HTMLElement): void {
   }
 }
 
-/** The words by which the answer itself marks a number that no cell proves. */
-const NOT_VERIFIED = /^\s*\(not verified\)/;
+const SIGN = '†';
+/** How an answer's own text marks a number that no cell proves; earlier versions wrote words. */
+const MARKED = /^(?:†|\s*\(not verified\))/;
 
-function wrapped(text: string, place: Place, links: NumberLinks, isMarked: boolean): HTMLElement {
+function wrapped(text: string, place: Place, links: NumberLinks): HTMLElement {
   const { cell } = place;
   if (cell === null) {
     const mark = document.createElement('span');
     mark.className = 'ak-Number ak-mod-unproven';
     mark.title = links.unproven;
     mark.textContent = text;
-    if (isMarked) {
-      return mark;
-    }
-    const sign = document.createElement('sup');
-    sign.textContent = '?';
-    sign.setAttribute('aria-label', links.unproven);
-    sign.setAttribute('role', 'img');
-    mark.append(sign);
     return mark;
   }
   const button = document.createElement('button');
   button.type = 'button';
   button.className = place.kind === 'number' ? 'ak-Number' : 'ak-Number ak-mod-reference';
-  button.title = links.proven(cell);
+  button.title = links.proven(cell, place.derivation ?? '');
   button.textContent = text;
   button.addEventListener('click', () => {
     links.follow(cell);

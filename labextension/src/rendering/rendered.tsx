@@ -1,5 +1,5 @@
 /**
- * Renders a MIME bundle with JupyterLab's own renderers, never trusted.
+ * Renders a MIME bundle with JupyterLab's own renderers, never trusted, and loading nothing.
  *
  * Lumino owns the node of a renderer; React only holds its parent.
  */
@@ -7,6 +7,7 @@ import { MimeModel, type IRenderMime, type IRenderMimeRegistry } from '@jupyterl
 import type { PartialJSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 import * as React from 'react';
+import { harmlessRendermime } from './harmless';
 
 interface Props {
   readonly rendermime: IRenderMimeRegistry;
@@ -28,7 +29,7 @@ export function Rendered(props: Props): React.JSX.Element {
     if (place === null) {
       return;
     }
-    const made = rendermime.createRenderer(mime);
+    const made = harmlessRendermime(rendermime).createRenderer(mime);
     renderer.current = made;
     if (place.isConnected) {
       Widget.attach(made, place);

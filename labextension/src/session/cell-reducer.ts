@@ -38,7 +38,9 @@ export function reduceCells<T extends { readonly kind: string }>(
         executionCount: event.execution_count,
         outputs: event.outputs,
         error: event.error,
-        frames: event.frames
+        frames: event.frames,
+        lineage: event.lineage,
+        hints: event.hints
       }));
     default: {
       const rest: never = event;
@@ -83,6 +85,8 @@ function startedCell(event: IterationStarted): IterationState {
     outputs: [],
     error: null,
     frames: [],
+    lineage: '',
+    hints: [],
     userChange: null
   };
 }

@@ -13,6 +13,8 @@ export interface Place {
   /** The cell that proves it; `null` if no cell does. */
   readonly cell: string | null;
   readonly kind: 'number' | 'reference';
+  /** How the number follows from shown ones; empty if it is shown itself. */
+  readonly derivation?: string | undefined;
 }
 
 /** Return the places of the proven and unproven numbers in `shown`. */
@@ -23,7 +25,8 @@ export function numberPlaces(shown: string, numbers: readonly NumberProof[]): re
     const start = wholeNumber(shown, number.text, from);
     if (start >= 0) {
       from = start + number.text.length;
-      places.push({ start, end: from, cell: number.cell, kind: 'number' });
+      const { cell, derivation } = number;
+      places.push({ start, end: from, cell, kind: 'number', derivation });
     }
   }
   return places;
@@ -45,6 +48,15 @@ export function cellReferences(
     }
   }
   return places;
+}
+
+/** Return the places outside closed forms such as `@mean[18.4]`, in which nothing is marked. */
+export function outsideForms(shown: string, places: readonly Place[]): readonly Place[] {
+  const forms = [...shown.matchAll(/@[A-Za-z_][\w.-]{0,79}\s?\[[^\]\n]{0,2000}\]/g)];
+  return places.filter(
+    place =>
+      !forms.some(form => form.index < place.end && place.start < form.index + form[0].length)
+  );
 }
 
 /** Return both kinds in order, without overlaps: a reference is not a number of the answer. */

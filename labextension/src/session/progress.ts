@@ -91,6 +91,25 @@ export function findCell(state: AnalysisState, cell: string): IterationState | n
   return state.userCells.find(iteration => iteration.cell === cell) ?? null;
 }
 
+/**
+ * Return the cell with a number, as an answer of `run` cites it, or `null`.
+ *
+ * Notebooks of earlier versions count again from 1 in each run, so the run's own cells come first.
+ */
+export function cellNumbered(
+  state: AnalysisState,
+  run: RunState,
+  number: number
+): IterationState | null {
+  for (const one of [run, ...[...state.runs].reverse()]) {
+    const found = iterationsOf(one).find(cell => cell.iteration === number);
+    if (found !== undefined) {
+      return found;
+    }
+  }
+  return null;
+}
+
 /** Return the input tokens of a run, cached or not. */
 export function tokensIn(run: RunState): number {
   const { input_tokens, cached_tokens, cache_write_tokens } = run.usage;

@@ -63,6 +63,8 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
       return { ...state, datasets: state.datasets.filter(d => d.dataset.name !== event.name) };
     case 'queue_changed':
       return { ...state, queue: event.questions };
+    case 'ledger_changed':
+      return { ...state, definitions: event.definitions, states: event.states };
     case 'analysis_configured':
       return {
         ...state,
@@ -135,6 +137,8 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
     case 'model_retried':
     case 'model_replied':
     case 'finding_recorded':
+    case 'definition_recorded':
+    case 'state_named':
     case 'user_asked':
     case 'user_answered':
     case 'approval_requested':

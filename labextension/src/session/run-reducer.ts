@@ -33,6 +33,8 @@ export type RunEvent =
           | 'model_retried'
           | 'model_replied'
           | 'finding_recorded'
+          | 'definition_recorded'
+          | 'state_named'
           | 'notice_raised'
           | 'user_asked'
           | 'user_answered'
@@ -119,6 +121,14 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
     case 'finding_recorded': {
       const others = run.findings.filter(finding => finding.id !== event.finding.id);
       return { ...run, findings: [...others, event.finding] };
+    }
+    case 'definition_recorded': {
+      const { number, definition } = event;
+      return added(run, { kind: 'kept', number, definition, state: null });
+    }
+    case 'state_named': {
+      const { number, state } = event;
+      return added(run, { kind: 'kept', number, definition: null, state });
     }
     case 'notice_raised': {
       const { number, level, code, message } = event;
@@ -282,6 +292,8 @@ function fromRecord(record: IterationRecord): IterationState {
     outputs: [],
     error: record.error,
     frames: [],
+    lineage: '',
+    hints: [],
     userChange: null
   };
 }

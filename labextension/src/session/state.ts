@@ -5,13 +5,16 @@ import type {
   CellError,
   CellVerified,
   ChartRecord,
+  DataState,
   DatasetProfile,
+  Definition,
   Finding,
   Frame,
   IterationFinished,
   IterationStarted,
   KernelChanged,
   Limits,
+  LineageHint,
   NumberProof,
   RunFinished,
   SandboxReport,
@@ -49,6 +52,10 @@ export interface IterationState {
   readonly outputs: readonly Output[];
   readonly error: CellError | null;
   readonly frames: readonly Frame[];
+  /** Where the tables that it made come from, in one line; empty if it made none. */
+  readonly lineage: string;
+  /** What in it should be looked at twice. */
+  readonly hints: readonly LineageHint[];
   /** What the user did with the cell in the notebook itself, if anything. */
   readonly userChange: 'ran' | 'edited' | 'deleted' | null;
 }
@@ -109,9 +116,23 @@ export interface NoticeState {
   readonly message: string;
 }
 
+/** What the run keeps for later questions: a definition of the user, or a named state. */
+export interface KeptState {
+  readonly kind: 'kept';
+  readonly number: number;
+  readonly definition: Definition | null;
+  readonly state: DataState | null;
+}
+
 /** What happened in a run, in order. */
 export type Entry =
-  IterationState | CallState | AskState | ApprovalState | PlanApprovalState | NoticeState;
+  | IterationState
+  | CallState
+  | AskState
+  | ApprovalState
+  | PlanApprovalState
+  | NoticeState
+  | KeptState;
 
 /** The model failed at `at` (seconds since the epoch) and is called again after `wait` seconds. */
 export interface RetryState {
@@ -199,6 +220,9 @@ export interface AnalysisState {
   readonly notices: readonly NoticeState[];
   readonly charts: readonly ChartRecord[];
   readonly queue: readonly string[];
+  /** What the user defined, and the states of the data that have a name. */
+  readonly definitions: readonly Definition[];
+  readonly states: readonly DataState[];
   readonly verification: VerificationState | null;
   readonly branch: BranchState | null;
 }
@@ -231,6 +255,8 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     notices: [],
     charts: [],
     queue: [],
+    definitions: [],
+    states: [],
     verification: null,
     branch: null
   };

@@ -90,8 +90,8 @@ export function scenes(
         .add('plan_approval_requested', {
           ask: 'q3',
           steps: [
-            { number: 1, goal: 'Check the dates', status: 'todo' },
-            { number: 2, goal: 'Sum revenue by region', status: 'todo' }
+            { number: 1, goal: 'Check the dates', status: 'todo', cells: [] },
+            { number: 2, goal: 'Sum revenue by region', status: 'todo', cells: [] }
           ]
         })
         .add('model_retried', {

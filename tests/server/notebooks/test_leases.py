@@ -13,8 +13,8 @@ from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.notebooks.leases import SILENT_SECONDS, Lease, Leases
 from tests.server.conftest import Server, StartServer
-from tests.server.numbers_scene import Scene
 from tests.server.notebooks.open_tab import OpenTab
+from tests.server.numbers_scene import Scene
 
 
 @pytest.fixture

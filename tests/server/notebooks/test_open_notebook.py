@@ -10,15 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import Server, StartServer
-from tests.server.numbers_scene import Scene
+from tests.server.conftest import PLAIN, Server, StartServer
 from tests.server.notebooks.open_tab import OpenTab
+from tests.server.numbers_scene import Scene
 from tests.support.notebook_io import whole_text
 
 
 @pytest.fixture
 async def scene(server: Server, root: Path, tmp_path: Path) -> Scene:
     return await Scene(server, root, tmp_path).begin()
+
+
+@pytest.fixture
+async def plain_scene(start_server: StartServer, root: Path, tmp_path: Path) -> Scene:
+    """Return a scene whose cells can wait for a file of the test's."""
+    return await Scene(await start_server(**PLAIN), root, tmp_path).begin()
 
 
 async def test_a_closed_notebook_is_written_by_jupyter_and_nothing_of_it_is_trusted(
@@ -69,7 +75,8 @@ async def test_what_the_user_typed_stays_and_the_cells_land_with_their_save(scen
     assert scene.code() == ["x = 1", "y = 2"]
 
 
-async def test_a_cell_that_the_user_is_in_at_the_end_keeps_its_place(scene: Scene) -> None:
+async def test_a_cell_that_the_user_is_in_at_the_end_keeps_its_place(plain_scene: Scene) -> None:
+    scene = plain_scene
     tab = await scene.open()
     gate = scene.folder / "gate"
     wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)"
@@ -89,7 +96,8 @@ async def test_a_cell_that_the_user_is_in_at_the_end_keeps_its_place(scene: Scen
     assert scene.code() == ["x = 1", "y = 2", "z = 3"]
 
 
-async def test_a_cell_of_ours_that_the_user_edits_meanwhile_is_theirs(scene: Scene) -> None:
+async def test_a_cell_of_ours_that_the_user_edits_meanwhile_is_theirs(plain_scene: Scene) -> None:
+    scene = plain_scene
     tab = await scene.open()
     gate = scene.folder / "gate"
     wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)"
@@ -182,8 +190,9 @@ async def test_what_waits_survives_the_server_and_is_written_by_the_next(
 
 
 async def test_a_notebook_that_is_renamed_in_jupyter_during_a_run_is_followed(
-    scene: Scene,
+    plain_scene: Scene,
 ) -> None:
+    scene = plain_scene
     session = (await scene.server.analyses()).find(scene.analysis)
     await session.attach([str(scene.root / "data" / "penguins_raw.csv")])
     gate = scene.folder / "gate"
@@ -214,13 +223,72 @@ async def test_a_notebook_that_is_renamed_in_jupyter_during_a_run_is_followed(
 
 async def test_a_notebook_that_is_moved_by_hand_in_its_folder_is_found_again(scene: Scene) -> None:
     target = "moved by hand.ipynb"
+    session = (await scene.server.analyses()).find(scene.analysis)
+    await session.attach([str(scene.root / "data" / "penguins_raw.csv")])
+    await scene.ask("z = 1")
+    await scene.settled()
     subprocess.run(["mv", scene.path, target], cwd=scene.root, check=True)
     await scene.ask("y = 2")
     await scene.settled()
     assert not (scene.root / scene.path).exists()
+    grants = session.services.grants
+    assert grants.for_notebook(str(scene.root / scene.path)) == ()
     scene.path = target
-    assert scene.code() == ["x = 1", "y = 2"]
+    assert scene.code()[-2:] == ["z = 1", "y = 2"]
     assert (await scene.browser.summary(scene.analysis))["notebook"] == target
+    assert len(grants.for_notebook(str(scene.root / target))) == 1
+
+
+async def test_a_copy_that_takes_the_notebooks_place_inherits_no_grants(scene: Scene) -> None:
+    session = (await scene.server.analyses()).find(scene.analysis)
+    await session.attach([str(scene.root / "data" / "penguins_raw.csv")])
+    await scene.ask("z = 1")
+    await scene.settled()
+    copy = scene.root / "copy.ipynb"
+    copy.write_bytes((scene.root / scene.path).read_bytes())
+    (scene.root / scene.path).unlink()
+    await scene.ask("y = 2")
+    await scene.settled()
+    notice = await scene.panel.event("notice_raised", code="grants-not-moved")
+    assert "attach the data again" in notice["message"]
+    grants = session.services.grants
+    assert (await scene.browser.summary(scene.analysis))["notebook"] == copy.name
+    for place in (copy, scene.root / scene.path):
+        assert grants.for_notebook(str(place)) == ()
+    assert grants.for_notebook(str(copy), analysis=scene.analysis) == ()
+
+
+async def test_a_new_notebook_of_a_deleted_ones_name_has_none_of_its_grants(scene: Scene) -> None:
+    session = (await scene.server.analyses()).find(scene.analysis)
+    await session.attach([str(scene.root / "data" / "penguins_raw.csv")])
+    grants, place = session.services.grants, scene.root / scene.path
+    assert len(grants.for_notebook(str(place))) == 1
+    deleted = await scene.browser.fetch("DELETE", f"api/contents/{scene.path}")
+    assert deleted.status == 204, deleted.body
+    fresh = {"type": "notebook", "content": {
+        "cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}}  # fmt: skip
+    made = await scene.browser.fetch("PUT", f"api/contents/{scene.path}", fresh)
+    assert made.status == 201, made.body
+    assert grants.for_notebook(str(place)) == ()
+
+
+async def test_a_rename_in_jupyter_moves_the_grants_of_notebooks_that_no_session_has(
+    scene: Scene,
+) -> None:
+    session = (await scene.server.analyses()).find(scene.analysis)
+    grants = session.services.grants
+    made = scene.root / "old" / "by-command.ipynb"
+    made.parent.mkdir()
+    made.write_text(json.dumps({"metadata": {"analyst_kernel": {"analysis": "aaaaaaaaaaaa"}}}))
+    grants.record(str(made), str(scene.root / "data" / "penguins_raw.csv"))
+    renamed = await scene.browser.fetch("PATCH", "api/contents/old", {"path": "new"})
+    assert renamed.status == 200, renamed.body
+    moved = scene.root / "new" / "by-command.ipynb"
+    until = asyncio.get_running_loop().time() + 60
+    while not grants.for_notebook(str(moved), analysis="aaaaaaaaaaaa"):
+        assert asyncio.get_running_loop().time() < until
+        await asyncio.sleep(0)
+    assert len(grants.for_notebook(str(moved))) == 1
 
 
 async def test_a_copy_of_the_notebook_is_not_taken_for_it(scene: Scene) -> None:

@@ -117,6 +117,15 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
           <ErrorSentence cell={cell} />
         </div>
       )}
+      {cell.hints.length > 0 && (
+        <ul className="ak-Hints" aria-label={trans.__('What to look at twice in %1', name)}>
+          {cell.hints.map(hint => (
+            <li key={`${hint.code} ${hint.message}`} title={hint.advice}>
+              <CodeText text={hint.message} />
+            </li>
+          ))}
+        </ul>
+      )}
       {open && (
         <div id={bodyId}>
           <CodeBlock
@@ -131,6 +140,11 @@ export const IterationCard = React.memo(function IterationCard(props: Props): Re
             <div className="ak-Error">
               <ErrorSentence cell={cell} />
             </div>
+          )}
+          {cell.lineage !== '' && (
+            <p className="ak-Lineage" title={trans.__('Where these tables come from')}>
+              <CodeText text={cell.lineage} />
+            </p>
           )}
           {!running && cell.userChange !== 'deleted' && !gone && (
             <div className="ak-Row ak-Iteration-actions">

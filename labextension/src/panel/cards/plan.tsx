@@ -136,8 +136,13 @@ const MARKS: Readonly<Record<Step['status'], string>> = {
   todo: '○',
   doing: '●',
   done: '✓',
-  blocked: '✕'
+  blocked: '✕',
+  failed: '✕',
+  skipped: '–'
 };
+
+/** What the mark alone says; the others stand in words. */
+const ENDED_WELL: ReadonlySet<Step['status']> = new Set(['todo', 'doing', 'done']);
 
 /** The steps of a run with the current step; empty without a plan. */
 export const PlanList = React.memo(function PlanList({
@@ -145,7 +150,7 @@ export const PlanList = React.memo(function PlanList({
 }: {
   readonly run: RunState;
 }): React.JSX.Element | null {
-  const { trans } = useServices();
+  const { trans, model } = useServices();
   if (run.plan.length === 0) {
     return null;
   }
@@ -153,7 +158,9 @@ export const PlanList = React.memo(function PlanList({
     todo: trans.__('to do'),
     doing: trans.__('being done'),
     done: trans.__('done'),
-    blocked: trans.__('not possible')
+    blocked: trans.__('not possible'),
+    failed: trans.__('failed'),
+    skipped: trans.__('no cell ran for it')
   };
   return (
     <div className="ak-Plan">
@@ -174,7 +181,25 @@ export const PlanList = React.memo(function PlanList({
             </span>
             <span>
               <CodeText text={step.goal} />
-              <span className="ak-Hidden"> ({names[step.status]})</span>
+              <span className={ENDED_WELL.has(step.status) ? 'ak-Hidden' : 'ak-Quiet'}>
+                {' '}
+                ({names[step.status]})
+              </span>
+              {step.cells.map(({ number, cell }) => (
+                <React.Fragment key={cell}>
+                  {' '}
+                  <button
+                    type="button"
+                    className="ak-Link"
+                    title={trans.__('Show the cell')}
+                    onClick={() => {
+                      model.reveal(cell);
+                    }}
+                  >
+                    {trans.__('cell %1', number)}
+                  </button>
+                </React.Fragment>
+              ))}
             </span>
           </li>
         ))}

@@ -26,8 +26,10 @@ export function VerificationBadge(props: {
       title={
         reason ||
         (stale
-          ? trans.__('The code changed since this was verified. Verify again to be sure.')
-          : trans.__('Every cell ran again in a fresh kernel and was compared.'))
+          ? trans.__('The code changed since it ran again. Verify runs and compares it once more.')
+          : trans.__(
+              'Every cell ran again in a fresh kernel and was compared: the same code, the same outputs. Whether they answer the question was not checked.'
+            ))
       }
       role="status"
     >
@@ -38,7 +40,7 @@ export function VerificationBadge(props: {
           {stale && ` · ${trans.__('changed since')}`}
         </>
       ) : (
-        trans.__('not verified')
+        trans.__('not run again')
       )}
     </span>
   );

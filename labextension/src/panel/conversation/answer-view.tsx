@@ -2,8 +2,13 @@
 import * as React from 'react';
 import { Rendered } from '../../rendering/rendered';
 import { markPlaces, shownText } from '../../rendering/number-links';
-import { cellReferences, mergePlaces, numberPlaces } from '../../session/number-places';
-import { iterationsOf } from '../../session/progress';
+import {
+  cellReferences,
+  mergePlaces,
+  numberPlaces,
+  outsideForms
+} from '../../session/number-places';
+import { cellNumbered, findCell } from '../../session/progress';
 import type { RunState } from '../../session/state';
 import { Menu } from '../controls/menu';
 import { usePanel, useServices } from '../services';
@@ -27,6 +32,7 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
   return (
     <>
       <AnswerText run={run} />
+      <Unproven run={run} />
       {caveats.length > 0 && (
         <Notes title={trans.__('Keep in mind')} notes={caveats} kind="caveats" />
       )}
@@ -56,29 +62,26 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
 function AnswerText({ run }: { readonly run: RunState }): React.JSX.Element {
   const { trans, model, rendermime } = useServices();
   const data = React.useMemo(() => ({ [MARKDOWN]: run.answer }), [run.answer]);
-  const iterations = iterationsOf(run);
-  const known = React.useRef(iterations);
-  known.current = iterations;
-
   const mark = React.useCallback(
     (host: HTMLElement) => {
       // A wide table scrolls, so it must be reachable with the keyboard.
       for (const table of host.querySelectorAll('table')) {
         table.tabIndex = 0;
       }
-      const cells = known.current;
-      const nameOf = (id: string): string => {
-        const cell = cells.find(candidate => candidate.cell === id);
-        return cell === undefined || cell.iteration === 0
-          ? trans.__('Show the cell')
-          : trans.__('From cell %1: %2', cell.iteration, cell.purpose);
+      const { state } = model;
+      const nameOf = (id: string, derivation: string): string => {
+        const cell = state === null ? null : findCell(state, id);
+        if (cell === null || cell.iteration === 0) {
+          return derivation || trans.__('Show the cell');
+        }
+        return trans.__('From cell %1: %2', cell.iteration, derivation || cell.purpose);
       };
       const shown = shownText(host);
-      const references = cellReferences(
-        shown,
-        iteration => cells.find(cell => cell.iteration === iteration)?.cell ?? null
+      const references = cellReferences(shown, number =>
+        state === null ? null : (cellNumbered(state, run, number)?.cell ?? null)
       );
-      markPlaces(host, mergePlaces(numberPlaces(shown, run.numbers), references), {
+      const numbers = outsideForms(shown, numberPlaces(shown, run.numbers));
+      markPlaces(host, mergePlaces(numbers, references), {
         proven: nameOf,
         unproven: trans.__('Not verified: this number stands in no output.'),
         follow: cell => {
@@ -86,7 +89,7 @@ function AnswerText({ run }: { readonly run: RunState }): React.JSX.Element {
         }
       });
     },
-    [model, run.numbers, trans]
+    [model, run, trans]
   );
   return (
     <Rendered
@@ -96,6 +99,28 @@ function AnswerText({ run }: { readonly run: RunState }): React.JSX.Element {
       data={data}
       onRendered={mark}
     />
+  );
+}
+
+/** Names the numbers that no cell shows, with the nearest values that one does. */
+function Unproven({ run }: { readonly run: RunState }): React.JSX.Element | null {
+  const { trans } = useServices();
+  const names = new Set(
+    run.numbers
+      .filter(number => number.cell === null)
+      .map(number => {
+        // Journals of earlier versions name no nearest value.
+        const nearest = (number.nearest as string | undefined) ?? '';
+        return nearest === '' ? number.text : trans.__('%1 (nearest: %2)', number.text, nearest);
+      })
+  );
+  if (names.size === 0) {
+    return null;
+  }
+  return (
+    <p className="ak-Side ak-Unproven">
+      † {trans.__('Not verified, no executed cell shows it: %1', [...names].join('; '))}
+    </p>
   );
 }
 
@@ -125,7 +150,7 @@ function Findings({ run }: { readonly run: RunState }): React.JSX.Element | null
     return null;
   }
   const numberOf = (id: string): number =>
-    iterationsOf(run).find(cell => cell.cell === id)?.iteration ?? 0;
+    model.state === null ? 0 : (findCell(model.state, id)?.iteration ?? 0);
   return (
     <details className="ak-Findings">
       <summary>{trans._n('%1 finding', '%1 findings', run.findings.length)}</summary>
@@ -194,6 +219,9 @@ function AnswerActions({ run: id }: { readonly run: string }): React.JSX.Element
         <button
           type="button"
           className="ak-Link"
+          title={trans.__(
+            'Runs all cells in a fresh kernel and compares their outputs. Whether they answer the question is not checked.'
+          )}
           onClick={() => void model.send({ type: 'verify_analysis' })}
         >
           {trans.__('Verify')}

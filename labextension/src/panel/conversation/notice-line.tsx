@@ -1,6 +1,6 @@
-/** One line about something that was cut, dropped, downgraded or is doubtful. */
+/** One line about something that was cut, dropped, downgraded, is doubtful, or is kept. */
 import * as React from 'react';
-import type { NoticeState } from '../../session/state';
+import type { KeptState, NoticeState } from '../../session/state';
 import { useServices } from '../services';
 
 export const NoticeLine = React.memo(function NoticeLine({
@@ -17,6 +17,26 @@ export const NoticeLine = React.memo(function NoticeLine({
       </span>
       <span className="ak-Hidden">{warning ? trans.__('Warning:') : trans.__('Note:')} </span>
       <span>{notice.message}</span>
+    </div>
+  );
+});
+
+/** What a run keeps for later questions. */
+export const KeptLine = React.memo(function KeptLine({
+  kept
+}: {
+  readonly kept: KeptState;
+}): React.JSX.Element {
+  const { trans } = useServices();
+  const { definition, state } = kept;
+  const rows = state?.rows ?? null;
+  return (
+    <div className="ak-Decided" data-kept={definition === null ? 'state' : 'definition'}>
+      <span className="ak-Quiet">
+        {definition === null ? trans.__('Named state:') : trans.__('Kept for later questions:')}
+      </span>{' '}
+      <b>{definition?.text ?? state?.name}</b>
+      {rows !== null && <span className="ak-Quiet"> {trans._n('%1 row', '%1 rows', rows)}</span>}
     </div>
   );
 });

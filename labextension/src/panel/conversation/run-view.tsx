@@ -9,7 +9,7 @@ import { AskCard } from '../cards/ask-card';
 import { CallView } from './call-view';
 import { FailureCard, RetryBanner } from './failure-card';
 import { cardProps, IterationCard } from '../cards/iteration-card';
-import { NoticeLine } from './notice-line';
+import { KeptLine, NoticeLine } from './notice-line';
 import { PlanCard, PlanList } from '../cards/plan';
 import { QuestionText } from './question';
 import { RunCharts } from '../charts/run-charts';
@@ -148,7 +148,8 @@ function keyOf(entry: Entry, index: number): string {
     case 'call':
       return `call-${String(entry.call)}`;
     case 'notice':
-      return `notice-${String(entry.number)}`;
+    case 'kept':
+      return `${entry.kind}-${String(entry.number)}`;
     default:
       return `${entry.kind}-${entry.ask}-${String(index)}`;
   }
@@ -199,6 +200,8 @@ function EntryView(props: {
       return <PlanCard approval={entry} active={run.status === 'running'} />;
     case 'notice':
       return <NoticeLine notice={entry} />;
+    case 'kept':
+      return <KeptLine kept={entry} />;
     default: {
       const rest: never = entry;
       throw new Error(`Unknown entry ${JSON.stringify(rest)}`);

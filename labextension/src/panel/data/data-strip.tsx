@@ -4,6 +4,7 @@ import * as React from 'react';
 import type { DatasetProfile } from '../../protocol/generated';
 import { AttachMenu } from './attach-menu';
 import { DatasetDialog } from './dataset-dialog';
+import { LedgerChip } from './ledger-chip';
 import { usePanel, useServices } from '../services';
 import { datasetLabel, datasetShape, warningText } from '../controls/format';
 
@@ -43,6 +44,7 @@ export function DataStrip(): React.JSX.Element {
         <addIcon.react tag="span" className="ak-Icon" />
         {datasets.length === 0 && trans.__('Attach data')}
       </AttachMenu>
+      <LedgerChip />
       {profile !== undefined && (
         <DatasetDialog
           profile={profile}

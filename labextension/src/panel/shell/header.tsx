@@ -120,7 +120,7 @@ function MoreMenu(props: {
     'separator',
     {
       label: trans.__('Verify'),
-      detail: trans.__('Runs all cells in a fresh kernel'),
+      detail: trans.__('Runs all cells in a fresh kernel and compares outputs'),
       run: () => void model.send({ type: 'verify_analysis' })
     },
     {

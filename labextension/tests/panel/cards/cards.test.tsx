@@ -84,7 +84,7 @@ describe('a cell that waits', () => {
 
 describe('a plan that waits', () => {
   it('is edited, then approved without its empty steps', async () => {
-    const step = { status: 'todo' as const };
+    const step = { status: 'todo' as const, cells: [] };
     const page = await draw(
       <Conversation />,
       serve(log =>
@@ -148,5 +148,51 @@ describe('a run that failed', () => {
       type: 'ask_question',
       question: page.model.state?.runs[0]?.question
     });
+  });
+});
+
+describe('what became of the data in a cell', () => {
+  const ended = (hints: { code: string; message: string; advice: string }[]) =>
+    serve(log =>
+      log
+        .add('iteration_started', {
+          iteration: 9,
+          cell: 'c9',
+          step: null,
+          attempt: 1,
+          language: 'python',
+          purpose: 'Keep the delta',
+          code: 'delta = rivers[rivers.basin == "Delta"]'
+        })
+        .add('iteration_finished', {
+          iteration: 9,
+          cell: 'c9',
+          outcome: 'ok',
+          seconds: 0.1,
+          execution_count: 9,
+          outputs: [],
+          error: null,
+          frames: [],
+          lineage: "delta: 20 of rivers's 60 rows (-40), same columns",
+          hints
+        })
+    );
+
+  it('stands in the open step, and what to look at twice in the closed one too', async () => {
+    const hint = { code: 'sample-as-whole', message: '10 of 60 rows', advice: 'Take all rows.' };
+    const page = await draw(<Conversation />, ended([hint]));
+    const card = page.one('[data-cell="c9"]');
+    const toggle = card.querySelector<HTMLButtonElement>('.ak-Iteration-toggle');
+    expect(card.querySelector('.ak-Hints li')?.textContent).toBe('10 of 60 rows');
+    expect(card.querySelector('.ak-Hints li')?.getAttribute('title')).toBe('Take all rows.');
+    if (toggle !== null && toggle.getAttribute('aria-expanded') === 'false') {
+      await page.click(toggle);
+    }
+    expect(page.one('[data-cell="c9"] .ak-Lineage').textContent).toContain('20 of rivers');
+  });
+
+  it('shows no list where nothing is doubtful', async () => {
+    const page = await draw(<Conversation />, ended([]));
+    expect(page.all('[data-cell="c9"] .ak-Hints')).toHaveLength(0);
   });
 });

@@ -150,7 +150,7 @@ describe('outputs', () => {
       <Outputs label="Map" outputs={[html('<div></div><script>top.location="/"</script>')]} />
     );
     const frame = page.one('iframe');
-    expect(frame.getAttribute('sandbox')).toBe('allow-scripts');
+    expect(frame.getAttribute('sandbox')).toBe('');
     expect(frame.getAttribute('srcdoc')).toContain("default-src 'none'");
     expect(page.all('script')).toHaveLength(0);
   });

@@ -1,0 +1,1 @@
+"""Asks a file of questions whose answers are known, scores what comes, and compares two runs."""

@@ -1,0 +1,1 @@
+"""Fuzzing: what strangers write, changed at random, goes through every parser and message fold."""
