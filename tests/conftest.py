@@ -118,6 +118,23 @@ REAL_FIXTURES = frozenset({"make_session", "server", "start", "start_server"})
 """Fixtures that start a kernel or a server."""
 
 
+UNTRACED = (
+    "agent/privacy/test_canaries.py",
+    "agent/test_hostile_text.py",
+    "agent/test_storms.py",
+    "data/test_hostile_names.py",
+    "data/test_real_files.py",
+    "data/test_round_trip.py",
+    "models/conformance/",
+    "models/gemini/test_gemini_faults.py",
+    "models/test_endless_stream.py",
+    "notebook/test_markdown.py",
+    "offline/test_hostile_names.py",
+    "offline/test_on_disk.py",
+)
+"""Files that go the same lines a thousand times: tracing them doubles their time and finds no more."""
+
+
 LONGEST_FIRST = (
     "ui/",
     "sandbox/",
@@ -132,12 +149,17 @@ LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a real kernel, server or browser; ``make test-fast`` leaves that out."""
+    """Mark what needs a real kernel, server or browser, and what is not traced.
+
+    ``make test-fast`` leaves out what is real.
+    """
     for item in items:
         if name_of(item).startswith(REAL_FOLDERS) or REAL_FIXTURES & set(
             getattr(item, "fixturenames", ())
         ):
             item.add_marker(pytest.mark.real)
+        if name_of(item).startswith(UNTRACED):
+            item.add_marker(pytest.mark.no_cover)
     if hasattr(config, "workerinput"):
         items.sort(key=turn_of)
 
