@@ -21,6 +21,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.examples import QUICK
+from tests.support.scheduling import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 # Nothing is measured by the clock of a machine that others use too; tests/benchmarks measures.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -176,29 +179,6 @@ def turn_of(item: pytest.Item) -> int:
         (n for n, folder in enumerate(LONGEST_FIRST) if name.startswith(folder)),
         len(LONGEST_FIRST),
     )
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker a file at a time, and one of them all the browser's tests.
-
-    Those share two servers, a browser and a page on each, which would else run once a worker. The
-    cases of answers, hundreds in one file, are given file by file of their own.
-    """
-    if config.getvalue("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            if file == "tests/answers/test_cases.py":
-                return file + nodeid.partition("[")[2].partition(":")[0]
-            return "tests/ui/" if file.startswith("tests/ui/") else file
-
-    # As they were collected, instead of those files first that hold the most tests.
-    config.option.loadscopereorder = False
-    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
