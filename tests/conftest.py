@@ -33,6 +33,8 @@ PROVIDER_PREFIXES = (
     "AZURE_",
     "CEREBRAS_",
     "CLAUDE_",
+    "CLOUDSDK_",
+    "CLOUD_ML_",
     "COHERE_",
     "DEEPSEEK_",
     "FIREWORKS_",

@@ -25,7 +25,7 @@ _DISTRIBUTION = "analyst-kernel"
 
 _ORDER = (
     "anthropic", "openai", "gemini", "ollama", "lmstudio", "llamacpp", "vllm", "openrouter",
-    "azure", "compatible", "compat", "offline", "scripted",
+    "azure", "bedrock", "vertex", "foundry", "compatible", "compat", "offline", "scripted",
 )  # fmt: skip
 """The order of lists; installers sort entry points by name."""
 

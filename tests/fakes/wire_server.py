@@ -47,7 +47,9 @@ class WireServer:
     """
 
     PATH = "/v1/messages"
+    CONTENT_TYPE = "text/event-stream"
     PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+    GARBAGE = b"event: content_block_delta\ndata: {not json\n\n"
 
     def __init__(
         self,
@@ -229,7 +231,7 @@ class WireServer:
             rows = [{"name": name, "model": name} for name in self._models or ()]
             await reply.json(200, {"models": rows})
             return
-        if request.method != "POST" or path != self.PATH:
+        if request.method != "POST" or not self._serves(request):
             await reply.json(404, self._error_body(404, "not_found_error", "Not found"))
             return
         try:
@@ -248,6 +250,10 @@ class WireServer:
         return self._take(request.body)
 
     # --- the wire ----------------------------------------------------------------------------
+
+    def _serves(self, request: Recorded) -> bool:
+        """Return whether the path is one for messages."""
+        return request.path == self.PATH
 
     def _check(self, request: Recorded) -> None:
         """Raise ``Refusal`` for what the real server refuses."""
@@ -326,7 +332,7 @@ class WireServer:
             )
             return
         if fault is not None and fault.kind == "empty":
-            await reply.start(200, "text/event-stream")
+            await reply.start(200, self.CONTENT_TYPE)
             return
         self._answers += 1
         events = self._events(turn, request)
@@ -334,7 +340,7 @@ class WireServer:
         headers = dict(fault.headers) if fault is not None else {}
         if fault is not None and fault.retry_after is not None:
             headers["retry-after"] = str(fault.retry_after)
-        await reply.start(200, "text/event-stream", headers)
+        await reply.start(200, self.CONTENT_TYPE, headers)
         for index, event in enumerate(events):
             if index == place and fault is not None and not await self._strike(fault, event, reply):
                 return
@@ -363,7 +369,7 @@ class WireServer:
                 kind = fault.error_type or "overloaded_error"
                 await reply.event(self._error_event(kind, fault.message))
             case "garbage_sse":
-                await reply.event(b"event: content_block_delta\ndata: {not json\n\n")
+                await reply.event(self.GARBAGE)
             case "truncate":
                 if fault.after == "half":
                     data = self._encode(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -161,14 +162,29 @@ LOOPED = [
 @each_form
 async def test_nothing_runs_twice_and_half_a_text_never_stays(wire: Wire):
     """Each fault once, each within a question of its own, in one analysis."""
-    # More than a busy machine takes for a reply of the fake; only the stall itself waits so long.
-    async with talk(wire, stall_seconds=8.0) as (server, model):
-        scene: Scene | None = None
+    async with talk(wire) as (server, model):
+        scene = Scene(model)
+
+        def hurry(made: Turn) -> Callable[[Any], Turn]:
+            """Wait less, from when the server takes this turn; a reply of a busy fake may take long."""
+
+            def taken(_: Any) -> Turn:
+                model.stall_seconds = 0.3
+                return made
+
+            return taken
+
+        def calm(_: int) -> None:
+            if isinstance(scene.events[-1], ModelRetried):
+                model.stall_seconds = 120.0
+
+        scene.on_event = calm
         for number, fault in enumerate(LOOPED):
             code = f"measured({number})"
             said = f"Half a text {number}."
+            broken = turn(think("Hm."), say(said), python(f"broken = {number}"), fault=fault)
             server.push(
-                turn(think("Hm."), say(said), python(f"broken = {number}"), fault=fault),
+                hurry(broken) if fault.kind == "stall" else broken,
                 turn(python(code)),
                 finish(f"It is {number} [cell {number + 1}]."),
             )
@@ -180,7 +196,6 @@ async def test_nothing_runs_twice_and_half_a_text_never_stays(wire: Wire):
             if fault.kind != "bad_json":
                 assert said not in json.dumps(server.requests[-1].body), fault
     assert [r.refused for r in server.requests if r.refused] == []
-    assert scene is not None
     retried = len(LOOPED) - 1
     assert len(scene.of(ModelRetried)) == retried
     assert len(scene.notebook.of(AnswerEntry)) == len(LOOPED)

@@ -15,11 +15,22 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import ModelEvent
+from analyst_kernel.models.cloud.access import CloudAccess
+from analyst_kernel.models.cloud.messages import CloudMessages
+from analyst_kernel.models.cloud.providers import BEDROCK, FOUNDRY, VERTEX, CloudProvider
 from analyst_kernel.models.gemini.interactions import GeminiInteractions
 from analyst_kernel.models.openai_chat import OpenAIChat
 from analyst_kernel.models.openai_responses import OpenAIResponses
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.models.wire.streaming import StreamingModel
+from tests.fakes.cloud_servers import (
+    FAKE_AWS_ID,
+    FAKE_PROJECT,
+    FAKE_REGION,
+    BedrockServer,
+    FoundryServer,
+    VertexServer,
+)
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.openai_events import Style
@@ -79,12 +90,44 @@ def gemini(url: str, **details: Any) -> GeminiInteractions:
     return GeminiInteractions(**{**settings, "label": "Gemini", "connection": connection})
 
 
+def _cloud(row: CloudProvider, path: str = "", **found: Any) -> Callable[..., CloudMessages]:
+    def connect(url: str, **details: Any) -> CloudMessages:
+        settings = _settings(row.name, url, details)
+        access = CloudAccess(**{"source": "a test", **found})
+        connection = Connection(url + path, **_credential(row.name, settings["connection"]))
+        return CloudMessages(
+            **{**settings, "label": row.label, "connection": connection},
+            dialect=row.dialect,
+            access=replace(access, connection=connection),
+            make=row.make,
+        )
+
+    return connect
+
+
+def _credential(cloud: str, connection: Connection) -> dict[str, str | None]:
+    """Bedrock's key signs, Vertex's is a token."""
+    name = "auth_token" if cloud == "vertex" else "api_key"
+    return {name: connection.api_key}
+
+
 def _gemini_parts(body: Body) -> list[Any]:
     return [body.get("tools"), body.get("system_instruction"), *body["input"]]
 
 
 def _messages_parts(body: Body) -> list[Any]:
     return [body.get("tools"), body.get("system"), *body["messages"]]
+
+
+def _unmarked(value: Any) -> Any:
+    """Without the marker of the cache, which is no part of what is cached."""
+    if isinstance(value, dict):
+        return {name: _unmarked(one) for name, one in value.items() if name != "cache_control"}
+    return [_unmarked(one) for one in value] if isinstance(value, list) else value
+
+
+def _cloud_parts(body: Body) -> list[Any]:
+    return [_unmarked(part) for part in _messages_parts(body)]
 
 
 def _responses_parts(body: Body) -> list[Any]:
@@ -120,6 +163,27 @@ GEMINI = Wire(
     "gemini", GeminiServer, gemini, _gemini_parts,
     b': a comment\n\ndata: {"event_type": "interaction.something_new", "index": 99}\n\n',
 )  # fmt: skip
+_NEW = {"type": "message_start_of_something_new", "index": 7}
+_NOWHERE = Connection("")
+BEDROCK_WIRE = Wire(
+    "bedrock", BedrockServer,
+    _cloud(
+        BEDROCK, connection=_NOWHERE, details={"region": FAKE_REGION, "access_key": FAKE_AWS_ID}
+    ),
+    _cloud_parts, BedrockServer()._encode(_NEW),
+)  # fmt: skip
+VERTEX_WIRE = Wire(
+    "vertex", VertexServer,
+    _cloud(
+        VERTEX, "/v1", connection=_NOWHERE,
+        details={"region": FAKE_REGION, "project": FAKE_PROJECT},
+    ),
+    _cloud_parts, VertexServer.NOISE + _named(_NEW),
+)  # fmt: skip
+FOUNDRY_WIRE = Wire(
+    "foundry", FoundryServer, _cloud(FOUNDRY, "/anthropic", connection=_NOWHERE),
+    _messages_parts, _PINGS + _named(_NEW),
+)  # fmt: skip
 _CHUNK = b': OPENROUTER PROCESSING\n\ndata: {"object": "something.new", "choices": []}\n\n'
 _BARE = b'data: {"choices": [{"index": 0, "delta": {"something": "new"}}]}\n\n'
 
@@ -137,7 +201,8 @@ DIALECTS = (
 )
 """The Chat wire as servers really speak it; they run what is about calls."""
 
-WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI)
+CLOUD_WIRES = (BEDROCK_WIRE, VERTEX_WIRE, FOUNDRY_WIRE)
+WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI, *CLOUD_WIRES)
 ALL_FORMS = (*WIRES, *DIALECTS)
 
 
