@@ -149,6 +149,7 @@ class Style:
         thinking: The name of the field.
         says_stop: The reason is "stop" although there are calls.
         usage: Whether token counts come at the end.
+        actions: The model calls tools in its text, by a block.
     """
 
     whole: bool = False
@@ -157,6 +158,7 @@ class Style:
     thinking: Literal["reasoning", "reasoning_content", "both"] = "reasoning_content"
     says_stop: bool = False
     usage: bool = True
+    actions: bool = False
 
 
 def chat_events(
@@ -176,7 +178,8 @@ def chat_events(
 
     events: list[Event | str] = [chunk({"role": "assistant", "content": ""})]
     place = 0
-    for block in blocks:
+    for given in blocks:
+        block = _action(given, fault) if style.actions else given
         if block["type"] == "text":
             events += [chunk({"content": piece}) for piece in pieces(block["text"], turn.chunk)]
         elif block["type"] == "thinking":
@@ -196,11 +199,24 @@ def chat_events(
         events += [chunk({"refusal": piece}) for piece in pieces(text, turn.chunk)]
     reason = "max_tokens" if fault == "max_tokens_in_tool" else turn.reason
     said = {"max_tokens": "length", "tool_use": "tool_calls", "content_filter": "content_filter"}
-    end = "stop" if style.says_stop and reason == "tool_use" else said.get(reason, "stop")
+    end = (
+        "stop"
+        if (style.says_stop or style.actions) and reason == "tool_use"
+        else said.get(reason, "stop")
+    )
     events.append(chunk({}, end))
     if style.usage and (body.get("stream_options") or {}).get("include_usage"):
         events.append({**shell, "choices": [], "usage": usage})
     return [*events, DONE]
+
+
+def _action(block: Event, fault: str) -> Event:
+    """Write a call as the block that a model writes which calls tools in its text."""
+    if block["type"] != "tool_use":
+        return block
+    content = f'{{"tool": "{block["name"]}", "input": {tool_input(block, fault)}'
+    end = "" if fault == "max_tokens_in_tool" else "}\n```\n"
+    return {"type": "text", "text": f"\n\n```action\n{content}{end}"}
 
 
 def _call_pieces(block: Event, own: str, place: int, turn: Turn, style: Style) -> Iterator[Event]:

@@ -131,7 +131,12 @@ class OpenAIChatServer(OpenAIServer):
         return self._encode({"error": {"message": message, "code": _CODES.get(kind, kind)}})
 
     def _in_call(self, events: list[Any]) -> int:
-        return _middle([place for place, event in enumerate(events) if _is_call(event)])
+        calls = [place for place, event in enumerate(events) if _is_call(event)]
+        if not calls and self.style.actions:
+            # Its block is the last of its text.
+            said = [p for p, e in enumerate(events) if e != DONE and _says(e)]
+            calls = said[-2:]
+        return _middle(calls)
 
     def _closing(self, events: list[Any]) -> int:
         return next(
@@ -145,6 +150,10 @@ def _is_call(event: Event | str) -> bool:
     if isinstance(event, str):
         return False
     return any(choice["delta"].get("tool_calls") for choice in event["choices"])
+
+
+def _says(event: Event) -> bool:
+    return any(choice["delta"].get("content") for choice in event["choices"])
 
 
 def _middle(places: list[int]) -> int:

@@ -50,7 +50,8 @@ from tests.models.conversations import answer, ask, assistant, collect, request
 @each_form
 @pytest.mark.parametrize("raw", ['{"title": }', '{"code": "1', "[1]", '{"a": NaN}', "nonsense"])
 async def test_an_input_that_is_no_json_object_is_never_sent_back(wire: Wire, raw: str):
-    async with talk(wire, turn(raw_call("run_python", raw)), turn(say("Sorry."))) as (
+    made = turn(raw_call("run_python", raw))
+    async with talk(wire, made, *wire.and_again(made), turn(say("Sorry."))) as (
         server,
         model,
     ):

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,6 +55,8 @@ class Wire:
         parts: The parts of a request that a cache would keep, in their order.
         noise: Events that no client knows, as they go over the wire.
         tail: Whether something may follow the event that completes a message.
+        in_text: Whether calls are blocks of the text: one at a time, and a wrong one is asked for
+            once more.
     """
 
     name: str
@@ -62,6 +65,11 @@ class Wire:
     parts: Callable[[Body], list[Any]]
     noise: bytes
     tail: bool = False
+    in_text: bool = False
+
+    def and_again(self, made: Turn) -> tuple[Turn, ...]:
+        """Return what a model says that is asked again for a call that was wrong."""
+        return (made,) if self.in_text else ()
 
 
 def openai(url: str, **details: Any) -> OpenAIResponses:
@@ -201,8 +209,15 @@ DIALECTS = (
 )
 """The Chat wire as servers really speak it; they run what is about calls."""
 
+ACTIONS = replace(
+    CHAT, name="actions", in_text=True,
+    serve=partial(OpenAIChatServer, style=Style(actions=True), quirks=["no_tools"]),
+    connect=partial(chat, acts_in_text=True),
+)  # fmt: skip
+"""A model without tool calls, which writes them into its text."""
+
 CLOUD_WIRES = (BEDROCK_WIRE, VERTEX_WIRE, FOUNDRY_WIRE)
-WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI, *CLOUD_WIRES)
+WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI, *CLOUD_WIRES, ACTIONS)
 ALL_FORMS = (*WIRES, *DIALECTS)
 
 
