@@ -22,6 +22,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.examples import QUICK
 
+pytest_plugins = ["analyst_kernel.testing.plugin"]
+
 # Nothing is measured by the clock of a machine that others use too; tests/benchmarks measures.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("shared"), max_examples=QUICK)

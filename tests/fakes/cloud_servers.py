@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, unquote
 
+from analyst_kernel.testing.fakes.wire_reply import Recorded
+from analyst_kernel.testing.fakes.wire_rules import Refusal, check_body
 from tests.fakes.turns import TurnSource
-from tests.fakes.wire_reply import Recorded
-from tests.fakes.wire_rules import Refusal, check_body
 from tests.fakes.wire_server import WireServer
 
 FAKE_AWS_ID = "AKIAFAKE0123456789"

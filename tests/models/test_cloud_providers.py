@@ -19,6 +19,7 @@ from analyst_kernel.models.cloud.messages import CloudMessages
 from analyst_kernel.models.cloud.providers import BEDROCK, CLOUDS, FOUNDRY, VERTEX, CloudProvider
 from analyst_kernel.models.registry import default_name, list_providers, open_model
 from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
+from analyst_kernel.testing.wires import collect, request
 from tests.fakes.cloud_servers import (
     FAKE_AWS_ID,
     FAKE_PROJECT,
@@ -28,7 +29,6 @@ from tests.fakes.cloud_servers import (
     VertexServer,
 )
 from tests.fakes.turns import call, fail, say, turn
-from tests.models.conversations import collect, request
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYFAKEKEY"
 AWS = {"AWS_REGION": FAKE_REGION, "AWS_ACCESS_KEY_ID": FAKE_AWS_ID, "AWS_SECRET_ACCESS_KEY": SECRET}

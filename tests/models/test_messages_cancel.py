@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import ModelEvent, Stopped
+from analyst_kernel.testing.wires import collect, request
 from tests.fakes.turns import Fault, call, say, think, turn
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import claude, collect, request
+from tests.models.conversations import claude
 
 
 def long_turn(after: Any) -> Any:

@@ -12,9 +12,10 @@ from analyst_kernel.agent.ports import ModelEvent, Stopped, ToolEnded
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.wire.faults import retry_after
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.wires import collect, request
 from tests.fakes.turns import Fault, call, fail, say, turn
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import RawSse, claude, collect, request
+from tests.models.conversations import RawSse, claude
 
 CODE = "frame.drop_duplicates().groupby('year').mean()"
 

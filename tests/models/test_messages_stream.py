@@ -16,9 +16,10 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.turns import Fault, call, raw_call, redacted, say, think, turn
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import answer, ask, assistant, claude, collect, request
+from tests.models.conversations import claude
 
 CODE = "frame['city'].mean()  # \"quoted\" and ünicode ✓"
 

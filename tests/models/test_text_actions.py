@@ -33,16 +33,17 @@ from analyst_kernel.models.registry import open_model
 from analyst_kernel.models.wire.actions import ActionReader, in_words
 from analyst_kernel.protocol.errors import ModelError
 from analyst_kernel.protocol.records import Limits
+from analyst_kernel.testing.fakes.openai_events import Style
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer
+from analyst_kernel.testing.fakes.wire_reply import Recorded
+from analyst_kernel.testing.fakes.wire_rules import Refusal
+from analyst_kernel.testing.wires import TOOLS, answer, ask, assistant, collect, of, request, talk
 from tests.agent.fake_deps import Scene
 from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.openai_events import Style
-from tests.fakes.openai_server import OpenAIChatServer
 from tests.fakes.turns import Fault, call, finish, python, raw_call, say, turn
-from tests.fakes.wire_reply import Recorded
-from tests.fakes.wire_rules import Refusal
 from tests.fakes.wire_server import WireServer
-from tests.models.conformance.wires import ACTIONS, chat, of, talk
-from tests.models.conversations import TOOLS, answer, ask, assistant, claude, collect, request
+from tests.models.conformance.wires import ACTIONS, chat
+from tests.models.conversations import claude
 
 CALL = '{"tool": "run_python", "input": {"code": "1"}}'
 BLOCK = f"```action\n{CALL}\n```"

@@ -92,7 +92,7 @@ def in_words(request: ModelRequest) -> ModelRequest:
             blocks = [message.text.strip(), *(_written(call) for call in message.calls)]
             messages.append(AssistantMessage("\n\n".join(text for text in blocks if text)))
         else:
-            messages.append(_told(message, names))
+            messages.append(_reported(message, names))
     return replace(
         request,
         system=f"{request.system}\n\n{_HOW}\n{listed}".lstrip(),
@@ -111,7 +111,7 @@ def _written(call: ToolCall) -> str:
     return f"```{LABEL}\n{json.dumps(content, ensure_ascii=False)}\n```"
 
 
-def _told(message: UserMessage, names: dict[str, str]) -> UserMessage:
+def _reported(message: UserMessage, names: dict[str, str]) -> UserMessage:
     parts: list[Text | Image] = []
     for result in message.results:
         became = "failed" if result.is_error else "gave"

@@ -15,9 +15,9 @@ from analyst_kernel.models.gemini import provider as gemini_provider
 from analyst_kernel.models.gemini.interactions import GeminiInteractions
 from analyst_kernel.models.registry import default_name, list_providers, open_model
 from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
+from analyst_kernel.testing.wires import collect
 from tests.fakes.gemini_server import FAKE_GEMINI_KEY, GeminiServer
 from tests.fakes.turns import fail, say, turn
-from tests.models.conversations import collect
 from tests.models.gemini.conversations import gemini, gemini_server
 
 __all__ = ["gemini_server"]

@@ -15,9 +15,9 @@ from analyst_kernel.agent.ports import ModelEvent, Stopped, ToolEnded
 from analyst_kernel.models.gemini.events import InteractionFault, InteractionFold
 from analyst_kernel.models.wire.streaming import WireViolation
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.wires import collect, request
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.turns import Fault, call, fail, say, think, turn
-from tests.models.conversations import collect, request
 from tests.models.gemini.conversations import (
     RawHttp,
     completed,

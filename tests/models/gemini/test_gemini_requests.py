@@ -21,13 +21,14 @@ from analyst_kernel.agent.transcript import (
     UserMessage,
 )
 from analyst_kernel.models.gemini.wire import build_interaction
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.gemini_events import interaction_events
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.turns import Fault, call, python, redacted, say, think, turn
 from tests.fakes.wire_server import WireServer
 from tests.models.conversations import TOOLS as ONE_TOOL
-from tests.models.conversations import answer, ask, assistant, claude, collect, request
+from tests.models.conversations import claude
 from tests.models.gemini.conversations import gemini, gemini_server
 
 __all__ = ["gemini_server"]

@@ -23,9 +23,9 @@ from analyst_kernel.agent.ports import (
 )
 from analyst_kernel.models.prices import Price, Tariff
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.turns import Fault, call, raw_call, redacted, say, think, turn
-from tests.models.conversations import answer, ask, assistant, collect, request
 from tests.models.gemini.conversations import (
     RawHttp,
     completed,

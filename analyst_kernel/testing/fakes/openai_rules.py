@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.fakes.wire_rules import Refusal
+from analyst_kernel.testing.fakes.wire_rules import Refusal
 
 Quirk = Literal[
     "completion_tokens",  # OpenAI's newer models: max_tokens is not supported

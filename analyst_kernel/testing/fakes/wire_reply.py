@@ -50,7 +50,7 @@ class Gone(Exception):
     """The client closed the connection."""
 
 
-class Reply:
+class HttpReply:
     """One HTTP answer, chunked; notices when the client goes away."""
 
     def __init__(
