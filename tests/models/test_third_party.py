@@ -42,14 +42,14 @@ BREAKS = {
     "retries": (
         "async for event in self._ask(request):",
         "async for event in self._again(request):",
-        "test_a_fault_after_a_tool_ran_is_told_and_nothing_is_asked_again[mine-reset]",
+        "test_a_fault_after_a_tool_ran_is_told_and_nothing_is_asked_again[mine-truncate]",
     ),
     "quotes_the_key": (
         '.replace(self._key, "[secret]")', "", "test_a_server_that_echoes_the_key_is_not_quoted[mine-400]",
     ),
     "parses_the_input": (
-        'yield ToolEnded(0, raw or "{}")',
-        'yield ToolEnded(0, json.dumps(json.loads(raw or "{}")))',
+        'yield ToolEnded(len(calls) - 1, raw or "{}")',
+        'yield ToolEnded(len(calls) - 1, json.dumps(json.loads(raw or "{}")))',
         "test_an_input_that_is_no_json_object_is_never_sent_back[mine-nonsense]",
     ),
 }  # fmt: skip
@@ -87,7 +87,7 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in the folder, without the plugins of this environment."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *more],
-        cwd=folder, text=True, capture_output=True, timeout=300,
+        cwd=folder, text=True, capture_output=True, check=False, timeout=300,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(folder)},
     )  # fmt: skip
 
@@ -95,7 +95,7 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
 def test_a_provider_that_conforms_passes_every_case(tmp_path: Path):
     ended = run(written(tmp_path, ""))
     assert ended.returncode == 0, ended.stdout
-    assert int(re.findall(r"(\d+) passed", ended.stdout)[0]) > 80
+    assert int(re.findall(r"(\d+) passed", ended.stdout)[0]) > 70
 
 
 @pytest.mark.parametrize("rule", [rule for rule in BREAKS if rule])
@@ -114,7 +114,7 @@ def test_the_plugin_is_inert_unless_it_is_asked_for(tmp_path: Path):
     )
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov"],
-        cwd=tmp_path, text=True, capture_output=True, timeout=120,
+        cwd=tmp_path, text=True, capture_output=True, check=False, timeout=120,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout
     # Asked for, it leaves other tests alone, and tells who names no wire what to do.

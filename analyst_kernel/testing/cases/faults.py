@@ -168,7 +168,8 @@ async def test_a_fault_after_a_tool_ran_is_told_and_nothing_is_asked_again(
     wire: Wire, kind: Any
 ) -> None:
     """Who asks again by themselves would have the tool run once more."""
-    async with talk(wire, usual(), usual(fault=Fault(kind, after="tool"))) as (server, model):
+    turns = (usual(), usual(fault=Fault(kind, after="tool")), usual())
+    async with talk(wire, *turns) as (server, model):
         message = assistant(await collect(model), model.name)
         ids = [call.call_id for call in message.calls]
         error, seen = await failure(model, request(ask(), message, answer(*ids)))
