@@ -164,9 +164,7 @@ async def test_a_fault_within_the_stream(
 
 @pytest.mark.parametrize("kind", ["truncate", "reset", "error_event"])
 @case()
-async def test_a_fault_after_a_tool_ran_is_told_and_nothing_is_asked_again(
-    wire: Wire, kind: Any
-) -> None:
+async def test_after_a_tool_ran_nothing_is_asked_again(wire: Wire, kind: Any) -> None:
     """Who asks again by themselves would have the tool run once more."""
     turns = (usual(), usual(fault=Fault(kind, after="tool")), usual())
     async with talk(wire, *turns) as (server, model):
