@@ -143,8 +143,9 @@ class _Attempt:
     empty: int = 0
 
     def cost(self) -> Usage:
-        """Return the tokens; only an attempt with a complete answer counts as a call."""
-        return self.usage.model_copy(update={"calls": int(self.stopped is not None)})
+        """Return the tokens; only an attempt with a complete answer counts, as a call or more."""
+        calls = 0 if self.stopped is None else max(self.usage.calls, 1)
+        return self.usage.model_copy(update={"calls": calls})
 
     def turn(self) -> Turn:
         assert self.stopped is not None  # gather() returns only then

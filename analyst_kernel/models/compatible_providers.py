@@ -36,12 +36,9 @@ def messages_wire(
     """Return a model behind the Messages wire."""
     url = connection.base_url or ""
     return AnthropicMessages(
-        provider=row.name,
-        model=model,
-        label=row.label,
+        **row.identity(model, advice),
         connection=replace(connection, base_url=url.removesuffix("/v1")),
         dialect="compat",
-        key_advice=advice,
         sees_images=row.name == "openrouter" and model.startswith(_SEEING),
         tariff=FREE if row.local else None,
         stall_seconds=LOCAL_STALL_SECONDS if row.local else 120.0,
@@ -80,6 +77,15 @@ class CompatibleProvider:
     default_model: str = ""
     elsewhere_variable: str = ""
     wire: Wire = messages_wire
+
+    def identity(self, model: str, advice: str) -> dict[str, Any]:
+        """Return what a model of every wire knows of its provider."""
+        return {
+            "provider": self.name,
+            "model": model,
+            "label": self.label,
+            "key_advice": advice,
+        }
 
     def address(self, env: Env) -> str:
         """Return the server's address, or an empty text if it is not set.
@@ -169,21 +175,31 @@ class CompatibleProvider:
         return self.wire(self, model, connection, advice)
 
 
-def _on_this_machine(name: str, label: str, port: int, *, example: str) -> CompatibleProvider:
+def on_this_machine(
+    name: str, label: str, port: int, *, example: str, **more: Any
+) -> CompatibleProvider:
     """Return a local server at its usual port, which ``ANALYST_<NAME>_URL`` overrides."""
+    url, variable = f"http://localhost:{port}", f"ANALYST_{name.upper()}_URL"
     return CompatibleProvider(
-        name,
-        label,
-        example,
-        url=f"http://localhost:{port}",
-        url_variable=f"ANALYST_{name.upper()}_URL",
-        local=True,
+        name, label, example, url=url, url_variable=variable, local=True, **more
     )
 
 
-OLLAMA = _on_this_machine("ollama", "Ollama", 11434, example="qwen3")
-LMSTUDIO = _on_this_machine("lmstudio", "LM Studio", 1234, example="qwen3-8b")
-LLAMACPP = _on_this_machine("llamacpp", "llama.cpp", 8080, example="default")
+def of_the_user(name: str, label: str, prefix: str, **more: Any) -> CompatibleProvider:
+    """Return any server of the user's: its address and its key are in variables of this prefix."""
+    return CompatibleProvider(
+        name,
+        label,
+        example="my-model",
+        url_variable=f"{prefix}_URL",
+        key_variable=f"{prefix}_KEY",
+        **more,
+    )
+
+
+OLLAMA = on_this_machine("ollama", "Ollama", 11434, example="qwen3")
+LMSTUDIO = on_this_machine("lmstudio", "LM Studio", 1234, example="qwen3-8b")
+LLAMACPP = on_this_machine("llamacpp", "llama.cpp", 8080, example="default")
 OPENROUTER = CompatibleProvider(
     name="openrouter",
     label="OpenRouter",
@@ -192,13 +208,7 @@ OPENROUTER = CompatibleProvider(
     needs_key=True,
     example="anthropic/claude-sonnet-5.5",
 )
-COMPAT = CompatibleProvider(
-    name="compat",
-    label="Compatible server",
-    url_variable="ANALYST_COMPAT_URL",
-    key_variable="ANALYST_COMPAT_KEY",
-    example="my-model",
-)
+COMPAT = of_the_user("compat", "Compatible server", "ANALYST_COMPAT")
 
 COMPATIBLE = (OLLAMA, LMSTUDIO, LLAMACPP, OPENROUTER, COMPAT)
 """In the order of lists; pyproject.toml registers each as an entry point."""

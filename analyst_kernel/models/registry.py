@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.metadata import EntryPoint, entry_points
 
 from analyst_kernel._text import nearest
 from analyst_kernel.agent.ports import Model
+from analyst_kernel.models.wire.streaming import StreamingModel
 from analyst_kernel.protocol.errors import AnalystError, ModelChoiceError
 from analyst_kernel.providers import Env, Provider, ProviderInfo
 
 GROUP = "analyst_kernel.providers"
 SEE_LIST = "Run `analyst models` to see which models there are."
+TEXT_TOOLS = "ANALYST_TEXT_TOOLS"
+"""Names of models, with ``*`` and spaces between, whose tools are described and called in words."""
+
 CLAUDE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos|instant|\d)[\w.-]*\Z")
 """The form of the names of Anthropic's models."""
 
@@ -25,7 +30,7 @@ _DISTRIBUTION = "analyst-kernel"
 
 _ORDER = (
     "anthropic", "openai", "gemini", "ollama", "lmstudio", "llamacpp", "vllm", "openrouter",
-    "azure", "compatible", "compat", "offline", "scripted",
+    "azure", "bedrock", "vertex", "foundry", "compatible", "compat", "offline", "scripted",
 )  # fmt: skip
 """The order of lists; installers sort entry points by name."""
 
@@ -74,7 +79,15 @@ async def open_model(name: str | None = None, *, env: Env | None = None) -> Mode
         ModelChoiceError: There is no such model, or no credentials for it.
     """
     provider, model = parse_name(default_name(env) if name is None else name)
-    return await _providers()[provider].open(model, _env(env))
+    opened = await _providers()[provider].open(model, _env(env))
+    if isinstance(opened, StreamingModel) and _acts_in_text(opened.name, _env(env)):
+        opened.acts_in_text = True
+    return opened
+
+
+def _acts_in_text(name: str, env: Env) -> bool:
+    """Return whether the user says that a model calls tools in words only."""
+    return any(fnmatchcase(name, form) for form in env.get(TEXT_TOOLS, "").split())
 
 
 def list_providers(env: Env | None = None) -> tuple[ProviderInfo, ...]:

@@ -64,7 +64,7 @@ def test_parse_name(text: str, parsed: tuple[str, str]):
         ("antropic:claude-sonnet-5-5", "Did you mean 'anthropic:claude-sonnet-5-5'?"),
         ("olama:qwen3", "'ollama:qwen3'"),
         ("offlne", "'offline'"),
-        ("zzz:thing", "There are: anthropic, azure, compat, compatible,"),
+        ("zzz:thing", "There are: anthropic, azure, bedrock, compat, compatible,"),
         ("", "empty"),
         ("gpt-6", "There is no model provider 'gpt-6'."),
     ],

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
 
-from analyst_kernel.agent.budget import MOST_EMPTY_EVENTS, stopped_reply
-from analyst_kernel.agent.ports import ModelEvent, Stopped, UsageReported
+from analyst_kernel.agent.budget import MOST_EMPTY_EVENTS, add_usage, stopped_reply
+from analyst_kernel.agent.ports import (
+    ModelEvent,
+    Stopped,
+    TextDelta,
+    ThinkingDelta,
+    UsageReported,
+)
 from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.models.prices import Tariff, cost_of
+from analyst_kernel.models.wire.actions import ActionReader, in_words, refuses_tools, repair
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.models.wire.faults import (
     ErrorContext,
@@ -81,6 +89,8 @@ class StreamingModel(ABC):
     Attributes:
         label, key_advice: For error messages, as in :class:`ErrorContext`.
         stall_seconds: A stream that is silent for so long fails, at its start too.
+        acts_in_text: Whether tools are described and called in words, as :mod:`.actions` says; it
+            becomes true where the server refuses tools.
     """
 
     provider: str
@@ -91,6 +101,7 @@ class StreamingModel(ABC):
     sees_images: bool = True
     tariff: Tariff | None = None
     stall_seconds: float = 120.0
+    acts_in_text: bool = False
 
     def __post_init__(self) -> None:
         self.name = f"{self.provider}:{self.model}"
@@ -136,8 +147,20 @@ class StreamingModel(ABC):
         Raises:
             ModelError: For every failure.
         """
-        fold = self._new_fold()
+        acted = self.acts_in_text
         response = await self._open(request)
+        if self.acts_in_text and not acted:
+            yield ThinkingDelta(f"{self.name} takes no tools; they are described in words.\n\n")
+        if request.tools and self.acts_in_text:
+            replies = self._act(response, request)
+        else:
+            replies = self._play(response, self._new_fold())
+        async with aclosing(replies):
+            async for event in replies:
+                yield event
+
+    async def _play(self, response: Any, fold: EventFold) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of one reply, the closing one last."""
         events = aiter(response)
         try:
             silent = 0
@@ -158,6 +181,51 @@ class StreamingModel(ABC):
         # The reason of a refusal is shown to the user, and a gateway may have written it.
         yield replace(fold.stopped, detail=redact(fold.stopped.detail, self._about.secrets))
 
+    async def _act(self, response: Any, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of a reply whose call is a block of its text.
+
+        A block that is wrong is asked for once more, which the user sees. If it is wrong again it
+        ends as a call with a wrong input does.
+        """
+        asked, spent = in_words(request), Usage()
+        for last in (request.tool_choice == "none", True):
+            # No wire numbers its own calls so high, if it sends any though none was offered.
+            reader = ActionReader(request.tools, index=1_000_000)
+            stopped, used = Stopped("end_turn"), Usage()
+            async with aclosing(self._play(response, self._new_fold())) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta(text=text):
+                            for read in reader.feed(text):
+                                yield read
+                        case UsageReported(usage=used):
+                            yield UsageReported(add_usage(spent, used))
+                        case Stopped():
+                            stopped = event
+                        case _:
+                            yield event
+            for read in reader.end():
+                yield read
+            action = reader.action() if stopped.reason in ("end_turn", "tool_use") else None
+            if action is None:
+                # The transcript's neutral form is what goes back.
+                yield replace(stopped, raw=None)
+                return
+            if action.problem and not last:
+                spent = add_usage(spent, used)
+                words = f"The call could not be used: {action.problem} It is asked for once more."
+                yield ThinkingDelta(f"\n\n{words}\n\n")
+                response = await self._open(repair(asked, reader.said, action.problem), bare=True)
+                continue
+            if action.problem and not reader.calls:
+                # It was an answer after all, which shows such a block.
+                yield replace(stopped, raw=None)
+                return
+            for read in reader.called(action):
+                yield read
+            yield Stopped("tool_use", detail=stopped.detail)
+            return
+
     async def aclose(self) -> None:
         """Close pooled connections. Idempotent; the model can be used again afterwards."""
         client, self._client = self._client, None
@@ -171,10 +239,22 @@ class StreamingModel(ABC):
                 self._client = await asyncio.to_thread(self._build, self.stall_seconds + 30.0)
             return self._client
 
-    async def _open(self, request: ModelRequest) -> Any:
+    async def _open(self, request: ModelRequest, *, bare: bool = False) -> Any:
+        """Send a request, in words if the model calls no tools; ``bare`` if it is in words already.
+
+        That a server takes no tools is noted: nothing was generated, so nothing is paid for.
+        """
         try:
             client = await self._ready()
-            return await self._watched(self._send(client, request), self.stall_seconds)
+            if not self.acts_in_text:
+                try:
+                    return await self._watched(self._send(client, request), self.stall_seconds)
+                except Exception as error:
+                    if not (request.tools and refuses_tools(error)):
+                        raise
+                    self.acts_in_text = True
+            sent = request if bare else in_words(request)
+            return await self._watched(self._send(client, sent), self.stall_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is becomes a ModelError
             self._fail(error)
 

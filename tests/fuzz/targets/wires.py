@@ -26,8 +26,8 @@ from analyst_kernel.sandbox.policy import BACKENDS
 from analyst_kernel.sandbox.report import breaches, read_results
 from analyst_kernel.sandbox.zygote import messages
 from analyst_kernel.server.http.websocket import id_of
+from analyst_kernel.testing.wires import request
 from tests.fuzz.target import Seed, Target, hold, only
-from tests.models.conversations import request
 from tests.protocol.examples import COMMANDS, EVENTS, FOLDER, example
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
