@@ -297,6 +297,7 @@ class GuardedModel:
     sent: KeepSent | None = None
     used: list[PrivacyMode] = field(default_factory=list)
     _replies: Replies = field(default_factory=Replies)
+    _replied_in: PrivacyMode = "full"
 
     @property
     def name(self) -> str:
@@ -330,11 +331,11 @@ class GuardedModel:
         if self.is_ai:
             self.used += [] if mode in self.used else [mode]
             self.wall.sent_in.add(mode)
+        if mode != self._replied_in:
+            # Its own form of earlier replies may hold values, and is signed for what was sent then.
+            self._replies, self._replied_in = Replies(), mode
         reply = None if mode == "full" else RealReply(self.wall.table)
-        if reply is None:
-            # What follows in the conversation holds values in the model's own form, too.
-            self._replies = Replies()
-        else:
+        if reply is not None:
             request = self.wall.outgoing(request, self._replies)
         events = self.model.stream(request)
         try:
