@@ -195,8 +195,9 @@ describe('instructions', () => {
     expect(page.all('pre img, pre script')).toHaveLength(0);
     const boxes = page.all('input') as HTMLInputElement[];
     expect(boxes.map(box => box.checked)).toEqual([true, false]);
-    await page.click(boxes[1]!);
-    await page.click(boxes[0]!);
+    for (const box of boxes.reverse()) {
+      await page.click(box);
+    }
     const said = page.server.commands.filter(one => one.type === 'switch_instructions');
     expect(said).toMatchObject([
       { place: 'project', digest: 'abc', on: true },
