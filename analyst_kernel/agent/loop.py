@@ -10,6 +10,7 @@ the run: only it emits ``RunFinished``, as the last event of a run.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -25,7 +26,7 @@ from analyst_kernel.agent.iteration import settle
 from analyst_kernel.agent.observation.cell import clip
 from analyst_kernel.agent.ports import AnswerEntry
 from analyst_kernel.agent.privacy.probe import learn_user_words
-from analyst_kernel.agent.privacy.wall import privacy_of
+from analyst_kernel.agent.privacy.wall import begin_answer, privacy_of
 from analyst_kernel.agent.remember import name_definitions
 from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.agent.start import open_run, write_heading, write_question
@@ -42,15 +43,27 @@ from analyst_kernel.protocol.errors import (
     SandboxError,
 )
 from analyst_kernel.protocol.events import RunFinished, RunStarted
-from analyst_kernel.protocol.records import Answer, Limits, RunStatus
+from analyst_kernel.protocol.records import (
+    Answer,
+    InstructionsFile,
+    InstructionsUsed,
+    Limits,
+    RunStatus,
+)
 
 _WRAP_UP_SECONDS = 60.0
 
 
 async def run_question(
-    deps: AgentDeps, memory: Memory, question: str, *, limits: Limits, approve: bool = False
+    deps: AgentDeps,
+    memory: Memory,
+    question: str,
+    *,
+    limits: Limits,
+    approve: bool = False,
+    instructions: Sequence[InstructionsFile] = (),
 ) -> RunFinished:
-    """Answer one question. An analysis has one run at a time.
+    """Answer one question, under ``instructions``. An analysis has one run at a time.
 
     ``RunStarted`` is always the first event and ``RunFinished`` the last. When cancelled, the
     kernel is left idle, the notebook holds the cell at work and an answer cell with what is
@@ -62,19 +75,27 @@ async def run_question(
             run, and its reason names them.
     """
     run = Run.begin(deps, memory, question, limits, approve=approve)
+    begin_answer(deps.model)
+    run.instructions = tuple(instructions)
     run.emit(
         RunStarted(
             **run.stamp, question=run.question, model=deps.model.name, is_ai=deps.model.is_ai,
             limits=limits, privacy=privacy_of(deps.model),
+            instructions=tuple(_used(file) for file in instructions),
         )
     )  # fmt: skip
     return await carry_out(run)
+
+
+def _used(file: InstructionsFile) -> InstructionsUsed:
+    return InstructionsUsed(place=file.place, path=file.path, digest=file.digest)
 
 
 async def carry_out(run: Run) -> RunFinished:
     """Take a run from its first preparation to its end; see :func:`run_question`."""
     try:
         try:
+            run.privacy = privacy_of(run.deps.model)
             notes = await open_run(run)
             await learn_user_words(run)
         except (InputError, SandboxError, KernelError) as error:
@@ -140,6 +161,7 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
 
 async def timed_turn(run: Run) -> Turn | None:
     """Take one turn within the run's time; return None if the time ended first."""
+    await _learn_for_stricter(run)
     request = ModelRequest(prompts.SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
         async with asyncio.timeout(run.meter.seconds_left):
@@ -152,6 +174,22 @@ async def timed_turn(run: Run) -> Turn | None:
             f"The price of {run.deps.model.name} is not known, so the cost limit cannot be kept.",
         )
     return turn
+
+
+async def _learn_for_stricter(run: Run) -> None:
+    """Have the wall know data and words if the user made the privacy mode stricter meanwhile."""
+    mode = privacy_of(run.deps.model)
+    if mode == run.privacy:
+        return
+    run.privacy = mode
+    run.notice(
+        "privacy-stricter",
+        f"From here on the model is asked in the privacy mode {mode!r}. What it was sent before "
+        "goes along as tokens or not at all, so it may repeat a step.",
+        "info",
+    )
+    prompts.datasets_text(run)
+    await learn_user_words(run)
 
 
 async def _reply(run: Run, turn: Turn) -> UserMessage:

@@ -24,8 +24,10 @@ from analyst_kernel.protocol.records import (
     Answer,
     ChartRecord,
     Finding,
+    InstructionsFile,
     IterationRecord,
     Limits,
+    PrivacyMode,
     RunStatus,
     Usage,
     Value,
@@ -117,6 +119,8 @@ class Run:
         plan_approved: Whether the user accepted the plan, if they want to see it.
         ending: Set as soon as the run is to end.
         settled: The checked answer, as soon as there is one.
+        instructions: The files whose rules hold for this question.
+        privacy: What of the data the model may see, as the wall was taught last.
         is_manual: Whether this only frames a cell that the user runs; its events name no run.
     """
 
@@ -153,6 +157,8 @@ class Run:
     plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
+    privacy: PrivacyMode = "full"
+    instructions: tuple[InstructionsFile, ...] = ()
 
     def __post_init__(self) -> None:
         self.id = RunId(f"r{self.memory.runs}")

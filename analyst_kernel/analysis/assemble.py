@@ -16,7 +16,14 @@ from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedModel
 from analyst_kernel.agent.rebuild import recall
 from analyst_kernel.analysis.analysis import SANDBOXED, Analysis, AnalysisSettings
 from analyst_kernel.analysis.event_log import EventLog
-from analyst_kernel.analysis.privacy import LEAST, PrivacyStore, chosen_mode
+from analyst_kernel.analysis.instructions import InstructionFiles
+from analyst_kernel.analysis.privacy import (
+    LEAST,
+    PrivacyStore,
+    PrivacySwitch,
+    chosen_mode,
+    least_mode,
+)
 from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
 from analyst_kernel.analysis.user_words import UserWords
 from analyst_kernel.analysis.verify import check_names
@@ -119,12 +126,20 @@ async def open_analysis(
         raise
     try:
         kept = PrivacyStore(store.path.parent, book.analysis)
-        least = settings.least_privacy or os.environ.get(LEAST, "")
-        wall = kept.wall(chosen_mode(settings.privacy, kept.mode(), least))
+        least = least_mode(settings.least_privacy, os.environ.get(LEAST, ""))
+        wall = await asyncio.to_thread(
+            lambda: kept.wall(chosen_mode(settings.privacy, kept.mode(), least))
+        )
     except BaseException:
         await book.discard_if_empty()
         await model.aclose()
         raise
+    instructions = InstructionFiles(
+        store.path.parent,
+        book.analysis,
+        beside=os.path.dirname(book.path) if settings.own_instructions else None,
+        given=settings.instructions,
+    )
     # Last, so that data which cannot be used is not granted.
     _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
     log = parts.log or EventLog()
@@ -157,6 +172,8 @@ async def open_analysis(
         catalog=catalog,
         kernel=kernel,
         grants=store,
+        privacy=PrivacySwitch(kept, least, wall),
+        instructions=instructions,
         fresh_grants=fresh,
         settings=settings,
     )

@@ -41,6 +41,12 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
     type=click.Choice(["full", "no-values", "schema-only"]),
     help="What of the data the model may see; kept for later questions.",
 )
+@click.option(
+    "--instructions",
+    multiple=True,
+    metavar="FILE",
+    help="Markdown file with rules for this question; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @runs
@@ -56,6 +62,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     approve: bool,
     sandbox: SandboxLevel,
     privacy: PrivacyMode | None,
+    instructions: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -65,7 +72,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     from analyst_kernel.command_line.console import PlainConsole
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
     from analyst_kernel.protocol.errors import SandboxError
-    from analyst_kernel.protocol.events import Event, RunFinished
+    from analyst_kernel.protocol.events import Event, RunFinished, RunStarted
     from analyst_kernel.protocol.ids import new_analysis_id
     from analyst_kernel.protocol.records import Limits
 
@@ -77,6 +84,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
         limits=Limits(iterations=max_iterations, cell_seconds=cell_timeout, cost_usd=max_cost),
         approve=approve,
         privacy=privacy,
+        instructions=instructions,
     )
     console = PlainConsole(stderr=True)
     progress = ProgressDisplay(console, quiet=quiet or (as_json and not console.is_terminal))
@@ -88,6 +96,9 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     def listen(event: Event) -> None:
         if isinstance(event, RunFinished):
             finished.append(event)
+        if isinstance(event, RunStarted):
+            for file in event.instructions:
+                note(f"Instructions: {file.path} (SHA-256 {file.digest[:12]})")
         if not as_json:
             return
         try:

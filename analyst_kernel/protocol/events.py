@@ -45,6 +45,7 @@ class RunStarted(EventBase):
 
     Attributes:
         privacy: What of the data the model may see.
+        instructions: The files with rules that go with the question.
     """
 
     type: Literal["run_started"] = "run_started"
@@ -53,6 +54,7 @@ class RunStarted(EventBase):
     is_ai: bool
     limits: records.Limits
     privacy: records.PrivacyMode = "full"
+    instructions: tuple[records.InstructionsUsed, ...] = ()
 
 
 class KernelChanged(EventBase):
@@ -304,7 +306,11 @@ class DatasetDetached(EventBase):
 
 
 class AnalysisConfigured(EventBase):
-    """The analysis's title or settings changed; the event has all of them."""
+    """The analysis's title or settings changed; the event has all of them.
+
+    Attributes:
+        privacy: What of the data the model may see at the next question.
+    """
 
     type: Literal["analysis_configured"] = "analysis_configured"
     title: str
@@ -313,6 +319,7 @@ class AnalysisConfigured(EventBase):
     is_ai: bool
     approval: records.ApprovalMode
     budget_usd: float | None = None
+    privacy: records.PrivacyMode = "full"
 
 
 class VerificationStarted(EventBase):

@@ -19,6 +19,10 @@ ApprovalMode = Literal["automatic", "cells", "plan"]
 PrivacyMode = Literal["full", "no-values", "schema-only"]
 """What of the data a model may see: all, no value, or names, types and sizes alone."""
 
+InstructionsPlace = Literal["user", "project", "given"]
+"""Where a file with instructions lies: in Jupyter's configuration folder, beside the notebook, or
+where the user said with the question."""
+
 LONGEST_DEFINITION = 500
 """Characters: a definition goes into every question."""
 
@@ -71,6 +75,33 @@ class Finding(Record):
     values: tuple[Value, ...] = ()
     cells: tuple[CellId, ...] = ()
     caveats: tuple[str, ...] = ()
+
+
+class InstructionsUsed(Record):
+    """The instructions that an answer was made under: where from, and exactly which text.
+
+    Attributes:
+        digest: SHA-256 of the file, hexadecimal.
+    """
+
+    place: InstructionsPlace
+    path: str
+    digest: str = ""
+
+
+class InstructionsFile(InstructionsUsed):
+    """A file with rules for every question, in Markdown.
+
+    Attributes:
+        state: ``holds`` if it goes with every question, ``off`` if the user switched it off,
+            ``new`` or ``changed`` if the user was not shown this text yet.
+        text: As it is sent; empty if it is ``unusable``.
+        problem: Why it is unusable, in sentences.
+    """
+
+    state: Literal["holds", "off", "new", "changed", "unusable"]
+    text: str = ""
+    problem: str = ""
 
 
 class Definition(Record):

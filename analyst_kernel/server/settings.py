@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analyst_kernel.analysis.privacy import LEAST, least_mode
 from analyst_kernel.protocol.records import ApprovalMode, Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -42,6 +43,17 @@ class ServerSettings:
         """The approval mode that the administrator fixed."""
         mode = self.locked.get("approval")
         return mode if mode in ("automatic", "cells", "plan") else None
+
+    @property
+    def least_privacy(self) -> str:
+        """The least strict privacy mode that the administrator allows; empty for any."""
+        return least_mode(str(self.locked.get("privacy") or ""), os.environ.get(LEAST, ""))
+
+    @property
+    def shown_locks(self) -> dict[str, Any]:
+        """The settings that a user cannot change freely, with their values."""
+        least = self.least_privacy
+        return {**self.locked, "privacy": least} if least else dict(self.locked)
 
 
 _DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9_-]+:(?!//)")

@@ -189,7 +189,10 @@ def test_the_addresses_below_the_server() -> None:
         "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/branch",
         "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/completions",
         "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/export",
+        "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/sent",
+        "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/sent/([0-9]{1,9})",
         "analyst-kernel/api/datasets",
+        "analyst-kernel/api/instructions",
         "analyst-kernel/api/models",
         "analyst-kernel/api/models/key",
         "analyst-kernel/api/status",
@@ -221,8 +224,8 @@ def options(command: click.Command) -> list[str]:
 def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
-        "ask": "--approve --cell-timeout --data --json --max-cost --max-iterations --model"
-        " --notebook --privacy --quiet --sandbox QUESTION",
+        "ask": "--approve --cell-timeout --data --instructions --json --max-cost --max-iterations"
+        " --model --notebook --privacy --quiet --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",

@@ -94,6 +94,42 @@ class ExportHandler(AnalystHandler):
         self.finish(file.content, set_content_type=file.mime)
 
 
+class SentHandler(AnalystHandler):
+    """What was sent to models for an analysis."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """List the requests that hold ``search``; ``to=zip`` sends them all, byte for byte."""
+        from analyst_kernel.server.http import views
+
+        session = (await self.registry()).find(analysis)
+        if self.get_query_argument("to", "") != "zip":
+            found = await views.sent_requests(session, self.get_query_argument("search", "", False))
+            self.reply(found)
+            return
+        content = await asyncio.to_thread(session.kept_privacy.archive)
+        self.set_header("Content-Disposition", 'attachment; filename="sent-to-models.zip"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(content, set_content_type="application/zip")
+
+
+class SentRequestHandler(AnalystHandler):
+    """The body of one request that was sent to a model."""
+
+    @route
+    async def get(self, analysis: str, number: str) -> None:
+        """Send it as it was sent; ``time`` is when, as the list says."""
+        from analyst_kernel.server.http.views import sent_body
+
+        session = (await self.registry()).find(analysis)
+        body = await sent_body(session, int(number), self.get_query_argument("time"))
+        # Never a page, whatever it holds.
+        self.set_header("Content-Disposition", f'attachment; filename="{number}.json"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(body, set_content_type="application/octet-stream")
+
+
 class CompletionsHandler(AnalystHandler):
     """What ``@`` may mean in a question."""
 
@@ -134,6 +170,22 @@ class UploadHandler(AnalystHandler):
         if not sent and self.request.body:
             sent = [(self.get_query_argument("name"), self.request.body)]
         self.reply({"paths": await session.upload(sent)}, 201)
+
+
+class InstructionsHandler(AnalystHandler):
+    """The files with the user's and the project's rules."""
+
+    @route
+    async def get(self) -> None:
+        """List those of ``analysis``, or of a new one in ``folder``, each with its text."""
+        from analyst_kernel.server.http.views import instructions
+
+        found = await instructions(
+            await self.registry(),
+            self.get_query_argument("analysis", None),
+            self.get_query_argument("folder", None),
+        )
+        self.reply(found)
 
 
 class StatusHandler(AnalystHandler):
@@ -189,7 +241,10 @@ ROUTES: tuple[tuple[str, type], ...] = (
     (rf"analyst-kernel/api/analyses/{_ID}/branch", BranchHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/export", ExportHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/completions", CompletionsHandler),
+    (rf"analyst-kernel/api/analyses/{_ID}/sent", SentHandler),
+    (rf"analyst-kernel/api/analyses/{_ID}/sent/([0-9]{{1,9}})", SentRequestHandler),
     (r"analyst-kernel/api/datasets", DatasetsHandler),
+    (r"analyst-kernel/api/instructions", InstructionsHandler),
     (r"analyst-kernel/api/upload", UploadHandler),
     (r"analyst-kernel/api/models", ModelsHandler),
     (r"analyst-kernel/api/models/key", KeyHandler),

@@ -10,10 +10,12 @@ from typing import Any, cast
 
 from analyst_kernel._version import __version__
 from analyst_kernel.agent.ports import IterationEntry
+from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.verify import clean_notebook
 from analyst_kernel.notebook.export import export as exports
 from analyst_kernel.protocol.datasets import DatasetProfile
-from analyst_kernel.protocol.errors import InputError, NotebookError
+from analyst_kernel.protocol.errors import InputError, NotebookError, NotFound
+from analyst_kernel.protocol.records import InstructionsFile
 from analyst_kernel.server.session.registry import SessionRegistry
 from analyst_kernel.server.session.session import AnalysisSession
 
@@ -71,6 +73,46 @@ def _one(label: str, kind: str, insert: str, detail: str) -> dict[str, str]:
     return {"label": label, "kind": kind, "insert": insert, "detail": detail}
 
 
+async def instructions(
+    registry: SessionRegistry, analysis: str | None, folder: str | None
+) -> tuple[InstructionsFile, ...]:
+    """Return the files with rules of an analysis, or of a new one in a folder."""
+    if analysis is not None:
+        files = registry.find(analysis).instructions()
+    else:
+        services = registry.services
+        beside = services.places.folder(folder)
+        files = InstructionFiles(services.grants.path.parent, None, beside=beside)
+    return await asyncio.to_thread(files.look)
+
+
+async def sent_requests(session: AnalysisSession, search: str) -> list[dict[str, Any]]:
+    """Return the requests that were sent to models and hold a text, without their bodies."""
+    store = session.kept_privacy
+    return await asyncio.to_thread(
+        lambda: [{"number": number, **sent.facts()} for number, sent in store.search(search)]
+    )
+
+
+async def sent_body(session: AnalysisSession, number: int, time: str) -> bytes:
+    """Return the body of the request ``number``, which was sent at ``time``.
+
+    Raises:
+        NotFound: It is not kept any more.
+    """
+    store = session.kept_privacy
+
+    def look() -> bytes:
+        for place, request in enumerate(store.requests(), start=1):
+            if place == number and request.time == time:
+                return request.body
+        raise NotFound(
+            "This request is not kept any more: the log keeps the newest ones.", "Open it again."
+        )
+
+    return await asyncio.to_thread(look)
+
+
 async def status(registry: SessionRegistry) -> dict[str, Any]:
     """Return the state of the server."""
     services = registry.services
@@ -83,7 +125,7 @@ async def status(registry: SessionRegistry) -> dict[str, Any]:
             provider.name for provider in services.models.providers if provider.has_credentials
         ],
         "sandbox": services.newest_report,
-        "locked": dict(services.settings.locked),
+        "locked": services.settings.shown_locks,
         "examples": await asyncio.to_thread(examples, services.places.root),
         "notices": [text for text in (services.journal.notice, services.grants.notice) if text],
     }

@@ -212,6 +212,8 @@ class SessionRegistry:
             if notebook_too and path:
                 with contextlib.suppress(FileNotFoundError):
                     await asyncio.to_thread(os.unlink, path)
+                # A notebook that stays may be continued, and then needs its tokens.
+                await asyncio.to_thread(session.kept_privacy.remove)
         finally:
             for tab in self._tabs:
                 tab.unsubscribe(session.id)

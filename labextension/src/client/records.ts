@@ -43,6 +43,25 @@ export interface Models {
   readonly local: readonly string[];
 }
 
+/** One request that was sent to a model. `address` has no query, where keys could be. */
+export interface SentRequest {
+  readonly number: number;
+  readonly time: string;
+  readonly address: string;
+  readonly bytes: number;
+  readonly privacy: 'full' | 'no-values' | 'schema-only';
+}
+
+/** A file with rules that go with every question. `text` is empty if it cannot be used. */
+export interface InstructionsFile {
+  readonly place: 'user' | 'project' | 'given';
+  readonly path: string;
+  readonly digest: string;
+  readonly state: 'holds' | 'off' | 'new' | 'changed' | 'unusable';
+  readonly text: string;
+  readonly problem: string;
+}
+
 export interface Completion {
   readonly label: string;
   readonly kind: 'dataset' | 'column' | 'variable' | 'cell';

@@ -7,7 +7,9 @@ import type {
   Completion,
   DatasetProfile,
   ExportFormat,
+  InstructionsFile,
   Models,
+  SentRequest,
   Status
 } from './records';
 
@@ -69,6 +71,31 @@ export class AnalystRest {
   /** Fetch the datasets that were granted to an analysis. */
   datasets(analysis: string): Promise<readonly DatasetProfile[]> {
     return this.get<readonly DatasetProfile[]>(['datasets'], { analysis });
+  }
+
+  /** Fetch the requests that were sent to models and hold `search`, without their bodies. */
+  sent(analysis: string, search: string): Promise<readonly SentRequest[]> {
+    return this.get<readonly SentRequest[]>(['analyses', analysis, 'sent'], { search });
+  }
+
+  /** Fetch the body of one of them, byte for byte. */
+  async sentBody(analysis: string, { number, time }: SentRequest): Promise<Blob> {
+    const parts = ['analyses', analysis, 'sent', String(number)];
+    return (await this.fetch('GET', parts, { time })).blob();
+  }
+
+  /** Fetch all of them as a ZIP file. */
+  async sentArchive(analysis: string): Promise<Blob> {
+    return (await this.fetch('GET', ['analyses', analysis, 'sent'], { to: 'zip' })).blob();
+  }
+
+  /** Fetch the files with rules of an analysis, or of a new one in a folder of the server. */
+  instructions(
+    analysis: string | null,
+    folder: string | null
+  ): Promise<readonly InstructionsFile[]> {
+    const query = analysis !== null ? { analysis } : folder !== null ? { folder } : { folder: '' };
+    return this.get<readonly InstructionsFile[]>(['instructions'], query);
   }
 
   /** Upload a file into the notebook's folder and grant it. */

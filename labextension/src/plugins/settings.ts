@@ -38,10 +38,12 @@ export function readDefaults(settings: Pick<ISettingRegistry.ISettings, 'get'>):
   const model = settings.get('defaultModel').composite;
   const approval = settings.get('approval').composite;
   const budget = settings.get('budget').composite;
+  const privacy = settings.get('privacy').composite;
   return {
     model: typeof model === 'string' && model.trim() !== '' ? model.trim() : null,
     approval:
       approval === 'automatic' || approval === 'cells' || approval === 'plan' ? approval : null,
-    budget: typeof budget === 'number' && budget > 0 ? budget : null
+    budget: typeof budget === 'number' && budget > 0 ? budget : null,
+    privacy: privacy === 'no-values' || privacy === 'schema-only' ? privacy : null
   };
 }

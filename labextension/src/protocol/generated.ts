@@ -60,6 +60,8 @@ export type Command =
   | ChooseModel
   | ChooseApproval
   | ChooseBudget
+  | ChoosePrivacy
+  | SwitchInstructions
   | VerifyAnalysis
   | UndoRun
   | AddDefinition
@@ -92,6 +94,7 @@ export interface Wire {
  *
  * Attributes:
  *     privacy: What of the data the model may see.
+ *     instructions: The files with rules that go with the question.
  */
 export interface RunStarted {
   analysis: string;
@@ -104,6 +107,7 @@ export interface RunStarted {
   is_ai: boolean;
   limits: Limits;
   privacy: 'full' | 'no-values' | 'schema-only';
+  instructions: InstructionsUsed[];
 }
 /**
  * What a run may use; null means no limit.
@@ -115,6 +119,17 @@ export interface Limits {
   seconds: number | null;
   tokens: number | null;
   cost_usd: number | null;
+}
+/**
+ * The instructions that an answer was made under: where from, and exactly which text.
+ *
+ * Attributes:
+ *     digest: SHA-256 of the file, hexadecimal.
+ */
+export interface InstructionsUsed {
+  place: 'user' | 'project' | 'given';
+  path: string;
+  digest: string;
 }
 /**
  * The analysis's kernel changed state. ``reason`` is a sentence for the user.
@@ -873,6 +888,9 @@ export interface DatasetDetached {
 }
 /**
  * The analysis's title or settings changed; the event has all of them.
+ *
+ * Attributes:
+ *     privacy: What of the data the model may see at the next question.
  */
 export interface AnalysisConfigured {
   analysis: string;
@@ -886,6 +904,7 @@ export interface AnalysisConfigured {
   is_ai: boolean;
   approval: 'automatic' | 'cells' | 'plan';
   budget_usd: number | null;
+  privacy: 'full' | 'no-values' | 'schema-only';
 }
 /**
  * The notebook began to run again in a fresh kernel; ``cells`` will be compared.
@@ -1277,6 +1296,30 @@ export interface ChooseBudget {
   cost_usd?: number | null;
 }
 /**
+ * Choose what of the data the model may see.
+ *
+ * A stricter mode holds at once; a less strict one holds from the next question on, and is refused
+ * unless it is ``confirmed``.
+ */
+export interface ChoosePrivacy {
+  analysis: string;
+  type: 'choose_privacy';
+  mode: 'full' | 'no-values' | 'schema-only';
+  confirmed?: boolean;
+}
+/**
+ * Have the instructions of a file hold or not, in this analysis.
+ *
+ * ``digest`` is that of the text which the user was shown; another text is not switched on.
+ */
+export interface SwitchInstructions {
+  analysis: string;
+  type: 'switch_instructions';
+  place: 'user' | 'project';
+  digest: string;
+  on: boolean;
+}
+/**
  * Run the whole notebook in a fresh kernel and compare the outputs.
  */
 export interface VerifyAnalysis {
@@ -1620,6 +1663,8 @@ export interface ClientFrame {
     | ChooseModel
     | ChooseApproval
     | ChooseBudget
+    | ChoosePrivacy
+    | SwitchInstructions
     | VerifyAnalysis
     | UndoRun
     | AddDefinition
@@ -1687,6 +1732,7 @@ export const COMMAND_TYPES = [
   'choose_approval',
   'choose_budget',
   'choose_model',
+  'choose_privacy',
   'decide_approval',
   'decide_plan',
   'detach_data',
@@ -1699,6 +1745,7 @@ export const COMMAND_TYPES = [
   'run_again',
   'run_code',
   'subscribe_analysis',
+  'switch_instructions',
   'undo_run',
   'unqueue_question',
   'unsubscribe_analysis',

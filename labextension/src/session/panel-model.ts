@@ -7,7 +7,7 @@ import { faultOf, type AnalystFault } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
 import type { IAnalystStore, IPanelModel } from '../tokens';
-import type { AnalysisState, AskDefaults } from './state';
+import type { AnalysisState, AskDefaults, PrivacyMode } from './state';
 
 /** A question that was sent and is not in the analysis's events yet. */
 export interface PendingQuestion {
@@ -31,6 +31,7 @@ export type CommandHere = Command extends infer C
   : never;
 
 const NEW = '';
+const NO_CHOICE: AskDefaults = { model: null, approval: null, budget: null, privacy: null };
 const KEPT_QUESTIONS = 100;
 
 /** The model of one panel. */
@@ -50,8 +51,8 @@ export class PanelModel implements IPanelModel {
   /** The last failure, until the user closes it. */
   fault: AnalystFault | null = null;
   /** What was chosen before the analysis was started. */
-  choice: AskDefaults = { model: null, approval: null, budget: null };
-  defaults: AskDefaults = { model: null, approval: null, budget: null };
+  choice: AskDefaults = NO_CHOICE;
+  defaults: AskDefaults = NO_CHOICE;
   /** A cell to bring into view, and a count so that the same cell can be revealed again. */
   revealed: { cell: string; count: number } = { cell: '', count: 0 };
   /** Increases when the question box shall get the focus. */
@@ -253,6 +254,16 @@ export class PanelModel implements IPanelModel {
     }
   }
 
+  /** Choose what the model may see, for the analysis or for the next new one. */
+  async choosePrivacy(mode: PrivacyMode, confirmed: boolean): Promise<void> {
+    if (this.analysis === null) {
+      this.choice = { ...this.choice, privacy: mode };
+      this._changed.emit();
+      return;
+    }
+    await this.send({ type: 'choose_privacy', mode, confirmed });
+  }
+
   /** Configure a new analysis by what was chosen for it, else by the settings. */
   private async applyChoice(analysis: string): Promise<void> {
     if (this.configured.has(analysis)) {
@@ -262,7 +273,12 @@ export class PanelModel implements IPanelModel {
     const model = this.choice.model ?? this.defaults.model;
     const approval = this.choice.approval ?? this.defaults.approval;
     const budget = this.choice.budget ?? this.defaults.budget;
-    this.choice = { model: null, approval: null, budget: null };
+    const privacy = this.choice.privacy ?? this.defaults.privacy;
+    this.choice = NO_CHOICE;
+    if (privacy !== null && privacy !== 'full') {
+      // First, and a refusal is an end: nothing is asked in a mode that shows more.
+      await this.store.send({ type: 'choose_privacy', analysis, mode: privacy });
+    }
     if (model !== null) {
       await this.store.send({ type: 'choose_model', analysis, model });
     }

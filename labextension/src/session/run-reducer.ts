@@ -10,6 +10,7 @@ import { reduceCells, type CellEvent } from './cell-reducer';
 import { codeOf } from './streamed-code';
 import {
   NO_USAGE,
+  privacyOf,
   type AnalysisState,
   type CallState,
   type Entry,
@@ -55,6 +56,7 @@ export function startRun(state: AnalysisState, event: RunStarted): AnalysisState
     model: event.model,
     isAi: event.is_ai,
     limits: event.limits,
+    privacy: privacyOf(event),
     startedAt: event.at,
     status: 'running',
     reason: '',

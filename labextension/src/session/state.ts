@@ -28,11 +28,15 @@ export type Outcome = IterationFinished['outcome'] | 'running';
 /** What waits for the user's approval. */
 export type ApprovalMode = AnalysisConfigured['approval'];
 
+/** What of the data the model may see. */
+export type PrivacyMode = NonNullable<AnalysisConfigured['privacy']>;
+
 /** How a panel asks by default, from the user's settings; `null` leaves it to the server. */
 export interface AskDefaults {
   readonly model: string | null;
   readonly approval: ApprovalMode | null;
   readonly budget: number | null;
+  readonly privacy: PrivacyMode | null;
 }
 
 /** One cell of the analysis, during and after its run. */
@@ -150,6 +154,8 @@ export interface RunState {
   readonly model: string;
   readonly isAi: boolean;
   readonly limits: Limits;
+  /** What of the data the model might see when the run began. */
+  readonly privacy: PrivacyMode;
   readonly startedAt: number;
   readonly status: RunFinished['status'] | 'running';
   readonly reason: string;
@@ -211,6 +217,7 @@ export interface AnalysisState {
   readonly isAi: boolean | null;
   readonly approval: ApprovalMode;
   readonly budget: number | null;
+  readonly privacy: PrivacyMode;
   readonly kernel: KernelState;
   readonly sandbox: SandboxReport | null;
   readonly datasets: readonly DatasetProfile[];
@@ -236,6 +243,11 @@ export const NO_USAGE: Usage = {
   cost_usd: 0
 };
 
+/** Return the privacy mode that an event says; journals of earlier versions say none. */
+export function privacyOf(event: { readonly privacy?: PrivacyMode }): PrivacyMode {
+  return event.privacy ?? 'full';
+}
+
 /** Return an analysis before its first event. */
 export function emptyAnalysis(analysis: string): AnalysisState {
   return {
@@ -247,6 +259,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     isAi: null,
     approval: 'automatic',
     budget: null,
+    privacy: 'full',
     kernel: { state: 'none', reason: '', versions: {} },
     sandbox: null,
     datasets: [],

@@ -2,7 +2,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
-import type { Models, Status } from '../../src/client/records';
+import type { InstructionsFile, Models, SentRequest, Status } from '../../src/client/records';
 import type {
   AnalysisSummary,
   ClientFrame,
@@ -71,6 +71,9 @@ export class FakeServer {
   };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
   completions: unknown = [];
+  instructions: readonly InstructionsFile[] = [];
+  /** What was sent to models; each is found by its text. */
+  sent: readonly { readonly request: SentRequest; readonly body: string }[] = [];
   private made = 0;
 
   /** The newest connection. */
@@ -199,6 +202,19 @@ export class FakeServer {
       const id = `made-${String(this.made)}`;
       this.add(id, [], { parent });
       return json(this.summaries.get(id), 201);
+    }
+    if (route === 'GET instructions') {
+      return json(this.instructions);
+    }
+    if (path.endsWith('/sent')) {
+      const search = url.searchParams.get('search') ?? '';
+      const found = this.sent.filter(({ body }) => body.includes(search));
+      return json(found.map(({ request }) => request));
+    }
+    if (path.includes('/sent/')) {
+      const number = Number(path.split('/').at(-1));
+      const body = this.sent.find(({ request }) => request.number === number)?.body;
+      return new Response(body ?? null, { status: body === undefined ? 404 : 200 });
     }
     if (path.endsWith('completions')) {
       return json(this.completions);

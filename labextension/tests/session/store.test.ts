@@ -147,7 +147,7 @@ describe('PanelModel', () => {
     const server = new FakeServer();
     const model = await panel(server);
     model.folder = () => 'work';
-    model.defaults = { model: 'anthropic:x', approval: 'cells', budget: 0.5 };
+    model.defaults = { model: 'anthropic:x', approval: 'cells', budget: 0.5, privacy: 'no-values' };
     await model.choose({ approval: 'plan' });
     const asking = model.ask('  How many?  ', ['a.csv']);
     expect(model.pending).toMatchObject([{ question: 'How many?', fault: null }]);
@@ -155,6 +155,7 @@ describe('PanelModel', () => {
     expect(server.requests.at(-1)?.body).toBe('{"folder":"work"}');
     expect(model.analysis).toBe('made-1');
     expect(server.commands.filter(command => command.type !== 'subscribe_analysis')).toEqual([
+      { type: 'choose_privacy', analysis: 'made-1', mode: 'no-values' },
       { type: 'choose_model', analysis: 'made-1', model: 'anthropic:x' },
       { type: 'choose_approval', analysis: 'made-1', mode: 'plan' },
       { type: 'choose_budget', analysis: 'made-1', cost_usd: 0.5 },

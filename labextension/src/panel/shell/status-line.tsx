@@ -5,6 +5,7 @@ import { dollars, duration, tokens } from '../controls/format';
 import { useNow, usePanel, useServices } from '../services';
 import { activeRun, iterationsOf, tokensIn } from '../../session/progress';
 import type { RunState } from '../../session/state';
+import { PrivacyStatus } from '../privacy/privacy-status';
 import { SandboxBadge } from './sandbox-badge';
 
 export function StatusLine(): React.JSX.Element {
@@ -14,6 +15,7 @@ export function StatusLine(): React.JSX.Element {
   return (
     <div className="ak-Status">
       <SandboxBadge />
+      <PrivacyStatus />
       {run !== null && run.status === 'running' && <Progress run={run} />}
       <UsageStatus run={run} />
     </div>
