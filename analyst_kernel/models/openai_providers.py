@@ -63,6 +63,8 @@ OPENAI = CompatibleProvider(
     elsewhere_variable="ANALYST_OPENAI_KEY",
     needs_key=True,
     wire=_responses,
+    check_path="/models",
+    usual_path="/v1",
 )
 AZURE = CompatibleProvider(
     name="azure",
@@ -72,6 +74,8 @@ AZURE = CompatibleProvider(
     key_variable="AZURE_OPENAI_API_KEY",
     needs_key=True,
     wire=_chat,
+    check_path="/models",
+    usual_path="/openai/v1",
 )
 VLLM = CompatibleProvider(
     name="vllm",
@@ -82,6 +86,8 @@ VLLM = CompatibleProvider(
     key_variable="ANALYST_VLLM_KEY",
     local=True,
     wire=_chat,
+    check_path="/models",
+    usual_path="/v1",
 )
 COMPATIBLE_CHAT = CompatibleProvider(
     name="compatible",
@@ -90,6 +96,8 @@ COMPATIBLE_CHAT = CompatibleProvider(
     url_variable="ANALYST_CHAT_URL",
     key_variable="ANALYST_CHAT_KEY",
     wire=_chat,
+    check_path="/models",
+    usual_path="/v1",
 )
 
 OPENAI_WIRES = (OPENAI, AZURE, VLLM, COMPATIBLE_CHAT)
