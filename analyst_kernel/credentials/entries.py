@@ -66,8 +66,7 @@ def origin(url: str) -> str:
 def shown_host(url: str) -> str:
     """Return the host of an address as a user reads it: without its scheme's usual port."""
     found = origin(url)
-    scheme, _, rest = found.partition("://")
-    return found.removesuffix(f":{_PORTS[scheme]}") if rest else ""
+    return found.removesuffix(f":{_PORTS.get(found.partition('://')[0])}")
 
 
 def read_address(text: str) -> str:

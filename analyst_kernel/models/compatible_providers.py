@@ -27,6 +27,7 @@ from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
 
 LOCAL_STALL_SECONDS = 600.0
 _MOST_BYTES = 1_000_000
+_VERSION = (("anthropic-version", "2023-06-01"),)
 _SEEING = ("anthropic/", "openai/", "google/")
 
 
@@ -95,6 +96,7 @@ class CompatibleProvider:
             elsewhere_variable=self.elsewhere_variable,
             check_path=self.check_path,
             usual_path=self.usual_path,
+            check_headers=_VERSION if self.wire is messages_wire else (),
         )
 
     def address(self, env: Env) -> str:

@@ -14,6 +14,7 @@ import analyst_kernel
 from analyst_kernel import Analyst, AnalystError, CellResult, Chart, Limits, Result
 from analyst_kernel.agent import ports
 from analyst_kernel.cli import main
+from analyst_kernel.command_line.keys import keys
 from analyst_kernel.providers import Provider, ProviderInfo, ProviderSettings
 from analyst_kernel.server.extension import AnalystKernelApp
 from analyst_kernel.server.http.routes import ROUTES
@@ -239,6 +240,12 @@ def test_the_command_line() -> None:
         "files": "--json [PATH]......",
         "profile": "--json PATH......",
         "models": "--json",
+        "keys": "",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",
+    }
+    assert {name: " ".join(options(command)) for name, command in keys.commands.items()} == {
+        "list": "--json",
+        "set": "--unchecked --url PROVIDER",
+        "remove": "PROVIDER",
     }
