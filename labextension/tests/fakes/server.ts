@@ -69,6 +69,8 @@ export class FakeServer {
     locked: {},
     examples: []
   };
+  /** What becomes of a key. */
+  savedKey: SavedKey = { saved: true, verdict: 'accepted', what: '', remedy: '' };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
   completions: unknown = [];
   private made = 0;
@@ -187,6 +189,9 @@ export class FakeServer {
     if (route === 'GET models') {
       return json(this.models);
     }
+    if (route === 'POST models/key') {
+      return json(this.savedKey);
+    }
     if (route === 'POST analyses') {
       this.made += 1;
       const id = `made-${String(this.made)}`;
@@ -203,7 +208,7 @@ export class FakeServer {
     if (path.endsWith('completions')) {
       return json(this.completions);
     }
-    if (request.method === 'DELETE' || request.method === 'PATCH' || path === 'models/key') {
+    if (request.method === 'DELETE' || request.method === 'PATCH') {
       return new Response(null, { status: 204 });
     }
     return json({ message: 'There is no such thing.', remedy: 'Look at the list.' }, 404);
