@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-from tests.command_line.test_on_a_terminal import environment
+import pytest
+
+from tests.command_line.test_on_a_terminal import Terminal
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.turns import finish, turn
+from tests.support.command import PROGRAMS, environment
 
 KEY, WRONG = "sk-planted-on-the-line-0123456789", "sk-planted-wrong-0123456789"
-ANALYST = Path(sys.executable).with_name("analyst")
 
 
 def run(folder: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     """Run the command with a data folder of its own; ``typed`` comes through a pipe."""
     env = {**environment(), "JUPYTER_DATA_DIR": str(folder / "data")}
     done = subprocess.run(
-        [ANALYST, *arguments], cwd=folder, env=env, input=typed, capture_output=True, text=True,
+        [PROGRAMS / "analyst", *arguments], cwd=folder, env=env, input=typed, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
     assert KEY not in done.stdout + done.stderr
@@ -62,27 +61,13 @@ def test_from_setting_a_key_to_asking_with_it_and_removing_it(tmp_path: Path):
     assert not [file for file in written if re.search(b"sk-planted", file.read_bytes())]
 
 
-def test_on_a_terminal_the_key_is_not_shown(tmp_path: Path):
-    env = {**environment(), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
-    for typed, code in ((f"{KEY}\n".encode(), 0), (b"\x03", 130)):
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [ANALYST, "keys", "set", "openai", "--unchecked"], cwd=tmp_path, env=env,
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
-        )  # fmt: skip
-        os.close(theirs)
-        shown = b""
-        while b"not shown" not in shown:
-            shown += os.read(ours, 1024)
-        os.write(ours, typed)
-        try:
-            while part := os.read(ours, 1024):
-                shown += part
-        except OSError:  # how Linux says that the other side is closed
-            pass
-        assert process.wait(60) == code, shown
-        assert KEY.encode() not in shown
-        os.close(ours)
+def test_on_a_terminal_the_key_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    for typed, code in ((f"{KEY}\n", 0), ("\x03", 130)):
+        terminal = Terminal("keys", "set", "openai", "--unchecked", cwd=tmp_path)
+        terminal.read("(not shown): ")
+        terminal.type(typed)
+        assert terminal.end() == code, terminal.shown
+        assert KEY not in terminal.shown
     stored = json.loads((tmp_path / "data" / "analyst-kernel" / "keys.json").read_text())
     assert stored == {"openai": {"key": KEY, "url": "https://api.openai.com"}}

@@ -2,7 +2,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
-import type { Models, Status } from '../../src/client/records';
+import type { Models, SavedKey, Status } from '../../src/client/records';
 import type {
   AnalysisSummary,
   ClientFrame,

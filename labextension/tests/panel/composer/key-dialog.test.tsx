@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 /** The dialog of keys: what is sent, what is kept back, and what an administrator locks. */
 import { describe, expect, it, vi } from 'vitest';
 import type { Models, ProviderInfo } from '../../../src/client/records';
@@ -33,7 +34,7 @@ function prepared(server: FakeServer): null {
 const sent = (server: FakeServer): unknown[] =>
   server.requests
     .filter(request => request.method === 'POST' && request.path === 'models/key')
-    .map(request => JSON.parse(request.body));
+    .map(request => JSON.parse(request.body) as unknown);
 
 describe('the dialog of keys', () => {
   it('saves a refused key only when it is told so again', async () => {
