@@ -14,6 +14,8 @@ from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.turns import finish, turn
 from tests.support.command import PROGRAMS, environment
 
+pytestmark = pytest.mark.real  # one of them starts a kernel
+
 KEY, WRONG = "sk-planted-on-the-line-0123456789", "sk-planted-wrong-0123456789"
 
 
