@@ -19,6 +19,7 @@ import click
 from analyst_kernel._version import __version__
 from analyst_kernel.command_line.ask import ask
 from analyst_kernel.command_line.eval import evaluate
+from analyst_kernel.command_line.keys import keys
 from analyst_kernel.command_line.ledger import ledger
 from analyst_kernel.command_line.log import log
 from analyst_kernel.command_line.notebook import branch, export, undo, verify
@@ -52,6 +53,7 @@ def main(context: click.Context, *, debug: bool) -> None:
 
 
 for command in (
-    ask, verify, export, branch, undo, ledger, log, evaluate, files, profile, models, doctor, lab,
+    ask, verify, export, branch, undo, ledger, log, evaluate, files, profile, models, keys,
+    doctor, lab,
 ):  # fmt: skip
     main.add_command(command)

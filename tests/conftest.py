@@ -101,6 +101,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_places] = (place, dict(os.environ))
     for name in [name for name in os.environ if _leads_outside(name)]:
         del os.environ[name]
+    # A user's keyring is no test's to read; without a real one, keys lie in a file.
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
     for name, folder in HOMES.items():
         (place / folder).mkdir(mode=0o700)
         os.environ[name] = str(place / folder)

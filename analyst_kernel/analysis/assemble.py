@@ -27,6 +27,7 @@ from analyst_kernel.analysis.privacy import (
 from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
 from analyst_kernel.analysis.user_words import UserWords
 from analyst_kernel.analysis.verify import check_names
+from analyst_kernel.credentials.store import keys_of_user
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.grants import GrantRefused, GrantStore
@@ -47,8 +48,8 @@ class Embedding:
     Attributes:
         analysis: Id for a notebook that has none yet.
         log: Takes the events, e.g. a log that continues the numbers of an earlier server process.
-        env: Environment variables including the keys that the server keeps; the process's own by
-            default.
+        env: Environment variables, with what is stored for each provider; the process's own, with
+            what the user stored, by default.
         catalog: Datasets that were granted, and described to the user, before there was a notebook.
         sleep: Waits between two attempts to call the model.
         writer: Returns the writer of the notebook at a path; the file's own writer by default.
@@ -102,7 +103,10 @@ async def open_analysis(
     shown = tuple(catalog.datasets)
     lost = await _regrant(catalog, store, path, parts.analysis) if exists else ()
     await catalog.grant([os.fspath(item) for item in data])
-    model = await open_model(settings.model, env=parts.env)
+    env = parts.env
+    if env is None:
+        env = await asyncio.to_thread(lambda: keys_of_user().environment())
+    model = await open_model(settings.model, env=env)
     words = UserWords(store.path.parent)
     try:
         book = await (

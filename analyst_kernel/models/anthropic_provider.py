@@ -1,11 +1,13 @@
 """The provider ``anthropic``: Claude over Anthropic's own API, or over the user's gateway.
 
 ``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
-there; it goes nowhere else.
+there; it goes nowhere else. Only to Anthropic, or where the process's own environment says so, goes
+what the SDK finds in that environment besides.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +18,7 @@ from analyst_kernel.models.prices import anthropic_tariff
 from analyst_kernel.models.registry import CLAUDE, SEE_LIST
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
-from analyst_kernel.providers import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
 
 KEY = "ANTHROPIC_API_KEY"
 BEARER = "ANTHROPIC_AUTH_TOKEN"
@@ -37,6 +39,15 @@ MODELS = (
     "claude-haiku-4-5",
 )
 """Names to offer; other names of the same form are accepted too."""
+
+SETTINGS = ProviderSettings(
+    key_variable=KEY,
+    needs_key=True,
+    url=_HOST,
+    url_variable=_BASE_URL,
+    check_path="/v1/models",
+    check_headers=(("anthropic-version", "2023-06-01"),),
+)
 
 
 class AnthropicProvider:
@@ -59,6 +70,7 @@ class AnthropicProvider:
             default_model=DEFAULT_MODEL,
             models=MODELS,
             note=note,
+            settings=SETTINGS,
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
@@ -87,7 +99,7 @@ class AnthropicProvider:
             base_url=gateway or (_HOST if static or env.get(_BASE_URL) is not None else None),
             api_key=key or None,
             auth_token=token or None,
-            ambient=True,
+            ambient=not gateway or gateway == os.environ.get(_BASE_URL, "").strip().rstrip("/"),
         )
         return AnthropicMessages(
             provider=self.name,

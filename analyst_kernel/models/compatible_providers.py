@@ -20,13 +20,14 @@ from analyst_kernel.agent.ports import Model
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.prices import FREE
-from analyst_kernel.models.registry import SEE_LIST
+from analyst_kernel.models.registry import SEE_LIST, env_of
 from analyst_kernel.models.wire.connection import NO_KEY, Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
-from analyst_kernel.providers import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
 
 LOCAL_STALL_SECONDS = 600.0
 _MOST_BYTES = 1_000_000
+_VERSION = (("anthropic-version", "2023-06-01"),)
 _SEEING = ("anthropic/", "openai/", "google/")
 
 
@@ -64,6 +65,7 @@ class CompatibleProvider:
         elsewhere_variable: Holds the key for another host than ``url``, where that may be set: the
             key of the provider itself never goes there. Empty where one key serves any host.
         wire: Makes the model.
+        check_path: See :class:`ProviderSettings`, as ``usual_path``.
     """
 
     name: str
@@ -77,6 +79,22 @@ class CompatibleProvider:
     default_model: str = ""
     elsewhere_variable: str = ""
     wire: Wire = messages_wire
+    check_path: str = "/v1/models"
+    usual_path: str = ""
+
+    @property
+    def settings(self) -> ProviderSettings:
+        """What a user may set for it."""
+        return ProviderSettings(
+            key_variable=self.key_variable,
+            needs_key=self.needs_key,
+            url=self.url,
+            url_variable=self.url_variable,
+            elsewhere_variable=self.elsewhere_variable,
+            check_path=self.check_path,
+            usual_path=self.usual_path,
+            check_headers=_VERSION if self.wire is messages_wire else (),
+        )
 
     def identity(self, model: str, advice: str) -> dict[str, Any]:
         """Return what a model of every wire knows of its provider."""
@@ -145,6 +163,7 @@ class CompatibleProvider:
             credential_source=found[0] if found else "",
             default_model=self.default_model,
             note=note,
+            settings=self.settings,
         )
 
     async def open(self, model: str, env: Env) -> Model:
@@ -207,6 +226,8 @@ OPENROUTER = CompatibleProvider(
     key_variable="OPENROUTER_API_KEY",
     needs_key=True,
     example="anthropic/claude-sonnet-5.5",
+    # The list of models is open to all there.
+    check_path="/v1/key",
 )
 COMPAT = of_the_user("compat", "Compatible server", "ANALYST_COMPAT")
 
@@ -237,7 +258,7 @@ def _places(env: Env) -> list[tuple[str, str, str]]:
         if not provider.local:
             continue
         try:
-            url = provider.address(env)
+            url = provider.address(env_of(provider.name, provider.settings, env)[0])
         except ModelChoiceError:
             continue
         # A probe must not reach out of this machine, whatever the variable says.

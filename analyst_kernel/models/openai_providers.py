@@ -63,6 +63,8 @@ OPENAI = CompatibleProvider(
     elsewhere_variable="ANALYST_OPENAI_KEY",
     needs_key=True,
     wire=_responses,
+    check_path="/models",
+    usual_path="/v1",
 )
 AZURE = CompatibleProvider(
     name="azure",
@@ -72,11 +74,17 @@ AZURE = CompatibleProvider(
     key_variable="AZURE_OPENAI_API_KEY",
     needs_key=True,
     wire=_chat,
+    check_path="/models",
+    usual_path="/openai/v1",
 )
 VLLM = on_this_machine(
-    "vllm", "vLLM", 8000, example="Qwen/Qwen3-32B", key_variable="ANALYST_VLLM_KEY", wire=_chat
-)
-COMPATIBLE_CHAT = of_the_user("compatible", "OpenAI-compatible server", "ANALYST_CHAT", wire=_chat)
+    "vllm", "vLLM", 8000, example="Qwen/Qwen3-32B", key_variable="ANALYST_VLLM_KEY", wire=_chat,
+    check_path="/models", usual_path="/v1",
+)  # fmt: skip
+COMPATIBLE_CHAT = of_the_user(
+    "compatible", "OpenAI-compatible server", "ANALYST_CHAT", wire=_chat,
+    check_path="/models", usual_path="/v1",
+)  # fmt: skip
 
 OPENAI_WIRES = (OPENAI, AZURE, VLLM, COMPATIBLE_CHAT)
 """In the order of lists; pyproject.toml registers each as an entry point."""

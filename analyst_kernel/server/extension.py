@@ -75,8 +75,21 @@ class AnalystKernelApp(ExtensionApp):
         help=(
             "Settings that people may not change, with their values: model, approval (automatic, "
             "cells or plan), budget_usd, max_iterations, privacy (the least "
-            "strict mode that is allowed: full, no-values or schema-only)."
+            "strict mode that is allowed: full, no-values or schema-only), providers (the names of "
+            "those whose models may be used), keys (True: only those of the environment and of "
+            "key_files count)."
         )
+    ).tag(config=True)
+    # No trait holds a key itself: Jupyter logs its whole configuration with --debug.
+    key_files = Dict(
+        help=(
+            "Files that hold the keys of model providers, by provider, e.g. "
+            "{'openai': '/run/secrets/openai'}. A key goes to its provider's own host, or to that "
+            "of provider_urls."
+        )
+    ).tag(config=True)
+    provider_urls = Dict(
+        help="Addresses of model providers, by provider, e.g. {'vllm': 'https://gpu.example/v1'}."
     ).tag(config=True)
 
     def initialize_settings(self) -> None:
@@ -120,6 +133,8 @@ class AnalystKernelApp(ExtensionApp):
             idle_check_seconds=self.idle_check_seconds,
             grace_seconds=self.grace_seconds,
             reconnect_seconds=self.reconnect_seconds,
+            key_files={name: str(path) for name, path in self.key_files.items()},
+            provider_urls={name: str(url) for name, url in self.provider_urls.items()},
             locked=dict(self.locked),
         )
 

@@ -14,7 +14,8 @@ import analyst_kernel
 from analyst_kernel import Analyst, AnalystError, CellResult, Chart, Limits, Result
 from analyst_kernel.agent import ports
 from analyst_kernel.cli import main
-from analyst_kernel.providers import Provider, ProviderInfo
+from analyst_kernel.command_line.keys import keys
+from analyst_kernel.providers import Provider, ProviderInfo, ProviderSettings
 from analyst_kernel.server.extension import AnalystKernelApp
 from analyst_kernel.server.http.routes import ROUTES
 
@@ -144,7 +145,11 @@ def test_the_contract_of_a_provider() -> None:
     }
     assert fields(ProviderInfo) == [
         "name", "label", "has_credentials", "credential_source", "default_model", "models", "note",
-        "is_ai",
+        "is_ai", "settings",
+    ]  # fmt: skip
+    assert fields(ProviderSettings) == [
+        "key_variable", "needs_key", "url", "url_variable", "elsewhere_variable", "check_path",
+        "usual_path", "key_header", "check_headers",
     ]  # fmt: skip
 
 
@@ -205,8 +210,8 @@ def test_the_settings_of_the_server() -> None:
     traits = AnalystKernelApp.class_traits(config=True).items()
     assert sorted(n for n, trait in traits if trait.this_class is AnalystKernelApp) == [
         "cell_timeout", "default_model", "grace_seconds", "idle_check_seconds", "idle_minutes",
-        "journal_path", "kernel_name", "locked", "max_iterations", "memory",
-        "processes", "reconnect_seconds", "sandbox",
+        "journal_path", "kernel_name", "key_files", "locked", "max_iterations", "memory",
+        "processes", "provider_urls", "reconnect_seconds", "sandbox",
     ]  # fmt: skip
 
 
@@ -238,6 +243,12 @@ def test_the_command_line() -> None:
         "files": "--json [PATH]......",
         "profile": "--json PATH......",
         "models": "--json",
+        "keys": "",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",
+    }
+    assert {name: " ".join(options(command)) for name, command in keys.commands.items()} == {
+        "list": "--json",
+        "set": "--unchecked --url PROVIDER",
+        "remove": "PROVIDER",
     }

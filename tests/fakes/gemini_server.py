@@ -68,6 +68,15 @@ class GeminiServer(WireServer):
         return [request for request in self.requests if request.path.endswith("/interactions")]
 
     async def _answer(self, request: Recorded, reply: HttpReply) -> None:
+        if request.method == "GET" and request.path == "/v1beta/models":
+            key = request.headers.get("x-goog-api-key", "")
+            if key and (self._keys is None or key in self._keys):
+                await reply.json(200, {"models": [{"name": "models/gemini-3.8-flash"}]})
+            else:  # the older API has codes of its own
+                details = [{"reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
+                error = {"code": 400, "message": "API key not valid.", "details": details}
+                await reply.json(400, {"error": {**error, "status": "INVALID_ARGUMENT"}})
+            return
         if request.method != "POST" or request.path not in _PATHS:
             await _error(reply, 404, "not_found", "Not found")
             return

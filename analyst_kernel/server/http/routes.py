@@ -6,6 +6,7 @@ Jupyter loads this module at its start, so the handlers import what they need.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from urllib.parse import quote
 
 from tornado import web
@@ -204,8 +205,9 @@ class ModelsHandler(AnalystHandler):
 
     @route
     async def get(self) -> None:
-        """List providers and the models that run on this computer."""
-        self.reply(await (await self.registry()).services.models.listing())
+        """List providers, keys and local models; with ``local=1`` look for those first."""
+        models = (await self.registry()).services.models
+        self.reply(await models.listing(look_for_local=self.get_query_argument("local", "") == "1"))
 
 
 class KeyHandler(AnalystHandler):
@@ -213,14 +215,22 @@ class KeyHandler(AnalystHandler):
 
     @route
     async def post(self) -> None:
-        """Store a key: ``{provider, key}``."""
+        """Check and store a key: ``{provider, key, url?, anyway?}``.
+
+        Answers ``{saved, verdict, what, remedy}``; a key that its provider did not accept is stored
+        with ``anyway`` only, which asks nobody.
+        """
         registry = await self.registry()
         body = self.body()
-        provider = self.text(body, "provider", needed=True) or ""
-        key = self.text(body, "key", needed=True) or ""
-        await asyncio.to_thread(registry.services.keys.keep, provider, key)
-        await registry.models_changed()
-        self.reply(None)
+        checked = await registry.services.models.save_key(
+            self.text(body, "provider", needed=True) or "",
+            self.text(body, "key", needed=True) or "",
+            self.text(body, "url") or "",
+            anyway=body.get("anyway") is True,
+        )
+        if checked.saved:
+            await registry.models_changed()
+        self.reply(asdict(checked))
 
     @route
     async def delete(self) -> None:

@@ -117,6 +117,7 @@ async def status(registry: SessionRegistry) -> dict[str, Any]:
     """Return the state of the server."""
     services = registry.services
     await services.models.look()
+    notices = (services.journal.notice, services.grants.notice, services.models.problem)
     return {
         "version": __version__,
         "default_model": services.models.default,
@@ -127,7 +128,7 @@ async def status(registry: SessionRegistry) -> dict[str, Any]:
         "sandbox": services.newest_report,
         "locked": services.settings.shown_locks,
         "examples": await asyncio.to_thread(examples, services.places.root),
-        "notices": [text for text in (services.journal.notice, services.grants.notice) if text],
+        "notices": [text for text in notices if text],
     }
 
 

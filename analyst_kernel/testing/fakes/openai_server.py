@@ -59,8 +59,11 @@ class OpenAIServer(WireServer):
         self.quirks = frozenset(quirks)
         self._prefixes: dict[str, int] = {}
 
-    def _check(self, request: Recorded) -> None:
+    def _check_key(self, request: Recorded) -> None:
         check_key(request.headers, keys=self._keys)
+
+    def _check(self, request: Recorded) -> None:
+        self._check_key(request)
         check_responses(request.body, self.reasoning, self.quirks)
 
     def _events(self, turn: ScriptedTurn, request: Recorded) -> list[Any]:

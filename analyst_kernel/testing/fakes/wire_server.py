@@ -31,6 +31,7 @@ from analyst_kernel.testing.fakes.wire_rules import Refusal, check_body, check_h
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"}
 _TYPES |= {404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error"}
 _TYPES |= {402: "billing_error", 504: "timeout_error", 529: "overloaded_error"}
+_LISTS = ("/v1/models", "/openai/v1/models", "/v1/key")
 _DEADLINE = 30.0
 
 
@@ -230,8 +231,8 @@ class WireServer:
 
     async def _answer(self, request: Recorded, reply: HttpReply) -> None:
         path = request.path.partition("?")[0]
-        if request.method == "GET" and path == "/v1/models":
-            await reply.json(200, self._model_list())
+        if request.method == "GET" and path in _LISTS:
+            await self._list(request, reply)
             return
         if request.method == "GET" and path == "/api/tags":
             rows = [{"name": name, "model": name} for name in self._models or ()]
@@ -249,6 +250,18 @@ class WireServer:
             return
         await self._play(turn, request, reply)
 
+    async def _list(self, request: Recorded, reply: HttpReply) -> None:
+        """Answer what a key is checked with; a server that knows no keys, as local ones, tells all."""
+        try:
+            if self._keys is not None:
+                self._check_key(request)
+        except Refusal as refusal:
+            request.refused = refusal.message
+            body = self._error_body(refusal.status, refusal.error_type, refusal.message)
+            await reply.json(refusal.status, body)
+        else:
+            await reply.json(200, self._model_list())
+
     def _accept(self, request: Recorded) -> ScriptedTurn:
         self._check(request)
         if self._models is not None and request.body["model"] not in self._models:
@@ -261,9 +274,13 @@ class WireServer:
         """Return whether the path is one for messages."""
         return request.path == self.PATH
 
+    def _check_key(self, request: Recorded) -> None:
+        """Raise ``Refusal`` for a missing or wrong key."""
+        check_headers(request.headers, keys=self._keys)
+
     def _check(self, request: Recorded) -> None:
         """Raise ``Refusal`` for what the real server refuses."""
-        check_headers(request.headers, keys=self._keys)
+        self._check_key(request)
         check_body(request.body, dialect=self._dialect)
         self.signatures.check(request.body)
 

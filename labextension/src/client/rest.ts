@@ -10,6 +10,7 @@ import type {
   InstructionsFile,
   Models,
   SentRequest,
+  SavedKey,
   Status
 } from './records';
 
@@ -24,6 +25,14 @@ export interface NewAnalysis {
 export interface BranchPoint {
   readonly cell?: string;
   readonly run?: string;
+}
+
+/** A key for a provider at an address; with an empty `url`, at the address in use. */
+export interface NewKey {
+  readonly provider: string;
+  readonly key: string;
+  readonly url: string;
+  readonly anyway: boolean;
 }
 
 /** Lists and single actions. Everything about a running analysis goes over the socket. */
@@ -105,14 +114,14 @@ export class AnalystRest {
     return this.request('POST', ['upload'], { analysis }, form);
   }
 
-  /** Fetch the providers and their models. */
-  models(): Promise<Models> {
-    return this.get<Models>(['models']);
+  /** Fetch the providers, their keys and models; servers on that computer are asked on request. */
+  models(lookForLocal = false): Promise<Models> {
+    return this.get<Models>(['models'], lookForLocal ? { local: '1' } : {});
   }
 
-  /** Save a provider's key on the server. */
-  saveKey(provider: string, key: string): Promise<unknown> {
-    return this.request('POST', ['models', 'key'], {}, JSON.stringify({ provider, key }));
+  /** Have a provider's key checked and saved; `anyway` saves it without a check. */
+  saveKey(key: NewKey): Promise<SavedKey> {
+    return this.request<SavedKey>('POST', ['models', 'key'], {}, JSON.stringify(key));
   }
 
   /** Delete a provider's key from the server. */

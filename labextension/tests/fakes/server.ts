@@ -2,7 +2,13 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
-import type { InstructionsFile, Models, SentRequest, Status } from '../../src/client/records';
+import type {
+  InstructionsFile,
+  Models,
+  SavedKey,
+  SentRequest,
+  Status
+} from '../../src/client/records';
 import type {
   AnalysisSummary,
   ClientFrame,
@@ -69,6 +75,8 @@ export class FakeServer {
     locked: {},
     examples: []
   };
+  /** What becomes of a key. */
+  savedKey: SavedKey = { saved: true, verdict: 'accepted', what: '', remedy: '' };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
   completions: unknown = [];
   instructions: readonly InstructionsFile[] = [];
@@ -190,6 +198,9 @@ export class FakeServer {
     if (route === 'GET models') {
       return json(this.models);
     }
+    if (route === 'POST models/key') {
+      return json(this.savedKey);
+    }
     if (route === 'POST analyses') {
       this.made += 1;
       const id = `made-${String(this.made)}`;
@@ -219,7 +230,7 @@ export class FakeServer {
     if (path.endsWith('completions')) {
       return json(this.completions);
     }
-    if (request.method === 'DELETE' || request.method === 'PATCH' || path === 'models/key') {
+    if (request.method === 'DELETE' || request.method === 'PATCH') {
       return new Response(null, { status: 204 });
     }
     return json({ message: 'There is no such thing.', remedy: 'Look at the list.' }, 404);
