@@ -15,9 +15,9 @@ import pytest
 from analyst_kernel.credentials.check import check_url, save_key
 from analyst_kernel.credentials.store import Keys
 from analyst_kernel.models.registry import list_settings
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.credentials.theirs import install
 from tests.fakes.gemini_server import GeminiServer
-from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.fakes.wire_server import WireServer
 
 KEY, WRONG = "sk-right-0123456789", "sk-wrong-0123456789"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from analyst_kernel.testing.fakes.openai_server import OpenAIServer
 from tests.command_line.test_on_a_terminal import Terminal
-from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.turns import finish, turn
 from tests.support.command import PROGRAMS, environment
 

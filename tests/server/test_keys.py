@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.fakes.turns import call, fail, turn
 from tests.fakes.wire_server import WireServer
 from tests.server.conftest import PLAIN, Server, StartServer

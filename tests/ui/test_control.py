@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.fakes.openai_server import OpenAIChatServer
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer
 from tests.fakes.turns import answer, call, finish, turn
 from tests.fakes.wire_server import WireServer
 from tests.support.lab import Lab

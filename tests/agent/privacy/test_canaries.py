@@ -26,6 +26,7 @@ from analyst_kernel.grants import default_path
 from analyst_kernel.protocol.events import RunFinished
 from analyst_kernel.protocol.ids import AskId
 from analyst_kernel.protocol.records import Limits, PrivacyMode
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.agent.privacy.canaries import (
     CANARIES,
     ROWS,
@@ -40,7 +41,6 @@ from tests.agent.privacy.canaries import (
 from tests.command_line.conversation import refusals
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.gemini_server import FAKE_GEMINI_KEY, GeminiServer
-from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.fakes.turns import Turn, call, finish, plan, python, say, turn
 from tests.fakes.wire_server import WireServer
 from tests.models.conformance.wires import WIRES
