@@ -28,6 +28,7 @@ from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trouble_text
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import (
     CELL_SECONDS,
     check_names,
@@ -96,6 +97,7 @@ class Analysis:
         kernel: KernelSession,
         grants: GrantStore,
         settings: AnalysisSettings,
+        spending: SpendingStore,
         fresh_grants: Sequence[Grant] = (),
     ) -> None:
         self.log = log
@@ -103,6 +105,7 @@ class Analysis:
         self.catalog = catalog
         self.grants = grants
         self.settings = settings
+        self.spending = spending
         # Not granted before, and nothing in the notebook uses them yet.
         self._unused_grants = [grant.path for grant in fresh_grants]
         self._deps = deps
@@ -208,7 +211,7 @@ class Analysis:
             )
         async with self._at_work():
             await self._catch_up()
-            limits = limits or self.settings.limits
+            limits = await self._with_day_limit(limits or self.settings.limits)
             approve = self.settings.approve if approve is None else approve
             with self._using_grants():
                 finished = await run_question(
@@ -221,6 +224,14 @@ class Analysis:
                         model=self.model.name, python=facts.python, packages=facts.versions
                     )
             return finished
+
+    async def _with_day_limit(self, limits: Limits) -> Limits:
+        """Add the user's own limit for each day; the lower one holds if there is another."""
+        if not self.model.is_ai:
+            return limits
+        own = await asyncio.to_thread(self.spending.day_limit)
+        least = min((each for each in (own, limits.day_usd) if each is not None), default=None)
+        return limits.model_copy(update={"day_usd": least})
 
     def stream(self, question: str, *, limits: Limits | None = None) -> AsyncGenerator[Event, None]:
         """Answer one question and yield its events; see :meth:`EventLog.follow`."""

@@ -1,4 +1,4 @@
-"""``analyst files``, ``profile``, ``models``, ``doctor``: what there is; ``lab``: JupyterLab."""
+"""``analyst files``, ``profile``, ``doctor``: what there is; ``lab``: JupyterLab."""
 
 from __future__ import annotations
 
@@ -97,34 +97,6 @@ async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
         else:
             out(catalog.describe(described))
             out()
-    return 0
-
-
-@click.command()
-@json_option
-@runs
-async def models(*, as_json: bool) -> int:
-    """List model providers, which have credentials, and the default."""
-    from analyst_kernel.command_line.console import print_table
-    from analyst_kernel.models.registry import default_name, list_providers
-
-    default = default_name()
-    providers = list_providers()
-    if as_json:
-        rows = [asdict(provider) for provider in providers]
-        out_json(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
-        return 0
-    table = [
-        (
-            p.name,
-            p.credential_source if p.has_credentials else "none found",
-            p.default_model,
-            p.note,
-        )
-        for p in providers
-    ]
-    print_table(("provider", "credentials", "default model", "note"), (), table)
-    out(f"\nDefault: {default}")
     return 0
 
 

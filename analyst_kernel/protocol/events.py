@@ -134,6 +134,23 @@ class ModelReplied(EventBase):
     usage: records.Usage
 
 
+class UsageCounted(EventBase):
+    """A model call ended, well or not, and was counted.
+
+    Attributes:
+        usage: Of the run so far.
+        analysis_usage: Of the analysis so far.
+        day_usage: Of all the user's analyses on ``day``.
+        day: The local calendar day, as ``2026-11-29``.
+    """
+
+    type: Literal["usage_counted"] = "usage_counted"
+    usage: records.Usage
+    analysis_usage: records.Usage
+    day_usage: records.Usage
+    day: str
+
+
 class IterationStarted(EventBase):
     """A cell was recorded and is about to run."""
 
@@ -304,7 +321,12 @@ class DatasetDetached(EventBase):
 
 
 class AnalysisConfigured(EventBase):
-    """The analysis's title or settings changed; the event has all of them."""
+    """The analysis's title or settings changed; the event has all of them.
+
+    Attributes:
+        budget_usd: US dollars that each further question may cost.
+        analysis_budget_usd: US dollars that the whole analysis may cost.
+    """
 
     type: Literal["analysis_configured"] = "analysis_configured"
     title: str
@@ -313,6 +335,7 @@ class AnalysisConfigured(EventBase):
     is_ai: bool
     approval: records.ApprovalMode
     budget_usd: float | None = None
+    analysis_budget_usd: float | None = None
 
 
 class VerificationStarted(EventBase):

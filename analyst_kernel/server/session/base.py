@@ -176,6 +176,7 @@ class BaseSession:
                 is_ai=self.services.models.is_ai(self.model),
                 approval=self.approval,
                 budget_usd=self.record.budget_usd,
+                analysis_budget_usd=self.record.analysis_budget_usd,
             )
         )
         self.changed()

@@ -210,11 +210,19 @@ class AnalysisSession(BaseSession):
             self._refuse_locked("approval")
             self.configure(approval=mode)
 
-    async def choose_budget(self, cost_usd: float | None) -> None:
-        """Limit what each further question may cost, in US dollars. Raises ``InputError``."""
+    async def choose_budget(self, cost_usd: float | None, analysis_usd: float | None) -> None:
+        """Limit what each further question, and the analysis, may cost, in US dollars.
+
+        Raises:
+            InputError: The administrator chose another limit.
+        """
         async with self._in_order():
-            self._refuse_locked("budget_usd")
-            self.configure(budget_usd=cost_usd)
+            locked = self.services.settings.locked
+            if cost_usd != locked.get("budget_usd"):
+                self._refuse_locked("budget_usd")
+            if analysis_usd not in (None, locked.get("analysis_budget_usd")):
+                self._refuse_locked("analysis_budget_usd")
+            self.configure(budget_usd=cost_usd, analysis_budget_usd=analysis_usd)
 
     async def change_definitions(self, change: Callable[[Ledger], object]) -> None:
         """Add, edit or remove definitions; they hold from the next question on.
@@ -305,7 +313,7 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.DetachData: lambda s, _, c: s.detach(c.name),
     commands.ChooseModel: lambda s, _, c: s.choose_model(c.model),
     commands.ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),
-    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd),
+    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd, c.analysis_usd),
     commands.AddDefinition: lambda s, _, c: s.change_definitions(lambda held: held.add(c.text)),
     commands.EditDefinition: lambda s, _, c: s.change_definitions(
         lambda held: held.edit(c.definition, c.text, active=c.active)

@@ -8,6 +8,7 @@ import type {
   DatasetProfile,
   ExportFormat,
   Models,
+  Spent,
   Status
 } from './records';
 
@@ -76,6 +77,16 @@ export class AnalystRest {
     const form = new FormData();
     form.append('file', file, file.name);
     return this.request('POST', ['upload'], { analysis }, form);
+  }
+
+  /** Fetch what an analysis and all analyses of today used, and the limit for each day. */
+  usage(analysis: string | null): Promise<Spent> {
+    return this.get<Spent>(['usage'], analysis === null ? {} : { analysis });
+  }
+
+  /** Limit what all analyses of a day may cost, in US dollars; `null` for no limit. */
+  limitDay(amount: number | null): Promise<Spent> {
+    return this.request('POST', ['usage'], {}, JSON.stringify({ day_usd: amount }));
   }
 
   /** Fetch the providers and their models. */

@@ -14,6 +14,7 @@ export type Event =
   | ToolInputStreamed
   | ModelRetried
   | ModelReplied
+  | UsageCounted
   | IterationStarted
   | OutputProduced
   | OutputsCleared
@@ -107,6 +108,16 @@ export interface RunStarted {
 }
 /**
  * What a run may use; null means no limit.
+ *
+ * Attributes:
+ *     iterations: Cells.
+ *     repairs: Cells that repair another one, within a step.
+ *     cell_seconds: Of one cell.
+ *     seconds: Of the run, without the time that it waits for the user.
+ *     tokens: Of all model calls of the run, in and out, cached ones included.
+ *     cost_usd: US dollars of the run.
+ *     analysis_usd: US dollars of the whole analysis, earlier runs included.
+ *     day_usd: US dollars of all the user's analyses on one day, by the local calendar.
  */
 export interface Limits {
   iterations: number;
@@ -115,6 +126,8 @@ export interface Limits {
   seconds: number | null;
   tokens: number | null;
   cost_usd: number | null;
+  analysis_usd: number | null;
+  day_usd: number | null;
 }
 /**
  * The analysis's kernel changed state. ``reason`` is a sentence for the user.
@@ -433,7 +446,11 @@ export interface ModelReplied {
  *     cache_write_tokens: Input written to the provider's prompt cache.
  *     output_tokens: Output, thinking included.
  *     calls: Model calls that were answered.
+ *     failed_calls: Model calls that failed, broke off or were cancelled; what is known of their
+ *         tokens is counted.
  *     cost_usd: US dollars; null if the price is not known, 0 for models that cost nothing.
+ *     partial_usd: If ``cost_usd`` is null, the US dollars of those parts whose price is known: it
+ *         cost at least so much. Else 0.
  */
 export interface Usage {
   input_tokens: number;
@@ -441,7 +458,29 @@ export interface Usage {
   cache_write_tokens: number;
   output_tokens: number;
   calls: number;
+  failed_calls: number;
   cost_usd: number | null;
+  partial_usd: number;
+}
+/**
+ * A model call ended, well or not, and was counted.
+ *
+ * Attributes:
+ *     usage: Of the run so far.
+ *     analysis_usage: Of the analysis so far.
+ *     day_usage: Of all the user's analyses on ``day``.
+ *     day: The local calendar day, as ``2026-11-29``.
+ */
+export interface UsageCounted {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'usage_counted';
+  usage: Usage;
+  analysis_usage: Usage;
+  day_usage: Usage;
+  day: string;
 }
 /**
  * A cell was recorded and is about to run.
@@ -873,6 +912,10 @@ export interface DatasetDetached {
 }
 /**
  * The analysis's title or settings changed; the event has all of them.
+ *
+ * Attributes:
+ *     budget_usd: US dollars that each further question may cost.
+ *     analysis_budget_usd: US dollars that the whole analysis may cost.
  */
 export interface AnalysisConfigured {
   analysis: string;
@@ -886,6 +929,7 @@ export interface AnalysisConfigured {
   is_ai: boolean;
   approval: 'automatic' | 'cells' | 'plan';
   budget_usd: number | null;
+  analysis_budget_usd: number | null;
 }
 /**
  * The notebook began to run again in a fresh kernel; ``cells`` will be compared.
@@ -1154,6 +1198,16 @@ export interface AskQuestion {
 }
 /**
  * What a run may use; null means no limit.
+ *
+ * Attributes:
+ *     iterations: Cells.
+ *     repairs: Cells that repair another one, within a step.
+ *     cell_seconds: Of one cell.
+ *     seconds: Of the run, without the time that it waits for the user.
+ *     tokens: Of all model calls of the run, in and out, cached ones included.
+ *     cost_usd: US dollars of the run.
+ *     analysis_usd: US dollars of the whole analysis, earlier runs included.
+ *     day_usd: US dollars of all the user's analyses on one day, by the local calendar.
  */
 export interface LimitsInput {
   iterations?: number;
@@ -1162,6 +1216,8 @@ export interface LimitsInput {
   seconds?: number | null;
   tokens?: number | null;
   cost_usd?: number | null;
+  analysis_usd?: number | null;
+  day_usd?: number | null;
 }
 /**
  * Cancel the current run and interrupt the kernel.
@@ -1269,12 +1325,17 @@ export interface ChooseApproval {
   mode: 'automatic' | 'cells' | 'plan';
 }
 /**
- * Limit the cost of each further question, in US dollars; null means no limit.
+ * Limit what further questions may cost, in US dollars; null means no limit.
+ *
+ * Attributes:
+ *     cost_usd: Of each question.
+ *     analysis_usd: Of the whole analysis, earlier questions included.
  */
 export interface ChooseBudget {
   analysis: string;
   type: 'choose_budget';
   cost_usd?: number | null;
+  analysis_usd?: number | null;
 }
 /**
  * Run the whole notebook in a fresh kernel and compare the outputs.
@@ -1410,6 +1471,7 @@ export interface EventFrame {
     | ToolInputStreamed
     | ModelRetried
     | ModelReplied
+    | UsageCounted
     | IterationStarted
     | OutputProduced
     | OutputsCleared
@@ -1671,6 +1733,7 @@ export const EVENT_TYPES = [
   'text_streamed',
   'thinking_streamed',
   'tool_input_streamed',
+  'usage_counted',
   'user_answered',
   'user_asked',
   'verification_finished',

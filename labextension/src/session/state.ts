@@ -33,7 +33,16 @@ export interface AskDefaults {
   readonly model: string | null;
   readonly approval: ApprovalMode | null;
   readonly budget: number | null;
+  /** What the whole analysis may cost, in US dollars. */
+  readonly analysisBudget: number | null;
 }
+
+export const NOTHING_CHOSEN: AskDefaults = {
+  model: null,
+  approval: null,
+  budget: null,
+  analysisBudget: null
+};
 
 /** One cell of the analysis, during and after its run. */
 export interface IterationState {
@@ -201,6 +210,14 @@ export interface KernelState {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** What was used besides the run at work, as of event `number`; `day` is the server's date. */
+export interface SpentState {
+  readonly analysis: Usage;
+  readonly today: Usage;
+  readonly day: string;
+  readonly number: number;
+}
+
 /** An analysis. `last` is the number of the newest event in it. */
 export interface AnalysisState {
   readonly analysis: string;
@@ -211,6 +228,9 @@ export interface AnalysisState {
   readonly isAi: boolean | null;
   readonly approval: ApprovalMode;
   readonly budget: number | null;
+  readonly analysisBudget: number | null;
+  /** `null` until a model was called. */
+  readonly spent: SpentState | null;
   readonly kernel: KernelState;
   readonly sandbox: SandboxReport | null;
   readonly datasets: readonly DatasetProfile[];
@@ -233,7 +253,9 @@ export const NO_USAGE: Usage = {
   cache_write_tokens: 0,
   output_tokens: 0,
   calls: 0,
-  cost_usd: 0
+  failed_calls: 0,
+  cost_usd: 0,
+  partial_usd: 0
 };
 
 /** Return an analysis before its first event. */
@@ -247,6 +269,8 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     isAi: null,
     approval: 'automatic',
     budget: null,
+    analysisBudget: null,
+    spent: null,
     kernel: { state: 'none', reason: '', versions: {} },
     sandbox: null,
     datasets: [],

@@ -2,7 +2,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
-import type { Models, Status } from '../../src/client/records';
+import type { Models, Spent, Status } from '../../src/client/records';
 import type {
   AnalysisSummary,
   ClientFrame,
@@ -10,6 +10,7 @@ import type {
   Event,
   ServerFrame
 } from '../../src/protocol/generated';
+import { NO_USAGE } from '../../src/session/state';
 import { AnalystStore } from '../../src/session/store';
 
 /** A WebSocket whose other end is the test. */
@@ -68,6 +69,13 @@ export class FakeServer {
     sandbox: null,
     locked: {},
     examples: []
+  };
+  spent: Spent = {
+    day: '2026-11-29',
+    analysis_usage: NO_USAGE,
+    day_usage: NO_USAGE,
+    day_limit_usd: null,
+    problem: ''
   };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
   completions: unknown = [];
@@ -180,6 +188,14 @@ export class FakeServer {
     const route = `${request.method} ${path}`;
     if (route === 'GET status') {
       return json(this.status);
+    }
+    if (route === 'GET usage') {
+      return json(this.spent);
+    }
+    if (route === 'POST usage') {
+      const { day_usd } = JSON.parse(body) as { day_usd: number | null };
+      this.spent = { ...this.spent, day_limit_usd: day_usd };
+      return json(this.spent);
     }
     if (route === 'GET analyses') {
       return json([...this.summaries.values()]);
