@@ -76,7 +76,10 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
     while True:
         gathered = _Attempt(run, stamp)
         try:
-            await gathered.gather(request)
+            try:
+                await gathered.gather(request)
+            finally:
+                run.count(gathered.cost())
         except ModelError as error:
             wait = retry_wait(error, attempt, deps.jitter())
             if wait is None:
@@ -87,8 +90,6 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
             run.emit(ev.ModelRetried(**stamp, attempt=attempt, of=ATTEMPTS, wait=wait, reason=what))
             await deps.sleep(wait)
             continue
-        finally:
-            run.count(gathered.cost())
         turn = gathered.turn()
         if turn.reason == "max_tokens" and not roomier:
             _check_money(run)

@@ -181,16 +181,16 @@ def _on_this_machine(name: str, label: str, port: int, *, example: str) -> Compa
     )
 
 
-OLLAMA = _on_this_machine("ollama", "Ollama", 11434, example="qwen3")
-LMSTUDIO = _on_this_machine("lmstudio", "LM Studio", 1234, example="qwen3-8b")
-LLAMACPP = _on_this_machine("llamacpp", "llama.cpp", 8080, example="default")
+OLLAMA = _on_this_machine("ollama", "Ollama", 11434, example="NAME")
+LMSTUDIO = _on_this_machine("lmstudio", "LM Studio", 1234, example="NAME")
+LLAMACPP = _on_this_machine("llamacpp", "llama.cpp", 8080, example="NAME")
 OPENROUTER = CompatibleProvider(
     name="openrouter",
     label="OpenRouter",
     url="https://openrouter.ai/api",
     key_variable="OPENROUTER_API_KEY",
     needs_key=True,
-    example="anthropic/claude-sonnet-5.5",
+    example="VENDOR/NAME",
 )
 COMPAT = CompatibleProvider(
     name="compat",

@@ -55,7 +55,7 @@ def _chat(row: CompatibleProvider, model: str, connection: Connection, advice: s
 OPENAI = CompatibleProvider(
     name="openai",
     label="OpenAI",
-    example="gpt-6.2-sol",
+    example="NAME",
     default_model="gpt-6.2-sol",
     url="https://api.openai.com",
     url_variable="OPENAI_BASE_URL",
@@ -76,7 +76,7 @@ AZURE = CompatibleProvider(
 VLLM = CompatibleProvider(
     name="vllm",
     label="vLLM",
-    example="Qwen/Qwen3-32B",
+    example="NAME",
     url="http://localhost:8000",
     url_variable="ANALYST_VLLM_URL",
     key_variable="ANALYST_VLLM_KEY",

@@ -29,6 +29,10 @@ _Count = Annotated[int, Field(gt=0, lt=1 << 40)]
 _Dollars = Annotated[float, Field(ge=0, lt=1_000_000, allow_inf_nan=False)]
 
 
+class _BadEntry(ValueError):
+    """An entry of a table is not as its form says; the message is part of a sentence."""
+
+
 class _TableEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -207,8 +211,8 @@ def _joined(path: Path, version: tuple[int, int, int] | None) -> ModelTable:
         return _unusable(path, f"it cannot be read ({error.strerror})")
     except UnicodeDecodeError:
         return _unusable(path, "it is no UTF-8 text")
-    except ValidationError as error:
-        return _unusable(path, _first_fault(error))
+    except _BadEntry as error:
+        return _unusable(path, str(error))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         return _unusable(path, f"it is no TOML ({str(error) or 'nested too deeply'})")
     merged = dict(rows)
@@ -247,14 +251,13 @@ def _built_in() -> dict[str, _ProviderEntry]:
 
 
 def _parsed(text: str) -> dict[str, _ProviderEntry]:
-    return {
-        name: _ProviderEntry.model_validate(row) if isinstance(row, dict) else _refuse(name)
-        for name, row in tomllib.loads(text).items()
-    }
-
-
-def _refuse(name: str) -> _ProviderEntry:
-    raise tomllib.TOMLDecodeError(f"{name} is no table of a provider")
+    rows = {}
+    for name, row in tomllib.loads(text).items():
+        try:
+            rows[name] = _ProviderEntry.model_validate(row)
+        except ValidationError as error:
+            raise _BadEntry(_first_fault(name, error)) from None
+    return rows
 
 
 def _unusable(path: Path, why: str) -> ModelTable:
@@ -265,13 +268,16 @@ def _unusable(path: Path, why: str) -> ModelTable:
     return ModelTable(path, problem, _built_in())
 
 
-def _first_fault(error: ValidationError) -> str:
+def _first_fault(provider: str, error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    parts = (str(part) for part in fault["loc"] if not str(part).startswith(("_", "list[")))
+    inner = (str(part) for part in fault["loc"] if not str(part).startswith(("_", "list[")))
+    where = ".".join((provider, *inner))[:200]
+    if fault["type"] == "model_type" and not fault["loc"]:
+        return f"{where} is no table of a provider"
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     if fault["type"] == "extra_forbidden":
         message = "there is no such entry"
-    return f"{'.'.join(parts)[:200]}: {message}"
+    return f"{where}: {message}"
 
 
 def _tariffs(entry: _ModelEntry) -> tuple[tuple[date | None, Tariff], ...]:
