@@ -102,8 +102,10 @@ def check_money_limits(model: Model, limits: Limits) -> None:
 
 
 def dollars(amount: float) -> str:
-    """Return US dollars with as many places as tell something: ``$1.50``, ``$0.0042``."""
-    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.4f}"
+    """Return US dollars with as many places as say something: ``$1.50``, ``$0.0042``."""
+    if amount >= 0.1 or amount == 0:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if amount >= 0.0001 else "<$0.0001"
 
 
 def cost_text(usage: Usage) -> str:

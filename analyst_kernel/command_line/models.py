@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 _UNKNOWN = "?"
 
 
-@click.command()
+@click.command(short_help="List providers, limits, prices, and what was spent today.")
+@click.option("--ask", is_flag=True, help="Ask local servers, and OpenRouter, for their models.")
 @json_option
 @runs
-async def models(*, as_json: bool) -> int:
-    """List model providers, which have credentials, limits and prices, and today's cost."""
+async def models(*, ask: bool, as_json: bool) -> int:
+    """List model providers, which have credentials, limits and prices, and today's cost.
+
+    No server is asked without --ask.
+    """
     from analyst_kernel.analysis.spending import SpendingStore
     from analyst_kernel.grants import default_path
+    from analyst_kernel.models.asked import ask_servers
     from analyst_kernel.models.registry import default_name, list_providers
     from analyst_kernel.models.table import model_table
     from analyst_kernel.protocol.errors import InputError
@@ -47,6 +52,8 @@ async def models(*, as_json: bool) -> int:
         for provider in table.providers
         for name in table.names(provider)
     ]
+    for model in await ask_servers() if ask else ():
+        rows.append((model.name, model.facts, ("the server",)))
     if as_json:
         report = {
             "default": default,

@@ -146,7 +146,13 @@ async def test_a_free_model_costs_nothing_though_it_reports_nothing():
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(0.0, "$0.00"), (0.00417, "$0.0042"), (0.25, "$0.25"), (1234.5, "$1,234.50")],
+    [
+        (0.0, "$0.00"),
+        (0.00001, "<$0.0001"),
+        (0.00417, "$0.0042"),
+        (0.25, "$0.25"),
+        (1234.5, "$1,234.50"),
+    ],
 )
 def test_amounts(amount: float, text: str):
     assert dollars(amount) == text

@@ -245,7 +245,7 @@ def test_the_command_line() -> None:
         "ledger": "--add --edit --json --off --on --remove NOTEBOOK",
         "files": "--json [PATH]......",
         "profile": "--json PATH......",
-        "models": "--json",
+        "models": "--ask --json",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",
     }

@@ -249,12 +249,12 @@ function UsageTable(props: {
   const { trans } = useServices();
   const { columns } = props;
   const rows: readonly (readonly [string, (usage: Usage) => string])[] = [
-    [trans.__('Tokens fresh'), u => count(u.input_tokens)],
-    [trans.__('cached'), u => count(u.cached_tokens)],
-    [trans.__('written to the cache'), u => count(u.cache_write_tokens)],
-    [trans.__('out'), u => count(u.output_tokens)],
+    [trans.__('Fresh tokens'), u => count(u.input_tokens)],
+    [trans.__('Cached tokens'), u => count(u.cached_tokens)],
+    [trans.__('Written to the cache'), u => count(u.cache_write_tokens)],
+    [trans.__('Tokens out'), u => count(u.output_tokens)],
     [trans.__('Calls'), u => count(u.calls)],
-    [trans.__('failed'), u => count(u.failed_calls)],
+    [trans.__('Failed calls'), u => count(u.failed_calls)],
     [trans.__('Cost'), u => costText(u, trans)]
   ];
   return (

@@ -73,7 +73,7 @@ describe('the panel', () => {
     );
     await page.click(page.one('.ak-Usage-button'));
     const cells = page.all('dialog tbody tr').map(row => row.textContent);
-    expect(cells).toContain('failed011');
+    expect(cells).toContain('Failed calls011');
     expect(cells.at(-1)).toBe('Cost$0.05at least $0.42$1.50');
     const fields = page.all('dialog input') as HTMLInputElement[];
     const [question, analysis, day] = fields as [
