@@ -42,6 +42,18 @@ class PricedFake(FakeModel):
     billing = "listed"
 
 
+class UnknownFake(FakeModel):
+    """A model whose price nobody knows."""
+
+    billing = "unknown"
+
+
+class FreeFake(FakeModel):
+    """A model on the user's own machine."""
+
+    billing = "free"
+
+
 @pytest.mark.parametrize(
     ("limits", "what"),
     [
@@ -117,8 +129,7 @@ async def test_an_attempt_is_not_repeated_over_the_limit():
 
 @pytest.mark.parametrize("limits", [Limits(cost_usd=1.0), Limits(day_usd=1.0)])
 async def test_a_limit_that_cannot_be_kept_is_refused_before_anything_is_sent(limits: Limits):
-    scene = Scene(PricedFake(priced(DONE, None)))
-    scene.model.billing = "unknown"  # type: ignore[attr-defined]
+    scene = Scene(UnknownFake(priced(DONE, None)))
     with pytest.raises(InputError, match=r"price of fake:model is not known.*nothing was sent"):
         await run_question(scene.deps, scene.memory, "Which?", limits=limits)
     assert scene.model.requests == []
@@ -138,8 +149,7 @@ async def test_a_server_that_does_not_report_a_cost_ends_a_run_with_a_limit():
 
 async def test_a_free_model_costs_nothing_though_it_reports_nothing():
     silent = [TextDelta("Nothing."), Stopped("end_turn")]
-    scene = Scene(PricedFake([TextDelta("No"), BROKEN], silent))
-    scene.model.billing = "free"  # type: ignore[attr-defined]
+    scene = Scene(FreeFake([TextDelta("No"), BROKEN], silent))
     finished = await run_question(scene.deps, scene.memory, "Which?", limits=Limits(cost_usd=1.0))
     assert (finished.usage.cost_usd, finished.usage.failed_calls) == (0.0, 1)
 
