@@ -22,8 +22,9 @@ from analyst_kernel.command_line.eval import evaluate
 from analyst_kernel.command_line.keys import keys
 from analyst_kernel.command_line.ledger import ledger
 from analyst_kernel.command_line.log import log
+from analyst_kernel.command_line.models import models
 from analyst_kernel.command_line.notebook import branch, export, undo, verify
-from analyst_kernel.command_line.system import doctor, files, lab, models, profile
+from analyst_kernel.command_line.system import doctor, files, lab, profile
 from analyst_kernel.command_line.writer import printable_usage_errors
 
 

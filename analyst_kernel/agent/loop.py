@@ -18,7 +18,13 @@ from pydantic import ValidationError
 
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent import prompts
-from analyst_kernel.agent.budget import LONGEST_ANSWER, MOST_FRUITLESS_TURNS, most_turns
+from analyst_kernel.agent.budget import (
+    LONGEST_ANSWER,
+    MOST_FRUITLESS_TURNS,
+    MoneyEnded,
+    check_money_limits,
+    most_turns,
+)
 from analyst_kernel.agent.context import AgentDeps, Earlier, Memory
 from analyst_kernel.agent.evidence.answer import propose, settle_answer
 from analyst_kernel.agent.evidence.marks import with_marks
@@ -70,10 +76,12 @@ async def run_question(
     established, the run ends as ``cancelled``, and ``CancelledError`` is raised.
 
     Raises:
+        InputError: Before any event, if a limit in money could not be kept with this model.
         InputError, SandboxError, KernelError: The run could not begin; it ended as ``failed``.
             Later failures of the model, the kernel or the notebook are not raised: they end the
             run, and its reason names them.
     """
+    check_money_limits(deps.model, limits)
     run = Run.begin(deps, memory, question, limits, approve=approve)
     begin_answer(deps.model)
     run.instructions = tuple(instructions)
@@ -137,6 +145,9 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     # on for ever: turns without progress and calls in all are limited too. A reached limit leads
     # to one turn without tools, in which the model sums up, except after a turn that timed out.
     while True:
+        unpaid = run.meter.money_ended(run.usage)
+        if unpaid:
+            return out_of_money(run, unpaid)
         over = run.meter.ended(run.usage) or run.exhausted
         if not over and fruitless >= MOST_FRUITLESS_TURNS:
             over = f"The model made no progress in {fruitless} turns."
@@ -145,7 +156,10 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
         if over:
             return await wrap_up(run, message, over)
         run.transcript.append(message)
-        turn = await timed_turn(run)
+        try:
+            turn = await timed_turn(run)
+        except MoneyEnded as ended:
+            return out_of_money(run, str(ended))
         if turn is None:
             return await wrap_up(
                 run, None, run.meter.ended(run.usage) or "The time limit was reached."
@@ -165,15 +179,9 @@ async def timed_turn(run: Run) -> Turn | None:
     request = ModelRequest(prompts.SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
         async with asyncio.timeout(run.meter.seconds_left):
-            turn = await take_turn(run, request)
+            return await take_turn(run, request)
     except TimeoutError:
         return None
-    if run.limits.cost_usd is not None and run.usage.cost_usd is None and run.calls == 1:
-        run.notice(
-            "cost-unknown",
-            f"The price of {run.deps.model.name} is not known, so the cost limit cannot be kept.",
-        )
-    return turn
 
 
 async def _learn_for_stricter(run: Run) -> None:
@@ -238,6 +246,12 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
     return UserMessage(text=(Text(propose(run, draft) or "The answer was taken."),))
 
 
+def out_of_money(run: Run, reason: str) -> Ending:
+    """End a run at a limit in money: the model is not even asked to sum up, which costs again."""
+    run.notice("budget-ended", reason)
+    return Ending("incomplete", composed(run, reason), reason)
+
+
 async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
     """Ask once, without tools, for the answer so far; compose one if the model cannot.
 
@@ -266,7 +280,7 @@ async def _last_turn(run: Run) -> Turn | None:
     try:
         async with asyncio.timeout(_WRAP_UP_SECONDS):
             return await take_turn(run, request)
-    except (ModelError, TimeoutError) as error:
+    except (ModelError, MoneyEnded, TimeoutError) as error:
         why = str(error) or f"The model did not answer within {_WRAP_UP_SECONDS:.0f} s."
         run.notice("wrap-up-failed", f"The model could not sum up. {why}")
         return None

@@ -30,6 +30,7 @@ from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
 from analyst_kernel.analysis.privacy import PrivacySwitch
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import (
     CELL_SECONDS,
     check_names,
@@ -104,6 +105,7 @@ class Analysis:
         privacy: PrivacySwitch,
         instructions: InstructionFiles,
         settings: AnalysisSettings,
+        spending: SpendingStore,
         fresh_grants: Sequence[Grant] = (),
     ) -> None:
         self.log = log
@@ -113,6 +115,7 @@ class Analysis:
         self.privacy = privacy
         self.instructions = instructions
         self.settings = settings
+        self.spending = spending
         # Not granted before, and nothing in the notebook uses them yet.
         self._unused_grants = [grant.path for grant in fresh_grants]
         self._deps = deps
@@ -229,7 +232,7 @@ class Analysis:
         async with self._at_work():
             self.privacy.catch_up()
             await self._catch_up()
-            limits = limits or self.settings.limits
+            limits = await self._with_day_limit(limits or self.settings.limits)
             approve = self.settings.approve if approve is None else approve
             instructions = await self._instructions()
             with self._using_grants():
@@ -257,6 +260,14 @@ class Analysis:
             self.log.notice(self.id, "instructions-not-followed", message, level="info")
             return ()
         return holding
+
+    async def _with_day_limit(self, limits: Limits) -> Limits:
+        """Add the user's own limit for each day; the lower one holds if there is another."""
+        if not self.model.is_ai:
+            return limits
+        own = await asyncio.to_thread(self.spending.day_limit)
+        least = min((each for each in (own, limits.day_usd) if each is not None), default=None)
+        return limits.model_copy(update={"day_usd": least})
 
     def stream(self, question: str, *, limits: Limits | None = None) -> AsyncGenerator[Event, None]:
         """Answer one question and yield its events; see :meth:`EventLog.follow`."""

@@ -25,6 +25,7 @@ from analyst_kernel.analysis.privacy import (
     least_mode,
 )
 from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.user_words import UserWords
 from analyst_kernel.analysis.verify import check_names
 from analyst_kernel.credentials.store import keys_of_user
@@ -34,6 +35,7 @@ from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
+from analyst_kernel.models.table import model_table
 from analyst_kernel.notebook.storage.names import default_path, free_path, notebook_path
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.notebook.storage.port import OperationStore, Writer
@@ -147,6 +149,7 @@ async def open_analysis(
     # Last, so that data which cannot be used is not granted.
     _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
     log = parts.log or EventLog()
+    spending = SpendingStore(store.path.parent, book.analysis)
     kernel = KernelSession(
         notebook=book.path,  # another name, if that one was taken meanwhile
         kernel_name=settings.kernel_name,
@@ -163,6 +166,7 @@ async def open_analysis(
         user=user,
         emit=log.record,
         sleep=parts.sleep,
+        spending=spending,
         saved_outputs=sanitise_saved_outputs,
     )
     ledger = await asyncio.to_thread(book.ledger)
@@ -180,6 +184,7 @@ async def open_analysis(
         instructions=instructions,
         fresh_grants=fresh,
         settings=settings,
+        spending=spending,
     )
     for dataset in shown:
         with suppress(DataError):  # the first run reports a file that is gone
@@ -188,6 +193,12 @@ async def open_analysis(
         analysis.defer_notice("grant-lost", reason)
     if store.notice:
         analysis.defer_notice("grants-damaged", store.notice)
+    for code, problem in (
+        ("models-file-unused", (await asyncio.to_thread(model_table)).problem),
+        ("spending-damaged", await asyncio.to_thread(lambda: spending.problem)),
+    ):
+        if problem:
+            analysis.defer_notice(code, problem)
     return analysis
 
 

@@ -1,4 +1,4 @@
-"""``analyst files``, ``profile``, ``models``, ``doctor``: what there is; ``lab``: JupyterLab."""
+"""``analyst files``, ``profile``, ``doctor``: what there is; ``lab``: JupyterLab."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analyst_kernel.command_line.shell import json_option, record_json, runs
-from analyst_kernel.command_line.writer import note, out, out_json
+from analyst_kernel.command_line.writer import out, out_json
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import FoundFile
@@ -97,38 +97,6 @@ async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
         else:
             out(catalog.describe(described))
             out()
-    return 0
-
-
-@click.command()
-@json_option
-@runs
-async def models(*, as_json: bool) -> int:
-    """List model providers, which have credentials, and the default."""
-    from analyst_kernel.command_line.console import print_table
-    from analyst_kernel.credentials.store import keys_of_user
-    from analyst_kernel.models.registry import default_name, list_providers
-
-    env = keys_of_user().environment()
-    default = default_name(env)
-    providers = list_providers(env)
-    if as_json:
-        rows = [asdict(provider) for provider in providers]
-        out_json(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
-        return 0
-    table = [
-        (
-            p.name,
-            p.credential_source if p.has_credentials else "none found",
-            p.default_model,
-            p.note,
-        )
-        for p in providers
-    ]
-    print_table(("provider", "credentials", "default model", "note"), (), table)
-    out(f"\nDefault: {default}")
-    if env.problem:
-        note(env.problem)
     return 0
 
 

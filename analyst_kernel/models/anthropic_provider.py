@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from analyst_kernel._text import nearest
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
-from analyst_kernel.models.prices import anthropic_tariff
 from analyst_kernel.models.registry import CLAUDE, SEE_LIST
+from analyst_kernel.models.table import model_table
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
@@ -26,19 +26,6 @@ DEFAULT_MODEL = "claude-sonnet-5-5"
 _HOST = "https://api.anthropic.com"
 _BASE_URL = "ANTHROPIC_BASE_URL"
 
-MODELS = (
-    "claude-sonnet-5-5",
-    "claude-opus-5-5",
-    "claude-haiku-5-5",
-    "claude-fable-5-2",
-    "claude-fable-5-1",
-    "claude-opus-5",
-    "claude-sonnet-5",
-    "claude-opus-4-8",
-    "claude-sonnet-4-6",
-    "claude-haiku-4-5",
-)
-"""Names to offer; other names of the same form are accepted too."""
 
 SETTINGS = ProviderSettings(
     key_variable=KEY,
@@ -68,7 +55,7 @@ class AnthropicProvider:
             has_credentials=bool(source),
             credential_source=source,
             default_model=DEFAULT_MODEL,
-            models=MODELS,
+            models=model_table().names(self.name),
             note=note,
             settings=SETTINGS,
         )
@@ -79,7 +66,7 @@ class AnthropicProvider:
         gateway = _gateway(env)
         # Checking the form only lets models work that are newer than this package.
         if not gateway and not CLAUDE.match(name):
-            hint = "".join(nearest(name, MODELS, 1))
+            hint = "".join(nearest(name, model_table().names(self.name), 1))
             raise ModelChoiceError(
                 f"Anthropic has no model {name!r}.",
                 f"Did you mean 'anthropic:{hint}'? {SEE_LIST}" if hint else SEE_LIST,
@@ -108,7 +95,6 @@ class AnthropicProvider:
             connection=connection,
             dialect="claude",
             key_advice=f"Check {source}, or choose the model offline:rules, which needs none.",
-            tariff=anthropic_tariff(name),
         )
 
 

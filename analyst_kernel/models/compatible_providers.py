@@ -194,13 +194,11 @@ class CompatibleProvider:
         return self.wire(self, model, connection, advice)
 
 
-def on_this_machine(
-    name: str, label: str, port: int, *, example: str, **more: Any
-) -> CompatibleProvider:
+def on_this_machine(name: str, label: str, port: int, **more: Any) -> CompatibleProvider:
     """Return a local server at its usual port, which ``ANALYST_<NAME>_URL`` overrides."""
     url, variable = f"http://localhost:{port}", f"ANALYST_{name.upper()}_URL"
     return CompatibleProvider(
-        name, label, example, url=url, url_variable=variable, local=True, **more
+        name, label, "NAME", url=url, url_variable=variable, local=True, **more
     )
 
 
@@ -209,23 +207,23 @@ def of_the_user(name: str, label: str, prefix: str, **more: Any) -> CompatiblePr
     return CompatibleProvider(
         name,
         label,
-        example="my-model",
+        example="NAME",
         url_variable=f"{prefix}_URL",
         key_variable=f"{prefix}_KEY",
         **more,
     )
 
 
-OLLAMA = on_this_machine("ollama", "Ollama", 11434, example="qwen3")
-LMSTUDIO = on_this_machine("lmstudio", "LM Studio", 1234, example="qwen3-8b")
-LLAMACPP = on_this_machine("llamacpp", "llama.cpp", 8080, example="default")
+OLLAMA = on_this_machine("ollama", "Ollama", 11434)
+LMSTUDIO = on_this_machine("lmstudio", "LM Studio", 1234)
+LLAMACPP = on_this_machine("llamacpp", "llama.cpp", 8080)
 OPENROUTER = CompatibleProvider(
     name="openrouter",
     label="OpenRouter",
     url="https://openrouter.ai/api",
     key_variable="OPENROUTER_API_KEY",
     needs_key=True,
-    example="anthropic/claude-sonnet-5.5",
+    example="VENDOR/NAME",
     # The list of models is open to all there.
     check_path="/v1/key",
 )

@@ -26,6 +26,9 @@ from analyst_kernel.models.wire.history import NO_OUTPUT, SILENT, UNSEEN, fit_id
 ChatDialect = Literal["openai", "common"]
 """``openai`` is what OpenAI and Azure serve; ``common`` the part that all servers implement."""
 
+_REPORTS_COST = "https://openrouter.ai"
+"""The host that says what a call cost, whatever its provider is called here."""
+
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
@@ -58,8 +61,8 @@ class OpenAIChat(OpenAIModel):
         )
 
     def _new_fold(self) -> ChunkFold:
-        priced = self.connection.host == "https://openrouter.ai"
-        return ChunkFold(self.tariff, states_cost=priced)
+        reports = self.billing == "reported" or self.connection.host == _REPORTS_COST
+        return ChunkFold(self.price, states_cost=reports)
 
 
 def build_params(

@@ -55,7 +55,7 @@ def _chat(row: CompatibleProvider, model: str, connection: Connection, advice: s
 OPENAI = CompatibleProvider(
     name="openai",
     label="OpenAI",
-    example="gpt-6.2-sol",
+    example="NAME",
     default_model="gpt-6.2-sol",
     url="https://api.openai.com",
     url_variable="OPENAI_BASE_URL",
@@ -78,7 +78,7 @@ AZURE = CompatibleProvider(
     usual_path="/openai/v1",
 )
 VLLM = on_this_machine(
-    "vllm", "vLLM", 8000, example="Qwen/Qwen3-32B", key_variable="ANALYST_VLLM_KEY", wire=_chat,
+    "vllm", "vLLM", 8000, key_variable="ANALYST_VLLM_KEY", wire=_chat,
     check_path="/models", usual_path="/v1",
 )  # fmt: skip
 COMPATIBLE_CHAT = of_the_user(

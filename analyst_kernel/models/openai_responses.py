@@ -77,7 +77,7 @@ class OpenAIResponses(OpenAIModel):
         return super()._learn(words, request)
 
     def _new_fold(self) -> ResponseFold:
-        return ResponseFold(self.tariff)
+        return ResponseFold(self.price)
 
 
 def build_params(

@@ -126,10 +126,16 @@ class ChooseApproval(CommandBase):
 
 
 class ChooseBudget(CommandBase):
-    """Limit the cost of each further question, in US dollars; null means no limit."""
+    """Limit what further questions may cost, in US dollars; null means no limit.
+
+    Attributes:
+        cost_usd: Of each question.
+        analysis_usd: Of the whole analysis, earlier questions included.
+    """
 
     type: Literal["choose_budget"]
     cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    analysis_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class ChoosePrivacy(CommandBase):

@@ -136,6 +136,23 @@ class ModelReplied(EventBase):
     usage: records.Usage
 
 
+class UsageCounted(EventBase):
+    """A model call ended, well or not, and was counted.
+
+    Attributes:
+        usage: Of the run so far.
+        analysis_usage: Of the analysis so far.
+        day_usage: Of all the user's analyses on ``day``.
+        day: The local calendar day, as ``2026-11-29``.
+    """
+
+    type: Literal["usage_counted"] = "usage_counted"
+    usage: records.Usage
+    analysis_usage: records.Usage
+    day_usage: records.Usage
+    day: str
+
+
 class IterationStarted(EventBase):
     """A cell was recorded and is about to run."""
 
@@ -310,6 +327,8 @@ class AnalysisConfigured(EventBase):
 
     Attributes:
         privacy: What of the data the model may see at the next question.
+        budget_usd: US dollars that each further question may cost.
+        analysis_budget_usd: US dollars that the whole analysis may cost.
     """
 
     type: Literal["analysis_configured"] = "analysis_configured"
@@ -320,6 +339,7 @@ class AnalysisConfigured(EventBase):
     approval: records.ApprovalMode
     budget_usd: float | None = None
     privacy: records.PrivacyMode = "full"
+    analysis_budget_usd: float | None = None
 
 
 class VerificationStarted(EventBase):

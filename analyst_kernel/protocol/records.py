@@ -215,7 +215,11 @@ class Usage(Record):
         cache_write_tokens: Input written to the provider's prompt cache.
         output_tokens: Output, thinking included.
         calls: Model calls that were answered.
+        failed_calls: Model calls that failed, broke off or were cancelled; what is known of their
+            tokens is counted.
         cost_usd: US dollars; null if the price is not known, 0 for models that cost nothing.
+        partial_usd: If ``cost_usd`` is null, the US dollars of those parts whose price is known: it
+            cost at least so much. Else 0.
     """
 
     input_tokens: int = 0
@@ -223,7 +227,14 @@ class Usage(Record):
     cache_write_tokens: int = 0
     output_tokens: int = 0
     calls: int = 0
+    failed_calls: int = 0
     cost_usd: float | None = 0.0
+    partial_usd: float = 0.0
+
+    @property
+    def known_usd(self) -> float:
+        """US dollars that it cost for certain; it may have cost more if ``cost_usd`` is null."""
+        return self.partial_usd if self.cost_usd is None else self.cost_usd
 
     @property
     def prompt_tokens(self) -> int:
@@ -278,7 +289,18 @@ class Answer(Record):
 
 
 class Limits(Record):
-    """What a run may use; null means no limit."""
+    """What a run may use; null means no limit.
+
+    Attributes:
+        iterations: Cells.
+        repairs: Cells that repair another one, within a step.
+        cell_seconds: Of one cell.
+        seconds: Of the run, without the time that it waits for the user.
+        tokens: Of all model calls of the run, in and out, cached ones included.
+        cost_usd: US dollars of the run.
+        analysis_usd: US dollars of the whole analysis, earlier runs included.
+        day_usd: US dollars of all the user's analyses on one day, by the local calendar.
+    """
 
     iterations: int = Field(default=10, ge=1)
     repairs: int = Field(default=3, ge=0)
@@ -286,3 +308,5 @@ class Limits(Record):
     seconds: float | None = Field(default=1800.0, gt=0, allow_inf_nan=False)
     tokens: int | None = Field(default=400_000, gt=0)
     cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    analysis_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    day_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)

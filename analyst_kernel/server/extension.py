@@ -48,6 +48,17 @@ class AnalystKernelApp(ExtensionApp):
     ).tag(config=True)
     cell_timeout = Float(120.0, help="Seconds that a cell may run.").tag(config=True)
     max_iterations = Integer(10, help="Cells that one question may run.").tag(config=True)
+    max_cost = Float(
+        0.0, min=0.0, help="US dollars that the model may cost for a question; 0: no limit."
+    ).tag(config=True)
+    max_analysis_cost = Float(
+        0.0, min=0.0, help="US dollars that the model may cost for an analysis; 0: no limit."
+    ).tag(config=True)
+    max_day_cost = Float(
+        0.0,
+        min=0.0,
+        help="US dollars that models may cost for all analyses of a day; 0: no limit.",
+    ).tag(config=True)
     idle_minutes = Float(
         15.0, help="Minutes after which an unused kernel is stopped; 0: never."
     ).tag(config=True)
@@ -74,10 +85,10 @@ class AnalystKernelApp(ExtensionApp):
     locked = Dict(
         help=(
             "Settings that people may not change, with their values: model, approval (automatic, "
-            "cells or plan), budget_usd, max_iterations, privacy (the least "
-            "strict mode that is allowed: full, no-values or schema-only), providers (the names of "
-            "those whose models may be used), keys (True: only those of the environment and of "
-            "key_files count)."
+            "cells or plan), budget_usd, analysis_budget_usd, day_budget_usd, max_iterations, "
+            "privacy (the least strict mode that is allowed: full, no-values or schema-only), "
+            "providers (the names of those whose models may be used), keys (True: only those of "
+            "the environment and of key_files count)."
         )
     ).tag(config=True)
     # No trait holds a key itself: Jupyter logs its whole configuration with --debug.
@@ -128,7 +139,13 @@ class AnalystKernelApp(ExtensionApp):
             sandbox=level,
             kernel_name=self.kernel_name,
             kernel_limits=limits,
-            limits=Limits(iterations=self.max_iterations, cell_seconds=self.cell_timeout),
+            limits=Limits(
+                iterations=self.max_iterations,
+                cell_seconds=self.cell_timeout,
+                cost_usd=self.max_cost or None,
+                analysis_usd=self.max_analysis_cost or None,
+                day_usd=self.max_day_cost or None,
+            ),
             idle_seconds=self.idle_minutes * 60,
             idle_check_seconds=self.idle_check_seconds,
             grace_seconds=self.grace_seconds,

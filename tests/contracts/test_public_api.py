@@ -84,7 +84,10 @@ def test_what_the_python_api_returns() -> None:
         ],
         "CellResult": ["outcome", "outputs", "error", "charts", "frames", "cell", "seconds"],
         "Chart": ["title", "alt", "png", "data", "cell"],
-        "Limits": ["iterations", "repairs", "cell_seconds", "seconds", "tokens", "cost_usd"],
+        "Limits": [
+            "iterations", "repairs", "cell_seconds", "seconds", "tokens", "cost_usd", "analysis_usd",
+            "day_usd",
+        ],
     }  # fmt: skip
 
 
@@ -134,6 +137,13 @@ def test_the_ports_of_the_core() -> None:
         },
         "PlanReader": {"wants_plan": "property", "approve_plan": "async (ask, steps)"},
         "DatasetWatcher": {"watch": "(datasets)"},
+        "PricedModel": {"billing": "property"},
+        "Spending": {
+            "add": "(usage, *, model)",
+            "of_analysis": "()",
+            "of_day": "()",
+            "day": "()",
+        },
     }
 
 
@@ -202,6 +212,7 @@ def test_the_addresses_below_the_server() -> None:
         "analyst-kernel/api/models/key",
         "analyst-kernel/api/status",
         "analyst-kernel/api/upload",
+        "analyst-kernel/api/usage",
         "analyst-kernel/socket",
     ]
 
@@ -210,8 +221,9 @@ def test_the_settings_of_the_server() -> None:
     traits = AnalystKernelApp.class_traits(config=True).items()
     assert sorted(n for n, trait in traits if trait.this_class is AnalystKernelApp) == [
         "cell_timeout", "default_model", "grace_seconds", "idle_check_seconds", "idle_minutes",
-        "journal_path", "kernel_name", "key_files", "locked", "max_iterations", "memory",
-        "processes", "provider_urls", "reconnect_seconds", "sandbox",
+        "journal_path", "kernel_name", "key_files", "locked", "max_analysis_cost", "max_cost",
+        "max_day_cost", "max_iterations", "memory", "processes", "provider_urls",
+        "reconnect_seconds", "sandbox",
     ]  # fmt: skip
 
 
@@ -229,8 +241,8 @@ def options(command: click.Command) -> list[str]:
 def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
-        "ask": "--approve --cell-timeout --data --instructions --json --max-cost --max-iterations"
-        " --model --notebook --privacy --quiet --sandbox QUESTION",
+        "ask": "--approve --cell-timeout --data --instructions --json --max-analysis-cost --max-cost"
+        " --max-day-cost --max-iterations --model --notebook --privacy --quiet --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
@@ -242,7 +254,7 @@ def test_the_command_line() -> None:
         "ledger": "--add --edit --json --off --on --remove NOTEBOOK",
         "files": "--json [PATH]......",
         "profile": "--json PATH......",
-        "models": "--json",
+        "models": "--ask --json",
         "keys": "",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",

@@ -7,7 +7,6 @@ from typing import Any
 
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_wire import Dialect
-from analyst_kernel.models.prices import anthropic_tariff
 from analyst_kernel.models.wire.connection import Connection
 from tests.fakes.fixtures import FAKE_KEY
 
@@ -23,7 +22,6 @@ def claude(url: str, **details: Any) -> AnthropicMessages:
         connection=Connection(base_url=url, api_key=key, ambient=dialect == "claude"),
         dialect=dialect,
         key_advice="Check ANTHROPIC_API_KEY.",
-        tariff=anthropic_tariff(model),
         **details,
     )
 

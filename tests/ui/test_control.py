@@ -17,6 +17,7 @@ from tests.support.panel_page import SLOW, Panel, ready
 from tests.support.scripted_model import ScriptedModel, plan, python
 from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
+from tests.ui.looks import FEW, look
 
 
 def test_each_cell_waits_until_it_is_run_edited_or_skipped(
@@ -134,11 +135,27 @@ def test_usage_shows_tokens_cost_and_the_budget(ai_panel: Panel, model: Scripted
     expect(usage).to_contain_text(re.compile(r"\$\d"))
     usage.get_by_role("button").click()
     dialog = panel.page.get_by_role("dialog")
+    expect(dialog.get_by_role("row", name=re.compile("^Calls"))).to_contain_text("1")
+    panel.page_picture("control-usage")
     dialog.get_by_role("textbox", name=re.compile("US dollars")).fill("0.5")
+    dialog.get_by_role("textbox", name="This analysis").fill("2")
+    dialog.get_by_role("textbox", name="Each day").fill("50")
     dialog.get_by_role("button", name="Keep").click()
-    expect(usage).to_contain_text("of $0.50")
+    kept = re.compile(r"of \$0\.50 · analysis .* of \$2\.00 · today .* of \$50\.00")
+    expect(usage).to_contain_text(kept)
     panel.answered(panel.ask("And now?"))
-    expect(usage).to_contain_text("of $0.50")
+    expect(usage).to_contain_text(kept)
+    look(panel, "usage", FEW)
+    for theme in ("light", "dark"):
+        panel.theme(theme)
+        panel.width(250)
+        usage.get_by_role("button").click()
+        panel.page_picture(f"control-usage-{theme}")
+        dialog.get_by_role("textbox", name="Each day").fill("")
+        dialog.get_by_role("button", name="Keep").click()
+        expect(dialog).to_have_count(0)
+    panel.theme("light")
+    expect(usage).not_to_contain_text("of $50.00")
 
 
 def test_the_model_picker_offers_what_is_there_and_the_choice_holds(

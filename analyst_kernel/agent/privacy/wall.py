@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from analyst_kernel.agent.budget import Billing, billing_of
 from analyst_kernel.agent.observation.cell import outputs_text
 from analyst_kernel.agent.ports import Catalog, Model, ModelEvent, Stopped
 from analyst_kernel.agent.privacy import sent, words
@@ -308,6 +309,11 @@ class GuardedModel:
     def is_ai(self) -> bool:
         """Return whether an AI model is at work."""
         return self.model.is_ai
+
+    @property
+    def billing(self) -> Billing:
+        """How it is known what a call costs."""
+        return billing_of(self.model)
 
     @property
     def privacy(self) -> PrivacyMode:

@@ -14,6 +14,7 @@ from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.gemini.faults import INSTALL
 from analyst_kernel.models.gemini.interactions import GeminiInteractions
 from analyst_kernel.models.registry import SEE_LIST
+from analyst_kernel.models.table import model_table
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
 from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
@@ -61,7 +62,7 @@ class GeminiProvider:
             credential_source=source,
             # GOOGLE_API_KEY serves many things: nobody who has it has chosen a model by that.
             default_model="" if source == _OTHER_KEY else DEFAULT_MODEL,
-            models=(DEFAULT_MODEL,),
+            models=model_table().names(self.name),
             note=note,
             settings=_SETTINGS,
         )

@@ -200,6 +200,24 @@ class StatusHandler(AnalystHandler):
         self.reply(await status(await self.registry()))
 
 
+class UsageHandler(AnalystHandler):
+    """What models were used, and what each day may cost."""
+
+    @route
+    async def get(self) -> None:
+        """Return what ``analysis`` (optional) and all analyses of today used, and the limit."""
+        from analyst_kernel.server.http.views import usage
+
+        self.reply(await usage(await self.registry(), self.get_query_argument("analysis", "")))
+
+    @route
+    async def post(self) -> None:
+        """Limit what all analyses of a day may cost: ``{day_usd}``, null for no limit."""
+        from analyst_kernel.server.http.views import limit_day
+
+        self.reply(await limit_day(await self.registry(), self.body().get("day_usd")))
+
+
 class ModelsHandler(AnalystHandler):
     """The models that a user may choose from."""
 
@@ -256,6 +274,7 @@ ROUTES: tuple[tuple[str, type], ...] = (
     (r"analyst-kernel/api/datasets", DatasetsHandler),
     (r"analyst-kernel/api/instructions", InstructionsHandler),
     (r"analyst-kernel/api/upload", UploadHandler),
+    (r"analyst-kernel/api/usage", UsageHandler),
     (r"analyst-kernel/api/models", ModelsHandler),
     (r"analyst-kernel/api/models/key", KeyHandler),
 )

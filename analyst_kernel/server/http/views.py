@@ -11,6 +11,7 @@ from typing import Any, cast
 from analyst_kernel._version import __version__
 from analyst_kernel.agent.ports import IterationEntry
 from analyst_kernel.analysis.instructions import InstructionFiles
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import clean_notebook
 from analyst_kernel.notebook.export import export as exports
 from analyst_kernel.protocol.datasets import DatasetProfile
@@ -130,6 +131,54 @@ async def status(registry: SessionRegistry) -> dict[str, Any]:
         "examples": await asyncio.to_thread(examples, services.places.root),
         "notices": [text for text in notices if text],
     }
+
+
+async def usage(registry: SessionRegistry, analysis: str) -> dict[str, Any]:
+    """Return what an analysis (if one is named) and all analyses of today used, and the limit."""
+    settings = registry.services.settings
+    known = registry.find(analysis).id if analysis else None
+    spending = SpendingStore(settings.data, known)
+
+    def look() -> dict[str, Any]:
+        limits = [settings.limits.day_usd, settings.locked.get("day_budget_usd")]
+        problem = spending.problem
+        try:
+            limits.append(spending.day_limit())
+        except InputError as error:
+            problem = str(error)
+        given = [float(each) for each in limits if isinstance(each, int | float)]
+        return {
+            "day": spending.day(),
+            "analysis_usage": spending.of_analysis(),
+            "day_usage": spending.of_day(),
+            "day_limit_usd": min(given, default=None),
+            "problem": problem,
+        }
+
+    return await asyncio.to_thread(look)
+
+
+async def limit_day(registry: SessionRegistry, amount: object) -> dict[str, Any]:
+    """Keep the user's limit in US dollars for each day (None: no limit); return the new state.
+
+    Raises:
+        InputError: The administrator chose one, or it is no amount, or it cannot be kept.
+    """
+    settings = registry.services.settings
+    if "day_budget_usd" in settings.locked:
+        raise InputError(
+            "The administrator of this server chose this setting.", "It cannot be changed here."
+        )
+    sound = isinstance(amount, int | float) and not isinstance(amount, bool)
+    if amount is not None and not (sound and 0 < cast(float, amount) < float("inf")):
+        raise InputError(
+            "A limit is an amount of US dollars above 0; nothing was changed.",
+            "Leave it empty for no limit.",
+        )
+    spending = SpendingStore(settings.data)
+    kept = None if amount is None else float(cast(float, amount))
+    await asyncio.to_thread(spending.keep_day_limit, kept)
+    return await usage(registry, "")
 
 
 _DEMONSTRATIONS = (

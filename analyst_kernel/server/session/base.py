@@ -209,6 +209,7 @@ class BaseSession:
                 approval=self.approval,
                 budget_usd=self.record.budget_usd,
                 privacy=self._emitted_privacy,
+                analysis_budget_usd=self.record.analysis_budget_usd,
             )
         )
         self.changed()

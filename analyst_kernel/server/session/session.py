@@ -210,11 +210,19 @@ class AnalysisSession(BaseSession):
             self._refuse_locked("approval")
             self.configure(approval=mode)
 
-    async def choose_budget(self, cost_usd: float | None) -> None:
-        """Limit what each further question may cost, in US dollars. Raises ``InputError``."""
+    async def choose_budget(self, cost_usd: float | None, analysis_usd: float | None) -> None:
+        """Limit what each further question, and the analysis, may cost, in US dollars.
+
+        Raises:
+            InputError: The administrator chose another limit.
+        """
         async with self._in_order():
-            self._refuse_locked("budget_usd")
-            self.configure(budget_usd=cost_usd)
+            locked = self.services.settings.locked
+            if cost_usd != locked.get("budget_usd"):
+                self._refuse_locked("budget_usd")
+            if analysis_usd not in (None, locked.get("analysis_budget_usd")):
+                self._refuse_locked("analysis_budget_usd")
+            self.configure(budget_usd=cost_usd, analysis_budget_usd=analysis_usd)
 
     def choose_privacy(self, mode: PrivacyMode, *, confirmed: bool) -> None:
         """Choose what of the data the model may see.
@@ -329,7 +337,7 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),
     commands.ChoosePrivacy: lambda s, _, c: s.choose_privacy(c.mode, confirmed=c.confirmed),
     commands.SwitchInstructions: lambda s, _, c: s.switch_instructions(c.place, c.digest, on=c.on),
-    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd),
+    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd, c.analysis_usd),
     commands.AddDefinition: lambda s, _, c: s.change_definitions(lambda held: held.add(c.text)),
     commands.EditDefinition: lambda s, _, c: s.change_definitions(
         lambda held: held.edit(c.definition, c.text, active=c.active)

@@ -1,5 +1,5 @@
 /** The answers of the REST routes that are not records of the protocol. */
-import type { AnalysisSummary, DatasetProfile, SandboxReport } from '../protocol/generated';
+import type { AnalysisSummary, DatasetProfile, SandboxReport, Usage } from '../protocol/generated';
 
 export type { AnalysisSummary, DatasetProfile, SandboxReport };
 
@@ -32,6 +32,15 @@ export interface ProviderSettings {
   readonly url: string;
   /** Empty where the host is fixed. */
   readonly url_variable: string;
+}
+
+/** `GET api/usage`. `day` is the server's date; `problem` says why the sums may be too small. */
+export interface Spent {
+  readonly day: string;
+  readonly analysis_usage: Usage;
+  readonly day_usage: Usage;
+  readonly day_limit_usd: number | null;
+  readonly problem: string;
 }
 
 /** One provider of `GET api/models`; never holds a secret. */

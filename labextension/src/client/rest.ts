@@ -9,8 +9,9 @@ import type {
   ExportFormat,
   InstructionsFile,
   Models,
-  SentRequest,
   SavedKey,
+  SentRequest,
+  Spent,
   Status
 } from './records';
 
@@ -112,6 +113,16 @@ export class AnalystRest {
     const form = new FormData();
     form.append('file', file, file.name);
     return this.request('POST', ['upload'], { analysis }, form);
+  }
+
+  /** Fetch what an analysis and all analyses of today used, and the limit for each day. */
+  usage(analysis: string | null): Promise<Spent> {
+    return this.get<Spent>(['usage'], analysis === null ? {} : { analysis });
+  }
+
+  /** Limit what all analyses of a day may cost, in US dollars; `null` for no limit. */
+  limitDay(amount: number | null): Promise<Spent> {
+    return this.request('POST', ['usage'], {}, JSON.stringify({ day_usd: amount }));
   }
 
   /** Fetch the providers, their keys and models; servers on that computer are asked on request. */

@@ -7,7 +7,7 @@ import { faultOf, type AnalystFault } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
 import type { IAnalystStore, IPanelModel } from '../tokens';
-import type { AnalysisState, AskDefaults, PrivacyMode } from './state';
+import { NOTHING_CHOSEN, type AnalysisState, type AskDefaults, type PrivacyMode } from './state';
 
 /** A question that was sent and is not in the analysis's events yet. */
 export interface PendingQuestion {
@@ -31,7 +31,6 @@ export type CommandHere = Command extends infer C
   : never;
 
 const NEW = '';
-const NO_CHOICE: AskDefaults = { model: null, approval: null, budget: null, privacy: null };
 const KEPT_QUESTIONS = 100;
 
 /** The model of one panel. */
@@ -51,8 +50,8 @@ export class PanelModel implements IPanelModel {
   /** The last failure, until the user closes it. */
   fault: AnalystFault | null = null;
   /** What was chosen before the analysis was started. */
-  choice: AskDefaults = NO_CHOICE;
-  defaults: AskDefaults = NO_CHOICE;
+  choice: AskDefaults = NOTHING_CHOSEN;
+  defaults: AskDefaults = NOTHING_CHOSEN;
   /** A cell to bring into view, and a count so that the same cell can be revealed again. */
   revealed: { cell: string; count: number } = { cell: '', count: 0 };
   /** Increases when the question box shall get the focus. */
@@ -249,8 +248,15 @@ export class PanelModel implements IPanelModel {
     if (choice.approval !== undefined && choice.approval !== null) {
       await this.send({ type: 'choose_approval', mode: choice.approval });
     }
-    if (choice.budget !== undefined) {
-      await this.send({ type: 'choose_budget', cost_usd: choice.budget });
+    const { budget, analysisBudget } = choice;
+    if (budget !== undefined || analysisBudget !== undefined) {
+      const { state } = this;
+      await this.send({
+        type: 'choose_budget',
+        cost_usd: budget === undefined ? (state?.budget ?? null) : budget,
+        analysis_usd:
+          analysisBudget === undefined ? (state?.analysisBudget ?? null) : analysisBudget
+      });
     }
   }
 
@@ -273,8 +279,9 @@ export class PanelModel implements IPanelModel {
     const model = this.choice.model ?? this.defaults.model;
     const approval = this.choice.approval ?? this.defaults.approval;
     const budget = this.choice.budget ?? this.defaults.budget;
+    const analysisBudget = this.choice.analysisBudget ?? this.defaults.analysisBudget;
     const privacy = this.choice.privacy ?? this.defaults.privacy;
-    this.choice = NO_CHOICE;
+    this.choice = NOTHING_CHOSEN;
     if (privacy !== null && privacy !== 'full') {
       // First, and a refusal is an end: nothing is asked in a mode that shows more.
       await this.store.send({ type: 'choose_privacy', analysis, mode: privacy });
@@ -285,8 +292,13 @@ export class PanelModel implements IPanelModel {
     if (approval !== null) {
       await this.store.send({ type: 'choose_approval', analysis, mode: approval });
     }
-    if (budget !== null) {
-      await this.store.send({ type: 'choose_budget', analysis, cost_usd: budget });
+    if (budget !== null || analysisBudget !== null) {
+      await this.store.send({
+        type: 'choose_budget',
+        analysis,
+        cost_usd: budget,
+        analysis_usd: analysisBudget
+      });
     }
   }
 

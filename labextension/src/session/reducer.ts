@@ -80,7 +80,18 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         isAi: event.is_ai,
         approval: event.approval,
         budget: event.budget_usd,
+        analysisBudget: event.analysis_budget_usd,
         privacy: privacyOf(event)
+      };
+    case 'usage_counted':
+      return {
+        ...inRun(state, event),
+        spent: {
+          analysis: event.analysis_usage,
+          today: event.day_usage,
+          day: event.day,
+          number: event.number
+        }
       };
     case 'notebook_saved':
       return { ...state, notebook: event.path };

@@ -37,7 +37,17 @@ export interface AskDefaults {
   readonly approval: ApprovalMode | null;
   readonly budget: number | null;
   readonly privacy: PrivacyMode | null;
+  /** What the whole analysis may cost, in US dollars. */
+  readonly analysisBudget: number | null;
 }
+
+export const NOTHING_CHOSEN: AskDefaults = {
+  model: null,
+  approval: null,
+  budget: null,
+  privacy: null,
+  analysisBudget: null
+};
 
 /** One cell of the analysis, during and after its run. */
 export interface IterationState {
@@ -207,6 +217,14 @@ export interface KernelState {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** What was used besides the run at work, as of event `number`; `day` is the server's date. */
+export interface SpentState {
+  readonly analysis: Usage;
+  readonly today: Usage;
+  readonly day: string;
+  readonly number: number;
+}
+
 /** An analysis. `last` is the number of the newest event in it. */
 export interface AnalysisState {
   readonly analysis: string;
@@ -218,6 +236,9 @@ export interface AnalysisState {
   readonly approval: ApprovalMode;
   readonly budget: number | null;
   readonly privacy: PrivacyMode;
+  readonly analysisBudget: number | null;
+  /** `null` until a model was called. */
+  readonly spent: SpentState | null;
   readonly kernel: KernelState;
   readonly sandbox: SandboxReport | null;
   readonly datasets: readonly DatasetProfile[];
@@ -240,7 +261,9 @@ export const NO_USAGE: Usage = {
   cache_write_tokens: 0,
   output_tokens: 0,
   calls: 0,
-  cost_usd: 0
+  failed_calls: 0,
+  cost_usd: 0,
+  partial_usd: 0
 };
 
 /** Return the privacy mode that an event says; journals of earlier versions say none. */
@@ -260,6 +283,8 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     approval: 'automatic',
     budget: null,
     privacy: 'full',
+    analysisBudget: null,
+    spent: null,
     kernel: { state: 'none', reason: '', versions: {} },
     sandbox: null,
     datasets: [],

@@ -7,6 +7,7 @@ import type {
   Models,
   SavedKey,
   SentRequest,
+  Spent,
   Status
 } from '../../src/client/records';
 import type {
@@ -16,6 +17,7 @@ import type {
   Event,
   ServerFrame
 } from '../../src/protocol/generated';
+import { NO_USAGE } from '../../src/session/state';
 import { AnalystStore } from '../../src/session/store';
 
 /** A WebSocket whose other end is the test. */
@@ -77,6 +79,13 @@ export class FakeServer {
   };
   /** What becomes of a key. */
   savedKey: SavedKey = { saved: true, verdict: 'accepted', what: '', remedy: '' };
+  spent: Spent = {
+    day: '2026-11-29',
+    analysis_usage: NO_USAGE,
+    day_usage: NO_USAGE,
+    day_limit_usd: null,
+    problem: ''
+  };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
   completions: unknown = [];
   instructions: readonly InstructionsFile[] = [];
@@ -191,6 +200,14 @@ export class FakeServer {
     const route = `${request.method} ${path}`;
     if (route === 'GET status') {
       return json(this.status);
+    }
+    if (route === 'GET usage') {
+      return json(this.spent);
+    }
+    if (route === 'POST usage') {
+      const { day_usd } = JSON.parse(body) as { day_usd: number | null };
+      this.spent = { ...this.spent, day_limit_usd: day_usd };
+      return json(this.spent);
     }
     if (route === 'GET analyses') {
       return json([...this.summaries.values()]);

@@ -27,17 +27,25 @@ describe('settings', () => {
       model: null,
       approval: null,
       budget: null,
-      privacy: null
+      privacy: null,
+      analysisBudget: null
     });
   });
 
   it('are read', () => {
-    const values = { privacy: 'no-values', defaultModel: ' a:b ', approval: 'cells', budget: 0.5 };
+    const values = {
+      privacy: 'no-values',
+      defaultModel: ' a:b ',
+      approval: 'cells',
+      budget: 0.5,
+      analysisBudget: 0
+    };
     expect(readDefaults(settings(values))).toEqual({
       model: 'a:b',
       approval: 'cells',
       budget: 0.5,
-      privacy: 'no-values'
+      privacy: 'no-values',
+      analysisBudget: null
     });
   });
 

@@ -6,11 +6,14 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analyst_kernel.models.prices import cost_of
+from analyst_kernel.models.table import look_up
 from tests.command_line.conversation import MILEAGE
 from tests.fakes.gemini_server import FAKE_GEMINI_KEY, GeminiServer
 from tests.fakes.turns import Fault, Turn, fail, say, turn
@@ -89,11 +92,12 @@ def test_the_server_saw_no_violation_and_a_prefix_that_stays(asked: Ended, serve
     assert any(part["type"] == "image" for step in results for part in step["result"])
 
 
-def test_tokens_are_counted_and_the_price_is_unknown(asked: Ended, server: GeminiServer):
+def test_tokens_are_counted_and_have_their_list_price(asked: Ended, server: GeminiServer):
     usage = asked.finished.usage
     served = [request.usage for request in server.interactions]
     assert usage.calls == 6
-    assert usage.cost_usd is None
+    tariff = look_up("gemini:gemini-3.8-flash").tariff(datetime.now().astimezone().date())
+    assert usage.cost_usd == pytest.approx(cost_of(tariff, usage))
     assert usage.prompt_tokens == sum(one["total_input_tokens"] for one in served)
     assert usage.cached_tokens == sum(one["total_cached_tokens"] for one in served)
     assert usage.cached_tokens / usage.prompt_tokens >= 0.8

@@ -25,6 +25,7 @@ function serve(mode: PrivacyMode, more: (server: FakeServer) => void = () => und
       is_ai: true,
       approval: 'automatic',
       budget_usd: null,
+      analysis_budget_usd: null,
       privacy: mode
     });
     server.add(id, log.events);
