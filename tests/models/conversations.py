@@ -43,6 +43,7 @@ class RawSse:
             writer.write(self.body)
             await writer.drain()
             writer.close()
+            await writer.wait_closed()
 
         self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"

@@ -81,6 +81,7 @@ class RawHttp:
             writer.write((self.head + size).encode() + self.body)
             await writer.drain()
             writer.close()
+            await writer.wait_closed()
 
         self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
