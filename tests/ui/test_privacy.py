@@ -7,9 +7,9 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import finish
+from tests.support.accessibility import findings
 from tests.support.panel_page import SLOW, Panel, Theme
 from tests.support.scripted_model import ScriptedModel, python
-from tests.ui.accessibility import findings
 from tests.ui.looks import FEW, look
 
 QUESTION = "Which islands?"
