@@ -7,11 +7,12 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import finish
-from tests.support.panel_page import Panel, Theme
-from tests.support.scripted_model import QUESTION, ScriptedModel, python
-from tests.ui.accessibility import findings
+from tests.support.accessibility import findings
+from tests.support.panel_page import SLOW, Panel, Theme
+from tests.support.scripted_model import ScriptedModel, python
 from tests.ui.looks import FEW, look
 
+QUESTION = "Which islands?"
 HOSTILE = '</pre><img src=x onerror="document.title=1"><script>document.title=2</script> {"a": 1}'
 SHOTS: tuple[tuple[Theme, int], ...] = (("light", 1400), ("dark", 1400), ("dark", 360))
 
@@ -22,6 +23,12 @@ def _status(panel: Panel) -> Locator:
 
 def _dialog(panel: Panel, name: str) -> Locator:
     return panel.page.get_by_role("dialog", name=name)
+
+
+def _end(run: Locator) -> None:
+    over = re.compile("answered|incomplete|failed")
+    expect(run).to_have_attribute("data-status", over, timeout=SLOW)
+    assert run.get_attribute("data-status") == "answered", run.text_content()
 
 
 def _pictures(panel: Panel, dialog: Locator, state: str) -> None:
@@ -57,10 +64,9 @@ def test_the_mode_is_chosen_said_and_what_was_sent_is_shown(
         finish("[cell 1] lists them."),
     )
     run = panel.ask(QUESTION)
-    panel.ended(run)
+    _end(run)
     expect(run).to_contain_text("Made in privacy mode: No values")
     expect(run).to_contain_text("the model saw no value of the data")
-    assert run.get_attribute("data-status") == "answered", run.text_content()
     look(panel, "privacy", FEW)
 
     panel.menu(panel.button("More"), "What was sent")
@@ -114,9 +120,11 @@ def test_a_projects_instructions_are_shown_before_they_hold(
         expect(box).to_be_checked()
         dialog.get_by_role("button", name="Close").click()
         expect(chip).to_have_text("Instructions")
-        model.says(python("len(penguins_raw)", "Count"), finish("There are 344 [cell 1]."))
+        model.says(
+            python("penguins_raw['Island'].unique()", "Look"), finish("[cell 1] lists them.")
+        )
         run = panel.ask(QUESTION)
-        panel.ended(run)
+        _end(run)
         expect(run).to_contain_text("Made under the instructions in analyst.md (the project's;")
     finally:
         file.unlink()

@@ -41,7 +41,7 @@ export function SentDialog({ onClose }: { readonly onClose: () => void }): React
     <Dialog title={trans.__('What was sent to models')} size="wide" onClose={onClose}>
       <p className="ak-Quiet">
         {trans.__(
-          'Each request of this analysis, byte for byte. Keys travel in headers, which are not kept. The newest 64 MB are.'
+          'Each request of this analysis, byte for byte. Keys travel in headers, which are not kept. The newest 32 to 64 MB are.'
         )}
       </p>
       <div className="ak-Row">
