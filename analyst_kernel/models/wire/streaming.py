@@ -128,6 +128,7 @@ class StreamingModel(ABC):
         self._facts = look_up(self.name) if self.facts is None else self.facts
         if self._facts.images is not None:
             self.sees_images = self._facts.images
+        self.acts_in_text = self.acts_in_text or self._facts.tools is False
         self._about = ErrorContext(
             label=self.label,
             model=self.name,

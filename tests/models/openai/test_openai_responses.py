@@ -29,7 +29,7 @@ from analyst_kernel.testing.wires import answer, ask, assistant, collect, reques
 from tests.fakes.turns import call, redacted, say, think, turn
 from tests.models.conformance.wires import openai
 from tests.models.conversations import RawSse
-from tests.models.test_openai_chat import PIXEL, histories
+from tests.models.openai.test_openai_chat import PIXEL, histories
 
 
 def item(what: str, index: int = 0, **content: Any) -> dict[str, Any]:
