@@ -10,7 +10,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol
 
@@ -283,19 +283,33 @@ class Page:
         self.asked = 0
 
     async def __aenter__(self) -> str:
-        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            await reader.readexactly(int(head.split("content-length:")[1].split()[0]))
-            self.asked += 1
-            length = f"content-length: {len(self.body)}\r\nconnection: close\r\n\r\n"
-            writer.write(self.head + length.encode() + self.body)
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
-        self.server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                await reader.readexactly(int(head.split("content-length:")[1].split()[0]))
+                self.asked += 1
+                length = f"content-length: {len(self.body)}\r\nconnection: close\r\n\r\n"
+                writer.write(self.head + length.encode() + self.body)
+                await writer.drain()
+                writer.close()
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._writers.append(writer)
+            self._tasks.append(asyncio.ensure_future(reply(reader, writer)))
+
+        self.server = await asyncio.start_server(accept, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
-        await self.server.wait_closed()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            # A client that went away in the middle would leave its connection open.
+            writer.transport.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer
 from tests.command_line.conversation import MILEAGE, credentials, mileage
 from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.openai_server import OpenAIChatServer
 from tests.fakes.wire_server import WireServer
 from tests.support.cli import QUESTION, VEHICLES, cells, notebook_at
 from tests.support.command import Ended, analyst

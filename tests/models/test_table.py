@@ -23,10 +23,11 @@ from analyst_kernel.models.table import (
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.models.wire.streaming import StreamingModel, within_limits
 from analyst_kernel.protocol.records import Usage
+from analyst_kernel.testing.wires import collect
 from tests.contracts.repository import ROOT
 from tests.fakes.turns import say, turn
 from tests.models.conformance.wires import WIRES, Wire, chat
-from tests.models.conversations import claude, collect
+from tests.models.conversations import claude
 
 TODAY = date(2026, 11, 29)
 

@@ -12,10 +12,10 @@ from playwright.sync_api import Locator, expect
 from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer
 from tests.fakes.turns import answer, call, finish, turn
 from tests.fakes.wire_server import WireServer
+from tests.support.accessibility import findings
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel, ready
 from tests.support.scripted_model import ScriptedModel, plan, python
-from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
 from tests.ui.looks import FEW, look
 
