@@ -159,9 +159,11 @@ RESULTS := build/test-results
 # Outputs must be what they were; pictures are not compared byte by byte (nbval leaves them out).
 NBVAL := --nbval --nbval-sanitize-with tests/contracts/nbval.cfg -p no:cacheprovider
 
+UNTIMED := -o timeout=0 -o faulthandler_timeout=0
+
 bench: $(INSTALLED) ## Measure the budgets (tests/benchmarks), and a thousand kernels one after the other
-	pytest -s tests/benchmarks $(ARGS)
-	ANALYST_LIVES=1000 pytest -q tests/sandbox/zygote/test_endurance.py
+	pytest -s $(UNTIMED) tests/benchmarks $(ARGS)
+	ANALYST_LIVES=1000 pytest -q $(UNTIMED) tests/sandbox/zygote/test_endurance.py
 
 FUZZ_SECONDS := 600
 FUZZER := $(VENV)/.fuzzer

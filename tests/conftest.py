@@ -21,6 +21,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.examples import QUICK
+from tests.support.scheduling import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 # Nothing is measured by the clock of a machine that others use too; tests/benchmarks measures.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +121,23 @@ REAL_FIXTURES = frozenset({"make_session", "server", "start", "start_server"})
 """Fixtures that start a kernel or a server."""
 
 
+UNTRACED = (
+    "agent/privacy/test_canaries.py",
+    "agent/test_hostile_text.py",
+    "agent/test_storms.py",
+    "data/test_hostile_names.py",
+    "data/test_real_files.py",
+    "data/test_round_trip.py",
+    "models/conformance/",
+    "models/gemini/test_gemini_faults.py",
+    "models/test_endless_stream.py",
+    "notebook/test_markdown.py",
+    "offline/test_hostile_names.py",
+    "offline/test_on_disk.py",
+)
+"""Files that go the same lines a thousand times: tracing them doubles their time and finds no more."""
+
+
 LONGEST_FIRST = (
     "ui/",
     "sandbox/",
@@ -132,12 +152,17 @@ LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a real kernel, server or browser; ``make test-fast`` leaves that out."""
+    """Mark what needs a real kernel, server or browser, and what is not traced.
+
+    ``make test-fast`` leaves out what is real.
+    """
     for item in items:
         if name_of(item).startswith(REAL_FOLDERS) or REAL_FIXTURES & set(
             getattr(item, "fixturenames", ())
         ):
             item.add_marker(pytest.mark.real)
+        if name_of(item).startswith(UNTRACED):
+            item.add_marker(pytest.mark.no_cover)
     if hasattr(config, "workerinput"):
         items.sort(key=turn_of)
 
@@ -154,29 +179,6 @@ def turn_of(item: pytest.Item) -> int:
         (n for n, folder in enumerate(LONGEST_FIRST) if name.startswith(folder)),
         len(LONGEST_FIRST),
     )
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker a file at a time, and one of them all the browser's tests.
-
-    Those share two servers, a browser and a page on each, which would else run once a worker. The
-    cases of answers, hundreds in one file, are given file by file of their own.
-    """
-    if config.getvalue("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            if file == "tests/answers/test_cases.py":
-                return file + nodeid.partition("[")[2].partition(":")[0]
-            return "tests/ui/" if file.startswith("tests/ui/") else file
-
-    # As they were collected, instead of those files first that hold the most tests.
-    config.option.loadscopereorder = False
-    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -247,6 +247,7 @@ class ResponseFold:
         self._open: set[int] = set()
         self._done: dict[int, Params] = {}
         self._inputs: dict[int, str] = {}
+        self._calls: dict[int, ports.ToolStarted] = {}
         self._spoken: set[int] = set()
         self._refusal = ""
 
@@ -291,9 +292,9 @@ class ResponseFold:
         if item.get("type") != "function_call":
             return []
         self._inputs[index] = ""
-        return [
-            ports.ToolStarted(index=index, call_id=str(item["call_id"]), tool=str(item["name"]))
-        ]
+        call = ports.ToolStarted(index=index, call_id=str(item["call_id"]), tool=str(item["name"]))
+        self._calls[index] = call
+        return [call]
 
     def _input(self, index: int, text: str) -> list[ports.ModelEvent]:
         if index not in self._open or index not in self._inputs:
@@ -305,10 +306,14 @@ class ResponseFold:
         events = [] if index in self._open else self._begin(index, item)
         self._open.discard(index)
         kind = item.get("type")
+        if (kind == "function_call") != (index in self._inputs):
+            raise WireViolation(f"output item {index} became something else")
         if kind == "function_call":
-            raw = item["arguments"]
-            if not isinstance(raw, str) or index not in self._inputs:
-                raise WireViolation(f"output item {index} is no call, or has no input")
+            raw, begun = item["arguments"], self._calls[index]
+            if not isinstance(raw, str):
+                raise WireViolation(f"output item {index} has no input")
+            if (str(item["call_id"]), str(item["name"])) != (begun.call_id, begun.tool):
+                raise WireViolation(f"output item {index} became another call")
             had = self._inputs[index]
             if not raw.startswith(had):
                 raise WireViolation(f"the input of output item {index} is not what was streamed")

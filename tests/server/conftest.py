@@ -52,6 +52,9 @@ class Server:
         self.http.stop()
         await app._cleanup()
         await self.http.close_all_connections()
+        # What Jupyter had begun (a restart that was cut off) may have left sockets open. A collection
+        # of garbage that finds them together with their context waits for them without end.
+        app.kernel_manager.context.destroy(linger=0)
         ServerApp.clear_instance()
 
 

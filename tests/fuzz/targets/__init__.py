@@ -6,7 +6,7 @@ from importlib import import_module
 
 from tests.fuzz.target import Target
 
-GROUPS = ("data", "kernel", "notebooks", "wires", "words")
+GROUPS = ("data", "kernel", "models", "notebooks", "wires", "words")
 
 
 def targets_of(group: str) -> dict[str, Target]:

@@ -74,12 +74,12 @@ def _fold(given: Any) -> None:
         except _MALFORMED:
             continue
         for one in found:
-            _typed(one)
+            check_types(one)
     if fold.stopped is not None:
-        _typed(fold.stopped)
+        check_types(fold.stopped)
 
 
-def _typed(event: ports.ModelEvent) -> None:
+def check_types(event: ports.ModelEvent) -> None:
     """Hold that an event has the types that the rest of the package relies on."""
     match event:
         case ports.TextDelta() | ports.ThinkingDelta() | ports.ToolInputDelta():
@@ -143,7 +143,7 @@ async def _streamed() -> None:
     stream: Any = _model().stream(request())
     async with aclosing(stream) as events:
         async for event in events:
-            _typed(event)
+            check_types(event)
 
 
 def _sse(data: bytes) -> None:
