@@ -19,10 +19,12 @@ import click
 from analyst_kernel._version import __version__
 from analyst_kernel.command_line.ask import ask
 from analyst_kernel.command_line.eval import evaluate
+from analyst_kernel.command_line.keys import keys
 from analyst_kernel.command_line.ledger import ledger
 from analyst_kernel.command_line.log import log
+from analyst_kernel.command_line.models import models
 from analyst_kernel.command_line.notebook import branch, export, undo, verify
-from analyst_kernel.command_line.system import doctor, files, lab, models, profile
+from analyst_kernel.command_line.system import doctor, files, lab, profile
 from analyst_kernel.command_line.writer import printable_usage_errors
 
 
@@ -52,6 +54,7 @@ def main(context: click.Context, *, debug: bool) -> None:
 
 
 for command in (
-    ask, verify, export, branch, undo, ledger, log, evaluate, files, profile, models, doctor, lab,
+    ask, verify, export, branch, undo, ledger, log, evaluate, files, profile, models, keys,
+    doctor, lab,
 ):  # fmt: skip
     main.add_command(command)

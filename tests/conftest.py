@@ -25,6 +25,8 @@ from tests.support.scheduling import pytest_xdist_make_scheduler
 
 __all__ = ["pytest_xdist_make_scheduler"]
 
+pytest_plugins = ["analyst_kernel.testing.plugin"]
+
 # Nothing is measured by the clock of a machine that others use too; tests/benchmarks measures.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("shared"), max_examples=QUICK)
@@ -36,6 +38,8 @@ PROVIDER_PREFIXES = (
     "AZURE_",
     "CEREBRAS_",
     "CLAUDE_",
+    "CLOUDSDK_",
+    "CLOUD_ML_",
     "COHERE_",
     "DEEPSEEK_",
     "FIREWORKS_",
@@ -97,6 +101,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_places] = (place, dict(os.environ))
     for name in [name for name in os.environ if _leads_outside(name)]:
         del os.environ[name]
+    # A user's keyring is no test's to read; without a real one, keys lie in a file.
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
     for name, folder in HOMES.items():
         (place / folder).mkdir(mode=0o700)
         os.environ[name] = str(place / folder)

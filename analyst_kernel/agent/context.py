@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from analyst_kernel.agent import ports
+from analyst_kernel.agent.budget import SpendingInMemory
 from analyst_kernel.agent.evidence.checks.shown import ShownCell
 from analyst_kernel.agent.evidence.shown import CellNumbers
 from analyst_kernel.agent.evidence.typed import Names
@@ -30,6 +31,7 @@ class AgentDeps:
         emit: Receives each event; never blocks, never raises.
         clock: Monotonic seconds.
         sleep: Waits for seconds; cancellable.
+        spending: Counts what the analysis and the user's day used.
         jitter: Returns a uniform random number in 0 to 1, which spreads retries.
         saved_outputs: Makes outputs that were read from the notebook's file as harmless as those
             that the kernel publishes are already.
@@ -45,6 +47,7 @@ class AgentDeps:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
+    spending: ports.Spending = field(default_factory=SpendingInMemory)
     saved_outputs: Callable[[tuple[Output, ...]], tuple[Output, ...]] = tuple
 
 
@@ -101,6 +104,7 @@ class Memory:
         typed: The variables that only literals made: what shows them proves nothing.
         labels: The number of each of the agent's cells, oldest first. The number of a cell that was
             undone is not given again.
+        warned: The limits in money of which the user was warned.
     """
 
     runs: int = 0
@@ -124,6 +128,7 @@ class Memory:
     ledger: Ledger = field(default_factory=Ledger)
     typed: Names = field(default_factory=dict)
     labels: dict[CellId, int] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
 
     @property
     def next_number(self) -> int:

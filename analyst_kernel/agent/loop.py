@@ -10,6 +10,7 @@ the run: only it emits ``RunFinished``, as the last event of a run.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -17,7 +18,13 @@ from pydantic import ValidationError
 
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent import prompts
-from analyst_kernel.agent.budget import LONGEST_ANSWER, MOST_FRUITLESS_TURNS, most_turns
+from analyst_kernel.agent.budget import (
+    LONGEST_ANSWER,
+    MOST_FRUITLESS_TURNS,
+    MoneyEnded,
+    check_money_limits,
+    most_turns,
+)
 from analyst_kernel.agent.context import AgentDeps, Earlier, Memory
 from analyst_kernel.agent.evidence.answer import propose, settle_answer
 from analyst_kernel.agent.evidence.marks import with_marks
@@ -25,7 +32,7 @@ from analyst_kernel.agent.iteration import settle
 from analyst_kernel.agent.observation.cell import clip
 from analyst_kernel.agent.ports import AnswerEntry
 from analyst_kernel.agent.privacy.probe import learn_user_words
-from analyst_kernel.agent.privacy.wall import privacy_of
+from analyst_kernel.agent.privacy.wall import begin_answer, privacy_of
 from analyst_kernel.agent.remember import name_definitions
 from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.agent.start import open_run, write_heading, write_question
@@ -42,39 +49,61 @@ from analyst_kernel.protocol.errors import (
     SandboxError,
 )
 from analyst_kernel.protocol.events import RunFinished, RunStarted
-from analyst_kernel.protocol.records import Answer, Limits, RunStatus
+from analyst_kernel.protocol.records import (
+    Answer,
+    InstructionsFile,
+    InstructionsUsed,
+    Limits,
+    RunStatus,
+)
 
 _WRAP_UP_SECONDS = 60.0
 
 
 async def run_question(
-    deps: AgentDeps, memory: Memory, question: str, *, limits: Limits, approve: bool = False
+    deps: AgentDeps,
+    memory: Memory,
+    question: str,
+    *,
+    limits: Limits,
+    approve: bool = False,
+    instructions: Sequence[InstructionsFile] = (),
 ) -> RunFinished:
-    """Answer one question. An analysis has one run at a time.
+    """Answer one question, under ``instructions``. An analysis has one run at a time.
 
     ``RunStarted`` is always the first event and ``RunFinished`` the last. When cancelled, the
     kernel is left idle, the notebook holds the cell at work and an answer cell with what is
     established, the run ends as ``cancelled``, and ``CancelledError`` is raised.
 
     Raises:
+        InputError: Before any event, if a limit in money could not be kept with this model.
         InputError, SandboxError, KernelError: The run could not begin; it ended as ``failed``.
             Later failures of the model, the kernel or the notebook are not raised: they end the
             run, and its reason names them.
     """
+    check_money_limits(deps.model, limits)
     run = Run.begin(deps, memory, question, limits, approve=approve)
+    begin_answer(deps.model)
+    run.instructions = tuple(instructions)
     run.emit(
         RunStarted(
             **run.stamp, question=run.question, model=deps.model.name, is_ai=deps.model.is_ai,
             limits=limits, privacy=privacy_of(deps.model),
+            instructions=tuple(_used(file) for file in instructions),
         )
     )  # fmt: skip
     return await carry_out(run)
+
+
+def _used(file: InstructionsFile) -> InstructionsUsed:
+    return InstructionsUsed(place=file.place, path=file.path, digest=file.digest)
 
 
 async def carry_out(run: Run) -> RunFinished:
     """Take a run from its first preparation to its end; see :func:`run_question`."""
     try:
         try:
+            run.privacy = privacy_of(run.deps.model)
             notes = await open_run(run)
             await learn_user_words(run)
         except (InputError, SandboxError, KernelError) as error:
@@ -116,6 +145,9 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
     # on for ever: turns without progress and calls in all are limited too. A reached limit leads
     # to one turn without tools, in which the model sums up, except after a turn that timed out.
     while True:
+        unpaid = run.meter.money_ended(run.usage)
+        if unpaid:
+            return out_of_money(run, unpaid)
         over = run.meter.ended(run.usage) or run.exhausted
         if not over and fruitless >= MOST_FRUITLESS_TURNS:
             over = f"The model made no progress in {fruitless} turns."
@@ -124,7 +156,10 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
         if over:
             return await wrap_up(run, message, over)
         run.transcript.append(message)
-        turn = await timed_turn(run)
+        try:
+            turn = await timed_turn(run)
+        except MoneyEnded as ended:
+            return out_of_money(run, str(ended))
         if turn is None:
             return await wrap_up(
                 run, None, run.meter.ended(run.usage) or "The time limit was reached."
@@ -140,18 +175,29 @@ async def converse(run: Run, notes: tuple[str, ...]) -> Ending:
 
 async def timed_turn(run: Run) -> Turn | None:
     """Take one turn within the run's time; return None if the time ended first."""
+    await _learn_for_stricter(run)
     request = ModelRequest(prompts.SYSTEM_PROMPT, TOOLS.specs(), tuple(run.transcript))
     try:
         async with asyncio.timeout(run.meter.seconds_left):
-            turn = await take_turn(run, request)
+            return await take_turn(run, request)
     except TimeoutError:
         return None
-    if run.limits.cost_usd is not None and run.usage.cost_usd is None and run.calls == 1:
-        run.notice(
-            "cost-unknown",
-            f"The price of {run.deps.model.name} is not known, so the cost limit cannot be kept.",
-        )
-    return turn
+
+
+async def _learn_for_stricter(run: Run) -> None:
+    """Have the wall know data and words if the user made the privacy mode stricter meanwhile."""
+    mode = privacy_of(run.deps.model)
+    if mode == run.privacy:
+        return
+    run.privacy = mode
+    run.notice(
+        "privacy-stricter",
+        f"From here on the model is asked in the privacy mode {mode!r}. What it was sent before "
+        "goes along as tokens or not at all, so it may repeat a step.",
+        "info",
+    )
+    prompts.datasets_text(run)
+    await learn_user_words(run)
 
 
 async def _reply(run: Run, turn: Turn) -> UserMessage:
@@ -200,6 +246,12 @@ def _take_text(run: Run, turn: Turn) -> UserMessage:
     return UserMessage(text=(Text(propose(run, draft) or "The answer was taken."),))
 
 
+def out_of_money(run: Run, reason: str) -> Ending:
+    """End a run at a limit in money: the model is not even asked to sum up, which costs again."""
+    run.notice("budget-ended", reason)
+    return Ending("incomplete", composed(run, reason), reason)
+
+
 async def wrap_up(run: Run, message: UserMessage | None, reason: str) -> Ending:
     """Ask once, without tools, for the answer so far; compose one if the model cannot.
 
@@ -228,7 +280,7 @@ async def _last_turn(run: Run) -> Turn | None:
     try:
         async with asyncio.timeout(_WRAP_UP_SECONDS):
             return await take_turn(run, request)
-    except (ModelError, TimeoutError) as error:
+    except (ModelError, MoneyEnded, TimeoutError) as error:
         why = str(error) or f"The model did not answer within {_WRAP_UP_SECONDS:.0f} s."
         run.notice("wrap-up-failed", f"The model could not sum up. {why}")
         return None

@@ -225,6 +225,31 @@ class DatasetWatcher(Protocol):
         """Take what is known of the datasets, from the next cell on; JSON of :mod:`.lineage`."""
 
 
+@runtime_checkable
+class PricedModel(Protocol):
+    """A :class:`Model` that says beforehand how its cost becomes known."""
+
+    @property
+    def billing(self) -> Literal["free", "reported", "listed", "unknown"]:
+        """Return how it is known what a call costs."""
+
+
+class Spending(Protocol):
+    """What the user's questions used: in this analysis, and today in all of them."""
+
+    def add(self, usage: Usage, *, model: str) -> None:
+        """Count one call to a model, answered or not. Never raises, and never waits long."""
+
+    def of_analysis(self) -> Usage:
+        """Return what the analysis used so far, in earlier sessions too."""
+
+    def of_day(self) -> Usage:
+        """Return what all analyses of the user used on :meth:`day`."""
+
+    def day(self) -> str:
+        """Return today by the local calendar, as ``2026-11-29``."""
+
+
 # --- notebook --------------------------------------------------------------------------------
 
 

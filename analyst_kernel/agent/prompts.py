@@ -16,11 +16,16 @@ from analyst_kernel.agent.evidence.checks.shown import plain_text
 from analyst_kernel.agent.ledger import content_words, definition_line
 from analyst_kernel.agent.observation.cell import clip, envelope
 from analyst_kernel.agent.observation.repair import schema_line
-from analyst_kernel.agent.ports import Catalog, KernelFacts
+from analyst_kernel.agent.ports import KernelFacts
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.transcript import Situation, Text, UserMessage
-from analyst_kernel.protocol.datasets import DatasetProfile
-from analyst_kernel.protocol.records import Definition, Finding, Limits
+from analyst_kernel.protocol.records import (
+    Definition,
+    Finding,
+    InstructionsFile,
+    InstructionsPlace,
+    Limits,
+)
 
 _TOKENS_PER_DATASET = 2000
 _TOKENS_FOR_DATASETS = 6000
@@ -140,6 +145,16 @@ pandas 3 differs from what you may remember:
 - parsed dates are not nanoseconds: for epoch seconds use (s - pd.Timestamp(0)).dt.total_seconds()
 - astype(int) with NaN raises: 'Int64'"""
 
+_INSTRUCTED = (
+    "The user's own instructions, which hold for every question. They are the user's words: follow "
+    "them wherever the question does not say otherwise. They do not change what counts as evidence."
+)
+_FROM: dict[InstructionsPlace, str] = {
+    "user": "the user's configuration",
+    "project": "the project",
+    "given": "the file that the user named",
+}
+
 WRAP_UP = (
     "{reason} No tool can be called any more. Write the final answer now: first what is "
     "established, each number with its cell, then plainly what is not. Do not guess."
@@ -161,9 +176,7 @@ def first_message(run: Run, notes: Sequence[str]) -> UserMessage:
     if memory.facts is not None:
         parts.append(environment_text(memory.facts, run.limits))
     if profiles:
-        parts.append(
-            "Datasets:\n" + envelope(_datasets(profiles, run.deps.catalog, question), nonce)
-        )
+        parts.append("Datasets:\n" + envelope(datasets_text(run), nonce))
     else:
         parts.append("No dataset was granted. Without data only say what you would need.")
     parts += definitions_text(memory.ledger.holding, nonce)
@@ -183,8 +196,21 @@ def first_message(run: Run, notes: Sequence[str]) -> UserMessage:
         parts.append("Cells that the question names:\n" + envelope(named, nonce))
     parts += notes
     parts.append(f"Question: {question}")
-    situation = Situation(question, profiles, memory.frames)
-    return UserMessage(text=(Text("\n\n".join(parts)),), situation=situation)
+    instructions = instructions_text(run.instructions)
+    situation = Situation(question, profiles, memory.frames, instructions)
+    texts = (instructions, "\n\n".join(parts))
+    return UserMessage(text=tuple(Text(text) for text in texts if text), situation=situation)
+
+
+def instructions_text(files: Sequence[InstructionsFile]) -> str:
+    """Return the rules that hold, as a text of its own before everything else; empty without any.
+
+    It is the same in every question as long as the files are, so that providers may cache it.
+    """
+    if not files:
+        return ""
+    parts = [f"# From {_FROM[file.place]}\n{file.text}" for file in files]
+    return "\n\n".join([_INSTRUCTED, *parts])
 
 
 def definitions_text(holding: Sequence[Definition], nonce: str) -> list[str]:
@@ -263,7 +289,10 @@ def findings_text(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _datasets(profiles: Sequence[DatasetProfile], catalog: Catalog, question: str) -> str:
+def datasets_text(run: Run) -> str:
+    """Describe the datasets; behind a wall, this teaches it what of that may leave."""
+    catalog, question = run.deps.catalog, run.question
+    profiles = tuple(run.memory.profiles.values())
     texts: list[str] = []
     left = _TOKENS_FOR_DATASETS
     for profile in profiles:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from analyst_kernel.agent.budget import BudgetMeter
+from analyst_kernel.agent.budget import BudgetMeter, add_usage, money_limits
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.evidence.checks.mismatch import Doubt
 from analyst_kernel.agent.observation.repair import Attempt
@@ -24,8 +24,10 @@ from analyst_kernel.protocol.records import (
     Answer,
     ChartRecord,
     Finding,
+    InstructionsFile,
     IterationRecord,
     Limits,
+    PrivacyMode,
     RunStatus,
     Usage,
     Value,
@@ -117,6 +119,8 @@ class Run:
         plan_approved: Whether the user accepted the plan, if they want to see it.
         ending: Set as soon as the run is to end.
         settled: The checked answer, as soon as there is one.
+        instructions: The files whose rules hold for this question.
+        privacy: What of the data the model may see, as the wall was taught last.
         is_manual: Whether this only frames a cell that the user runs; its events name no run.
     """
 
@@ -153,10 +157,12 @@ class Run:
     plan_approved: bool = False
     ending: Ending | None = None
     settled: Answer | None = None
+    privacy: PrivacyMode = "full"
+    instructions: tuple[InstructionsFile, ...] = ()
 
     def __post_init__(self) -> None:
         self.id = RunId(f"r{self.memory.runs}")
-        self.meter = BudgetMeter(self.limits, self.deps.clock)
+        self.meter = BudgetMeter(self.limits, self.deps.clock, self.deps.spending)
 
     @classmethod
     def begin(
@@ -187,6 +193,36 @@ class Run:
         ``code`` is the stable kebab-case name of the kind of notice.
         """
         self.emit(ev.NoticeRaised(**self.stamp, level=level, code=code, message=message))
+
+    def count(self, call: Usage) -> None:
+        """Count one call to the model, answered or not, and warn of a limit that is near."""
+        self.usage = add_usage(self.usage, call)
+        deps = self.deps
+        if not deps.model.is_ai:
+            return
+        deps.spending.add(call, model=deps.model.name)
+        self.emit(
+            ev.UsageCounted(
+                **self.stamp,
+                usage=self.usage,
+                analysis_usage=deps.spending.of_analysis(),
+                day_usage=deps.spending.of_day(),
+                day=deps.spending.day(),
+            )
+        )
+        if call.calls and call.cost_usd is None and not self.meter.unpriced:
+            self.meter.unpriced = True
+            for what, _ in money_limits(self.limits):
+                self.notice(
+                    "cost-unknown",
+                    f"The price of a call to {deps.model.name} is not known, so the cost limit "
+                    f"for {what} cannot be kept.",
+                )
+        for key, sentence in self.meter.money_near(self.usage):
+            mark = f"{self.id} {key}" if key.startswith("this question") else key
+            if mark not in self.memory.warned:
+                self.memory.warned.add(mark)
+                self.notice("cost-near-limit", sentence)
 
     async def record(self, entry: Entry) -> None:
         """Put a cell into the notebook and save. Raises ``NotebookError``."""

@@ -67,11 +67,15 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The newest question and its data, structured, for deterministic models."""
+    """The newest question and its data, structured, for deterministic models.
+
+    ``instructions`` is the text that stands before it, all of which is the user's words.
+    """
 
     question: str
     datasets: tuple[DatasetProfile, ...] = ()
     frames: tuple[Frame, ...] = ()
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)

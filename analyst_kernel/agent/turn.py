@@ -14,7 +14,8 @@ from analyst_kernel.agent import ports
 from analyst_kernel.agent.budget import (
     LONGEST_REPLY,
     MOST_EMPTY_EVENTS,
-    add_usage,
+    MoneyEnded,
+    billing_of,
     stopped_reply,
 )
 from analyst_kernel.agent.run import EventStamp, Run
@@ -61,6 +62,7 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
 
     Raises:
         ModelError: No further attempt makes sense; nothing of the turn is kept.
+        MoneyEnded: Another attempt would be needed, and may not be paid for.
     """
     deps = run.deps
     run.calls += 1
@@ -74,20 +76,23 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
     while True:
         gathered = _Attempt(run, stamp)
         try:
-            await gathered.gather(request)
+            try:
+                await gathered.gather(request)
+            finally:
+                run.count(gathered.cost())
         except ModelError as error:
             wait = retry_wait(error, attempt, deps.jitter())
             if wait is None:
                 raise given_up(error, attempt) from error
+            _check_money(run)
             attempt += 1
             what = error.what
             run.emit(ev.ModelRetried(**stamp, attempt=attempt, of=ATTEMPTS, wait=wait, reason=what))
             await deps.sleep(wait)
             continue
-        finally:
-            run.usage = add_usage(run.usage, gathered.cost())
         turn = gathered.turn()
         if turn.reason == "max_tokens" and not roomier:
+            _check_money(run)
             roomier = True
             reason = f"The reply was cut off at {request.max_tokens:,} tokens; asking for more."
             request = replace(request, max_tokens=request.max_tokens * _MORE_ROOM)
@@ -95,6 +100,12 @@ async def take_turn(run: Run, request: ModelRequest) -> Turn:
             continue
         run.emit(ev.ModelReplied(**stamp, stop_reason=turn.reason, usage=run.usage))
         return turn
+
+
+def _check_money(run: Run) -> None:
+    ended = run.meter.money_ended(run.usage)
+    if ended:
+        raise MoneyEnded(ended)
 
 
 def retry_wait(error: ModelError, attempt: int, jitter: float) -> float | None:
@@ -137,14 +148,32 @@ class _Attempt:
     stamp: CallStamp
     text: list[str] = field(default_factory=list)
     calls: dict[int, _Call] = field(default_factory=dict)
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage | None = None
     stopped: ports.Stopped | None = None
     size: int = 0
     empty: int = 0
 
     def cost(self) -> Usage:
-        """Return the tokens; only an attempt with a complete answer counts as a call."""
-        return self.usage.model_copy(update={"calls": int(self.stopped is not None)})
+        """Return what the attempt used; only one with a complete answer counts as a call.
+
+        What no server told is not known, unless the model is free or nothing came of it at all.
+        """
+        answered = self.stopped is not None
+        if self.usage is not None:
+            used = self.usage
+        elif answered or self.size:
+            used = Usage(cost_usd=None)
+        else:
+            used = Usage()
+        if used.cost_usd is None and billing_of(self.run.deps.model) == "free":
+            used = used.model_copy(update={"cost_usd": 0.0})
+        elif not answered and self.usage is not None:
+            # What a server tells before its answer ends are not all of its tokens.
+            partial = {"cost_usd": None, "partial_usd": used.known_usd}
+            used = used.model_copy(update=partial)
+        # One answer may have taken several requests, which the wire then counts.
+        calls = max(used.calls, 1) if answered else 0
+        return used.model_copy(update={"calls": calls, "failed_calls": int(not answered)})
 
     def turn(self) -> Turn:
         assert self.stopped is not None  # gather() returns only then

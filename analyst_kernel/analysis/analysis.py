@@ -27,7 +27,10 @@ from analyst_kernel.agent.remember import keep_ledger, show_ledger
 from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trouble_text
 from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
+from analyst_kernel.analysis.privacy import PrivacySwitch
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import (
     CELL_SECONDS,
     check_names,
@@ -45,7 +48,7 @@ from analyst_kernel.protocol.errors import AnalystError, InputError, NotebookErr
 from analyst_kernel.protocol.events import Event, KernelChanged, RunFinished, RunUndone
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import Frame
-from analyst_kernel.protocol.records import Limits, PrivacyMode
+from analyst_kernel.protocol.records import InstructionsFile, Limits, PrivacyMode
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
 DEFAULT_SANDBOX: SandboxLevel = "restricted"
@@ -68,6 +71,8 @@ class AnalysisSettings:
         sandbox: The level of isolation below which nothing runs.
         kernel_name: Kernelspec to start.
         privacy: What the model may see; None for what the analysis used last.
+        instructions: Files with rules that the user named, which hold for every question.
+        own_instructions: Whether the user's and the project's files with rules are looked for.
         least_privacy: The least strict mode that is allowed; empty for what the environment says.
         start_options: Passed to the kernel's provisioner (memory and process limits...).
     """
@@ -79,13 +84,15 @@ class AnalysisSettings:
     kernel_name: str = SANDBOXED
     privacy: PrivacyMode | None = None
     least_privacy: str = ""
+    instructions: tuple[str, ...] = ()
+    own_instructions: bool = True
     start_options: dict[str, object] = field(default_factory=dict)
 
 
 class Analysis:
     """One notebook, its kernel, its data grants and all its runs. One run at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts, which only the composition root puts together
         self,
         *,
         deps: AgentDeps,
@@ -95,14 +102,20 @@ class Analysis:
         catalog: LocalCatalog,
         kernel: KernelSession,
         grants: GrantStore,
+        privacy: PrivacySwitch,
+        instructions: InstructionFiles,
         settings: AnalysisSettings,
+        spending: SpendingStore,
         fresh_grants: Sequence[Grant] = (),
     ) -> None:
         self.log = log
         self.notebook = notebook
         self.catalog = catalog
         self.grants = grants
+        self.privacy = privacy
+        self.instructions = instructions
         self.settings = settings
+        self.spending = spending
         # Not granted before, and nothing in the notebook uses them yet.
         self._unused_grants = [grant.path for grant in fresh_grants]
         self._deps = deps
@@ -139,6 +152,16 @@ class Analysis:
         """The isolation of the running kernel, or None while no kernel runs."""
         facts = self._memory.facts
         return None if facts is None else facts.sandbox.level
+
+    def choose_privacy(self, mode: PrivacyMode, *, confirmed: bool = False) -> None:
+        """Choose what the model may see; ``confirmed`` is needed for a less strict mode.
+
+        A stricter mode holds at once, a less strict one from the next question on. Raises
+        ``InputError``.
+        """
+        said = self.privacy.choose(mode, confirmed=confirmed)
+        if said:
+            self.log.notice(self.id, "privacy-changed", said, level="info")
 
     async def choose_model(self, model: Model) -> None:
         """Use ``model`` from the next question on; a run at work keeps its own to its end."""
@@ -207,13 +230,16 @@ class Analysis:
                 "Ask in fewer words, and attach what belongs to it as a file.",
             )
         async with self._at_work():
+            self.privacy.catch_up()
             await self._catch_up()
-            limits = limits or self.settings.limits
+            limits = await self._with_day_limit(limits or self.settings.limits)
             approve = self.settings.approve if approve is None else approve
+            instructions = await self._instructions()
             with self._using_grants():
                 finished = await run_question(
-                    self._deps, self._memory, question, limits=limits, approve=approve
-                )
+                    self._deps, self._memory, question, limits=limits, approve=approve,
+                    instructions=instructions,
+                )  # fmt: skip
             facts = self._memory.facts
             if facts is not None:
                 with suppress(NotebookError):  # the run itself reported what it could not write
@@ -221,6 +247,27 @@ class Analysis:
                         model=self.model.name, python=facts.python, packages=facts.versions
                     )
             return finished
+
+    async def _instructions(self) -> tuple[InstructionsFile, ...]:
+        """Read the files whose rules hold for a question; rules of ours follow none."""
+        self.instructions.beside_notebook(self.notebook.path)
+        files = await asyncio.to_thread(self.instructions.look)
+        for code, message in self.instructions.notices(files):
+            self.log.notice(self.id, code, message)
+        holding = tuple(file for file in files if file.state == "holds")
+        if holding and not self.model.is_ai:
+            message = "No AI model is at work, so your instructions were not followed."
+            self.log.notice(self.id, "instructions-not-followed", message, level="info")
+            return ()
+        return holding
+
+    async def _with_day_limit(self, limits: Limits) -> Limits:
+        """Add the user's own limit for each day; the lower one holds if there is another."""
+        if not self.model.is_ai:
+            return limits
+        own = await asyncio.to_thread(self.spending.day_limit)
+        least = min((each for each in (own, limits.day_usd) if each is not None), default=None)
+        return limits.model_copy(update={"day_usd": least})
 
     def stream(self, question: str, *, limits: Limits | None = None) -> AsyncGenerator[Event, None]:
         """Answer one question and yield its events; see :meth:`EventLog.follow`."""

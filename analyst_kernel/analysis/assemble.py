@@ -16,16 +16,26 @@ from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedModel
 from analyst_kernel.agent.rebuild import recall
 from analyst_kernel.analysis.analysis import SANDBOXED, Analysis, AnalysisSettings
 from analyst_kernel.analysis.event_log import EventLog
-from analyst_kernel.analysis.privacy import LEAST, PrivacyStore, chosen_mode
+from analyst_kernel.analysis.instructions import InstructionFiles
+from analyst_kernel.analysis.privacy import (
+    LEAST,
+    PrivacyStore,
+    PrivacySwitch,
+    chosen_mode,
+    least_mode,
+)
 from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.user_words import UserWords
 from analyst_kernel.analysis.verify import check_names
+from analyst_kernel.credentials.store import keys_of_user
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
+from analyst_kernel.models.table import model_table
 from analyst_kernel.notebook.storage.names import default_path, free_path, notebook_path
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.notebook.storage.port import OperationStore, Writer
@@ -40,8 +50,8 @@ class Embedding:
     Attributes:
         analysis: Id for a notebook that has none yet.
         log: Takes the events, e.g. a log that continues the numbers of an earlier server process.
-        env: Environment variables including the keys that the server keeps; the process's own by
-            default.
+        env: Environment variables, with what is stored for each provider; the process's own, with
+            what the user stored, by default.
         catalog: Datasets that were granted, and described to the user, before there was a notebook.
         sleep: Waits between two attempts to call the model.
         writer: Returns the writer of the notebook at a path; the file's own writer by default.
@@ -95,7 +105,10 @@ async def open_analysis(
     shown = tuple(catalog.datasets)
     lost = await _regrant(catalog, store, path, parts.analysis) if exists else ()
     await catalog.grant([os.fspath(item) for item in data])
-    model = await open_model(settings.model, env=parts.env)
+    env = parts.env
+    if env is None:
+        env = await asyncio.to_thread(lambda: keys_of_user().environment())
+    model = await open_model(settings.model, env=env)
     words = UserWords(store.path.parent)
     try:
         book = await (
@@ -119,15 +132,24 @@ async def open_analysis(
         raise
     try:
         kept = PrivacyStore(store.path.parent, book.analysis)
-        least = settings.least_privacy or os.environ.get(LEAST, "")
-        wall = kept.wall(chosen_mode(settings.privacy, kept.mode(), least))
+        least = least_mode(settings.least_privacy, os.environ.get(LEAST, ""))
+        wall = await asyncio.to_thread(
+            lambda: kept.wall(chosen_mode(settings.privacy, kept.mode(), least))
+        )
     except BaseException:
         await book.discard_if_empty()
         await model.aclose()
         raise
+    instructions = InstructionFiles(
+        store.path.parent,
+        book.analysis,
+        beside=os.path.dirname(book.path) if settings.own_instructions else None,
+        given=settings.instructions,
+    )
     # Last, so that data which cannot be used is not granted.
     _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
     log = parts.log or EventLog()
+    spending = SpendingStore(store.path.parent, book.analysis)
     kernel = KernelSession(
         notebook=book.path,  # another name, if that one was taken meanwhile
         kernel_name=settings.kernel_name,
@@ -144,6 +166,7 @@ async def open_analysis(
         user=user,
         emit=log.record,
         sleep=parts.sleep,
+        spending=spending,
         saved_outputs=sanitise_saved_outputs,
     )
     ledger = await asyncio.to_thread(book.ledger)
@@ -157,8 +180,11 @@ async def open_analysis(
         catalog=catalog,
         kernel=kernel,
         grants=store,
+        privacy=PrivacySwitch(kept, least, wall),
+        instructions=instructions,
         fresh_grants=fresh,
         settings=settings,
+        spending=spending,
     )
     for dataset in shown:
         with suppress(DataError):  # the first run reports a file that is gone
@@ -167,6 +193,12 @@ async def open_analysis(
         analysis.defer_notice("grant-lost", reason)
     if store.notice:
         analysis.defer_notice("grants-damaged", store.notice)
+    for code, problem in (
+        ("models-file-unused", (await asyncio.to_thread(model_table)).problem),
+        ("spending-damaged", await asyncio.to_thread(lambda: spending.problem)),
+    ):
+        if problem:
+            analysis.defer_notice(code, problem)
     return analysis
 
 

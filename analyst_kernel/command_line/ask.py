@@ -14,14 +14,16 @@ from analyst_kernel.command_line.shell import (
     record_json,
     runs,
     sandbox_option,
+    wider_limit_options,
 )
 from analyst_kernel.command_line.streams import EXIT_CANCELLED, discard_stdout
 from analyst_kernel.command_line.writer import note, out, out_json
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import User
+    from analyst_kernel.analysis.analysis import Analysis
     from analyst_kernel.protocol.events import RunFinished
-    from analyst_kernel.protocol.records import PrivacyMode
+    from analyst_kernel.protocol.records import PrivacyMode, Usage
     from analyst_kernel.protocol.sandbox import SandboxLevel
 
 _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
@@ -34,12 +36,19 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
 @limit_options
+@wider_limit_options
 @click.option("--approve", is_flag=True, help="Ask before each cell runs.")
 @sandbox_option
 @click.option(
     "--privacy",
     type=click.Choice(["full", "no-values", "schema-only"]),
     help="What of the data the model may see; kept for later questions.",
+)
+@click.option(
+    "--instructions",
+    multiple=True,
+    metavar="FILE",
+    help="Markdown file with rules for this question; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -53,9 +62,12 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     max_iterations: int,
     cell_timeout: float,
     max_cost: float | None,
+    max_analysis_cost: float | None,
+    max_day_cost: float | None,
     approve: bool,
     sandbox: SandboxLevel,
     privacy: PrivacyMode | None,
+    instructions: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -65,7 +77,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     from analyst_kernel.command_line.console import PlainConsole
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
     from analyst_kernel.protocol.errors import SandboxError
-    from analyst_kernel.protocol.events import Event, RunFinished
+    from analyst_kernel.protocol.events import Event, RunFinished, RunStarted
     from analyst_kernel.protocol.ids import new_analysis_id
     from analyst_kernel.protocol.records import Limits
 
@@ -74,9 +86,16 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     settings = AnalysisSettings(
         model=model,
         sandbox=sandbox,
-        limits=Limits(iterations=max_iterations, cell_seconds=cell_timeout, cost_usd=max_cost),
+        limits=Limits(
+            iterations=max_iterations,
+            cell_seconds=cell_timeout,
+            cost_usd=max_cost,
+            analysis_usd=max_analysis_cost,
+            day_usd=max_day_cost,
+        ),
         approve=approve,
         privacy=privacy,
+        instructions=instructions,
     )
     console = PlainConsole(stderr=True)
     progress = ProgressDisplay(console, quiet=quiet or (as_json and not console.is_terminal))
@@ -88,6 +107,9 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     def listen(event: Event) -> None:
         if isinstance(event, RunFinished):
             finished.append(event)
+        if isinstance(event, RunStarted):
+            for file in event.instructions:
+                note(f"Instructions: {file.path} (SHA-256 {file.digest[:12]})")
         if not as_json:
             return
         try:
@@ -130,11 +152,11 @@ async def ask(  # noqa: PLR0913 - the command line's contract
         progress.close()
     result = finished[0]
     if not as_json:
-        _print_result(result, is_ai=analysis.model.is_ai, quiet=quiet)
+        _print_result(result, analysis, quiet=quiet)
     return _EXIT_OF_STATUS[result.status]
 
 
-def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
+def _print_result(result: RunFinished, analysis: Analysis, *, quiet: bool) -> None:
     from analyst_kernel.command_line.console import print_markdown
 
     if result.answer:
@@ -149,21 +171,31 @@ def _print_result(result: RunFinished, *, is_ai: bool, quiet: bool) -> None:
     if result.notebook:
         out(f"\nNotebook: {result.notebook}")
     if not quiet:
-        note(_footer(result, is_ai=is_ai))
+        note(_footer(result, analysis))
 
 
-def _footer(result: RunFinished, *, is_ai: bool) -> str:
+def _footer(result: RunFinished, analysis: Analysis) -> str:
     usage = result.usage
     parts = [
         f"{len(result.iterations)} iteration{'s' if len(result.iterations) != 1 else ''}",
         f"{len(result.charts)} chart{'s' if len(result.charts) != 1 else ''}",
         f"{result.seconds:.1f} s",
     ]
-    if not is_ai:
+    if not analysis.model.is_ai:
         parts.append("no AI model")
     else:
         parts.append(f"{usage.prompt_tokens:,} tokens in ({usage.cached_tokens:,} cached)")
         parts.append(f"{usage.output_tokens:,} out")
-        if usage.cost_usd is not None:
-            parts.append(f"${usage.cost_usd:.4f}")
+        if usage.failed_calls:
+            parts.append(f"{usage.failed_calls} failed calls")
+        parts.append(_cost("", usage))
+        parts.append(_cost("this notebook ", analysis.spending.of_analysis()))
+        parts.append(_cost("today ", analysis.spending.of_day()))
     return " · ".join(parts)
+
+
+def _cost(whose: str, usage: Usage) -> str:
+    from analyst_kernel.agent.budget import cost_text
+
+    cost = cost_text(usage)
+    return f"{whose}{'cost unknown' if cost == 'unknown' else cost}"

@@ -184,10 +184,11 @@ async def _new_results(
 ) -> Results:
     """Return the results before the first question; raises if the model cannot be used."""
     from analyst_kernel._version import __version__
+    from analyst_kernel.credentials.store import keys_of_user
     from analyst_kernel.evaluation.results import Results
     from analyst_kernel.models.registry import open_model
 
-    opened = await open_model(model)
+    opened = await open_model(model, env=keys_of_user().environment())
     await opened.aclose()
     return Results(
         version=__version__,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--export", "folder", metavar="FOLDER", help="Write each body to a file of its own.")
 @runs
 async def log(*, notebook: str, bodies: bool, folder: str | None) -> int:
-    """List the requests that an analysis sent to models: when, where to, how many bytes.
+    """List the requests that an analysis sent to models: when, where to, how much, in which mode.
 
     Bodies are what left this computer, byte for byte. Headers, which hold keys, are not kept. The
     newest 64 MB are.
@@ -33,7 +33,8 @@ async def log(*, notebook: str, bodies: bool, folder: str | None) -> int:
         if bodies:
             out(request.body.decode("utf-8", "replace"))
         else:
-            out(f"{request.time}  {request.address}  {len(request.body):,} bytes")
+            size = f"{len(request.body):,} bytes"
+            out(f"{request.time}  {request.address}  {size}  {request.privacy}")
     if not found:
         note("Nothing was sent for this analysis, or nothing was kept.")
     return 0

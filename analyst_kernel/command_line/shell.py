@@ -104,6 +104,27 @@ def limit_options(work: Callable[_P, NoReturn]) -> Callable[_P, NoReturn]:
     return work
 
 
+def wider_limit_options(work: Callable[_P, NoReturn]) -> Callable[_P, NoReturn]:
+    """Add the options of what more than one question may cost."""
+    options = (
+        click.option(
+            "--max-analysis-cost",
+            type=Amount(),
+            metavar="USD",
+            help="What the model may cost for this notebook, earlier questions included.",
+        ),
+        click.option(
+            "--max-day-cost",
+            type=Amount(),
+            metavar="USD",
+            help="What models may cost today, for all your notebooks.",
+        ),
+    )
+    for option in reversed(options):
+        work = option(work)
+    return work
+
+
 def runs(work: Callable[_P, Coroutine[Any, Any, int]]) -> Callable[_P, NoReturn]:
     """Make a coroutine function the body of a command: it runs, and its result is the exit code.
 

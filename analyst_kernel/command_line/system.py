@@ -1,4 +1,4 @@
-"""``analyst files``, ``profile``, ``models``, ``doctor``: what there is; ``lab``: JupyterLab."""
+"""``analyst files``, ``profile``, ``doctor``: what there is; ``lab``: JupyterLab."""
 
 from __future__ import annotations
 
@@ -100,39 +100,12 @@ async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
     return 0
 
 
-@click.command()
-@json_option
-@runs
-async def models(*, as_json: bool) -> int:
-    """List model providers, which have credentials, and the default."""
-    from analyst_kernel.command_line.console import print_table
-    from analyst_kernel.models.registry import default_name, list_providers
-
-    default = default_name()
-    providers = list_providers()
-    if as_json:
-        rows = [asdict(provider) for provider in providers]
-        out_json(json.dumps({"default": default, "providers": rows}, ensure_ascii=False))
-        return 0
-    table = [
-        (
-            p.name,
-            p.credential_source if p.has_credentials else "none found",
-            p.default_model,
-            p.note,
-        )
-        for p in providers
-    ]
-    print_table(("provider", "credentials", "default model", "note"), (), table)
-    out(f"\nDefault: {default}")
-    return 0
-
-
 @click.command(short_help="Report the sandbox as probed, versions, credentials found.")
 @json_option
 @runs
 async def doctor(*, as_json: bool) -> int:
     """Start a kernel and report its isolation as probed, versions, and credentials found."""
+    from analyst_kernel.credentials.store import keys_of_user
     from analyst_kernel.data.files import find_files
     from analyst_kernel.data.reader.outside import FileReader
     from analyst_kernel.kernel.session import KernelSession
@@ -148,6 +121,7 @@ async def doctor(*, as_json: bool) -> int:
         sample.write_text("a,b\n1,2\n", encoding="utf-8")
         reader = FileReader(require="none")
         await find_files([str(sample)], reader=reader)
+    env = keys_of_user().environment()
     report = {
         "sandbox": facts.sandbox.model_dump(mode="json"),
         "reader": reader.sandbox_report and reader.sandbox_report.model_dump(mode="json"),
@@ -156,11 +130,11 @@ async def doctor(*, as_json: bool) -> int:
         "platform": platform.platform(),
         "versions": {name: _installed(name) for name in _PACKAGES},
         "kernel_versions": facts.versions,
-        "default_model": default_name(),
-        # Sources only: a credential's value is never read here.
+        "default_model": default_name(env),
+        # Sources only: a credential's value is never shown.
         "credentials": {
             provider.name: provider.credential_source
-            for provider in list_providers()
+            for provider in list_providers(env)
             if provider.has_credentials and provider.credential_source
         },
     }
@@ -191,8 +165,8 @@ def _print_report(report: dict[str, Any]) -> None:
         surprise = " (!)" if probe["expected"] and not probe["closed"] else ""
         detail = f"  {probe['detail']}" if probe["detail"] else ""
         out(f"  {probe['name']:<28} {state}{surprise}{detail}")
-    for note in sandbox["notes"]:
-        out(f"  Note: {note}")
+    for remark in sandbox["notes"]:
+        out(f"  Note: {remark}")
     reader = report["reader"]
     walls = f"{reader['level']} (form: {reader['form']})" if reader else "it did not start"
     out(f"Reader of data files: {walls}")

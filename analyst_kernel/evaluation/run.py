@@ -153,7 +153,10 @@ async def _ask(
         notebook=notebook,
         data=case.data,
         settings=AnalysisSettings(
-            model=settings.model, sandbox=settings.sandbox, limits=settings.limits
+            own_instructions=False,
+            model=settings.model,
+            sandbox=settings.sandbox,
+            limits=settings.limits,
         ),
         embedding=Embedding(catalog=LocalCatalog(notebook=str(notebook), reader=reader)),
     )

@@ -18,6 +18,7 @@ from analyst_kernel.models.wire.streaming import (
     WireViolation,
     is_count,
     report_usage,
+    reported_cost,
 )
 
 _REASONS: dict[str, ports.StopReason] = {
@@ -47,12 +48,14 @@ class MessageFold:
             SDK raises what is reported.
     """
 
-    def __init__(self, tariff: Tariff | None) -> None:
+    def __init__(self, tariff: Tariff | None, *, states_cost: bool = False) -> None:
         self.seen = 0
         self.complete = False
         self.stopped: ports.Stopped | None = None
         self.failure: ReportedError | None = None
         self._tariff = tariff
+        self._states_cost = states_cost
+        self._cost: float | None = None
         self._blocks: dict[int, dict[str, Any]] = {}
         self._inputs: dict[int, str] = {}
         self._open: set[int] = set()
@@ -173,7 +176,10 @@ class MessageFold:
             count = usage.get(theirs)
             if is_count(count):
                 self._counts[ours] = count
-        return [report_usage(self._counts, self._tariff)]
+        if self._states_cost:
+            reported = reported_cost(usage)
+            self._cost = self._cost if reported is None else reported
+        return [report_usage(self._counts, self._tariff, self._cost)]
 
 
 def _index(event: Mapping[str, Any]) -> int:

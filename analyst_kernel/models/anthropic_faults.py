@@ -41,13 +41,21 @@ _BY_TYPE: dict[str, FaultKind] = {
     "not_found_error": MISSING,
     "request_too_large": REQUEST,
     "invalid_request_error": REQUEST,
+    # What Bedrock calls them in its streams.
+    "throttlingException": RATE,
+    "serviceUnavailableException": OVERLOADED,
+    "internalServerException": SERVER,
+    "modelStreamErrorException": SERVER,
+    "modelTimeoutException": TIMEOUT,
+    "validationException": REQUEST,
 }
 
 _LONG_WORDS = (
     "prompt is too long", "context window", "context length", "exceed context limit",
-    "exceeds the maximum number of tokens",
+    "exceeds the maximum number of tokens", "input is too long",
 )  # fmt: skip
-_MONEY_WORDS = ("credit balance", "spend limit", "billing")
+_UNKNOWN_WORDS = ("model identifier is invalid", "model id is not", "model_id is not")
+_MONEY_WORDS = ("credit balance", "spend limit", "billing", "payment instrument", "payment_instr")
 
 
 def model_error(error: Exception, about: ErrorContext) -> ModelError:
@@ -58,12 +66,26 @@ def model_error(error: Exception, about: ErrorContext) -> ModelError:
 
 
 def _from_answer(error: Any, about: ErrorContext) -> ModelError:
-    words = str(getattr(error, "api_message", None) or getattr(error, "message", None) or "")
+    words = _words(error)
     kind_name = str(getattr(error, "type", None) or "")
     code = str(getattr(error, "error_code", None) or "")
     kind = _kind_of(error.status_code, kind_name, code, words)
     headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", {})
     return answered(kind, about, words=words, status=error.status_code, headers=headers)
+
+
+def _words(error: Any) -> str:
+    """Return what the server said; clouds say it in forms of their own."""
+    said = getattr(error, "api_message", None)
+    body = getattr(error, "body", None)
+    if isinstance(body, list) and body and isinstance(body[0], Mapping):
+        body = body[0]
+    if not said and isinstance(body, Mapping):
+        inner = body.get("error")
+        said = inner.get("message") if isinstance(inner, Mapping) else body.get("message")
+        # Below its first line Bedrock repeats the request that it checked, tokens included.
+        said = str(said or "").strip().partition("\n")[0]
+    return str(said or getattr(error, "message", None) or "")
 
 
 def _kind_of(status: int, name: str, code: str, words: str) -> FaultKind:
@@ -75,8 +97,12 @@ def _kind_of(status: int, name: str, code: str, words: str) -> FaultKind:
     if status in (200, 400) and name in ("invalid_request_error", ""):
         if any(phrase in lower for phrase in _LONG_WORDS):
             return TOO_LONG
-        if any(phrase in lower for phrase in _MONEY_WORDS):
-            return BILLING
+        if any(phrase in lower for phrase in _UNKNOWN_WORDS):
+            return MISSING
+    # Clouds name no kind of their refusals, and put it in words.
+    by_words = not name or (name == "invalid_request_error" and status in (200, 400))
+    if by_words and status < 500 and any(phrase in lower for phrase in _MONEY_WORDS):
+        return BILLING
     if name in _BY_TYPE:
         return _BY_TYPE[name]
     if status in BY_STATUS:

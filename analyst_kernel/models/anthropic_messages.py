@@ -40,7 +40,7 @@ class AnthropicMessages(StreamingModel):
         return await cast(Any, client.messages.create)(**params, stream=True)
 
     def _new_fold(self) -> MessageFold:
-        return MessageFold(self.tariff)
+        return MessageFold(self.price, states_cost=self.billing == "reported")
 
     def _content(self, event: Any) -> Any:
         return event.to_dict(mode="json", warnings=False)

@@ -1,22 +1,24 @@
 """The provider ``anthropic``: Claude over Anthropic's own API, or over the user's gateway.
 
 ``ANTHROPIC_BASE_URL`` and the key are set by the same user for the same provider, so the key goes
-there; it goes nowhere else.
+there; it goes nowhere else. Only to Anthropic, or where the process's own environment says so, goes
+what the SDK finds in that environment besides.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from analyst_kernel._text import nearest
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
-from analyst_kernel.models.prices import anthropic_tariff
 from analyst_kernel.models.registry import CLAUDE, SEE_LIST
+from analyst_kernel.models.table import model_table
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
-from analyst_kernel.providers import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
 
 KEY = "ANTHROPIC_API_KEY"
 BEARER = "ANTHROPIC_AUTH_TOKEN"
@@ -24,19 +26,15 @@ DEFAULT_MODEL = "claude-sonnet-5-5"
 _HOST = "https://api.anthropic.com"
 _BASE_URL = "ANTHROPIC_BASE_URL"
 
-MODELS = (
-    "claude-sonnet-5-5",
-    "claude-opus-5-5",
-    "claude-haiku-5-5",
-    "claude-fable-5-2",
-    "claude-fable-5-1",
-    "claude-opus-5",
-    "claude-sonnet-5",
-    "claude-opus-4-8",
-    "claude-sonnet-4-6",
-    "claude-haiku-4-5",
+
+SETTINGS = ProviderSettings(
+    key_variable=KEY,
+    needs_key=True,
+    url=_HOST,
+    url_variable=_BASE_URL,
+    check_path="/v1/models",
+    check_headers=(("anthropic-version", "2023-06-01"),),
 )
-"""Names to offer; other names of the same form are accepted too."""
 
 
 class AnthropicProvider:
@@ -57,8 +55,9 @@ class AnthropicProvider:
             has_credentials=bool(source),
             credential_source=source,
             default_model=DEFAULT_MODEL,
-            models=MODELS,
+            models=model_table().names(self.name),
             note=note,
+            settings=SETTINGS,
         )
 
     async def open(self, model: str, env: Env) -> AnthropicMessages:
@@ -67,7 +66,7 @@ class AnthropicProvider:
         gateway = _gateway(env)
         # Checking the form only lets models work that are newer than this package.
         if not gateway and not CLAUDE.match(name):
-            hint = "".join(nearest(name, MODELS, 1))
+            hint = "".join(nearest(name, model_table().names(self.name), 1))
             raise ModelChoiceError(
                 f"Anthropic has no model {name!r}.",
                 f"Did you mean 'anthropic:{hint}'? {SEE_LIST}" if hint else SEE_LIST,
@@ -87,7 +86,7 @@ class AnthropicProvider:
             base_url=gateway or (_HOST if static or env.get(_BASE_URL) is not None else None),
             api_key=key or None,
             auth_token=token or None,
-            ambient=True,
+            ambient=not gateway or gateway == os.environ.get(_BASE_URL, "").strip().rstrip("/"),
         )
         return AnthropicMessages(
             provider=self.name,
@@ -96,7 +95,6 @@ class AnthropicProvider:
             connection=connection,
             dialect="claude",
             key_advice=f"Check {source}, or choose the model offline:rules, which needs none.",
-            tariff=anthropic_tariff(name),
         )
 
 

@@ -23,14 +23,15 @@ from analyst_kernel.agent.transcript import (
 )
 from analyst_kernel.models.wire.history import NO_OUTPUT, SILENT, UNSEEN, fit_id
 
-Dialect = Literal["claude", "compat"]
-"""``claude`` is Anthropic's API; ``compat`` is the part that all compatible servers implement."""
+Dialect = Literal["claude", "cloud", "compat"]
+"""``claude`` is Anthropic's API; ``cloud`` is Claude at Bedrock and Vertex, which refuse its newest
+parameters; ``compat`` is the part that all compatible servers implement."""
 
 Params = dict[str, Any]
 """Keyword arguments of the SDK's ``messages.create``, without ``stream``."""
 
 _VALID_ID = re.compile(r"[a-zA-Z0-9_-]+")
-_BEFORE_ADAPTIVE = re.compile(r"claude-(3|[a-z]+-4-[0-5](?!\d)|[a-z]+-4(-\d{8})?\Z)")
+_BEFORE_ADAPTIVE = re.compile(r"claude-(3|[a-z]+-4-[0-5](?!\d)|[a-z]+-4([-@]\d{8}.*)?\Z)")
 _EPHEMERAL = {"type": "ephemeral"}
 
 
@@ -48,8 +49,8 @@ def build_params(
         "messages": [_message(message, author, sees_images) for message in request.messages],
     }
     match dialect:
-        case "claude":
-            _add_claude(params, request, model)
+        case "claude" | "cloud":
+            _add_claude(params, request, model, newest=dialect == "claude")
         case "compat":
             if request.system:
                 params["system"] = request.system
@@ -61,19 +62,28 @@ def build_params(
     return params
 
 
-def _add_claude(params: Params, request: ModelRequest, model: str) -> None:
+def _add_claude(params: Params, request: ModelRequest, model: str, *, newest: bool) -> None:
     if request.system:
         # The one fixed breakpoint: other conversations share system and tools through it.
         params["system"] = [
             {"type": "text", "text": request.system, "cache_control": dict(_EPHEMERAL)}
         ]
-    # The moving breakpoint is top-level, so that no message ever changes.
-    params["cache_control"] = dict(_EPHEMERAL)
-    if not _BEFORE_ADAPTIVE.match(model):
+    if newest:
+        # The moving breakpoint is top-level, so that no message ever changes.
+        params["cache_control"] = dict(_EPHEMERAL)
+    else:
+        # It stands at the end of the last message, which is no part of what is cached.
+        last = params["messages"][-1]
+        *blocks, end = last["content"]
+        content = [*blocks, {**end, "cache_control": dict(_EPHEMERAL)}]
+        params["messages"][-1] = {**last, "content": content}
+    # Clouds put a prefix before the name; behind a name of the user's own may be any model.
+    if _thinks_adaptively(model, named=newest):
         params["thinking"] = {"type": "adaptive", "display": "summarized"}
     if not request.tools:
         return
-    params["tools"] = [{**_tool(spec), "eager_input_streaming": True} for spec in request.tools]
+    eager = {"eager_input_streaming": True} if newest else {}
+    params["tools"] = [{**_tool(spec), **eager} for spec in request.tools]
     match request.tool_choice:
         case "auto":
             params["tool_choice"] = {"type": "auto"}
@@ -81,6 +91,11 @@ def _add_claude(params: Params, request: ModelRequest, model: str) -> None:
             params["tool_choice"] = {"type": "none"}
         case _:
             assert_never(request.tool_choice)
+
+
+def _thinks_adaptively(model: str, *, named: bool) -> bool:
+    known = re.search(r"claude-.*", model)
+    return named if known is None else not _BEFORE_ADAPTIVE.match(known.group())
 
 
 def _tool(spec: ToolSpec) -> Params:

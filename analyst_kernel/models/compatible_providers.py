@@ -20,13 +20,14 @@ from analyst_kernel.agent.ports import Model
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.prices import FREE
-from analyst_kernel.models.registry import SEE_LIST
+from analyst_kernel.models.registry import SEE_LIST, env_of
 from analyst_kernel.models.wire.connection import NO_KEY, Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
-from analyst_kernel.providers import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
 
 LOCAL_STALL_SECONDS = 600.0
 _MOST_BYTES = 1_000_000
+_VERSION = (("anthropic-version", "2023-06-01"),)
 _SEEING = ("anthropic/", "openai/", "google/")
 
 
@@ -36,12 +37,9 @@ def messages_wire(
     """Return a model behind the Messages wire."""
     url = connection.base_url or ""
     return AnthropicMessages(
-        provider=row.name,
-        model=model,
-        label=row.label,
+        **row.identity(model, advice),
         connection=replace(connection, base_url=url.removesuffix("/v1")),
         dialect="compat",
-        key_advice=advice,
         sees_images=row.name == "openrouter" and model.startswith(_SEEING),
         tariff=FREE if row.local else None,
         stall_seconds=LOCAL_STALL_SECONDS if row.local else 120.0,
@@ -67,6 +65,7 @@ class CompatibleProvider:
         elsewhere_variable: Holds the key for another host than ``url``, where that may be set: the
             key of the provider itself never goes there. Empty where one key serves any host.
         wire: Makes the model.
+        check_path: See :class:`ProviderSettings`, as ``usual_path``.
     """
 
     name: str
@@ -80,6 +79,31 @@ class CompatibleProvider:
     default_model: str = ""
     elsewhere_variable: str = ""
     wire: Wire = messages_wire
+    check_path: str = "/v1/models"
+    usual_path: str = ""
+
+    @property
+    def settings(self) -> ProviderSettings:
+        """What a user may set for it."""
+        return ProviderSettings(
+            key_variable=self.key_variable,
+            needs_key=self.needs_key,
+            url=self.url,
+            url_variable=self.url_variable,
+            elsewhere_variable=self.elsewhere_variable,
+            check_path=self.check_path,
+            usual_path=self.usual_path,
+            check_headers=_VERSION if self.wire is messages_wire else (),
+        )
+
+    def identity(self, model: str, advice: str) -> dict[str, Any]:
+        """Return what a model of every wire knows of its provider."""
+        return {
+            "provider": self.name,
+            "model": model,
+            "label": self.label,
+            "key_advice": advice,
+        }
 
     def address(self, env: Env) -> str:
         """Return the server's address, or an empty text if it is not set.
@@ -139,6 +163,7 @@ class CompatibleProvider:
             credential_source=found[0] if found else "",
             default_model=self.default_model,
             note=note,
+            settings=self.settings,
         )
 
     async def open(self, model: str, env: Env) -> Model:
@@ -169,36 +194,40 @@ class CompatibleProvider:
         return self.wire(self, model, connection, advice)
 
 
-def _on_this_machine(name: str, label: str, port: int, *, example: str) -> CompatibleProvider:
+def on_this_machine(name: str, label: str, port: int, **more: Any) -> CompatibleProvider:
     """Return a local server at its usual port, which ``ANALYST_<NAME>_URL`` overrides."""
+    url, variable = f"http://localhost:{port}", f"ANALYST_{name.upper()}_URL"
     return CompatibleProvider(
-        name,
-        label,
-        example,
-        url=f"http://localhost:{port}",
-        url_variable=f"ANALYST_{name.upper()}_URL",
-        local=True,
+        name, label, "NAME", url=url, url_variable=variable, local=True, **more
     )
 
 
-OLLAMA = _on_this_machine("ollama", "Ollama", 11434, example="qwen3")
-LMSTUDIO = _on_this_machine("lmstudio", "LM Studio", 1234, example="qwen3-8b")
-LLAMACPP = _on_this_machine("llamacpp", "llama.cpp", 8080, example="default")
+def of_the_user(name: str, label: str, prefix: str, **more: Any) -> CompatibleProvider:
+    """Return any server of the user's: its address and its key are in variables of this prefix."""
+    return CompatibleProvider(
+        name,
+        label,
+        example="NAME",
+        url_variable=f"{prefix}_URL",
+        key_variable=f"{prefix}_KEY",
+        **more,
+    )
+
+
+OLLAMA = on_this_machine("ollama", "Ollama", 11434)
+LMSTUDIO = on_this_machine("lmstudio", "LM Studio", 1234)
+LLAMACPP = on_this_machine("llamacpp", "llama.cpp", 8080)
 OPENROUTER = CompatibleProvider(
     name="openrouter",
     label="OpenRouter",
     url="https://openrouter.ai/api",
     key_variable="OPENROUTER_API_KEY",
     needs_key=True,
-    example="anthropic/claude-sonnet-5.5",
+    example="VENDOR/NAME",
+    # The list of models is open to all there.
+    check_path="/v1/key",
 )
-COMPAT = CompatibleProvider(
-    name="compat",
-    label="Compatible server",
-    url_variable="ANALYST_COMPAT_URL",
-    key_variable="ANALYST_COMPAT_KEY",
-    example="my-model",
-)
+COMPAT = of_the_user("compat", "Compatible server", "ANALYST_COMPAT")
 
 COMPATIBLE = (OLLAMA, LMSTUDIO, LLAMACPP, OPENROUTER, COMPAT)
 """In the order of lists; pyproject.toml registers each as an entry point."""
@@ -227,7 +256,7 @@ def _places(env: Env) -> list[tuple[str, str, str]]:
         if not provider.local:
             continue
         try:
-            url = provider.address(env)
+            url = provider.address(env_of(provider.name, provider.settings, env)[0])
         except ModelChoiceError:
             continue
         # A probe must not reach out of this machine, whatever the variable says.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from analyst_kernel.agent.transcript import (
     AssistantMessage,
@@ -20,11 +20,14 @@ from analyst_kernel.agent.transcript import (
     UserMessage,
 )
 from analyst_kernel.models.openai_chunks import CALL_ID, REASONING, ChunkFold
-from analyst_kernel.models.openai_model import OpenAIModel, Params, Refusals, refusals
+from analyst_kernel.models.openai_model import OpenAIModel, Params, refusals
 from analyst_kernel.models.wire.history import NO_OUTPUT, SILENT, UNSEEN, fit_id, sendable_input
 
 ChatDialect = Literal["openai", "common"]
 """``openai`` is what OpenAI and Azure serve; ``common`` the part that all servers implement."""
+
+_REPORTS_COST = "https://openrouter.ai"
+"""The host that says what a call cost, whatever its provider is called here."""
 
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
@@ -33,8 +36,8 @@ _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 class OpenAIChat(OpenAIModel):
     """A language model behind a ``/chat/completions`` endpoint."""
 
-    PATH: ClassVar[str] = "/chat/completions"
-    REFUSALS: ClassVar[Refusals] = refusals(
+    PATH = "/chat/completions"
+    REFUSALS = refusals(
         completion_tokens=r"use '?max_completion_tokens",
         no_limit=r"max_(completion_|new_)?tokens|\d+ in the completion",
         no_usage=r"stream_options",
@@ -58,8 +61,8 @@ class OpenAIChat(OpenAIModel):
         )
 
     def _new_fold(self) -> ChunkFold:
-        priced = self.connection.host == "https://openrouter.ai"
-        return ChunkFold(self.tariff, states_cost=priced)
+        reports = self.billing == "reported" or self.connection.host == _REPORTS_COST
+        return ChunkFold(self.price, states_cost=reports)
 
 
 def build_params(

@@ -19,7 +19,12 @@ from analyst_kernel.agent.transcript import parsed_input
 from analyst_kernel.models.openai_model import token_counts
 from analyst_kernel.models.prices import Tariff
 from analyst_kernel.models.wire.history import fit_id, sendable_input
-from analyst_kernel.models.wire.streaming import ReportedError, WireViolation, report_usage
+from analyst_kernel.models.wire.streaming import (
+    ReportedError,
+    WireViolation,
+    report_usage,
+    reported_cost,
+)
 
 CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 """The form of a call's id that all servers take, but for Mistral's."""
@@ -93,9 +98,7 @@ class ChunkFold:
             self._end_for(choices[0].get("finish_reason"))
         usage = event.get("usage")
         if isinstance(usage, Mapping):
-            cost = usage.get("cost") if self._states_cost else None
-            if not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
-                cost = None
+            cost = reported_cost(usage) if self._states_cost else None
             events.append(report_usage(token_counts(usage), self._tariff, cost))
         return events
 

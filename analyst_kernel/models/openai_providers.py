@@ -9,7 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from analyst_kernel.models.compatible_providers import LOCAL_STALL_SECONDS, CompatibleProvider
+from analyst_kernel.models.compatible_providers import (
+    LOCAL_STALL_SECONDS,
+    CompatibleProvider,
+    of_the_user,
+    on_this_machine,
+)
 from analyst_kernel.models.openai_chat import ChatDialect, OpenAIChat
 from analyst_kernel.models.openai_responses import OpenAIResponses
 from analyst_kernel.models.prices import FREE
@@ -29,24 +34,19 @@ def _responses(
     row: CompatibleProvider, model: str, connection: Connection, advice: str
 ) -> OpenAIResponses:
     return OpenAIResponses(
-        provider=row.name,
-        model=model,
-        label=row.label,
+        **row.identity(model, advice),
         connection=_versioned(connection),
-        key_advice=advice,
         stall_seconds=_REASONING_STALL_SECONDS,
     )
 
 
 def _chat(row: CompatibleProvider, model: str, connection: Connection, advice: str) -> OpenAIChat:
-    dialect: ChatDialect = "openai" if row.name == "azure" else "common"
+    azure = row.name == "azure"
+    dialect: ChatDialect = "openai" if azure else "common"
     return OpenAIChat(
-        provider=row.name,
-        model=model,
-        label=row.label,
-        connection=_versioned(connection, "/openai/v1" if row.name == "azure" else "/v1"),
+        **row.identity(model, advice),
+        connection=_versioned(connection, "/openai/v1" if azure else "/v1"),
         dialect=dialect,
-        key_advice=advice,
         tariff=FREE if row.local and connection.is_local else None,
         stall_seconds=LOCAL_STALL_SECONDS if connection.is_local else _REASONING_STALL_SECONDS,
     )
@@ -55,7 +55,7 @@ def _chat(row: CompatibleProvider, model: str, connection: Connection, advice: s
 OPENAI = CompatibleProvider(
     name="openai",
     label="OpenAI",
-    example="gpt-6.2-sol",
+    example="NAME",
     default_model="gpt-6.2-sol",
     url="https://api.openai.com",
     url_variable="OPENAI_BASE_URL",
@@ -63,6 +63,8 @@ OPENAI = CompatibleProvider(
     elsewhere_variable="ANALYST_OPENAI_KEY",
     needs_key=True,
     wire=_responses,
+    check_path="/models",
+    usual_path="/v1",
 )
 AZURE = CompatibleProvider(
     name="azure",
@@ -72,25 +74,17 @@ AZURE = CompatibleProvider(
     key_variable="AZURE_OPENAI_API_KEY",
     needs_key=True,
     wire=_chat,
+    check_path="/models",
+    usual_path="/openai/v1",
 )
-VLLM = CompatibleProvider(
-    name="vllm",
-    label="vLLM",
-    example="Qwen/Qwen3-32B",
-    url="http://localhost:8000",
-    url_variable="ANALYST_VLLM_URL",
-    key_variable="ANALYST_VLLM_KEY",
-    local=True,
-    wire=_chat,
-)
-COMPATIBLE_CHAT = CompatibleProvider(
-    name="compatible",
-    label="OpenAI-compatible server",
-    example="my-model",
-    url_variable="ANALYST_CHAT_URL",
-    key_variable="ANALYST_CHAT_KEY",
-    wire=_chat,
-)
+VLLM = on_this_machine(
+    "vllm", "vLLM", 8000, key_variable="ANALYST_VLLM_KEY", wire=_chat,
+    check_path="/models", usual_path="/v1",
+)  # fmt: skip
+COMPATIBLE_CHAT = of_the_user(
+    "compatible", "OpenAI-compatible server", "ANALYST_CHAT", wire=_chat,
+    check_path="/models", usual_path="/v1",
+)  # fmt: skip
 
 OPENAI_WIRES = (OPENAI, AZURE, VLLM, COMPATIBLE_CHAT)
 """In the order of lists; pyproject.toml registers each as an entry point."""

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, assert_never
+from typing import Any, assert_never
 
 from analyst_kernel.agent import ports
 from analyst_kernel.agent.transcript import (
@@ -25,7 +25,6 @@ from analyst_kernel.agent.transcript import (
 from analyst_kernel.models.openai_model import (
     OpenAIModel,
     Params,
-    Refusals,
     refusals,
     token_counts,
 )
@@ -46,8 +45,8 @@ _REASONING_REFUSED = re.compile(
 class OpenAIResponses(OpenAIModel):
     """A language model behind a ``/responses`` endpoint."""
 
-    PATH: ClassVar[str] = "/responses"
-    REFUSALS: ClassVar[Refusals] = refusals(
+    PATH = "/responses"
+    REFUSALS = refusals(
         summary=r"reasoning\.summary|reasoning summar",
         encrypted=r"encrypted content is not supported|reasoning\.encrypted_content",
         reasoning=r"unsupported parameter: '?reasoning|'reasoning' is not supported",
@@ -78,7 +77,7 @@ class OpenAIResponses(OpenAIModel):
         return super()._learn(words, request)
 
     def _new_fold(self) -> ResponseFold:
-        return ResponseFold(self.tariff)
+        return ResponseFold(self.price)
 
 
 def build_params(

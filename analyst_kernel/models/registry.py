@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from importlib.metadata import EntryPoint, entry_points
 
 from analyst_kernel._text import nearest
 from analyst_kernel.agent.ports import Model
+from analyst_kernel.models.wire.streaming import StreamingModel
 from analyst_kernel.protocol.errors import AnalystError, ModelChoiceError
-from analyst_kernel.providers import Env, Provider, ProviderInfo
+from analyst_kernel.providers import Env, KeyedEnv, Provider, ProviderInfo, ProviderSettings
 
 GROUP = "analyst_kernel.providers"
 SEE_LIST = "Run `analyst models` to see which models there are."
+TEXT_TOOLS = "ANALYST_TEXT_TOOLS"
+"""Names of models, with ``*`` and spaces between, whose tools are described and called in words."""
+
 CLAUDE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos|instant|\d)[\w.-]*\Z")
 """The form of the names of Anthropic's models."""
 
@@ -25,7 +30,7 @@ _DISTRIBUTION = "analyst-kernel"
 
 _ORDER = (
     "anthropic", "openai", "gemini", "ollama", "lmstudio", "llamacpp", "vllm", "openrouter",
-    "azure", "compatible", "compat", "offline", "scripted",
+    "azure", "bedrock", "vertex", "foundry", "compatible", "compat", "offline", "scripted",
 )  # fmt: skip
 """The order of lists; installers sort entry points by name."""
 
@@ -57,7 +62,7 @@ def default_name(env: Env | None = None) -> str:
     """Return the model that is used if none is named: the first that has what it needs."""
     usable = (
         f"{info.name}:{info.default_model}"
-        for info in (_describe(provider, _env(env)) for provider in _providers().values())
+        for info in (_describe(name, found, _env(env)) for name, found in _providers().items())
         if info.has_credentials and info.default_model
     )
     return next(usable, "offline:rules")
@@ -68,18 +73,42 @@ async def open_model(name: str | None = None, *, env: Env | None = None) -> Mode
 
     Args:
         name: ``provider:name``, a provider alone if it has a default, or ``None``.
-        env: Environment variables; the process's own by default.
+        env: Environment variables; the process's own by default. If they are a ``KeyedEnv``, the
+            provider gets what is stored for it and nothing that is stored for another.
 
     Raises:
         ModelChoiceError: There is no such model, or no credentials for it.
     """
     provider, model = parse_name(default_name(env) if name is None else name)
-    return await _providers()[provider].open(model, _env(env))
+    found = _providers()[provider]
+    own, _ = env_of(provider, _settings(found), _env(env))
+    opened = await found.open(model, own)
+    if isinstance(opened, StreamingModel) and _acts_in_text(opened.name, own):
+        opened.acts_in_text = True
+    return opened
+
+
+def _acts_in_text(name: str, env: Env) -> bool:
+    """Return whether the user says that a model calls tools in words only."""
+    return any(fnmatchcase(name, form) for form in env.get(TEXT_TOOLS, "").split())
 
 
 def list_providers(env: Env | None = None) -> tuple[ProviderInfo, ...]:
     """Describe every provider, this package's first; a broken one says so in its note."""
-    return tuple(_describe(provider, _env(env)) for provider in _providers().values())
+    return tuple(_describe(name, found, _env(env)) for name, found in _providers().items())
+
+
+def list_settings() -> dict[str, ProviderSettings]:
+    """Return what a user may set, for each provider that says so."""
+    described = ((name, _settings(provider)) for name, provider in _providers().items())
+    return {name: settings for name, settings in described if settings is not None}
+
+
+def env_of(name: str, settings: ProviderSettings | None, env: Env) -> tuple[Env, str]:
+    """Return the variables for one provider, and where a key or address that was stored lies."""
+    if settings is None or not isinstance(env, KeyedEnv):
+        return env, ""
+    return env.of(name, settings)
 
 
 def _env(env: Env | None) -> Env:
@@ -115,12 +144,22 @@ def _load(entry: EntryPoint) -> Provider:
         return _Broken(entry.name, type(error).__name__)
 
 
-def _describe(provider: Provider, env: Env) -> ProviderInfo:
+def _describe(name: str, provider: Provider, env: Env) -> ProviderInfo:
+    settings = _settings(provider)
+    own, stored = env_of(name, settings, env)
     try:
-        return provider.describe(env)
+        info = provider.describe(own)
     except Exception as error:  # noqa: BLE001 - one broken entry must not hide the others
         note = str(error) if isinstance(error, AnalystError) else type(error).__name__
-        return ProviderInfo(provider.name, provider.name, has_credentials=False, note=note)
+        return ProviderInfo(name, name, has_credentials=False, note=note, settings=settings)
+    return replace(info, credential_source=stored) if stored and info.credential_source else info
+
+
+def _settings(provider: Provider) -> ProviderSettings | None:
+    try:
+        return provider.describe({}).settings
+    except Exception:  # noqa: BLE001 - one broken entry must not hide the others
+        return None
 
 
 @dataclass(frozen=True, slots=True)

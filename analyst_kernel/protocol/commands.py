@@ -14,7 +14,12 @@ from pydantic import Field
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, DefinitionId, RunId
 from analyst_kernel.protocol.live import NotebookJson
-from analyst_kernel.protocol.records import LONGEST_DEFINITION, ApprovalMode, Limits
+from analyst_kernel.protocol.records import (
+    LONGEST_DEFINITION,
+    ApprovalMode,
+    Limits,
+    PrivacyMode,
+)
 
 
 class CommandBase(Record):
@@ -121,10 +126,40 @@ class ChooseApproval(CommandBase):
 
 
 class ChooseBudget(CommandBase):
-    """Limit the cost of each further question, in US dollars; null means no limit."""
+    """Limit what further questions may cost, in US dollars; null means no limit.
+
+    Attributes:
+        cost_usd: Of each question.
+        analysis_usd: Of the whole analysis, earlier questions included.
+    """
 
     type: Literal["choose_budget"]
     cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    analysis_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+class ChoosePrivacy(CommandBase):
+    """Choose what of the data the model may see.
+
+    A stricter mode holds at once; a less strict one holds from the next question on, and is refused
+    unless it is ``confirmed``.
+    """
+
+    type: Literal["choose_privacy"]
+    mode: PrivacyMode
+    confirmed: bool = False
+
+
+class SwitchInstructions(CommandBase):
+    """Have the instructions of a file hold or not, in this analysis.
+
+    ``digest`` is that of the text which the user was shown; another text is not switched on.
+    """
+
+    type: Literal["switch_instructions"]
+    place: Literal["user", "project"]
+    digest: str = Field(max_length=64)
+    on: bool
 
 
 class VerifyAnalysis(CommandBase):

@@ -45,6 +45,7 @@ class RunStarted(EventBase):
 
     Attributes:
         privacy: What of the data the model may see.
+        instructions: The files with rules that go with the question.
     """
 
     type: Literal["run_started"] = "run_started"
@@ -53,6 +54,7 @@ class RunStarted(EventBase):
     is_ai: bool
     limits: records.Limits
     privacy: records.PrivacyMode = "full"
+    instructions: tuple[records.InstructionsUsed, ...] = ()
 
 
 class KernelChanged(EventBase):
@@ -132,6 +134,23 @@ class ModelReplied(EventBase):
     call: int
     stop_reason: str
     usage: records.Usage
+
+
+class UsageCounted(EventBase):
+    """A model call ended, well or not, and was counted.
+
+    Attributes:
+        usage: Of the run so far.
+        analysis_usage: Of the analysis so far.
+        day_usage: Of all the user's analyses on ``day``.
+        day: The local calendar day, as ``2026-11-29``.
+    """
+
+    type: Literal["usage_counted"] = "usage_counted"
+    usage: records.Usage
+    analysis_usage: records.Usage
+    day_usage: records.Usage
+    day: str
 
 
 class IterationStarted(EventBase):
@@ -304,7 +323,13 @@ class DatasetDetached(EventBase):
 
 
 class AnalysisConfigured(EventBase):
-    """The analysis's title or settings changed; the event has all of them."""
+    """The analysis's title or settings changed; the event has all of them.
+
+    Attributes:
+        privacy: What of the data the model may see at the next question.
+        budget_usd: US dollars that each further question may cost.
+        analysis_budget_usd: US dollars that the whole analysis may cost.
+    """
 
     type: Literal["analysis_configured"] = "analysis_configured"
     title: str
@@ -313,6 +338,8 @@ class AnalysisConfigured(EventBase):
     is_ai: bool
     approval: records.ApprovalMode
     budget_usd: float | None = None
+    privacy: records.PrivacyMode = "full"
+    analysis_budget_usd: float | None = None
 
 
 class VerificationStarted(EventBase):

@@ -19,6 +19,10 @@ ApprovalMode = Literal["automatic", "cells", "plan"]
 PrivacyMode = Literal["full", "no-values", "schema-only"]
 """What of the data a model may see: all, no value, or names, types and sizes alone."""
 
+InstructionsPlace = Literal["user", "project", "given"]
+"""Where a file with instructions lies: in Jupyter's configuration folder, beside the notebook, or
+where the user said with the question."""
+
 LONGEST_DEFINITION = 500
 """Characters: a definition goes into every question."""
 
@@ -71,6 +75,33 @@ class Finding(Record):
     values: tuple[Value, ...] = ()
     cells: tuple[CellId, ...] = ()
     caveats: tuple[str, ...] = ()
+
+
+class InstructionsUsed(Record):
+    """The instructions that an answer was made under: where from, and exactly which text.
+
+    Attributes:
+        digest: SHA-256 of the file, hexadecimal.
+    """
+
+    place: InstructionsPlace
+    path: str
+    digest: str = ""
+
+
+class InstructionsFile(InstructionsUsed):
+    """A file with rules for every question, in Markdown.
+
+    Attributes:
+        state: ``holds`` if it goes with every question, ``off`` if the user switched it off,
+            ``new`` or ``changed`` if the user was not shown this text yet.
+        text: As it is sent; empty if it is ``unusable``.
+        problem: Why it is unusable, in sentences.
+    """
+
+    state: Literal["holds", "off", "new", "changed", "unusable"]
+    text: str = ""
+    problem: str = ""
 
 
 class Definition(Record):
@@ -184,7 +215,11 @@ class Usage(Record):
         cache_write_tokens: Input written to the provider's prompt cache.
         output_tokens: Output, thinking included.
         calls: Model calls that were answered.
+        failed_calls: Model calls that failed, broke off or were cancelled; what is known of their
+            tokens is counted.
         cost_usd: US dollars; null if the price is not known, 0 for models that cost nothing.
+        partial_usd: If ``cost_usd`` is null, the US dollars of those parts whose price is known: it
+            cost at least so much. Else 0.
     """
 
     input_tokens: int = 0
@@ -192,7 +227,14 @@ class Usage(Record):
     cache_write_tokens: int = 0
     output_tokens: int = 0
     calls: int = 0
+    failed_calls: int = 0
     cost_usd: float | None = 0.0
+    partial_usd: float = 0.0
+
+    @property
+    def known_usd(self) -> float:
+        """US dollars that it cost for certain; it may have cost more if ``cost_usd`` is null."""
+        return self.partial_usd if self.cost_usd is None else self.cost_usd
 
     @property
     def prompt_tokens(self) -> int:
@@ -247,7 +289,18 @@ class Answer(Record):
 
 
 class Limits(Record):
-    """What a run may use; null means no limit."""
+    """What a run may use; null means no limit.
+
+    Attributes:
+        iterations: Cells.
+        repairs: Cells that repair another one, within a step.
+        cell_seconds: Of one cell.
+        seconds: Of the run, without the time that it waits for the user.
+        tokens: Of all model calls of the run, in and out, cached ones included.
+        cost_usd: US dollars of the run.
+        analysis_usd: US dollars of the whole analysis, earlier runs included.
+        day_usd: US dollars of all the user's analyses on one day, by the local calendar.
+    """
 
     iterations: int = Field(default=10, ge=1)
     repairs: int = Field(default=3, ge=0)
@@ -255,3 +308,5 @@ class Limits(Record):
     seconds: float | None = Field(default=1800.0, gt=0, allow_inf_nan=False)
     tokens: int | None = Field(default=400_000, gt=0)
     cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    analysis_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    day_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)

@@ -48,6 +48,17 @@ class AnalystKernelApp(ExtensionApp):
     ).tag(config=True)
     cell_timeout = Float(120.0, help="Seconds that a cell may run.").tag(config=True)
     max_iterations = Integer(10, help="Cells that one question may run.").tag(config=True)
+    max_cost = Float(
+        0.0, min=0.0, help="US dollars that the model may cost for a question; 0: no limit."
+    ).tag(config=True)
+    max_analysis_cost = Float(
+        0.0, min=0.0, help="US dollars that the model may cost for an analysis; 0: no limit."
+    ).tag(config=True)
+    max_day_cost = Float(
+        0.0,
+        min=0.0,
+        help="US dollars that models may cost for all analyses of a day; 0: no limit.",
+    ).tag(config=True)
     idle_minutes = Float(
         15.0, help="Minutes after which an unused kernel is stopped; 0: never."
     ).tag(config=True)
@@ -74,9 +85,22 @@ class AnalystKernelApp(ExtensionApp):
     locked = Dict(
         help=(
             "Settings that people may not change, with their values: model, approval (automatic, "
-            "cells or plan), budget_usd, max_iterations, privacy (the least "
-            "strict mode that is allowed: full, no-values or schema-only)."
+            "cells or plan), budget_usd, analysis_budget_usd, day_budget_usd, max_iterations, "
+            "privacy (the least strict mode that is allowed: full, no-values or schema-only), "
+            "providers (the names of those whose models may be used), keys (True: only those of "
+            "the environment and of key_files count)."
         )
+    ).tag(config=True)
+    # No trait holds a key itself: Jupyter logs its whole configuration with --debug.
+    key_files = Dict(
+        help=(
+            "Files that hold the keys of model providers, by provider, e.g. "
+            "{'openai': '/run/secrets/openai'}. A key goes to its provider's own host, or to that "
+            "of provider_urls."
+        )
+    ).tag(config=True)
+    provider_urls = Dict(
+        help="Addresses of model providers, by provider, e.g. {'vllm': 'https://gpu.example/v1'}."
     ).tag(config=True)
 
     def initialize_settings(self) -> None:
@@ -115,11 +139,19 @@ class AnalystKernelApp(ExtensionApp):
             sandbox=level,
             kernel_name=self.kernel_name,
             kernel_limits=limits,
-            limits=Limits(iterations=self.max_iterations, cell_seconds=self.cell_timeout),
+            limits=Limits(
+                iterations=self.max_iterations,
+                cell_seconds=self.cell_timeout,
+                cost_usd=self.max_cost or None,
+                analysis_usd=self.max_analysis_cost or None,
+                day_usd=self.max_day_cost or None,
+            ),
             idle_seconds=self.idle_minutes * 60,
             idle_check_seconds=self.idle_check_seconds,
             grace_seconds=self.grace_seconds,
             reconnect_seconds=self.reconnect_seconds,
+            key_files={name: str(path) for name, path in self.key_files.items()},
+            provider_urls={name: str(url) for name, url in self.provider_urls.items()},
             locked=dict(self.locked),
         )
 

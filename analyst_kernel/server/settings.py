@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analyst_kernel.analysis.privacy import LEAST, least_mode
 from analyst_kernel.protocol.records import ApprovalMode, Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -20,6 +21,8 @@ class ServerSettings:
     Attributes:
         root: Absolute folder that the file browser shows; empty if it shows no local folder.
         data: The user's folder with the journal and the keys.
+        key_files: By provider, the file that holds its key.
+        provider_urls: By provider, the address that this key is for, or of a server without one.
         locked: The values of the settings that the administrator fixed.
     """
 
@@ -35,13 +38,39 @@ class ServerSettings:
     idle_check_seconds: float = 60.0
     grace_seconds: float = 600.0
     reconnect_seconds: float = 5.0
+    key_files: Mapping[str, str] = field(default_factory=dict)
+    provider_urls: Mapping[str, str] = field(default_factory=dict)
     locked: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys_locked(self) -> bool:
+        """Whether users may store no keys."""
+        return bool(self.locked.get("keys"))
+
+    @property
+    def allowed_providers(self) -> frozenset[str] | None:
+        """The only providers of AI models that may be used; None for all."""
+        names = self.locked.get("providers")
+        if isinstance(names, str):
+            names = [names]
+        return None if names is None else frozenset(str(name) for name in names)
 
     @property
     def locked_approval(self) -> ApprovalMode | None:
         """The approval mode that the administrator fixed."""
         mode = self.locked.get("approval")
         return mode if mode in ("automatic", "cells", "plan") else None
+
+    @property
+    def least_privacy(self) -> str:
+        """The least strict privacy mode that the administrator allows; empty for any."""
+        return least_mode(str(self.locked.get("privacy") or ""), os.environ.get(LEAST, ""))
+
+    @property
+    def shown_locks(self) -> dict[str, Any]:
+        """The settings that a user cannot change freely, with their values."""
+        least = self.least_privacy
+        return {**self.locked, "privacy": least} if least else dict(self.locked)
 
 
 _DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9_-]+:(?!//)")

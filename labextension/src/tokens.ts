@@ -76,8 +76,8 @@ export interface IAnalystStore {
   forget(analysis: string): void;
   /** Fetch the list, the status and the models again. */
   refresh(): Promise<void>;
-  /** Fetch again which models can be used. */
-  refreshModels(): Promise<void>;
+  /** Fetch again which models can be used; servers on Jupyter's computer are asked on request. */
+  refreshModels(lookForLocal?: boolean): Promise<void>;
   /** Connect now instead of waiting for the next attempt. */
   retryNow(): void;
 }

@@ -18,7 +18,9 @@ const LAYERS = [
 const PANEL_LAYERS = [
   ['services.tsx'],
   ['controls'],
-  ['composer', 'cards', 'charts', 'data'],
+  ['composer', 'cards', 'charts'],
+  ['privacy'],
+  ['data'],
   ['analyses', 'conversation'],
   ['shell']
 ];

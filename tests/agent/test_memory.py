@@ -107,6 +107,6 @@ def test_the_meter_does_not_count_waiting_for_the_user() -> None:
     meter = BudgetMeter(Limits(seconds=None, tokens=50, cost_usd=1.0), clock)
     assert meter.seconds_left is None
     assert "50 tokens" in meter.ended(Usage(input_tokens=20, cached_tokens=20, output_tokens=10))
-    assert "$1.00" in meter.ended(Usage(cost_usd=1.5))
-    assert meter.ended(Usage(cost_usd=None)) == ""
+    assert "$1.00" in meter.money_ended(Usage(cost_usd=1.5))
+    assert meter.money_ended(Usage(cost_usd=None)) == ""
     assert add_usage(Usage(cost_usd=None), Usage(cost_usd=1.0)).cost_usd is None

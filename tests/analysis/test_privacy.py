@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from analyst_kernel.agent.privacy.wall import MODES, Wall
 from analyst_kernel.analysis import privacy
-from analyst_kernel.analysis.privacy import PrivacyStore, chosen_mode
+from analyst_kernel.analysis.privacy import (
+    PrivacyStore,
+    PrivacySwitch,
+    chosen_mode,
+    least_mode,
+)
 from analyst_kernel.protocol.errors import InputError, ModelError
 from analyst_kernel.protocol.ids import AnalysisId
 from analyst_kernel.protocol.records import PrivacyMode
@@ -113,3 +121,81 @@ def test_without_a_place_for_tokens_nothing_is_sent(tmp_path: Path):
     (tmp_path / "privacy").write_text("a file where the folder should be")
     with pytest.raises(ModelError):
         store(tmp_path).wall("no-values").table.token("Anna")
+
+
+def switch(folder: Path, least: str = "") -> tuple[PrivacySwitch, Wall]:
+    kept = store(folder)
+    wall = kept.wall(chosen_mode(None, kept.mode(), least))
+    return PrivacySwitch(kept, least, wall), wall
+
+
+def test_a_stricter_mode_holds_at_once_and_a_less_strict_one_from_the_next_question(tmp_path: Path):
+    chosen, wall = switch(tmp_path)
+    assert "no value of the data is sent" in chosen.choose("no-values", confirmed=False)
+    assert (chosen.mode, wall.mode) == ("no-values", "no-values")
+    assert chosen.choose("no-values", confirmed=False) == ""
+    with pytest.raises(InputError, match="Nothing was changed"):
+        chosen.choose("full", confirmed=False)
+    assert "From the next question on" in chosen.choose("full", confirmed=True)
+    assert (chosen.mode, wall.mode) == ("full", "no-values"), "a run at work keeps it"
+    # Stricter than what is chosen, and no less strict than what holds.
+    chosen.choose("no-values", confirmed=False)
+    assert wall.mode == "no-values"
+    chosen.choose("full", confirmed=True)
+    chosen.catch_up()
+    assert wall.mode == "full"
+    assert switch(tmp_path)[0].mode == "full"
+
+
+def test_another_process_may_choose(tmp_path: Path):
+    chosen, wall = switch(tmp_path)
+    store(tmp_path).choose("schema-only")
+    chosen.catch_up()
+    assert wall.mode == "schema-only"
+
+
+@pytest.mark.parametrize("mode", ["full", "no-values"])
+def test_the_switch_does_not_get_below_the_administrators(tmp_path: Path, mode: PrivacyMode):
+    chosen, wall = switch(tmp_path, "schema-only")
+    with pytest.raises(InputError, match="not allowed here"):
+        chosen.choose(mode, confirmed=True)
+    store(tmp_path).choose(mode)
+    chosen.catch_up()
+    assert (chosen.mode, wall.mode) == ("schema-only", "schema-only")
+
+
+@pytest.mark.parametrize(
+    ("said", "least"),
+    [
+        (("", ""), ""),
+        (("full", "no-values"), "no-values"),
+        (("schema-only", "full"), "schema-only"),
+        (("", "no-values"), "no-values"),
+        (("no-values", "off"), "off"),
+    ],
+)
+def test_the_strictest_word_of_the_administrator_holds(said: tuple[str, str], least: str):
+    assert least_mode(*said) == least
+
+
+def test_how_much_was_sent_in_a_less_strict_mode_is_said(tmp_path: Path):
+    chosen, _ = switch(tmp_path)
+    for mode in MODES:
+        store(tmp_path).log(ADDRESS, b"{}", mode)
+    assert "2 requests of this analysis" in chosen.choose("schema-only", confirmed=False)
+    assert store(tmp_path).sent_in() == set(MODES)
+
+
+def test_what_was_sent_is_found_in_either_form_of_json_and_removed(tmp_path: Path):
+    bodies = [json.dumps({"a": 'Bräm "x"'}, ensure_ascii=plain).encode() for plain in (True, False)]
+    for body in [*bodies, b"{}"]:
+        store(tmp_path).log(ADDRESS, body, "no-values")
+    found = [number for number, _ in store(tmp_path).search('Bräm "x"')]
+    assert found == [1, 2]
+    assert len(list(store(tmp_path).search(""))) == 3
+    with zipfile.ZipFile(io.BytesIO(store(tmp_path).archive())) as file:
+        assert [file.read(f"{number:04d}.json") for number in (1, 2)] == bodies
+        first = json.loads(file.read("requests.jsonl").splitlines()[0])
+    assert (first["address"], first["privacy"]) == (ADDRESS, "no-values")
+    store(tmp_path).remove()
+    assert list(store(tmp_path).requests()) == []

@@ -20,9 +20,9 @@ import pytest
 from analyst_kernel.analysis.results import Result
 from analyst_kernel.api import Analyst
 from analyst_kernel.protocol.ids import AskId, DefinitionId, RunId
+from analyst_kernel.testing.fakes.wire_rules import blocks_of
 from tests.command_line.conversation import credentials, refusals, results, turns_so_far
 from tests.fakes.turns import Turn, call, finish, python, say
-from tests.fakes.wire_rules import blocks_of
 from tests.fakes.wire_server import WireServer
 
 pytestmark = pytest.mark.real

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analyst_kernel.testing.fakes.wire_rules import blocks_of
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import Turn, call, say, think, turn
-from tests.fakes.wire_rules import blocks_of
 from tests.fakes.wire_server import WireServer
 
 Body = dict[str, Any]

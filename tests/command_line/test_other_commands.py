@@ -18,7 +18,7 @@ from tests.support.command import analyst
 
 COMMANDS = (
     "ask", "verify", "export", "branch", "undo", "ledger", "log", "eval", "files", "profile",
-    "models", "doctor", "lab",
+    "models", "keys", "doctor", "lab",
 )  # fmt: skip
 
 

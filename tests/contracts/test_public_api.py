@@ -14,7 +14,8 @@ import analyst_kernel
 from analyst_kernel import Analyst, AnalystError, CellResult, Chart, Limits, Result
 from analyst_kernel.agent import ports
 from analyst_kernel.cli import main
-from analyst_kernel.providers import Provider, ProviderInfo
+from analyst_kernel.command_line.keys import keys
+from analyst_kernel.providers import Provider, ProviderInfo, ProviderSettings
 from analyst_kernel.server.extension import AnalystKernelApp
 from analyst_kernel.server.http.routes import ROUTES
 
@@ -83,7 +84,10 @@ def test_what_the_python_api_returns() -> None:
         ],
         "CellResult": ["outcome", "outputs", "error", "charts", "frames", "cell", "seconds"],
         "Chart": ["title", "alt", "png", "data", "cell"],
-        "Limits": ["iterations", "repairs", "cell_seconds", "seconds", "tokens", "cost_usd"],
+        "Limits": [
+            "iterations", "repairs", "cell_seconds", "seconds", "tokens", "cost_usd", "analysis_usd",
+            "day_usd",
+        ],
     }  # fmt: skip
 
 
@@ -133,6 +137,13 @@ def test_the_ports_of_the_core() -> None:
         },
         "PlanReader": {"wants_plan": "property", "approve_plan": "async (ask, steps)"},
         "DatasetWatcher": {"watch": "(datasets)"},
+        "PricedModel": {"billing": "property"},
+        "Spending": {
+            "add": "(usage, *, model)",
+            "of_analysis": "()",
+            "of_day": "()",
+            "day": "()",
+        },
     }
 
 
@@ -144,7 +155,11 @@ def test_the_contract_of_a_provider() -> None:
     }
     assert fields(ProviderInfo) == [
         "name", "label", "has_credentials", "credential_source", "default_model", "models", "note",
-        "is_ai",
+        "is_ai", "settings",
+    ]  # fmt: skip
+    assert fields(ProviderSettings) == [
+        "key_variable", "needs_key", "url", "url_variable", "elsewhere_variable", "check_path",
+        "usual_path", "key_header", "check_headers",
     ]  # fmt: skip
 
 
@@ -189,11 +204,15 @@ def test_the_addresses_below_the_server() -> None:
         "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/branch",
         "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/completions",
         "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/export",
+        "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/sent",
+        "analyst-kernel/api/analyses/([0-9A-Za-z_-]{1,64})/sent/([0-9]{1,9})",
         "analyst-kernel/api/datasets",
+        "analyst-kernel/api/instructions",
         "analyst-kernel/api/models",
         "analyst-kernel/api/models/key",
         "analyst-kernel/api/status",
         "analyst-kernel/api/upload",
+        "analyst-kernel/api/usage",
         "analyst-kernel/socket",
     ]
 
@@ -202,8 +221,9 @@ def test_the_settings_of_the_server() -> None:
     traits = AnalystKernelApp.class_traits(config=True).items()
     assert sorted(n for n, trait in traits if trait.this_class is AnalystKernelApp) == [
         "cell_timeout", "default_model", "grace_seconds", "idle_check_seconds", "idle_minutes",
-        "journal_path", "kernel_name", "locked", "max_iterations", "memory",
-        "processes", "reconnect_seconds", "sandbox",
+        "journal_path", "kernel_name", "key_files", "locked", "max_analysis_cost", "max_cost",
+        "max_day_cost", "max_iterations", "memory", "processes", "provider_urls",
+        "reconnect_seconds", "sandbox",
     ]  # fmt: skip
 
 
@@ -221,8 +241,8 @@ def options(command: click.Command) -> list[str]:
 def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
-        "ask": "--approve --cell-timeout --data --json --max-cost --max-iterations --model"
-        " --notebook --privacy --quiet --sandbox QUESTION",
+        "ask": "--approve --cell-timeout --data --instructions --json --max-analysis-cost --max-cost"
+        " --max-day-cost --max-iterations --model --notebook --privacy --quiet --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
@@ -234,7 +254,13 @@ def test_the_command_line() -> None:
         "ledger": "--add --edit --json --off --on --remove NOTEBOOK",
         "files": "--json [PATH]......",
         "profile": "--json PATH......",
-        "models": "--json",
+        "models": "--ask --json",
+        "keys": "",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",
+    }
+    assert {name: " ".join(options(command)) for name, command in keys.commands.items()} == {
+        "list": "--json",
+        "set": "--unchecked --url PROVIDER",
+        "remove": "PROVIDER",
     }

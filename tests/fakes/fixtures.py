@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from analyst_kernel.testing.wires import FAKE_KEY
 from tests.fakes.wire_server import WireServer
 
-FAKE_KEY = "sk-ant-fake-0123456789"
-"""A key that no provider would take; must never show up anywhere but in a header."""
+__all__ = ["FAKE_KEY", "claude_environment", "quiet_environment", "wire_server"]
+
 
 _PREFIXES = ("ANTHROPIC_", "ANALYST_", "AZURE_", "OPENAI_", "OPENROUTER_", "OLLAMA_")
 

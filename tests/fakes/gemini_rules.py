@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.fakes.wire_rules import Refusal
+from analyst_kernel.testing.fakes.wire_rules import Refusal
 
 Step = dict[str, Any]
 

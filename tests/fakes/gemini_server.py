@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from analyst_kernel.testing.fakes.wire_reply import HttpReply, Recorded
+from analyst_kernel.testing.fakes.wire_rules import Refusal
 from tests.fakes.gemini_events import (
     DONE,
     ImplicitCache,
@@ -19,8 +21,6 @@ from tests.fakes.gemini_events import (
 )
 from tests.fakes.gemini_rules import check_interaction, check_key, refuse
 from tests.fakes.turns import Fault, Turn, TurnSource
-from tests.fakes.wire_reply import Recorded, Reply
-from tests.fakes.wire_rules import Refusal
 from tests.fakes.wire_server import WireServer
 
 FAKE_GEMINI_KEY = "AIza-fake-0123456789abcdefghij"
@@ -67,7 +67,16 @@ class GeminiServer(WireServer):
         """Only the requests for interactions."""
         return [request for request in self.requests if request.path.endswith("/interactions")]
 
-    async def _answer(self, request: Recorded, reply: Reply) -> None:
+    async def _answer(self, request: Recorded, reply: HttpReply) -> None:
+        if request.method == "GET" and request.path == "/v1beta/models":
+            key = request.headers.get("x-goog-api-key", "")
+            if key and (self._keys is None or key in self._keys):
+                await reply.json(200, {"models": [{"name": "models/gemini-3.8-flash"}]})
+            else:  # the older API has codes of its own
+                details = [{"reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
+                error = {"code": 400, "message": "API key not valid.", "details": details}
+                await reply.json(400, {"error": {**error, "status": "INVALID_ARGUMENT"}})
+            return
         if request.method != "POST" or request.path not in _PATHS:
             await _error(reply, 404, "not_found", "Not found")
             return
@@ -88,7 +97,7 @@ class GeminiServer(WireServer):
         self.thoughts.check(request.body)
         return self._take(request.body)
 
-    async def _play(self, turn: Turn, request: Recorded, reply: Reply) -> None:
+    async def _play(self, turn: Turn, request: Recorded, reply: HttpReply) -> None:
         fault = turn.fault
         if fault is not None and fault.kind == "status":
             headers = {name.lower(): value for name, value in fault.headers.items()}
@@ -122,7 +131,7 @@ _PATHS = ("/v1/interactions", "/v1beta/interactions")
 
 
 async def _error(
-    reply: Reply, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    reply: HttpReply, status: int, code: str, message: str, headers: dict[str, str] | None = None
 ) -> None:
     await reply.json(status, {"error": {"code": code, "message": message}}, headers)
 
@@ -138,7 +147,7 @@ def _place(fault: Fault | None, events: list[dict[str, Any]]) -> int:
     return min(fault.after, len(events) - 1)
 
 
-async def _strike(fault: Fault, event: dict[str, Any], reply: Reply) -> bool:
+async def _strike(fault: Fault, event: dict[str, Any], reply: HttpReply) -> bool:
     """Let the fault happen before ``event``; return whether the stream goes on."""
     match fault.kind:
         case "stall":

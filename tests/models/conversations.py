@@ -3,53 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
 from typing import Any
 
-from analyst_kernel.agent.ports import Model, ModelEvent, Stopped, TextDelta, ToolEnded, ToolStarted
-from analyst_kernel.agent.transcript import (
-    AssistantMessage,
-    Message,
-    ModelRequest,
-    Text,
-    ToolCall,
-    ToolResult,
-    ToolSpec,
-    UserMessage,
-)
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_wire import Dialect
-from analyst_kernel.models.prices import anthropic_tariff
 from analyst_kernel.models.wire.connection import Connection
 from tests.fakes.fixtures import FAKE_KEY
-
-TOOLS = (
-    ToolSpec(
-        "run_python",
-        "Run code.",
-        {
-            "type": "object",
-            "properties": {"code": {"type": "string"}},
-            "required": ["code"],
-            "additionalProperties": False,
-        },
-    ),
-)
-
-
-def ask(text: str = "How many rows?") -> UserMessage:
-    return UserMessage(text=(Text(text),))
-
-
-def answer(*call_ids: str, text: str = "42 rows") -> UserMessage:
-    return UserMessage(results=tuple(ToolResult(call_id, (Text(text),)) for call_id in call_ids))
-
-
-def request(*messages: Message, **details: Any) -> ModelRequest:
-    return ModelRequest(
-        system="You analyse data.", tools=TOOLS, messages=messages or (ask(),), **details
-    )
 
 
 def claude(url: str, **details: Any) -> AnthropicMessages:
@@ -63,33 +22,8 @@ def claude(url: str, **details: Any) -> AnthropicMessages:
         connection=Connection(base_url=url, api_key=key, ambient=dialect == "claude"),
         dialect=dialect,
         key_advice="Check ANTHROPIC_API_KEY.",
-        tariff=anthropic_tariff(model),
         **details,
     )
-
-
-async def collect(model: Model, asked: ModelRequest | None = None) -> list[ModelEvent]:
-    """Take all events of one stream."""
-    events: list[ModelEvent] = []
-    closable: Any = model.stream(asked or request())
-    async with contextlib.aclosing(closable) as stream:
-        async for event in stream:
-            events.append(event)
-    return events
-
-
-def assistant(events: Sequence[ModelEvent], name: str) -> AssistantMessage:
-    """Make the turn that the core would append."""
-    started = {event.index: event for event in events if isinstance(event, ToolStarted)}
-    calls = [
-        ToolCall(started[event.index].call_id, started[event.index].tool, event.raw_input)
-        for event in events
-        if isinstance(event, ToolEnded)
-    ]
-    text = "".join(event.text for event in events if isinstance(event, TextDelta))
-    stopped = events[-1]
-    assert isinstance(stopped, Stopped)
-    return AssistantMessage(text=text, calls=tuple(calls), raw=stopped.raw, model=name)
 
 
 class RawSse:
@@ -109,6 +43,7 @@ class RawSse:
             writer.write(self.body)
             await writer.drain()
             writer.close()
+            await writer.wait_closed()
 
         self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"

@@ -16,10 +16,11 @@ from analyst_kernel.models.registry import list_providers, open_model
 from analyst_kernel.models.wire.connection import NO_KEY, Connection
 from analyst_kernel.models.wire.faults import quotes_secret, redact
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.wires import collect
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import fail, say, turn
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import claude, collect
+from tests.models.conversations import claude
 
 OTHER_KEY = "sk-or-other-9876543210"
 CUSTOM = f"X-Secret: {FAKE_KEY}\nauthorization: Bearer {FAKE_KEY}\nx-api-key: {FAKE_KEY}"

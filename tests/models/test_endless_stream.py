@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from analyst_kernel.protocol.errors import ModelError
-from tests.models.conversations import claude, collect
+from analyst_kernel.testing.wires import collect
+from tests.models.conversations import claude
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n"

@@ -20,7 +20,8 @@ from analyst_kernel.agent.ports import (
 )
 from analyst_kernel.models.anthropic_events import MessageFold
 from analyst_kernel.models.wire.streaming import WireViolation
-from tests.models.conversations import RawSse, claude, collect
+from analyst_kernel.testing.wires import collect
+from tests.models.conversations import RawSse, claude
 
 
 def start(index: int, **block: Any) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from analyst_kernel.agent.ports import (
     ToolStarted,
     UsageReported,
 )
-from tests.fakes.turns import Fault, call, raw_call, redacted, say, think, turn
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
+from tests.fakes.turns import Fault, call, redacted, say, think, turn
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import answer, ask, assistant, claude, collect, request
+from tests.models.conversations import claude
 
 CODE = "frame['city'].mean()  # \"quoted\" and ünicode ✓"
 
@@ -47,29 +48,6 @@ async def test_text_thinking_and_tool_input_stream_in_pieces(wire_server: WireSe
     assert sum(isinstance(e, Stopped) for e in events) == 1
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 10_000])
-async def test_any_chunking_gives_the_same_message(wire_server: WireServer, chunk: int):
-    blocks = (think("Hm. ☃"), say("ä" * 30), call("run_python", code=CODE))
-    wire_server.push(turn(*blocks, chunk=chunk))
-    model = claude(wire_server.url)
-    message = assistant(await collect(model), model.name)
-    await model.aclose()
-    assert message.text == "ä" * 30
-    assert json.loads(message.calls[0].raw_input) == {"code": CODE}
-
-
-async def test_parallel_calls_of_one_turn_stay_apart(wire_server: WireServer):
-    wire_server.push(turn(call("run_python", code="1"), call("run_python", code="2")))
-    model = claude(wire_server.url)
-    message = assistant(await collect(model), model.name)
-    assert [json.loads(c.raw_input)["code"] for c in message.calls] == ["1", "2"]
-    results = answer(*(c.call_id for c in message.calls))
-    wire_server.push(turn(say("Done.")))
-    await collect(model, request(ask(), message, results))
-    await model.aclose()
-    assert wire_server.requests[-1].status == 200
-
-
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
@@ -92,23 +70,6 @@ async def test_stop_reasons(wire_server: WireServer, made: Any, reason: str):
         assert stopped.detail == "This request was declined."
 
 
-@pytest.mark.parametrize("raw", ['{"title": }', '{"code": "1', "[1]", '{"a": NaN}', "nonsense"])
-async def test_malformed_tool_input_reaches_the_core_as_it_was_sent(
-    wire_server: WireServer, raw: str
-):
-    wire_server.push(turn(raw_call("run_python", raw)))
-    model = claude(wire_server.url)
-    events = await collect(model)
-    assert next(e for e in events if isinstance(e, ToolEnded)).raw_input == raw
-    message = assistant(events, model.name)
-    # What goes back must be a valid object, or the API would refuse the conversation for ever.
-    wire_server.push(turn(say("Sorry.")))
-    await collect(model, request(ask(), message, answer(message.calls[0].call_id)))
-    await model.aclose()
-    assert wire_server.requests[-1].refused == ""
-    assert wire_server.requests[-1].body["messages"][1]["content"][0]["input"] == {}
-
-
 async def test_max_tokens_inside_a_tool_call_keeps_the_cut_text(wire_server: WireServer):
     wire_server.push(turn(call("run_python", code=CODE), fault=Fault("max_tokens_in_tool")))
     model = claude(wire_server.url)
@@ -120,14 +81,6 @@ async def test_max_tokens_inside_a_tool_call_keeps_the_cut_text(wire_server: Wir
     raw = next(e for e in events if isinstance(e, ToolEnded)).raw_input
     with pytest.raises(ValueError):
         json.loads(raw)
-
-
-async def test_a_call_without_arguments_is_the_empty_object(wire_server: WireServer):
-    wire_server.push(turn(call("run_python")))
-    model = claude(wire_server.url)
-    events = await collect(model)
-    await model.aclose()
-    assert next(e for e in events if isinstance(e, ToolEnded)).raw_input == "{}"
 
 
 async def test_three_turns_of_signed_thinking_are_taken_back(wire_server: WireServer):
@@ -209,16 +162,6 @@ async def test_usage_is_cumulative_priced_and_shows_the_cache(wire_server: WireS
         )
         / 1e6
     )
-
-
-async def test_the_connection_is_kept_for_the_next_call(wire_server: WireServer):
-    wire_server.push(turn(say("a")), turn(say("b")))
-    model = claude(wire_server.url)
-    await collect(model)
-    await collect(model)
-    await model.aclose()
-    ports = {r.client_port for r in wire_server.requests}
-    assert len(ports) == 1
 
 
 def assistant_with(message: Any, raw: Any) -> Any:

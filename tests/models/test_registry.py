@@ -16,11 +16,9 @@ from analyst_kernel.models import registry
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_provider import find_source
 from analyst_kernel.models.compatible_providers import probe_local
-from analyst_kernel.models.prices import ANTHROPIC, FREE, anthropic_tariff, cost_of
 from analyst_kernel.models.registry import default_name, list_providers, open_model, parse_name
 from analyst_kernel.models.scripted import Script, ScriptedModel, ScriptTurn, TextBlock
 from analyst_kernel.protocol.errors import ModelChoiceError
-from analyst_kernel.protocol.records import Usage
 from analyst_kernel.providers import ProviderInfo
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.wire_server import WireServer
@@ -64,7 +62,7 @@ def test_parse_name(text: str, parsed: tuple[str, str]):
         ("antropic:claude-sonnet-5-5", "Did you mean 'anthropic:claude-sonnet-5-5'?"),
         ("olama:qwen3", "'ollama:qwen3'"),
         ("offlne", "'offline'"),
-        ("zzz:thing", "There are: anthropic, azure, compat, compatible,"),
+        ("zzz:thing", "There are: anthropic, azure, bedrock, compat, compatible,"),
         ("", "empty"),
         ("gpt-6", "There is no model provider 'gpt-6'."),
     ],
@@ -261,20 +259,3 @@ async def test_probe_of_a_silent_or_foreign_server_finds_nothing():
         assert await probe_local(env, seconds=0.3) == ()
     other.close()
     await other.wait_closed()
-
-
-def test_prices():
-    usage = Usage(
-        input_tokens=1_000_000,
-        cached_tokens=1_000_000,
-        cache_write_tokens=1_000_000,
-        output_tokens=1_000_000,
-    )
-    assert cost_of(ANTHROPIC["claude-sonnet-5-5"], usage) == pytest.approx(2 + 0.1 + 2.5 + 10)
-    assert cost_of(FREE, usage) == 0.0
-    assert cost_of(None, usage) is None
-    haiku = ANTHROPIC["claude-haiku-5-5"]
-    assert cost_of(haiku, Usage(input_tokens=100_000)) == pytest.approx(0.01)
-    assert cost_of(haiku, Usage(input_tokens=60_000, cached_tokens=60_000)) == pytest.approx(0.033)
-    assert anthropic_tariff("claude-haiku-4-5-20251001") == ANTHROPIC["claude-haiku-4-5"]
-    assert anthropic_tariff("claude-unknown-1") is None

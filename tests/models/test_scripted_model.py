@@ -16,7 +16,8 @@ from analyst_kernel.agent.transcript import Observation, Text, ToolResult, UserM
 from analyst_kernel.models.registry import open_model
 from analyst_kernel.models.scripted import read_script
 from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
-from tests.models.conversations import ask, assistant, claude, collect, request
+from analyst_kernel.testing.wires import ask, assistant, collect, request
+from tests.models.conversations import claude
 
 SCRIPT: dict[str, Any] = {
     "version": 1,

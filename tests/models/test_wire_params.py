@@ -22,7 +22,7 @@ from analyst_kernel.agent.transcript import (
     parsed_input,
 )
 from analyst_kernel.models.anthropic_wire import Dialect, Params, build_params
-from tests.models.conversations import TOOLS, answer, ask, request
+from analyst_kernel.testing.wires import TOOLS, answer, ask, request
 
 AUTHOR = "anthropic:claude-sonnet-5-5"
 

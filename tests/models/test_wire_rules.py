@@ -15,11 +15,12 @@ import pytest
 
 from analyst_kernel.agent.transcript import AssistantMessage, ToolCall
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.fakes.wire_prefix import Cache
+from analyst_kernel.testing.fakes.wire_rules import Refusal, check_body, check_headers
+from analyst_kernel.testing.wires import ask, collect, request
 from tests.fakes.turns import call, say, turn
-from tests.fakes.wire_prefix import Cache
-from tests.fakes.wire_rules import Refusal, check_body, check_headers
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import ask, claude, collect, request
+from tests.models.conversations import claude
 
 USE = {"type": "tool_use", "id": "t1", "name": "run_python", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "1"}

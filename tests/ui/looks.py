@@ -5,8 +5,8 @@ They are kept in build/ui-pictures to be looked at.
 
 from __future__ import annotations
 
+from tests.support.accessibility import findings
 from tests.support.panel_page import Panel, Theme
-from tests.ui.accessibility import findings
 
 Shots = tuple[tuple[Theme, tuple[int, ...]], ...]
 """Themes, and widths of the sidebar in pixels."""

@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.fakes.turns import Turn, finish
+from tests.support.accessibility import findings
 from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import SLOW, Panel, Theme, ready
 from tests.support.scripted_model import (
@@ -16,7 +17,6 @@ from tests.support.scripted_model import (
     plan,
     python,
 )
-from tests.ui.accessibility import findings
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
 SECOND = "Which island has the most?"

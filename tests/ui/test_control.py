@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Locator, expect
 
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer
 from tests.fakes.turns import answer, call, finish, turn
+from tests.fakes.wire_server import WireServer
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel, ready
 from tests.support.scripted_model import ScriptedModel, plan, python
+from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
-
-SECRET = "sk-ant-a-secret-of-the-browser-tests"
+from tests.ui.looks import FEW, look
 
 
 def test_each_cell_waits_until_it_is_run_edited_or_skipped(
@@ -130,11 +135,27 @@ def test_usage_shows_tokens_cost_and_the_budget(ai_panel: Panel, model: Scripted
     expect(usage).to_contain_text(re.compile(r"\$\d"))
     usage.get_by_role("button").click()
     dialog = panel.page.get_by_role("dialog")
+    expect(dialog.get_by_role("row", name=re.compile("^Calls"))).to_contain_text("1")
+    panel.page_picture("control-usage")
     dialog.get_by_role("textbox", name=re.compile("US dollars")).fill("0.5")
+    dialog.get_by_role("textbox", name="This analysis").fill("2")
+    dialog.get_by_role("textbox", name="Each day").fill("50")
     dialog.get_by_role("button", name="Keep").click()
-    expect(usage).to_contain_text("of $0.50")
+    kept = re.compile(r"of \$0\.50 · analysis .* of \$2\.00 · today .* of \$50\.00")
+    expect(usage).to_contain_text(kept)
     panel.answered(panel.ask("And now?"))
-    expect(usage).to_contain_text("of $0.50")
+    expect(usage).to_contain_text(kept)
+    look(panel, "usage", FEW)
+    for theme in ("light", "dark"):
+        panel.theme(theme)
+        panel.width(250)
+        usage.get_by_role("button").click()
+        panel.page_picture(f"control-usage-{theme}")
+        dialog.get_by_role("textbox", name="Each day").fill("")
+        dialog.get_by_role("button", name="Keep").click()
+        expect(dialog).to_have_count(0)
+    panel.theme("light")
+    expect(usage).not_to_contain_text("of $50.00")
 
 
 def test_the_model_picker_offers_what_is_there_and_the_choice_holds(
@@ -173,51 +194,189 @@ def test_without_a_key_the_set_up_card_shows_the_ways_on(panel: Panel) -> None:
     card.get_by_role("button", name=re.compile("on this computer")).click()
     expect(card).to_contain_text("No local model answers.")
     card.get_by_role("button", name="Add a key").click()
-    dialog = panel.page.get_by_role("dialog", name="Add a key")
+    dialog = panel.page.get_by_role("dialog", name="Keys")
     panel.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     card.get_by_role("button", name="Go on offline").click()
     expect(card).to_have_count(0)
 
 
-def test_a_pasted_key_is_kept_on_the_server_and_never_shown_again(
+# --- keys --------------------------------------------------------------------------------------
+
+SECRET = "sk-ant-a-secret-of-the-browser-tests"
+WRONG = "sk-ant-a-wrong-secret-of-the-browser-tests"
+LONG = "https://a-gateway-with-a-long-name.department.of-a-very-large-company.example:8443/" + (
+    "models/of/the/department/" * 5
+)
+
+
+@pytest.fixture
+def dialog_of(lab: Lab) -> Iterator[None]:
+    """Leave no key behind for the tests that share the server."""
+    yield
+    for state in lab.get("models")["keys"]:
+        if state["removable"]:
+            lab.delete("models/key", provider=state["provider"])
+
+
+def opened(panel: Panel) -> Locator:
+    """Open the dialog from the model menu."""
+    panel.menu(panel.button(re.compile("^Model:")).last, "Add a key")
+    dialog = panel.page.get_by_role("dialog", name="Keys")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def fill(dialog: Locator, provider: str, key: str, url: str) -> None:
+    dialog.get_by_label("Provider").select_option(label=provider)
+    dialog.get_by_label(re.compile("^Address")).fill(url)
+    if key:
+        dialog.locator("input[type=password]").fill(key)
+
+
+def save(dialog: Locator, button: str = "Check and save") -> None:
+    dialog.get_by_role("button", name=button).click()
+
+
+@pytest.mark.usefixtures("dialog_of")
+def test_a_pasted_key_is_checked_kept_on_the_server_and_never_shown_again(
     open_own: OpenPanel, lab: Lab
 ) -> None:
     panel = open_own(lab)
     page = panel.page
-    answers: list[str] = []
-    page.on(
-        "response",
-        lambda answer: answers.append(answer.url) if "analyst-kernel" in answer.url else None,
-    )
-    panel.root.get_by_role("region", name="Set up a model").get_by_role(
-        "button", name="Add a key"
-    ).click()
-    dialog = page.get_by_role("dialog", name="Add a key")
-    field = dialog.get_by_label("Key", exact=True)
-    expect(field).to_have_attribute("type", "password")
-    try:
+    seen: list[str] = []
+    page.on("response", lambda one: seen.append(one.url) if "analyst-kernel" in one.url else None)
+    with WireServer(keys=[SECRET]) as claude:
+        dialog = opened(panel)
+        field = dialog.get_by_label("Key", exact=True)
+        expect(field).to_have_attribute("type", "password")
+        fill(dialog, "Anthropic", WRONG, claude.url)
+        save(dialog)
+        expect(dialog.get_by_role("alert")).to_contain_text("refuses this key")
+        assert panel.lab.get("models")["keys"] == []
         field.fill(SECRET)
-        dialog.get_by_role("button", name="Save key").click()
+        expect(dialog.get_by_role("alert")).to_have_count(0)
+        save(dialog)
         expect(dialog).to_have_count(0)
-        expect(panel.button(re.compile("^Model: anthropic:"))).to_be_visible()
-        expect(panel.root.get_by_role("region", name="Set up a model")).to_have_count(0)
-        assert SECRET not in page.content()
-        assert SECRET not in page.evaluate("() => JSON.stringify({...localStorage})")
-        assert SECRET not in str(panel.lab.get("models"))
-        assert SECRET not in str(panel.lab.get("status"))
-        assert SECRET not in panel.lab.log.read_text()
-        assert not any(SECRET in url for url in answers)
-        kept = [
-            file
-            for file in (panel.lab.place / "data").rglob("*")
-            if file.is_file() and SECRET.encode() in file.read_bytes()
-        ]
-        assert kept, "the key is kept on the server"
-        assert all(file.stat().st_mode & 0o077 == 0 for file in kept)
-    finally:
-        panel.lab.delete("models/key", provider="anthropic")
+        assert [request.path for request in claude.requests] == ["/v1/models", "/v1/models"]
+    expect(panel.button(re.compile("^Model: anthropic:"))).to_be_visible()
+    expect(panel.root.get_by_role("region", name="Set up a model")).to_have_count(0)
+    dialog = opened(panel)
+    keys = dialog.get_by_role("list", name="Keys that are set")
+    expect(keys.get_by_role("listitem")).to_contain_text(
+        f"In a file of yours · goes to {claude.url}"
+    )
+    browser = page.evaluate(
+        """async () => JSON.stringify([
+          {...localStorage}, {...sessionStorage}, document.cookie,
+          (await indexedDB.databases()).map(one => one.name), document.documentElement.outerHTML,
+        ])"""
+    )
+    places = [
+        browser, page.content(), *seen, panel.lab.log.read_text(),
+        json.dumps([panel.lab.get("models"), panel.lab.get("status")]),
+    ]  # fmt: skip
+    assert not [place for place in places if SECRET in place or WRONG in place]
+    kept = [
+        file
+        for file in panel.lab.place.rglob("*")
+        if file.is_file() and not file.is_symlink() and SECRET.encode() in file.read_bytes()
+    ]
+    assert [file.name for file in kept] == ["keys.json"]
+    assert all(file.stat().st_mode & 0o077 == 0 for file in kept)
+    keys.get_by_role("button", name="Remove the key of Anthropic").click()
+    keys.get_by_role("button", name="Really remove the key of Anthropic").click()
+    expect(keys).to_have_count(0)
+    assert SECRET not in kept[0].read_text()
     page.reload()
     ready(panel)
     panel.command("analyst:new")
     expect(panel.root.get_by_role("region", name="Set up a model")).to_be_visible()
+
+
+@pytest.mark.usefixtures("dialog_of")
+def test_every_provider_asks_for_what_it_needs(panel: Panel) -> None:
+    dialog = opened(panel)
+    providers = {one["label"]: one for one in panel.lab.get("models")["providers"] if one["is_ai"]}
+    options = dialog.get_by_label("Provider").get_by_role("option")
+    expect(options).to_have_text(list(providers))
+    button = dialog.get_by_role("button", name="Check and save")
+    for label, one in providers.items():
+        dialog.get_by_label("Provider").select_option(label=label)
+        settings = one["settings"] or {"key_variable": "", "url_variable": "", "url": "-"}
+        has_key, has_url = bool(settings["key_variable"]), bool(settings["url_variable"])
+        expect(dialog.locator("input[type=password]")).to_have_count(int(has_key))
+        expect(dialog.get_by_label(re.compile("^Address"))).to_have_count(int(has_url))
+        if has_key:
+            dialog.locator("input[type=password]").fill("sk-typed")
+        if settings["url"] == "":
+            expect(button).to_be_disabled()
+            dialog.get_by_label("Address", exact=True).fill("http://127.0.0.1:9")
+        if has_key or has_url:
+            expect(button).to_be_enabled()
+    # A key that was typed for one provider is not offered to the next.
+    dialog.get_by_label("Provider").select_option(label="OpenAI")
+    expect(dialog.get_by_label("Key", exact=True)).to_have_value("")
+    dialog.get_by_label("Key", exact=True).fill("sk-typed")
+    dialog.get_by_label(re.compile("^Address")).fill("gateway.example")
+    save(dialog)
+    expect(dialog.get_by_role("alert")).to_contain_text("This is no web address.")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+
+
+@pytest.mark.usefixtures("dialog_of")
+def test_what_cannot_be_checked_is_said_and_may_be_saved_anyway(
+    open_own: OpenPanel, lab: Lab
+) -> None:
+    panel = open_own(lab)  # the model that it chooses is nobody else's
+    dialog = opened(panel)
+    with OpenAIChatServer(keys=[SECRET]) as wire:
+        fill(dialog, "OpenAI-compatible server", SECRET, f"{wire.url}/wrong")
+        save(dialog)
+        expect(dialog.get_by_role("alert")).to_contain_text("nothing that lists models")
+        dialog.get_by_label("Address", exact=True).fill("http://127.0.0.1:9/v1")
+        save(dialog)
+        expect(dialog.get_by_role("alert")).to_contain_text(
+            "No server can be reached at http://127.0.0.1:9."
+        )
+        dialog.get_by_label("Address", exact=True).fill(f"{wire.url}/v1")
+        dialog.get_by_label("Model", exact=True).fill("team-model")
+        save(dialog)
+        expect(dialog).to_have_count(0)
+    expect(panel.button("Model: compatible:team-model")).to_be_visible()
+    dialog = opened(panel)
+    for theme in ("light", "dark", "high contrast"):
+        panel.theme(theme)
+        for width in (1400, 480):
+            panel.page.set_viewport_size({"width": width, "height": 800})
+            fill(dialog, "Azure OpenAI", SECRET, "http://127.0.0.1:9/")
+            save(dialog)
+            alert = dialog.get_by_role("alert")
+            expect(alert).to_contain_text("No server can be reached")
+            panel.page_picture(f"keys-error-{width}-{theme.split()[0]}")
+            assert findings(panel.page, ".ak-Dialog") == []
+            assert _wide(dialog) <= 1
+    fill(dialog, "Azure OpenAI", SECRET, LONG)
+    # Not sent anywhere: only what the page shows of it is looked at.
+    assert _wide(dialog) <= 1
+    panel.page_picture("keys-long-address-480")
+    fill(dialog, "Azure OpenAI", SECRET, "http://127.0.0.1:9/" + LONG.split("example:8443/")[1])
+    save(dialog)
+    save(dialog, "Save anyway")
+    expect(dialog).to_have_count(0)
+    dialog = opened(panel)
+    keys = dialog.get_by_role("list", name="Keys that are set")
+    expect(keys).to_contain_text("Azure OpenAI")
+    keys.get_by_role("button", name="Remove the key of Azure OpenAI").click()
+    panel.page_picture("keys-set-480")
+    assert _wide(dialog) <= 1
+    assert findings(panel.page, ".ak-Dialog") == []
+    panel.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def _wide(dialog: Locator) -> int:
+    return int(
+        dialog.locator(".ak-Dialog-body").evaluate("node => node.scrollWidth - node.clientWidth")
+    )

@@ -6,10 +6,10 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.support.accessibility import findings
 from tests.support.lab import Lab
 from tests.support.notebook_page import NotebookPage
 from tests.support.panel_page import Panel, ready
-from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
 
 EXAMPLE = "How did average city mileage change over the years?"

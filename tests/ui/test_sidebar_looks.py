@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fakes.turns import answer, call, fail, finish, turn
+from tests.support.accessibility import findings
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
-from tests.ui.accessibility import findings
 from tests.ui.looks import look
 
 

@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fakes.turns import answer, finish
+from tests.support.accessibility import findings
 from tests.support.connection import Connection
 from tests.support.lab import Lab
 from tests.support.panel_page import SLOW, Panel
 from tests.support.scripted_model import QUESTION, WAIT, ScriptedModel, penguins, plan, python
-from tests.ui.accessibility import findings
 from tests.ui.conftest import OpenPanel
 from tests.ui.looks import FEW, look
 

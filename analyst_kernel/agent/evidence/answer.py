@@ -8,6 +8,7 @@ marked where it is shown.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -25,7 +26,13 @@ from analyst_kernel.agent.prompts import correction
 from analyst_kernel.agent.run import AnswerDraft, Ending, Run
 from analyst_kernel.protocol.events import NumbersChecked
 from analyst_kernel.protocol.ids import CellId
-from analyst_kernel.protocol.records import Answer, CellLabel, NumberProof, Value
+from analyst_kernel.protocol.records import (
+    Answer,
+    CellLabel,
+    InstructionsPlace,
+    NumberProof,
+    Value,
+)
 
 _CITATION = re.compile(
     r"\[(?:cells?|iterations?)\s+|\((?:(?:see|from|in) )?(?:cells?|iterations?)\s+(?=[0-9])",
@@ -50,6 +57,9 @@ NO_CELL = (
 )
 GAVE_UP = "The question was not answered."
 _MOST_NAMED = 8
+_PLACES: dict[InstructionsPlace, str] = {
+    "user": "the user's own", "project": "the project's", "given": "given with the question",
+}  # fmt: skip
 
 
 def propose(run: Run, draft: AnswerDraft) -> str:
@@ -145,7 +155,11 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
         text=draft.text,
         key_values=draft.key_values,
         assumptions=_unique(
-            [*run.assumptions, *(_marked(run, assumption) for assumption in draft.assumptions)]
+            [
+                *run.assumptions,
+                *_instructed(run),
+                *(_marked(run, assumption) for assumption in draft.assumptions),
+            ]
         ),
         caveats=_unique(caveats),
         next_questions=draft.next_questions[:3],
@@ -162,6 +176,15 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
             f"{unverified} number(s) of the answer stand in no executed output; each is marked.",
         )
     return answer
+
+
+def _instructed(run: Run) -> list[str]:
+    """Return what an answer says of the instructions that it was made under: which text exactly."""
+    return [
+        f"Made under the instructions in {os.path.basename(file.path)} "
+        f"({_PLACES[file.place]}; SHA-256 {file.digest[:12]})"
+        for file in run.instructions
+    ]
 
 
 def unproven_in(

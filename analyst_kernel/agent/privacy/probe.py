@@ -15,6 +15,7 @@ from analyst_kernel.agent.ledger import definition_line
 from analyst_kernel.agent.ports import Kernel
 from analyst_kernel.agent.privacy.wall import GuardedModel
 from analyst_kernel.agent.privacy.words import in_outputs, in_sentences, own_lines
+from analyst_kernel.agent.prompts import instructions_text
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol.errors import AnalystError
 from analyst_kernel.protocol.outputs import StreamOutput
@@ -99,6 +100,7 @@ async def learn_user_words(run: Run) -> None:
     for dataset in run.deps.catalog.datasets:
         model.wall.learn_names(dataset)
     texts = [run.question, *(earlier.question for earlier in memory.earlier)]
+    texts.append(instructions_text(run.instructions))
     texts += [definition_line(definition) for definition in memory.ledger.holding]
     try:
         found = await _values_in(run.deps.kernel, memory.dataset_names(), "\n".join(texts))

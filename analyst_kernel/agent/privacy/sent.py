@@ -10,8 +10,13 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from analyst_kernel.protocol.records import PrivacyMode
+
 Sent = Callable[[str, bytes], None]
 """Takes the address (scheme, host, port and path) and the body of a request; never raises."""
+
+KeepSent = Callable[[str, bytes, PrivacyMode], None]
+"""Takes the same, and the privacy mode in which the request was made; never raises."""
 
 _LISTENER: ContextVar[Sent | None] = ContextVar("analyst_kernel_sent", default=None)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
+from analyst_kernel.agent.budget import Billing, billing_of
 from analyst_kernel.agent.observation.cell import outputs_text
 from analyst_kernel.agent.ports import Catalog, Model, ModelEvent, Stopped
 from analyst_kernel.agent.privacy import sent, words
 from analyst_kernel.agent.privacy.restore import RealReply, Replies
-from analyst_kernel.agent.privacy.sent import Sent
+from analyst_kernel.agent.privacy.sent import KeepSent
 from analyst_kernel.agent.privacy.structure import masked_profile, schema_text, variable_lines
 from analyst_kernel.agent.privacy.tokens import Readable, TokenTable, UserValues, words_in
 from analyst_kernel.agent.transcript import (
@@ -63,16 +64,44 @@ numbers.
 }
 
 
+MODES: tuple[PrivacyMode, ...] = get_args(PrivacyMode)
+"""From the least strict to the strictest."""
+
+_QUOTED: dict[PrivacyMode, str] = {
+    "full": '"full"', "no-values": '"no values"', "schema-only": '"schema only"',
+}  # fmt: skip
+_SAW: dict[PrivacyMode, str] = {
+    "full": "the model saw what code showed",
+    "no-values": "the model saw no value of the data",
+    "schema-only": "the model saw names, types and sizes, and no result",
+}
+
+
 class Wall:
-    """What one analysis sends: its mode, its tokens, and how each message leaves."""
+    """What one analysis sends: its mode, its tokens, and how each message leaves.
+
+    Attributes:
+        sent_in: The modes in which requests of the analysis were sent so far.
+    """
 
     def __init__(self, mode: PrivacyMode = "full", table: TokenTable | None = None) -> None:
         self.mode: PrivacyMode = mode
         self.table = TokenTable() if table is None else table
+        self.sent_in: set[PrivacyMode] = set()
         self._profiles: dict[str, str] = {}
         self._user_values = UserValues()
         # A message never changes once it was sent, although ever more words are known.
         self._sent: dict[int, tuple[Message, Message]] = {}
+
+    def change(self, mode: PrivacyMode) -> None:
+        """Use another mode from the next request on.
+
+        What was made for the mode before, such as profiles with more in them, is not sent again.
+        """
+        if mode != self.mode:
+            self.mode = mode
+            self._profiles.clear()
+            self._sent.clear()
 
     def learn_profile(self, profile: DatasetProfile, text: str, shown: str) -> None:
         """Take in a described dataset: its names, its values, and the text that may leave."""
@@ -130,6 +159,8 @@ class Wall:
             Text(_NO_PICTURE)
             if isinstance(part, Image)
             else Text(self._text(part.text, observation, situation))
+            if situation is None or part.text != situation.instructions
+            else Text(self.user_text(part.text))
             for part in parts
         )
 
@@ -259,12 +290,15 @@ class GuardedModel:
 
     Attributes:
         sent: Keeps what the wire sends.
+        used: The modes of the requests of the run at work, in order, each once.
     """
 
     model: Model
     wall: Wall
-    sent: Sent | None = None
+    sent: KeepSent | None = None
+    used: list[PrivacyMode] = field(default_factory=list)
     _replies: Replies = field(default_factory=Replies)
+    _replied_in: PrivacyMode = "full"
 
     @property
     def name(self) -> str:
@@ -275,6 +309,11 @@ class GuardedModel:
     def is_ai(self) -> bool:
         """Return whether an AI model is at work."""
         return self.model.is_ai
+
+    @property
+    def billing(self) -> Billing:
+        """How it is known what a call costs."""
+        return billing_of(self.model)
 
     @property
     def privacy(self) -> PrivacyMode:
@@ -292,8 +331,16 @@ class GuardedModel:
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Send one request through the wall and yield its events with real values."""
-        sent.listen(self.sent)
-        reply = None if self.privacy == "full" else RealReply(self.wall.table)
+        mode = self.privacy
+        keep = self.sent
+        sent.listen(None if keep is None else lambda address, body: keep(address, body, mode))
+        if self.is_ai:
+            self.used += [] if mode in self.used else [mode]
+            self.wall.sent_in.add(mode)
+        if mode != self._replied_in:
+            # Its own form of earlier replies may hold values, and is signed for what was sent then.
+            self._replies, self._replied_in = Replies(), mode
+        reply = None if mode == "full" else RealReply(self.wall.table)
         if reply is not None:
             request = self.wall.outgoing(request, self._replies)
         events = self.model.stream(request)
@@ -359,13 +406,24 @@ def privacy_of(model: Model) -> PrivacyMode:
     return model.privacy if isinstance(model, GuardedModel) else "full"
 
 
+def begin_answer(model: Model) -> None:
+    """Forget the modes of earlier answers; :func:`privacy_caveat` then is about the next one."""
+    if isinstance(model, GuardedModel):
+        model.used.clear()
+
+
 def privacy_caveat(model: Model) -> list[str]:
     """Return what an answer says about the mode that it was made in; nothing in ``full``."""
-    match privacy_of(model):
-        case "no-values":
-            return ['Made in the privacy mode "no values": the model saw no value of the data.']
-        case "schema-only":
-            said = "the model saw names, types and sizes, and no result."
-            return [f'Made in the privacy mode "schema only": {said}']
-        case _:
-            return []
+    if not isinstance(model, GuardedModel) or not model.is_ai:
+        return []
+    used = model.used or [model.privacy]
+    if used == ["full"]:
+        return []
+    if len(used) > 1:
+        changed = f"The privacy mode was changed from {_QUOTED[used[0]]} to {_QUOTED[used[-1]]}"
+        return [f"{changed} while this answer was made: {_SAW[used[0]]} until then."]
+    said = f"Made in the privacy mode {_QUOTED[used[0]]}: {_SAW[used[0]]}."
+    earlier = [mode for mode in MODES[: MODES.index(used[0])] if mode in model.wall.sent_in]
+    if earlier:
+        said += f" Before, requests of this analysis were sent in the mode {_QUOTED[earlier[0]]}."
+    return [said]

@@ -88,7 +88,7 @@ class GeminiInteractions(StreamingModel):
         return _ByteStream(response)
 
     def _new_fold(self) -> InteractionFold:
-        return InteractionFold(self.tariff)
+        return InteractionFold(self.price)
 
     def _failure(self, error: Exception) -> ModelError:
         return gemini_error(error, self._about, self._headers)

@@ -14,9 +14,10 @@ from analyst_kernel.models.anthropic_provider import check_url
 from analyst_kernel.models.gemini.faults import INSTALL
 from analyst_kernel.models.gemini.interactions import GeminiInteractions
 from analyst_kernel.models.registry import SEE_LIST
+from analyst_kernel.models.table import model_table
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.protocol.errors import ModelChoiceError
-from analyst_kernel.providers import Env, ProviderInfo
+from analyst_kernel.providers import Env, ProviderInfo, ProviderSettings
 
 KEY = "GEMINI_API_KEY"
 DEFAULT_MODEL = "gemini-3.8-flash"
@@ -26,6 +27,15 @@ _OTHER_KEY = "GOOGLE_API_KEY"
 _BASE_URL = "GEMINI_BASE_URL"
 _BASE_URL_KEY = "GEMINI_BASE_URL_KEY"
 _NAME = re.compile(r"[a-z0-9][\w.-]*\Z")
+_SETTINGS = ProviderSettings(
+    key_variable=KEY,
+    needs_key=True,
+    url=_HOST,
+    url_variable=_BASE_URL,
+    elsewhere_variable=_BASE_URL_KEY,
+    check_path="/v1beta/models",
+    key_header="x-goog-api-key",
+)
 _OFFLINE = "choose the model offline:rules, which needs none"
 
 
@@ -52,8 +62,9 @@ class GeminiProvider:
             credential_source=source,
             # GOOGLE_API_KEY serves many things: nobody who has it has chosen a model by that.
             default_model="" if source == _OTHER_KEY else DEFAULT_MODEL,
-            models=(DEFAULT_MODEL,),
+            models=model_table().names(self.name),
             note=note,
+            settings=_SETTINGS,
         )
 
     async def open(self, model: str, env: Env) -> GeminiInteractions:

@@ -117,7 +117,9 @@ BY_STATUS: dict[int, FaultKind] = {
     404: MISSING,
     408: TIMEOUT,
     409: SERVER,
+    424: SERVER,
     429: RATE,
+    504: TIMEOUT,
     529: OVERLOADED,
 }
 
@@ -160,6 +162,11 @@ def answered(
 def raised(error: Exception, about: ErrorContext) -> ModelError:
     """Return the error of an exception that is no answer: of HTTP, or of parsing."""
     return _compose(_from_exception(error, about), about, _words_of(error, about))
+
+
+def fault_of(kind: FaultKind, about: ErrorContext) -> ModelError:
+    """Return the error of a failure that needs no words of its own."""
+    return _compose(kind, about, "")
 
 
 def redact(text: str, secrets: Collection[str]) -> str:

@@ -7,15 +7,31 @@ its errors. Nothing here retries; the core does, visibly.
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
 
-from analyst_kernel.agent.budget import MOST_EMPTY_EVENTS, stopped_reply
-from analyst_kernel.agent.ports import ModelEvent, Stopped, UsageReported
-from analyst_kernel.agent.transcript import ModelRequest
-from analyst_kernel.models.prices import Tariff, cost_of
+from analyst_kernel.agent.budget import (
+    MOST_EMPTY_EVENTS,
+    Billing,
+    add_usage,
+    stopped_reply,
+)
+from analyst_kernel.agent.ports import (
+    ModelEvent,
+    Stopped,
+    TextDelta,
+    ThinkingDelta,
+    UsageReported,
+)
+from analyst_kernel.agent.transcript import Image, ModelRequest, UserMessage
+from analyst_kernel.models.prices import FREE, Tariff, cost_of
+from analyst_kernel.models.table import ModelFacts, look_up
+from analyst_kernel.models.wire.actions import ActionReader, in_words, refuses_tools, repair
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.models.wire.faults import (
     ErrorContext,
@@ -32,6 +48,14 @@ _T = TypeVar("_T")
 _DRAIN_SECONDS = 0.5
 _TAIL_SECONDS = 10.0
 """How long a stream may be silent after its message; what may still come are token counts."""
+
+_LEAST_ANSWER = 1_024
+"""Tokens that an answer is given at least; a conversation that leaves less is too long."""
+
+_CHARACTERS_PER_TOKEN = 3
+_TOKENS_PER_IMAGE = 2_000
+
+_MOST_DOLLARS = 1e9
 
 _MOST_TOKENS = 1 << 53
 """A larger count is no count, and would have no price."""
@@ -80,7 +104,11 @@ class StreamingModel(ABC):
 
     Attributes:
         label, key_advice: For error messages, as in :class:`ErrorContext`.
+        tariff: Its price, if that is not the one of the table of models.
+        facts: Its limits, capabilities and price; by default what the table of models says.
         stall_seconds: A stream that is silent for so long fails, at its start too.
+        acts_in_text: Whether tools are described and called in words, as :mod:`.actions` says; it
+            becomes true where the server refuses tools.
     """
 
     provider: str
@@ -90,11 +118,17 @@ class StreamingModel(ABC):
     key_advice: str
     sees_images: bool = True
     tariff: Tariff | None = None
+    facts: ModelFacts | None = None
     stall_seconds: float = 120.0
+    acts_in_text: bool = False
 
     def __post_init__(self) -> None:
         self.name = f"{self.provider}:{self.model}"
         self.is_ai = True
+        self._facts = look_up(self.name) if self.facts is None else self.facts
+        if self._facts.images is not None:
+            self.sees_images = self._facts.images
+        self.acts_in_text = self.acts_in_text or self._facts.tools is False
         self._about = ErrorContext(
             label=self.label,
             model=self.name,
@@ -130,14 +164,44 @@ class StreamingModel(ABC):
         """Return an event of the SDK as the fold reads it."""
         return event
 
+    @property
+    def price(self) -> Tariff | None:
+        """What its tokens cost today; None if that is not known."""
+        if self.tariff is not None:
+            return self.tariff
+        listed = self._facts.tariff(datetime.now().astimezone().date())
+        is_free = self._facts.billing == "free" and self.connection.is_local
+        return FREE if listed is None and is_free else listed
+
+    @property
+    def billing(self) -> Billing:
+        """How it is known what a call costs; see :class:`PricedModel`."""
+        price = self.price
+        if price is None:
+            return "reported" if self._facts.billing == "reported" else "unknown"
+        return "free" if price == FREE else "listed"
+
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """Send one request and yield its events, as the ``Model`` port requires.
 
         Raises:
             ModelError: For every failure.
         """
-        fold = self._new_fold()
+        acted = self.acts_in_text
+        request = within_limits(request, self._facts)
         response = await self._open(request)
+        if self.acts_in_text and not acted:
+            yield ThinkingDelta(f"{self.name} takes no tools; they are described in words.\n\n")
+        if request.tools and self.acts_in_text:
+            replies = self._act(response, request)
+        else:
+            replies = self._play(response, self._new_fold())
+        async with aclosing(replies):
+            async for event in replies:
+                yield event
+
+    async def _play(self, response: Any, fold: EventFold) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of one reply, the closing one last."""
         events = aiter(response)
         try:
             silent = 0
@@ -158,6 +222,51 @@ class StreamingModel(ABC):
         # The reason of a refusal is shown to the user, and a gateway may have written it.
         yield replace(fold.stopped, detail=redact(fold.stopped.detail, self._about.secrets))
 
+    async def _act(self, response: Any, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of a reply whose call is a block of its text.
+
+        A block that is wrong is asked for once more, which the user sees. If it is wrong again it
+        ends as a call with a wrong input does.
+        """
+        asked, spent = in_words(request), Usage()
+        for last in (request.tool_choice == "none", True):
+            # No wire numbers its own calls so high, if it sends any though none was offered.
+            reader = ActionReader(request.tools, index=1_000_000)
+            stopped, used = Stopped("end_turn"), Usage()
+            async with aclosing(self._play(response, self._new_fold())) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta(text=text):
+                            for read in reader.feed(text):
+                                yield read
+                        case UsageReported(usage=used):
+                            yield UsageReported(add_usage(spent, used))
+                        case Stopped():
+                            stopped = event
+                        case _:
+                            yield event
+            for read in reader.end():
+                yield read
+            action = reader.action() if stopped.reason in ("end_turn", "tool_use") else None
+            if action is None:
+                # The transcript's neutral form is what goes back.
+                yield replace(stopped, raw=None)
+                return
+            if action.problem and not last:
+                spent = add_usage(spent, used)
+                words = f"The call could not be used: {action.problem} It is asked for once more."
+                yield ThinkingDelta(f"\n\n{words}\n\n")
+                response = await self._open(repair(asked, reader.said, action.problem), bare=True)
+                continue
+            if action.problem and not reader.calls:
+                # It was an answer after all, which shows such a block.
+                yield replace(stopped, raw=None)
+                return
+            for read in reader.called(action):
+                yield read
+            yield Stopped("tool_use", detail=stopped.detail)
+            return
+
     async def aclose(self) -> None:
         """Close pooled connections. Idempotent; the model can be used again afterwards."""
         client, self._client = self._client, None
@@ -171,10 +280,22 @@ class StreamingModel(ABC):
                 self._client = await asyncio.to_thread(self._build, self.stall_seconds + 30.0)
             return self._client
 
-    async def _open(self, request: ModelRequest) -> Any:
+    async def _open(self, request: ModelRequest, *, bare: bool = False) -> Any:
+        """Send a request, in words if the model calls no tools; ``bare`` if it is in words already.
+
+        That a server takes no tools is noted: nothing was generated, so nothing is paid for.
+        """
         try:
             client = await self._ready()
-            return await self._watched(self._send(client, request), self.stall_seconds)
+            if not self.acts_in_text:
+                try:
+                    return await self._watched(self._send(client, request), self.stall_seconds)
+                except Exception as error:
+                    if not (request.tools and refuses_tools(error)):
+                        raise
+                    self.acts_in_text = True
+            sent = request if bare else in_words(request)
+            return await self._watched(self._send(client, sent), self.stall_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is becomes a ModelError
             self._fail(error)
 
@@ -221,9 +342,45 @@ class StreamingModel(ABC):
         raise failure from (None if quotes_secret(error, self._about.secrets) else error)
 
 
+def within_limits(request: ModelRequest, facts: ModelFacts) -> ModelRequest:
+    """Return the request with as much room for the answer as the model has."""
+    most = request.max_tokens
+    if facts.output is not None:
+        most = min(most, facts.output)
+    if facts.context is not None:
+        # Servers refuse a request that leaves too little room for the answer that it asks for.
+        most = min(most, max(facts.context - _about_tokens(request), _LEAST_ANSWER))
+    return request if most == request.max_tokens else replace(request, max_tokens=most)
+
+
+def _about_tokens(request: ModelRequest) -> int:
+    """Return about how many tokens a request has, rather too many than too few."""
+    size = len(request.system) + sum(len(str(tool.schema)) + 500 for tool in request.tools)
+    images = 0
+    for message in request.messages:
+        if not isinstance(message, UserMessage):
+            size += len(message.text) + sum(len(call.raw_input) for call in message.calls)
+            continue
+        results = (part for result in message.results for part in result.content)
+        for part in (*message.text, *results):
+            if isinstance(part, Image):
+                images += 1
+            else:
+                size += len(part.text)
+    return math.ceil(size / _CHARACTERS_PER_TOKEN) + images * _TOKENS_PER_IMAGE
+
+
 def is_count(value: object) -> TypeGuard[int]:
     """Return whether a server's number of tokens can be one."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+
+
+def reported_cost(usage: Mapping[str, Any]) -> float | None:
+    """Return what a server says that a call cost, in US dollars; None if it says nothing sound."""
+    cost = usage.get("cost")
+    if not isinstance(cost, int | float) or isinstance(cost, bool):
+        return None
+    return float(cost) if 0 <= cost < _MOST_DOLLARS else None
 
 
 def report_usage(

@@ -328,6 +328,7 @@ class StoredAnalysis(Record):
         model: The model that the user chose; empty for the default.
         approval: What waits for the user; None for cells if the isolation is weak.
         budget_usd: What each further question may cost.
+        analysis_budget_usd: What the whole analysis may cost.
         failed: Whether the last run failed.
         parent: The analysis it branched from.
         parent_cell: The last cell that it took over from there.
@@ -344,6 +345,7 @@ class StoredAnalysis(Record):
     model: str = ""
     approval: ApprovalMode | None = None
     budget_usd: float | None = None
+    analysis_budget_usd: float | None = None
     questions: int = 0
     failed: bool = False
     parent: AnalysisId | None = None

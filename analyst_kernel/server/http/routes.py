@@ -6,6 +6,7 @@ Jupyter loads this module at its start, so the handlers import what they need.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from urllib.parse import quote
 
 from tornado import web
@@ -94,6 +95,42 @@ class ExportHandler(AnalystHandler):
         self.finish(file.content, set_content_type=file.mime)
 
 
+class SentHandler(AnalystHandler):
+    """What was sent to models for an analysis."""
+
+    @route
+    async def get(self, analysis: str) -> None:
+        """List the requests that hold ``search``; ``to=zip`` sends them all, byte for byte."""
+        from analyst_kernel.server.http import views
+
+        session = (await self.registry()).find(analysis)
+        if self.get_query_argument("to", "") != "zip":
+            found = await views.sent_requests(session, self.get_query_argument("search", "", False))
+            self.reply(found)
+            return
+        content = await asyncio.to_thread(session.kept_privacy.archive)
+        self.set_header("Content-Disposition", 'attachment; filename="sent-to-models.zip"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(content, set_content_type="application/zip")
+
+
+class SentRequestHandler(AnalystHandler):
+    """The body of one request that was sent to a model."""
+
+    @route
+    async def get(self, analysis: str, number: str) -> None:
+        """Send it as it was sent; ``time`` is when, as the list says."""
+        from analyst_kernel.server.http.views import sent_body
+
+        session = (await self.registry()).find(analysis)
+        body = await sent_body(session, int(number), self.get_query_argument("time"))
+        # Never a page, whatever it holds.
+        self.set_header("Content-Disposition", f'attachment; filename="{number}.json"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(body, set_content_type="application/octet-stream")
+
+
 class CompletionsHandler(AnalystHandler):
     """What ``@`` may mean in a question."""
 
@@ -136,6 +173,22 @@ class UploadHandler(AnalystHandler):
         self.reply({"paths": await session.upload(sent)}, 201)
 
 
+class InstructionsHandler(AnalystHandler):
+    """The files with the user's and the project's rules."""
+
+    @route
+    async def get(self) -> None:
+        """List those of ``analysis``, or of a new one in ``folder``, each with its text."""
+        from analyst_kernel.server.http.views import instructions
+
+        found = await instructions(
+            await self.registry(),
+            self.get_query_argument("analysis", None),
+            self.get_query_argument("folder", None),
+        )
+        self.reply(found)
+
+
 class StatusHandler(AnalystHandler):
     """This server."""
 
@@ -147,13 +200,32 @@ class StatusHandler(AnalystHandler):
         self.reply(await status(await self.registry()))
 
 
+class UsageHandler(AnalystHandler):
+    """What models were used, and what each day may cost."""
+
+    @route
+    async def get(self) -> None:
+        """Return what ``analysis`` (optional) and all analyses of today used, and the limit."""
+        from analyst_kernel.server.http.views import usage
+
+        self.reply(await usage(await self.registry(), self.get_query_argument("analysis", "")))
+
+    @route
+    async def post(self) -> None:
+        """Limit what all analyses of a day may cost: ``{day_usd}``, null for no limit."""
+        from analyst_kernel.server.http.views import limit_day
+
+        self.reply(await limit_day(await self.registry(), self.body().get("day_usd")))
+
+
 class ModelsHandler(AnalystHandler):
     """The models that a user may choose from."""
 
     @route
     async def get(self) -> None:
-        """List providers and the models that run on this computer."""
-        self.reply(await (await self.registry()).services.models.listing())
+        """List providers, keys and local models; with ``local=1`` look for those first."""
+        models = (await self.registry()).services.models
+        self.reply(await models.listing(look_for_local=self.get_query_argument("local", "") == "1"))
 
 
 class KeyHandler(AnalystHandler):
@@ -161,14 +233,22 @@ class KeyHandler(AnalystHandler):
 
     @route
     async def post(self) -> None:
-        """Store a key: ``{provider, key}``."""
+        """Check and store a key: ``{provider, key, url?, anyway?}``.
+
+        Answers ``{saved, verdict, what, remedy}``; a key that its provider did not accept is stored
+        with ``anyway`` only, which asks nobody.
+        """
         registry = await self.registry()
         body = self.body()
-        provider = self.text(body, "provider", needed=True) or ""
-        key = self.text(body, "key", needed=True) or ""
-        await asyncio.to_thread(registry.services.keys.keep, provider, key)
-        await registry.models_changed()
-        self.reply(None)
+        checked = await registry.services.models.save_key(
+            self.text(body, "provider", needed=True) or "",
+            self.text(body, "key", needed=True) or "",
+            self.text(body, "url") or "",
+            anyway=body.get("anyway") is True,
+        )
+        if checked.saved:
+            await registry.models_changed()
+        self.reply(asdict(checked))
 
     @route
     async def delete(self) -> None:
@@ -189,8 +269,12 @@ ROUTES: tuple[tuple[str, type], ...] = (
     (rf"analyst-kernel/api/analyses/{_ID}/branch", BranchHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/export", ExportHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/completions", CompletionsHandler),
+    (rf"analyst-kernel/api/analyses/{_ID}/sent", SentHandler),
+    (rf"analyst-kernel/api/analyses/{_ID}/sent/([0-9]{{1,9}})", SentRequestHandler),
     (r"analyst-kernel/api/datasets", DatasetsHandler),
+    (r"analyst-kernel/api/instructions", InstructionsHandler),
     (r"analyst-kernel/api/upload", UploadHandler),
+    (r"analyst-kernel/api/usage", UsageHandler),
     (r"analyst-kernel/api/models", ModelsHandler),
     (r"analyst-kernel/api/models/key", KeyHandler),
 )

@@ -10,10 +10,13 @@ from typing import Any, cast
 
 from analyst_kernel._version import __version__
 from analyst_kernel.agent.ports import IterationEntry
+from analyst_kernel.analysis.instructions import InstructionFiles
+from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import clean_notebook
 from analyst_kernel.notebook.export import export as exports
 from analyst_kernel.protocol.datasets import DatasetProfile
-from analyst_kernel.protocol.errors import InputError, NotebookError
+from analyst_kernel.protocol.errors import InputError, NotebookError, NotFound
+from analyst_kernel.protocol.records import InstructionsFile
 from analyst_kernel.server.session.registry import SessionRegistry
 from analyst_kernel.server.session.session import AnalysisSession
 
@@ -71,10 +74,51 @@ def _one(label: str, kind: str, insert: str, detail: str) -> dict[str, str]:
     return {"label": label, "kind": kind, "insert": insert, "detail": detail}
 
 
+async def instructions(
+    registry: SessionRegistry, analysis: str | None, folder: str | None
+) -> tuple[InstructionsFile, ...]:
+    """Return the files with rules of an analysis, or of a new one in a folder."""
+    if analysis is not None:
+        files = registry.find(analysis).instructions()
+    else:
+        services = registry.services
+        beside = services.places.folder(folder)
+        files = InstructionFiles(services.grants.path.parent, None, beside=beside)
+    return await asyncio.to_thread(files.look)
+
+
+async def sent_requests(session: AnalysisSession, search: str) -> list[dict[str, Any]]:
+    """Return the requests that were sent to models and hold a text, without their bodies."""
+    store = session.kept_privacy
+    return await asyncio.to_thread(
+        lambda: [{"number": number, **sent.facts()} for number, sent in store.search(search)]
+    )
+
+
+async def sent_body(session: AnalysisSession, number: int, time: str) -> bytes:
+    """Return the body of the request ``number``, which was sent at ``time``.
+
+    Raises:
+        NotFound: It is not kept any more.
+    """
+    store = session.kept_privacy
+
+    def look() -> bytes:
+        for place, request in enumerate(store.requests(), start=1):
+            if place == number and request.time == time:
+                return request.body
+        raise NotFound(
+            "This request is not kept any more: the log keeps the newest ones.", "Open it again."
+        )
+
+    return await asyncio.to_thread(look)
+
+
 async def status(registry: SessionRegistry) -> dict[str, Any]:
     """Return the state of the server."""
     services = registry.services
     await services.models.look()
+    notices = (services.journal.notice, services.grants.notice, services.models.problem)
     return {
         "version": __version__,
         "default_model": services.models.default,
@@ -83,10 +127,58 @@ async def status(registry: SessionRegistry) -> dict[str, Any]:
             provider.name for provider in services.models.providers if provider.has_credentials
         ],
         "sandbox": services.newest_report,
-        "locked": dict(services.settings.locked),
+        "locked": services.settings.shown_locks,
         "examples": await asyncio.to_thread(examples, services.places.root),
-        "notices": [text for text in (services.journal.notice, services.grants.notice) if text],
+        "notices": [text for text in notices if text],
     }
+
+
+async def usage(registry: SessionRegistry, analysis: str) -> dict[str, Any]:
+    """Return what an analysis (if one is named) and all analyses of today used, and the limit."""
+    settings = registry.services.settings
+    known = registry.find(analysis).id if analysis else None
+    spending = SpendingStore(settings.data, known)
+
+    def look() -> dict[str, Any]:
+        limits = [settings.limits.day_usd, settings.locked.get("day_budget_usd")]
+        problem = spending.problem
+        try:
+            limits.append(spending.day_limit())
+        except InputError as error:
+            problem = str(error)
+        given = [float(each) for each in limits if isinstance(each, int | float)]
+        return {
+            "day": spending.day(),
+            "analysis_usage": spending.of_analysis(),
+            "day_usage": spending.of_day(),
+            "day_limit_usd": min(given, default=None),
+            "problem": problem,
+        }
+
+    return await asyncio.to_thread(look)
+
+
+async def limit_day(registry: SessionRegistry, amount: object) -> dict[str, Any]:
+    """Keep the user's limit in US dollars for each day (None: no limit); return the new state.
+
+    Raises:
+        InputError: The administrator chose one, or it is no amount, or it cannot be kept.
+    """
+    settings = registry.services.settings
+    if "day_budget_usd" in settings.locked:
+        raise InputError(
+            "The administrator of this server chose this setting.", "It cannot be changed here."
+        )
+    sound = isinstance(amount, int | float) and not isinstance(amount, bool)
+    if amount is not None and not (sound and 0 < cast(float, amount) < float("inf")):
+        raise InputError(
+            "A limit is an amount of US dollars above 0; nothing was changed.",
+            "Leave it empty for no limit.",
+        )
+    spending = SpendingStore(settings.data)
+    kept = None if amount is None else float(cast(float, amount))
+    await asyncio.to_thread(spending.keep_day_limit, kept)
+    return await usage(registry, "")
 
 
 _DEMONSTRATIONS = (

@@ -10,14 +10,17 @@ from typing import Any, Literal
 
 from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel._text import title_from_question
+from analyst_kernel.agent.privacy.wall import MODES
 from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.analysis.instructions import InstructionFiles
+from analyst_kernel.analysis.privacy import PrivacyStore, PrivacySwitch
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.notebook.storage.names import default_path, free_path
 from analyst_kernel.protocol.datasets import Dataset
-from analyst_kernel.protocol.errors import NotebookError
+from analyst_kernel.protocol.errors import AnalystError, NotebookError
 from analyst_kernel.protocol.events import (
     EVENT,
     AnalysisConfigured,
@@ -29,7 +32,7 @@ from analyst_kernel.protocol.events import (
     RunFinished,
     RunStarted,
 )
-from analyst_kernel.protocol.records import ApprovalMode
+from analyst_kernel.protocol.records import ApprovalMode, PrivacyMode
 from analyst_kernel.protocol.sandbox import meets
 from analyst_kernel.protocol.socket import AnalysisSummary
 from analyst_kernel.server.events.journal import StoredAnalysis
@@ -85,6 +88,7 @@ class BaseSession:
         self.last_work = 0.0
         self.key_version = -1
         self._emitted_model = services.models.wanted(record.model)
+        self._emitted_privacy: PrivacyMode = "full"
         self.analysis: Analysis | None = None
         self._catalog: LocalCatalog | None = None
         self._opening = opening
@@ -122,6 +126,33 @@ class BaseSession:
         running = None if self.analysis is None else self.analysis.isolation
         level = running or self.services.settings.sandbox
         return "automatic" if meets(level, "restricted") else "cells"
+
+    @property
+    def kept_privacy(self) -> PrivacyStore:
+        """What is kept of the privacy mode: the choice, the tokens, what was sent."""
+        return PrivacyStore(self.services.grants.path.parent, self.id)
+
+    @property
+    def privacy(self) -> PrivacyMode:
+        """What of the data the model may see at the next question.
+
+        The strictest mode if it cannot be told, in which case no question is answered.
+        """
+        try:
+            return self.switch().mode
+        except AnalystError:
+            return MODES[-1]
+
+    def switch(self) -> PrivacySwitch:
+        """Return the switch of the privacy mode, that of the opened analysis if it is opened."""
+        if self.analysis is not None:
+            return self.analysis.privacy
+        return PrivacySwitch(self.kept_privacy, self.services.settings.least_privacy)
+
+    def instructions(self) -> InstructionFiles:
+        """Return the files with the user's and the project's rules."""
+        data = self.services.grants.path.parent
+        return InstructionFiles(data, self.id, beside=self.home_folder())
 
     def summary(self) -> AnalysisSummary:
         """Return its row in the list of analyses."""
@@ -167,6 +198,7 @@ class BaseSession:
         """Change the record, and emit title and settings as they are now."""
         self.remember(**changes)
         self._emitted_model = self.model
+        self._emitted_privacy = self.privacy
         self.emit(
             AnalysisConfigured(
                 analysis=self.id,
@@ -176,6 +208,8 @@ class BaseSession:
                 is_ai=self.services.models.is_ai(self.model),
                 approval=self.approval,
                 budget_usd=self.record.budget_usd,
+                privacy=self._emitted_privacy,
+                analysis_budget_usd=self.record.analysis_budget_usd,
             )
         )
         self.changed()
@@ -231,7 +265,7 @@ class BaseSession:
                 sandbox=settings.sandbox,
                 limits=settings.limits,
                 kernel_name=settings.kernel_name,
-                least_privacy=str(settings.locked.get("privacy") or ""),
+                least_privacy=settings.least_privacy,
                 start_options=dict(limits),
             ),
             user=self.user,
@@ -353,6 +387,9 @@ class BaseSession:
                 self.remember(questions=asked, updated=time.time(), failed=False)
                 if not self.record.title:
                     self.configure(title=title_from_question(event.question))
+                # A command beside the server may have chosen another one.
+                if self._emitted_privacy != self.privacy:
+                    self.configure()
                 self.changed()
             case RunFinished():
                 self.remember(failed=event.status == "failed", updated=time.time())

@@ -140,6 +140,7 @@ def _record(
         model=parent.record.model,
         approval=parent.record.approval,
         budget_usd=parent.record.budget_usd,
+        analysis_budget_usd=parent.record.analysis_budget_usd,
         questions=sum(event.type == "run_started" for event in events),
         parent=parent.id,
         parent_cell=made.cell,

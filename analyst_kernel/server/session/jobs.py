@@ -22,6 +22,13 @@ from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
 from analyst_kernel.server.session.base import BaseSession
 
+LOCKED_MONEY = {
+    "cost_usd": "budget_usd",
+    "analysis_usd": "analysis_budget_usd",
+    "day_usd": "day_budget_usd",
+}
+"""The limits in money, and the settings by which an administrator locks them."""
+
 
 async def answer(session: BaseSession, question: str, limits: Limits | None) -> None:
     """Answer a question with the model and the approval mode that are chosen when this begins."""
@@ -139,14 +146,20 @@ async def _use_chosen_model(session: BaseSession, analysis: Analysis) -> None:
 
 def _limits_for(session: BaseSession, wanted: Limits | None) -> Limits:
     """Return a question's limits, with the chosen budget and what the administrator locked."""
-    settings = session.services.settings
+    settings, record = session.services.settings, session.record
     limits = wanted or settings.limits
-    if session.record.budget_usd is not None and limits.cost_usd is None:
-        limits = limits.model_copy(update={"cost_usd": session.record.budget_usd})
-    budget = settings.locked.get("budget_usd")
-    if isinstance(budget, int | float):
-        least = min(float(budget), limits.cost_usd or float(budget))
-        limits = limits.model_copy(update={"cost_usd": least})
+    chosen = {"cost_usd": record.budget_usd, "analysis_usd": record.analysis_budget_usd}
+    changes = {
+        name: amount
+        for name, amount in chosen.items()
+        if amount is not None and (wanted is None or getattr(wanted, name) is None)
+    }
+    limits = limits.model_copy(update=changes)
+    for name, lock in LOCKED_MONEY.items():
+        most = settings.locked.get(lock)
+        if isinstance(most, int | float):
+            least = min(float(most), getattr(limits, name) or float(most))
+            limits = limits.model_copy(update={name: least})
     most = settings.locked.get("max_iterations")
     if isinstance(most, int):
         limits = limits.model_copy(update={"iterations": min(most, limits.iterations)})

@@ -15,6 +15,7 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 
 from analyst_kernel._aio import BackgroundTasks
+from analyst_kernel.credentials.store import Keys, NamedKey
 from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.kernel.manager import warm_up
 from analyst_kernel.notebook.document.operations import Document
@@ -30,7 +31,6 @@ from analyst_kernel.protocol.socket import (
     AnalysisRemovedFrame,
     AnalysisSummary,
 )
-from analyst_kernel.server.credentials import Keys
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.coalesce import EncodedEvent
 from analyst_kernel.server.events.history import events_from_notebook, title_of
@@ -70,7 +70,13 @@ class SessionRegistry:
         except GrantStoreError as error:
             journal.close()
             raise JournalError(str(error)) from error
-        keys = await asyncio.to_thread(Keys, settings.data)
+        files, urls = settings.key_files, settings.provider_urls
+        named = {
+            name: NamedKey(files.get(name, ""), urls.get(name, "")) for name in {**files, **urls}
+        }
+        keys = await asyncio.to_thread(
+            Keys, settings.data, named=named, locked=settings.keys_locked
+        )
         services = ServerServices(
             settings=settings,
             places=Places(settings.root),
@@ -212,6 +218,8 @@ class SessionRegistry:
             if notebook_too and path:
                 with contextlib.suppress(FileNotFoundError):
                     await asyncio.to_thread(os.unlink, path)
+                # A notebook that stays may be continued, and then needs its tokens.
+                await asyncio.to_thread(session.kept_privacy.remove)
         finally:
             for tab in self._tabs:
                 tab.unsubscribe(session.id)

@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from analyst_kernel.agent.ledger import Ledger
 from analyst_kernel.agent.ports import Approval
@@ -19,7 +19,7 @@ from analyst_kernel.protocol import commands
 from analyst_kernel.protocol.errors import AnalystError, InputError
 from analyst_kernel.protocol.events import DatasetDetached
 from analyst_kernel.protocol.ids import CellId, RunId
-from analyst_kernel.protocol.records import ApprovalMode, Limits
+from analyst_kernel.protocol.records import ApprovalMode, Limits, PrivacyMode
 from analyst_kernel.server.events.client import Tab
 from analyst_kernel.server.events.journal import StoredAnalysis
 from analyst_kernel.server.events.recorder import replay_events
@@ -210,11 +210,41 @@ class AnalysisSession(BaseSession):
             self._refuse_locked("approval")
             self.configure(approval=mode)
 
-    async def choose_budget(self, cost_usd: float | None) -> None:
-        """Limit what each further question may cost, in US dollars. Raises ``InputError``."""
+    async def choose_budget(self, cost_usd: float | None, analysis_usd: float | None) -> None:
+        """Limit what each further question, and the analysis, may cost, in US dollars.
+
+        Raises:
+            InputError: The administrator chose another limit.
+        """
         async with self._in_order():
-            self._refuse_locked("budget_usd")
-            self.configure(budget_usd=cost_usd)
+            locked = self.services.settings.locked
+            if cost_usd != locked.get("budget_usd"):
+                self._refuse_locked("budget_usd")
+            if analysis_usd not in (None, locked.get("analysis_budget_usd")):
+                self._refuse_locked("analysis_budget_usd")
+            self.configure(budget_usd=cost_usd, analysis_budget_usd=analysis_usd)
+
+    def choose_privacy(self, mode: PrivacyMode, *, confirmed: bool) -> None:
+        """Choose what of the data the model may see.
+
+        It waits for no other command: a stricter mode must hold at once.
+
+        Raises:
+            InputError: The administrator allows no such mode, or it was not confirmed.
+        """
+        # On the loop, where requests are made, so that none is made half in one mode.
+        said = self.switch().choose(mode, confirmed=confirmed)
+        if said:
+            self.log.notice(self.id, "privacy-changed", said, level="info")
+        self.configure()
+
+    async def switch_instructions(
+        self, place: Literal["user", "project"], digest: str, *, on: bool
+    ) -> None:
+        """Have the instructions of a file hold or not. Raises ``InputError``."""
+        async with self._in_order():
+            said = await asyncio.to_thread(self.instructions().switch, place, digest, on=on)
+            self.log.notice(self.id, "instructions-switched", said, level="info")
 
     async def change_definitions(self, change: Callable[[Ledger], object]) -> None:
         """Add, edit or remove definitions; they hold from the next question on.
@@ -305,7 +335,9 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.DetachData: lambda s, _, c: s.detach(c.name),
     commands.ChooseModel: lambda s, _, c: s.choose_model(c.model),
     commands.ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),
-    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd),
+    commands.ChoosePrivacy: lambda s, _, c: s.choose_privacy(c.mode, confirmed=c.confirmed),
+    commands.SwitchInstructions: lambda s, _, c: s.switch_instructions(c.place, c.digest, on=c.on),
+    commands.ChooseBudget: lambda s, _, c: s.choose_budget(c.cost_usd, c.analysis_usd),
     commands.AddDefinition: lambda s, _, c: s.change_definitions(lambda held: held.add(c.text)),
     commands.EditDefinition: lambda s, _, c: s.change_definitions(
         lambda held: held.edit(c.definition, c.text, active=c.active)

@@ -1,5 +1,5 @@
 /** The answers of the REST routes that are not records of the protocol. */
-import type { AnalysisSummary, DatasetProfile, SandboxReport } from '../protocol/generated';
+import type { AnalysisSummary, DatasetProfile, SandboxReport, Usage } from '../protocol/generated';
 
 export type { AnalysisSummary, DatasetProfile, SandboxReport };
 
@@ -24,6 +24,25 @@ export interface Status {
   readonly notices?: readonly string[];
 }
 
+/** What a user may set for a provider; names of variables and no values. */
+export interface ProviderSettings {
+  readonly key_variable: string;
+  readonly needs_key: boolean;
+  /** The provider's own address; empty where only the user knows it. */
+  readonly url: string;
+  /** Empty where the host is fixed. */
+  readonly url_variable: string;
+}
+
+/** `GET api/usage`. `day` is the server's date; `problem` says why the sums may be too small. */
+export interface Spent {
+  readonly day: string;
+  readonly analysis_usage: Usage;
+  readonly day_usage: Usage;
+  readonly day_limit_usd: number | null;
+  readonly problem: string;
+}
+
 /** One provider of `GET api/models`; never holds a secret. */
 export interface ProviderInfo {
   readonly name: string;
@@ -34,6 +53,29 @@ export interface ProviderInfo {
   readonly models: readonly string[];
   readonly note: string;
   readonly is_ai: boolean;
+  /** `null` if the provider is set up by other means than keys. */
+  readonly settings?: ProviderSettings | null;
+}
+
+/** A key or address that is set, and where it comes from; never holds a secret. */
+export interface KeyState {
+  readonly provider: string;
+  readonly source: 'environment' | 'settings' | 'keyring' | 'file';
+  readonly host: string;
+  readonly url: string;
+  readonly has_key: boolean;
+  readonly removable: boolean;
+  /** Why it is not used; empty if it is. */
+  readonly unused: string;
+  readonly variable: string;
+}
+
+/** What became of a key that was to be saved. */
+export interface SavedKey {
+  readonly saved: boolean;
+  readonly verdict: 'accepted' | 'refused' | 'unreachable' | 'elsewhere' | 'unchecked';
+  readonly what: string;
+  readonly remedy: string;
 }
 
 /** `GET api/models`. `local` are full names of models that answer on this computer. */
@@ -41,6 +83,30 @@ export interface Models {
   readonly default: string;
   readonly providers: readonly ProviderInfo[];
   readonly local: readonly string[];
+  readonly keys?: readonly KeyState[];
+  /** Where a key is stored that is added now; empty if none may be. */
+  readonly key_place?: 'keyring' | 'file' | '';
+  /** What of the stored keys cannot be read; empty for nothing. */
+  readonly problem?: string;
+}
+
+/** One request that was sent to a model. `address` has no query, where keys could be. */
+export interface SentRequest {
+  readonly number: number;
+  readonly time: string;
+  readonly address: string;
+  readonly bytes: number;
+  readonly privacy: 'full' | 'no-values' | 'schema-only';
+}
+
+/** A file with rules that go with every question. `text` is empty if it cannot be used. */
+export interface InstructionsFile {
+  readonly place: 'user' | 'project' | 'given';
+  readonly path: string;
+  readonly digest: string;
+  readonly state: 'holds' | 'off' | 'new' | 'changed' | 'unusable';
+  readonly text: string;
+  readonly problem: string;
 }
 
 export interface Completion {

@@ -7,7 +7,11 @@ import type {
   Completion,
   DatasetProfile,
   ExportFormat,
+  InstructionsFile,
   Models,
+  SavedKey,
+  SentRequest,
+  Spent,
   Status
 } from './records';
 
@@ -22,6 +26,14 @@ export interface NewAnalysis {
 export interface BranchPoint {
   readonly cell?: string;
   readonly run?: string;
+}
+
+/** A key for a provider at an address; with an empty `url`, at the address in use. */
+export interface NewKey {
+  readonly provider: string;
+  readonly key: string;
+  readonly url: string;
+  readonly anyway: boolean;
 }
 
 /** Lists and single actions. Everything about a running analysis goes over the socket. */
@@ -71,6 +83,31 @@ export class AnalystRest {
     return this.get<readonly DatasetProfile[]>(['datasets'], { analysis });
   }
 
+  /** Fetch the requests that were sent to models and hold `search`, without their bodies. */
+  sent(analysis: string, search: string): Promise<readonly SentRequest[]> {
+    return this.get<readonly SentRequest[]>(['analyses', analysis, 'sent'], { search });
+  }
+
+  /** Fetch the body of one of them, byte for byte. */
+  async sentBody(analysis: string, { number, time }: SentRequest): Promise<Blob> {
+    const parts = ['analyses', analysis, 'sent', String(number)];
+    return (await this.fetch('GET', parts, { time })).blob();
+  }
+
+  /** Fetch all of them as a ZIP file. */
+  async sentArchive(analysis: string): Promise<Blob> {
+    return (await this.fetch('GET', ['analyses', analysis, 'sent'], { to: 'zip' })).blob();
+  }
+
+  /** Fetch the files with rules of an analysis, or of a new one in a folder of the server. */
+  instructions(
+    analysis: string | null,
+    folder: string | null
+  ): Promise<readonly InstructionsFile[]> {
+    const query = analysis !== null ? { analysis } : folder !== null ? { folder } : { folder: '' };
+    return this.get<readonly InstructionsFile[]>(['instructions'], query);
+  }
+
   /** Upload a file into the notebook's folder and grant it. */
   upload(analysis: string, file: File): Promise<unknown> {
     const form = new FormData();
@@ -78,14 +115,24 @@ export class AnalystRest {
     return this.request('POST', ['upload'], { analysis }, form);
   }
 
-  /** Fetch the providers and their models. */
-  models(): Promise<Models> {
-    return this.get<Models>(['models']);
+  /** Fetch what an analysis and all analyses of today used, and the limit for each day. */
+  usage(analysis: string | null): Promise<Spent> {
+    return this.get<Spent>(['usage'], analysis === null ? {} : { analysis });
   }
 
-  /** Save a provider's key on the server. */
-  saveKey(provider: string, key: string): Promise<unknown> {
-    return this.request('POST', ['models', 'key'], {}, JSON.stringify({ provider, key }));
+  /** Limit what all analyses of a day may cost, in US dollars; `null` for no limit. */
+  limitDay(amount: number | null): Promise<Spent> {
+    return this.request('POST', ['usage'], {}, JSON.stringify({ day_usd: amount }));
+  }
+
+  /** Fetch the providers, their keys and models; servers on that computer are asked on request. */
+  models(lookForLocal = false): Promise<Models> {
+    return this.get<Models>(['models'], lookForLocal ? { local: '1' } : {});
+  }
+
+  /** Have a provider's key checked and saved; `anyway` saves it without a check. */
+  saveKey(key: NewKey): Promise<SavedKey> {
+    return this.request<SavedKey>('POST', ['models', 'key'], {}, JSON.stringify(key));
   }
 
   /** Delete a provider's key from the server. */

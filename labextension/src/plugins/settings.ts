@@ -38,10 +38,18 @@ export function readDefaults(settings: Pick<ISettingRegistry.ISettings, 'get'>):
   const model = settings.get('defaultModel').composite;
   const approval = settings.get('approval').composite;
   const budget = settings.get('budget').composite;
+  const privacy = settings.get('privacy').composite;
+  const analysisBudget = settings.get('analysisBudget').composite;
   return {
     model: typeof model === 'string' && model.trim() !== '' ? model.trim() : null,
     approval:
       approval === 'automatic' || approval === 'cells' || approval === 'plan' ? approval : null,
-    budget: typeof budget === 'number' && budget > 0 ? budget : null
+    budget: amount(budget),
+    analysisBudget: amount(analysisBudget),
+    privacy: privacy === 'no-values' || privacy === 'schema-only' ? privacy : null
   };
+}
+
+function amount(setting: unknown): number | null {
+  return typeof setting === 'number' && setting > 0 ? setting : null;
 }

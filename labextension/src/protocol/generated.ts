@@ -14,6 +14,7 @@ export type Event =
   | ToolInputStreamed
   | ModelRetried
   | ModelReplied
+  | UsageCounted
   | IterationStarted
   | OutputProduced
   | OutputsCleared
@@ -60,6 +61,8 @@ export type Command =
   | ChooseModel
   | ChooseApproval
   | ChooseBudget
+  | ChoosePrivacy
+  | SwitchInstructions
   | VerifyAnalysis
   | UndoRun
   | AddDefinition
@@ -92,6 +95,7 @@ export interface Wire {
  *
  * Attributes:
  *     privacy: What of the data the model may see.
+ *     instructions: The files with rules that go with the question.
  */
 export interface RunStarted {
   analysis: string;
@@ -104,9 +108,20 @@ export interface RunStarted {
   is_ai: boolean;
   limits: Limits;
   privacy: 'full' | 'no-values' | 'schema-only';
+  instructions: InstructionsUsed[];
 }
 /**
  * What a run may use; null means no limit.
+ *
+ * Attributes:
+ *     iterations: Cells.
+ *     repairs: Cells that repair another one, within a step.
+ *     cell_seconds: Of one cell.
+ *     seconds: Of the run, without the time that it waits for the user.
+ *     tokens: Of all model calls of the run, in and out, cached ones included.
+ *     cost_usd: US dollars of the run.
+ *     analysis_usd: US dollars of the whole analysis, earlier runs included.
+ *     day_usd: US dollars of all the user's analyses on one day, by the local calendar.
  */
 export interface Limits {
   iterations: number;
@@ -115,6 +130,19 @@ export interface Limits {
   seconds: number | null;
   tokens: number | null;
   cost_usd: number | null;
+  analysis_usd: number | null;
+  day_usd: number | null;
+}
+/**
+ * The instructions that an answer was made under: where from, and exactly which text.
+ *
+ * Attributes:
+ *     digest: SHA-256 of the file, hexadecimal.
+ */
+export interface InstructionsUsed {
+  place: 'user' | 'project' | 'given';
+  path: string;
+  digest: string;
 }
 /**
  * The analysis's kernel changed state. ``reason`` is a sentence for the user.
@@ -433,7 +461,11 @@ export interface ModelReplied {
  *     cache_write_tokens: Input written to the provider's prompt cache.
  *     output_tokens: Output, thinking included.
  *     calls: Model calls that were answered.
+ *     failed_calls: Model calls that failed, broke off or were cancelled; what is known of their
+ *         tokens is counted.
  *     cost_usd: US dollars; null if the price is not known, 0 for models that cost nothing.
+ *     partial_usd: If ``cost_usd`` is null, the US dollars of those parts whose price is known: it
+ *         cost at least so much. Else 0.
  */
 export interface Usage {
   input_tokens: number;
@@ -441,7 +473,29 @@ export interface Usage {
   cache_write_tokens: number;
   output_tokens: number;
   calls: number;
+  failed_calls: number;
   cost_usd: number | null;
+  partial_usd: number;
+}
+/**
+ * A model call ended, well or not, and was counted.
+ *
+ * Attributes:
+ *     usage: Of the run so far.
+ *     analysis_usage: Of the analysis so far.
+ *     day_usage: Of all the user's analyses on ``day``.
+ *     day: The local calendar day, as ``2026-11-29``.
+ */
+export interface UsageCounted {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'usage_counted';
+  usage: Usage;
+  analysis_usage: Usage;
+  day_usage: Usage;
+  day: string;
 }
 /**
  * A cell was recorded and is about to run.
@@ -873,6 +927,11 @@ export interface DatasetDetached {
 }
 /**
  * The analysis's title or settings changed; the event has all of them.
+ *
+ * Attributes:
+ *     privacy: What of the data the model may see at the next question.
+ *     budget_usd: US dollars that each further question may cost.
+ *     analysis_budget_usd: US dollars that the whole analysis may cost.
  */
 export interface AnalysisConfigured {
   analysis: string;
@@ -886,6 +945,8 @@ export interface AnalysisConfigured {
   is_ai: boolean;
   approval: 'automatic' | 'cells' | 'plan';
   budget_usd: number | null;
+  privacy: 'full' | 'no-values' | 'schema-only';
+  analysis_budget_usd: number | null;
 }
 /**
  * The notebook began to run again in a fresh kernel; ``cells`` will be compared.
@@ -1154,6 +1215,16 @@ export interface AskQuestion {
 }
 /**
  * What a run may use; null means no limit.
+ *
+ * Attributes:
+ *     iterations: Cells.
+ *     repairs: Cells that repair another one, within a step.
+ *     cell_seconds: Of one cell.
+ *     seconds: Of the run, without the time that it waits for the user.
+ *     tokens: Of all model calls of the run, in and out, cached ones included.
+ *     cost_usd: US dollars of the run.
+ *     analysis_usd: US dollars of the whole analysis, earlier runs included.
+ *     day_usd: US dollars of all the user's analyses on one day, by the local calendar.
  */
 export interface LimitsInput {
   iterations?: number;
@@ -1162,6 +1233,8 @@ export interface LimitsInput {
   seconds?: number | null;
   tokens?: number | null;
   cost_usd?: number | null;
+  analysis_usd?: number | null;
+  day_usd?: number | null;
 }
 /**
  * Cancel the current run and interrupt the kernel.
@@ -1269,12 +1342,41 @@ export interface ChooseApproval {
   mode: 'automatic' | 'cells' | 'plan';
 }
 /**
- * Limit the cost of each further question, in US dollars; null means no limit.
+ * Limit what further questions may cost, in US dollars; null means no limit.
+ *
+ * Attributes:
+ *     cost_usd: Of each question.
+ *     analysis_usd: Of the whole analysis, earlier questions included.
  */
 export interface ChooseBudget {
   analysis: string;
   type: 'choose_budget';
   cost_usd?: number | null;
+  analysis_usd?: number | null;
+}
+/**
+ * Choose what of the data the model may see.
+ *
+ * A stricter mode holds at once; a less strict one holds from the next question on, and is refused
+ * unless it is ``confirmed``.
+ */
+export interface ChoosePrivacy {
+  analysis: string;
+  type: 'choose_privacy';
+  mode: 'full' | 'no-values' | 'schema-only';
+  confirmed?: boolean;
+}
+/**
+ * Have the instructions of a file hold or not, in this analysis.
+ *
+ * ``digest`` is that of the text which the user was shown; another text is not switched on.
+ */
+export interface SwitchInstructions {
+  analysis: string;
+  type: 'switch_instructions';
+  place: 'user' | 'project';
+  digest: string;
+  on: boolean;
 }
 /**
  * Run the whole notebook in a fresh kernel and compare the outputs.
@@ -1410,6 +1512,7 @@ export interface EventFrame {
     | ToolInputStreamed
     | ModelRetried
     | ModelReplied
+    | UsageCounted
     | IterationStarted
     | OutputProduced
     | OutputsCleared
@@ -1620,6 +1723,8 @@ export interface ClientFrame {
     | ChooseModel
     | ChooseApproval
     | ChooseBudget
+    | ChoosePrivacy
+    | SwitchInstructions
     | VerifyAnalysis
     | UndoRun
     | AddDefinition
@@ -1671,6 +1776,7 @@ export const EVENT_TYPES = [
   'text_streamed',
   'thinking_streamed',
   'tool_input_streamed',
+  'usage_counted',
   'user_answered',
   'user_asked',
   'verification_finished',
@@ -1687,6 +1793,7 @@ export const COMMAND_TYPES = [
   'choose_approval',
   'choose_budget',
   'choose_model',
+  'choose_privacy',
   'decide_approval',
   'decide_plan',
   'detach_data',
@@ -1699,6 +1806,7 @@ export const COMMAND_TYPES = [
   'run_again',
   'run_code',
   'subscribe_analysis',
+  'switch_instructions',
   'undo_run',
   'unqueue_question',
   'unsubscribe_analysis',

@@ -7,7 +7,7 @@ import { faultOf, type AnalystFault } from '../client/errors';
 import type { AnalysisSummary } from '../client/records';
 import type { Command } from '../protocol/generated';
 import type { IAnalystStore, IPanelModel } from '../tokens';
-import type { AnalysisState, AskDefaults } from './state';
+import { NOTHING_CHOSEN, type AnalysisState, type AskDefaults, type PrivacyMode } from './state';
 
 /** A question that was sent and is not in the analysis's events yet. */
 export interface PendingQuestion {
@@ -50,8 +50,8 @@ export class PanelModel implements IPanelModel {
   /** The last failure, until the user closes it. */
   fault: AnalystFault | null = null;
   /** What was chosen before the analysis was started. */
-  choice: AskDefaults = { model: null, approval: null, budget: null };
-  defaults: AskDefaults = { model: null, approval: null, budget: null };
+  choice: AskDefaults = NOTHING_CHOSEN;
+  defaults: AskDefaults = NOTHING_CHOSEN;
   /** A cell to bring into view, and a count so that the same cell can be revealed again. */
   revealed: { cell: string; count: number } = { cell: '', count: 0 };
   /** Increases when the question box shall get the focus. */
@@ -248,9 +248,26 @@ export class PanelModel implements IPanelModel {
     if (choice.approval !== undefined && choice.approval !== null) {
       await this.send({ type: 'choose_approval', mode: choice.approval });
     }
-    if (choice.budget !== undefined) {
-      await this.send({ type: 'choose_budget', cost_usd: choice.budget });
+    const { budget, analysisBudget } = choice;
+    if (budget !== undefined || analysisBudget !== undefined) {
+      const { state } = this;
+      await this.send({
+        type: 'choose_budget',
+        cost_usd: budget === undefined ? (state?.budget ?? null) : budget,
+        analysis_usd:
+          analysisBudget === undefined ? (state?.analysisBudget ?? null) : analysisBudget
+      });
     }
+  }
+
+  /** Choose what the model may see, for the analysis or for the next new one. */
+  async choosePrivacy(mode: PrivacyMode, confirmed: boolean): Promise<void> {
+    if (this.analysis === null) {
+      this.choice = { ...this.choice, privacy: mode };
+      this._changed.emit();
+      return;
+    }
+    await this.send({ type: 'choose_privacy', mode, confirmed });
   }
 
   /** Configure a new analysis by what was chosen for it, else by the settings. */
@@ -262,15 +279,26 @@ export class PanelModel implements IPanelModel {
     const model = this.choice.model ?? this.defaults.model;
     const approval = this.choice.approval ?? this.defaults.approval;
     const budget = this.choice.budget ?? this.defaults.budget;
-    this.choice = { model: null, approval: null, budget: null };
+    const analysisBudget = this.choice.analysisBudget ?? this.defaults.analysisBudget;
+    const privacy = this.choice.privacy ?? this.defaults.privacy;
+    this.choice = NOTHING_CHOSEN;
+    if (privacy !== null && privacy !== 'full') {
+      // First, and a refusal is an end: nothing is asked in a mode that shows more.
+      await this.store.send({ type: 'choose_privacy', analysis, mode: privacy });
+    }
     if (model !== null) {
       await this.store.send({ type: 'choose_model', analysis, model });
     }
     if (approval !== null) {
       await this.store.send({ type: 'choose_approval', analysis, mode: approval });
     }
-    if (budget !== null) {
-      await this.store.send({ type: 'choose_budget', analysis, cost_usd: budget });
+    if (budget !== null || analysisBudget !== null) {
+      await this.store.send({
+        type: 'choose_budget',
+        analysis,
+        cost_usd: budget,
+        analysis_usd: analysisBudget
+      });
     }
   }
 

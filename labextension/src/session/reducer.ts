@@ -14,7 +14,13 @@ import type {
 import { reduceCells, type CellEvent } from './cell-reducer';
 import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
-import type { AnalysisState, BranchState, NoticeState, RunState } from './state';
+import {
+  privacyOf,
+  type AnalysisState,
+  type BranchState,
+  type NoticeState,
+  type RunState
+} from './state';
 
 /** Return the state after `event`; the same object if it contains the event already. */
 export function reduce(state: AnalysisState, event: Event): AnalysisState {
@@ -73,7 +79,19 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         model: event.model,
         isAi: event.is_ai,
         approval: event.approval,
-        budget: event.budget_usd
+        budget: event.budget_usd,
+        analysisBudget: event.analysis_budget_usd,
+        privacy: privacyOf(event)
+      };
+    case 'usage_counted':
+      return {
+        ...inRun(state, event),
+        spent: {
+          analysis: event.analysis_usage,
+          today: event.day_usage,
+          day: event.day,
+          number: event.number
+        }
       };
     case 'notebook_saved':
       return { ...state, notebook: event.path };

@@ -4,12 +4,14 @@ import type {
   IterationRecord,
   RunFinished,
   RunStarted,
-  ToolInputStreamed
+  ToolInputStreamed,
+  Usage
 } from '../protocol/generated';
 import { reduceCells, type CellEvent } from './cell-reducer';
 import { codeOf } from './streamed-code';
 import {
   NO_USAGE,
+  privacyOf,
   type AnalysisState,
   type CallState,
   type Entry,
@@ -32,6 +34,7 @@ export type RunEvent =
           | 'tool_input_streamed'
           | 'model_retried'
           | 'model_replied'
+          | 'usage_counted'
           | 'finding_recorded'
           | 'definition_recorded'
           | 'state_named'
@@ -47,6 +50,11 @@ export type RunEvent =
       }
     >;
 
+/** Return a usage of an earlier version's journal with what is counted today. */
+function complete(usage: Usage): Usage {
+  return { ...NO_USAGE, ...usage };
+}
+
 /** Add a run. A run with the same id is replaced. */
 export function startRun(state: AnalysisState, event: RunStarted): AnalysisState {
   const run: RunState = {
@@ -55,6 +63,7 @@ export function startRun(state: AnalysisState, event: RunStarted): AnalysisState
     model: event.model,
     isAi: event.is_ai,
     limits: event.limits,
+    privacy: privacyOf(event),
     startedAt: event.at,
     status: 'running',
     reason: '',
@@ -103,12 +112,14 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
       return { ...voided, retry: { attempt, of, wait, at, reason } };
     }
     case 'model_replied':
-      return changeCall({ ...run, usage: event.usage, retry: null }, event.call, c => ({
+      return changeCall({ ...run, usage: complete(event.usage), retry: null }, event.call, c => ({
         ...c,
         replied: true,
         // Only these become cells or the answer; the others have events of their own.
         tools: c.tools.filter(tool => SHOWN_TOOLS.has(tool.name))
       }));
+    case 'usage_counted':
+      return { ...run, usage: complete(event.usage) };
     case 'iteration_started':
       return {
         ...run,
@@ -267,7 +278,7 @@ function finishRun(run: RunState, event: RunFinished): RunState {
     details: event.details,
     numbers: event.details?.numbers ?? run.numbers,
     findings: event.findings.length > 0 ? event.findings : run.findings,
-    usage: event.usage,
+    usage: complete(event.usage),
     seconds: event.seconds,
     retry: null,
     entries: [...entries, ...missing]

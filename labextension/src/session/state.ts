@@ -28,12 +28,26 @@ export type Outcome = IterationFinished['outcome'] | 'running';
 /** What waits for the user's approval. */
 export type ApprovalMode = AnalysisConfigured['approval'];
 
+/** What of the data the model may see. */
+export type PrivacyMode = NonNullable<AnalysisConfigured['privacy']>;
+
 /** How a panel asks by default, from the user's settings; `null` leaves it to the server. */
 export interface AskDefaults {
   readonly model: string | null;
   readonly approval: ApprovalMode | null;
   readonly budget: number | null;
+  readonly privacy: PrivacyMode | null;
+  /** What the whole analysis may cost, in US dollars. */
+  readonly analysisBudget: number | null;
 }
+
+export const NOTHING_CHOSEN: AskDefaults = {
+  model: null,
+  approval: null,
+  budget: null,
+  privacy: null,
+  analysisBudget: null
+};
 
 /** One cell of the analysis, during and after its run. */
 export interface IterationState {
@@ -150,6 +164,8 @@ export interface RunState {
   readonly model: string;
   readonly isAi: boolean;
   readonly limits: Limits;
+  /** What of the data the model might see when the run began. */
+  readonly privacy: PrivacyMode;
   readonly startedAt: number;
   readonly status: RunFinished['status'] | 'running';
   readonly reason: string;
@@ -201,6 +217,14 @@ export interface KernelState {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** What was used besides the run at work, as of event `number`; `day` is the server's date. */
+export interface SpentState {
+  readonly analysis: Usage;
+  readonly today: Usage;
+  readonly day: string;
+  readonly number: number;
+}
+
 /** An analysis. `last` is the number of the newest event in it. */
 export interface AnalysisState {
   readonly analysis: string;
@@ -211,6 +235,10 @@ export interface AnalysisState {
   readonly isAi: boolean | null;
   readonly approval: ApprovalMode;
   readonly budget: number | null;
+  readonly privacy: PrivacyMode;
+  readonly analysisBudget: number | null;
+  /** `null` until a model was called. */
+  readonly spent: SpentState | null;
   readonly kernel: KernelState;
   readonly sandbox: SandboxReport | null;
   readonly datasets: readonly DatasetProfile[];
@@ -233,8 +261,15 @@ export const NO_USAGE: Usage = {
   cache_write_tokens: 0,
   output_tokens: 0,
   calls: 0,
-  cost_usd: 0
+  failed_calls: 0,
+  cost_usd: 0,
+  partial_usd: 0
 };
+
+/** Return the privacy mode that an event says; journals of earlier versions say none. */
+export function privacyOf(event: { readonly privacy?: PrivacyMode }): PrivacyMode {
+  return event.privacy ?? 'full';
+}
 
 /** Return an analysis before its first event. */
 export function emptyAnalysis(analysis: string): AnalysisState {
@@ -247,6 +282,9 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     isAi: null,
     approval: 'automatic',
     budget: null,
+    privacy: 'full',
+    analysisBudget: null,
+    spent: null,
     kernel: { state: 'none', reason: '', versions: {} },
     sandbox: null,
     datasets: [],

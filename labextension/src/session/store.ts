@@ -112,9 +112,9 @@ export class AnalystStore implements IAnalystStore, SocketListener {
     await this.refreshModels();
   }
 
-  async refreshModels(): Promise<void> {
+  async refreshModels(lookForLocal = false): Promise<void> {
     try {
-      this.models = await this.rest.models();
+      this.models = await this.rest.models(lookForLocal);
       this.requestEmit();
     } catch {
       // The picker then offers the default of the status, which also says what is wrong.

@@ -2,7 +2,14 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
-import type { Models, Status } from '../../src/client/records';
+import type {
+  InstructionsFile,
+  Models,
+  SavedKey,
+  SentRequest,
+  Spent,
+  Status
+} from '../../src/client/records';
 import type {
   AnalysisSummary,
   ClientFrame,
@@ -10,6 +17,7 @@ import type {
   Event,
   ServerFrame
 } from '../../src/protocol/generated';
+import { NO_USAGE } from '../../src/session/state';
 import { AnalystStore } from '../../src/session/store';
 
 /** A WebSocket whose other end is the test. */
@@ -69,8 +77,20 @@ export class FakeServer {
     locked: {},
     examples: []
   };
+  /** What becomes of a key. */
+  savedKey: SavedKey = { saved: true, verdict: 'accepted', what: '', remedy: '' };
+  spent: Spent = {
+    day: '2026-11-29',
+    analysis_usage: NO_USAGE,
+    day_usage: NO_USAGE,
+    day_limit_usd: null,
+    problem: ''
+  };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
   completions: unknown = [];
+  instructions: readonly InstructionsFile[] = [];
+  /** What was sent to models; each is found by its text. */
+  sent: readonly { readonly request: SentRequest; readonly body: string }[] = [];
   private made = 0;
 
   /** The newest connection. */
@@ -181,11 +201,22 @@ export class FakeServer {
     if (route === 'GET status') {
       return json(this.status);
     }
+    if (route === 'GET usage') {
+      return json(this.spent);
+    }
+    if (route === 'POST usage') {
+      const { day_usd } = JSON.parse(body) as { day_usd: number | null };
+      this.spent = { ...this.spent, day_limit_usd: day_usd };
+      return json(this.spent);
+    }
     if (route === 'GET analyses') {
       return json([...this.summaries.values()]);
     }
     if (route === 'GET models') {
       return json(this.models);
+    }
+    if (route === 'POST models/key') {
+      return json(this.savedKey);
     }
     if (route === 'POST analyses') {
       this.made += 1;
@@ -200,10 +231,23 @@ export class FakeServer {
       this.add(id, [], { parent });
       return json(this.summaries.get(id), 201);
     }
+    if (route === 'GET instructions') {
+      return json(this.instructions);
+    }
+    if (path.endsWith('/sent')) {
+      const search = url.searchParams.get('search') ?? '';
+      const found = this.sent.filter(({ body }) => body.includes(search));
+      return json(found.map(({ request }) => request));
+    }
+    if (path.includes('/sent/')) {
+      const number = Number(path.split('/').at(-1));
+      const body = this.sent.find(({ request }) => request.number === number)?.body;
+      return new Response(body ?? null, { status: body === undefined ? 404 : 200 });
+    }
     if (path.endsWith('completions')) {
       return json(this.completions);
     }
-    if (request.method === 'DELETE' || request.method === 'PATCH' || path === 'models/key') {
+    if (request.method === 'DELETE' || request.method === 'PATCH') {
       return new Response(null, { status: 204 });
     }
     return json({ message: 'There is no such thing.', remedy: 'Look at the list.' }, 404);

@@ -23,15 +23,29 @@ describe('settings', () => {
   });
 
   it('leave everything to the server by default', () => {
-    expect(readDefaults(settings({}))).toEqual({ model: null, approval: null, budget: null });
+    expect(readDefaults(settings({}))).toEqual({
+      model: null,
+      approval: null,
+      budget: null,
+      privacy: null,
+      analysisBudget: null
+    });
   });
 
   it('are read', () => {
-    const values = { defaultModel: ' a:b ', approval: 'cells', budget: 0.5 };
+    const values = {
+      privacy: 'no-values',
+      defaultModel: ' a:b ',
+      approval: 'cells',
+      budget: 0.5,
+      analysisBudget: 0
+    };
     expect(readDefaults(settings(values))).toEqual({
       model: 'a:b',
       approval: 'cells',
-      budget: 0.5
+      budget: 0.5,
+      privacy: 'no-values',
+      analysisBudget: null
     });
   });
 

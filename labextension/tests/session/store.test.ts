@@ -147,7 +147,13 @@ describe('PanelModel', () => {
     const server = new FakeServer();
     const model = await panel(server);
     model.folder = () => 'work';
-    model.defaults = { model: 'anthropic:x', approval: 'cells', budget: 0.5 };
+    model.defaults = {
+      model: 'anthropic:x',
+      approval: 'cells',
+      budget: 0.5,
+      analysisBudget: null,
+      privacy: 'no-values'
+    };
     await model.choose({ approval: 'plan' });
     const asking = model.ask('  How many?  ', ['a.csv']);
     expect(model.pending).toMatchObject([{ question: 'How many?', fault: null }]);
@@ -155,9 +161,10 @@ describe('PanelModel', () => {
     expect(server.requests.at(-1)?.body).toBe('{"folder":"work"}');
     expect(model.analysis).toBe('made-1');
     expect(server.commands.filter(command => command.type !== 'subscribe_analysis')).toEqual([
+      { type: 'choose_privacy', analysis: 'made-1', mode: 'no-values' },
       { type: 'choose_model', analysis: 'made-1', model: 'anthropic:x' },
       { type: 'choose_approval', analysis: 'made-1', mode: 'plan' },
-      { type: 'choose_budget', analysis: 'made-1', cost_usd: 0.5 },
+      { type: 'choose_budget', analysis: 'made-1', cost_usd: 0.5, analysis_usd: null },
       { type: 'ask_question', analysis: 'made-1', question: 'How many?', data: ['a.csv'] }
     ]);
     await model.ask('And then?');

@@ -1,82 +1,93 @@
 """No value of the data leaves for a model: canaries in every cell, searched for in every request.
 
-The whole way is real: the command, the sandbox and its kernel, the SDK, HTTP.
+The whole way is real on every wire: the analysis, the sandbox and its kernel, the SDK, HTTP.
 """
 
 from __future__ import annotations
 
-import csv
+import asyncio
 import json
+import random
 import re
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command_line.conversation import credentials, refusals, results, turns_so_far
+from analyst_kernel.agent.ports import Approval
+from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.assemble import Embedding, open_analysis
+from analyst_kernel.analysis.privacy import PrivacyStore
+from analyst_kernel.grants import default_path
+from analyst_kernel.protocol.events import RunFinished
+from analyst_kernel.protocol.ids import AskId
+from analyst_kernel.protocol.records import Limits, PrivacyMode
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
+from tests.agent.privacy.canaries import (
+    CANARIES,
+    ROWS,
+    SEARCH,
+    TABLE,
+    TIERS,
+    TOKEN,
+    leaks,
+    strings_in,
+    write_table,
+)
+from tests.command_line.conversation import refusals
 from tests.fakes.fixtures import FAKE_KEY
+from tests.fakes.gemini_server import FAKE_GEMINI_KEY, GeminiServer
 from tests.fakes.turns import Turn, call, finish, plan, python, say, turn
 from tests.fakes.wire_server import WireServer
+from tests.models.conformance.wires import WIRES
 from tests.support.cli import cells, notebook_at
-from tests.support.command import Ended, analyst
 
-ROWS = 2500
-TIERS = ("Zirconia-plus", 'O\'Quill "gold" \\ one', "Brämble {tier}", "漢字ティア", "⟦v17⟧")
-COLUMNS = ("customer", "tier", "amount", "account", "joined", "remark")
-TOKEN = re.compile("⟦[vn][0-9]+⟧")
+pytestmark = pytest.mark.real
 
 Body = dict[str, Any]
+Say = Callable[[Body], Turn]
 
 
-def row(number: int) -> tuple[str, ...]:
-    """Return a row whose every field is a value that stands nowhere else but in the tiers."""
-    return (
-        f"Quorvane{number:05d} Ñandú{number:05d}x",
-        TIERS[number % len(TIERS)],
-        f"{70_000_003.25 + number * 7919}",
-        f"{8_100_000_001 + number * 104_729}",
-        f"{1801 + number // 300}-{1 + number % 12:02d}-{1 + number // 12 % 25:02d}T{number % 24:02d}:"
-        f"{number % 60:02d}:{number * 7 % 60:02d}.{100_000 + number}",
-        f"Lorvex{number:05d} wrote on {number:05d}Q at length; qualmish{number:05d}, again and again"
-        if number % 50
-        else f"amountish{number:05d} Quorvane{number:05d}",
-    )
+@dataclass(frozen=True)
+class Row:
+    """A wire as a user names it: the model, the environment, the server, and a key.
+
+    Its mode becomes ``stricter`` in the middle of one analysis.
+    """
+
+    wire: str
+    tier: str
+    stricter: PrivacyMode
+    model: str
+    serve: type[WireServer]
+    key: str
+    env: Callable[[str, str], dict[str, str]]
 
 
-TABLE = [row(number) for number in range(ROWS)]
-CANARIES = sorted(
-    {value for values in TABLE for value in values}
-    | {word for values in TABLE for word in re.findall(r"\w*\d{5}\w*", " ".join(values[::5]))}
-)
+ROWS_OF_WIRES = (
+    Row("messages", TIERS[0], "schema-only", "anthropic:claude-sonnet-5-5", WireServer, FAKE_KEY,
+        lambda url, key: {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": key}),
+    Row("responses", TIERS[1], "no-values", "openai:some-model", OpenAIServer, FAKE_KEY,
+        lambda url, key: {"OPENAI_BASE_URL": url, "ANALYST_OPENAI_KEY": key}),
+    Row("chat", TIERS[2], "schema-only", "compatible:some-model", OpenAIChatServer, FAKE_KEY,
+        lambda url, key: {"ANALYST_CHAT_URL": f"{url}/v1", "ANALYST_CHAT_KEY": key}),
+    Row("gemini", TIERS[3], "no-values", "gemini:some-model", GeminiServer, FAKE_GEMINI_KEY,
+        lambda url, key: {"GEMINI_BASE_URL": url, "GEMINI_BASE_URL_KEY": key}),
+)  # fmt: skip
+each_row = [pytest.param(row, id=row.wire) for row in ROWS_OF_WIRES]
+MODES: tuple[PrivacyMode, ...] = ("no-values", "schema-only")
 
 
-def whole(number: str) -> str:
-    """Return the digits of a number, which no other form of it lacks."""
-    return number.split(".", maxsplit=1)[0]
+# --- what the model says ----------------------------------------------------------------------------
 
 
-NUMBERS = sorted({whole(values[2]) for values in TABLE} | {values[3] for values in TABLE})
-
-
-def leaks(bodies: list[str]) -> list[str]:
-    """Return the canaries that stand in a body, in whatever form JSON gives them."""
-    texts = [*bodies] + [json.dumps(json.loads(body)) for body in bodies]
-    squeezed = [text.replace(",", "") for text in texts]
-    found = [c for c in CANARIES if c != "⟦v17⟧" and any(c in text for text in texts)]
-    return found + [n for n in NUMBERS if any(n in text for text in squeezed)]
-
-
-def last_text(body: Body) -> str:
-    """Return what the newest message of a request says."""
-    content = body["messages"][-1]["content"]
-    found = []
-    for block in content if isinstance(content, list) else [{"type": "text", "text": content}]:
-        inner = block.get("content", block.get("text", ""))
-        found += [inner] if isinstance(inner, str) else [part.get("text", "") for part in inner]
-    return "\n".join(found)
+def texts(body: Body) -> list[str]:
+    """Return the texts of the conversation, in order, on whichever wire."""
+    return list(strings_in(body.get("messages") or body.get("input")))
 
 
 def tokens(text: str) -> list[str]:
@@ -84,16 +95,20 @@ def tokens(text: str) -> list[str]:
     return TOKEN.findall(text)
 
 
-def first_text(body: Body) -> str:
-    """Return the first message of a request."""
-    return last_text({"messages": body["messages"][:1]})
+def tier_token(body: Body) -> str:
+    """Return the token that the newest question quotes."""
+    found = re.findall(r"Question: .*tier (⟦v[0-9]+⟧)", "\n".join(texts(body)))
+    assert found, texts(body)[0][-300:]
+    return found[-1]
 
 
-def asked_tier(body: Body) -> str:
-    """Return the token that the question quotes."""
-    found = re.search(r"Question: .*tier (⟦v[0-9]+⟧)", first_text(body), re.DOTALL)
-    assert found is not None, first_text(body)[-300:]
-    return found[1]
+def shown(body: Body, cell: int) -> str:
+    """Return what a cell showed."""
+    return [text for text in texts(body) if text.startswith(f"cell {cell}:")][-1]
+
+
+def numbers(body: Body, cell: int) -> list[str]:
+    return [token for token in tokens(shown(body, cell)) if token.startswith("⟦n")]
 
 
 SQL = "SELECT count(*) AS members, sum(amount) AS total FROM customers WHERE tier = '{tier}'"
@@ -110,7 +125,14 @@ DISGUISES = (
     "name = customers.customer[7]\nprint(name[::-1], name.upper(), name.encode().hex())\n"
     "print(*name, [ord(letter) for letter in name], sep=' ')"
 )
-CONVERSATION: tuple[Callable[[Body], Turn], ...] = (
+FILES = (
+    "import os\nfrom pathlib import Path\n"
+    "for name in customers.customer[:40]:\n    (Path(OUTPUT_DIR) / f'{name}.txt').write_text(name)\n"
+    "print(sorted(os.listdir(OUTPUT_DIR)))\n"
+    "globals()[customers.customer[11].split()[0]] = customers.head(3)\n"
+    "open(Path(OUTPUT_DIR) / 'no' / f'{customers.customer[9]}.txt')"
+)
+LOOKING: tuple[Say, ...] = (
     lambda body: turn(
         say("I look at the table."),
         plan("Look", "Filter", "Say"),
@@ -128,197 +150,346 @@ CONVERSATION: tuple[Callable[[Body], Turn], ...] = (
         "names = list(customers.customer[:300])\nbig = customers.amount.max()\nbig"
     ),
     lambda body: call("run_sql", sql="SELECT cast(customer AS int) FROM customers", name="bad"),
-    lambda body: call("run_sql", sql=SQL.format(tier=asked_tier(body)), name="by_sql"),
+    lambda body: call("run_sql", sql=SQL.format(tier=tier_token(body)), name="by_sql"),
     lambda body: python(
-        f"chosen = customers[customers['tier'] == \"{asked_tier(body)}\"]\n"
+        f"chosen = customers[customers['tier'] == \"{tier_token(body)}\"]\n"
         "print(len(chosen), chosen.amount.sum())"
     ),
+    lambda body: python(FILES),
+    lambda body: call(
+        "ask_user", question=f"Of {tier_token(body)}?", options=[tier_token(body), "all of them"]
+    ),
+)
+CONVERSATION: tuple[Say, ...] = (
+    *LOOKING,
     lambda body: turn(
         call(
             "record_definition",
-            text=f"Gold means the tier {asked_tier(body)}.",
-            quote=f"Gold means tier {asked_tier(body)}",
+            text=f"Gold means the tier {tier_token(body)}.",
+            quote=f"Gold means tier {tier_token(body)}",
         ),
         call(
             "record_finding",
-            statement=f"The tier {asked_tier(body)} has {tokens(last_text(body))[0]} members.",
+            statement=f"The tier {tier_token(body)} has {numbers(body, 12)[0]} members.",
             cells=[12],
         ),
+        call("name_state", name="gold ones", variable="chosen", definition="of the tier"),
     ),
     lambda body: turn(
-        finish(f"The tier {asked_tier(body)} has {numbers(body)[0]} members [cell 12]."),
+        finish(f"The tier {tier_token(body)} has {numbers(body, 12)[0]} members [cell 12]."),
     ),
-)
-SECOND: tuple[Callable[[Body], Turn], ...] = (
+    # The second question.
     lambda body: python("chosen.head()"),
-    lambda body: finish(f"It begins with {tokens(last_text(body))[1]} [cell 13]."),
+    lambda body: finish(f"It begins with {tokens(shown(body, 14))[1]} [cell 14]."),
 )
-
-SHAPES: tuple[Callable[[Body], Turn], ...] = (
-    *CONVERSATION[:13],
-    lambda body: finish(f"How many are in tier {asked_tier(body)} is shown in [cell 12]."),
-)
-SECOND_SHAPES: tuple[Callable[[Body], Turn], ...] = (
+SHAPES: tuple[Say, ...] = (
+    *LOOKING,
+    lambda body: finish(f"How many are in tier {tier_token(body)} is shown in [cell 12]."),
     lambda body: python("chosen.head()"),
-    lambda body: finish("[cell 13] shows how it begins."),
+    lambda body: finish("[cell 14] shows how it begins."),
+)
+_NAME = TABLE[7][0].split()[0]
+OPENLY: tuple[Say, ...] = (
+    lambda body: turn(
+        say(f"I look at {_NAME}."),
+        python("print(customers.head(30).to_string())\ncustomers.sample(20)"),
+    ),
+    lambda body: python(
+        f"{_NAME} = customers[customers.customer == '{TABLE[7][0]}']\n{_NAME}.amount.item()"
+    ),
+    lambda body: call("record_finding", statement=f"{_NAME} has {TABLE[7][2]}.", cells=[2]),
+    lambda body: call("profile_dataset", name="customers", detail="full"),
+    lambda body: call("ask_user", question=f"Go on with {_NAME}?", options=["yes", "no"]),
+    # From here on in a stricter mode.
+    lambda body: call("profile_dataset", name="customers", detail="full"),
+    lambda body: python("print(customers.head(30).to_string())"),
+    lambda body: python("customers[customers.customer[3]]"),
+    lambda body: finish("[cell 3] shows them."),
+    # The second question.
+    lambda body: python("print(customers.tail(9).to_string())"),
+    lambda body: finish("[cell 5] shows them."),
 )
 
 
-def numbers(body: Body) -> list[str]:
-    """Return the number tokens that the cell before the last call showed."""
-    shown = [text for text in results(body).values() if text.startswith("cell 12:")]
-    return [token for token in tokens(shown[-1]) if token.startswith("⟦n")]
-
-
-def conversation(body: Body) -> Turn:
-    """Go on with whichever of the two questions the request is about."""
-    script = SECOND if "Question: Once more" in first_text(body) else CONVERSATION
-    return script[turns_so_far(body)](body)
-
-
-def shapes(body: Body) -> Turn:
-    """Go on with a question of which the model sees no output."""
-    script = SECOND_SHAPES if "Question: Once more" in first_text(body) else SHAPES
-    return script[turns_so_far(body)](body)
+# --- asking ------------------------------------------------------------------------------------------
 
 
 @dataclass
-class Asked:
-    """Two questions about the table, in one mode."""
+class Talk:
+    """An analysis of the table on one wire, in one mode, with everything that was sent for it."""
 
-    tier: str
+    row: Row
     folder: Path
-    first: Ended
-    second: Ended
-    log: Ended
-    bodies: list[str]
+    mode: PrivacyMode
+    finished: list[RunFinished]
+    bodies: list[Body]
     lengths: list[int]
     refused: list[str]
+    store: PrivacyStore
+    heads: list[tuple[str, PrivacyMode]]
+    notices: list[str]
+    ledger: list[str]
+
+    @property
+    def strict(self) -> list[Body]:
+        """The requests since the mode is strict."""
+        modes = [mode for _, mode in self.heads]
+        return self.bodies[modes.index(self.mode) :]
 
 
-def ask_twice(folder: Path, mode: str, script: Callable[[Body], Turn], tier: str) -> Asked:
-    """Ask a question and a second one of the same analysis, which keeps the mode."""
-    with (folder / "customers.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *TABLE])
-    data = {"JUPYTER_DATA_DIR": str(folder / "jupyter")}
-    with WireServer([script], keys=[FAKE_KEY], repeat=True) as server:
-        env = credentials(server) | data
-        first = analyst(
-            "ask", f"Gold means tier {tier}. How many customers are in tier {tier}?",
-            "--data", "customers.csv", "--notebook", "a.ipynb", "--privacy", mode,
-            "--max-iterations", "30", "--json", cwd=folder, env=env,
+@dataclass
+class Chooser:
+    """The user: chooses the first option, and does what was prepared before that."""
+
+    first: Callable[[], None] = lambda: None
+    asked: list[str] = field(default_factory=list)
+
+    async def answer(
+        self, ask: AskId, question: str, options: Sequence[str], default: str
+    ) -> tuple[str, bool]:
+        self.asked.append(question)
+        self.first()
+        return options[0], True
+
+    async def approve(self, ask: AskId, code: str, purpose: str) -> Approval:
+        return Approval("run")
+
+
+async def _talk(
+    row: Row,
+    folder: Path,
+    mode: PrivacyMode,
+    script: Sequence[Say],
+    questions: Sequence[str],
+    *,
+    change: bool = False,
+) -> Talk:
+    write_table(folder / "customers.csv")
+    user = Chooser()
+    with row.serve(script, keys=[row.key]) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_DATA_DIR", str(folder / "jupyter"))
+        analysis: Analysis = await open_analysis(
+            notebook=folder / "a.ipynb",
+            data=[folder / "customers.csv"],
+            settings=AnalysisSettings(
+                model=row.model,
+                limits=Limits(iterations=30, tokens=None),
+                privacy="full" if change else mode,
+                own_instructions=False,
+            ),
+            user=user,
+            embedding=Embedding(env=row.env(server.url, row.key)),
+        )
+        if change:
+            user.first = lambda: analysis.choose_privacy(mode)
+        notices: list[str] = []
+        analysis.log.listen(
+            lambda event: notices.append(event.message) if event.type == "notice_raised" else None
+        )
+        try:
+            finished = [await analysis.ask(question) for question in questions]
+        finally:
+            await analysis.close()
+        asked = [request for request in server.requests if request.method == "POST"]
+        store = PrivacyStore(default_path().parent, analysis.id)
+        return Talk(
+            row, folder, mode, finished,
+            bodies=[request.body for request in asked],
+            lengths=[int(request.headers["content-length"]) for request in asked],
+            refused=refusals(server),
+            store=store,
+            heads=[(sent.address, sent.privacy) for sent in store.requests()],
+            notices=notices,
+            ledger=[definition.text for definition in analysis.ledger.definitions],
         )  # fmt: skip
-        second = analyst(
-            "ask", "Once more for gold, please.", "--notebook", "a.ipynb", "--json",
-            cwd=folder, env=env,
-        )  # fmt: skip
-        log = analyst("log", "a.ipynb", "--bodies", cwd=folder, env=data)
-        bodies = [json.dumps(r.body, ensure_ascii=False) for r in server.requests if r.body]
-        lengths = [int(r.headers["content-length"]) for r in server.requests if r.body]
-        return Asked(tier, folder, first, second, log, bodies, lengths, refusals(server))
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2, 3])
-def no_values(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Asked:
-    folder = tmp_path_factory.mktemp("no-values")
-    return ask_twice(folder, "no-values", conversation, TIERS[request.param])
+class Talks:
+    """The analyses, each held once for all tests."""
 
+    def __init__(self, make: pytest.TempPathFactory) -> None:
+        self._make = make
+        self._known: dict[tuple[str, str, bool], Talk] = {}
 
-def test_there_are_enough_canaries():
-    assert len(CANARIES) >= 10_000
-    assert len(NUMBERS) == 2 * ROWS
+    def of(self, row: Row, mode: PrivacyMode, *, change: bool = False) -> Talk:
+        name = (row.wire, mode, change)
+        if name not in self._known:
+            tier = row.tier
+            if change:
+                script, first = OPENLY, f"How much has {TABLE[7][0]}?"
+                second = f"Again for {TABLE[7][0]}, please, as in cell 1 and cell 2."
+            else:
+                script = CONVERSATION if mode == "no-values" else SHAPES
+                first = f"Gold means tier {tier}. How many customers are in tier {tier}?"
+                second = "Once more for gold, please, and say what cell 2 and cell 12 have."
+            folder = self._make.mktemp(f"{row.wire}-{mode}")
+            made = _talk(row, folder, mode, script, (first, second), change=change)
+            self._known[name] = asyncio.run(made)
+        return self._known[name]
 
-
-def test_no_value_leaves(no_values: Asked):
-    assert no_values.first.code == 0, no_values.first.err
-    assert no_values.second.code == 0, no_values.second.err
-    assert not no_values.refused
-    assert len(no_values.bodies) == len(CONVERSATION) + len(SECOND)
-    assert leaks(no_values.bodies) == []
-
-
-def test_what_code_makes_of_a_value_does_not_leave_either(no_values: Asked):
-    name = TABLE[7][0]
-    disguises = [name[::-1], name.upper(), name.encode().hex(), " ".join(name.replace(" ", ""))]
-    disguises += [word for one in disguises[:3] for word in one.split()] + [" 110 118 97 "]
-    assert [one for one in disguises if any(one in body for body in no_values.bodies)] == []
-
-
-def test_a_search_that_finds_nothing_would_find_what_is_there():
-    body = json.dumps({"text": f"x {TABLE[7][0]} {TABLE[7][5]} {int(float(TABLE[7][2])):,}"})
-    assert len(leaks([body])) >= 3
-
-
-def test_filters_by_value_find_the_right_rows(no_values: Asked):
-    rows = [values for values in TABLE if values[1] == no_values.tier]
-    answer = no_values.first.finished.answer
-    assert answer == f"The tier {no_values.tier} has {len(rows)} members [cell 12]."
-    shown = cells(notebook_at(no_values.folder / "a.ipynb"), "iteration")
-    by_sql, by_python = shown[10].outputs[-1].data["text/plain"], shown[11].outputs[0].text
-    assert f" {len(rows)} " in by_sql
-    assert by_python.split()[0] == str(len(rows))
-
-
-def test_notebook_and_answer_hold_the_real_values(no_values: Asked):
-    text = (no_values.folder / "a.ipynb").read_text(encoding="utf-8")
-    assert not set(tokens(text)) - {"⟦v17⟧"}
-    assert TABLE[0][0] in text
-    assert no_values.second.finished.answer.startswith("It begins with ")
-    assert not TOKEN.search(no_values.second.finished.answer)
-    definitions = [d["text"] for d in json.loads(_ledger(no_values))["definitions"]]
-    assert f"Gold means the tier {no_values.tier}." in definitions
-
-
-def test_the_answer_says_how_it_was_made(no_values: Asked):
-    for ended in (no_values.first, no_values.second):
-        details = ended.finished.details
-        assert details is not None
-        assert any("no values" in caveat for caveat in details.caveats)
-    assert "no values" in (no_values.folder / "a.ipynb").read_text(encoding="utf-8")
-
-
-def test_the_log_has_what_was_sent(no_values: Asked):
-    assert no_values.log.code == 0, no_values.log.err
-    logged = [json.loads(line) for line in no_values.log.out.splitlines()]
-    assert logged == [json.loads(body) for body in no_values.bodies]
-    assert [len(line.encode()) for line in no_values.log.out.splitlines()] == no_values.lengths
-    assert FAKE_KEY not in no_values.log.out
-
-
-def test_only_the_user_can_read_what_is_kept(no_values: Asked):
-    kept = [p for p in (no_values.folder / "jupyter").rglob("*") if p.suffix in (".jsonl", ".log")]
-    assert {p.parent.name for p in kept} == {"privacy", "sent"}
-    assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600}
-    assert all(FAKE_KEY not in p.read_text(encoding="utf-8") for p in kept)
+    def all(self) -> Iterator[Talk]:
+        for row in ROWS_OF_WIRES:
+            for mode in MODES:
+                yield self.of(row, mode)
+            yield self.of(row, row.stricter, change=True)
 
 
 @pytest.fixture(scope="module")
-def schema_only(tmp_path_factory: pytest.TempPathFactory) -> Asked:
-    return ask_twice(tmp_path_factory.mktemp("schema-only"), "schema-only", shapes, TIERS[1])
+def talks(tmp_path_factory: pytest.TempPathFactory) -> Talks:
+    return Talks(tmp_path_factory)
 
 
-def test_only_names_types_and_sizes_leave(schema_only: Asked):
-    assert schema_only.first.code == 0, schema_only.first.err
-    assert schema_only.second.code == 0, schema_only.second.err
-    assert not schema_only.refused
-    assert leaks(schema_only.bodies) == []
-    newest = json.loads(schema_only.bodies[len(SHAPES) - 1])
-    shown = [text for text in results(newest).values() if text.startswith("cell ")]
-    assert len(shown) == 12
-    assert all("not sent" in text and not tokens(text) for text in shown)
-    assert "error: KeyError" in shown[3]
-    assert "chosen: 500 of customers's 2,500 rows" in shown[11]
-    assert "'amount' DOUBLE\n" in first_text(newest)
-    assert "mean=" not in schema_only.bodies[-1]
+# --- the search itself ---------------------------------------------------------------------------------
 
 
-def test_a_filter_by_a_value_of_the_question_works_without_outputs(schema_only: Asked):
-    answer = schema_only.first.finished.answer
-    assert answer == f"How many are in tier {TIERS[1]} is shown in [cell 12]."
-    shown = cells(notebook_at(schema_only.folder / "a.ipynb"), "iteration")
-    assert shown[11].outputs[0].text.split()[0] == "500"
+def test_there_are_enough_canaries_and_each_wire_has_its_row():
+    assert len(CANARIES) >= 10_000
+    assert len(TABLE) == ROWS
+    assert {row.wire for row in ROWS_OF_WIRES} == {wire.name for wire in WIRES}
+    assert set(SEARCH.others) == set(TIERS[:4])
 
 
-def _ledger(asked: Asked) -> str:
-    data = {"JUPYTER_DATA_DIR": str(asked.folder / "jupyter")}
-    return analyst("ledger", "a.ipynb", "--json", cwd=asked.folder, env=data).out
+@pytest.mark.parametrize("escape", [True, False])
+def test_the_search_finds_every_canary_and_nothing_else(escape: bool):
+    some = random.Random(7).sample(sorted(CANARIES), 400)
+    for canary in [*some, *TIERS[:4]]:
+        within = json.dumps({"x": [{"y": f"12345{canary}6"}]}, ensure_ascii=escape)
+        assert canary in leaks([json.loads(within)]), canary
+        assert canary in leaks([{"arguments": within}]), canary
+    amount = f"{int(float(TABLE[7][2])):,}"
+    assert leaks([{"text": amount}]) == [amount.replace(",", "")]
+    assert leaks([{"text": "Quorvane12 12345 2026-01-05 gold"}]) == []
+
+
+# --- in the mode from the start ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("row", each_row)
+def test_no_value_leaves(talks: Talks, row: Row, mode: PrivacyMode):
+    talk = talks.of(row, mode)
+    assert [(finished.status, finished.reason) for finished in talk.finished] == [
+        ("answered", "")
+    ] * 2
+    assert talk.refused == []
+    assert len(talk.bodies) == len(CONVERSATION if mode == "no-values" else SHAPES)
+    assert leaks(talk.bodies) == []
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_what_code_makes_of_a_value_does_not_leave_either(talks: Talks, row: Row):
+    talk = talks.of(row, "no-values")
+    name = TABLE[7][0]
+    disguises = [name[::-1], name.upper(), name.encode().hex(), " ".join(name.replace(" ", ""))]
+    disguises += [word for one in disguises[:3] for word in one.split()] + [" 110 118 97 "]
+    sent = "\n".join("\n".join(strings_in(body)) for body in talk.bodies)
+    assert [one for one in disguises if one in sent] == []
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_filters_by_value_find_the_right_rows(talks: Talks, row: Row):
+    talk = talks.of(row, "no-values")
+    count = sum(values[1] == row.tier for values in TABLE)
+    assert talk.finished[0].answer == f"The tier {row.tier} has {count} members [cell 12]."
+    ran = cells(notebook_at(talk.folder / "a.ipynb"), "iteration")
+    by_sql, by_python = ran[10].outputs[-1].data["text/plain"], ran[11].outputs[0].text
+    assert f" {count} " in by_sql
+    assert by_python.split()[0] == str(count)
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_notebook_and_answer_hold_the_real_values(talks: Talks, row: Row):
+    talk = talks.of(row, "no-values")
+    text = (talk.folder / "a.ipynb").read_text(encoding="utf-8")
+    assert not set(tokens(text)) - {"⟦v17⟧"}
+    assert TABLE[0][0] in text
+    assert talk.finished[1].answer.startswith("It begins with ")
+    assert not TOKEN.search(talk.finished[1].answer)
+    assert f"Gold means the tier {row.tier}." in talk.ledger
+    assert f"Of {row.tier}? {row.tier}" in talk.ledger
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_only_names_types_and_sizes_leave(talks: Talks, row: Row):
+    talk = talks.of(row, "schema-only")
+    said = texts(talk.bodies[len(LOOKING)])
+    outputs = [text for text in said if text.startswith("cell ")]
+    assert len(outputs) == 13
+    assert all("not sent" in text and not tokens(text) for text in outputs[:12])
+    assert "error: KeyError" in outputs[3]
+    assert "chosen: 500 of customers's 2,500 rows" in outputs[11]
+    assert any("'amount' DOUBLE\n" in text for text in said)
+    assert "mean=" not in json.dumps(talk.bodies)
+    answer = talk.finished[0].answer
+    assert answer == f"How many are in tier {row.tier} is shown in [cell 12]."
+
+
+@pytest.mark.parametrize(("mode", "named"), [("no-values", "no values"), ("schema-only", "schema")])
+def test_the_answer_says_how_it_was_made(talks: Talks, mode: PrivacyMode, named: str):
+    talk = talks.of(ROWS_OF_WIRES[0], mode)
+    for finished in talk.finished:
+        assert finished.details is not None
+        assert any(
+            f'Made in the privacy mode "{named}' in said for said in finished.details.caveats
+        )
+    text = (talk.folder / "a.ipynb").read_text(encoding="utf-8")
+    assert text.count('Made in the privacy mode \\"' + named) >= 2
+
+
+# --- the mode becomes stricter in the middle -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_what_was_seen_before_a_stricter_mode_is_not_sent_again(talks: Talks, row: Row):
+    talk = talks.of(row, row.stricter, change=True)
+    assert [(finished.status, finished.reason) for finished in talk.finished] == [
+        ("answered", "")
+    ] * 2
+    assert talk.refused == []
+    assert Counter(mode for _, mode in talk.heads) == {
+        "full": 5,
+        row.stricter: len(OPENLY) - 5,
+    }
+    assert len(leaks(talk.bodies[:5])) > 100, "values went along before"
+    assert leaks(talk.strict) == []
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_what_was_sent_before_is_said(talks: Talks, row: Row):
+    talk = talks.of(row, row.stricter, change=True)
+    named = row.stricter.replace("-", " ")
+    said = "What was sent before cannot be taken back: 5 requests of this analysis"
+    assert any(said in notice for notice in talk.notices)
+    first, second = (finished.details for finished in talk.finished)
+    assert first is not None
+    assert second is not None
+    assert any(f'changed from "full" to "{named}"' in caveat for caveat in first.caveats)
+    assert any('were sent in the mode "full"' in caveat for caveat in second.caveats)
+
+
+# --- what is kept -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_the_log_has_what_was_sent(talks: Talks, row: Row):
+    talk = talks.of(row, "no-values")
+    logged = list(talk.store.requests())
+    assert [json.loads(sent.body) for sent in logged] == talk.bodies
+    assert [len(sent.body) for sent in logged] == talk.lengths
+    assert all(sent.address.startswith("http://127.0.0.1:") for sent in logged)
+    assert row.key.encode() not in talk.store.archive()
+
+
+@pytest.mark.parametrize("row", each_row)
+def test_only_the_user_can_read_what_is_kept(talks: Talks, row: Row):
+    talk = talks.of(row, "no-values")
+    kept = [p for p in (talk.folder / "jupyter").rglob("*") if p.suffix in (".jsonl", ".log")]
+    assert {p.parent.name for p in kept} == {"privacy", "sent"}
+    assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600}
+    assert all(row.key not in p.read_text(encoding="utf-8") for p in kept)
+
+
+def test_all_wires_together(talks: Talks):
+    sent = [body for talk in talks.all() for body in talk.strict]
+    assert len(sent) == 4 * (len(CONVERSATION) + len(SHAPES) + len(OPENLY) - 5)
+    assert leaks(sent) == []

@@ -11,9 +11,9 @@ from analyst_kernel.models.openai_chunks import ChunkFold
 from analyst_kernel.models.openai_responses import ResponseFold
 from analyst_kernel.models.prices import Price, Tariff
 from analyst_kernel.models.wire.streaming import EventFold, ReportedError
+from analyst_kernel.testing.fakes.openai_events import Style, chat_events, response_events
+from analyst_kernel.testing.fakes.openai_rules import Reasoning
 from tests.fakes.gemini_events import ThoughtSignatures, interaction_events
-from tests.fakes.openai_events import Style, chat_events, response_events
-from tests.fakes.openai_rules import Reasoning
 from tests.fakes.turns import Turn, calls, fail, say, think, turn
 from tests.fuzz.target import Seed, Target, hold
 from tests.fuzz.targets.wires import check_types

@@ -16,6 +16,7 @@ from typing import Any
 
 from analyst_kernel._damage import UNREADABLE
 from analyst_kernel.agent.ports import AnswerEntry, Entry, IterationEntry, QuestionEntry, TitleEntry
+from analyst_kernel.credentials.store import Keys
 from analyst_kernel.grants import GrantStore, GrantStoreError
 from analyst_kernel.notebook.branch import branched, moved
 from analyst_kernel.notebook.document import cells
@@ -49,7 +50,6 @@ from analyst_kernel.notebook.storage import pending
 from analyst_kernel.protocol.errors import JournalError, KeyStoreError, NotebookError
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.records import Answer
-from analyst_kernel.server.credentials import Keys
 from analyst_kernel.server.events.journal import Journal, StoredAnalysis
 from analyst_kernel.server.notebooks.contents import unflagged
 from analyst_kernel.server.notebooks.coordinator import _belongs_to

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import aclosing
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from analyst_kernel.agent import ports
 from analyst_kernel.models.anthropic_events import MessageFold
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.compatible_providers import _names
-from analyst_kernel.models.prices import anthropic_tariff
+from analyst_kernel.models.table import look_up
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.models.wire.faults import redact, retry_after
 from analyst_kernel.protocol.errors import ModelError
@@ -26,8 +27,8 @@ from analyst_kernel.sandbox.policy import BACKENDS
 from analyst_kernel.sandbox.report import breaches, read_results
 from analyst_kernel.sandbox.zygote import messages
 from analyst_kernel.server.http.websocket import id_of
+from analyst_kernel.testing.wires import request
 from tests.fuzz.target import Seed, Target, hold, only
-from tests.models.conversations import request
 from tests.protocol.examples import COMMANDS, EVENTS, FOLDER, example
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -67,7 +68,7 @@ def _server_frame(data: bytes) -> None:
 
 
 def _fold(given: Any) -> None:
-    fold = MessageFold(anthropic_tariff(_MODEL))
+    fold = MessageFold(look_up(f"anthropic:{_MODEL}").tariff(date.today()), states_cost=True)
     for event in given if isinstance(given, list) else [given]:
         try:
             found = fold.feed(event)
@@ -130,7 +131,7 @@ def _model() -> AnthropicMessages:
 
     model = AnthropicMessages(
         provider="anthropic", model=_MODEL, label="Anthropic", dialect="claude", key_advice="Check it.",
-        connection=Connection(base_url="http://127.0.0.1:9", api_key=_KEY), tariff=anthropic_tariff(_MODEL),
+        connection=Connection(base_url="http://127.0.0.1:9", api_key=_KEY),
     )  # fmt: skip
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(_Server.answer))
     model._client = anthropic.AsyncAnthropic(

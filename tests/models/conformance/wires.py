@@ -1,56 +1,41 @@
-"""The wires as rows of a table, for the conformance suite: a fake server, a model, and a few words.
+"""The package's wires as rows, for the cases of ``analyst_kernel.testing``.
 
-Another wire is another row of ``WIRES``; every test of ``test_wires.py`` then runs on it too.
+Another wire is another row of ``WIRES``; every case then runs on it too.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from analyst_kernel.agent.ports import ModelEvent
+from analyst_kernel.models.cloud.access import CloudAccess
+from analyst_kernel.models.cloud.messages import CloudMessages
+from analyst_kernel.models.cloud.providers import BEDROCK, FOUNDRY, VERTEX, CloudProvider
 from analyst_kernel.models.gemini.interactions import GeminiInteractions
 from analyst_kernel.models.openai_chat import OpenAIChat
 from analyst_kernel.models.openai_responses import OpenAIResponses
 from analyst_kernel.models.wire.connection import Connection
-from analyst_kernel.models.wire.streaming import StreamingModel
-from tests.fakes.fixtures import FAKE_KEY
+from analyst_kernel.testing.fakes.openai_events import Style
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
+from analyst_kernel.testing.wires import FAKE_KEY, Wire
+from tests.fakes.cloud_servers import (
+    FAKE_AWS_ID,
+    FAKE_PROJECT,
+    FAKE_REGION,
+    BedrockServer,
+    FoundryServer,
+    VertexServer,
+)
 from tests.fakes.gemini_server import GeminiServer
-from tests.fakes.openai_events import Style
-from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
-from tests.fakes.turns import Turn, call, say, think, turn
 from tests.fakes.wire_server import WireServer
 from tests.models.conversations import claude
 
 Body = dict[str, Any]
-
-CODE = "frame['city'].mean()  # \"quoted\" and ünicode ✓"
-
-
-@dataclass(frozen=True)
-class Wire:
-    """One wire.
-
-    Attributes:
-        serve: Makes a server from turns.
-        connect: Makes a model from the server's address.
-        parts: The parts of a request that a cache would keep, in their order.
-        noise: Events that no client knows, as they go over the wire.
-        tail: Whether something may follow the event that completes a message.
-    """
-
-    name: str
-    serve: Callable[..., WireServer]
-    connect: Callable[..., StreamingModel]
-    parts: Callable[[Body], list[Any]]
-    noise: bytes
-    tail: bool = False
 
 
 def openai(url: str, **details: Any) -> OpenAIResponses:
@@ -79,12 +64,44 @@ def gemini(url: str, **details: Any) -> GeminiInteractions:
     return GeminiInteractions(**{**settings, "label": "Gemini", "connection": connection})
 
 
+def _cloud(row: CloudProvider, path: str = "", **found: Any) -> Callable[..., CloudMessages]:
+    def connect(url: str, **details: Any) -> CloudMessages:
+        settings = _settings(row.name, url, details)
+        access = CloudAccess(**{"source": "a test", **found})
+        connection = Connection(url + path, **_credential(row.name, settings["connection"]))
+        return CloudMessages(
+            **{**settings, "label": row.label, "connection": connection},
+            dialect=row.dialect,
+            access=replace(access, connection=connection),
+            make=row.make,
+        )
+
+    return connect
+
+
+def _credential(cloud: str, connection: Connection) -> dict[str, str | None]:
+    """Bedrock's key signs, Vertex's is a token."""
+    name = "auth_token" if cloud == "vertex" else "api_key"
+    return {name: connection.api_key}
+
+
 def _gemini_parts(body: Body) -> list[Any]:
     return [body.get("tools"), body.get("system_instruction"), *body["input"]]
 
 
 def _messages_parts(body: Body) -> list[Any]:
     return [body.get("tools"), body.get("system"), *body["messages"]]
+
+
+def _unmarked(value: Any) -> Any:
+    """Without the marker of the cache, which is no part of what is cached."""
+    if isinstance(value, dict):
+        return {name: _unmarked(one) for name, one in value.items() if name != "cache_control"}
+    return [_unmarked(one) for one in value] if isinstance(value, list) else value
+
+
+def _cloud_parts(body: Body) -> list[Any]:
+    return [_unmarked(part) for part in _messages_parts(body)]
 
 
 def _responses_parts(body: Body) -> list[Any]:
@@ -120,12 +137,35 @@ GEMINI = Wire(
     "gemini", GeminiServer, gemini, _gemini_parts,
     b': a comment\n\ndata: {"event_type": "interaction.something_new", "index": 99}\n\n',
 )  # fmt: skip
+_NEW = {"type": "message_start_of_something_new", "index": 7}
+_NOWHERE = Connection("")
+BEDROCK_WIRE = Wire(
+    "bedrock", BedrockServer,
+    _cloud(
+        BEDROCK, connection=_NOWHERE, details={"region": FAKE_REGION, "access_key": FAKE_AWS_ID}
+    ),
+    _cloud_parts, BedrockServer()._encode(_NEW),
+)  # fmt: skip
+VERTEX_WIRE = Wire(
+    "vertex", VertexServer,
+    _cloud(
+        VERTEX, "/v1", connection=_NOWHERE,
+        details={"region": FAKE_REGION, "project": FAKE_PROJECT},
+    ),
+    _cloud_parts, VertexServer.NOISE + _named(_NEW),
+)  # fmt: skip
+FOUNDRY_WIRE = Wire(
+    "foundry", FoundryServer, _cloud(FOUNDRY, "/anthropic", connection=_NOWHERE),
+    _messages_parts, _PINGS + _named(_NEW),
+)  # fmt: skip
 _CHUNK = b': OPENROUTER PROCESSING\n\ndata: {"object": "something.new", "choices": []}\n\n'
 _BARE = b'data: {"choices": [{"index": 0, "delta": {"something": "new"}}]}\n\n'
 
 
 def _chat_row(name: str, **style: Any) -> Wire:
-    return Wire(name, _styled(**style), chat, _chat_parts, _CHUNK + _BARE, tail=True)
+    return Wire(
+        name, _styled(**style), chat, _chat_parts, _CHUNK + _BARE, tail=True, calls_only=bool(style)
+    )
 
 
 CHAT = _chat_row("chat")
@@ -137,59 +177,16 @@ DIALECTS = (
 )
 """The Chat wire as servers really speak it; they run what is about calls."""
 
-WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI)
+ACTIONS = replace(
+    CHAT, name="actions", in_text=True,
+    serve=partial(OpenAIChatServer, style=Style(actions=True), quirks=["no_tools"]),
+    connect=partial(chat, acts_in_text=True),
+)  # fmt: skip
+"""A model without tool calls, which writes them into its text."""
+
+CLOUD_WIRES = (BEDROCK_WIRE, VERTEX_WIRE, FOUNDRY_WIRE)
+WIRES = (MESSAGES, RESPONSES, CHAT, GEMINI, *CLOUD_WIRES, ACTIONS)
 ALL_FORMS = (*WIRES, *DIALECTS)
-
-
-class Page:
-    """A server that answers every request with this: a proxy's page, a wrong content type."""
-
-    def __init__(self, body: str, *, status: int = 200, kind: str = "text/html") -> None:
-        self.body = body.encode()
-        self.head = f"HTTP/1.1 {status} Said\r\ncontent-type: {kind}\r\n".encode()
-        self.asked = 0
-
-    async def __aenter__(self) -> str:
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            await reader.readexactly(int(head.split("content-length:")[1].split()[0]))
-            self.asked += 1
-            length = f"content-length: {len(self.body)}\r\nconnection: close\r\n\r\n"
-            writer.write(self.head + length.encode() + self.body)
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-
-        self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
-
-    async def __aexit__(self, *_: object) -> None:
-        self.server.close()
-        await self.server.wait_closed()
-
 
 each_wire = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 each_form = pytest.mark.parametrize("wire", ALL_FORMS, ids=lambda wire: wire.name)
-
-
-@asynccontextmanager
-async def talk(
-    wire: Wire, *turns: Any, **details: Any
-) -> AsyncIterator[tuple[WireServer, StreamingModel]]:
-    """A server with these turns, and a model that asks it."""
-    async with wire.serve(turns, keys=[FAKE_KEY]) as server:
-        model = wire.connect(server.url, **details)
-        try:
-            yield server, model
-        finally:
-            await model.aclose()
-
-
-def usual(**details: Any) -> Turn:
-    return turn(
-        think("I look first."), say("Let me see."), call("run_python", code=CODE), **details
-    )
-
-
-def of(kind: type[Any], events: list[ModelEvent]) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]

@@ -14,8 +14,8 @@ from analyst_kernel.agent.transcript import ModelRequest
 from analyst_kernel.models.gemini.interactions import GeminiInteractions
 from analyst_kernel.models.wire.connection import Connection
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.wires import request
 from tests.fakes.gemini_server import FAKE_GEMINI_KEY, GeminiServer
-from tests.models.conversations import request
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ class RawHttp:
             writer.write((self.head + size).encode() + self.body)
             await writer.drain()
             writer.close()
+            await writer.wait_closed()
 
         self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"

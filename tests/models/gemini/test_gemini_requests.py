@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -21,13 +20,14 @@ from analyst_kernel.agent.transcript import (
     UserMessage,
 )
 from analyst_kernel.models.gemini.wire import build_interaction
+from analyst_kernel.testing.wires import TOOLS as ONE_TOOL
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.gemini_events import interaction_events
 from tests.fakes.gemini_server import GeminiServer
-from tests.fakes.turns import Fault, call, python, redacted, say, think, turn
+from tests.fakes.turns import Fault, call, redacted, say, think, turn
 from tests.fakes.wire_server import WireServer
-from tests.models.conversations import TOOLS as ONE_TOOL
-from tests.models.conversations import answer, ask, assistant, claude, collect, request
+from tests.models.conversations import claude
 from tests.models.gemini.conversations import gemini, gemini_server
 
 __all__ = ["gemini_server"]
@@ -113,31 +113,6 @@ async def test_results_carry_pictures_and_say_that_they_are_errors(gemini_server
 async def test_an_empty_message_is_still_one(gemini_server: GeminiServer):
     body = await sent(gemini_server, request(UserMessage(text=(Text("  "),))))
     assert body["input"][0]["content"] == [{"type": "text", "text": "(no text)"}]
-
-
-async def test_the_bytes_of_the_prefix_stay_the_same_over_six_calls(gemini_server: GeminiServer):
-    """And so nearly all of it is read from the cache, where the system and the tools are real."""
-    steps = [turn(think(f"Step {n}."), python(f"frame.head({n})")) for n in range(5)]
-    gemini_server.push(*steps, turn(say("Done.")))
-    model = gemini(gemini_server.url)
-    messages: list[Any] = [ask("What is in the table? " * 20)]
-    for _ in range(6):
-        asked = ModelRequest("Analyse the data with care. " * 100, TOOLS.specs(), tuple(messages))
-        message = assistant(await collect(model, asked), model.name)
-        text = "\n".join(f"row {row}: {row * row}" for row in range(40))
-        messages += [message, answer(*(one.call_id for one in message.calls), text=text)]
-    await model.aclose()
-    bodies = [one.body for one in gemini_server.requests]
-    assert [one.refused for one in gemini_server.requests] == [""] * 6
-    heads = [json.dumps({**body, "input": None}, ensure_ascii=False) for body in bodies]
-    assert len(set(heads)) == 1
-    for before, after in itertools.pairwise(bodies):
-        shorter = json.dumps(before["input"], ensure_ascii=False)
-        assert json.dumps(after["input"], ensure_ascii=False).startswith(shorter[:-1] + ",")
-    read = [one.usage["total_cached_tokens"] for one in gemini_server.requests]
-    total = [one.usage["total_input_tokens"] for one in gemini_server.requests]
-    assert read[0] == 0
-    assert sum(read[1:]) / sum(total[1:]) > 0.9
 
 
 async def test_the_history_of_another_model_is_converted(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import gc
 import json
 from dataclasses import replace
@@ -12,7 +10,6 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import (
-    ModelEvent,
     Stopped,
     TextDelta,
     ThinkingDelta,
@@ -23,9 +20,9 @@ from analyst_kernel.agent.ports import (
 )
 from analyst_kernel.models.prices import Price, Tariff
 from analyst_kernel.protocol.errors import ModelError
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.gemini_server import GeminiServer
-from tests.fakes.turns import Fault, call, raw_call, redacted, say, think, turn
-from tests.models.conversations import answer, ask, assistant, collect, request
+from tests.fakes.turns import Fault, call, redacted, say, think, turn
 from tests.models.gemini.conversations import (
     RawHttp,
     completed,
@@ -77,17 +74,6 @@ async def test_any_chunking_gives_the_same_message(gemini_server: GeminiServer, 
     assert raw[1] == {"type": "model_output", "content": [{"type": "text", "text": "ä" * 30}]}
 
 
-async def test_parallel_calls_of_one_turn_stay_apart(gemini_server: GeminiServer):
-    gemini_server.push(turn(call("run_python", code="1"), call("run_python", code="2")))
-    model = gemini(gemini_server.url)
-    message = assistant(await collect(model), model.name)
-    assert [json.loads(c.raw_input)["code"] for c in message.calls] == ["1", "2"]
-    gemini_server.push(turn(say("Done.")))
-    await collect(model, request(ask(), message, answer(*(c.call_id for c in message.calls))))
-    await model.aclose()
-    assert gemini_server.requests[-1].refused == ""
-
-
 @pytest.mark.parametrize(
     ("made", "reason", "detail"),
     [
@@ -106,23 +92,6 @@ async def test_stop_reasons(gemini_server: GeminiServer, made: Any, reason: str,
     await model.aclose()
     assert isinstance(stopped, Stopped)
     assert (stopped.reason, stopped.detail) == (reason, detail)
-
-
-@pytest.mark.parametrize("raw", ['{"title": }', '{"code": "1', "[1]", '{"a": NaN}', "nonsense"])
-async def test_malformed_arguments_reach_the_core_as_they_were_sent(
-    gemini_server: GeminiServer, raw: str
-):
-    gemini_server.push(turn(raw_call("run_python", raw)))
-    model = gemini(gemini_server.url)
-    events = await collect(model)
-    assert next(e for e in events if isinstance(e, ToolEnded)).raw_input == raw
-    message = assistant(events, model.name)
-    # What goes back must be an object, or the API would refuse the conversation for ever.
-    gemini_server.push(turn(say("Sorry.")))
-    await collect(model, request(ask(), message, answer(message.calls[0].call_id)))
-    await model.aclose()
-    assert gemini_server.requests[-1].refused == ""
-    assert gemini_server.requests[-1].body["input"][2]["arguments"] == {}
 
 
 async def test_the_output_limit_inside_a_call_keeps_the_cut_text(gemini_server: GeminiServer):
@@ -158,14 +127,6 @@ async def test_a_message_that_was_cut_off_need_not_end_its_steps(status: str):
     assert isinstance(events[-1], Stopped)
     assert events[-1].reason == "max_tokens"
     assert [e.raw_input for e in events if isinstance(e, ToolEnded)] == ['{"code": "1']
-
-
-async def test_a_call_without_arguments_is_the_empty_object(gemini_server: GeminiServer):
-    gemini_server.push(turn(call("run_python")))
-    model = gemini(gemini_server.url)
-    events = await collect(model)
-    await model.aclose()
-    assert next(e for e in events if isinstance(e, ToolEnded)).raw_input == "{}"
 
 
 async def test_whole_arguments_in_the_steps_start_are_taken():
@@ -267,7 +228,7 @@ async def test_usage_counts_thoughts_as_output_and_shows_the_cache(gemini_server
     thoughts = served[0]["total_thought_tokens"]
     assert thoughts > 0
     assert one[0].output_tokens == served[0]["total_output_tokens"] + thoughts
-    assert (one[0].cached_tokens, one[0].calls, one[0].cost_usd) == (0, 1, None)
+    assert (one[0].cached_tokens, one[0].calls) == (0, 1)
     assert two[0].cached_tokens == served[0]["total_input_tokens"]
     assert two[0].prompt_tokens == served[1]["total_input_tokens"]
 
@@ -306,69 +267,4 @@ async def test_the_connection_is_kept_for_the_next_call(gemini_server: GeminiSer
     assert len({r.client_port for r in gemini_server.requests}) == 1
 
 
-async def test_a_closed_model_can_be_used_again(gemini_server: GeminiServer):
-    gemini_server.push(turn(say("a")), turn(say("b")))
-    model = gemini(gemini_server.url)
-    await collect(model)
-    await model.aclose()
-    assert isinstance((await collect(model))[-1], Stopped)
-    await model.aclose()
-    await model.aclose()
-
-
 # --- stopping --------------------------------------------------------------------------------------
-
-
-def long_turn(after: Any) -> Any:
-    blocks = (think("I look."), say("Let me see."), call("run_python", code="1 + 1"))
-    return turn(*blocks, fault=Fault("stall", after=after, seconds=600))
-
-
-@pytest.mark.parametrize("after", [0, 1, 3, 5, 8, "tool", 13])
-async def test_cancelling_closes_the_socket(gemini_server: GeminiServer, after: Any):
-    gemini_server.push(long_turn(after), turn(say("Here again.")))
-    model = gemini(gemini_server.url)
-    seen: list[ModelEvent] = []
-
-    async def consume() -> None:
-        async for event in model.stream(request()):
-            seen.append(event)
-
-    task = asyncio.create_task(consume())
-    reached = gemini_server.requests
-    sent = 1 if after == "tool" else int(after)
-    await asyncio.to_thread(
-        gemini_server.wait_for, lambda: bool(reached) and reached[0].sent >= sent
-    )
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await asyncio.to_thread(reached[0].finished.wait, 30)
-    assert reached[0].closed_early.is_set()
-    assert not any(isinstance(event, Stopped) for event in seen)
-    assert isinstance((await collect(model))[-1], Stopped)
-    await model.aclose()
-
-
-async def test_leaving_the_stream_closes_the_socket(gemini_server: GeminiServer):
-    gemini_server.push(long_turn("tool"))
-    model = gemini(gemini_server.url)
-    stream: Any = model.stream(request())
-    async with contextlib.aclosing(stream):
-        await anext(stream)
-    await asyncio.to_thread(gemini_server.requests[0].finished.wait, 30)
-    assert gemini_server.requests[0].closed_early.is_set()
-    await model.aclose()
-
-
-async def test_cancelling_while_the_sdk_loads_leaves_the_model_usable(gemini_server: GeminiServer):
-    gemini_server.push(turn(say("Hello.")))
-    model = gemini(gemini_server.url)
-    task = asyncio.create_task(collect(model))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert gemini_server.requests == []
-    assert isinstance((await collect(model))[-1], Stopped)
-    await model.aclose()

@@ -1,4 +1,4 @@
-/** The model picker: the available models, the chosen model, and how to add a key. */
+/** The model picker: the available models, the chosen model, and local ones on request, and how to add a key. */
 import { caretDownIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { Models } from '../../client/records';
@@ -25,7 +25,7 @@ interface Props {
 }
 
 export function ModelMenu({ className, children }: Props): React.JSX.Element {
-  const { trans, model } = useServices();
+  const { trans, model, actions } = useServices();
   const chosen = useModelName();
   const models = usePanel(m => m.store.models);
   const locked = usePanel(m => m.store.status?.locked.model !== undefined);
@@ -36,12 +36,29 @@ export function ModelMenu({ className, children }: Props): React.JSX.Element {
     checked: name === chosen,
     run: () => void model.choose({ model: name })
   }));
-  items.push('separator', {
-    label: trans.__('Add a key …'),
-    run: () => {
-      setAdding(true);
+  const look = async (): Promise<void> => {
+    await model.store.refreshModels(true);
+    const count = model.store.models?.local.length ?? 0;
+    actions.notify(
+      count === 0
+        ? trans.__('No model answers on the computer that runs Jupyter.')
+        : trans._n(
+            '%1 model answers there; it is in the menu.',
+            '%1 models answer there; they are in the menu.',
+            count
+          )
+    );
+  };
+  items.push(
+    'separator',
+    { label: trans.__('Look for models on this computer'), run: () => void look() },
+    {
+      label: trans.__('Add a key …'),
+      run: () => {
+        setAdding(true);
+      }
     }
-  });
+  );
   return (
     <>
       <Menu

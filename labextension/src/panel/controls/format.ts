@@ -1,6 +1,6 @@
 /** Formats numbers, sizes, times and names for display. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { CellError, DataWarning, Dataset } from '../../protocol/generated';
+import type { CellError, DataWarning, Dataset, Usage } from '../../protocol/generated';
 import type { ApprovalMode } from '../../session/state';
 
 const WHOLE = new Intl.NumberFormat('en-US');
@@ -27,6 +27,16 @@ export function dollars(value: number): string {
     return '<$0.01';
   }
   return `$${value.toFixed(2)}`;
+}
+
+/** Return what something cost: `$0.02`, `at least $0.02` if a part is unknown, or `cost unknown`. */
+export function costText(usage: Usage, trans: TranslationBundle): string {
+  if (usage.cost_usd !== null) {
+    return dollars(usage.cost_usd);
+  }
+  return usage.partial_usd > 0
+    ? trans.__('at least %1', dollars(usage.partial_usd))
+    : trans.__('cost unknown');
 }
 
 /** Return a duration such as `0.2 s`, `38 s`, `2 min 5 s`. */

@@ -12,6 +12,7 @@ import { cellNumbered, findCell } from '../../session/progress';
 import type { RunState } from '../../session/state';
 import { Menu } from '../controls/menu';
 import { usePanel, useServices } from '../services';
+import { modeMeaning, modeName } from '../privacy/modes';
 import { CodeText } from '../controls/code-text';
 import { VerificationBadge } from '../controls/verification-badge';
 
@@ -31,6 +32,7 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
   const next = run.details?.next_questions ?? [];
   return (
     <>
+      <MadeIn run={run} />
       <AnswerText run={run} />
       <Unproven run={run} />
       {caveats.length > 0 && (
@@ -58,6 +60,19 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
     </>
   );
 });
+
+/** Says in which privacy mode the answer was made, unless the model saw everything. */
+function MadeIn({ run }: { readonly run: RunState }): React.JSX.Element | null {
+  const { trans } = useServices();
+  if (run.privacy === 'full') {
+    return null;
+  }
+  return (
+    <div className="ak-MadeIn" title={modeMeaning(run.privacy, trans)}>
+      {trans.__('Made in privacy mode: %1', modeName(run.privacy, trans))}
+    </div>
+  );
+}
 
 function AnswerText({ run }: { readonly run: RunState }): React.JSX.Element {
   const { trans, model, rendermime } = useServices();

@@ -126,6 +126,9 @@ function LocalHint(): React.JSX.Element {
         aria-expanded={open}
         onClick={() => {
           setOpen(!open);
+          if (!open) {
+            void model.store.refreshModels(true);
+          }
         }}
       >
         {trans.__('Use a model on this computer')}
@@ -138,7 +141,7 @@ function LocalHint(): React.JSX.Element {
           <button
             type="button"
             className="ak-Link"
-            onClick={() => void model.store.refreshModels()}
+            onClick={() => void model.store.refreshModels(true)}
           >
             {trans.__('Look again')}
           </button>

@@ -5,6 +5,7 @@ import type { DatasetProfile } from '../../protocol/generated';
 import { AttachMenu } from './attach-menu';
 import { DatasetDialog } from './dataset-dialog';
 import { LedgerChip } from './ledger-chip';
+import { InstructionsChip } from '../privacy/instructions-chip';
 import { usePanel, useServices } from '../services';
 import { datasetLabel, datasetShape, warningText } from '../controls/format';
 
@@ -45,6 +46,7 @@ export function DataStrip(): React.JSX.Element {
         {datasets.length === 0 && trans.__('Attach data')}
       </AttachMenu>
       <LedgerChip />
+      <InstructionsChip />
       {profile !== undefined && (
         <DatasetDialog
           profile={profile}

@@ -5,6 +5,7 @@ import { RenameField } from '../analyses/analyses-list';
 import { DeleteDialog } from '../analyses/delete-dialog';
 import { Menu, type MenuItem } from '../controls/menu';
 import { Gallery, useChartCount } from '../charts/run-charts';
+import { SentDialog } from '../privacy/sent-dialog';
 import { usePanel, useServices } from '../services';
 import { VerificationBadge } from '../controls/verification-badge';
 
@@ -96,6 +97,7 @@ function MoreMenu(props: {
   const charts = useChartCount();
   const [deleting, setDeleting] = React.useState(false);
   const [gallery, setGallery] = React.useState(false);
+  const [sent, setSent] = React.useState(false);
   const items: (MenuItem | 'separator')[] = [
     {
       label: trans.__('Open notebook'),
@@ -154,6 +156,13 @@ function MoreMenu(props: {
       }
     },
     {
+      label: trans.__('What was sent …'),
+      detail: trans.__('Every request to a model, byte for byte'),
+      run: () => {
+        setSent(true);
+      }
+    },
+    {
       label: trans.__('Settings'),
       disabled: actions.openSettings === null,
       run: () => actions.openSettings?.()
@@ -170,6 +179,13 @@ function MoreMenu(props: {
           title={title}
           onClose={() => {
             setDeleting(false);
+          }}
+        />
+      )}
+      {sent && (
+        <SentDialog
+          onClose={() => {
+            setSent(false);
           }}
         />
       )}

@@ -46,6 +46,57 @@ describe('the panel', () => {
     );
   });
 
+  it('shows what question, analysis and day cost, and keeps the three budgets', async () => {
+    const used = {
+      input_tokens: 12_345,
+      cached_tokens: 0,
+      cache_write_tokens: 7,
+      output_tokens: 89,
+      calls: 4,
+      failed_calls: 1,
+      cost_usd: null,
+      partial_usd: 0.42
+    };
+    const page = await draw(<Whole />, server => {
+      server.spent = {
+        ...server.spent,
+        analysis_usage: used,
+        day_usage: { ...used, cost_usd: 1.5 },
+        day_limit_usd: 5
+      };
+      return answered(server);
+    });
+    const usage = page.one('[aria-label=Usage]');
+    await page.until(() => usage.textContent.includes('today'));
+    expect(usage.textContent).toBe(
+      '70.6k in, 58.3k cached, 924 out · $0.05 · analysis at least $0.42 · today $1.50 of $5.00'
+    );
+    await page.click(page.one('.ak-Usage-button'));
+    const cells = page.all('dialog tbody tr').map(row => row.textContent);
+    expect(cells).toContain('Failed calls011');
+    expect(cells.at(-1)).toBe('Cost$0.05at least $0.42$1.50');
+    const fields = page.all('dialog input') as HTMLInputElement[];
+    const [question, analysis, day] = fields as [
+      HTMLInputElement,
+      HTMLInputElement,
+      HTMLInputElement
+    ];
+    expect([question.value, analysis.value, day.value]).toEqual(['', '', '5']);
+    await page.type(question, '0,5');
+    await page.type(analysis, 'much');
+    await page.type(day, '7');
+    expect(page.button('Keep').disabled).toBe(true);
+    await page.type(analysis, '2');
+    await page.click(page.button('Keep'));
+    expect(page.server.commands.at(-1)).toMatchObject({
+      type: 'choose_budget',
+      cost_usd: 0.5,
+      analysis_usd: 2
+    });
+    expect(page.server.requests.map(request => request.body)).toContain('{"day_usd":7}');
+    await page.until(() => usage.textContent.includes('today $1.50 of $7.00'));
+  });
+
   it('shows the sandbox: its level, its sentence, its probes', async () => {
     const page = await draw(<Whole />, answered);
     await page.click(page.one('.ak-Badge'));

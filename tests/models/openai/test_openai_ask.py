@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.command_line.conversation import MILEAGE, refusals
 from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.fakes.wire_server import WireServer
 from tests.support.cli import QUESTION, VEHICLES, cells, mileage_by_year, notebook_at, pictures
 from tests.support.command import analyst

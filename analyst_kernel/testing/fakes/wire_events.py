@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tests.fakes.turns import Turn
-from tests.fakes.wire_prefix import Signatures
-from tests.fakes.wire_rules import blocks_of
+from analyst_kernel.testing.fakes.turns import ScriptedTurn
+from analyst_kernel.testing.fakes.wire_prefix import Signatures
+from analyst_kernel.testing.fakes.wire_rules import blocks_of
 
 Event = dict[str, Any]
 
@@ -24,7 +24,7 @@ def sse(event: Event) -> bytes:
 
 
 def message_events(
-    turn: Turn, body: Event, *, number: int, usage: dict[str, int], signatures: Signatures
+    turn: ScriptedTurn, body: Event, *, number: int, usage: dict[str, int], signatures: Signatures
 ) -> list[Event]:
     """Make all events of a turn that answers ``body``; ``number`` counts answers from 1."""
     events: list[Event] = [_start(body, number, usage)]
@@ -139,7 +139,7 @@ def _results(body: Event) -> Iterator[str]:
                 yield json.dumps(block.get("content", ""))
 
 
-def filled(turn: Turn, results: Iterable[str]) -> list[Event]:
+def filled(turn: ScriptedTurn, results: Iterable[str]) -> list[Event]:
     """Put the ids of executed cells, which stand in ``results``, where the script says ``{{cell}}``."""
     found: dict[str, None] = {}
     for text in results:

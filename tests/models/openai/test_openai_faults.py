@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from analyst_kernel.protocol.errors import ModelError
-from tests.models.conformance.wires import Page, chat, openai
-from tests.models.conversations import collect
+from analyst_kernel.testing.wires import Page, collect
+from tests.models.conformance.wires import chat, openai
 
 ANSWERS: list[tuple[str, int, Any, str, bool]] = [
     # OpenAI

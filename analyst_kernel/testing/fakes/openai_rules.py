@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.fakes.wire_rules import Refusal
+from analyst_kernel.testing.fakes.wire_rules import Refusal
 
 Quirk = Literal[
     "completion_tokens",  # OpenAI's newer models: max_tokens is not supported
@@ -23,6 +23,7 @@ Quirk = Literal[
     "short_ids",  # Mistral: ids of nine letters and digits
     "results_last",  # Mistral: no user after a tool
     "no_system",  # Gemma's template
+    "no_tools",  # Ollama: a model whose template has none
     "no_images",  # a model of words
     "echo",  # DeepSeek: reasoning_content of a turn with calls comes back
     "no_effort",  # OpenAI's newer models: tools only without reasoning
@@ -221,6 +222,8 @@ def check_chat(body: Any, quirks: frozenset[Quirk]) -> None:
         )
     for tool in body.get("tools") or ():
         _check_function(tool.get("function") or {}, tool)
+    if "no_tools" in quirks and body.get("tools"):
+        raise refuse(f"registry.ollama.ai/library/{body['model']} does not support tools")
     if body.get("tool_choice") is not None and not body.get("tools"):
         raise refuse("'tool_choice' is only allowed when 'tools' are specified.")
     _check_history(body["messages"], quirks)

@@ -31,11 +31,11 @@ from analyst_kernel.models.openai_chat import build_params
 from analyst_kernel.models.openai_chunks import ChunkFold
 from analyst_kernel.models.wire.streaming import ReportedError, WireViolation
 from analyst_kernel.protocol.errors import ModelError
-from tests.fakes.openai_rules import Quirk, check_chat
-from tests.fakes.openai_server import OpenAIChatServer
+from analyst_kernel.testing.fakes.openai_rules import Quirk, check_chat
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.turns import Turn, say, think, turn
 from tests.models.conformance.wires import chat
-from tests.models.conversations import answer, ask, assistant, collect, request
 
 AUTHOR = "compatible:some-model"
 PIXEL = (

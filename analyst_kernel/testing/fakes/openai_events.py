@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.fakes.openai_rules import Reasoning
-from tests.fakes.turns import Turn
-from tests.fakes.wire_events import Event, pieces, tool_input
+from analyst_kernel.testing.fakes.openai_rules import Reasoning
+from analyst_kernel.testing.fakes.turns import ScriptedTurn
+from analyst_kernel.testing.fakes.wire_events import Event, pieces, tool_input
 
 DONE = "[DONE]"
 """The last piece of a chat stream, which is no JSON."""
@@ -26,7 +26,7 @@ def sse(event: Event | str, *, named: bool) -> bytes:
 
 
 def response_events(
-    turn: Turn, blocks: list[Event], body: Event, usage: Event, number: int, kept: Reasoning
+    turn: ScriptedTurn, blocks: list[Event], body: Event, usage: Event, number: int, kept: Reasoning
 ) -> list[Event]:
     """Make all events of a turn; what reasoning was given is noted in ``kept``."""
     fault = turn.fault.kind if turn.fault else ""
@@ -62,7 +62,7 @@ def response_events(
 
 
 def _item_events(
-    block: Event, index: int, item_id: str, turn: Turn, model: str, kept: Reasoning
+    block: Event, index: int, item_id: str, turn: ScriptedTurn, model: str, kept: Reasoning
 ) -> Iterator[Event]:
     kind = block["type"]
     if kind == "text":
@@ -90,7 +90,7 @@ def _item_events(
         raise ValueError(f"unknown block type {kind!r}")
 
 
-def _spoken(kind: str, text: str, index: int, item_id: str, turn: Turn) -> Iterator[Event]:
+def _spoken(kind: str, text: str, index: int, item_id: str, turn: ScriptedTurn) -> Iterator[Event]:
     name = "text" if kind == "output_text" else "refusal"
     message = {"type": "message", "id": item_id, "role": "assistant", "phase": None}
     place = {"item_id": item_id, "output_index": index, "content_index": 0}
@@ -111,7 +111,7 @@ def _spoken(kind: str, text: str, index: int, item_id: str, turn: Turn) -> Itera
 
 
 def _reasoned(
-    text: str, index: int, item_id: str, turn: Turn, model: str, kept: Reasoning
+    text: str, index: int, item_id: str, turn: ScriptedTurn, model: str, kept: Reasoning
 ) -> Iterator[Event]:
     encrypted = f"gAAA-{item_id}-{len(kept.given)}"
     kept.given[item_id] = (encrypted, model)
@@ -149,6 +149,7 @@ class Style:
         thinking: The name of the field.
         says_stop: The reason is "stop" although there are calls.
         usage: Whether token counts come at the end.
+        actions: The model calls tools in its text, by a block.
     """
 
     whole: bool = False
@@ -157,10 +158,11 @@ class Style:
     thinking: Literal["reasoning", "reasoning_content", "both"] = "reasoning_content"
     says_stop: bool = False
     usage: bool = True
+    actions: bool = False
 
 
 def chat_events(
-    turn: Turn, blocks: list[Event], body: Event, usage: Event, number: int, style: Style
+    turn: ScriptedTurn, blocks: list[Event], body: Event, usage: Event, number: int, style: Style
 ) -> list[Event | str]:
     """Make all chunks of a turn."""
     fault = turn.fault.kind if turn.fault else ""
@@ -176,7 +178,8 @@ def chat_events(
 
     events: list[Event | str] = [chunk({"role": "assistant", "content": ""})]
     place = 0
-    for block in blocks:
+    for given in blocks:
+        block = _action(given, fault) if style.actions else given
         if block["type"] == "text":
             events += [chunk({"content": piece}) for piece in pieces(block["text"], turn.chunk)]
         elif block["type"] == "thinking":
@@ -196,14 +199,29 @@ def chat_events(
         events += [chunk({"refusal": piece}) for piece in pieces(text, turn.chunk)]
     reason = "max_tokens" if fault == "max_tokens_in_tool" else turn.reason
     said = {"max_tokens": "length", "tool_use": "tool_calls", "content_filter": "content_filter"}
-    end = "stop" if style.says_stop and reason == "tool_use" else said.get(reason, "stop")
+    end = (
+        "stop"
+        if (style.says_stop or style.actions) and reason == "tool_use"
+        else said.get(reason, "stop")
+    )
     events.append(chunk({}, end))
     if style.usage and (body.get("stream_options") or {}).get("include_usage"):
         events.append({**shell, "choices": [], "usage": usage})
     return [*events, DONE]
 
 
-def _call_pieces(block: Event, own: str, place: int, turn: Turn, style: Style) -> Iterator[Event]:
+def _action(block: Event, fault: str) -> Event:
+    """Write a call as the block that a model writes which calls tools in its text."""
+    if block["type"] != "tool_use":
+        return block
+    content = f'{{"tool": "{block["name"]}", "input": {tool_input(block, fault)}'
+    end = "" if fault == "max_tokens_in_tool" else "}\n```\n"
+    return {"type": "text", "text": f"\n\n```action\n{content}{end}"}
+
+
+def _call_pieces(
+    block: Event, own: str, place: int, turn: ScriptedTurn, style: Style
+) -> Iterator[Event]:
     raw = tool_input(block, turn.fault.kind if turn.fault else "")
     index = {"right": {"index": place}, "zero": {"index": 0}, "none": {}}[style.index]
     texts = [raw] if style.whole else ["", *pieces(raw, turn.chunk)]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.wire_rules import Refusal, blocks_of
+from analyst_kernel.testing.fakes.wire_rules import Refusal, blocks_of
 
 _LOOKBACK = 20
 

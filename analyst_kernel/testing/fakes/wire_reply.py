@@ -21,6 +21,7 @@ class Recorded:
         method, path: Of the request line.
         headers: Names in lower case.
         body: Parsed JSON, or ``None``.
+        data, target: The body's bytes and the request line's target, as they came.
         status: What was answered.
         refused: Why, where the request broke a rule.
         usage: Token numbers that were reported.
@@ -41,13 +42,15 @@ class Recorded:
     sent: int = 0
     closed_early: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)
+    data: bytes = b""
+    target: str = ""
 
 
 class Gone(Exception):
     """The client closed the connection."""
 
 
-class Reply:
+class HttpReply:
     """One HTTP answer, chunked; notices when the client goes away."""
 
     def __init__(
@@ -143,4 +146,4 @@ async def read_request(head: str, reader: asyncio.StreamReader) -> Recorded:
         body = json.loads(data) if data else None
     except ValueError:
         body = None
-    return Recorded(method, path.partition("?")[0], headers, body)
+    return Recorded(method, path.partition("?")[0], headers, body, data=data, target=path)

@@ -15,11 +15,11 @@ from analyst_kernel.models.openai_responses import OpenAIResponses
 from analyst_kernel.models.registry import default_name, list_providers, open_model
 from analyst_kernel.models.wire.connection import NO_KEY
 from analyst_kernel.protocol.errors import ModelChoiceError, ModelError
+from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
+from analyst_kernel.testing.wires import collect
 from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.fakes.turns import fail, say, turn
 from tests.models.conformance.wires import chat, openai
-from tests.models.conversations import collect
 
 OTHER_KEY = "sk-other-0123456789"
 OWN = {"OPENAI_API_KEY": FAKE_KEY}

@@ -7,12 +7,24 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tests.fakes.openai_events import DONE, Style, chat_events, response_events, sse
-from tests.fakes.openai_rules import Quirk, Reasoning, check_chat, check_key, check_responses
-from tests.fakes.turns import Turn, TurnSource
-from tests.fakes.wire_events import Event, filled
-from tests.fakes.wire_reply import Recorded
-from tests.fakes.wire_server import WireServer
+from analyst_kernel.testing.fakes.openai_events import (
+    DONE,
+    Style,
+    chat_events,
+    response_events,
+    sse,
+)
+from analyst_kernel.testing.fakes.openai_rules import (
+    Quirk,
+    Reasoning,
+    check_chat,
+    check_key,
+    check_responses,
+)
+from analyst_kernel.testing.fakes.turns import ScriptedTurn, TurnSource
+from analyst_kernel.testing.fakes.wire_events import Event, filled
+from analyst_kernel.testing.fakes.wire_reply import Recorded
+from analyst_kernel.testing.fakes.wire_server import WireServer
 
 _CODES = {
     "overloaded_error": "server_is_overloaded",
@@ -47,11 +59,14 @@ class OpenAIServer(WireServer):
         self.quirks = frozenset(quirks)
         self._prefixes: dict[str, int] = {}
 
-    def _check(self, request: Recorded) -> None:
+    def _check_key(self, request: Recorded) -> None:
         check_key(request.headers, keys=self._keys)
+
+    def _check(self, request: Recorded) -> None:
+        self._check_key(request)
         check_responses(request.body, self.reasoning, self.quirks)
 
-    def _events(self, turn: Turn, request: Recorded) -> list[Any]:
+    def _events(self, turn: ScriptedTurn, request: Recorded) -> list[Any]:
         body = request.body
         results = (i["output"] for i in body["input"] if i.get("type") == "function_call_output")
         blocks = filled(turn, map(json.dumps, results))
@@ -60,7 +75,7 @@ class OpenAIServer(WireServer):
         return response_events(turn, blocks, body, usage, self._answers, self.reasoning)
 
     def _usage(
-        self, turn: Turn, request: Recorded, units: list[Any], taken: str, made: str
+        self, turn: ScriptedTurn, request: Recorded, units: list[Any], taken: str, made: str
     ) -> dict[str, Any]:
         """Count tokens as OpenAI does: what is cached is found by itself, and counted in."""
         total = cached = 0
@@ -117,7 +132,7 @@ class OpenAIChatServer(OpenAIServer):
         check_key(request.headers, keys=self._keys)
         check_chat(request.body, self.quirks)
 
-    def _events(self, turn: Turn, request: Recorded) -> list[Any]:
+    def _events(self, turn: ScriptedTurn, request: Recorded) -> list[Any]:
         body = request.body
         results = (m["content"] for m in body["messages"] if m["role"] == "tool")
         units = [body.get("tools"), *body["messages"]]
@@ -131,7 +146,12 @@ class OpenAIChatServer(OpenAIServer):
         return self._encode({"error": {"message": message, "code": _CODES.get(kind, kind)}})
 
     def _in_call(self, events: list[Any]) -> int:
-        return _middle([place for place, event in enumerate(events) if _is_call(event)])
+        calls = [place for place, event in enumerate(events) if _is_call(event)]
+        if not calls and self.style.actions:
+            # Its block is the last of its text.
+            said = [p for p, e in enumerate(events) if e != DONE and _says(e)]
+            calls = said[-2:]
+        return _middle(calls)
 
     def _closing(self, events: list[Any]) -> int:
         return next(
@@ -145,6 +165,10 @@ def _is_call(event: Event | str) -> bool:
     if isinstance(event, str):
         return False
     return any(choice["delta"].get("tool_calls") for choice in event["choices"])
+
+
+def _says(event: Event) -> bool:
+    return any(choice["delta"].get("content") for choice in event["choices"])
 
 
 def _middle(places: list[int]) -> int:

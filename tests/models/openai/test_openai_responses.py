@@ -23,12 +23,13 @@ from analyst_kernel.agent.transcript import Image, Message, Text, ToolResult, Us
 from analyst_kernel.models.openai_responses import ResponseFold, build_params
 from analyst_kernel.models.wire.streaming import ReportedError, WireViolation
 from analyst_kernel.protocol.errors import ModelError
-from tests.fakes.openai_rules import Quirk, Reasoning, check_responses
-from tests.fakes.openai_server import OpenAIServer
+from analyst_kernel.testing.fakes.openai_rules import Quirk, Reasoning, check_responses
+from analyst_kernel.testing.fakes.openai_server import OpenAIServer
+from analyst_kernel.testing.wires import answer, ask, assistant, collect, request
 from tests.fakes.turns import call, redacted, say, think, turn
 from tests.models.conformance.wires import openai
-from tests.models.conversations import RawSse, answer, ask, assistant, collect, request
-from tests.models.test_openai_chat import PIXEL, histories
+from tests.models.conversations import RawSse
+from tests.models.openai.test_openai_chat import PIXEL, histories
 
 
 def item(what: str, index: int = 0, **content: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Claude at the three clouds that serve it: Amazon Bedrock, Google Vertex AI, Microsoft Foundry."""

@@ -1,0 +1,1 @@
+"""Fake servers that speak the wires of models, for tests: scripted turns, faults, refusals."""
