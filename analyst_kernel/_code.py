@@ -273,6 +273,8 @@ def _expression(node: ast.expr) -> str:
             return f"{_expression(value)}.{name}"
         case ast.Subscript(value=value, slice=part):
             return f"{_expression(value)}[{_expression(part)}]"
+        case ast.Slice(lower=first, upper=None, step=None) if first is not None:
+            return f"{_expression(first)}:"
         case ast.Call(func=func):
             return f"{_expression(func)}({', '.join(_arguments(node))})"
         case ast.List(elts=items):

@@ -15,10 +15,12 @@ from analyst_kernel.agent.evidence.shown import cell_numbers
 from analyst_kernel.agent.evidence.typed import names_after, typed_in
 from analyst_kernel.agent.manual.detect import manual_changes_note
 from analyst_kernel.agent.observation.cell import Note, envelope, note_text
-from analyst_kernel.agent.ports import QuestionEntry, SetupEntry, TitleEntry
+from analyst_kernel.agent.observation.loaded import differences
+from analyst_kernel.agent.ports import Execution, QuestionEntry, SetupEntry, TitleEntry
 from analyst_kernel.agent.remember import check_states, keep_stated
 from analyst_kernel.agent.replay import OnCell, ReplayResult, replay, replay_cells, take_replayed
 from analyst_kernel.agent.run import Run
+from analyst_kernel.protocol.errors import DataError
 from analyst_kernel.protocol.events import DatasetProfiled, KernelChanged
 from analyst_kernel.protocol.ids import new_cell_id
 
@@ -185,15 +187,38 @@ async def _run_setups(run: Run) -> list[str]:
         run.memory.replace_numbers(shown)
         typed = typed_in(setup.code, run.memory.typed)
         run.memory.typed = names_after(typed, run.memory.typed, ran=execution.outcome == "ok")
-        setup.ran = not execution.kernel_died
+        failed_here = execution.error is not None and execution.outcome != "ok"
+        # Rules can't mend it; the next question runs it again.
+        setup.ran = not execution.kernel_died and (run.deps.model.is_ai or not failed_here)
         await run.record(SetupEntry(setup.cell, setup.code, execution))
         for code, message in execution.notices:
             run.notice(code, message)
-        error = execution.error
-        if error is not None and execution.outcome != "ok":
-            failed = f"The setup cell failed: {error.name}: {error.message[:500]}"
-            run.notice("setup-failed", failed)
-            notes.append(
-                envelope(failed, run.nonce) + "\nLoad what you need yourself, with other options."
-            )
+        notes += _check_setup(run, setup, execution)
     return notes
+
+
+def _check_setup(run: Run, setup: Setup, execution: Execution) -> list[str]:
+    """Return what is wrong with what a setup cell loaded, for the model; the user is told too.
+
+    Raises:
+        DataError: It loaded nothing, and the model is no AI that could load the data otherwise.
+    """
+    error = execution.error
+    if error is not None and execution.outcome != "ok":
+        failed = f"The setup cell failed: {error.name}: {error.message[:500]}"
+        run.notice("setup-failed", failed)
+        if not run.deps.model.is_ai:
+            raise DataError(
+                f"The data could not be loaded. {failed.rstrip('.')}.",
+                "Look at the setup cell in the notebook; attach the file again if it changed.",
+            )
+        return [envelope(failed, run.nonce) + "\nLoad what you need yourself, with other options."]
+    known = run.memory.profiles
+    profiles = [known[name] for name in setup.names if name in known]
+    found = differences(profiles, execution.frames, execution.outputs)
+    for one in found:
+        run.notice("loaded-otherwise", one)
+    return [
+        envelope(one, run.nonce) + "\nTrust the loaded table, and state this in the answer."
+        for one in found
+    ]

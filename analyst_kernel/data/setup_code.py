@@ -21,6 +21,7 @@ from analyst_kernel._code import Block, Comment, Name, Part, as_written, source,
 from analyst_kernel._text import relative_path
 from analyst_kernel.data.read import relation
 from analyst_kernel.data.read.database import attach_sql, duckdb_table_sql
+from analyst_kernel.data.read.excel import pandas_options
 from analyst_kernel.data.read.json import big_file_sql
 from analyst_kernel.data.read.names import duckdb_path, read_sql, unique
 from analyst_kernel.data.read.options import (
@@ -35,6 +36,7 @@ from analyst_kernel.data.read.options import (
     SqliteReading,
 )
 from analyst_kernel.data.read.workspace import quoted
+from analyst_kernel.data.setup_options import csv_options
 from analyst_kernel.protocol.datasets import Dataset
 
 _IMPORTS = (
@@ -44,6 +46,8 @@ _IMPORTS = (
     "import pandas as pd",
 )
 _CHUNK_ROWS = 200_000
+_EXACT = {"dtype_backend": "numpy_nullable"}
+"""Whole numbers with gaps stay whole numbers: as floats, long ones would be rounded."""
 _RESERVED = frozenset(
     """pd np plt duckdb pandas numpy matplotlib sns scipy sklearn json csv re os sys math random
     sqlite3 zipfile closing gzip datetime date time itertools collections statistics output_dir
@@ -94,12 +98,12 @@ class _Cell:
     """The parts of the code and the imports that they need.
 
     Attributes:
-        folder: Where the code runs.
+        folder: Where the code runs; None for code with absolute paths.
         catalogs: For each DuckDB file, the name that it is attached as.
         free: For each name that the code binds in passing, one that no dataset has.
     """
 
-    folder: str
+    folder: str | None
     catalogs: dict[str, str]
     free: dict[str, Name]
     imports: set[str] = field(default_factory=set)
@@ -108,7 +112,7 @@ class _Cell:
 
     def path(self, path: str) -> str:
         """Return a path relative to the notebook, with slashes on every system."""
-        return relative_path(path, self.folder)
+        return path if self.folder is None else relative_path(path, self.folder)
 
     def duckdb_path(self, path: str) -> str | None:
         """Return a path that DuckDB reads as this one file, or None if there is none."""
@@ -143,12 +147,23 @@ def setup_code(
     free = {name.upper(): Name(unique(name, taken)) for name in _PASSING}
     cell = _Cell(os.path.realpath(folder), _catalogs(every), free)
     for dataset, origin in datasets:
-        cell.parts += [None, _comment(dataset)]
+        cell.parts += [None, _comment(dataset), *_assumed(dataset)]
         _load(cell, dataset, origin)
     _show(cell, [dataset for dataset, _ in datasets if dataset.load == "frame"])
     head: list[str] = sorted(cell.imports, key=lambda line: (line.startswith("from"), line))
     parts: list[Part] = [*statements("\n".join(head)), None, *statements("\n".join(_IMPORTS))]
     return source([*parts, *cell.parts])
+
+
+def loading_code(dataset: Dataset, origin: Source) -> str:
+    """Return the setup cell's statements that load one table, with absolute paths.
+
+    The reader runs them, so that a profile is of what the setup cell loads. They need ``pd``.
+    """
+    free = {name.upper(): Name(unique(name, {dataset.name.lower()})) for name in _PASSING}
+    cell = _Cell(None, {}, free)
+    _load(cell, dataset, origin)
+    return source([*statements("\n".join(sorted(cell.imports))), *cell.parts])
 
 
 def _show(cell: _Cell, loaded: Sequence[Dataset]) -> None:
@@ -199,6 +214,12 @@ def _comment(dataset: Dataset) -> Comment:
     return Comment(f"{dataset.name}{table}: {rows}{len(dataset.columns):,} columns{where}")
 
 
+def _assumed(dataset: Dataset) -> list[Part]:
+    """Return what was chosen when the file was read, for whoever reads the cell."""
+    found = dataset.options.get("assumptions")
+    return [Comment(f"- {one}") for one in found] if isinstance(found, list) else []
+
+
 def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
     reading, name, path = origin.reading, Name(dataset.name), cell.path(origin.path)
     assert reading is not None, "a dataset is granted only after it was read"
@@ -219,7 +240,12 @@ def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
             _big_parquet(cell, name, origin.path)
         case ParquetReading(index=index, unnamed_index=unnamed):
             tail = "" if not index else ".reset_index(drop=True)" if unnamed else ".reset_index()"
-            cell.add(f"NAME = pd.read_parquet(PATH){tail}", NAME=name, PATH=path)
+            how: dict[str, Any] = {"partitioning": None} if "=" in path else {}
+            how |= _EXACT if reading.exact else {}
+            cell.add(f"NAME = pd.read_parquet(PATH, **OPTIONS){tail}",
+                     NAME=name, PATH=path, OPTIONS=how)  # fmt: skip
+            for column in reading.decimals:
+                cell.add("NAME[COLUMN] = NAME[COLUMN].astype(float)", NAME=name, COLUMN=column)
         case ArrowReading(stream=True):
             cell.module("pa")
             cell.add(
@@ -234,7 +260,7 @@ def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
 
 
 def _delimited(cell: _Cell, name: Name, path: str, reading: DelimitedReading) -> None:
-    packing, options = reading.packing, _csv_options(reading)
+    packing, options = reading.packing, csv_options(reading)
     if packing.compression == "zip" and packing.members > 1:
         cell.imports.add("import zipfile")
         template = """
@@ -261,52 +287,17 @@ def _compression(path: str, packing: Packing) -> dict[str, Any]:
     return {} if plain else {"compression": known}
 
 
-def _csv_options(reading: DelimitedReading) -> dict[str, Any]:
-    """Return the arguments of ``pd.read_csv`` that differ from its own guesses."""
-    found: tuple[tuple[object, str, Any], ...] = (
-        (reading.delimiter != ",", "sep", reading.delimiter),
-        (reading.decimal != ".", "decimal", reading.decimal),
-        (reading.thousands, "thousands", reading.thousands),
-        (reading.encoding != "utf-8", "encoding", reading.encoding),
-        (reading.quote != '"', "quotechar", reading.quote),
-        (reading.escape, "escapechar", reading.escape),
-        (reading.skip_rows, "skiprows", reading.skip_rows),
-        (not reading.header, "header", None),
-        (reading.header and reading.explicit_names, "header", 0),
-        (reading.explicit_names, "names", reading.names),
-        (reading.trailing_delimiter, "index_col", False),
-        (reading.skip_initial_space, "skipinitialspace", True),
-        (reading.bad_rows, "on_bad_lines", "skip"),
-    )
-    return {key: value for wanted, key, value in found if wanted} | _value_options(reading)
-
-
-def _value_options(reading: DelimitedReading) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    typed = list(zip(reading.names, reading.types, strict=True))
-    if texts := {name: Name("str") for name, kind in typed if kind.forced}:
-        found["dtype"] = Name("str") if len(texts) == len(typed) else texts
-    if markers := {name: kind.markers for name, kind in typed if kind.markers}:
-        found["na_values"] = markers
-    if dates := {name: kind.date_format for name, kind in typed if kind.date_format}:
-        formats = set(dates.values())
-        found["parse_dates"] = list(dates)
-        found["date_format"] = formats.pop() if len(formats) == 1 else dates
-    if reading.whole_column_types:
-        found["low_memory"] = False
-    return found
-
-
 def _big_csv(cell: _Cell, name: Name, origin: Source, reading: DelimitedReading) -> None:
     packing, path = reading.packing, cell.path(origin.path)
     known = cell.duckdb_path(origin.path)
     plain = reading.encoding in ("utf-8", "utf-8-sig") and reading.bad_rows == 0
-    crooked = reading.skip_initial_space or reading.trailing_delimiter or reading.escape
+    ends = reading.skip_initial_space or reading.trailing_delimiter
+    crooked = ends or reading.crooked or reading.escape is not None
     if known and packing.compression in (None, "gzip") and plain and not crooked:
         file = relation.direct(known, reading, gzip=packing.compression == "gzip")
         _view(cell, name, relation.typed_sql(file, reading, reading.names))
         return
-    options, opened = _csv_options(reading) | {"chunksize": _CHUNK_ROWS}, "PATH"
+    options, opened = csv_options(reading) | {"chunksize": _CHUNK_ROWS}, "PATH"
     options.pop("low_memory", None)
     if packing.compression == "zip" and packing.members > 1:
         cell.imports.add("import zipfile")
@@ -355,43 +346,57 @@ def _json(cell: _Cell, name: Name, origin: Source, reading: JsonReading) -> None
         return
     cell.imports.add("import json")
     module = None
+    text = "encoding=ENCODING" + (", errors=ERRORS" if reading.encoding_errors != "strict" else "")
     match reading.packing.compression:
         case None:
-            opened = 'open(PATH, encoding="utf-8-sig")'
+            opened = f"open(PATH, {text})"
         case "zip":
             cell.imports.add("import zipfile")
             opened = "zipfile.ZipFile(PATH).open(MEMBER)"
         case "gzip":
             cell.imports.add("import gzip")
-            opened = 'gzip.open(PATH, "rt", encoding="utf-8-sig")'
+            opened = f'gzip.open(PATH, "rt", {text})'
         case "bz2" | "xz":
             module = cell.module({"bz2": "bz2", "xz": "lzma"}[reading.packing.compression])
-            opened = 'MODULE.open(PATH, "rt", encoding="utf-8-sig")'
+            opened = f'MODULE.open(PATH, "rt", {text})'
     document = "json.load(FILE)"
     if reading.lines:
         document = "[json.loads(line) for line in FILE if line.strip()]"
-    before = ""
+    apart = reading.shape in ("split", "headed") or bool(reading.exact)
+    keys = {f"KEY{n}": key for n, key in enumerate(reading.path)}
+    named = {f"NAMED{n}": key for n, key in enumerate(reading.names_path)}
+    part = ("DOCUMENT" if apart else document) + "".join(f"[{key}]" for key in keys)
+    names = "DOCUMENT" + "".join(f"[{key}]" for key in named)
     match reading.shape:
         case "lines" | "records" | "columns" | "rows":
-            frame = f"pd.DataFrame({document})"
+            frame = f"pd.DataFrame({part})"
         case "nested":
-            frame = f"pd.json_normalize({document}{'[KEY]' if reading.key else ''})"
+            frame = f"pd.json_normalize({part})"
+        case "frame":
+            frame = f"pd.DataFrame({part}).reset_index({'drop=True' if reading.numbered else ''})"
         case "index":
-            frame = f'pd.DataFrame.from_dict({document}, orient="index").reset_index(names="key")'
+            frame = f'pd.DataFrame.from_dict({part}, orient="index").reset_index(names="key")'
         case "split":
-            before = f"    DOCUMENT = {document}\n"
-            frame = 'pd.DataFrame(DOCUMENT["data"], columns=DOCUMENT["columns"])'
+            given = f"pd.DataFrame({names})[BY].tolist()" if reading.named_by else names
+            frame = f"pd.DataFrame({part}, columns={given})"
+        case "headed":
+            frame = f"pd.DataFrame({part}[1:], columns={part}[0])"
         case _:
             assert_never(reading.shape)
-    rename = ".rename(columns=str)" if reading.shape in ("rows", "split") else ""
+    renamed = ("rows", "split", "frame", "headed")
+    rename = ".rename(columns=str)" if reading.shape in renamed else ""
+    before = f"    DOCUMENT = {document}\n" if apart else ""
     cell.add(
         f"with {opened} as FILE:\n{before}    NAME = {frame}{rename}",
-        NAME=name,
-        PATH=cell.path(origin.path),
-        MEMBER=reading.packing.member or "",
-        MODULE=module,
-        KEY=reading.key,
-    )
+        NAME=name, PATH=cell.path(origin.path), MEMBER=reading.packing.member or "", MODULE=module,
+        ENCODING=reading.encoding, ERRORS=reading.encoding_errors, BY=reading.named_by,
+        **keys, **named,
+    )  # fmt: skip
+    for column in reading.exact:
+        cell.add(
+            f'NAME[COLUMN] = pd.DataFrame({part}, dtype=object)[COLUMN].astype("Int64")',
+            NAME=name, COLUMN=column, **keys,
+        )  # fmt: skip
     _dates(cell, name, reading.dates)
 
 
@@ -407,28 +412,36 @@ def _dates(cell: _Cell, name: Name, dates: Sequence[tuple[str, str]]) -> None:
 
 def _excel(cell: _Cell, name: Name, path: str, reading: ExcelReading) -> None:
     options: dict[str, Any] = {} if reading.only_sheet else {"sheet_name": reading.sheet}
-    if reading.header_row is None:
-        options |= {"header": None, "names": reading.names}
-    elif reading.header_row:
-        options["header"] = reading.header_row
+    options |= pandas_options(reading)
+    if texts := options.get("dtype"):
+        options["dtype"] = dict.fromkeys(texts, Name("str"))
     cell.add("NAME = pd.read_excel(PATH, **OPTIONS)", NAME=name, PATH=path, OPTIONS=options)
+    for place, first, last in reading.merged:
+        cell.add(
+            "NAME.iloc[ROWS_OF_IT, PLACE] = NAME.iloc[FIRST, PLACE]",
+            NAME=name, ROWS_OF_IT=list(range(first, last + 1)), FIRST=first, PLACE=place,
+        )  # fmt: skip
+    for column, whole in reading.filled:
+        number = '.astype("int64")' if whole else ""
+        cell.add(f"NAME[COLUMN] = NAME[COLUMN].ffill(){number}", NAME=name, COLUMN=column)
     _dates(cell, name, reading.dates)
 
 
 def _sqlite(cell: _Cell, name: Name, path: str, reading: SqliteReading, *, in_pieces: bool) -> None:
     cell.imports |= {"import sqlite3", "from contextlib import closing"}
     within = "with closing(sqlite3.connect(URL, uri=True)) as CONNECTION:"
-    url = f"file:{quote(os.fsencode(path))}?mode=ro"
+    url = f"file:{quote(os.fsencode(path))}?mode=ro" + ("&immutable=1" if reading.immutable else "")
     query = f"SELECT * FROM {quoted(reading.table)}"
     if in_pieces:
         pieces = f"pd.read_sql_query(QUERY, CONNECTION, chunksize={_CHUNK_ROWS})"
         _pieces(cell, name, pieces, within, URL=url, QUERY=query)
         return
     cell.add(
-        f"{within}\n    NAME = pd.read_sql_query(QUERY, CONNECTION)",
+        f"{within}\n    NAME = pd.read_sql_query(QUERY, CONNECTION, **OPTIONS)",
         NAME=name,
         URL=url,
         QUERY=query,
+        OPTIONS=_EXACT if reading.exact else {},
     )
     _dates(cell, name, reading.dates)
 

@@ -290,6 +290,22 @@ async def test_the_model_gets_a_note_of_a_failing_setup() -> None:
     assert "setup-failed" in scene.notices
 
 
+async def test_rules_are_not_asked_over_data_that_was_not_loaded() -> None:
+    """A failed setup cell is the cause that is named, and the next question tries it again."""
+
+    class Rules(FakeModel):
+        @property
+        def is_ai(self) -> bool:
+            return False
+
+    scene = Scene(Rules(say("There are no cars.")))
+    scene.catalog.setup = "cars = open_it()"
+    with pytest.raises(DataError, match=r"could not be loaded.*NameError"):
+        await ask(scene)
+    assert scene.model.requests == []
+    assert not scene.memory.setups[0].ran
+
+
 async def test_a_notebook_with_own_content_gets_no_title() -> None:
     scene = Scene(FakeModel(say("Nothing to say.")))
     scene.notebook._foreign = 3

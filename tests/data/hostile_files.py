@@ -156,7 +156,12 @@ LAUGHS = b'<!DOCTYPE sst [<!ENTITY a0 "ha">' + b"".join(
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
 
-HARMLESS = frozenset({"NaN and infinity in JSON"})
+HARMLESS = frozenset(
+    {
+        "NaN and infinity in JSON", "a view of a file that was not granted",
+        "a view of the environment", "a view of a folder"
+    }
+)  # fmt: skip
 """Those that can be read after all."""
 
 LONG = frozenset({

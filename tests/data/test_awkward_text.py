@@ -138,10 +138,22 @@ async def test_lines_before_the_header(load, tmp_path):
     assert got.frame["amount"].sum() == 5
 
 
-async def test_a_totals_row_is_named(load, tmp_path):
+async def test_a_totals_row_is_set_apart(load, tmp_path):
     path = tmp_path / "t.csv"
     cities = [f"City {n},{n}" for n in range(20)]
     path.write_text(lines("city,amount", *cities, "Grand Total,190"))
+    got = await load(path)
+    (warning,) = [one for one in got.profile.warnings if one.code == "totals-set-apart"]
+    assert "Grand Total" in warning.message
+    assert got.frame["amount"].sum() == 190
+    assert any("sum of others" in one for one in got.profile.dataset.options["assumptions"])
+    assert "# - 1 row that is a sum of others is left out." in got.code
+
+
+async def test_a_row_that_only_says_total_stays_and_is_named(load, tmp_path):
+    path = tmp_path / "t.csv"
+    cities = [f"City {n},{n}" for n in range(20)]
+    path.write_text(lines("city,amount", *cities, "Grand Total,77"))
     got = await load(path)
     (warning,) = [one for one in got.profile.warnings if one.code == "total-rows"]
     assert warning.column == "city"
@@ -162,9 +174,19 @@ async def test_short_and_long_rows(load, tmp_path):
     path = tmp_path / "r.csv"
     path.write_text(lines("a,b,c", "1,2,3", "4,5", "6,7,8,9", "10,11,12"))
     got = await load(path)
-    assert got.frame["a"].tolist() == [1, 4, 10]
-    assert {"short-rows", "bad-rows"} <= got.codes
-    assert 'on_bad_lines="skip"' in got.code
+    assert got.frame["a"].tolist() == [1, 4, 6, 10]
+    assert got.frame["column_4"].tolist()[2] == 9
+    assert {"short-rows", "extra-fields"} <= got.codes
+
+
+async def test_a_row_that_a_comma_in_a_text_breaks_is_left_out_and_named(load, tmp_path):
+    path = tmp_path / "r.csv"
+    rows = [f"{n},name {n},{n * 2},{n * 3}" for n in range(12)]
+    path.write_text(lines("id,name,a,b", *rows[:5], "77,Smith, John,1,2", *rows[5:]))
+    got = await load(path)
+    assert got.frame["a"].sum() == 132
+    (warning,) = [one for one in got.profile.warnings if one.code == "surplus-rows"]
+    assert "Smith" in warning.message
 
 
 async def test_a_delimiter_at_the_end_of_each_row(load, tmp_path):
@@ -251,7 +273,7 @@ async def test_values_that_a_gap_parts_from_all_others_are_named(load, tmp_path,
 
 async def test_one_total_is_warned_of_in_the_singular(load, tmp_path):
     path = tmp_path / "one.csv"
-    path.write_text(lines("team,points", *(f"T{n},{n}" for n in range(20)), "Total,190"))
+    path.write_text(lines("team,points", *(f"T{n},{n}" for n in range(20)), "Total,191"))
     got = await load(path)
     (total,) = [one.message for one in got.profile.warnings if one.code == "total-rows"]
     assert total == "1 row looks like a total ('Total'); leave it out before summing."
@@ -263,12 +285,21 @@ async def test_dates_with_failures_and_ambiguous_dates(load, tmp_path):
     path.write_text(lines("both,some,sure", *rows, "03/04/2024,soon,25/04/2024"))
     got = await load(path)
     found = {one.column: one for one in got.profile.warnings if "date" in one.code}
-    assert found["both"].code == "ambiguous-dates"
+    assert found["both"].code == "date-order", "the other dates of the file have the day first"
+    assert got.frame["both"].dt.day.tolist()[-1] == 3
     assert found["some"].code == "dates-as-text"
     assert "1 values do not" in found["some"].message
     assert "'soon'" in found["some"].message
     assert got.column("some").date_format == "%Y-%m-%d"
     assert got.column("sure").kind == "date"
+
+
+async def test_dates_that_nothing_settles_stay_text(load, tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text(lines("when,n", *(f"{n:02d}/{n + 1:02d}/2024,{n}" for n in range(1, 11))))
+    got = await load(path)
+    assert "ambiguous-dates" in got.codes
+    assert got.column("when").kind == "text"
 
 
 async def test_one_bad_row_after_the_sample_makes_text_and_rounds_nothing(load, tmp_path):

@@ -37,7 +37,7 @@ GROWTH = 48 * MIB
 
 
 def limits(seconds: float, cpu: int = 0, **more: int) -> ReaderLimits:
-    small: dict[str, Any] = {"memory_bytes": 768 * MIB, "processes": 64, "cpus": 2}
+    small: dict[str, Any] = {"memory_bytes": 1280 * MIB, "processes": 64, "cpus": 2}
     small["cpu_seconds"] = cpu
     return ReaderLimits(ResourceLimits(**small), seconds=seconds, **more)
 

@@ -25,7 +25,7 @@ _FLOATS = ("FLOAT", "DOUBLE")
 
 def kind_of(dtype: str) -> ColumnKind:
     """Return the class of values of a DuckDB type."""
-    if dtype.endswith("]") or dtype.startswith(("STRUCT", "MAP", "UNION", "BLOB", "TIME")):
+    if dtype.endswith("]") or dtype.startswith(("LIST", "STRUCT", "MAP", "UNION", "BLOB", "TIME")):
         return "date" if dtype.startswith("TIMESTAMP") and not dtype.endswith("]") else "other"
     if dtype.startswith(_NUMBERS):
         return "number"
@@ -49,6 +49,11 @@ def profile_columns(
         wanted: Places of the columns to look at.
     """
     dtypes = [str(row[1]) for row in work.rows("DESCRIBE staged")]
+    # Lists and structs of a frame are staged as JSON text; they are described as what they are.
+    dtypes = [
+        labels[name] if labels.get(name) in ("LIST", "STRUCT") else dtype
+        for name, dtype in zip(names, dtypes, strict=True)
+    ]
     exact = rows <= EXACT_ROWS
     found: list[ColumnProfile] = []
     for start in range(0, len(wanted), _CHUNK):

@@ -61,7 +61,8 @@ def _facts(profile: DatasetProfile) -> str:
     shown = {
         key: value
         for key, value in one.options.items()
-        if key not in ("dates", "text_columns", "header") and (key, value) not in _USUAL
+        if key not in ("dates", "text_columns", "header", "assumptions")
+        and (key, value) not in _USUAL
     }
     parts += [f"{key} {clean(str(value))}" for key, value in shown.items()]
     if one.options.get("header") is False:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from analyst_kernel.data.loading import stage_loaded
+from analyst_kernel.data.profile.choices import assumptions
 from analyst_kernel.data.profile.columns import EXACT_ROWS, profile_columns
 from analyst_kernel.data.profile.warnings import Table, find_warnings
 from analyst_kernel.data.read.options import Inspected, Source
 from analyst_kernel.data.read.stage import Staged, options_of, stage
 from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
+from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
 
 HEAD, SAMPLE, TINY = 5, 3, 100
@@ -45,7 +48,7 @@ def inspect(
         ReadingStopped: ``stop`` was set.
     """
     with workspace(stop, source.path) as work:
-        staged = stage(work, source, max_frame_bytes)
+        staged = stage_loaded(work, source, stage(work, source, max_frame_bytes))
         dataset = Dataset(
             name=name,
             path=source.path,
@@ -54,7 +57,7 @@ def inspect(
             rows=staged.rows,
             columns=staged.names,
             table=source.table,
-            options=options_of(staged.reading),
+            options=options_of(staged.reading) | _assumed(staged),
             load=staged.load,
         )
         wanted = [n for n, one in enumerate(staged.names) if not columns or one in columns]
@@ -72,6 +75,11 @@ def inspect(
             warnings=find_warnings(table),
         )
         return Inspected(replace(source, reading=staged.reading), profile)
+
+
+def _assumed(staged: Staged) -> dict[str, Json]:
+    found = assumptions(staged)
+    return {"assumptions": [*found]} if found else {}
 
 
 def _duplicates(work: Workspace, staged: Staged) -> int | None:

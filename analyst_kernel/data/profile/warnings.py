@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from analyst_kernel.data.profile.choices import choices, uncomputed_columns
 from analyst_kernel.data.read import values
-from analyst_kernel.data.read.infer import try_date_sql
-from analyst_kernel.data.read.options import DelimitedReading
+from analyst_kernel.data.read.infer import CODE_NAME, try_date_sql
 from analyst_kernel.data.read.stage import Staged
 from analyst_kernel.data.read.workspace import Workspace, column, literal
 from analyst_kernel.protocol.datasets import ColumnProfile, DataWarning
@@ -29,7 +29,6 @@ _FEW_ROWS = 20
 _REACH = 10  # times the width of the middle half, from its edge
 _GAP = 4  # times as far from the middle as the next value
 _EXTREMES = 12
-_ID_NAME = re.compile(r"(?i)(^|[ _\-.])(id|key|code|nr|no|number|uuid|guid)$|[a-z](Id|ID)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,46 +81,6 @@ def _rows(table: Table) -> Iterator[DataWarning]:
         )
 
 
-def _layout(table: Table) -> Iterator[DataWarning]:
-    reading = table.staged.reading
-    if not isinstance(reading, DelimitedReading):
-        return
-    if reading.encoding == "utf-8-sig":
-        yield _warn("bom", "The file starts with a byte order mark; it is read as utf-8-sig.")
-    elif reading.encoding in ("cp1252", "latin-1"):
-        yield _warn(
-            "encoding-guessed",
-            f"The file is not UTF-8 and is read as {reading.encoding}; check accented letters.",
-        )
-    elif reading.encoding.startswith("utf-16"):
-        yield _warn("utf-16", "The file is UTF-16, not UTF-8.")
-    if not reading.header:
-        yield _warn("no-header", "The file has no header; columns are named column_1, column_2...")
-    if reading.skip_rows:
-        skipped = _counted(reading.skip_rows, "line is", "lines are")
-        yield _warn("preamble", f"{skipped} skipped before the table.")
-    if reading.decimal == ",":
-        yield _warn(
-            "decimal-comma", "Numbers are written with a decimal comma and read as numbers."
-        )
-    if reading.thousands:
-        yield _warn(
-            "thousands-separators",
-            f"Digits are grouped with {reading.thousands!r}; such columns are read as numbers.",
-        )
-    if reading.bad_rows:
-        bad = _counted(
-            reading.bad_rows, "row has too many fields and is", "rows have too many fields and are"
-        )
-        yield _warn("bad-rows", f"{bad} left out.")
-    if table.staged.short_rows:
-        yield _warn(
-            "short-rows",
-            _counted(table.staged.short_rows, "row has", "rows have")
-            + " too few fields; the missing ones are empty.",
-        )
-
-
 def _names(table: Table) -> Iterator[DataWarning]:
     names = table.staged.names
     unnamed = [name for name in names if name.startswith("Unnamed: ") or not name.strip()]
@@ -149,11 +108,21 @@ def _some(names: list[str], limit: int = 5) -> str:
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
+def _reading(table: Table) -> Iterator[DataWarning]:
+    for choice in choices(table.staged):
+        known = [value for value in choice.values if value not in choice.sentence]
+        shown = f" ({_some(known)})" if known else ""
+        yield _warn(choice.code, choice.sentence[:-1] + shown + ".", choice.column, choice.values)
+
+
 def _gaps(table: Table) -> Iterator[DataWarning]:
     rows = table.staged.rows
+    uncomputed = uncomputed_columns(table.staged.reading)
     for _, one in table.columns:
         if not rows:
             return
+        if one.name in uncomputed:
+            continue  # another warning says why
         if one.nulls == rows:
             yield _warn("empty-column", "It has no values at all.", one.name)
         elif one.nulls * 2 > rows:
@@ -271,9 +240,14 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
                         [value],
                     )
         elif one.kind == "text" and one.distinct > 1:
+            kept = getattr(table.staged.reading, "kept_words", ())
             usual = {marker.strip().lower() for marker in (*values.MARKERS, *values.NULL_TEXTS)}
             usual -= {"x", "*", "none"}
-            odd = [item for item in one.top if item.value.strip().lower() in usual]
+            odd = [
+                item
+                for item in one.top
+                if item.value.strip().lower() in usual and item.value not in kept
+            ]
             for item in odd[:2]:
                 hold = _counted(item.count, "row holds", "rows hold")
                 yield _warn(
@@ -293,7 +267,7 @@ def _outlying(table: Table) -> Iterator[DataWarning]:
         return
     for place, one in table.columns:
         middle = (one.p25, one.median, one.p75)
-        if one.kind != "number" or _ID_NAME.search(one.name) or None in middle:
+        if one.kind != "number" or CODE_NAME.search(one.name) or None in middle:
             continue
         low, _, high = (float(value) for value in middle if value is not None)
         reach = _REACH * (high - low)
@@ -407,7 +381,7 @@ def _keys(table: Table) -> Iterator[DataWarning]:
     if keys:
         yield _warn("candidate-keys", f"Different in every row: {_some(keys)}.")
     for place, one in table.columns:
-        if not _ID_NAME.search(one.name) or one.kind not in ("text", "number"):
+        if not CODE_NAME.search(one.name) or one.kind not in ("text", "number"):
             continue
         present = rows - one.nulls
         if one.name in keys and one.kind == "number":
@@ -447,6 +421,6 @@ def _twins(table: Table) -> Iterator[DataWarning]:
 
 
 CHECKS: tuple[Callable[[Table], Iterator[DataWarning]], ...] = (
-    _rows, _totals, _dates, _numbers_as_text, _sentinels, _outlying, _layout, _names, _gaps, _keys,
+    _rows, _totals, _dates, _numbers_as_text, _sentinels, _outlying, _reading, _names, _gaps, _keys,
     _twins, _infinite,
 )  # fmt: skip

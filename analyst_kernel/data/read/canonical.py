@@ -1,8 +1,8 @@
-"""A clean UTF-8 copy of a delimited file that DuckDB cannot read as it is.
+"""The records of a delimited file, and a clean UTF-8 copy of it for DuckDB.
 
-``recode`` only changes compression and encoding. ``rewrite`` also mends the structure (short rows,
-rows with too many fields, blanks after delimiters, blank lines) as pandas does when it loads the
-file. Both stream, so that memory does not grow with the file.
+``recode`` only changes compression and encoding. ``rewrite`` also leaves out what is no part of the
+table and pads short rows, as pandas does when it loads the file by the same reading. All of them
+stream, so that memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from analyst_kernel.data.read.archives import open_unpacked
 from analyst_kernel.data.read.options import DelimitedReading
+from analyst_kernel.data.read.rows.survey import Survey, survey
 from analyst_kernel.data.read.workspace import Stop
 
 _BLOCK = 1 << 20
@@ -38,12 +39,43 @@ def recode(path: str, reading: DelimitedReading, target: str, stop: Stop) -> Non
         UnicodeDecodeError: The bytes are not in the reading's encoding.
         OSError, EOFError: The file is damaged.
     """
-    decoder = codecs.getincrementaldecoder(reading.encoding)()
+    decoder = codecs.getincrementaldecoder(reading.encoding)(reading.encoding_errors)
     with open_unpacked(path, reading.packing) as source, open(target, "wb") as copy:
         while block := source.read(_BLOCK):
             stop.check()
             copy.write(decoder.decode(block).encode("utf-8"))
         copy.write(decoder.decode(b"", final=True).encode("utf-8"))
+
+
+def surveyed(path: str, reading: DelimitedReading, stop: Stop) -> Survey:
+    """Look once at all rows of the table.
+
+    Raises:
+        UnicodeDecodeError: The bytes are not in the reading's encoding.
+        csv.Error: A record cannot be read at all.
+        OSError, EOFError: The file is damaged.
+    """
+    with _opened(path, reading) as text:
+        records = _records(text, reading)
+        line = 0
+        for _ in range(reading.skip_rows):
+            next(records, None)
+            line += 1
+        header: list[str] | None = None
+        while reading.header and header is None:
+            header = next(records, [""])
+            line += 1
+            if not header:
+                header = None  # a blank line
+        width = len(reading.names) - reading.added
+        return survey(_checked(records, stop), header, width, reading.delimiter, line)
+
+
+def _checked(records: Iterable[list[str]], stop: Stop) -> Iterator[list[str]]:
+    for place, cells in enumerate(records):
+        if place % 10_000 == 0:
+            stop.check()
+        yield cells
 
 
 def rewrite(path: str, reading: DelimitedReading, target: str, stop: Stop) -> Rewritten:
@@ -56,43 +88,71 @@ def rewrite(path: str, reading: DelimitedReading, target: str, stop: Stop) -> Re
     """
     rows = short = bad = 0
     width = len(reading.names)
+    gone = {line for one in reading.left_out for line in one.lines}
+    most = width + reading.spare
     with (
-        open_unpacked(path, reading.packing) as source,
-        io.TextIOWrapper(source, encoding=reading.encoding, newline="") as text,
+        _opened(path, reading) as text,
         open(target, "w", encoding="utf-8", newline="") as copy,
     ):
         writer = csv.writer(copy, lineterminator="\n")
-        for _ in itertools.islice(text, reading.skip_rows):
-            pass
-        records = _records(text, reading)
-        if reading.header:
-            next(records, None)
-        for cells in records:
-            if len(cells) > width and not reading.trailing_delimiter:
+        header = reading.header
+        for line, cells in enumerate(_records(text, reading)):
+            if line < reading.skip_rows or line in gone:
+                continue
+            if not cells or (len(cells) == 1 and not cells[0].strip()):
+                continue
+            if header:
+                header = False
+                continue
+            if len(cells) > most and not reading.trailing_delimiter:
                 bad += 1
                 continue
-            short += len(cells) < width
-            writer.writerow(cells[:width] + [""] * (width - len(cells)))
+            short += len(cells) < width - reading.added
+            kept = [cell.replace("\0", "") for cell in cells[:width]]
+            writer.writerow(kept + [""] * (width - len(cells)))
             rows += 1
             if rows % 10_000 == 0:
                 stop.check()
     return Rewritten(rows, short, bad)
 
 
-def _records(text: Iterable[str], reading: DelimitedReading) -> Iterator[list[str]]:
+@contextmanager
+def _opened(path: str, reading: DelimitedReading) -> Iterator[io.TextIOWrapper]:
+    with (
+        open_unpacked(path, reading.packing) as source,
+        io.TextIOWrapper(
+            source, encoding=reading.encoding, errors=reading.encoding_errors, newline=""
+        ) as text,
+    ):
+        yield text
+
+
+def is_badly_quoted(path: str, reading: DelimitedReading) -> bool:
+    """Return whether a quote is opened somewhere that no delimiter, line end or quote closes."""
+    try:
+        with _opened(path, reading) as text:
+            for _ in _records(text, reading, strict=True):
+                pass
+    except csv.Error:
+        return True
+    return False
+
+
+def _records(
+    text: Iterable[str], reading: DelimitedReading, *, strict: bool = False
+) -> Iterator[list[str]]:
+    """Yield every record of a file, blank ones as empty lists."""
     csv.field_size_limit(_LONGEST_FIELD)
     if reading.delimiter == r"\s+":
         for line in text:
-            if cells := line.split():
-                yield cells
+            yield line.split()
         return
-    reader = csv.reader(
+    yield from csv.reader(
         text,
         delimiter=reading.delimiter,
-        quotechar=reading.quote,
+        quotechar=reading.quote or None,
+        quoting=csv.QUOTE_MINIMAL if reading.quote else csv.QUOTE_NONE,
         escapechar=reading.escape,
         skipinitialspace=reading.skip_initial_space,
+        strict=strict,
     )
-    for cells in reader:
-        if cells and not (len(cells) == 1 and not cells[0].strip()):
-            yield cells

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ _ARROW = {"integer": "int64", "real": "float64"}
 
 @contextmanager
 def _sqlite(path: str) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=5)
+    how = "mode=ro&immutable=1" if _is_closed_wal(path) else "mode=ro"
+    connection = sqlite3.connect(f"{Path(path).as_uri()}?{how}", uri=True, timeout=5)
     try:
         # A view may ask for anything: neither functions with side effects nor gigabytes in a cell.
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -41,6 +43,19 @@ def _sqlite(path: str) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+def _is_closed_wal(path: str) -> bool:
+    """Return whether a file is in write-ahead mode and no log lies beside it.
+
+    Opened as usual, such a file gets a log, which a folder that may only be read refuses.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(20)
+    except OSError:
+        return False
+    return head[18:20] == b"\x02\x02" and not os.path.exists(f"{path}-wal")
+
+
 def sqlite_tables(path: str) -> tuple[SqliteReading, ...]:
     """List the tables and views of an SQLite file.
 
@@ -52,7 +67,23 @@ def sqlite_tables(path: str) -> tuple[SqliteReading, ...]:
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
             "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
         ).fetchall()
-    return tuple(SqliteReading(str(row[0])) for row in _some(rows, path))
+        good: list[str] = []
+        broken: list[str] = []
+        for (name,) in _some(rows, path):
+            try:
+                connection.execute(f"SELECT * FROM {quoted(str(name))} LIMIT 0")
+                good.append(str(name))
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error):
+                    raise
+                broken.append(f"{name} ({error})")
+    if not good:
+        raise DataError(
+            f"{os.path.basename(path)} has no table that can be read: {broken[0]}.",
+            "Mend its views, or export the tables as CSV.",
+        )
+    wal = _is_closed_wal(path)
+    return tuple(SqliteReading(name, immutable=wal, left_out=tuple(broken)) for name in good)
 
 
 def measure_sqlite(path: str, reading: SqliteReading) -> tuple[int, tuple[str, ...]]:
@@ -181,12 +212,30 @@ def duckdb_tables(work: Workspace, path: str) -> tuple[DuckdbReading, ...]:
     Raises:
         DataError: It cannot be opened, or holds none.
     """
+    import duckdb
+
     attach_duckdb(work, path)
     rows = work.rows(
         "SELECT table_schema, table_name FROM information_schema.tables "
         "WHERE table_catalog = 'source' ORDER BY 1, 2"
     )
-    return tuple(DuckdbReading(str(row[1]), str(row[0])) for row in _some(rows, path))
+    good: list[DuckdbReading] = []
+    broken: list[str] = []
+    for schema, name in _some(rows, path):
+        one = DuckdbReading(str(name), str(schema))
+        try:
+            work.names(duckdb_table_sql(one))
+            good.append(one)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            broken.append(f"{name} ({str(error).splitlines()[0]})")
+    if not good:
+        raise DataError(
+            f"{os.path.basename(path)} has no table that can be read: {broken[0]}.",
+            "Mend its views, or export the tables as Parquet.",
+        )
+    return tuple(replace(one, left_out=tuple(broken)) for one in good)
 
 
 def duckdb_table_sql(reading: DuckdbReading, catalog: str = "source") -> str:

@@ -6,9 +6,12 @@ does not fit, a malformed row or a wrong byte leads to a slower path over the wh
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from analyst_kernel.data.read import infer, relation, values
 from analyst_kernel.data.read.archives import (
@@ -18,15 +21,17 @@ from analyst_kernel.data.read.archives import (
     read_head,
     unpacked_bytes,
 )
-from analyst_kernel.data.read.canonical import recode, rewrite
+from analyst_kernel.data.read.canonical import is_badly_quoted, recode, rewrite, surveyed
 from analyst_kernel.data.read.encoding import (
     decode_head,
     detect_encoding,
+    legacy_encoding,
     not_text,
-    single_byte_encoding,
 )
-from analyst_kernel.data.read.names import named
+from analyst_kernel.data.read.names import all_unique, named
 from analyst_kernel.data.read.options import DelimitedReading, Packing
+from analyst_kernel.data.read.rows.layout import judge
+from analyst_kernel.data.read.rows.survey import Survey
 from analyst_kernel.data.read.sniff import sniff
 from analyst_kernel.data.read.workspace import ReadingStopped, Workspace, column
 from analyst_kernel.protocol.errors import DataError
@@ -34,7 +39,11 @@ from analyst_kernel.protocol.errors import DataError
 SAMPLE_BYTES = 1 << 18
 SMALL_BYTES = 2 << 20
 _MENDED_ANYWAY = 64 << 20  # older DuckDB does not count blank lines among those to skip
+_SURVEYED_ANYWAY = 4 << 20  # all rows of smaller files are looked at, sound or not
+_SURVEYED_AT_MOST = 400 << 20
 _PIECE = 200_000  # bytes; pandas infers types over pieces of a little more than this
+_NAMED_LINES = 12  # more lines below a table are cut off by the number of its rows
+_ODD_BLOCKS = 8
 _NEVER_A_FRAME = 400 << 20  # bytes; above this a file stays on disk, so pandas infers nothing
 
 
@@ -45,10 +54,12 @@ class StagedText:
     Attributes:
         reading: With types, and with the encoding and the row faults of the whole file.
         short_rows: Rows that had too few fields and were padded.
+        lines: The line of each row, if they were all looked at.
     """
 
     reading: DelimitedReading
     short_rows: int = 0
+    lines: Sequence[int] = ()
 
 
 def look(path: str, packing: Packing, name: str) -> DelimitedReading:
@@ -61,10 +72,22 @@ def look(path: str, packing: Packing, name: str) -> DelimitedReading:
     encoding = detect_encoding(head, complete=complete)
     if encoding is None:
         raise not_text(os.path.basename(name))
-    text = decode_head(head, encoding, complete=complete)
+    errors = _errors(head, encoding, complete=complete)
+    text = decode_head(head, encoding, complete=complete, errors=errors)
     prefer = "\t" if name.lower().endswith((".tsv", ".tab", ".tsv.gz")) else None
     reading = sniff(text, complete=complete, prefer=prefer)
-    return replace(reading, encoding=encoding, packing=packing)
+    return replace(
+        reading, encoding=encoding, encoding_errors=errors, packing=packing,
+        nul_characters="\0" in text,
+    )  # fmt: skip
+
+
+def _errors(sample: bytes, encoding: str, *, complete: bool) -> Literal["strict", "replace"]:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample, final=complete)
+    except UnicodeDecodeError:
+        return "replace"
+    return "strict"
 
 
 def stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
@@ -79,7 +102,7 @@ def stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
         try:
             return _stage(work, path, reading)
         except UnicodeDecodeError:
-            return _stage(work, path, replace(reading, encoding=_whole_encoding(path, reading)))
+            return _stage(work, path, _with_whole_encoding(path, reading))
     except csv.Error as error:
         raise DataError(
             f"{os.path.basename(path)} breaks off as a table: {error}.",
@@ -94,27 +117,88 @@ def stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
 def _stage(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
     import duckdb
 
-    short = 0
+    size = unpacked_bytes(path, reading.packing)
+    if size <= _SURVEYED_ANYWAY or needs_rewrite(reading) or reading.crooked:
+        return _survey_and_read(work, path, reading)
+    if reading.skip_rows and size < _MENDED_ANYWAY:
+        return _survey_and_read(work, path, reading)
     try:
-        small = os.path.getsize(path) < _MENDED_ANYWAY
-        if needs_rewrite(reading) or (reading.skip_rows and small):
-            raise duckdb.InvalidInputException("structure")
         file = _as_utf8(work, path, reading)
-        typed = _read(work, file, reading)
+        typed = _read(work, file, reading, whole=size > _SURVEYED_AT_MOST)
     except (duckdb.InterruptException, duckdb.OutOfMemoryException):
         raise
     except duckdb.Error as error:
         # The first part was UTF-8 but the file is not: recode it, the structure may be sound.
         if reading.encoding == "utf-8" and "utf" in str(error).lower():
-            found = _whole_encoding(path, reading)
-            if found != "utf-8":
-                return _stage(work, path, replace(reading, encoding=found))
-        target = work.file("rewritten.csv")
-        done = rewrite(path, reading, target, work.stop)
-        short = done.short
-        reading = replace(reading, bad_rows=done.bad)
-        typed = _read(work, relation.canonical(target), reading)
-    return StagedText(_finished(work, path, typed), short)
+            found = _with_whole_encoding(path, reading)
+            if found != reading:
+                return _stage(work, path, found)
+        return _survey_and_read(work, path, reading)
+    return StagedText(finished(work, path, typed))
+
+
+def _survey_and_read(work: Workspace, path: str, reading: DelimitedReading) -> StagedText:
+    """Read a file after a look at all of its rows."""
+    import duckdb
+
+    reading, seen = look_at_rows(work, path, reading)
+    sound = seen.clean() and not (reading.crooked or reading.skip_rows or needs_rewrite(reading))
+    typed = None
+    if sound and reading.encoding == "utf-8":
+        try:
+            typed = _read(work, _as_utf8(work, path, reading), reading, whole=True)
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+            raise
+        except duckdb.Error:
+            typed = None
+    short = seen.short
+    if typed is None:
+        typed, short = read_again(work, path, reading)
+    return StagedText(finished(work, path, typed), short, seen.lines)
+
+
+def read_again(
+    work: Workspace, path: str, reading: DelimitedReading
+) -> tuple[DelimitedReading, int]:
+    """Fill ``staged`` by a reading whose rows are known; return it with types, and short rows."""
+    target = work.file("rewritten.csv")
+    done = rewrite(path, reading, target, work.stop)
+    reading = replace(reading, bad_rows=done.bad)
+    file = relation.canonical(target, reading)
+    return _read(work, file, reading, whole=True), done.short
+
+
+def look_at_rows(
+    work: Workspace, path: str, reading: DelimitedReading
+) -> tuple[DelimitedReading, Survey]:
+    """Return the reading with what all rows show, and what was seen of them."""
+    seen = surveyed(path, reading, work.stop)
+    if seen.swallowed and reading.quote and is_badly_quoted(path, reading):
+        plain = replace(reading, quote="")
+        other = surveyed(path, plain, work.stop)
+        if other.rows > seen.rows and not other.wide_count + other.short:
+            reading, seen = plain, other
+    judged = judge(seen)
+    lines = sum(len(one.lines) for one in judged.left_out)
+    below = [one for one in judged.left_out if one.kind in ("footer", "empty")]
+    many = sum(len(one.lines) for one in below) > _NAMED_LINES
+    added = [f"column_{seen.width + place + 1}" for place in range(judged.added)]
+    names = all_unique((*reading.names, *added)) if added else reading.names
+    replaced = bool(added or judged.bad) or (judged.spare > 0 and not reading.trailing_delimiter)
+    if judged.left_out and reading.trailing_delimiter:
+        replaced = True
+    return replace(
+        reading,
+        names=names,
+        added=len(added),
+        spare=judged.spare if replaced else 0,
+        trailing_delimiter=reading.trailing_delimiter and not replaced,
+        replaced_header=replaced and reading.header,
+        explicit_names=reading.explicit_names or replaced,
+        left_out=judged.left_out,
+        bad_rows=judged.bad,
+        last_rows=seen.rows - lines if many else None,
+    ), seen
 
 
 def needs_rewrite(reading: DelimitedReading) -> bool:
@@ -130,19 +214,22 @@ def needs_rewrite(reading: DelimitedReading) -> bool:
 
 def _as_utf8(work: Workspace, path: str, reading: DelimitedReading) -> relation.CsvFile:
     packed = reading.packing.compression
-    if reading.encoding == "utf-8" and packed in (None, "gzip"):
+    strict = reading.encoding_errors == "strict"
+    if reading.encoding == "utf-8" and strict and packed in (None, "gzip"):
         return relation.direct(named(work, path), reading, gzip=packed == "gzip")
     target = work.file("recoded.csv")
     recode(path, reading, target, work.stop)
     return relation.direct(target, reading)
 
 
-def _read(work: Workspace, file: relation.CsvFile, reading: DelimitedReading) -> DelimitedReading:
+def _read(
+    work: Workspace, file: relation.CsvFile, reading: DelimitedReading, *, whole: bool
+) -> DelimitedReading:
     """Fill ``staged`` and return the reading with its types.
 
     Types come from the first megabytes, so that a big file is parsed once and never held as text.
     A later value that contradicts them makes DuckDB raise (nothing is coerced); then all values
-    are read as text, and types are decided on every one of them.
+    are read as text, and types are decided on every one of them; if not ``whole``, it is raised.
     """
     import duckdb
 
@@ -157,11 +244,15 @@ def _read(work: Workspace, file: relation.CsvFile, reading: DelimitedReading) ->
             work.run(f"CREATE TABLE raw AS {relation.texts_sql(part, width)}")
             reading = _decided(work, reading)
             work.run("DROP TABLE raw")
+            file = replace(file, nulls=relation.missing_texts(reading))
             work.run(f"CREATE TABLE staged AS {relation.typed_sql(file, reading)}")
             return reading
         except duckdb.ConversionException:
-            pass
+            if not whole:
+                raise
         except duckdb.InvalidInputException as error:
+            if not whole:
+                raise
             if "strptime" not in str(error).lower() and "parse" not in str(error).lower():
                 raise
     for table in ("raw", "staged"):
@@ -182,13 +273,23 @@ def _copy_start(path: str, target: str) -> None:
 
 def _decided(work: Workspace, reading: DelimitedReading) -> DelimitedReading:
     found = infer.decide(work, reading)
-    return replace(reading, types=found.types, decimal=found.decimal, thousands=found.thousands)
+    return replace(
+        reading,
+        types=found.types,
+        decimal=found.decimal,
+        thousands=found.thousands,
+        kept_words=found.kept_words,
+        found_markers=found.found_markers,
+        collapsed=found.collapsed,
+    )
 
 
-def _finished(work: Workspace, path: str, reading: DelimitedReading) -> DelimitedReading:
-    """Add what only the whole file shows: how pandas must infer types, missing-value texts."""
+def finished(work: Workspace, path: str, reading: DelimitedReading) -> DelimitedReading:
+    """Return the reading with what only the whole file shows: gaps, and how types are inferred."""
     mixed = _has_one_sided_piece(work, unpacked_bytes(path, reading.packing), reading)
-    return replace(reading, whole_column_types=mixed, found_markers=_markers(path, reading))
+    markers = dict.fromkeys((*_markers(path, reading), *reading.found_markers))
+    found = tuple(marker for marker in markers if marker not in reading.kept_words)
+    return replace(reading, whole_column_types=mixed, found_markers=found)
 
 
 def _has_one_sided_piece(work: Workspace, size: int, reading: DelimitedReading) -> bool:
@@ -224,12 +325,14 @@ def _markers(path: str, reading: DelimitedReading) -> tuple[str, ...]:
     """Return the usual missing-value texts that stand in the first part of the file."""
     head, complete = read_head(path, reading.packing, SAMPLE_BYTES * 4)
     try:
-        text = decode_head(head, reading.encoding, complete=complete)
+        text = decode_head(
+            head, reading.encoding, complete=complete, errors=reading.encoding_errors
+        )
     except DataError:
         return ()
     delimiter = " " if reading.delimiter == r"\s+" else reading.delimiter
     cells = {
-        cell.strip(" \r").strip(reading.quote)
+        cell.strip(" \r").strip(reading.quote or " ")
         for line in text.split("\n")
         for cell in line.split(delimiter)
         if len(cell) < 12
@@ -237,33 +340,39 @@ def _markers(path: str, reading: DelimitedReading) -> tuple[str, ...]:
     return tuple(marker for marker in values.NULL_TEXTS if marker and marker in cells)
 
 
-def _whole_encoding(path: str, reading: DelimitedReading) -> str:
-    """Return an encoding that fits every byte, by reading the whole file."""
-    import codecs
+def _with_whole_encoding(path: str, reading: DelimitedReading) -> DelimitedReading:
+    """Return the reading with an encoding that fits every byte, by reading the whole file.
 
-    utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
-    single = "cp1252"
+    A few damaged bytes in UTF-8 are replaced: another encoding would spoil all other letters.
+    """
+    utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+    wrong = right = 0
+    odd: list[bytes] = []
     with open_unpacked(path, reading.packing) as source:
         while block := source.read(1 << 20):
-            if utf8 is not None:
-                try:
-                    utf8.decode(block)
-                except UnicodeDecodeError:
-                    utf8 = None
-            if single == "cp1252":
-                single = single_byte_encoding(block)
-    return single if utf8 is None else "utf-8"
+            text = utf8.decode(block)
+            if text.isascii():
+                continue
+            wrong += text.count("\ufffd") - block.count(b"\xef\xbf\xbd")
+            right += sum(ord(mark) > 127 for mark in text) - text.count("\ufffd")
+            if len(odd) < _ODD_BLOCKS:
+                odd.append(block)
+    if wrong * 4 <= right:
+        return replace(reading, encoding="utf-8", encoding_errors="replace" if wrong else "strict")
+    return replace(reading, encoding=legacy_encoding(b"".join(odd)), encoding_errors="strict")
 
 
 def count_rows(work: Workspace, path: str, reading: DelimitedReading) -> int | None:
     """Return the number of records, or ``None`` if the structure needs mending first."""
     import duckdb
 
-    if needs_rewrite(reading) or reading.skip_rows:
+    size = unpacked_bytes(path, reading.packing)
+    if needs_rewrite(reading) or reading.skip_rows or size <= _SURVEYED_ANYWAY:
         try:
-            return rewrite(path, reading, os.devnull, work.stop).rows
+            reading, seen = look_at_rows(work, path, reading)
         except (csv.Error, UnicodeDecodeError):
             return None
+        return seen.rows - sum(len(one.lines) for one in reading.left_out) - reading.bad_rows
     try:
         file = _as_utf8(work, path, reading)
         return int(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from analyst_kernel.data.read import values
 from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import ExcelReading
+from analyst_kernel.data.read.rows.sheet import Merge, look_at_sheet
 from analyst_kernel.data.read.sniff import is_header
 from analyst_kernel.protocol.errors import DataError
 
@@ -19,6 +24,13 @@ if TYPE_CHECKING:
 MAX_BYTES = 100 << 20
 MAX_UNPACKED_BYTES = 1 << 30
 _LOOK_ROWS = 60
+_MAX_LOOKED_THROUGH = 48 << 20
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
+_HIDDEN = re.compile(rb'<(?:\w+:)?row [^>]*hidden="(?:1|true)"')
+_NO_RESULT = re.compile(
+    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*'
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
 
 
 @contextmanager
@@ -69,8 +81,11 @@ def sheets(path: str) -> tuple[ExcelReading, ...]:
         )
     found = []
     with _workbook(path) as book:
+        hidden = []
         for sheet in book.worksheets:
+            sheet.reset_dimensions()  # what the file says of them may be wrong
             if sheet.sheet_state != "visible":
+                hidden.append(sheet.title)
                 continue
             rows = [
                 ["" if cell is None else str(cell) for cell in row]
@@ -83,7 +98,74 @@ def sheets(path: str) -> tuple[ExcelReading, ...]:
             f"{os.path.basename(path)} has no sheet with values.", "Check that it was saved."
         )
     only = len(found) == 1 and len(book.sheetnames) == 1
-    return tuple(ExcelReading(one.sheet, one.header_row, only, one.names) for one in found)
+    return tuple(replace(one, only_sheet=only, hidden_sheets=tuple(hidden)) for one in found)
+
+
+def look(path: str, reading: ExcelReading) -> tuple[ExcelReading, list[int]]:
+    """Return the reading of a sheet with what all its rows show, and the row of each table row.
+
+    Very big sheets are read by their first rows alone, and no rows are known.
+
+    Raises:
+        DataError: The workbook cannot be opened.
+    """
+    with _workbook(path) as book:
+        sheet = book[reading.sheet]
+        part = _part(path, sheet)
+        if part is None:
+            return reading, []
+        sheet.reset_dimensions()
+        rows = [list(row) for row in sheet.iter_rows(values_only=True)]
+    while rows and all(cell is None or not str(cell).strip() for cell in rows[-1]):
+        rows.pop()
+    merges = [_merge(found) for found in _MERGED.findall(part)]
+    reading, lines = look_at_sheet(reading, rows, merges)
+    return replace(
+        reading,
+        hidden_rows=len(_HIDDEN.findall(part)),
+        uncomputed=_uncomputed(part, reading, lines),
+    ), lines
+
+
+def _part(path: str, sheet: Any) -> bytes | None:
+    """Return the XML of a sheet; None if it is too big to be looked through."""
+    name = str(vars(sheet)["_worksheet_path"]).lstrip("/")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(name).file_size > _MAX_LOOKED_THROUGH:
+                return None
+            with archive.open(name) as member:
+                return member.read(_MAX_LOOKED_THROUGH)
+    except (KeyError, zipfile.BadZipFile, OSError, NotImplementedError):
+        return None
+
+
+def _merge(found: tuple[bytes, bytes, bytes, bytes]) -> Merge:
+    left, top, right, bottom = found
+    return Merge(_place(left), int(top) - 1, _place(right), int(bottom) - 1)
+
+
+def _place(letters: bytes) -> int:
+    """Return the column (from 0) that letters name."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + letter - 64
+    return place - 1
+
+
+def _uncomputed(
+    part: bytes, reading: ExcelReading, lines: list[int]
+) -> tuple[tuple[str, int], ...]:
+    """Count the formulas in each column whose results no program has stored."""
+    used = reading.places or range(len(reading.names))
+    names = dict(zip(used, reading.names, strict=False))
+    rows = set(lines)
+    counts: Counter[str] = Counter()
+    for letters, row in _NO_RESULT.findall(part):
+        name = names.get(_place(letters))
+        if name is not None and int(row) - 1 in rows:
+            counts[name] += 1
+    return tuple(counts.items())
 
 
 def _reading(sheet: str, rows: list[list[str]]) -> ExcelReading:
@@ -110,12 +192,44 @@ def frame(path: str, reading: ExcelReading) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            table = pd.read_excel(path, sheet_name=reading.sheet, header=reading.header_row)
+            table = pd.read_excel(path, sheet_name=reading.sheet, **pandas_options(reading))
     except Exception as error:
         raise DataError(
             f"Sheet {reading.sheet!r} of {os.path.basename(path)} cannot be read: {error}.",
             "Save the sheet as CSV.",
         ) from error
-    if reading.header_row is None:
+    if reading.header_row is None and not reading.names:
         table.columns = pd.Index(loaded_names([f"column_{n + 1}" for n in range(table.shape[1])]))
-    return table.rename(columns=str)
+    for place, first, last in reading.merged:
+        table.iloc[first : last + 1, place] = table.iloc[first, place]
+    table = table.rename(columns=str)
+    for name, whole in reading.filled:
+        table[name] = table[name].ffill().astype("int64") if whole else table[name].ffill()
+    return table
+
+
+def pandas_options(reading: ExcelReading) -> dict[str, Any]:
+    """Return the arguments of ``pd.read_excel`` for a sheet, its name aside."""
+    gone = sorted({line for one in reading.left_out for line in one.lines})
+    options: dict[str, Any] = {}
+    if reading.start is not None:
+        options |= {"header": None, "names": list(reading.names)}
+        gone = sorted({*range(reading.start), *gone})
+    elif reading.header_row is None:
+        options["header"] = None
+        if reading.names:
+            options["names"] = list(reading.names)
+    elif gone:
+        gone = sorted({*range(reading.header_row), *gone})
+    elif reading.header_row:
+        options["header"] = reading.header_row
+    if gone:
+        options["skiprows"] = gone
+    if reading.places:
+        options["usecols"] = list(reading.places)
+    if reading.texts:
+        options["dtype"] = dict.fromkeys(reading.texts, str)
+    if reading.kept_words:
+        usual = [text for text in values.NULL_TEXTS if text not in reading.kept_words]
+        options |= {"keep_default_na": False, "na_values": usual}
+    return options

@@ -103,7 +103,9 @@ def identify(path: str, packing: Packing, name: str) -> DataFormat:
     encoding = detect_encoding(head, complete=complete)
     if encoding is None or compression_of(head) is not None:
         raise not_text(short)
-    return _text_format(decode_head(head, encoding, complete=complete), suffix, short)
+    return _text_format(
+        decode_head(head, encoding, complete=complete, errors="replace"), suffix, short
+    )
 
 
 def _by_magic(head: bytes) -> DataFormat | None:

@@ -6,6 +6,7 @@ Used for formats that only Python can read; frames are small by then. Mixed valu
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analyst_kernel.data.read.infer import full_date_formats, other_reading, try_date_sql
@@ -16,19 +17,44 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def stage_frame(work: Workspace, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Create the table ``staged`` from a frame; return the columns with several kinds of values."""
+@dataclass(frozen=True, slots=True)
+class StagedFrame:
+    """What a frame's columns hold beyond the types of the staged table.
+
+    Attributes:
+        mixed: Columns with several kinds of values.
+        labels: Columns of lists and of structs, staged as JSON text, and of times with a zone.
+    """
+
+    mixed: tuple[str, ...]
+    labels: dict[str, str]
+
+
+def stage_frame(work: Workspace, frame: pd.DataFrame) -> StagedFrame:
+    """Create the table ``staged`` from a frame."""
     import pyarrow as pa
 
-    arrays, mixed = [], []
+    arrays, mixed, labels = [], [], {}
     for place, name in enumerate(frame.columns):
         work.stop.check()
-        array, was_mixed = _array(frame.iloc[:, place])
+        series = frame.iloc[:, place]
+        array, was_mixed = _array(series)
         arrays.append(array)
         if was_mixed:
             mixed.append(str(name))
+        elif label := _label(series):
+            labels[str(name)] = label
     work.stage(pa.table(arrays, names=[column(place) for place in range(len(arrays))]))
-    return tuple(mixed)
+    return StagedFrame(tuple(mixed), labels)
+
+
+def _label(series: pd.Series[Any]) -> str:
+    if getattr(series.dtype, "tz", None) is not None:
+        return "TIMESTAMP WITH TIME ZONE"
+    if series.dtype != object:
+        return ""
+    kinds = {type(value) for value in series if not is_missing(value)}
+    return "LIST" if kinds and kinds <= {list, tuple} else "STRUCT" if kinds == {dict} else ""
 
 
 def _array(series: pd.Series[Any]) -> tuple[pa.Array, bool]:

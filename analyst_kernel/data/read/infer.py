@@ -6,6 +6,7 @@ types, the decimal mark and the mark between groups of digits. The table is ``ra
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from analyst_kernel.data.read import values
@@ -13,12 +14,25 @@ from analyst_kernel.data.read.options import ColumnType, DelimitedReading
 from analyst_kernel.data.read.workspace import Workspace, column, literal
 
 _CHUNK = 12
+_WORDS = literal("|".join(values.WORDS))
+CODE_NAME = re.compile(
+    r"(?i)(^|[ _\-.])(id|key|code|nr|no|number|uuid|guid|version)$|[a-z](Id|ID)$"
+)
+"""Names of columns that hold names of things, not amounts."""
 _OLDEST, _NEWEST = "1678-01-01", "2262-01-01"  # what a nanosecond timestamp of pandas 2 can hold
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Counts of one column's values; ``n`` counts those that are not missing."""
+    """Counts of one column's values; ``n`` counts those that are not missing.
+
+    Attributes:
+        rows: All rows.
+        word: Rows with one of ``values.WORDS``, which ``n`` does not count.
+    """
+
+    rows: int
+    word: int
 
     n: int
     digitish: int
@@ -37,15 +51,26 @@ class Evidence:
     dot_decimal: int
     dot_grouped: int
     dot_surely_grouped: int
+    power: int
+    phone: int
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The types of all columns, and the two marks that hold for the whole file."""
+    """The types of all columns, and what holds for the whole file.
+
+    Attributes:
+        kept_words: Usual missing-value texts that are values here.
+        found_markers: Missing-value texts that occur and are read as gaps.
+        collapsed: Columns of numbers in which two texts are one number, with the two.
+    """
 
     types: tuple[ColumnType, ...]
     decimal: str
     thousands: str | None
+    kept_words: tuple[str, ...] = ()
+    found_markers: tuple[str, ...] = ()
+    collapsed: tuple[tuple[str, str, str], ...] = ()
 
 
 _PATTERNS: tuple[tuple[str, str, str], ...] = (
@@ -59,6 +84,8 @@ _NUMBER_PATTERNS: tuple[tuple[str, str, str], ...] = (
     ("leading_zero", "starts_with({0}, '0') AND ", values.LEADING_ZERO),
     ("wide", "length({0}) > 15 AND ", values.WIDE_INTEGER),
     ("huge", "length({0}) > 18 AND ", values.HUGE_INTEGER),
+    ("power", "length({0}) < 12 AND contains(lower({0}), 'e') AND ", values.POWER_CODE),
+    ("phone", "starts_with({0}, '+') AND ", values.PHONE),
 )
 """The same for columns with values that the first pattern matches, as all of these do."""
 _COMMA_PATTERNS: tuple[tuple[str, str, str], ...] = (
@@ -86,6 +113,8 @@ def collect(work: Workspace, width: int, table: str = "raw") -> list[Evidence]:
     for start in range(0, width, _CHUNK):
         names = [column(p) for p in range(start, min(start + _CHUNK, width))]
         counts = _row(work, table, [_first_counts(name) for name in names])
+        for known in counts:
+            known["n"] -= known["word"]
         more = _row(
             work, table, [_later_counts(n, known) for n, known in zip(names, counts, strict=True)]
         )
@@ -109,7 +138,9 @@ def _first_counts(name: str) -> dict[str, str]:
         return f"count(*) FILTER ({name} IN ({', '.join(map(literal, texts))}))"
 
     return {
+        "rows": "count(*)",
         "n": f"count({name})",
+        "word": f"count(*) FILTER (length({name}) < 5 AND regexp_full_match({name}, {_WORDS}))",
         **_matching(name, _PATTERNS),
         "boolean": among(values.BOOLEANS),
         "marker": among(values.MARKERS),
@@ -134,26 +165,98 @@ def _matching(name: str, patterns: tuple[tuple[str, str, str], ...]) -> dict[str
 
 
 def decide(work: Workspace, reading: DelimitedReading, table: str = "raw") -> Decision:
-    """Decide all column types from a table of texts that was read with ``reading``'s layout."""
+    """Decide all column types from a table of texts that was read with ``reading``'s layout.
+
+    The table must hold the texts of ``values.WORDS`` as texts.
+    """
     evidence = collect(work, len(reading.names), table)
     decimal, thousands = _marks(evidence, reading.delimiter)
-    types = []
-    for place, found in enumerate(evidence):
+    types: list[ColumnType] = []
+    collapsed: list[tuple[str, str, str]] = []
+    for place, (found, name) in enumerate(zip(evidence, reading.names, strict=True)):
         kind = _number_type(found, decimal, thousands)
+        if kind is not None and kind.kind == "number" and decimal == ".":
+            twice = _two_writings(work, column(place), table)
+            if twice and (place == 0 or CODE_NAME.search(name)):
+                kind = ColumnType("text", forced=True)
+            elif twice:
+                collapsed.append((name, *twice))
         if kind is None and found.n and found.boolean == found.n:
             kind = ColumnType("bool")
         if kind is None:
             kind = _date_type(work, column(place), table, found, decimal)
         if kind is None:
-            kind = ColumnType("text", forced=found.n > 0 and found.digitish == found.n)
+            digits = max(found.digitish, found.power + found.integer)
+            kind = ColumnType("text", forced=found.n > 0 and digits == found.n)
         if kind.kind != "text" and found.marker:
             rows = work.rows(
                 f"SELECT DISTINCT {column(place)} FROM {table} WHERE {column(place)} IN "
                 f"({', '.join(map(literal, values.MARKERS))}) ORDER BY 1"
             )
             kind = replace(kind, markers=tuple(str(row[0]) for row in rows))
-        types.append(kind)
-    return Decision(tuple(types), decimal, thousands)
+        types.append(replace(kind, gaps=found.n - found.marker < found.rows))
+    _settle_dates(work, evidence, types, table, decimal)
+    kept, markers = _words(work, evidence, types, table)
+    return Decision(tuple(types), decimal, thousands, kept, markers, tuple(collapsed))
+
+
+def _settle_dates(
+    work: Workspace, evidence: list[Evidence], types: list[ColumnType], table: str, decimal: str
+) -> None:
+    """Read dates that read both ways as the other dates of the file are written."""
+    orders = {(kind.date_format or "")[:2] for kind in types if not kind.assumed} & {"%d", "%m"}
+    if len(orders) != 1:
+        return
+    order = orders.pop()
+    for place, (found, kind) in enumerate(zip(evidence, types, strict=True)):
+        if kind.assumed or (kind.kind == "text" and not kind.forced and found.n):
+            settled = _date_type(work, column(place), table, found, decimal, order)
+            if settled is not None:
+                types[place] = replace(settled, markers=kind.markers, gaps=kind.gaps)
+
+
+def _two_writings(work: Workspace, name: str, table: str) -> tuple[str, str] | None:
+    """Return two texts of a column that are one number and differ in zeros at the end."""
+    rows = work.rows(
+        f"SELECT min(t), max(t) FROM (SELECT DISTINCT trim({name}) AS t FROM {table} WHERE "
+        f"contains({name}, '.') AND NOT contains(lower({name}), 'e')) "
+        "GROUP BY rtrim(t, '0') HAVING count(*) > 1 AND NOT bool_or(starts_with(t, '-')) "
+        "ORDER BY 1 LIMIT 1"
+    )
+    return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
+
+def _words(
+    work: Workspace, evidence: list[Evidence], types: list[ColumnType], table: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which of ``values.WORDS`` are values of this file, and which stand for gaps.
+
+    Among numbers, dates or truth values a word can only mean a gap, and then it does so in all
+    columns. A word that stands among texts alone is one of them.
+    """
+    gaps: set[str] = set()
+    seen: set[str] = set()
+    alone: set[str] = set()
+    for place, (found, kind) in enumerate(zip(evidence, types, strict=True)):
+        if not found.word:
+            continue
+        name = column(place)
+        among = ", ".join(map(literal, values.WORDS))
+        words = {str(row[0]) for row in work.rows(
+            f"SELECT DISTINCT {name} FROM {table} WHERE {name} IN ({among})"
+        )}  # fmt: skip
+        if kind.kind != "text" or kind.forced:
+            gaps |= words
+        elif found.n:
+            seen |= words
+        else:
+            alone |= words
+    kept = seen - gaps
+    return _ordered(kept), _ordered((gaps | seen | alone) - kept)
+
+
+def _ordered(words: set[str]) -> tuple[str, ...]:
+    return tuple(word for word in values.WORDS if word in words)
 
 
 def _reads_as_comma_decimal(e: Evidence) -> bool:
@@ -174,12 +277,11 @@ def _marks(evidence: list[Evidence], delimiter: str) -> tuple[str, str | None]:
     )
     dot_columns = [e for e in evidence if e.n and e.dot_decimal and e.plain >= e.n - e.marker]
     sure_dot = any(e.dot_decimal > e.dot_grouped for e in dot_columns)
-    grouped = any(
-        e.comma_grouped and e.plain + e.comma_grouped >= e.n - e.marker > 0 for e in evidence
-    )
-    surely_grouped = any(e.comma_surely_grouped for e in evidence)
+    amounts = [e for e in evidence if e.plain + e.comma_grouped >= e.n - e.marker > 0]
+    grouped = any(e.comma_grouped for e in amounts)
+    surely_grouped = any(e.comma_surely_grouped for e in amounts)
     if sure_comma and not sure_dot and not surely_grouped:
-        dot_grouped = any(e.dot_grouped or e.dot_surely_grouped for e in evidence)
+        dot_grouped = any(e.dot_grouped or e.dot_surely_grouped for e in comma_columns)
         return ",", "." if dot_grouped else None
     if not sure_dot and comma_columns and not surely_grouped and delimiter == ";":
         return ",", None
@@ -188,8 +290,10 @@ def _marks(evidence: list[Evidence], delimiter: str) -> tuple[str, str | None]:
 
 def _number_type(e: Evidence, decimal: str, thousands: str | None) -> ColumnType | None:
     n = e.n - e.marker
-    if n <= 0 or e.marker > n or e.leading_zero or e.huge:
+    if n <= 0 or e.marker > n or e.leading_zero or e.huge or e.phone == n:
         return None
+    if e.power and e.power + e.integer == n:
+        return None  # codes such as 12E3: a power of ten has a mark or a sign somewhere
     if e.integer == n:
         return ColumnType("integer", wide=e.wide > 0)
     if decimal == ".":
@@ -201,20 +305,27 @@ def _number_type(e: Evidence, decimal: str, thousands: str | None) -> ColumnType
 
 
 def _date_type(
-    work: Workspace, name: str, table: str, e: Evidence, decimal: str
+    work: Workspace, name: str, table: str, e: Evidence, decimal: str, order: str = ""
 ) -> ColumnType | None:
-    """Return the one date format that reads every value, or None if two read them differently."""
+    """Return the one date format that reads every value, or None if two read them differently.
+
+    ``order`` (``%d`` or ``%m``) is how other columns of the file begin their dates.
+    """
     n = e.n - e.marker
     if n <= 0 or e.marker > n or e.plain == n:
         return None
-    full = full_date_formats(work, name, table, n, values.MARKERS)
+    full = full_date_formats(work, name, table, n, (*values.MARKERS, *values.WORDS))
     if not full:
         return None
     chosen = full[0]
     if other_reading(chosen, full):
-        if "." not in chosen.text and decimal != ",":
+        if order:
+            chosen = next(known for known in full if known.text.startswith(order))
+        elif "." not in chosen.text and decimal != ",":
             return None  # nothing in the file shows which part of 01/02/2024 is the month
-        chosen = next(known for known in full if known.text.startswith("%d"))
+        else:
+            chosen = next(known for known in full if known.text.startswith("%d"))
+        return ColumnType("date", date_format=chosen.text, assumed=True)
     return ColumnType("date", date_format=chosen.text)
 
 

@@ -13,7 +13,11 @@ from analyst_kernel.protocol.datasets import DataFormat, DatasetProfile
 
 Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zip"]
 TypeName: TypeAlias = Literal["integer", "number", "bool", "date", "text"]
-JsonShape: TypeAlias = Literal["lines", "records", "nested", "columns", "index", "split", "rows"]
+JsonShape: TypeAlias = Literal[
+    "lines", "records", "nested", "columns", "frame", "index", "split", "rows", "headed"
+]
+"""Lists of records, plain or nested; columns of lists, or of values by row (as pandas writes);
+records by key; names and rows apart; rows, the names in the first one or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class ColumnType:
         markers: Texts that stand for a missing value in this column, beyond the usual ones.
         forced: The column is text although pandas would read it as numbers.
         wide: Integers of 16 to 18 digits, which a float cannot hold.
+        gaps: Some values are missing.
+        assumed: The dates read with day and month exchanged too.
     """
 
     kind: TypeName
@@ -42,6 +48,30 @@ class ColumnType:
     markers: tuple[str, ...] = ()
     forced: bool = False
     wide: bool = False
+    gaps: bool = False
+    assumed: bool = False
+
+
+LeftOutKind: TypeAlias = Literal[
+    "footer", "units", "total", "header", "surplus", "empty", "hidden", "title"
+]
+"""Why rows are no part of the table: notes below it, units above it, sums of other rows, the header
+once more, more fields than columns, nothing in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of a file that are read over, for one reason.
+
+    Attributes:
+        kind: The reason.
+        lines: Their places, from 0 in CSV and Excel alike; a quoted line break starts no line.
+        example: The first of them, as text.
+    """
+
+    kind: LeftOutKind
+    lines: tuple[int, ...]
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +89,17 @@ class DelimitedReading:
         types: One per column after the whole file was read; empty before.
         whole_column_types: Types must be inferred from whole columns, not from pieces of the file.
         found_markers: Usual missing-value texts that occur, for users to see.
+        kept_words: Texts that usually stand for a missing value and are values here (``NA`` as a
+            region), because no column of numbers or dates uses them for its gaps.
+        left_out: Rows that are no part of the table.
+        last_rows: The table ends after that many rows; what follows is in ``left_out``.
+        replaced_header: The header line is skipped and ``names`` are given, so that rows may have
+            more fields than it.
+        added: How many of the last ``names`` stand for fields that the header does not name.
+        spare: Fields behind the last column that are empty in every row.
+        encoding_errors: ``replace`` if some bytes are no text of the encoding.
+        collapsed: A column, and two texts in it that would become one number.
+        nul_characters: Some texts hold NUL characters.
     """
 
     names: tuple[str, ...]
@@ -77,7 +118,23 @@ class DelimitedReading:
     types: tuple[ColumnType, ...] = ()
     whole_column_types: bool = False
     found_markers: tuple[str, ...] = ()
+    kept_words: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    last_rows: int | None = None
+    replaced_header: bool = False
+    added: int = 0
+    spare: int = 0
+    encoding_errors: Literal["strict", "replace"] = "strict"
+    collapsed: tuple[tuple[str, str, str], ...] = ()
+    nul_characters: bool = False
     packing: Packing = field(default_factory=Packing)
+
+    @property
+    def crooked(self) -> bool:
+        """Whether DuckDB cannot read the file by the layout alone."""
+        return bool(
+            self.left_out or self.replaced_header or self.spare or self.encoding_errors != "strict"
+        )
 
     def options(self) -> dict[str, Json]:
         """Return what was found, without the defaults, for users to see."""
@@ -91,7 +148,7 @@ class DelimitedReading:
         extra = {marker for kind in self.types for marker in kind.markers}
         unusual: dict[str, Json] = {
             "thousands": self.thousands,
-            "quote": self.quote if self.quote != '"' else None,
+            "quote": None if self.quote == '"' else self.quote or "none",
             "skip_rows": self.skip_rows,
             "bad_rows": self.bad_rows,
             "skip_initial_space": self.skip_initial_space,
@@ -109,53 +166,114 @@ class JsonReading:
 
     Attributes:
         shape: How records lie in the document.
-        key: The key that holds the records if ``shape`` is ``nested``; ``None`` for the top.
+        path: The keys that lead to the records (to the rows of ``split``); empty for the top.
+        names_path: The keys that lead to the names of ``split``.
+        named_by: The key of a name, if each is described by an object.
+        others: Other lists of records in the document, which are not loaded.
+        encoding: Of the text.
+        encoding_errors: ``replace`` if some bytes are no text.
+        numbered: The keys of ``frame`` are row numbers and no column.
         lines: One document per line.
         on_disk: Too big for a frame; read through DuckDB with its own types.
         dates: Text columns that are dates, with their strptime formats.
+        exact: Columns of long integers with gaps, which a frame would round.
     """
 
     shape: JsonShape
-    key: str | None = None
+    path: tuple[str, ...] = ()
+    names_path: tuple[str, ...] = ()
+    named_by: str = ""
+    others: tuple[str, ...] = ()
+    encoding: str = "utf-8-sig"
+    encoding_errors: Literal["strict", "replace"] = "strict"
+    numbered: bool = True
     lines: bool = False
     on_disk: bool = False
     dates: tuple[tuple[str, str], ...] = ()
+    exact: tuple[str, ...] = ()
     packing: Packing = field(default_factory=Packing)
 
 
 @dataclass(frozen=True, slots=True)
 class ExcelReading:
-    """One sheet of a workbook; ``header_row`` counts from 0 and is ``None`` without a header."""
+    """One sheet of a workbook.
+
+    Attributes:
+        header_row: From 0; ``None`` without a header.
+        names: Given to pandas if it would find others.
+        dates: Text columns that are dates, with their strptime formats.
+        start: The first row of the table if the header takes several rows, whose texts ``names``
+            joins; ``None`` otherwise.
+        places: Columns of the sheet that are loaded; empty for all.
+        left_out: Rows that are no part of the table.
+        merged: Merged cells below the header: column, first and last row of the frame.
+        filled: Columns whose only gaps are in merged cells, and whether they hold whole numbers.
+        texts: Columns of digits that are codes.
+        kept_words: As for delimited text.
+        uncomputed: Columns with formulas whose results the file does not hold, and how many.
+        hidden_rows: Rows that the sheet hides; they are loaded.
+        hidden_sheets: Sheets of the workbook that are hidden; they are not loaded.
+    """
 
     sheet: str
     header_row: int | None = 0
     only_sheet: bool = True
     names: tuple[str, ...] = ()
     dates: tuple[tuple[str, str], ...] = ()
+    start: int | None = None
+    places: tuple[int, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    merged: tuple[tuple[int, int, int], ...] = ()
+    filled: tuple[tuple[str, bool], ...] = ()
+    texts: tuple[str, ...] = ()
+    kept_words: tuple[str, ...] = ()
+    uncomputed: tuple[tuple[str, int], ...] = ()
+    hidden_rows: int = 0
+    hidden_sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteReading:
-    """One table of an SQLite file."""
+    """One table of an SQLite file.
+
+    Attributes:
+        immutable: It was left in write-ahead mode and closed: opened as a file that nobody writes,
+            so that no log is made beside it.
+        exact: Long integers have gaps, which a usual frame would round.
+        left_out: Views and tables of the file that cannot be read, with the reasons.
+    """
 
     table: str
     dates: tuple[tuple[str, str], ...] = ()
+    immutable: bool = False
+    exact: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DuckdbReading:
-    """One table or view of a DuckDB file."""
+    """One table or view of a DuckDB file; ``exact`` and ``left_out`` as for SQLite."""
 
     table: str
     schema: str = "main"
+    exact: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetReading:
-    """A Parquet file; ``index`` names the columns that pandas would put into the index."""
+    """A Parquet file.
+
+    Attributes:
+        index: The columns that pandas would put into the index.
+        exact: Long integers have gaps, which a usual frame would round.
+        decimals: Columns of exact decimals, which are loaded as floats.
+    """
 
     index: tuple[str, ...] = ()
     unnamed_index: bool = False
+    exact: bool = False
+    decimals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Pure text building; columns are called ``c0, c1, ...`` unless other names are gi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from analyst_kernel.data.read import values
@@ -25,22 +25,31 @@ class CsvFile:
     header: bool
     skip_rows: int
     gzip: bool = False
+    nulls: tuple[str, ...] = values.NULL_TEXTS
 
 
 def direct(path: str, reading: DelimitedReading, *, gzip: bool = False) -> CsvFile:
     """Return the layout of the user's own file."""
-    return CsvFile(path, reading.delimiter, reading.quote, reading.header, reading.skip_rows, gzip)
+    return CsvFile(
+        path, reading.delimiter, reading.quote, reading.header, reading.skip_rows, gzip,
+        missing_texts(reading),
+    )  # fmt: skip
 
 
-def canonical(path: str) -> CsvFile:
+def canonical(path: str, reading: DelimitedReading) -> CsvFile:
     """Return the layout of a cleaned copy: comma, double quotes, no header."""
-    return CsvFile(path, ",", '"', False, 0)
+    return CsvFile(path, ",", '"', False, 0, nulls=missing_texts(reading))
+
+
+def missing_texts(reading: DelimitedReading) -> tuple[str, ...]:
+    """Return the texts that stand for a missing value in every column."""
+    return tuple(text for text in values.NULL_TEXTS if text not in reading.kept_words)
 
 
 def read_csv_sql(file: CsvFile, columns: Sequence[tuple[str, str]]) -> str:
     """Return the ``read_csv`` call; ``columns`` are names and DuckDB types to read them with."""
     spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
-    nulls = ", ".join(map(literal, values.NULL_TEXTS))
+    nulls = ", ".join(map(literal, file.nulls))
     return read_sql(
         "read_csv",
         file.path,
@@ -62,7 +71,8 @@ def _control(delimiter: str) -> str:
 
 
 def texts_sql(file: CsvFile, width: int) -> str:
-    """Return a query that gives every column as text."""
+    """Return a query that gives every column as text; words such as ``NA`` are texts."""
+    file = replace(file, nulls=values.SIGNS)
     return f"SELECT * FROM {read_csv_sql(file, [(column(p), 'VARCHAR') for p in range(width)])}"
 
 
@@ -82,9 +92,11 @@ def typed_sql(file: CsvFile, reading: DelimitedReading, names: Sequence[str] | N
 
 def retyped_sql(table: str, reading: DelimitedReading) -> str:
     """Return a query that gives a table of texts its column types."""
+    words = tuple(word for word in values.WORDS if word in reading.found_markers)
     selected = [
-        f"{value_sql(column(place), kind, reading, 'VARCHAR')} AS {column(place)}"
+        f"{value_sql(column(place), gone, reading, 'VARCHAR')} AS {column(place)}"
         for place, kind in enumerate(reading.types)
+        for gone in (replace(kind, markers=(*kind.markers, *words)),)
     ]
     return f"SELECT {', '.join(selected)} FROM {table}"
 

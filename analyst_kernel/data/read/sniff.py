@@ -23,7 +23,7 @@ _ROWS = 2000
 
 @dataclass(frozen=True)
 class _Row:
-    """One record, and the physical line (from 0) that it starts on."""
+    """One record, and its place among all (from 0), blank ones too."""
 
     cells: list[str]
     line: int
@@ -60,6 +60,7 @@ def sniff(text: str, *, complete: bool, prefer: str | None = None) -> DelimitedR
         _parse(text, delimiter, quote, escape, complete)
         for delimiter in _DELIMITERS
         for quote, escape in _quotings(text)
+        if quote or _is_badly_quoted(text, delimiter)
     ]
     usable = [parse for parse in parses if parse.width >= 2 and parse.fit > 0.5]
     promised = [parse for parse in usable if parse.delimiter == prefer]
@@ -76,9 +77,21 @@ def _quotings(text: str) -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = [('"', None)]
     if '\\"' in text:
         found.append(('"', "\\"))
+    if re.search(r'(^|[,;\t|])"', text, re.MULTILINE):
+        found.append(("", None))  # a stray mark may open a quote that is none
     if re.search(r"(^|[,;\t|])'", text, re.MULTILINE) and '"' not in text:
         found.append(("'", None))
     return found
+
+
+def _is_badly_quoted(text: str, delimiter: str) -> bool:
+    """Return whether a quote is opened that no delimiter or line end closes."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        return "expected after" in str(error)
+    return False
 
 
 def _parse(text: str, delimiter: str, quote: str, escape: str | None, complete: bool) -> _Parse:
@@ -86,17 +99,16 @@ def _parse(text: str, delimiter: str, quote: str, escape: str | None, complete: 
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=delimiter,
-        quotechar=quote,
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         escapechar=escape,
         skipinitialspace=spaced,
     )
     rows: list[_Row] = []
-    before = 0
     try:
-        for cells in reader:
+        for place, cells in enumerate(reader):
             if cells and not (len(cells) == 1 and not cells[0].strip()):
-                rows.append(_Row(cells, before))
-            before = reader.line_num
+                rows.append(_Row(cells, place))
             if len(rows) >= _ROWS:
                 break
         else:
@@ -123,9 +135,18 @@ def _judged(parse: _Parse) -> _Parse:
     cells = [cell for row in rows[:200] for cell in row.cells]
     others = [other for other in (";", "\t", "|") if other != parse.delimiter]
     dirt = sum(any(other in cell for other in others) for cell in cells) / len(cells)
-    quotes = sum(parse.quote in cell for cell in cells) / len(cells)
+    if parse.quote:
+        quotes = sum(parse.quote in cell for cell in cells) / len(cells)
+        quotes += 0.5 * any(_swallows(cell, parse.delimiter, width) for cell in cells)
+    else:
+        quotes = 0.1 + sum(cell[:1] == '"' == cell[-1:] for cell in cells) / len(cells)
     first = 0.4 if len(rows[0].cells) == width else 0.0
     return replace(parse, width=width, fit=share + first - 0.4 * dirt - quotes)
+
+
+def _swallows(cell: str, delimiter: str, width: int) -> bool:
+    """Return whether a cell holds whole rows, because a quote was opened by chance."""
+    return any(line.count(delimiter) == width - 1 for line in cell.split("\n")[1:-1])
 
 
 def _spaced(text: str, delimiter: str) -> bool:
@@ -165,9 +186,9 @@ def _layout(parse: _Parse) -> DelimitedReading:
         names = loaded_names(first)
         if body and body_width > len(first):
             tails = [row[len(first) :] for row in body if len(row) > len(first)]
-            if all(not cell for tail in tails for cell in tail):
+            if len(tails) == len(body) and not any(cell for tail in tails for cell in tail):
                 trailing = True
-            else:
+            elif _has_row_names(len(first), body):
                 # R's write.table leaves out the name of the row-name column.
                 names = loaded_names([""] * (body_width - len(first)) + first)
                 explicit = True
@@ -192,6 +213,12 @@ def _layout(parse: _Parse) -> DelimitedReading:
         skip_initial_space=parse.spaced,
         trailing_delimiter=trailing,
     )
+
+
+def _has_row_names(width: int, body: list[list[str]]) -> bool:
+    """Return whether every row has one field more than the header, the first one a name of it."""
+    names = {row[0] for row in body}
+    return all(len(row) == width + 1 for row in body) and len(names) == len(body)
 
 
 def _first_table_row(rows: list[_Row], width: int) -> int:

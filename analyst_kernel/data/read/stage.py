@@ -6,6 +6,7 @@ The one module that dispatches on all formats; profiles are computed on the stag
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
@@ -34,6 +35,7 @@ from analyst_kernel.data.read.workspace import Workspace, column, columns
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.errors import DataError
 
+_FLOAT = 1 << 53
 _CELL_BYTES = 12  # a frame's memory for one cell, on average; only for choosing frame or view
 
 
@@ -45,6 +47,7 @@ class Staged:
         names: Column names in order, as the setup cell's frame has them.
         labels: Type names of columns that are known more exactly than the staged type.
         mixed: Columns whose cells hold several kinds of values.
+        lines: The place in the file of each row, if that is known.
         load: Whether the setup cell loads a frame or a view of the table on disk.
     """
 
@@ -55,6 +58,7 @@ class Staged:
     mixed: tuple[str, ...] = ()
     short_rows: int = 0
     load: Literal["frame", "view"] = "frame"
+    lines: Sequence[int] = ()
 
 
 def stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
@@ -95,12 +99,13 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
             return _json(work, source)
         case "excel":
             assert isinstance(source.reading, ExcelReading)
-            frame = excel.frame(source.path, source.reading)
+            reading, lines = excel.look(source.path, source.reading)
+            frame = excel.frame(source.path, reading)
             names = tuple(map(str, frame.columns))
-            mixed = frame_stage.stage_frame(work, frame)
+            mixed = frame_stage.stage_frame(work, frame).mixed
             dates = frame_stage.convert_dates(work, names)
-            reading = replace(source.reading, dates=dates, names=names)
-            return Staged(reading, names, _count(work), _zones(dates), mixed)
+            reading = replace(reading, dates=dates, names=names)
+            return Staged(reading, names, _count(work), _zones(dates), mixed, lines=lines)
         case "sqlite":
             assert isinstance(source.reading, SqliteReading)
             names, mixed = database.stage_sqlite(work, source.path, source.reading)
@@ -109,7 +114,8 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
             load = _load(rows * len(names) * _CELL_BYTES, max_frame_bytes)
             if load == "view":
                 dates = ()
-            sqlite_reading = replace(source.reading, dates=dates)
+            exact = load == "frame" and bool(_long_with_gaps(work, names))
+            sqlite_reading = replace(source.reading, dates=dates, exact=exact)
             return Staged(sqlite_reading, names, rows, _zones(dates), mixed, 0, load)
         case "duckdb":
             assert isinstance(source.reading, DuckdbReading)
@@ -131,6 +137,21 @@ def _count(work: Workspace) -> int:
     return int(work.row("SELECT count(*) FROM staged")[0])
 
 
+def _long_with_gaps(work: Workspace, names: Sequence[str]) -> list[str]:
+    """Return the columns of whole numbers with gaps and more digits than a float holds."""
+    kinds = [str(row[1]) for row in work.rows("DESCRIBE staged")]
+    places = [n for n, kind in enumerate(kinds) if kind in ("BIGINT", "UBIGINT")]
+    if not places:
+        return []
+    tests = ", ".join(
+        f"count({column(n)}) < count(*) AND "
+        f"coalesce(max({column(n)}) > {_FLOAT} OR min({column(n)}) < -{_FLOAT}, false)"
+        for n in places
+    )
+    found = work.row(f"SELECT {tests} FROM staged")
+    return [names[n] for n, long in zip(places, found, strict=True) if long]
+
+
 def _zones(dates: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {name: "TIMESTAMP WITH TIME ZONE" for name, text in dates if text.endswith("%z")}
 
@@ -149,7 +170,10 @@ def _delimited(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
         name: relation.type_label(kind)
         for name, kind in zip(text.reading.names, text.reading.types, strict=True)
     }
-    return Staged(text.reading, text.reading.names, _count(work), labels, (), text.short_rows, load)
+    return Staged(
+        text.reading, text.reading.names, _count(work), labels, (), text.short_rows, load,
+        text.lines,
+    )  # fmt: skip
 
 
 def _json(work: Workspace, source: Source) -> Staged:
@@ -166,7 +190,7 @@ def _json(work: Workspace, source: Source) -> Staged:
         work.run(f"CREATE OR REPLACE TABLE staged AS SELECT * FROM {file} AS file({aliases})")
         return Staged(reading, names, _count(work), {}, load="view")
     try:
-        (reading.key or "").encode()
+        "".join((*reading.path, *reading.names_path)).encode()
         frame = json.frame(reading, document)
     except UnicodeEncodeError as error:
         raise DataError(
@@ -175,9 +199,10 @@ def _json(work: Workspace, source: Source) -> Staged:
             "Export it again as UTF-8.",
         ) from error
     names = tuple(map(str, frame.columns))
-    mixed = frame_stage.stage_frame(work, frame)
+    held = frame_stage.stage_frame(work, frame)
     dates = frame_stage.convert_dates(work, names)
-    return Staged(replace(reading, dates=dates), names, _count(work), _zones(dates), mixed)
+    labels = held.labels | _zones(dates)
+    return Staged(replace(reading, dates=dates), names, _count(work), labels, held.mixed)
 
 
 def _duckdb(work: Workspace, path: str, reading: DuckdbReading, max_frame_bytes: int) -> Staged:
@@ -195,6 +220,17 @@ def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     reading, stored, rows, size = columnar.look_parquet(source.path)
     columnar.stage_parquet(work, source.path, stored)
     load = _load(max(size, source.bytes), max_frame_bytes)
+    if load == "frame":
+        kinds = [str(row[1]) for row in work.rows("DESCRIBE staged")]
+        reading = replace(
+            reading,
+            exact=bool(_long_with_gaps(work, stored)),
+            decimals=tuple(
+                name
+                for name, kind in zip(stored, kinds, strict=True)
+                if kind.startswith("DECIMAL(")
+            ),
+        )
     named = tuple(name for name in reading.index if not name.startswith("__index_level_"))
     if load == "view" or not reading.index:
         return Staged(reading, stored, rows, {}, load=load)
@@ -217,7 +253,7 @@ def options_of(reading: Reading) -> dict[str, Json]:
         case JsonReading():
             dates = reading.dates
             found = {"shape": reading.shape} | packing_options(reading.packing)
-            found |= {"key": reading.key} if reading.key else {}
+            found |= {"key": ".".join(reading.path)} if reading.path else {}
         case ExcelReading():
             dates = reading.dates
             found = {"header_row": reading.header_row}

@@ -15,6 +15,11 @@ NULL_TEXTS: tuple[str, ...] = (
 )  # fmt: skip
 """Texts that pandas takes for a missing value in every column by default."""
 
+WORDS: tuple[str, ...] = ("NA", "NULL", "NaN", "None", "nan", "null")
+"""Those that are real values too: a country, a surname, a priority."""
+SIGNS: tuple[str, ...] = tuple(text for text in NULL_TEXTS if text not in WORDS)
+"""Those that are never one."""
+
 MARKERS: tuple[str, ...] = (
     "-", "--", "---", "–", "—", "?", ".", "..", "...", "*", "**", "x", "X", "\\N", "NaT", "nil",
     "NIL", "none", "NONE", "na", "Na", "N.A.", "n.a.", "N.A", "n/d", "N/D", "ND", "nd", "k.A.",
@@ -26,7 +31,9 @@ MARKERS: tuple[str, ...] = (
 PLAIN = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 INTEGER = r"\s*[+-]?\d+\s*"
 INFINITE = r"[+-]?(inf|Inf|INF|infinity|Infinity|INFINITY)"
-LEADING_ZERO = r"0\d+"
+LEADING_ZERO = r"0\d+(\.\d+)?"
+POWER_CODE = r"\d+[eE]\d+"
+PHONE = r"\+\d{7,}"
 WIDE_INTEGER = r"\s*[+-]?\d{16,}\s*"
 HUGE_INTEGER = r"\s*[+-]?\d{19,}\s*"
 DIGITISH = r"[\s\d.,+\-eE'xX]*\d[\s\d.,+\-eE']*"
