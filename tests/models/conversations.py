@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from analyst_kernel.models.anthropic_messages import AnthropicMessages
 from analyst_kernel.models.anthropic_wire import Dialect
 from analyst_kernel.models.wire.connection import Connection
+from analyst_kernel.testing.wires import Page
 from tests.fakes.fixtures import FAKE_KEY
 
 
@@ -26,28 +26,8 @@ def claude(url: str, **details: Any) -> AnthropicMessages:
     )
 
 
-class RawSse:
+class RawSse(Page):
     """A server that answers every request with these bytes as an event stream."""
 
     def __init__(self, body: str) -> None:
-        self.body = body.encode()
-
-    async def __aenter__(self) -> str:
-        async def answer(reader: Any, writer: Any) -> None:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            await reader.readexactly(int(head.split("content-length:")[1].split()[0]))
-            writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-                b"content-length: %d\r\nconnection: close\r\n\r\n" % len(self.body)
-            )
-            writer.write(self.body)
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-
-        self.server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
-
-    async def __aexit__(self, *_: object) -> None:
-        self.server.close()
-        await self.server.wait_closed()
+        super().__init__(body, kind="text/event-stream")
