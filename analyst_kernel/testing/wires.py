@@ -304,6 +304,8 @@ class Page:
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # connections that are being accepted
         self.server.close()
         for task in self._tasks:
             task.cancel()

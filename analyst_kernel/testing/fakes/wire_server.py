@@ -188,6 +188,8 @@ class WireServer:
         self._port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._done.wait()
+        # A connection that is accepted while the server closes would never be closed by anybody.
+        await _turns()
         server.close()
         await _turns()
         for task in tuple(tasks):
