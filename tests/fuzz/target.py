@@ -71,8 +71,9 @@ class Target:
         return _cpu(self.run, given) > SECONDS
 
     def _check_growth(self, text: str) -> None:
-        long = (text * (_REPEATED // len(text) + 1))[:_REPEATED]
-        half = long[: _REPEATED // 4]
+        # Whole repetitions: code that is cut in the middle is refused at once.
+        times = _REPEATED // len(text) + 1
+        long, half = text * times, text * (times // 4 + 1)
         for _ in range(3):
             slow = _cpu(self.run, long)
             if slow < _NEGLIGIBLE or slow < 4 * _MOST_GROWTH * _cpu(self.run, half):
