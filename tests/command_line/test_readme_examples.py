@@ -16,6 +16,9 @@ BLOCK = re.compile(r"^```(?P<kind>console|python)\n(?P<body>.*?)^```", re.DOTALL
 CHANGING = re.compile(r"\d+(\.\d+)? (?=m?s\b)")
 """Times, which differ from run to run."""
 
+FILE = re.compile(r"# \w+\.py\n")
+"""The head of a block that is a file of a package."""
+
 NOT_RUN = ("make ",)
 """Commands that set up, test or open JupyterLab; the others run."""
 
@@ -28,7 +31,9 @@ ASYNC = (
 
 def examples() -> list[tuple[str, str]]:
     """Return each block of commands or Python in README, in order."""
-    return [(block["kind"], block["body"]) for block in BLOCK.finditer(text("README.md"))]
+    # The files of a package that adds a provider run in tests/models/test_third_party.py.
+    found = [(block["kind"], block["body"]) for block in BLOCK.finditer(text("README.md"))]
+    return [(kind, body) for kind, body in found if not FILE.match(body)]
 
 
 def commands(body: str) -> list[tuple[str, list[str]]]:

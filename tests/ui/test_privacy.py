@@ -50,6 +50,8 @@ def test_the_mode_is_chosen_said_and_what_was_sent_is_shown(
     ai_panel: Panel, model: ScriptedModel
 ) -> None:
     panel = ai_panel
+    # What JupyterLab still says of earlier tests would lie over the status line.
+    panel.page.add_style_tag(content="#react-toastify-container { visibility: hidden }")
     panel.attach("data/penguins_raw.csv")
     expect(_status(panel)).to_have_text("Privacy: Full")
     _status(panel).click()

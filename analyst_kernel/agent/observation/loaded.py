@@ -14,7 +14,9 @@ from analyst_kernel.protocol.datasets import ColumnKind, DatasetProfile
 from analyst_kernel.protocol.outputs import DisplayOutput, Frame, Output
 
 _MOST_SHOWN = 4
-_ROW = re.compile(r"<tr[^>]*>\s*<th[^>]*>(.*?)</th>\s*<td[^>]*>\s*([\d.,]+)\s*</td>", re.DOTALL)
+_ROW = re.compile(
+    r"<tr[^>]*>\s*<th[^>]*>(.*?)</th>\s*<td[^>]*>\s*(\d[\d,]*(?:\.0+)?)\s*</td>", re.DOTALL
+)
 _KINDS: tuple[tuple[ColumnKind, re.Pattern[str]], ...] = (
     ("number", re.compile(r"(?i)u?int\d+|float\d+|decimal.*")),
     ("date", re.compile(r"datetime64.*|timestamp.*")),

@@ -78,6 +78,9 @@ ROWS_OF_WIRES = (
     Row("gemini", TIERS[3], "no-values", "gemini:some-model", GeminiServer, FAKE_GEMINI_KEY,
         lambda url, key: {"GEMINI_BASE_URL": url, "GEMINI_BASE_URL_KEY": key}),
 )  # fmt: skip
+SAME_TEXTS = {"bedrock", "vertex", "foundry", "actions"}
+"""Wires whose texts are those of another row: the clouds send the body of Messages, and tools in words
+are made of a request that has passed the wall."""
 each_row = [pytest.param(row, id=row.wire) for row in ROWS_OF_WIRES]
 MODES: tuple[PrivacyMode, ...] = ("no-values", "schema-only")
 
@@ -345,7 +348,7 @@ def talks(tmp_path_factory: pytest.TempPathFactory) -> Talks:
 def test_there_are_enough_canaries_and_each_wire_has_its_row():
     assert len(CANARIES) >= 10_000
     assert len(TABLE) == ROWS
-    assert {row.wire for row in ROWS_OF_WIRES} == {wire.name for wire in WIRES}
+    assert {row.wire for row in ROWS_OF_WIRES} == {wire.name for wire in WIRES} - SAME_TEXTS
     assert set(SEARCH.others) == set(TIERS[:4])
 
 
@@ -484,7 +487,7 @@ def test_the_log_has_what_was_sent(talks: Talks, row: Row):
 def test_only_the_user_can_read_what_is_kept(talks: Talks, row: Row):
     talk = talks.of(row, "no-values")
     kept = [p for p in (talk.folder / "jupyter").rglob("*") if p.suffix in (".jsonl", ".log")]
-    assert {p.parent.name for p in kept} == {"privacy", "sent"}
+    assert {p.parent.name for p in kept} >= {"privacy", "sent"}
     assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600}
     assert all(row.key not in p.read_text(encoding="utf-8") for p in kept)
 

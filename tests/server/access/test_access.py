@@ -16,7 +16,18 @@ from tests.server.browser import TOKEN, Browser
 from tests.server.conftest import StartServer
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
-PATHS = [pattern.replace("([0-9A-Za-z_-]{1,64})", "abc") for pattern, _ in ROUTES]
+FILLED = {"([0-9A-Za-z_-]{1,64})": "abc", "([0-9]{1,9})": "7"}
+
+
+def filled(pattern: str) -> str:
+    """Return a path that a route's pattern stands for."""
+    for group, value in FILLED.items():
+        pattern = pattern.replace(group, value)
+    assert "(" not in pattern, pattern
+    return pattern
+
+
+PATHS = [filled(pattern) for pattern, _ in ROUTES]
 
 
 async def test_no_route_answers_without_a_token(browser: Browser) -> None:
