@@ -127,6 +127,10 @@ COMPUTED = {
 """Seconds that a cell has computed when it is stopped, where it sleeps or a limit may end it soon."""
 
 
+FILLING = {"folders in folders", "many files", "a full disk"}
+"""Cells that fill a disk: a limit may end their kernel after the stop, and another one is there."""
+
+
 @pytest.fixture(autouse=True)
 def nothing_deep_stays(tmp_path: Path) -> Iterator[None]:
     """Remove what cells made: pytest removes old folders with a function that calls itself."""
@@ -191,6 +195,9 @@ async def test_stop_takes_less_than_a_second(kind: str, enclosed: KernelSession)
         times.append(took)
         stalls.append(stall)
         execution = await enclosed.execute("print(6 * 7)", timeout=SECONDS)
+        if kind in FILLING and execution.kernel_died:
+            # What the stopped cell wrote was over a limit, which is looked at now and then.
+            execution = await enclosed.execute("print(6 * 7)", timeout=SECONDS)
         assert "42" in str(execution.outputs)
         if took < ONE_SECOND:
             break
