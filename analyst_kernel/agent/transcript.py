@@ -7,6 +7,7 @@ for byte: providers cache the prefix, and some tie their thinking to it.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -134,10 +135,18 @@ def parsed_input(raw: str) -> dict[str, Json] | None:
     if not raw.strip():
         return {}
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
+        value = json.loads(raw, parse_constant=_refuse_constant, parse_float=finite)
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Json]", value) if isinstance(value, dict) else None
+
+
+def finite(digits: str) -> float:
+    """Return a number of JSON; raises ``ValueError`` if it is too large to be one (``1e999``)."""
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:20]} is too large")
+    return value
 
 
 def _refuse_constant(name: str) -> float:

@@ -30,6 +30,7 @@ from analyst_kernel.agent.transcript import (
     ToolCall,
     ToolSpec,
     UserMessage,
+    finite,
     parsed_input,
 )
 
@@ -203,7 +204,7 @@ class ActionReader:
         if rest.strip():
             return Action(tool or LABEL, self._block.strip(), _after(rest))
         try:
-            content = json.loads(body, parse_constant=_refuse)
+            content = json.loads(body, parse_constant=_refuse, parse_float=finite)
         except (ValueError, RecursionError) as error:
             return Action(tool or LABEL, raw, f"the block is no valid JSON ({_place(error)}).")
         problem = self._problem(content)
