@@ -175,7 +175,9 @@ async def test_a_cost_limit_without_a_known_price_raises_a_notice() -> None:
     assert "cost-unknown" in scene.notices
 
 
-@pytest.mark.parametrize("raw", ["[1]", '{"a": 1e999}', '"a"', '{"a": NaN}', '{"a": 1', "{} {}", "nul"])
+@pytest.mark.parametrize(
+    "raw", ["[1]", '{"a": 1e999}', '"a"', '{"a": NaN}', '{"a": 1', "{} {}", "nul"]
+)
 def test_only_one_json_object_is_an_input(raw: str) -> None:
     assert parsed_input(raw) is None
     assert parsed_input("") == {}
