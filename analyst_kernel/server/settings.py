@@ -44,7 +44,7 @@ class ServerSettings:
 
     @property
     def keys_locked(self) -> bool:
-        """Whether users may store no keys."""
+        """Return whether users may store no keys."""
         return bool(self.locked.get("keys"))
 
     @property

@@ -71,6 +71,14 @@ def _loads(style: str) -> bool:
     )
 
 
+def raw_html(markdown: str) -> list[str]:
+    """Return the tags that a renderer hands on as they stand."""
+    tokens = [
+        part for token in _RENDER.parse(markdown) for part in (token, *(token.children or ()))
+    ]
+    return [part.content for part in tokens if part.type in ("html_block", "html_inline")]
+
+
 def active_markdown(markdown: str) -> list[str]:
     """Return what a browser would take for tags, pictures and links to other than the web."""
     found: list[str] = []

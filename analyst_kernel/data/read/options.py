@@ -131,7 +131,7 @@ class DelimitedReading:
 
     @property
     def crooked(self) -> bool:
-        """Whether DuckDB cannot read the file by the layout alone."""
+        """Return whether DuckDB cannot read the file by the layout alone."""
         return bool(
             self.left_out or self.replaced_header or self.spare or self.encoding_errors != "strict"
         )

@@ -82,10 +82,10 @@ class ShownTable:
 
     Attributes:
         cell: The cell's number.
-        names: Headers of the label columns; empty texts where there is none.
+        names: Headers of the label columns; an empty text for one without a header.
         columns: Headers of the columns of numbers.
         labels: The labels of each row.
-        values: The numbers of each row, None where there is none.
+        values: The numbers of each row; None for a cell without one.
         code: The cell's code.
     """
 

@@ -158,7 +158,7 @@ describe('what was sent', () => {
 describe('instructions', () => {
   const project: InstructionsFile = {
     place: 'project',
-    path: '/work/analyst.md',
+    path: '/home/ann/analyst.md',
     digest: 'abc',
     state: 'new',
     text: HOSTILE,
