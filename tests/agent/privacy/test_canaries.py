@@ -26,7 +26,6 @@ from analyst_kernel.grants import default_path
 from analyst_kernel.protocol.events import RunFinished
 from analyst_kernel.protocol.ids import AskId
 from analyst_kernel.protocol.records import Limits, PrivacyMode
-from analyst_kernel.testing.fakes.openai_server import OpenAIChatServer, OpenAIServer
 from tests.agent.privacy.canaries import (
     CANARIES,
     ROWS,
@@ -38,11 +37,9 @@ from tests.agent.privacy.canaries import (
     strings_in,
     write_table,
 )
+from tests.agent.privacy.wire_rows import ROWS_OF_WIRES, Row
 from tests.command_line.conversation import refusals
-from tests.fakes.fixtures import FAKE_KEY
-from tests.fakes.gemini_server import FAKE_GEMINI_KEY, GeminiServer
 from tests.fakes.turns import Turn, call, finish, plan, python, say, turn
-from tests.fakes.wire_server import WireServer
 from tests.models.conformance.wires import WIRES
 from tests.support.cli import cells, notebook_at
 
@@ -52,35 +49,8 @@ Body = dict[str, Any]
 Say = Callable[[Body], Turn]
 
 
-@dataclass(frozen=True)
-class Row:
-    """A wire as a user names it: the model, the environment, the server, and a key.
-
-    Its mode becomes ``stricter`` in the middle of one analysis.
-    """
-
-    wire: str
-    tier: str
-    stricter: PrivacyMode
-    model: str
-    serve: type[WireServer]
-    key: str
-    env: Callable[[str, str], dict[str, str]]
-
-
-ROWS_OF_WIRES = (
-    Row("messages", TIERS[0], "schema-only", "anthropic:claude-sonnet-5-5", WireServer, FAKE_KEY,
-        lambda url, key: {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": key}),
-    Row("responses", TIERS[1], "no-values", "openai:some-model", OpenAIServer, FAKE_KEY,
-        lambda url, key: {"OPENAI_BASE_URL": url, "ANALYST_OPENAI_KEY": key}),
-    Row("chat", TIERS[2], "schema-only", "compatible:some-model", OpenAIChatServer, FAKE_KEY,
-        lambda url, key: {"ANALYST_CHAT_URL": f"{url}/v1", "ANALYST_CHAT_KEY": key}),
-    Row("gemini", TIERS[3], "no-values", "gemini:some-model", GeminiServer, FAKE_GEMINI_KEY,
-        lambda url, key: {"GEMINI_BASE_URL": url, "GEMINI_BASE_URL_KEY": key}),
-)  # fmt: skip
-SAME_TEXTS = {"bedrock", "vertex", "foundry", "actions"}
-"""Wires whose texts are those of another row: the clouds send the body of Messages, and tools in words
-are made of a request that has passed the wall."""
+GAVE = re.compile(r"^The tool \w+ (?:gave|failed):\s*", re.MULTILINE)
+"""The head of a result, where tools are called in words."""
 each_row = [pytest.param(row, id=row.wire) for row in ROWS_OF_WIRES]
 MODES: tuple[PrivacyMode, ...] = ("no-values", "schema-only")
 
@@ -89,8 +59,12 @@ MODES: tuple[PrivacyMode, ...] = ("no-values", "schema-only")
 
 
 def texts(body: Body) -> list[str]:
-    """Return the texts of the conversation, in order, on whichever wire."""
-    return list(strings_in(body.get("messages") or body.get("input")))
+    """Return the texts of the conversation, in order, on whichever wire.
+
+    What a tool gave is a text of its own, where the wire joins it to others too.
+    """
+    whole = list(strings_in(body.get("messages") or body.get("input")))
+    return [part for text in whole for part in GAVE.split(text) if part]
 
 
 def tokens(text: str) -> list[str]:
@@ -165,19 +139,18 @@ LOOKING: tuple[Say, ...] = (
 )
 CONVERSATION: tuple[Say, ...] = (
     *LOOKING,
-    lambda body: turn(
-        call(
-            "record_definition",
-            text=f"Gold means the tier {tier_token(body)}.",
-            quote=f"Gold means tier {tier_token(body)}",
-        ),
-        call(
-            "record_finding",
-            statement=f"The tier {tier_token(body)} has {numbers(body, 12)[0]} members.",
-            cells=[12],
-        ),
-        call("name_state", name="gold ones", variable="chosen", definition="of the tier"),
+    # One call a reply: tools in words are called so.
+    lambda body: call(
+        "record_definition",
+        text=f"Gold means the tier {tier_token(body)}.",
+        quote=f"Gold means tier {tier_token(body)}",
     ),
+    lambda body: call(
+        "record_finding",
+        statement=f"The tier {tier_token(body)} has {numbers(body, 12)[0]} members.",
+        cells=[12],
+    ),
+    lambda body: call("name_state", name="gold ones", variable="chosen", definition="of the tier"),
     lambda body: turn(
         finish(f"The tier {tier_token(body)} has {numbers(body, 12)[0]} members [cell 12]."),
     ),
@@ -297,7 +270,7 @@ async def _talk(
         store = PrivacyStore(default_path().parent, analysis.id)
         return Talk(
             row, folder, mode, finished,
-            bodies=[request.body for request in asked],
+            bodies=[json.loads(request.data) for request in asked],
             lengths=[int(request.headers["content-length"]) for request in asked],
             refused=refusals(server),
             store=store,
@@ -348,7 +321,7 @@ def talks(tmp_path_factory: pytest.TempPathFactory) -> Talks:
 def test_there_are_enough_canaries_and_each_wire_has_its_row():
     assert len(CANARIES) >= 10_000
     assert len(TABLE) == ROWS
-    assert {row.wire for row in ROWS_OF_WIRES} == {wire.name for wire in WIRES} - SAME_TEXTS
+    assert {row.wire for row in ROWS_OF_WIRES} == {wire.name for wire in WIRES}
     assert set(SEARCH.others) == set(TIERS[:4])
 
 
@@ -487,12 +460,12 @@ def test_the_log_has_what_was_sent(talks: Talks, row: Row):
 def test_only_the_user_can_read_what_is_kept(talks: Talks, row: Row):
     talk = talks.of(row, "no-values")
     kept = [p for p in (talk.folder / "jupyter").rglob("*") if p.suffix in (".jsonl", ".log")]
-    assert {p.parent.name for p in kept} >= {"privacy", "sent"}
+    assert {p.parent.name for p in kept} == {"privacy", "sent", "analyses", "days"}
     assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600}
     assert all(row.key not in p.read_text(encoding="utf-8") for p in kept)
 
 
 def test_all_wires_together(talks: Talks):
     sent = [body for talk in talks.all() for body in talk.strict]
-    assert len(sent) == 4 * (len(CONVERSATION) + len(SHAPES) + len(OPENLY) - 5)
+    assert len(sent) == len(WIRES) * (len(CONVERSATION) + len(SHAPES) + len(OPENLY) - 5)
     assert leaks(sent) == []
