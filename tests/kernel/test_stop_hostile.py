@@ -197,6 +197,7 @@ async def test_stop_takes_less_than_a_second(kind: str, enclosed: KernelSession)
         execution = await enclosed.execute("print(6 * 7)", timeout=SECONDS)
         if kind in FILLING and execution.kernel_died:
             # What the stopped cell wrote was over a limit, which is looked at now and then.
+            assert "more to disk than its limit allows" in str(execution.outputs)
             execution = await enclosed.execute("print(6 * 7)", timeout=SECONDS)
         assert "42" in str(execution.outputs)
         if took < ONE_SECOND:
