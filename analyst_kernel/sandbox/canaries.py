@@ -31,9 +31,7 @@ class Canaries:
         self.unix_datagram = os.path.join(folder, "canary-d")
         if os.name == "posix":
             self._listen(socket.AF_UNIX, self.unix_socket)
-            datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            datagram.bind(self.unix_datagram)
-            self._sockets.append(datagram)
+            self._keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), self.unix_datagram)
         self.abstract_socket = f"analyst-kernel-{secrets.token_hex(8)}"
         if sys.platform.startswith("linux"):
             self._listen(socket.AF_UNIX, "\0" + self.abstract_socket)
@@ -42,11 +40,28 @@ class Canaries:
             stream.write("a kernel that reads this is not enclosed\n")
 
     def _listen(self, family: socket.AddressFamily, address: Any) -> socket.socket:
-        server = socket.socket(family, socket.SOCK_STREAM)
-        self._sockets.append(server)
-        server.bind(address)
+        server = self._keep(socket.socket(family, socket.SOCK_STREAM), address)
         server.listen(64)
         return server
+
+    def _keep(self, server: socket.socket, address: Any) -> socket.socket:
+        self._sockets.append(server)
+        server.setblocking(False)
+        server.bind(address)
+        return server
+
+    def _forget_probes(self) -> None:
+        """Empty the queues: what is never taken would fill them, and a probe is to reach a target.
+
+        Linux holds no more than ten datagrams that nobody reads.
+        """
+        for server in self._sockets:
+            with contextlib.suppress(OSError):
+                while True:
+                    if server.type == socket.SOCK_STREAM:
+                        server.accept()[0].close()
+                    else:
+                        server.recv(16)
 
     def close(self) -> None:
         """Close the sockets and remove the files."""
@@ -59,6 +74,7 @@ class Canaries:
 
     def plan_for(self, policy: SandboxPolicy, environment: Mapping[str, str]) -> dict[str, Any]:
         """Return what the probe of one kernel has to try, as JSON (see ``probe``)."""
+        self._forget_probes()
         shown = (*policy.system, *policy.grants, policy.output_dir, policy.runtime_dir)
         leading = (*shown, *(path for _target, path in policy.links))
         outside = [policy.workdir, os.path.expanduser("~"), "/", "/usr", "/etc"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from dataclasses import replace
@@ -16,11 +17,12 @@ from analyst_kernel._trees import remove_tree
 from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.protocol.sandbox import LEVELS
 from analyst_kernel.sandbox import report, runtime, settings
+from analyst_kernel.sandbox.canaries import Canaries
 from analyst_kernel.sandbox.environment import scrubbed
 from analyst_kernel.sandbox.hidden_files import explode, find_hidden, is_hidden_name
 from analyst_kernel.sandbox.inside import path_errors
 from analyst_kernel.sandbox.inside.channel import Channel, ChannelClosed
-from analyst_kernel.sandbox.inside.probe import ATTEMPTS
+from analyst_kernel.sandbox.inside.probe import _REFUSALS, ATTEMPTS
 from analyst_kernel.sandbox.policy import BACKENDS, GIB, MIB, SandboxPolicy, within
 from analyst_kernel.sandbox.watchdog import folder_bytes
 
@@ -219,3 +221,26 @@ def test_folders_cannot_hide_what_they_hold(tmp_path: Path) -> None:
         os.chdir(here)
     assert folder_bytes(str(tmp_path), 1 << 40) > 1 << 40
     assert remove_tree(tmp_path / ("d" * 50))  # pytest's own function calls itself for each level
+
+
+def test_targets_of_the_probe_are_reached_however_many_probed_before(tmp_path: Path) -> None:
+    """Nothing answers there: what waits for an answer may neither hold up nor hide a later probe."""
+    canaries = Canaries(str(tmp_path))
+    policy = SandboxPolicy(
+        workdir="/", output_dir="/o", grants=(), runtime_dir="/r", system=(), backend="limits"
+    )
+    try:
+        for name in ("tcp", "unix-socket", "unix-datagram", "abstract-socket"):
+            for _ in range(200):
+                closed, _detail = ATTEMPTS[name](canaries.plan_for(policy, {}))
+                assert not closed, name
+        plan = canaries.plan_for(policy, {})
+        for name in ("unix-socket", "unix-datagram", "abstract-socket"):
+            for _ in range(200):  # many at once, before the server comes to it
+                try:
+                    closed, _detail = ATTEMPTS[name](plan)
+                except BlockingIOError:  # full: the probe counts that as open
+                    closed = errno.EAGAIN in _REFUSALS
+                assert not closed, name
+    finally:
+        canaries.close()

@@ -2,13 +2,14 @@
 
 Of what one cell prints, the first ``HEAD`` characters go out as they come. Of the rest the last
 ``TAIL`` are kept and go out when the cell ends, after a line with how much lies between; its
-message carries the numbers, for a reader that counts. What a forked process prints goes to the
-kernel's process over a pair of sockets, because ipykernel needs a network for that. Standard
-library only; never imported here.
+message carries the numbers, for a reader that counts. What other processes print while a cell runs
+is read before it ends, so that it stands under the cell that started them. Standard library only;
+never imported here.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import contextvars
 import os
@@ -17,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 HEAD = 4_000_000
@@ -32,30 +33,84 @@ PER_SECOND = 1_000_000
 PACKET = 16_000
 """Characters that a forked process hands over at once; no system limits a packet to so few."""
 
+BLOCK = 1 << 16
+"""Bytes that are read at once of what a program prints."""
+
 OMITTED = "analyst_kernel_omitted"
 """The metadata of the message about what is missing: ``{"lines": int, "chars": int}``."""
 
 
-class Relay:
-    """Takes what forked processes print, and publishes it as the kernel's own output.
+class Pipe:
+    """What is written to descriptor 1 or 2 of the kernel: by programs, by libraries in C.
 
-    ipykernel has a TCP connection for this, which a sandbox refuses. A forked process inherits one
-    end of a pair of sockets that keeps packets whole, so lines of several do not mix.
+    ipykernel reads it in a thread that nobody can wait for, so a cell may end before what its
+    programs printed was published: it would be lost, or stand under the next cell. This takes the
+    thread's place, and is read by whoever needs to know that nothing is left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.ended = False
+        self._state = state = vars(stream)
+        self.fd: int = state["_fid"]
+        self._log: int = state["_original_stdstream_copy"]
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        state["_should_watch"] = False
+        os.write(state["_original_stdstream_fd"], b"\0")  # wakes the thread, which drops it
+        stream.watch_fd_thread.join()
+        os.set_blocking(self.fd, False)
+
+    def read(self) -> str | None:
+        """Return what arrived, or None if nothing did; ``ended`` is when nobody writes any more."""
+        try:
+            block = os.read(self.fd, BLOCK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            block = b""
+        self.ended = not block
+        with contextlib.suppress(OSError):
+            os.write(self._log, block)
+        return self._decoder.decode(block, final=self.ended)
+
+    def give_back(self) -> None:
+        """Let ipykernel read again."""
+        with contextlib.suppress(OSError):
+            os.set_blocking(self.fd, True)
+        self._state["_should_watch"] = True
+        watch = self.stream._watch_pipe_fd  # noqa: SLF001 - what its own thread runs
+        self.stream.watch_fd_thread = threading.Thread(target=watch, daemon=True)
+        self.stream.watch_fd_thread.start()
+
+
+class Relay:
+    """Takes what other processes print, and publishes it as the kernel's own output.
+
+    For forked processes ipykernel has a TCP connection, which a sandbox refuses and no cell waits
+    for. A forked process inherits one end of a pair of sockets that keeps packets whole, so lines
+    of several do not mix. Started programs write to a :class:`Pipe`.
+    """
+
+    def __init__(self, streams: Sequence[Any]) -> None:
         self.owner = self._pid = os.getpid()
         self._streams: dict[str, Any] = {}
         self._in, self._out = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._reading = threading.Lock()
         self._begun: dict[str, str] = {}
+        self._ready = select.poll()
+        self._ready.register(self._in, select.POLLIN)
+        self._pipes: dict[int, Pipe] = {}
+        for stream in streams:
+            self._attach(stream)
+            if getattr(stream, "_should_watch", False):
+                pipe = Pipe(stream)
+                self._pipes[pipe.fd] = pipe
+                self._ready.register(pipe.fd, select.POLLIN)
         threading.Thread(target=self._read, name="analyst-relay", daemon=True).start()
 
     def _read(self) -> None:
-        ready = select.poll()
-        ready.register(self._in, select.POLLIN)
         while self._out.fileno() >= 0:
-            ready.poll()
+            self._ready.poll()
             self.drain()
         self._in.close()
 
@@ -63,18 +118,38 @@ class Relay:
         """Publish what has arrived; a process that goes on printing does not hold up the caller."""
         with self._reading:
             for _ in range(1000):
-                try:
-                    packet = self._in.recv(5 * PACKET, socket.MSG_DONTWAIT)
-                except OSError:
-                    return
-                if not packet:
-                    return  # closed
-                name, _, text = packet.decode().partition(":")
-                # Without the context of this thread, which is that of the cell that began it.
-                with contextlib.suppress(Exception):  # a cell may have changed the stream
-                    contextvars.Context().run(self._streams[name].write, text)
+                if not self._take_packet():
+                    break
+            for pipe in list(self._pipes.values()):
+                for _ in range(1000):
+                    if not self._take_block(pipe):
+                        break
 
-    def attach(self, stream: Any) -> None:
+    def _take_packet(self) -> bool:
+        try:
+            packet = self._in.recv(5 * PACKET, socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        if packet:  # else it is closed
+            name, _, text = packet.decode().partition(":")
+            self._publish(self._streams[name], text)
+        return bool(packet)
+
+    def _take_block(self, pipe: Pipe) -> bool:
+        text = pipe.read()
+        if text:
+            self._publish(pipe.stream, text)
+        if pipe.ended:
+            self._ready.unregister(pipe.fd)
+            del self._pipes[pipe.fd]
+        return text is not None and not pipe.ended
+
+    def _publish(self, stream: Any, text: str) -> None:
+        # Without the context of this thread, which is that of the cell that began it.
+        with contextlib.suppress(Exception):  # a cell may have changed the stream
+            contextvars.Context().run(stream.write, text)
+
+    def _attach(self, stream: Any) -> None:
         """Let forked processes write and flush ``stream`` this way."""
         kind, name = type(stream), stream.name
 
@@ -112,8 +187,16 @@ class Relay:
                 self._out.sendall(packet)
 
     def close(self) -> None:
-        """End the thread that reads."""
-        self._out.close()
+        """End the thread that reads, and leave the streams to ipykernel."""
+        with self._reading:
+            self._out.close()
+            for pipe in self._pipes.values():
+                self._ready.unregister(pipe.fd)
+                pipe.give_back()
+            self._pipes.clear()
+        for stream in self._streams.values():
+            for name in ("write", "flush"):
+                vars(stream).pop(name, None)
 
 
 class StreamMeter:
@@ -230,16 +313,14 @@ _meters: dict[str, StreamMeter] = {}
 _relays: list[Relay] = []
 
 
-def relay_forked_processes() -> None:
-    """Publish what forked processes print, where ipykernel found no way for it; may come again."""
+def relay_other_processes() -> None:
+    """Publish what other processes print before their cell ends; may be called again."""
     if not hasattr(socket, "SOCK_SEQPACKET") or (_relays and _relays[0].owner == os.getpid()):
         return
     streams = [getattr(sys, name) for name in ("stdout", "stderr")]
-    if all(getattr(getattr(s, "pub_thread", None), "_pipe_flag", None) is False for s in streams):
+    if all(hasattr(stream, "pub_thread") for stream in streams):
         with contextlib.suppress(OSError):
-            _relays[:] = [Relay()]
-            for stream in streams:
-                _relays[0].attach(stream)
+            _relays[:] = [Relay(streams)]
 
 
 def install(shell: Any) -> Callable[[], None]:
@@ -276,7 +357,7 @@ def install(shell: Any) -> Callable[[], None]:
             meter.cleared()
         return clear(*arguments, **keywords)
 
-    relay_forked_processes()
+    relay_other_processes()
     shell.showtraceback = shown
     publisher.clear_output = cleared
     shell.events.register("pre_execute", begin)

@@ -92,6 +92,7 @@ def _all(attempts: Iterable[Attempt]) -> Attempt:
 
 def _connect(address: str, what: str) -> Attempt:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)  # a full queue answers EAGAIN, which says that it was reached
         client.connect(address)
     return False, f"connected to {what}"
 
@@ -194,6 +195,7 @@ def _own_environment(plan: dict[str, Any]) -> Attempt:
 
 def _unix_datagram(plan: dict[str, Any]) -> Attempt:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
         client.sendto(b"probe", plan["unix_datagram"])
     return False, "sent to a socket of the host"
 
