@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyst_kernel.agent.evidence.marks import marked
 from analyst_kernel.command_line.shell import (
     limit_options,
     record_json,
@@ -157,6 +156,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 
 
 def _print_result(result: RunFinished, analysis: Analysis, *, quiet: bool) -> None:
+    from analyst_kernel.agent.evidence.marks import marked
     from analyst_kernel.command_line.console import print_markdown
 
     if result.answer:

@@ -61,3 +61,15 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
         [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_begins_before_the_models_of_the_wire_are_built() -> None:
+    """Building them takes longer than everything else that ``analyst --help`` needs."""
+    program = (
+        "import sys, analyst_kernel.cli, analyst_kernel.data.reader.ahead\n"
+        "if 'pydantic' in sys.modules: sys.exit('pydantic was imported')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
