@@ -144,16 +144,18 @@ class ZygoteClient:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
 
-    def make(self, timeout: float = _ORDER_WAIT) -> Container:
+    def make(self, timeout: float = _ORDER_WAIT, serves: str = "") -> Container:
         """Make an empty container; raises ``messages.ConnectionBroken`` or ``OSError``.
 
-        A container that comes too late finds its channel closed, and ends by itself.
+        For a reader, ``serves`` is the module that it serves with. A container that comes too late
+        finds its channel closed, and ends by itself.
         """
         ours, theirs = messages.pair()
         pidfds: list[int] = []
         try:
             with theirs:
-                pidfds = self._zygote.ask({"do": "container"}, [theirs.fileno()], timeout)
+                order = {"do": "container", "serves": serves}
+                pidfds = self._zygote.ask(order, [theirs.fileno()], timeout)
             record, fds = messages.receive(ours, timeout)
             bare = self._mounter is None
             try:

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from analyst_kernel.sandbox.inside.entry import served
 from analyst_kernel.sandbox.linux import namespaces as ns
 from analyst_kernel.sandbox.linux import privileges
 from analyst_kernel.sandbox.zygote import messages, mounter, rootfs
@@ -22,16 +23,24 @@ from analyst_kernel.sandbox.zygote import messages, mounter, rootfs
 FAILED = 78
 """Exit code when the zygote could not be set up; the reason is on standard error."""
 
+_READER_WAIT = 30.0  # seconds for the container of a reader
+
 
 class Zygote:
-    """Serves the server over one socket; its children are the first processes of containers."""
+    """Serves the server over one socket; its children are the first processes of containers.
+
+    Readers are forked from a second one, which it forks when the first reader is asked for.
+    """
 
     def __init__(self, end: socket.socket, plan: rootfs.RootfsPlan | None) -> None:
         from analyst_kernel.sandbox.zygote import child, init, preload
 
         self._end = end
         self._init = init
+        self._settle = preload.settle
         self._plan = plan
+        self._loaded = ""
+        self._readers: socket.socket | None = None
         self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         os.makedirs(os.environ["HOME"], exist_ok=True)
         loaded = preload.load()
@@ -49,7 +58,10 @@ class Zygote:
                 answer: dict[str, Any] = {"id": order.get("id")}
                 given: list[int] = []
                 try:
-                    given = [self._container(fds[0])]
+                    if order.get("serves", "") == self._loaded:
+                        given = [self._container(fds[0])]
+                    else:
+                        answer, given = self._made_for_reader(order, fds)
                 except (OSError, IndexError) as error:
                     answer["error"] = str(error)
                 finally:
@@ -58,6 +70,45 @@ class Zygote:
                     messages.send(self._end, answer, given)
                 finally:
                     messages.close_all(given)
+
+    def _made_for_reader(
+        self, order: dict[str, Any], fds: list[int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Let the zygote of readers make a container; return its answer."""
+        if self._readers is None:
+            self._readers = self._split_off(order["serves"], fds)
+        try:
+            messages.send(self._readers, order, fds)
+            return messages.receive(self._readers, _READER_WAIT)
+        except messages.ConnectionBroken as error:
+            self._readers.close()
+            self._readers = None  # the next one gets a new one
+            raise OSError(f"no reader can be forked: {error}") from error
+
+    def _split_off(self, serves: str, foreign: Sequence[int]) -> socket.socket:
+        """Fork a zygote that has loaded what a reader serves too; return the way to it.
+
+        Loading it takes longer than reading a file. Kernels are not forked from it: what they find
+        loaded is to be the same whether a file was read before them or not. ``foreign`` are
+        descriptors of this moment, whose other ends are to see when a container ends.
+        """
+        ours, theirs = messages.pair()
+        own = os.getpid()
+        if os.fork():
+            theirs.close()
+            return ours
+        try:
+            privileges.die_with_parent(own)
+            ours.close()
+            self._end.close()
+            messages.close_all(foreign)
+            self._end, self._loaded = theirs, serves
+            with contextlib.suppress(ImportError):  # a reader says it where its server hears it
+                served(serves)
+            self._settle()
+            self.serve()
+        finally:
+            os._exit(0)
 
     def _container(self, channel: int) -> int:
         """Fork the first process of a container; return its pidfd."""
@@ -79,6 +130,8 @@ class Zygote:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         self._end.close()
+        if self._readers is not None:
+            self._readers.close()
         os.close(self._pid_namespace)
 
 

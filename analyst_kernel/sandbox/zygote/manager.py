@@ -177,7 +177,7 @@ class ZygoteManager:
         try:
             client = self.client()
             self._check_reachable(client, policy)
-            container = client.make(min(CONTAINER_WAIT, launch.timeout))
+            container = client.make(min(CONTAINER_WAIT, launch.timeout), launch.serves)
             if launch.cgroup:
                 enclose(container, policy.limits)
             ours, theirs = socket.socketpair()
