@@ -79,7 +79,7 @@ test: system-deps $(INSTALLED) ## Every test, in the browser too; the front end'
 	pytest -q -n 2 -m "not real" --cov --cov-report=term:skip-covered \
 	  --junit-xml=$(RESULTS)/python.xml || failed=1; \
 	echo "With real kernels, servers and browsers:"; \
-	pytest -q -n 3 --dist loadfile -m real --junit-xml=$(RESULTS)/real.xml || failed=1; \
+	pytest -q -n 4 --dist loadfile -m real --junit-xml=$(RESULTS)/real.xml || failed=1; \
 	($(JLPM) test --reporter=default --reporter=junit --outputFile.junit=../$(RESULTS)/front-end.xml) || failed=1; \
 	if compgen -G 'notebooks/*.ipynb' > /dev/null; then \
 	  echo "The notebooks of notebooks/, run again and compared:"; \

@@ -51,6 +51,7 @@ class Analyst:
         approve: Whether each cell waits for ``user``.
         privacy: What of the data the model may see: ``full``, ``no-values`` or ``schema-only``;
             None for what the notebook's analysis used last.
+        instructions: Markdown files with rules for every question, beside the user's own.
         user: Who answers questions and approvals; None takes the offered defaults.
         on_event: Called with every event as it happens; must not block.
     """
@@ -63,6 +64,7 @@ class Analyst:
         limits: Limits | None = None,
         approve: bool = False,
         privacy: PrivacyMode | None = None,
+        instructions: Sequence[PathLike] | PathLike = (),
         user: User | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -72,6 +74,7 @@ class Analyst:
             limits=limits or Limits(),
             approve=approve,
             privacy=privacy,
+            instructions=tuple(os.fspath(path) for path in _listed(instructions)),
         )
         self._user = user
         self._on_event = on_event

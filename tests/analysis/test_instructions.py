@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from analyst_kernel import Analyst
 from analyst_kernel.analysis.instructions import MOST_CHARACTERS, InstructionFiles
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.ids import AnalysisId
@@ -163,3 +164,23 @@ def test_a_command_sends_them_as_the_users_words_and_no_value_in_them(home: Path
     assert "Be brief" in last[0]["text"]
     notebook = (work / "n.ipynb").read_text()
     assert digest(work / "rules.md")[:12] in notebook
+
+
+@pytest.mark.real
+async def test_a_block_of_python_sends_them_with_every_question(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rules = home / "work" / "rules.md"
+    rules.write_text("Answer in francs.")
+    with WireServer([finish("Nothing to compute.")], repeat=True) as server:
+        for name, value in credentials(server).items():
+            monkeypatch.setenv(name, value)
+        async with Analyst(instructions=rules) as one:
+            await one.ask("Who?", notebook=home / "work" / "n.ipynb")
+            await one.ask("And who else?")
+        bodies = [json.dumps(request.body["messages"]) for request in server.messages_requests]
+        with pytest.raises(InputError, match="no such file"):
+            async with Analyst(instructions=[home / "nowhere.md"]) as one:
+                await one.ask("Who?", notebook=home / "work" / "m.ipynb")
+    assert len(bodies) >= 2
+    assert all("francs" in body for body in bodies)

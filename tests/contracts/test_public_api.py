@@ -60,7 +60,7 @@ def test_what_the_package_offers() -> None:
 def test_the_python_api() -> None:
     assert members(Analyst, "__init__", "__aenter__", "__aexit__") == {
         "__init__": "(model=None, *, sandbox='restricted', limits=None, approve=False, privacy=None,"
-        " user=None, on_event=None)",
+        " instructions=(), user=None, on_event=None)",
         "__aenter__": "async ()",
         "__aexit__": "async (kind, error, traceback)",
         "close": "async ()",
