@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyst_kernel import Analyst
+from analyst_kernel import Analyst, AnalystError
 from analyst_kernel.grants import GrantStore
 
 HERE = Path(__file__).resolve().parent
@@ -90,7 +90,10 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--grant"]:
-        grant()
-    else:
-        asyncio.run(main())
+    try:
+        if sys.argv[1:] == ["--grant"]:
+            grant()
+        else:
+            asyncio.run(main())
+    except AnalystError as error:
+        sys.exit(f"{error.what}\n{error.remedy}")
