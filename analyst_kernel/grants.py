@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from analyst_kernel import _grant_tables as tables
 from analyst_kernel._damage import UNREADABLE, is_damage, set_aside
 from analyst_kernel._real_paths import (
     FileVersion,
@@ -33,28 +34,6 @@ from analyst_kernel._real_paths import (
 )
 from analyst_kernel.protocol.errors import InputError
 
-_VERSION = 2
-_SCHEMA = (
-    """
-CREATE TABLE analyses (
-    number INTEGER PRIMARY KEY,
-    notebook TEXT NOT NULL,
-    analysis TEXT NOT NULL,
-    inode INTEGER, born INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
-    UNIQUE (notebook, analysis)
-)""",
-    """
-CREATE TABLE grants (
-    number INTEGER NOT NULL REFERENCES analyses ON DELETE CASCADE,
-    path TEXT NOT NULL,
-    given TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('file', 'folder')),
-    granted_at REAL NOT NULL,
-    device INTEGER, inode INTEGER, born INTEGER, owner INTEGER,
-    folder_inode INTEGER, folder_born INTEGER,
-    PRIMARY KEY (number, path)
-)""",
-)
 _IDENTITY = tuple(field.name for field in fields(PathIdentity) if field.name != "kind")
 _COLUMNS = ", ".join(("path", "given", "kind", "granted_at", *_IDENTITY))
 _LARGEST = 64 << 20
@@ -182,7 +161,7 @@ class GrantStore:
     def _prepare(self) -> None:
         with self._open() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            if self._version(connection) < _VERSION:
+            if self._version(connection) < tables.VERSION:
                 with _at_once(connection):
                     self._upgrade(connection)
             # Damage shows only when a page is read; the store is small.
@@ -193,7 +172,7 @@ class GrantStore:
 
     def _version(self, connection: sqlite3.Connection) -> int:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > _VERSION:
+        if version > tables.VERSION:
             raise GrantStoreError(
                 f"The grant store {self.path} is of a newer version of this package. "
                 "Update the package, or move the file away."
@@ -203,7 +182,11 @@ class GrantStore:
     def _upgrade(self, connection: sqlite3.Connection) -> None:
         """Make the tables, and take over the grants that version 1 kept by the notebook's path."""
         version = self._version(connection)  # another process may have been faster
-        if version == _VERSION:
+        if version == tables.VERSION:
+            return
+        if version == 2:  # what the user said of the data's reading was not kept
+            connection.execute(tables.READINGS)
+            connection.execute(f"PRAGMA user_version = {tables.VERSION}")
             return
         kept: list[tuple[str, str, str, PathKind, float]] = []
         if version == 1:
@@ -211,7 +194,7 @@ class GrantStore:
                 "SELECT notebook, path, given, kind, granted_at FROM grants"
             ).fetchall()
             connection.execute("DROP TABLE grants")
-        for statement in _SCHEMA:
+        for statement in tables.SCHEMA:
             connection.execute(statement)
         numbers: dict[str, int] = {}
         for notebook, path, given, kind, granted_at in kept:
@@ -221,7 +204,7 @@ class GrantStore:
             with suppress(OSError, GrantRefused):
                 grant = replace(grant, identity=grant.look())
             _insert(connection, numbers[notebook], grant)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(f"PRAGMA user_version = {tables.VERSION}")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -356,7 +339,23 @@ class GrantStore:
                 "(SELECT number FROM analyses WHERE notebook = ?)",
                 (os.path.realpath(path), os.path.abspath(path), os.path.realpath(notebook)),
             )
+            tables.drop_readings(connection, os.path.realpath(notebook), os.path.realpath(path))
             return done.rowcount > 0
+
+    def readings(self, notebook: str, *, analysis: str | None = None) -> tuple[tables.Reading, ...]:
+        """Return what the user said of the tables of an analysis; see :meth:`for_notebook`."""
+        with self._open() as connection:
+            number = self._find(connection, os.path.realpath(notebook), analysis)
+            return tables.readings_of(connection, number)
+
+    def keep_readings(
+        self, notebook: str, rows: Iterable[tables.Reading], *, analysis: str
+    ) -> None:
+        """Keep what the user said of the tables of an analysis, in place of what was kept."""
+        place = os.path.realpath(notebook)
+        known, file = _identified(place, analysis)
+        with self._open() as connection, _at_once(connection):
+            tables.keep_readings(connection, _bind(connection, place, known, file), rows)
 
     def copy(self, notebook_old: str, notebook_new: str, *, analysis: str | None = None) -> int:
         """Give a new notebook exactly the grants of another one; return their number.
@@ -375,6 +374,7 @@ class GrantStore:
             if source is None:
                 return 0
             number = _bind(connection, new, held, file)
+            tables.copy_readings(connection, source, number)
             return connection.execute(
                 f"INSERT INTO grants (number, {_COLUMNS}) SELECT ?, {_COLUMNS} FROM grants "
                 "WHERE number = ?",

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analyst_kernel.agent import ports
 from analyst_kernel.agent.budget import SpendingInMemory
@@ -53,12 +53,17 @@ class AgentDeps:
 
 @dataclass(slots=True)
 class Setup:
-    """A setup cell: which datasets it loads, and whether the current kernel has run it."""
+    """A setup cell: which datasets it loads, and whether the current kernel has run it.
+
+    Attributes:
+        renewed: Whether its code is another one since it ran, so that it runs again after a replay.
+    """
 
     cell: CellId
     names: tuple[str, ...]
     code: str
     ran: bool = False
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Earlier:
 
     Attributes:
         claimed: Whether only the notebook says so, which anybody may have written.
+        reads: The datasets that its cells computed on; None if that is not known.
+        outdated: Whether one of them is read otherwise since.
     """
 
     run: RunId
@@ -74,6 +81,8 @@ class Earlier:
     answer: str
     status: RunStatus
     claimed: bool = False
+    reads: frozenset[str] | None = None
+    outdated: bool = False
 
 
 @dataclass(slots=True)
@@ -135,21 +144,52 @@ class Memory:
         """The number of the next cell."""
         return max(self.labels.values(), default=0) + 1
 
-    def reload(self, names: Sequence[str], code: Callable[[Sequence[str]], str]) -> None:
+    def reload(
+        self,
+        names: Sequence[str],
+        code: Callable[[Sequence[str]], str],
+        why: str = "Datasets changed on disk since the last question.",
+    ) -> None:
         """Mark datasets that changed on disk: the next run describes and loads them again."""
         for name in names:
             self.profiles.pop(name, None)
         for setup in self.setups:
             if any(name in names for name in setup.names):
                 setup.code = code(setup.names)
-                setup.ran = False
+                setup.ran, setup.renewed = False, True
         self.pending_notes.append(
             Note(
-                "Datasets changed on disk since the last question. They are loaded again; "
-                "variables made from them before are out of date. Changed:",
+                f"{why} They are loaded again; variables made from them before are out of date. "
+                "Changed:",
                 ", ".join(names),
             )
         )
+
+    def read_otherwise(
+        self, names: Sequence[str], code: Callable[[Sequence[str]], str]
+    ) -> list[RunId]:
+        """Mark datasets that the user has read otherwise; return the runs whose answers rest on it.
+
+        What cells showed that computed on them proves nothing any more.
+        """
+        self.reload(
+            names, code,
+            "The user changed how datasets are read. Findings and results that rest on the earlier "
+            "reading do not hold: compute them again.",
+        )  # fmt: skip
+        loaded = {setup.cell for setup in self.setups if set(setup.names) & set(names)}
+        ours = {shown.cell for shown in self.shown}
+        stale = {s.cell for s in self.shown if s.reads is None or s.reads & set(names)} | loaded
+        setups = {setup.cell for setup in self.setups}
+        self.numbers = [
+            kept
+            for kept in self.numbers
+            if kept.cell not in stale and (kept.cell in ours or kept.cell in setups)
+        ]
+        self.shown = [shown for shown in self.shown if shown.cell not in stale]
+        resting = [e for e in self.earlier if e.reads is None or e.reads & set(names)]
+        self.earlier = [replace(e, outdated=True) if e in resting else e for e in self.earlier]
+        return [earlier.run for earlier in resting]
 
     def forget_dataset(self, name: str, code: Callable[[Sequence[str]], str]) -> list[Setup]:
         """Take a dataset out of the setup cells, and return those that changed."""

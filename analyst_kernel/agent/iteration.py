@@ -15,6 +15,7 @@ from analyst_kernel.agent.evidence.shown import cell_numbers
 from analyst_kernel.agent.evidence.typed import NOTHING, names_after, typed_in
 from analyst_kernel.agent.lineage.judge import hints
 from analyst_kernel.agent.lineage.lines import lineage_lines, one_line
+from analyst_kernel.agent.lineage.reading import cell_reads
 from analyst_kernel.agent.lineage.watching import watch_text
 from analyst_kernel.agent.observation import repair
 from analyst_kernel.agent.observation.cell import charts_of
@@ -245,6 +246,7 @@ async def settle(run: Run, *, closing: bool = False) -> None:
             shown_cell(
                 entry.cell, entry.iteration, entry.code, execution.outputs,
                 before=memory.frames, after=execution.frames,
+                reads=cell_reads(execution.trace),
             )
         )  # fmt: skip
     memory.frames = execution.frames

@@ -29,6 +29,7 @@ from analyst_kernel.agent.context import AgentDeps, Earlier, Memory
 from analyst_kernel.agent.evidence.answer import propose, settle_answer
 from analyst_kernel.agent.evidence.marks import with_marks
 from analyst_kernel.agent.iteration import settle
+from analyst_kernel.agent.lineage.reading import all_reads
 from analyst_kernel.agent.observation.cell import clip
 from analyst_kernel.agent.ports import AnswerEntry
 from analyst_kernel.agent.privacy.probe import learn_user_words
@@ -359,7 +360,9 @@ def finish_run(run: Run, ending: Ending, answer: Answer | None) -> RunFinished:
     text = answer.text if answer is not None else ""
     if answer is not None:
         marked = with_marks(text, answer.numbers)
-        run.memory.earlier.append(Earlier(run.id, run.question, marked, ending.status))
+        ran = [record.cell for record in run.iterations if record.outcome == "ok"]
+        reads = all_reads(ran, run.memory.shown)
+        run.memory.earlier.append(Earlier(run.id, run.question, marked, ending.status, reads=reads))
     finished = RunFinished(
         **run.stamp,
         status=ending.status,

@@ -365,6 +365,7 @@ def _earlier(memory: Memory, question: str) -> str:
 def _answered(earlier: Earlier) -> str:
     answer = earlier.answer if len(earlier.answer) <= 800 else earlier.answer[:800] + " …"
     said = " as claimed by the notebook, not checked" if earlier.claimed else ""
+    said += ", from an earlier reading of the data" if earlier.outdated else ""
     return f"Asked: {_line(earlier.question, 400)}\nAnswered ({earlier.status}){said}: {answer}"
 
 

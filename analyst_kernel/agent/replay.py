@@ -133,7 +133,7 @@ def take_replayed(memory: Memory, result: ReplayResult) -> None:
     for shown in result.numbers:
         memory.replace_numbers(shown)
     for setup in memory.setups:
-        setup.ran = setup.cell in result.ran
+        setup.ran = setup.cell in result.ran and not setup.renewed
     memory.kernel_lost = False
 
 

@@ -182,6 +182,7 @@ async def _run_setups(run: Run) -> list[str]:
             continue
         await run.record(SetupEntry(setup.cell, setup.code))
         execution = await run.deps.kernel.execute(setup.code, timeout=run.meter.cell_timeout)
+        setup.renewed = False
         before, run.memory.frames = run.memory.frames, execution.frames
         shown = cell_numbers(setup.cell, execution.outputs, before=before, after=execution.frames)
         run.memory.replace_numbers(shown)

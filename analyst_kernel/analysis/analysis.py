@@ -30,6 +30,7 @@ from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
 from analyst_kernel.analysis.privacy import PrivacySwitch
+from analyst_kernel.analysis.readings import change_reading
 from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import (
     CELL_SECONDS,
@@ -38,6 +39,7 @@ from analyst_kernel.analysis.verify import (
     verify_notebook,
 )
 from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.data.readings import AskedReading
 from analyst_kernel.grants import Grant, GrantStore
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
@@ -201,6 +203,12 @@ class Analysis:
             async with self._lock:  # a run at work keeps its kernel to its end
                 await self._stop_kernel()
         return added
+
+    async def choose_reading(self, asked: AskedReading) -> None:
+        """Have a dataset read as the user says; see ``change_reading``. Waits for a run at work."""
+        parts = (self.notebook, self.catalog, self.grants)
+        async with self._lock:
+            await change_reading(self._deps, self._memory, *parts, asked)
 
     async def describe(self, dataset: str) -> DatasetProfile:
         """Return a dataset's profile, which the next run then does not emit again."""
@@ -478,12 +486,11 @@ class Analysis:
             self._memory.reload(changed, self.catalog.setup_code)
             names = ", ".join(changed)
             self.defer_notice("data-changed", f"{names} changed on disk and is loaded again.")
-        # Files of granted folders that could not be read are reported once, with a question.
-        for problem in self.catalog.problems:
+        # What could not be read, or not as the user said, is reported once, with a question.
+        for problem in self.catalog.notices():
             if problem not in self._reported_problems:
                 self._reported_problems.add(problem)
-                path, reason = problem
-                self.defer_notice("file-left-out", f"{path} was left out. {reason}")
+                self.defer_notice(*problem)
         if self._kernel.outdated() or self._kernel_misplaced:
             self._kernel_misplaced = False
             await self._stop_kernel()

@@ -31,6 +31,7 @@ from analyst_kernel.analysis.verify import check_names
 from analyst_kernel.credentials.store import keys_of_user
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.data.readings import KeptReadings
 from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
@@ -103,6 +104,9 @@ async def open_analysis(
         notebook=path, reader=FileReader(require=settings.sandbox)
     )
     shown = tuple(catalog.datasets)
+    if exists:
+        kept_rows = await asyncio.to_thread(store.readings, path, analysis=parts.analysis)
+        catalog.keep_readings(KeptReadings((*kept_rows, *catalog.readings.rows())))
     lost = await _regrant(catalog, store, path, parts.analysis) if exists else ()
     await catalog.grant([os.fspath(item) for item in data])
     env = parts.env
@@ -148,6 +152,8 @@ async def open_analysis(
     )
     # Last, so that data which cannot be used is not granted.
     _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
+    if said := catalog.readings.rows():  # some may have been said before there was a notebook
+        await asyncio.to_thread(store.keep_readings, book.path, said, analysis=book.analysis)
     log = parts.log or EventLog()
     spending = SpendingStore(store.path.parent, book.analysis)
     kernel = KernelSession(
@@ -172,6 +178,8 @@ async def open_analysis(
     ledger = await asyncio.to_thread(book.ledger)
     memory = recall(book.restore(), (d.name for d in catalog.datasets), ledger)
     memory.runs = int(book.next_run[1:]) - 1  # the number of an undone run is not used again
+    if catalog.read_otherwise:  # the notebook's own cells load them in a way that no longer fits
+        memory.reload(catalog.read_otherwise, catalog.setup_code)
     analysis = Analysis(
         deps=deps,
         memory=memory,

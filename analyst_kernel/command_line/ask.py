@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from analyst_kernel.agent.ports import User
     from analyst_kernel.analysis.analysis import Analysis
     from analyst_kernel.protocol.events import RunFinished
-    from analyst_kernel.protocol.records import PrivacyMode, Usage
+    from analyst_kernel.protocol.records import Answer, PrivacyMode, Usage
     from analyst_kernel.protocol.sandbox import SandboxLevel
 
 _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXIT_CANCELLED}
@@ -31,6 +32,12 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 @click.command(short_help="Answer QUESTION about the data and save a notebook.")
 @click.argument("question")
 @click.option("--data", multiple=True, metavar="PATH", help="File or folder to grant; repeatable.")
+@click.option(
+    "--reading",
+    multiple=True,
+    metavar="FILE:KEY=VALUE",
+    help="Read a file as you say, such as sales.csv:dates.day=month; kept, repeatable.",
+)
 @click.option(
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
@@ -56,6 +63,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     *,
     question: str,
     data: tuple[str, ...],
+    reading: tuple[str, ...],
     notebook: str | None,
     model: str | None,
     max_iterations: int,
@@ -127,6 +135,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
         try:
             analysis.log.listen(progress)
             analysis.log.listen(listen)
+            await _choose(analysis, reading)
             await analysis.ask(question)
         finally:
             await analysis.close()
@@ -155,6 +164,14 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     return _EXIT_OF_STATUS[result.status]
 
 
+async def _choose(analysis: Analysis, reading: Sequence[str]) -> None:
+    """Have files read as the user says; what they say is checked before any of it holds."""
+    from analyst_kernel.data.readings import AskedReading
+
+    for asked in [AskedReading.of(text) for text in reading]:
+        await analysis.choose_reading(asked)
+
+
 def _print_result(result: RunFinished, analysis: Analysis, *, quiet: bool) -> None:
     from analyst_kernel.agent.evidence.marks import marked
     from analyst_kernel.command_line.console import print_markdown
@@ -166,12 +183,23 @@ def _print_result(result: RunFinished, analysis: Analysis, *, quiet: bool) -> No
             print_markdown(answer)
         else:
             out(answer)
+        if result.details is not None:
+            _print_notes(result.details)
     if result.status != "answered" and result.reason:
         note(f"Error: {result.reason}" if result.status == "failed" else result.reason)
     if result.notebook:
         out(f"\nNotebook: {result.notebook}")
     if not quiet:
         note(_footer(result, analysis))
+
+
+def _print_notes(answer: Answer) -> None:
+    """Print what the answer assumes and warns of."""
+    for title, notes in (("Assumed", answer.assumptions), ("Caveats", answer.caveats)):
+        if notes:
+            out(f"\n{title}:")
+        for text in notes:
+            out(f"- {text}")
 
 
 def _footer(result: RunFinished, analysis: Analysis) -> str:

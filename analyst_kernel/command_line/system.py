@@ -20,6 +20,7 @@ from analyst_kernel.command_line.writer import out, out_json
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import FoundFile
+    from analyst_kernel.protocol.datasets import Dataset
 
 _PACKAGES = (
     "analyst-kernel anthropic duckdb ipykernel jupyter_client jupyterlab matplotlib numpy pandas"
@@ -77,10 +78,16 @@ def _size(count: int) -> str:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--reading",
+    multiple=True,
+    metavar="FILE:KEY=VALUE",
+    help="Read a file as you say, such as sales.csv:dates.day=month; repeatable.",
+)
 @json_option
 @runs
-async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
-    """Show what a model is shown of the datasets in PATH."""
+async def profile(*, paths: tuple[str, ...], reading: tuple[str, ...], as_json: bool) -> int:
+    """Show what a model is shown of the datasets in PATH, and how else they may be read."""
     from analyst_kernel.data.reader.ahead import ReadersAhead
 
     async with ReadersAhead(paths) as ahead:
@@ -90,14 +97,31 @@ async def profile(*, paths: tuple[str, ...], as_json: bool) -> int:
         reader = outside.FileReader(ahead=ahead)
         catalog = data.LocalCatalog(notebook=str(Path.cwd() / "profile.ipynb"), reader=reader)
         await catalog.grant(paths)
+    if reading:
+        said = await asyncio.to_thread(import_module, "analyst_kernel.data.readings")
+        for asked in [said.AskedReading.of(text) for text in reading]:
+            one = said.dataset_named(catalog.datasets, asked.name)
+            await catalog.choose(one.name, asked.key, asked.value)
     for dataset in catalog.datasets:
         described = await catalog.profile(dataset.name, detail="full")
         if as_json:
             out_json(record_json(described))
         else:
             out(catalog.describe(described))
+            _print_choices(described.dataset)
             out()
     return 0
+
+
+def _print_choices(dataset: Dataset) -> None:
+    """Print how a dataset is read, and what --reading may say instead."""
+    choices = [choice for choice in dataset.choices if choice.value]
+    if choices:
+        out("Reading (change with --reading FILE:KEY=VALUE):")
+    for choice in choices:
+        others = ", ".join(value for value in choice.values if value != choice.value)
+        whose = "you said" if choice.by_user else f"or {others}" if others else ""
+        out(f"- {choice.key}={choice.value}" + (f" ({whose})" if whose else ""))
 
 
 @click.command(short_help="Report the sandbox as probed, versions, credentials found.")

@@ -29,6 +29,7 @@ from analyst_kernel.data.read.options import Inspected
 from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader, in_turn
 from analyst_kernel.data.reader.wire import ColumnPair, ReadTable, with_name
+from analyst_kernel.data.readings import KeptReadings, not_kept_text
 from analyst_kernel.data.setup_code import identifier, setup_code
 from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
@@ -73,6 +74,7 @@ class LocalCatalog:
         self._problems: dict[str, str] = {}
         self._links: dict[tuple[object, ...], DataWarning | None] = {}
         self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
+        self._readings = KeptReadings()
         self._lock = asyncio.Lock()
 
     @property
@@ -84,6 +86,72 @@ class LocalCatalog:
     def problems(self) -> tuple[tuple[str, str], ...]:
         """Files that could not be read: path and reason."""
         return tuple(self._problems.items())
+
+    @property
+    def readings(self) -> KeptReadings:
+        """What the user said of the tables; it is kept with the grants."""
+        return self._readings
+
+    def keep_readings(self, readings: KeptReadings) -> None:
+        """Read what is granted from now on as the user said earlier."""
+        self._readings = readings
+
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """Return what to tell the user of the data, each with its code.
+
+        That is what was left out, and what they said of a reading that no longer fits its file.
+        """
+        left_out = [("file-left-out", f"{p} was left out. {why}") for p, why in self.problems]
+        not_kept = [
+            ("reading-not-kept", not_kept_text(name, key, why))
+            for name in self.read_otherwise
+            for key, why in self._granted[name].inspected.not_kept
+        ]
+        return (*left_out, *not_kept)
+
+    @property
+    def read_otherwise(self) -> tuple[str, ...]:
+        """The datasets that are not read as the user said, because that no longer fits."""
+        return tuple(name for name, one in self._granted.items() if one.inspected.not_kept)
+
+    async def choose(self, name: str, key: str, value: str) -> tuple[tuple[str, ...], Dataset]:
+        """Read a dataset as the user says, or by itself again if ``value`` is empty.
+
+        The other tables of its file are read again too, because a file is read as a whole.
+
+        Args:
+            name: The dataset.
+            key: What is chosen, see :mod:`analyst_kernel.data.chosen`.
+            value: What is to hold.
+
+        Returns:
+            The names of the datasets that are other ones now, those that are gone included, and
+            the dataset.
+
+        Raises:
+            DataError: There is no such dataset or choice, or the file cannot be read so; then
+                nothing changed.
+        """
+        async with self._lock:
+            one = self._named(name)
+            path = one.dataset.path
+            readings = self._readings.saying(path, _place(one), key, value)
+            discover.checked(path)
+            read = await self._reader.read(path, self._max_frame_bytes, readings.of_file(path))
+            found = [_Granted(table, read.stamp) for table in read.tables]
+            fresh = {o.dataset.name: o for o in self._named_tables(path, found, self._granted)}
+            for gone, why in fresh[name].inspected.not_kept if name in fresh else ():
+                if gone == key:
+                    raise DataError(f"{name} stays as it is: {why}", "Choose something else.")
+            self._readings = readings
+            before = {n: o for n, o in self._granted.items() if o.dataset.path == path}
+            self._granted = {n: o for n, o in self._granted.items() if n not in before} | fresh
+            changed = [
+                n for n in {**before, **fresh}
+                if n == name or n not in fresh or n not in before
+                or before[n].inspected.profile != fresh[n].inspected.profile
+            ]  # fmt: skip
+            return tuple(changed), fresh.get(name, one).dataset
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
         """Add the tables in files and folders. Only called for an act of the user.
@@ -139,7 +207,8 @@ class LocalCatalog:
             known = [one for one in self._granted.values() if one.dataset.path == path]
             if known and all(one.stamp == stamp for one in known):
                 return known
-            read = await self._reader.read(path, self._max_frame_bytes)
+            said = self._readings.of_file(path)
+            read = await self._reader.read(path, self._max_frame_bytes, said)
         except DataError as error:
             if alone:
                 raise
@@ -201,6 +270,7 @@ class LocalCatalog:
         """Remove and return a dataset, by an act of the user; ``DataError`` if it is not there."""
         one = self._named(name)
         del self._granted[name]
+        self._readings.forget(one.dataset.path, _place(one))
         return one.dataset
 
     async def profile(

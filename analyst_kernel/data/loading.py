@@ -38,8 +38,13 @@ def stage_loaded(work: Workspace, source: Source, staged: Staged) -> Staged:
     Raises:
         DataError: The code cannot load the file.
     """
-    if staged.load != "frame" or source.format not in _LOADED:
+    chosen = source.chosen
+    others = ("parquet", "arrow") if chosen.gaps else ()
+    if staged.load != "frame" or source.format not in (*_LOADED, *others):
         return staged
+    if source.format == "parquet":  # a view of the file; a table is to take its place
+        work.run("ALTER VIEW staged RENAME TO as_written")
+        work.run("CREATE TABLE staged AS SELECT * FROM as_written")
     frame, staged = _loaded(work, source, staged)
     totals = total_rows(frame)
     lines = staged.lines
@@ -47,10 +52,19 @@ def stage_loaded(work: Workspace, source: Source, staged: Staged) -> Staged:
         texts = ["" if value is None else str(value) for value in frame.iloc[totals[0]].tolist()]
         shown = ", ".join(text for text in texts if text not in ("", "nan", "NaT", "<NA>"))[:60]
         left = LeftOut("total", tuple(lines[place] for place in totals), shown)
-        again = _without(work, source, staged, left)
-        if again is not None:
+        if chosen.get("rows", "total") == "keep":
+            staged = _keeping(staged, left)
+        elif (again := _without(work, source, staged, left)) is not None:
             frame, staged = _loaded(work, source, again)
     return _restaged(work, staged, frame)
+
+
+def _keeping(staged: Staged, left: LeftOut) -> Staged:
+    """Return the table with a note of rows that the user wants kept."""
+    reading = staged.reading
+    if not isinstance(reading, DelimitedReading | ExcelReading):
+        return staged
+    return replace(staged, reading=replace(reading, kept_rows=(*reading.kept_rows, left)))
 
 
 def _without(work: Workspace, source: Source, staged: Staged, left: LeftOut) -> Staged | None:

@@ -12,7 +12,7 @@ import os
 import re
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 from urllib.parse import quote
@@ -257,6 +257,13 @@ def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
             cell.add("NAME = pd.read_feather(PATH)", NAME=name, PATH=path)
         case _:
             assert_never(reading)
+    if isinstance(reading, ExcelReading):  # pandas compares numbers of a sheet with no text
+        gaps = reading.chosen.gaps
+        _gaps(cell, name, {c: text for c, text in gaps.items() if _number(text) is not None})
+    elif not isinstance(reading, DelimitedReading | DuckdbReading):
+        _gaps(cell, name, reading.chosen.gaps)
+        if isinstance(reading, JsonReading | SqliteReading) and dataset.load == "frame":
+            _dates(cell, name, reading.dates)
 
 
 def _delimited(cell: _Cell, name: Name, path: str, reading: DelimitedReading) -> None:
@@ -397,7 +404,25 @@ def _json(cell: _Cell, name: Name, origin: Source, reading: JsonReading) -> None
             f'NAME[COLUMN] = pd.DataFrame({part}, dtype=object)[COLUMN].astype("Int64")',
             NAME=name, COLUMN=column, **keys,
         )  # fmt: skip
-    _dates(cell, name, reading.dates)
+
+
+def _gaps(cell: _Cell, name: Name, gaps: Mapping[str, str]) -> None:
+    """Take out the values that the user says stand for a missing one."""
+    for column, text in gaps.items():
+        number = _number(text)
+        known: list[object] = [text] if number is None else [number, text]
+        cell.add(
+            "NAME[COLUMN] = NAME[COLUMN].mask(NAME[COLUMN].isin(VALUES))",
+            NAME=name, COLUMN=column, VALUES=known,
+        )  # fmt: skip
+
+
+def _number(text: str) -> int | float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return int(found) if found.is_integer() and abs(found) < 1 << 53 else found
 
 
 def _dates(cell: _Cell, name: Name, dates: Sequence[tuple[str, str]]) -> None:
@@ -443,7 +468,6 @@ def _sqlite(cell: _Cell, name: Name, path: str, reading: SqliteReading, *, in_pi
         QUERY=query,
         OPTIONS=_EXACT if reading.exact else {},
     )
-    _dates(cell, name, reading.dates)
 
 
 def _duckdb(cell: _Cell, name: Name, path: str, reading: DuckdbReading, *, view: bool) -> None:

@@ -21,6 +21,7 @@ from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.opened import dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader, ReadFile
+from analyst_kernel.data.reader.wire import ChosenOfTable
 from analyst_kernel.evaluation.cases import Case, QuestionTurn
 from analyst_kernel.evaluation.results import AttemptRecord, Tally, TurnRecord
 from analyst_kernel.evaluation.scorers import GivenAnswer, score
@@ -201,12 +202,14 @@ class _SharedReader(FileReader):
         self._known: dict[tuple[object, ...], ReadFile] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def read(self, path: str, max_frame_bytes: int) -> ReadFile:
+    async def read(
+        self, path: str, max_frame_bytes: int, chosen: Sequence[ChosenOfTable] = ()
+    ) -> ReadFile:
         """Return what the file holds, as read before if nothing changed."""
         async with self._locks[path]:
-            key = (path, max_frame_bytes, stamp_of(path), dictionary_stamp(path))
+            key = (path, max_frame_bytes, stamp_of(path), dictionary_stamp(path), tuple(chosen))
             if key not in self._known:
-                self._known[key] = await super().read(path, max_frame_bytes)
+                self._known[key] = await super().read(path, max_frame_bytes, chosen)
             return self._known[key]
 
 

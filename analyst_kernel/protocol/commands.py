@@ -66,6 +66,21 @@ class DetachData(CommandBase):
     name: str
 
 
+class ChooseReading(CommandBase):
+    """Have a dataset read as the user says, or by itself again if ``value`` is empty.
+
+    Attributes:
+        name: The dataset.
+        key: What is chosen, as in the dataset's ``choices``.
+        value: What is to hold.
+    """
+
+    type: Literal["choose_reading"]
+    name: str
+    key: str = Field(min_length=1, max_length=200)
+    value: str = Field(max_length=200)
+
+
 class AnswerQuestion(CommandBase):
     """Answer a question of the run."""
 

@@ -98,6 +98,32 @@ class DataWarning(Record):
     values: tuple[str, ...] = ()
 
 
+class ReadingChoice(Record):
+    """How one thing of a table is read, and how it may be read otherwise.
+
+    Attributes:
+        key: What is chosen: a kind, and behind a dot what it is about (``header``,
+            ``dates.order_date``, ``rows.total``, ``word.NA``, ``gap.amount``).
+            The user may change those that have a value.
+        value: What holds now; empty if nothing can be chosen.
+        values: What else it may be; empty if any text may be tried.
+        sentence: The assumption that it makes, without the table's name; empty if it is none.
+        column: The column that it is about.
+        touches: Where it matters: in every row of the table, in some columns, or in no result.
+        columns: Those columns.
+        by_user: Whether the user chose it.
+    """
+
+    key: str
+    value: str = ""
+    values: tuple[str, ...] = ()
+    sentence: str = ""
+    column: str | None = None
+    touches: Literal["rows", "columns", "nothing"] = "nothing"
+    columns: tuple[str, ...] = ()
+    by_user: bool = False
+
+
 class Dataset(Record):
     """A table that the user granted.
 
@@ -111,6 +137,7 @@ class Dataset(Record):
         table: Sheet of a workbook, or table of a database file.
         options: Options for reading, as detected (``delimiter``, ``encoding``, ``decimal``...).
         load: ``frame`` if the setup cell loads it into memory, ``view`` if it stays on disk.
+        choices: What was chosen when it was read, by us or by the user.
     """
 
     name: str
@@ -122,6 +149,7 @@ class Dataset(Record):
     table: str | None = None
     options: dict[str, Json] = Field(default_factory=dict)
     load: Literal["frame", "view"] = "frame"
+    choices: tuple[ReadingChoice, ...] = ()
 
 
 class DatasetProfile(Record):

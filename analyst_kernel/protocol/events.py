@@ -322,6 +322,15 @@ class DatasetDetached(EventBase):
     name: str
 
 
+class ReadingChanged(EventBase):
+    """The user has a dataset read otherwise; ``runs`` have answers that rest on the earlier way."""
+
+    type: Literal["reading_changed"] = "reading_changed"
+    dataset: str
+    sentence: str
+    runs: tuple[RunId, ...]
+
+
 class AnalysisConfigured(EventBase):
     """The analysis's title or settings changed; the event has all of them.
 

@@ -242,7 +242,8 @@ def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
         "ask": "--approve --cell-timeout --data --instructions --json --max-analysis-cost --max-cost"
-        " --max-day-cost --max-iterations --model --notebook --privacy --quiet --sandbox QUESTION",
+        " --max-day-cost --max-iterations --model --notebook --privacy --quiet --reading --sandbox"
+        " QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
@@ -253,7 +254,7 @@ def test_the_command_line() -> None:
         " -o QUESTIONS",
         "ledger": "--add --edit --json --off --on --remove NOTEBOOK",
         "files": "--json [PATH]......",
-        "profile": "--json PATH......",
+        "profile": "--json --reading PATH......",
         "models": "--ask --json",
         "keys": "",
         "doctor": "--json",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,27 @@ def agree(profile: DatasetProfile, frame: pd.DataFrame) -> None:
             assert column.max_length == texts.str.len().max()
 
 
+def agree_on_disk(profile: DatasetProfile, duckdb: Any) -> None:
+    """Assert that a table which stays on disk is what the profile describes; SQL is the oracle."""
+    dataset = profile.dataset
+    table = duckdb.sql(f'SELECT * FROM "{dataset.name}"')
+    assert tuple(table.columns) == dataset.columns
+    assert table.count("*").fetchall()[0][0] == dataset.rows
+    for column in profile.columns:
+        name = '"' + column.name.replace('"', '""') + '"'
+        found = duckdb.sql(
+            f'SELECT count(*) - count({name}), min({name}), max({name}) FROM "{dataset.name}"'
+        ).fetchall()[0]
+        assert found[0] == column.nulls, column.name
+        if column.kind == "number" and column.nulls < (dataset.rows or 0):
+            if math.isfinite(float(found[1])) and math.isfinite(float(found[2])):
+                assert float(found[1]) == pytest.approx(column.minimum), column.name
+                assert float(found[2]) == pytest.approx(column.maximum), column.name
+        elif column.kind == "date" and found[1] is not None:
+            assert str(found[1])[:10] == str(column.minimum)[:10], column.name
+            assert str(found[2])[:10] == str(column.maximum)[:10], column.name
+
+
 def says_the_same(profile: DatasetProfile, shown: pd.DataFrame) -> None:
     """Assert that what the setup cell displays of a table is what its profile says."""
     dataset = profile.dataset
@@ -119,18 +140,27 @@ def says_the_same(profile: DatasetProfile, shown: pd.DataFrame) -> None:
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Loaded]]:
     """Grant paths to an analysis, run its setup cell, check that both agree."""
 
-    async def run(*paths: Path | str, max_frame_bytes: int = 200_000_000) -> Loaded:
+    async def run(
+        *paths: Path | str,
+        max_frame_bytes: int = 200_000_000,
+        said: Sequence[tuple[str, str, str]] = (),
+    ) -> Loaded:
         folder = tmp_path / "analysis"
         folder.mkdir(exist_ok=True)
         catalog = catalog_here(notebook=str(folder / "a.ipynb"), max_frame_bytes=max_frame_bytes)
-        datasets = await catalog.grant([str(path) for path in paths])
-        profiles = {one.name: await catalog.profile(one.name) for one in datasets}
+        await catalog.grant([str(path) for path in paths])
+        for name, key, value in said:
+            await catalog.choose(name, key, value)
+        profiles = {one.name: await catalog.profile(one.name) for one in catalog.datasets}
         loaded = Loaded(catalog, profiles, catalog.setup_code())
         monkeypatch.chdir(folder)  # and stays: views read their files when they are asked
         shown: list[pd.DataFrame] = []
         loaded.names["display"] = shown.append
         exec(compile(loaded.code, "<setup>", "exec"), loaded.names)  # the cell as it is saved
         del loaded.names["display"]
+        for profile in profiles.values():
+            if profile.dataset.load == "view":
+                agree_on_disk(profile, loaded.names["duckdb"])
         frames = [profile for profile in profiles.values() if profile.dataset.load == "frame"]
         for profile, table in zip(frames, shown, strict=True):
             agree(profile, loaded.names[profile.dataset.name])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from analyst_kernel.data.read import values
 from analyst_kernel.data.read.names import loaded_names
+from analyst_kernel.data.readings import KeptReadings
 from analyst_kernel.data.setup_code import identifier
 from tests.support.examples import examples
 from tests.support.reading import catalog_here
@@ -94,6 +95,85 @@ def test_any_small_table_reads_back(table):
             assert found == [None if v is None else pytest.approx(v) for v in expected], name
         assert column.nulls == expected.count(None)
         assert column.distinct == len(set(expected) - {None})
+
+
+@st.composite
+def said(draw):
+    """A table written so that its reading is open, and what the user says of it.
+
+    Dates that read both ways, a mark before thousands or decimals, a value that stands for a gap, a
+    word, lines above the header.
+    """
+    rows = draw(st.integers(4, 10))
+
+    def column(strategy):
+        return draw(st.lists(strategy, min_size=rows, max_size=rows))
+
+    sentinel = draw(st.sampled_from([None, -999, 9999]))
+    amounts = [
+        sentinel if sentinel is not None and row and draw(st.integers(0, 4)) == 0 else amount
+        for row, amount in enumerate(column(st.integers(1000, 999_999)))
+    ]
+    days = [(draw(st.integers(1, 12)), draw(st.integers(1, 12)), year) for year in
+            column(st.integers(1990, 2030))]  # fmt: skip
+    words = [draw(st.sampled_from(["w", "x y", "NA"])) for _ in range(rows)]
+    order = draw(st.sampled_from(["day", "month", "text"]))
+    above = draw(st.integers(0, 2))
+    marks = draw(st.sampled_from(["value", "gap"]))
+    decimal = draw(st.sampled_from([".", ","]))
+    return amounts, days, words, sentinel, order, above, marks, decimal
+
+
+@examples(30, suppress_health_check=list(HealthCheck))
+@given(said())
+def test_any_small_table_reads_back_as_the_user_says(table):
+    amounts, days, words, sentinel, order, above, marks, decimal = table
+    thousandths = [f"{amount // 1000}{decimal}{amount % 1000:03d}" if amount > 0 else str(amount)
+                   for amount in amounts]  # fmt: skip
+    lines = [f"note {n}" for n in range(above)]
+    lines += ["key;amount;share;day;word"]
+    lines += [
+        f"k{n};{amount};{share};{one:02d}/{two:02d}/{year};{word}"
+        for n, (amount, share, (one, two, year), word) in enumerate(
+            zip(amounts, thousandths, days, words, strict=True)
+        )
+    ]
+    choices = [("header", str(above + 1)), ("decimal", decimal), ("dates.day", order)]
+    if "NA" in words:
+        choices.append(("word.NA", marks))
+    if sentinel is not None:
+        choices += [("gap.amount", str(sentinel)), ("gap.share", str(sentinel))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_text("\n".join(lines) + "\n")
+        catalog = catalog_here(notebook=os.path.join(folder, "n.ipynb"))
+        rows = [(os.path.realpath(path), "", "", key, value) for key, value in choices]
+        catalog.keep_readings(KeptReadings(rows))
+        asyncio.run(catalog.grant([str(path)]))
+        assert catalog.notices() == ()
+        names: dict[str, Any] = {"display": lambda _table: None}
+        exec(catalog.setup_code().replace('"t.csv"', repr(str(path))), names)
+        frame = names["t"]
+        profile = asyncio.run(catalog.profile("t"))
+    assert list(frame.columns) == ["key", "amount", "share", "day", "word"]
+    assert profile.dataset.rows == len(frame) == len(amounts)
+    expected = [None if amount == sentinel else amount for amount in amounts]
+    assert [None if pd.isna(v) else v for v in frame["amount"]] == expected
+    shares = [None if amount is None else pytest.approx(amount / 1000) for amount in expected]
+    assert [None if pd.isna(v) else v for v in frame["share"]] == shares
+    if order == "text":
+        assert frame["day"].tolist() == [f"{one:02d}/{two:02d}/{year}" for one, two, year in days]
+    else:
+        months = [two if order == "day" else one for one, two, _ in days]
+        assert frame["day"].dt.month.tolist() == months
+    is_gap = "NA" in words and marks == "gap"
+    assert [None if pd.isna(v) else v for v in frame["word"]] == [
+        None if word == "NA" and is_gap else word for word in words
+    ]
+    for column in profile.columns:
+        assert column.nulls == int(frame[column.name].isna().sum()), column.name
+    by_user = {one.key for one in profile.dataset.choices if one.by_user}
+    assert by_user == {key for key, _ in choices}
 
 
 @given(st.text(max_size=40))

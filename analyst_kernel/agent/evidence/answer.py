@@ -21,9 +21,11 @@ from analyst_kernel.agent.evidence.marks import EXPLAINED, with_marks
 from analyst_kernel.agent.evidence.proof import is_shown, prove
 from analyst_kernel.agent.evidence.shown import CellNumbers, profile_numbers
 from analyst_kernel.agent.lineage.judge import lineage_caveats
+from analyst_kernel.agent.lineage.reading import assumption_of, choices_behind
 from analyst_kernel.agent.privacy.wall import privacy_caveat
 from analyst_kernel.agent.prompts import correction
 from analyst_kernel.agent.run import AnswerDraft, Ending, Run
+from analyst_kernel.protocol.datasets import ReadingChoice
 from analyst_kernel.protocol.events import NumbersChecked
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.records import (
@@ -148,7 +150,11 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
         caveats.append(f"{value.label}: {value.value} is not verified; {EXPLAINED}.")
     caveats += doubts.standing_caveats(run, draft)
     relied = _cited_cells(run, draft.text) or {proof.cell for proof in proofs if proof.cell}
-    said = (run.question, draft.text, *run.assumptions, *draft.assumptions, *draft.caveats)
+    readings = _readings_behind(run, relied, proofs)
+    said = (
+        run.question, draft.text, *run.assumptions, *draft.assumptions, *draft.caveats,
+        *(choice.key for _, choice in readings),
+    )  # fmt: skip
     caveats += lineage_caveats(run.iterations, relied, said)
     caveats += privacy_caveat(run.deps.model)
     answer = Answer(
@@ -158,6 +164,7 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
             [
                 *run.assumptions,
                 *_instructed(run),
+                *(assumption_of(name, choice) for name, choice in readings),
                 *(_marked(run, assumption) for assumption in draft.assumptions),
             ]
         ),
@@ -176,6 +183,33 @@ def settle_answer(run: Run, ending: Ending) -> Answer:
             f"{unverified} number(s) of the answer stand in no executed output; each is marked.",
         )
     return answer
+
+
+def _readings_behind(
+    run: Run, relied: set[CellId], proofs: Iterable[NumberProof]
+) -> list[tuple[str, ReadingChoice]]:
+    """Return the choices of the data's reading that the answer rests on.
+
+    Without a number or a citation, it rests on whatever ran for it.
+    """
+    relied = relied or {record.cell for record in run.iterations if record.outcome == "ok"}
+    setups = {setup.cell for setup in run.memory.setups}
+    numbers = [number for proof in proofs if proof.cell in setups
+               for number in [_number(proof.text)] if number is not None]  # fmt: skip
+    stated: dict[str, list[float]] = {}
+    for name, profile in run.memory.profiles.items():
+        cell = next((s.cell for s in run.memory.setups if name in s.names), None)
+        if cell is not None:
+            known = [profile_numbers(cell, profile)]
+            stated[name] = [number for number in numbers if is_shown(number, known)]
+    return choices_behind(run.memory.profiles, run.memory.shown, relied, stated)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(re.sub(r"[^0-9.eE+-]", "", text))
+    except ValueError:
+        return None
 
 
 def _instructed(run: Run) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analyst_kernel.data.chosen import ROWS
 from analyst_kernel.data.read.options import (
     DelimitedReading,
     DuckdbReading,
@@ -22,7 +23,7 @@ from analyst_kernel.data.read.options import (
 from analyst_kernel.data.read.stage import Staged
 
 _SHOWN = 8
-_WHY: dict[LeftOutKind, tuple[str, str, str]] = {
+ROW_WORDS: dict[LeftOutKind, tuple[str, str, str]] = {
     "footer": ("footer-rows", "row below the table is", "rows below the table are"),
     "units": ("unit-rows", "row with units or notes is", "rows with units or notes are"),
     "total": (
@@ -45,12 +46,26 @@ class Choice:
         sentence: What was chosen, and what it rests on; no value of the table stands in it.
         column: The column, if it is about one.
         values: The values that it is about.
+        about: What the key of the user's choice names; see :attr:`key`.
     """
 
     code: str
     sentence: str
     column: str | None = None
     values: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def key(self) -> str:
+        """How the user names it to change it, see ``data.chosen``; its code if they cannot."""
+        return self.about or _KEYS.get(self.code, self.code)
+
+
+_KEYS = {
+    "decimal-comma": "decimal", "thousands-separators": "decimal", "no-header": "header",
+    "preamble": "header", "damaged-bytes": "encoding", "bom": "encoding", "utf-16": "encoding",
+    "encoding-guessed": "encoding", "hidden-sheets": "hidden-sheets",
+}  # fmt: skip
 
 
 def choices(staged: Staged) -> tuple[Choice, ...]:
@@ -72,16 +87,7 @@ def choices(staged: Staged) -> tuple[Choice, ...]:
     return tuple(found)
 
 
-def assumptions(staged: Staged) -> list[str]:
-    """Return the choices as sentences for the dataset's options."""
-    return [
-        f"{choice.column}: {choice.sentence}" if choice.column else choice.sentence
-        for choice in choices(staged)
-        if choice.code not in _NO_ASSUMPTION
-    ]
-
-
-_NO_ASSUMPTION = ("bom", "utf-16", "blank-rows")
+NO_ASSUMPTION = ("bom", "utf-16", "blank-rows")
 """What nobody could choose otherwise."""
 
 
@@ -91,15 +97,18 @@ def uncomputed_columns(reading: Reading) -> frozenset[str]:
     return frozenset(name for name, _ in counts)
 
 
-def _counted(count: int, one: str, many: str) -> str:
+def counted(count: int, one: str, many: str) -> str:
+    """Return a count with the words for one or for many."""
     return f"{count:,} {one if count == 1 else many}"
 
 
 def _left_out(parts: tuple[LeftOut, ...]) -> Iterator[Choice]:
     for part in parts:
-        code, one, many = _WHY[part.kind]
+        code, one, many = ROW_WORDS[part.kind]
         values = (part.example,) if part.example else ()
-        yield Choice(code, f"{_counted(len(part.lines), one, many)} left out.", None, values)
+        about = f"rows.{part.kind}" if part.kind in ROWS else ""
+        words = f"{counted(len(part.lines), one, many)} left out."
+        yield Choice(code, words, None, values, about)
 
 
 def _words(words: tuple[str, ...]) -> Iterator[Choice]:
@@ -109,13 +118,14 @@ def _words(words: tuple[str, ...]) -> Iterator[Choice]:
             f"{word!r} is read as a value, not as a gap: it stands among texts alone.",
             None,
             (word,),
+            f"word.{word}",
         )
 
 
 def _delimited(reading: DelimitedReading, short_rows: int) -> Iterator[Choice]:
     yield from _left_out(reading.left_out)
     if reading.bad_rows:
-        bad = _counted(
+        bad = counted(
             reading.bad_rows, "row has too many fields and is", "rows have too many fields and are"
         )
         yield Choice("bad-rows", f"{bad} left out.")
@@ -128,7 +138,7 @@ def _delimited(reading: DelimitedReading, short_rows: int) -> Iterator[Choice]:
     if short_rows:
         yield Choice(
             "short-rows",
-            _counted(short_rows, "row has", "rows have")
+            counted(short_rows, "row has", "rows have")
             + " too few fields; the missing ones are empty.",
         )
     if reading.decimal == ",":
@@ -147,6 +157,7 @@ def _delimited(reading: DelimitedReading, short_rows: int) -> Iterator[Choice]:
                 "date-order",
                 f"Dates that read both ways are read with the {first} first ({kind.date_format}).",
                 name,
+                about=f"dates.{name}",
             )
     yield from _words(reading.kept_words)
     for name, one, other in reading.collapsed:
@@ -159,7 +170,7 @@ def _text_layout(reading: DelimitedReading) -> Iterator[Choice]:
     if not reading.header:
         yield Choice("no-header", "The file has no header; columns are named column_1, column_2...")
     if reading.skip_rows:
-        skipped = _counted(reading.skip_rows, "line is", "lines are")
+        skipped = counted(reading.skip_rows, "line is", "lines are")
         yield Choice("preamble", f"{skipped} skipped before the table.")
     if reading.quote == "":
         yield Choice(
@@ -187,7 +198,7 @@ def _excel(reading: ExcelReading) -> Iterator[Choice]:
     for name, count in reading.uncomputed:
         yield Choice(
             "formulas-without-values",
-            f"{_counted(count, 'cell holds', 'cells hold')} formulas whose results are not in the "
+            f"{counted(count, 'cell holds', 'cells hold')} formulas whose results are not in the "
             "file: open it in a spreadsheet program and save it again.",
             name,
         )
@@ -199,12 +210,12 @@ def _excel(reading: ExcelReading) -> Iterator[Choice]:
             "no-header", "The sheet has no header; columns are named column_1, column_2..."
         )
     elif reading.header_row:
-        skipped = _counted(reading.header_row, "row is", "rows are")
+        skipped = counted(reading.header_row, "row is", "rows are")
         yield Choice("preamble", f"{skipped} skipped before the table.")
     if reading.merged or reading.filled:
         yield Choice("merged-cells", "The value of merged cells is taken for all of their rows.")
     if reading.hidden_rows:
-        hidden = _counted(reading.hidden_rows, "row is", "rows are")
+        hidden = counted(reading.hidden_rows, "row is", "rows are")
         yield Choice("hidden-rows", f"{hidden} hidden in the sheet and counted like the others.")
     if reading.hidden_sheets:
         names = ", ".join(map(repr, reading.hidden_sheets[:_SHOWN]))

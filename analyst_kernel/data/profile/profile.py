@@ -5,18 +5,19 @@ Blocking; it runs in a reader. Nothing here depends on the dataset's name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from analyst_kernel.data.chosen import ReadingNotKept
 from analyst_kernel.data.loading import stage_loaded
-from analyst_kernel.data.profile.choices import assumptions
 from analyst_kernel.data.profile.columns import EXACT_ROWS, profile_columns
+from analyst_kernel.data.profile.stated import reading_choices, sentence_of, takes_gaps
 from analyst_kernel.data.profile.warnings import Table, find_warnings
 from analyst_kernel.data.read.options import Inspected, Source
 from analyst_kernel.data.read.stage import Staged, options_of, stage
 from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
 from analyst_kernel.protocol.base import Json
-from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
+from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
 
 HEAD, SAMPLE, TINY = 5, 3, 100
 _CELL, _SHOWN_COLUMNS = 200, 200
@@ -45,10 +46,13 @@ def inspect(
 
     Raises:
         DataError: It cannot be read.
+        ReadingNotKept: It cannot be read as the user said.
         ReadingStopped: ``stop`` was set.
     """
+    _check_format(source)
     with workspace(stop, source.path) as work:
         staged = stage_loaded(work, source, stage(work, source, max_frame_bytes))
+        _check_gaps(source, staged)
         dataset = Dataset(
             name=name,
             path=source.path,
@@ -57,29 +61,65 @@ def inspect(
             rows=staged.rows,
             columns=staged.names,
             table=source.table,
-            options=options_of(staged.reading) | _assumed(staged),
+            options=options_of(staged.reading),
             load=staged.load,
         )
         wanted = [n for n, one in enumerate(staged.names) if not columns or one in columns]
         found = profile_columns(work, staged.names, staged.rows, staged.labels, wanted)
         duplicates = _duplicates(work, staged)
         table = Table(work, staged, tuple(zip(wanted, found, strict=True)), duplicates)
+        warnings = find_warnings(table)
+        made = reading_choices(work, staged, warnings)
+        assumed: dict[str, Json] = {"assumptions": [sentence_of(c) for c in made if c.sentence]}
+        options = dataset.options | (assumed if assumed["assumptions"] else {})
         profile = DatasetProfile(
-            dataset=dataset,
+            dataset=dataset.model_copy(update={"choices": made, "options": options}),
             columns=tuple(found),
             head=_texts(work, len(staged.names), f"LIMIT {TINY if staged.rows <= TINY else HEAD}"),
             sample=_sample(work, staged),
             duplicate_rows=duplicates,
             sampled=False,
             sample_note=_ESTIMATES if staged.rows > EXACT_ROWS else "",
-            warnings=find_warnings(table),
+            warnings=warnings,
         )
         return Inspected(replace(source, reading=staged.reading), profile)
 
 
-def _assumed(staged: Staged) -> dict[str, Json]:
-    found = assumptions(staged)
-    return {"assumptions": [*found]} if found else {}
+_KEPT_BY: Mapping[str, tuple[DataFormat, ...]] = {
+    "header": ("csv", "tsv", "excel"),
+    "encoding": ("csv", "tsv"),
+    "decimal": ("csv", "tsv"),
+    "dates": ("csv", "tsv", "excel", "json", "jsonl", "sqlite"),
+    "rows": ("csv", "tsv", "excel"),
+    "word": ("csv", "tsv", "excel"),
+    "gap": ("csv", "tsv", "excel", "json", "jsonl", "sqlite", "parquet", "arrow"),
+    "hidden-sheets": ("excel",),
+}
+"""What may be chosen for which formats."""
+
+
+def _check_format(source: Source) -> None:
+    for key, _ in source.chosen.values:
+        kind = key.partition(".")[0]
+        if source.format not in _KEPT_BY[kind]:
+            raise ReadingNotKept(key, f"Nothing can be said of {kind} for a {source.format} file.")
+
+
+def _check_gaps(source: Source, staged: Staged) -> None:
+    """Raise ``ReadingNotKept`` for a column that is gone, or of a table that stays on disk."""
+    for kind in ("gap", "dates"):
+        for name in source.chosen.of(kind):
+            if name not in staged.names:
+                raise ReadingNotKept(f"{kind}.{name}", f"The table has no column {name!r}.")
+            ways = takes_gaps(staged) if kind == "gap" else True
+            if not ways or (kind == "dates" and staged.load == "view" and not _is_text(source)):
+                raise ReadingNotKept(
+                    f"{kind}.{name}", "The table stays on disk, where its values stay as they are."
+                )
+
+
+def _is_text(source: Source) -> bool:
+    return source.format in ("csv", "tsv")
 
 
 def _duplicates(work: Workspace, staged: Staged) -> int | None:

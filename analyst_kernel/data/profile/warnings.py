@@ -109,7 +109,10 @@ def _some(names: list[str], limit: int = 5) -> str:
 
 
 def _reading(table: Table) -> Iterator[DataWarning]:
+    said = dict(table.staged.chosen.values)
     for choice in choices(table.staged):
+        if choice.key in said:
+            continue
         known = [value for value in choice.values if value not in choice.sentence]
         shown = f" ({_some(known)})" if known else ""
         yield _warn(choice.code, choice.sentence[:-1] + shown + ".", choice.column, choice.values)
@@ -143,6 +146,8 @@ def _dates(table: Table) -> Iterator[DataWarning]:
             "FROM staged"
         )[0])  # fmt: skip
         other = values.swapped(one.date_format)
+        if table.staged.chosen.get("dates", one.name):
+            continue
         if other is not None:
             swapped = values.FORMATS_BY_TEXT[other]
             wrong = int(table.work.row(
@@ -223,7 +228,10 @@ def _numbers_as_text(table: Table) -> Iterator[DataWarning]:
 
 
 def _sentinels(table: Table) -> Iterator[DataWarning]:
+    said = table.staged.chosen.of("gap")
     for place, one in table.columns:
+        if one.name in said:
+            continue
         if one.kind == "number":
             for value in _suspects(one):
                 n, low, high = table.work.row(
@@ -254,6 +262,7 @@ def _sentinels(table: Table) -> Iterator[DataWarning]:
                     "missing-as-text",
                     f"{hold} {item.value!r}, which may mean a missing value.",
                     one.name,
+                    [item.value],
                 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from analyst_kernel.data.chosen import Chosen, ReadingNotKept
 from analyst_kernel.data.read import infer, relation, values
 from analyst_kernel.data.read.archives import (
     DATA_DAMAGE,
@@ -29,8 +30,8 @@ from analyst_kernel.data.read.encoding import (
     not_text,
 )
 from analyst_kernel.data.read.names import all_unique, named
-from analyst_kernel.data.read.options import DelimitedReading, Packing
-from analyst_kernel.data.read.rows.layout import judge
+from analyst_kernel.data.read.options import DelimitedReading, LeftOut, Packing
+from analyst_kernel.data.read.rows.layout import Judged, judge
 from analyst_kernel.data.read.rows.survey import Survey
 from analyst_kernel.data.read.sniff import sniff
 from analyst_kernel.data.read.workspace import ReadingStopped, Workspace, column
@@ -62,24 +63,43 @@ class StagedText:
     lines: Sequence[int] = ()
 
 
-def look(path: str, packing: Packing, name: str) -> DelimitedReading:
+def look(path: str, packing: Packing, name: str, chosen: Chosen | None = None) -> DelimitedReading:
     """Return encoding and layout, found in the first part of a file; types stay open.
 
     Raises:
+        ReadingNotKept: The user chose an encoding or a header that the file does not have.
         DataError: It is not text, or holds no table.
     """
+    chosen = chosen or Chosen()
     head, complete = read_head(path, packing, SAMPLE_BYTES)
-    encoding = detect_encoding(head, complete=complete)
+    said = chosen.get("encoding")
+    encoding = said or detect_encoding(head, complete=complete)
     if encoding is None:
         raise not_text(os.path.basename(name))
-    errors = _errors(head, encoding, complete=complete)
+    if said:
+        _check_encoding(path, packing, said)
+    errors = "strict" if said else _errors(head, encoding, complete=complete)
     text = decode_head(head, encoding, complete=complete, errors=errors)
     prefer = "\t" if name.lower().endswith((".tsv", ".tab", ".tsv.gz")) else None
-    reading = sniff(text, complete=complete, prefer=prefer)
+    reading = sniff(text, complete=complete, prefer=prefer, header=chosen.get("header"))
     return replace(
         reading, encoding=encoding, encoding_errors=errors, packing=packing,
-        nul_characters="\0" in text,
+        nul_characters="\0" in text, chosen=chosen,
     )  # fmt: skip
+
+
+def _check_encoding(path: str, packing: Packing, encoding: str) -> None:
+    """Raise ``ReadingNotKept`` if a file is no text of an encoding; all of it is looked at."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with open_unpacked(path, packing) as source:
+            while block := source.read(1 << 20):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except ValueError:
+        raise ReadingNotKept(
+            "encoding", f"{os.path.basename(path)} is no {encoding} text."
+        ) from None
 
 
 def _errors(sample: bytes, encoding: str, *, complete: bool) -> Literal["strict", "replace"]:
@@ -178,7 +198,7 @@ def look_at_rows(
         other = surveyed(path, plain, work.stop)
         if other.rows > seen.rows and not other.wide_count + other.short:
             reading, seen = plain, other
-    judged = judge(seen)
+    judged, kept = _as_chosen(judge(seen), reading.chosen)
     lines = sum(len(one.lines) for one in judged.left_out)
     below = [one for one in judged.left_out if one.kind in ("footer", "empty")]
     many = sum(len(one.lines) for one in below) > _NAMED_LINES
@@ -196,9 +216,17 @@ def look_at_rows(
         replaced_header=replaced and reading.header,
         explicit_names=reading.explicit_names or replaced,
         left_out=judged.left_out,
+        kept_rows=kept,
         bad_rows=judged.bad,
         last_rows=seen.rows - lines if many else None,
     ), seen
+
+
+def _as_chosen(judged: Judged, chosen: Chosen) -> tuple[Judged, tuple[LeftOut, ...]]:
+    """Return what is left out, and apart from it what the user wants kept."""
+    wanted = {kind for kind, said in chosen.of("rows").items() if said == "keep"}
+    kept = tuple(one for one in judged.left_out if one.kind in wanted and one.fits)
+    return replace(judged, left_out=tuple(o for o in judged.left_out if o not in kept)), kept
 
 
 def needs_rewrite(reading: DelimitedReading) -> bool:
@@ -279,6 +307,7 @@ def _decided(work: Workspace, reading: DelimitedReading) -> DelimitedReading:
         decimal=found.decimal,
         thousands=found.thousands,
         kept_words=found.kept_words,
+        text_words=found.text_words,
         found_markers=found.found_markers,
         collapsed=found.collapsed,
     )

@@ -112,8 +112,10 @@ def _walk(folder: str, root: str, depth: int) -> Iterator[str]:
             yield from _walk(entry.path, root, depth - 1)
 
 
-def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
+def sources(path: str, stop: Stop | None = None, *, hidden_too: bool = False) -> tuple[Source, ...]:
     """List the tables in one file; ``path`` is absolute.
+
+    ``hidden_too`` also lists the hidden sheets of a workbook.
 
     Raises:
         DataError: It cannot be read as data.
@@ -138,17 +140,18 @@ def sources(path: str, stop: Stop | None = None) -> tuple[Source, ...]:
         ) from error
     name = os.path.basename(path)
     if head.startswith(b"PK\x03\x04") and suffix_of(name) not in _SPREADSHEETS:
-        return _zipped(path)
-    return _tables(path, Packing(compression_of(head)), name, stem_of(name), stop)
+        return _zipped(path, hidden_too=hidden_too)
+    packing = Packing(compression_of(head))
+    return _tables(path, packing, name, stem_of(name), stop, hidden_too=hidden_too)
 
 
-def _zipped(path: str) -> tuple[Source, ...]:
+def _zipped(path: str, *, hidden_too: bool) -> tuple[Source, ...]:
     every = zip_members(path)
     members = [entry for entry in every if looks_like_data(entry.filename)]
     members = [entry for entry in members if not entry.filename.lower().endswith(".zip")]
     name = os.path.basename(path)
     if any(entry.filename.startswith("xl/") for entry in every):
-        return _tables(path, Packing(), name, stem_of(name), None)
+        return _tables(path, Packing(), name, stem_of(name), None, hidden_too=hidden_too)
     if not members:
         raise DataError(f"{name} holds no data files.", "Attach the data files themselves.")
     if len(members) > MAX_MEMBERS:
@@ -166,8 +169,9 @@ def _zipped(path: str) -> tuple[Source, ...]:
 
 
 def _tables(
-    path: str, packing: Packing, name: str, stem: str, stop: Stop | None
-) -> tuple[Source, ...]:
+    path: str, packing: Packing, name: str, stem: str, stop: Stop | None, *,
+    hidden_too: bool = False,
+) -> tuple[Source, ...]:  # fmt: skip
     kind = identify(path, packing, name)
     size = os.path.getsize(path)
 
@@ -182,7 +186,7 @@ def _tables(
             "Unpack it and attach the result.",
         )
     if kind == "excel":
-        pages = excel.sheets(path)
+        pages = excel.sheets(path, hidden_too=hidden_too)
         return tuple(
             source(page, stem if len(pages) == 1 else f"{stem}_{page.sheet}", page.sheet)
             for page in pages

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from analyst_kernel.data.chosen import NONE, Chosen
 from analyst_kernel.data.read import values
 from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import ExcelReading
@@ -63,8 +64,8 @@ def _unpacked_bytes(path: str) -> int:
         return 0  # opening it says what is wrong
 
 
-def sheets(path: str) -> tuple[ExcelReading, ...]:
-    """Return a reading for every visible sheet that holds a table.
+def sheets(path: str, *, hidden_too: bool = False) -> tuple[ExcelReading, ...]:
+    """Return a reading for every visible sheet that holds a table, or for every sheet.
 
     Raises:
         DataError: The workbook cannot be opened, is too big, or holds nothing.
@@ -86,7 +87,8 @@ def sheets(path: str) -> tuple[ExcelReading, ...]:
             sheet.reset_dimensions()  # what the file says of them may be wrong
             if sheet.sheet_state != "visible":
                 hidden.append(sheet.title)
-                continue
+                if not hidden_too:
+                    continue
             rows = [
                 ["" if cell is None else str(cell) for cell in row]
                 for row in sheet.iter_rows(max_row=_LOOK_ROWS, values_only=True)
@@ -179,6 +181,15 @@ def _reading(sheet: str, rows: list[list[str]]) -> ExcelReading:
     return ExcelReading(sheet, None, names=tuple(f"column_{n + 1}" for n in range(width)))
 
 
+def as_said(reading: ExcelReading, chosen: Chosen) -> ExcelReading:
+    """Return the reading of a sheet with the header where the user says that it is."""
+    said = chosen.get("header")
+    reading = replace(reading, chosen=chosen)
+    if not said:
+        return reading
+    return replace(reading, header_row=None if said == NONE else int(said) - 1, names=())
+
+
 def frame(path: str, reading: ExcelReading) -> pd.DataFrame:
     """Read a sheet as the setup cell does.
 
@@ -229,7 +240,12 @@ def pandas_options(reading: ExcelReading) -> dict[str, Any]:
         options["usecols"] = list(reading.places)
     if reading.texts:
         options["dtype"] = dict.fromkeys(reading.texts, str)
+    gaps: dict[str, list[str]] = {name: [text] for name, text in reading.chosen.gaps.items()}
     if reading.kept_words:
         usual = [text for text in values.NULL_TEXTS if text not in reading.kept_words]
         options |= {"keep_default_na": False, "na_values": usual}
+        if gaps:
+            options["na_values"] = {n: [*usual, *gaps.get(n, ())] for n in reading.names}
+    elif gaps:
+        options["na_values"] = gaps
     return options

@@ -9,8 +9,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analyst_kernel.data.read.infer import full_date_formats, other_reading, try_date_sql
-from analyst_kernel.data.read.workspace import Workspace, column
+from analyst_kernel.data.chosen import Chosen, ReadingNotKept
+from analyst_kernel.data.read.infer import (
+    as_said,
+    full_date_formats,
+    not_there,
+    other_reading,
+    try_date_sql,
+)
+from analyst_kernel.data.read.workspace import Workspace, column, literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,22 +115,42 @@ def texts(items: list[Any]) -> pa.Array:
     return pa.array([text(item) for item in items], type=pa.string())
 
 
-def convert_dates(work: Workspace, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Turn text columns of ``staged`` that are dates throughout into dates; return which."""
+def convert_dates(
+    work: Workspace, names: tuple[str, ...], chosen: Chosen
+) -> tuple[tuple[str, str], ...]:
+    """Turn text columns of ``staged`` that are dates throughout into dates; return which.
+
+    Raises:
+        ReadingNotKept: The user chose an order of day and month that the values do not have.
+    """
     found: list[tuple[str, str]] = []
     kinds = work.rows("DESCRIBE staged")
+    said = chosen.of("dates")
+    for name in {**said, **chosen.gaps}:
+        if name not in names:
+            raise not_there(f"dates.{name}" if name in said else f"gap.{name}", name)
     for place, name in enumerate(names):
-        if kinds[place][1] != "VARCHAR" or names.count(name) > 1:
+        order = said.get(name, "")
+        if kinds[place][1] != "VARCHAR" or names.count(name) > 1 or order == "text":
+            if order not in ("", "text"):
+                raise ReadingNotKept(f"dates.{name}", f"{name!r} holds no dates written as text.")
             continue
         at = column(place)
+        gone = chosen.gaps.get(name)
+        if gone is not None:
+            work.run(f"UPDATE staged SET {at} = NULL WHERE {at} = {literal(gone)}")
         count = work.row(f"SELECT count({at}) FROM staged")[0]
         full = full_date_formats(work, at, "staged", count)
-        if not full or other_reading(full[0], full):
+        if order:
+            known = as_said(full, name, order)
+        elif not full or other_reading(full[0], full):
             continue
-        target = "TIMESTAMP" if full[0].has_time else "DATE"
+        else:
+            known = full[0]
+        target = "TIMESTAMP" if known.has_time else "DATE"
         work.run(
             f"ALTER TABLE staged ALTER {at} TYPE {target} USING "
-            f"CAST({try_date_sql(at, full[0])} AS {target})"
+            f"CAST({try_date_sql(at, known)} AS {target})"
         )
-        found.append((name, full[0].text))
+        found.append((name, known.text))
     return tuple(found)

@@ -7,8 +7,10 @@ types, the decimal mark and the mark between groups of digits. The table is ``ra
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from analyst_kernel.data.chosen import ReadingNotKept
 from analyst_kernel.data.read import values
 from analyst_kernel.data.read.options import ColumnType, DelimitedReading
 from analyst_kernel.data.read.workspace import Workspace, column, literal
@@ -63,6 +65,7 @@ class Decision:
         kept_words: Usual missing-value texts that are values here.
         found_markers: Missing-value texts that occur and are read as gaps.
         collapsed: Columns of numbers in which two texts are one number, with the two.
+        text_words: The words that occur among texts.
     """
 
     types: tuple[ColumnType, ...]
@@ -71,6 +74,7 @@ class Decision:
     kept_words: tuple[str, ...] = ()
     found_markers: tuple[str, ...] = ()
     collapsed: tuple[tuple[str, str, str], ...] = ()
+    text_words: tuple[str, ...] = ()
 
 
 _PATTERNS: tuple[tuple[str, str, str], ...] = (
@@ -167,10 +171,18 @@ def _matching(name: str, patterns: tuple[tuple[str, str, str], ...]) -> dict[str
 def decide(work: Workspace, reading: DelimitedReading, table: str = "raw") -> Decision:
     """Decide all column types from a table of texts that was read with ``reading``'s layout.
 
-    The table must hold the texts of ``values.WORDS`` as texts.
+    The table must hold the texts of ``values.WORDS`` as texts. What the user says is a gap becomes
+    one in the table.
+
+    Raises:
+        ReadingNotKept: The values are not as the user said.
     """
+    chosen = reading.chosen
+    gone = _emptied(work, reading, table)
     evidence = collect(work, len(reading.names), table)
     decimal, thousands = _marks(evidence, reading.delimiter)
+    if said := chosen.get("decimal"):
+        decimal, thousands = _marks_as_said(evidence, said)
     types: list[ColumnType] = []
     collapsed: list[tuple[str, str, str]] = []
     for place, (found, name) in enumerate(zip(evidence, reading.names, strict=True)):
@@ -189,26 +201,111 @@ def decide(work: Workspace, reading: DelimitedReading, table: str = "raw") -> De
             digits = max(found.digitish, found.power + found.integer)
             kind = ColumnType("text", forced=found.n > 0 and digits == found.n)
         if kind.kind != "text" and found.marker:
-            rows = work.rows(
-                f"SELECT DISTINCT {column(place)} FROM {table} WHERE {column(place)} IN "
-                f"({', '.join(map(literal, values.MARKERS))}) ORDER BY 1"
-            )
-            kind = replace(kind, markers=tuple(str(row[0]) for row in rows))
+            kind = replace(kind, markers=_markers_in(work, place, table))
+        kind = replace(kind, markers=(*kind.markers, *gone.get(name, ())))
         types.append(replace(kind, gaps=found.n - found.marker < found.rows))
-    _settle_dates(work, evidence, types, table, decimal)
-    kept, markers = _words(work, evidence, types, table)
-    return Decision(tuple(types), decimal, thousands, kept, markers, tuple(collapsed))
+    settled = _dates_as_said(work, reading, evidence, types, table)
+    _settle_dates(work, evidence, types, table, decimal, settled)
+    kept, markers, among = _words(work, evidence, types, table, chosen.of("word"))
+    return Decision(tuple(types), decimal, thousands, kept, markers, tuple(collapsed), among)
+
+
+def _emptied(work: Workspace, reading: DelimitedReading, table: str) -> dict[str, tuple[str, ...]]:
+    """Take the values out of a table of texts that the user calls gaps; return them by column."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, said in reading.chosen.gaps.items():
+        if name not in reading.names:
+            raise not_there(f"gap.{name}", name)
+        at = column(reading.names.index(name))
+        number = f"TRY_CAST({literal(said)} AS DOUBLE)"
+        same = f"(trim({at}) = trim({literal(said)}) OR TRY_CAST({at} AS DOUBLE) = {number})"
+        rows = work.rows(f"SELECT DISTINCT {at} FROM {table} WHERE {same} ORDER BY 1")
+        work.run(f"UPDATE {table} SET {at} = NULL WHERE {same}")
+        found[name] = tuple(dict.fromkeys((said, *(str(row[0]) for row in rows))))
+    return found
+
+
+def not_there(key: str, name: str) -> ReadingNotKept:
+    """Return what is to be raised where the user chose something for a column that is gone."""
+    return ReadingNotKept(key, f"The table has no column {name!r}.")
+
+
+def _marks_as_said(evidence: list[Evidence], decimal: str) -> tuple[str, str | None]:
+    """Return the user's decimal mark, and the grouping mark that the values show beside it."""
+    if decimal == ",":
+        numbers = [e for e in evidence if _reads_as_comma_decimal(e)]
+        grouped = any(e.dot_grouped or e.dot_surely_grouped for e in numbers)
+        if numbers and any(e.comma_decimal for e in numbers):
+            return ",", "." if grouped else None
+        raise ReadingNotKept("decimal", "No column holds numbers with a decimal comma.")
+    numbers = [e for e in evidence if e.plain + e.comma_grouped >= e.n - e.marker > 0]
+    if not any(e.plain for e in numbers) and not any(e.comma_grouped for e in numbers):
+        raise ReadingNotKept("decimal", "No column holds numbers with a decimal point.")
+    return ".", "," if any(e.comma_grouped for e in numbers) else None
+
+
+def _dates_as_said(
+    work: Workspace, reading: DelimitedReading, evidence: list[Evidence], types: list[ColumnType],
+    table: str,
+) -> frozenset[int]:  # fmt: skip
+    """Give columns the order of day and month that the user said; return their places."""
+    settled: set[int] = set()
+    for name, said in reading.chosen.of("dates").items():
+        if name not in reading.names:
+            raise not_there(f"dates.{name}", name)
+        place = reading.names.index(name)
+        found, kind = evidence[place], types[place]
+        settled.add(place)
+        if said == "text":
+            digits = max(found.digitish, found.power + found.integer)
+            forced = found.n > 0 and digits == found.n
+            types[place] = ColumnType("text", forced=forced, markers=kind.markers, gaps=kind.gaps)
+            continue
+        marks = (*values.MARKERS, *values.WORDS)
+        full = full_date_formats(work, column(place), table, max(0, found.n - found.marker), marks)
+        known = as_said(full, name, said)
+        types[place] = ColumnType(
+            "date", date_format=known.text, markers=kind.markers or _markers_in(work, place, table),
+            gaps=kind.gaps, assumed=other_reading(known, full),
+        )  # fmt: skip
+    return frozenset(settled)
+
+
+def as_said(full: list[values.DateFormat], name: str, said: str) -> values.DateFormat:
+    """Return the format with the part first that the user said; raise ``ReadingNotKept``."""
+    start = "%d" if said == "day" else "%m"
+    found = next((known for known in full if known.text.startswith(start)), None)
+    if found is None:
+        raise ReadingNotKept(
+            f"dates.{name}", f"Not every value of {name!r} is a date with the {said} first."
+        )
+    return found
+
+
+def _markers_in(work: Workspace, place: int, table: str) -> tuple[str, ...]:
+    rows = work.rows(
+        f"SELECT DISTINCT {column(place)} FROM {table} WHERE {column(place)} IN "
+        f"({', '.join(map(literal, values.MARKERS))}) ORDER BY 1"
+    )
+    return tuple(str(row[0]) for row in rows)
 
 
 def _settle_dates(
-    work: Workspace, evidence: list[Evidence], types: list[ColumnType], table: str, decimal: str
-) -> None:
-    """Read dates that read both ways as the other dates of the file are written."""
-    orders = {(kind.date_format or "")[:2] for kind in types if not kind.assumed} & {"%d", "%m"}
+    work: Workspace, evidence: list[Evidence], types: list[ColumnType], table: str, decimal: str,
+    said: frozenset[int],
+) -> None:  # fmt: skip
+    """Read dates that read both ways as the other dates of the file are written.
+
+    ``said`` are the places of columns of which the user said it.
+    """
+    sure = [kind for place, kind in enumerate(types) if place in said or not kind.assumed]
+    orders = {(kind.date_format or "")[:2] for kind in sure} & {"%d", "%m"}
     if len(orders) != 1:
         return
     order = orders.pop()
     for place, (found, kind) in enumerate(zip(evidence, types, strict=True)):
+        if place in said:
+            continue
         if kind.assumed or (kind.kind == "text" and not kind.forced and found.n):
             settled = _date_type(work, column(place), table, found, decimal, order)
             if settled is not None:
@@ -227,12 +324,14 @@ def _two_writings(work: Workspace, name: str, table: str) -> tuple[str, str] | N
 
 
 def _words(
-    work: Workspace, evidence: list[Evidence], types: list[ColumnType], table: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    work: Workspace, evidence: list[Evidence], types: list[ColumnType], table: str,
+    said: Mapping[str, str],
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:  # fmt: skip
     """Return which of ``values.WORDS`` are values of this file, and which stand for gaps.
 
     Among numbers, dates or truth values a word can only mean a gap, and then it does so in all
-    columns. A word that stands among texts alone is one of them.
+    columns. A word that stands among texts alone is one of them, unless the user says otherwise.
+    The third are the words of which they may say it.
     """
     gaps: set[str] = set()
     seen: set[str] = set()
@@ -252,7 +351,13 @@ def _words(
         else:
             alone |= words
     kept = seen - gaps
-    return _ordered(kept), _ordered((gaps | seen | alone) - kept)
+    for word, value in said.items():
+        if word in gaps and value == "value":
+            raise ReadingNotKept(
+                f"word.{word}", f"{word!r} stands among numbers or dates, where it can be no value."
+            )
+        kept = kept | {word} if value == "value" and word in seen | alone else kept - {word}
+    return _ordered(kept), _ordered((gaps | seen | alone) - kept), _ordered((seen | alone) - gaps)
 
 
 def _ordered(words: set[str]) -> tuple[str, ...]:

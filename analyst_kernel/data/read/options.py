@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from analyst_kernel.data.chosen import Chosen
 from analyst_kernel.protocol.base import Json
 from analyst_kernel.protocol.datasets import DataFormat, DatasetProfile
 
@@ -67,11 +68,13 @@ class LeftOut:
         kind: The reason.
         lines: Their places, from 0 in CSV and Excel alike; a quoted line break starts no line.
         example: The first of them, as text.
+        fits: They have no more fields than the table has columns, so that they may be kept.
     """
 
     kind: LeftOutKind
     lines: tuple[int, ...]
     example: str = ""
+    fits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,9 @@ class DelimitedReading:
         encoding_errors: ``replace`` if some bytes are no text of the encoding.
         collapsed: A column, and two texts in it that would become one number.
         nul_characters: Some texts hold NUL characters.
+        chosen: What the user said of the reading.
+        kept_rows: Rows that look like no part of the table and are kept, because the user said so.
+        text_words: The words that occur among texts, and may be values or gaps.
     """
 
     names: tuple[str, ...]
@@ -128,6 +134,9 @@ class DelimitedReading:
     collapsed: tuple[tuple[str, str, str], ...] = ()
     nul_characters: bool = False
     packing: Packing = field(default_factory=Packing)
+    chosen: Chosen = field(default_factory=Chosen)
+    kept_rows: tuple[LeftOut, ...] = ()
+    text_words: tuple[str, ...] = ()
 
     @property
     def crooked(self) -> bool:
@@ -177,6 +186,7 @@ class JsonReading:
         on_disk: Too big for a frame; read through DuckDB with its own types.
         dates: Text columns that are dates, with their strptime formats.
         exact: Columns of long integers with gaps, which a frame would round.
+        chosen: What the user said of the reading.
     """
 
     shape: JsonShape
@@ -192,6 +202,7 @@ class JsonReading:
     dates: tuple[tuple[str, str], ...] = ()
     exact: tuple[str, ...] = ()
     packing: Packing = field(default_factory=Packing)
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +224,7 @@ class ExcelReading:
         uncomputed: Columns with formulas whose results the file does not hold, and how many.
         hidden_rows: Rows that the sheet hides; they are loaded.
         hidden_sheets: Sheets of the workbook that are hidden; they are not loaded.
+        chosen, kept_rows, text_words: As for delimited text.
     """
 
     sheet: str
@@ -230,6 +242,9 @@ class ExcelReading:
     uncomputed: tuple[tuple[str, int], ...] = ()
     hidden_rows: int = 0
     hidden_sheets: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
+    kept_rows: tuple[LeftOut, ...] = ()
+    text_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +256,7 @@ class SqliteReading:
             so that no log is made beside it.
         exact: Long integers have gaps, which a usual frame would round.
         left_out: Views and tables of the file that cannot be read, with the reasons.
+        chosen: What the user said of the reading.
     """
 
     table: str
@@ -248,6 +264,7 @@ class SqliteReading:
     immutable: bool = False
     exact: bool = False
     left_out: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,19 +285,22 @@ class ParquetReading:
         index: The columns that pandas would put into the index.
         exact: Long integers have gaps, which a usual frame would round.
         decimals: Columns of exact decimals, which are loaded as floats.
+        chosen: What the user said of the reading.
     """
 
     index: tuple[str, ...] = ()
     unnamed_index: bool = False
     exact: bool = False
     decimals: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrowReading:
-    """An Arrow IPC file (Feather) or, with ``stream``, an Arrow stream."""
+    """An Arrow IPC file (Feather) or, with ``stream``, an Arrow stream; ``chosen`` as above."""
 
     stream: bool = False
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 Reading: TypeAlias = (
@@ -306,6 +326,7 @@ class Source:
         reading: ``None`` for delimited text and JSON, whose layout is found later.
         packing: How the file is compressed.
         table: Sheet or table.
+        chosen: What the user said of its reading.
     """
 
     path: str
@@ -315,14 +336,20 @@ class Source:
     reading: Reading | None = None
     packing: Packing = field(default_factory=Packing)
     table: str | None = None
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A source after reading, and its profile."""
+    """A source after reading, and its profile.
+
+    Attributes:
+        not_kept: Keys of the user's choices that could not be kept, each with the reason.
+    """
 
     source: Source
     profile: DatasetProfile
+    not_kept: tuple[tuple[str, str], ...] = ()
 
 
 def packing_options(packing: Packing) -> dict[str, Json]:

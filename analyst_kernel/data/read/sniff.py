@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from analyst_kernel.data.chosen import NONE, ReadingNotKept
 from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import DelimitedReading
 from analyst_kernel.data.read.values import is_date_like, is_number_like
@@ -42,15 +43,19 @@ class _Parse:
     spaced: bool = False
 
 
-def sniff(text: str, *, complete: bool, prefer: str | None = None) -> DelimitedReading:
+def sniff(
+    text: str, *, complete: bool, prefer: str | None = None, header: str = ""
+) -> DelimitedReading:
     """Return the layout of delimited text.
 
     Args:
         text: The first part of the file, decoded.
         complete: Whether that is the whole file.
         prefer: A delimiter that the file's name promises; it wins where it fits.
+        header: Where the user says that the names stand: a row from 1, or ``none``.
 
     Raises:
+        ReadingNotKept: There is no such row.
         DataError: There is no line that could be a table.
     """
     # Every delimiter is tried with every way to quote, because none shows itself: a comma may be
@@ -70,7 +75,7 @@ def sniff(text: str, *, complete: bool, prefer: str | None = None) -> DelimitedR
         best = max(usable, key=lambda parse: (round(parse.fit, 3), parse.delimiter == ","))
     else:
         best = _blank_separated(text, complete) or _parse(text, ",", '"', None, complete)
-    return _layout(best)
+    return _layout(best, header)
 
 
 def _quotings(text: str) -> list[tuple[str, str | None]]:
@@ -172,15 +177,17 @@ def _blank_separated(text: str, complete: bool) -> _Parse | None:
     return _Parse(rows, r"\s+", '"', None, width, 1.0)
 
 
-def _layout(parse: _Parse) -> DelimitedReading:
+def _layout(parse: _Parse, said: str = "") -> DelimitedReading:
     rows = parse.rows
     if not rows:
         raise DataError("The file holds no lines with values.", "Check the export that made it.")
     start = _first_table_row(rows, parse.width)
+    if said and said != NONE:
+        start = _row_of_line(rows, int(said) - 1)
     first, body = rows[start].cells, [row.cells for row in rows[start + 1 :]]
     commented = len(first) > 1 and first[0].startswith("#") and len(first[0]) > 1
     body_width = Counter(map(len, body)).most_common(1)[0][0] if body else len(first)
-    header = is_header(first, body)
+    header = said != NONE if said else is_header(first, body)
     trailing, explicit = False, not header
     if header:
         names = loaded_names(first)
@@ -213,6 +220,14 @@ def _layout(parse: _Parse) -> DelimitedReading:
         skip_initial_space=parse.spaced,
         trailing_delimiter=trailing,
     )
+
+
+def _row_of_line(rows: list[_Row], line: int) -> int:
+    """Return the place of the row at a line; raise ``ReadingNotKept`` if none stands there."""
+    for place, row in enumerate(rows):
+        if row.line == line and place + 1 < len(rows):
+            return place
+    raise ReadingNotKept("header", f"No row of names can stand in row {line + 1} of the file.")
 
 
 def _has_row_names(width: int, body: list[list[str]]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from analyst_kernel.data.chosen import Chosen
 from analyst_kernel.data.read import columnar, database, delimited, excel, json, relation
 from analyst_kernel.data.read import frame as frame_stage
 from analyst_kernel.data.read.archives import unpacked_bytes
@@ -60,6 +61,11 @@ class Staged:
     load: Literal["frame", "view"] = "frame"
     lines: Sequence[int] = ()
 
+    @property
+    def chosen(self) -> Chosen:
+        """What the user said of the reading."""
+        return Chosen() if isinstance(self.reading, DuckdbReading) else self.reading.chosen
+
 
 def stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     """Read a source into ``staged``; above ``max_frame_bytes`` it is to be left on disk.
@@ -99,23 +105,23 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
             return _json(work, source)
         case "excel":
             assert isinstance(source.reading, ExcelReading)
-            reading, lines = excel.look(source.path, source.reading)
+            reading, lines = excel.look(source.path, excel.as_said(source.reading, source.chosen))
             frame = excel.frame(source.path, reading)
             names = tuple(map(str, frame.columns))
             mixed = frame_stage.stage_frame(work, frame).mixed
-            dates = frame_stage.convert_dates(work, names)
+            dates = frame_stage.convert_dates(work, names, source.chosen)
             reading = replace(reading, dates=dates, names=names)
             return Staged(reading, names, _count(work), _zones(dates), mixed, lines=lines)
         case "sqlite":
             assert isinstance(source.reading, SqliteReading)
             names, mixed = database.stage_sqlite(work, source.path, source.reading)
-            dates = frame_stage.convert_dates(work, names)
+            dates = frame_stage.convert_dates(work, names, source.chosen)
             rows = _count(work)
             load = _load(rows * len(names) * _CELL_BYTES, max_frame_bytes)
             if load == "view":
                 dates = ()
             exact = load == "frame" and bool(_long_with_gaps(work, names))
-            sqlite_reading = replace(source.reading, dates=dates, exact=exact)
+            sqlite_reading = replace(source.reading, dates=dates, exact=exact, chosen=source.chosen)
             return Staged(sqlite_reading, names, rows, _zones(dates), mixed, 0, load)
         case "duckdb":
             assert isinstance(source.reading, DuckdbReading)
@@ -124,6 +130,7 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
             return _parquet(work, source, max_frame_bytes)
         case "arrow":
             arrow_reading, names = columnar.stage_arrow(work, source.path)
+            arrow_reading = replace(arrow_reading, chosen=source.chosen)
             return Staged(arrow_reading, names, _count(work), {})
         case _:
             assert_never(source.format)
@@ -158,7 +165,7 @@ def _zones(dates: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 def _delimited(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     name = source.packing.member or source.path
-    reading = delimited.look(source.path, source.packing, name)
+    reading = delimited.look(source.path, source.packing, name, source.chosen)
     load = _load(unpacked_bytes(source.path, source.packing), max_frame_bytes)
     if load == "view":
         # SQL ignores the letter case of names; a frame does not.
@@ -200,9 +207,10 @@ def _json(work: Workspace, source: Source) -> Staged:
         ) from error
     names = tuple(map(str, frame.columns))
     held = frame_stage.stage_frame(work, frame)
-    dates = frame_stage.convert_dates(work, names)
+    dates = frame_stage.convert_dates(work, names, source.chosen)
     labels = held.labels | _zones(dates)
-    return Staged(replace(reading, dates=dates), names, _count(work), labels, held.mixed)
+    reading = replace(reading, dates=dates, chosen=source.chosen)
+    return Staged(reading, names, _count(work), labels, held.mixed)
 
 
 def _duckdb(work: Workspace, path: str, reading: DuckdbReading, max_frame_bytes: int) -> Staged:
@@ -218,6 +226,7 @@ def _duckdb(work: Workspace, path: str, reading: DuckdbReading, max_frame_bytes:
 
 def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     reading, stored, rows, size = columnar.look_parquet(source.path)
+    reading = replace(reading, chosen=source.chosen)
     columnar.stage_parquet(work, source.path, stored)
     load = _load(max(size, source.bytes), max_frame_bytes)
     if load == "frame":

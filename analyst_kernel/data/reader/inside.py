@@ -13,8 +13,11 @@ import socket
 import stat
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
+from analyst_kernel.data.chosen import Chosen, ReadingNotKept
 from analyst_kernel.data.dictionary import read_dictionary
 from analyst_kernel.data.profile.profile import inspect
 from analyst_kernel.data.read import columnar, database, delimited
@@ -26,6 +29,7 @@ from analyst_kernel.data.read.workspace import Workspace, column, workspace
 from analyst_kernel.data.reader.wire import (
     ColumnPair,
     FoundTables,
+    NotKept,
     ProfiledTable,
     ReaderAnswer,
     ReaderRequest,
@@ -35,6 +39,7 @@ from analyst_kernel.data.reader.wire import (
 from analyst_kernel.protocol.errors import DataError
 
 _COUNTED_BYTES = 2 * 1000**3
+_LONGEST_WHY = 1000
 _LONGEST_REQUEST = 64 << 20
 _PICTURES = ("PNG", "JPEG")
 """Pillow tries some thirty other formats by itself, and starts programs for one of them."""
@@ -113,8 +118,11 @@ def _answer(request: ReaderRequest) -> ReaderAnswer:
     match request.do:
         case "read":
             (file,) = request.files
+            said = {(one.table, one.member): one.chosen for one in request.chosen}
+            hidden = said.get((None, None), Chosen()).get("hidden-sheets") == "load"
             tables = tuple(
-                _profiled(source, request.max_frame_bytes) for source in sources(file.path)
+                _profiled(source, request.max_frame_bytes, said)
+                for source in sources(file.path, hidden_too=hidden)
             )
             words = request.dictionary and read_dictionary(request.dictionary.path)
             return ReaderAnswer(tables=tables, dictionary=words)
@@ -132,9 +140,26 @@ def _answer(request: ReaderRequest) -> ReaderAnswer:
             assert_never(request.do)
 
 
-def _profiled(source: Source, max_frame_bytes: int) -> ProfiledTable:
-    one = inspect(source, "data", max_frame_bytes=max_frame_bytes)
-    return ProfiledTable(table=ReadTable.of(one.source), profile=one.profile)
+def _profiled(
+    source: Source,
+    max_frame_bytes: int,
+    said: Mapping[tuple[str | None, str | None], Chosen],
+) -> ProfiledTable:
+    """Read and profile a table as the user said, but for what cannot be kept."""
+    whole = said.get((None, None), Chosen())
+    own = said.get((source.table, source.packing.member), Chosen())
+    chosen = Chosen(tuple(dict((*whole.values, *own.values)).items()))
+    not_kept: list[NotKept] = []
+    while True:
+        try:
+            one = inspect(replace(source, chosen=chosen), "data", max_frame_bytes=max_frame_bytes)
+        except ReadingNotKept as gone:
+            not_kept.append(NotKept(key=gone.key, why=gone.what[:_LONGEST_WHY]))
+            chosen = chosen.without(gone.key)
+        else:
+            return ProfiledTable(
+                table=ReadTable.of(one.source), profile=one.profile, not_kept=tuple(not_kept)
+            )
 
 
 def _shared(pair: ColumnPair, request: ReaderRequest) -> int | None:

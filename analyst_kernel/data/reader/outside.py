@@ -16,6 +16,7 @@ from analyst_kernel.data.dictionary import DictionaryReading
 from analyst_kernel.data.read.options import Inspected
 from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside
 from analyst_kernel.data.reader.wire import (
+    ChosenOfTable,
     ColumnPair,
     FoundTables,
     ReaderAnswer,
@@ -78,8 +79,12 @@ class FileReader:
         self._ahead = ahead
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    async def read(self, path: str, max_frame_bytes: int) -> ReadFile:
+    async def read(
+        self, path: str, max_frame_bytes: int, chosen: Sequence[ChosenOfTable] = ()
+    ) -> ReadFile:
         """Return the tables of a file, and what the dictionary beside it says, if there is one.
+
+        They are read as the user said, but for what cannot be kept, which each table names.
 
         Raises:
             DataError: It cannot be read as data, or not within the limits.
@@ -92,6 +97,7 @@ class FileReader:
                     files=(_seen(file),),
                     dictionary=words_file and _seen(words_file),
                     max_frame_bytes=max_frame_bytes,
+                    chosen=tuple(chosen),
                 )
                 tables, words = await self._ask(
                     request, lambda got: (inspected(got, path, file.size), got.dictionary)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from analyst_kernel.data.chosen import LONGEST, Chosen
 from analyst_kernel.data.dictionary import DictionaryReading
 from analyst_kernel.data.read.options import (
     ArrowReading,
@@ -114,6 +115,14 @@ class ColumnPair(Record):
     other_column: str
 
 
+class ChosenOfTable(Record):
+    """What the user said of one table of a file; both names are None for all of the file."""
+
+    table: str | None
+    member: str | None
+    chosen: Chosen
+
+
 class ReaderRequest(Record):
     """What a reader is asked.
 
@@ -123,6 +132,7 @@ class ReaderRequest(Record):
         files: The data file; the two files of ``shared``.
         dictionary: The dictionary beside it.
         max_frame_bytes: Bigger files are left on disk.
+        chosen: What the user said of the tables.
         pairs: Of ``shared``.
         pictures: Two, as base64.
     """
@@ -131,15 +141,24 @@ class ReaderRequest(Record):
     files: tuple[SeenFile, ...] = ()
     dictionary: SeenFile | None = None
     max_frame_bytes: int = 0
+    chosen: tuple[ChosenOfTable, ...] = ()
     pairs: tuple[ColumnPair, ...] = ()
     pictures: tuple[str, ...] = ()
 
 
+class NotKept(Record):
+    """Why a table was not read as the user said: the choice, and a sentence."""
+
+    key: str = Field(max_length=LONGEST)
+    why: str = Field(max_length=_LONGEST_MESSAGE)
+
+
 class ProfiledTable(Record):
-    """A table after reading, and its profile."""
+    """A table after reading, its profile, and what was not kept."""
 
     table: ReadTable
     profile: DatasetProfile
+    not_kept: tuple[NotKept, ...] = Field(default=(), max_length=200)
 
 
 class FoundTables(Record):
@@ -216,7 +235,8 @@ def _inspected(one: ProfiledTable, path: str, size: int) -> Inspected:
     for column in profile.columns:
         _check_column(column, rows)
     dataset = dataset.model_copy(update={"path": path, "bytes": size})
-    return Inspected(source, profile.model_copy(update={"dataset": dataset}))
+    not_kept = tuple((gone.key, gone.why) for gone in one.not_kept)
+    return Inspected(source, profile.model_copy(update={"dataset": dataset}), not_kept)
 
 
 def _check_column(column: ColumnProfile, rows: int) -> None:

@@ -40,6 +40,7 @@ from analyst_kernel.protocol.events import (
     OutputProduced,
     OutputsCleared,
     PlanUpdated,
+    ReadingChanged,
     RunFinished,
     RunStarted,
 )
@@ -307,7 +308,7 @@ def _end(events: Sequence[Event], content: BranchContent, run: RunId) -> int:
 
 def _is_taken_over(event: Event, cells: frozenset[CellId]) -> bool:
     match event:
-        case DatasetProfiled() | DatasetDetached():
+        case DatasetProfiled() | DatasetDetached() | ReadingChanged():
             return True
         case IterationStarted() | OutputProduced() | OutputsCleared() | IterationFinished():
             return event.cell in cells

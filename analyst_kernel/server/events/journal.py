@@ -324,6 +324,7 @@ class StoredAnalysis(Record):
         folder: Absolute folder where its notebook will be made; empty for the first dataset's.
         notebook: Absolute path of its notebook; empty before the first question.
         pending: Paths granted before there was a notebook.
+        readings: What the user said of their tables before; see ``data.readings``.
         created, updated: Seconds since the epoch.
         model: The model that the user chose; empty for the default.
         approval: What waits for the user; None for cells if the isolation is weak.
@@ -340,6 +341,7 @@ class StoredAnalysis(Record):
     folder: str = ""
     notebook: str = ""
     pending: tuple[str, ...] = ()
+    readings: tuple[tuple[str, str, str, str, str], ...] = ()
     created: float = 0.0
     updated: float = 0.0
     model: str = ""

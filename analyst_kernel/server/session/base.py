@@ -18,6 +18,7 @@ from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.privacy import PrivacyStore, PrivacySwitch
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.data.readings import KeptReadings
 from analyst_kernel.notebook.storage.names import default_path, free_path
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.errors import AnalystError, NotebookError
@@ -283,7 +284,7 @@ class BaseSession:
         )
         self._catalog, self.key_version = analysis.catalog, self.services.keys.version
         await self._show_ledger(analysis)
-        self.configure(notebook=analysis.notebook.path, pending=())
+        self.configure(notebook=analysis.notebook.path, pending=(), readings=())
         return analysis
 
     async def _show_ledger(self, analysis: Analysis) -> None:
@@ -332,6 +333,7 @@ class BaseSession:
                 notebook=os.path.join(folder, "analysis.ipynb"),
                 reader=FileReader(require=self.services.settings.sandbox),
             )
+            self._catalog.keep_readings(KeptReadings(self.record.readings))
             self.remember(folder=folder)
             if self.record.pending:
                 await self._catalog.grant(await asyncio.to_thread(unswapped, self.record.pending))

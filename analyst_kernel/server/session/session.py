@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from analyst_kernel.agent.ledger import Ledger
 from analyst_kernel.agent.ports import Approval
+from analyst_kernel.data.readings import AskedReading
 from analyst_kernel.protocol import commands
 from analyst_kernel.protocol.errors import AnalystError, InputError
 from analyst_kernel.protocol.events import DatasetDetached
@@ -179,23 +180,45 @@ class AnalysisSession(BaseSession):
             gone = catalog.withdraw(name)
             left = tuple(catalog.datasets)
             if gone.path not in {dataset.path for dataset in left}:
-                self.remember(pending=tuple(dataset.path for dataset in left))
+                rows = catalog.readings.rows()
+                self.remember(pending=tuple(one.path for one in left), readings=rows)
                 if self.record.notebook:
-                    self.remember(pending=())
-                    await asyncio.to_thread(
-                        revoke_dataset,
-                        self.services.grants,
-                        self.record.notebook,
-                        self.id,
-                        gone,
-                        left,
-                    )
+                    self.remember(pending=(), readings=())
+                    grants, path = self.services.grants, self.record.notebook
+                    await asyncio.to_thread(revoke_dataset, grants, path, self.id, gone, left)
+                    await asyncio.to_thread(grants.keep_readings, path, rows, analysis=self.id)
             if self.analysis is not None:
                 await self.analysis.forget_dataset(name)
             self.emit(DatasetDetached(analysis=self.id, name=name))
             if self.analysis is not None and self.analysis.isolation is not None:
                 reason = f"{name} was taken back; the next question starts a kernel without it."
                 await self.analysis.release_kernel("stopped", reason)
+
+    async def choose_reading(self, asked: AskedReading) -> None:
+        """Have a dataset read as the user says, and emit its new profile.
+
+        Raises:
+            InputError: There is no such dataset or choice, its file cannot be read so, or a job is
+                at work.
+        """
+        async with self._in_order():
+            if await self._is_at_work():
+                raise InputError(
+                    "A run is at work with this data.", "Stop it, or wait for its end."
+                )
+            catalog = await self.catalog()
+            if catalog is None:
+                raise InputError("No data is attached to this analysis.")
+            if self.analysis is not None:
+                await self.analysis.choose_reading(asked)
+                return
+            names = {dataset.name for dataset in catalog.datasets}
+            changed, _ = await catalog.choose(asked.name, asked.key, asked.value)
+            self.remember(readings=catalog.readings.rows())
+            now = [dataset for dataset in catalog.datasets if dataset.name in changed]
+            for gone in names - {dataset.name for dataset in catalog.datasets}:
+                self.emit(DatasetDetached(analysis=self.id, name=gone))
+            await self.describe(now)
 
     # --- settings ------------------------------------------------------------------------------
 
@@ -332,6 +355,7 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.UnqueueQuestion: lambda s, _, c: s.queue.withdraw(c.position),
     commands.RetryModel: lambda s, _, c: s.retry_delay.skip(),
     commands.AttachData: lambda s, _, c: s.attach(c.paths),
+    commands.ChooseReading: lambda s, _, c: s.choose_reading(AskedReading(c.name, c.key, c.value)),
     commands.DetachData: lambda s, _, c: s.detach(c.name),
     commands.ChooseModel: lambda s, _, c: s.choose_model(c.model),
     commands.ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),

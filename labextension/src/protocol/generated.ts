@@ -33,6 +33,7 @@ export type Event =
   | PlanApproved
   | QueueChanged
   | DatasetDetached
+  | ReadingChanged
   | AnalysisConfigured
   | VerificationStarted
   | CellVerified
@@ -52,6 +53,7 @@ export type Command =
   | RunCode
   | AttachData
   | DetachData
+  | ChooseReading
   | AnswerQuestion
   | DecideApproval
   | DecidePlan
@@ -243,6 +245,7 @@ export interface DatasetProfile {
  *     table: Sheet of a workbook, or table of a database file.
  *     options: Options for reading, as detected (``delimiter``, ``encoding``, ``decimal``...).
  *     load: ``frame`` if the setup cell loads it into memory, ``view`` if it stays on disk.
+ *     choices: What was chosen when it was read, by us or by the user.
  */
 export interface Dataset {
   name: string;
@@ -256,6 +259,32 @@ export interface Dataset {
     [k: string]: JsonValue;
   };
   load: 'frame' | 'view';
+  choices: ReadingChoice[];
+}
+/**
+ * How one thing of a table is read, and how it may be read otherwise.
+ *
+ * Attributes:
+ *     key: What is chosen: a kind, and behind a dot what it is about (``header``,
+ *         ``dates.order_date``, ``rows.total``, ``word.NA``, ``gap.amount``).
+ *         The user may change those that have a value.
+ *     value: What holds now; empty if nothing can be chosen.
+ *     values: What else it may be; empty if any text may be tried.
+ *     sentence: The assumption that it makes, without the table's name; empty if it is none.
+ *     column: The column that it is about.
+ *     touches: Where it matters: in every row of the table, in some columns, or in no result.
+ *     columns: Those columns.
+ *     by_user: Whether the user chose it.
+ */
+export interface ReadingChoice {
+  key: string;
+  value: string;
+  values: string[];
+  sentence: string;
+  column: string | null;
+  touches: 'rows' | 'columns' | 'nothing';
+  columns: string[];
+  by_user: boolean;
 }
 /**
  * One column of a table.
@@ -926,6 +955,19 @@ export interface DatasetDetached {
   name: string;
 }
 /**
+ * The user has a dataset read otherwise; ``runs`` have answers that rest on the earlier way.
+ */
+export interface ReadingChanged {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'reading_changed';
+  dataset: string;
+  sentence: string;
+  runs: string[];
+}
+/**
  * The analysis's title or settings changed; the event has all of them.
  *
  * Attributes:
@@ -1271,6 +1313,21 @@ export interface DetachData {
   name: string;
 }
 /**
+ * Have a dataset read as the user says, or by itself again if ``value`` is empty.
+ *
+ * Attributes:
+ *     name: The dataset.
+ *     key: What is chosen, as in the dataset's ``choices``.
+ *     value: What is to hold.
+ */
+export interface ChooseReading {
+  analysis: string;
+  type: 'choose_reading';
+  name: string;
+  key: string;
+  value: string;
+}
+/**
  * Answer a question of the run.
  */
 export interface AnswerQuestion {
@@ -1531,6 +1588,7 @@ export interface EventFrame {
     | PlanApproved
     | QueueChanged
     | DatasetDetached
+    | ReadingChanged
     | AnalysisConfigured
     | VerificationStarted
     | CellVerified
@@ -1714,6 +1772,7 @@ export interface ClientFrame {
     | RunCode
     | AttachData
     | DetachData
+    | ChooseReading
     | AnswerQuestion
     | DecideApproval
     | DecidePlan
@@ -1769,6 +1828,7 @@ export const EVENT_TYPES = [
   'plan_approved',
   'plan_updated',
   'queue_changed',
+  'reading_changed',
   'run_finished',
   'run_started',
   'run_undone',
@@ -1794,6 +1854,7 @@ export const COMMAND_TYPES = [
   'choose_budget',
   'choose_model',
   'choose_privacy',
+  'choose_reading',
   'decide_approval',
   'decide_plan',
   'detach_data',

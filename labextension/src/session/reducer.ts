@@ -67,6 +67,13 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
     }
     case 'dataset_detached':
       return { ...state, datasets: state.datasets.filter(d => d.dataset.name !== event.name) };
+    case 'reading_changed':
+      return {
+        ...state,
+        runs: state.runs.map(run =>
+          event.runs.includes(run.id) ? { ...run, readSince: event.sentence } : run
+        )
+      };
     case 'queue_changed':
       return { ...state, queue: event.questions };
     case 'ledger_changed':

@@ -77,7 +77,8 @@ export function startRun(state: AnalysisState, event: RunStarted): AnalysisState
     details: null,
     numbers: [],
     seconds: 0,
-    undone: null
+    undone: null,
+    readSince: ''
   };
   return {
     ...state,

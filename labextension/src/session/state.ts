@@ -181,6 +181,8 @@ export interface RunState {
   readonly seconds: number;
   /** Set if the run was undone: how many cells stayed, and whether the kernel was rolled back. */
   readonly undone: { readonly kept: number; readonly rolledBack: boolean } | null;
+  /** How the data is read since; empty if the answer rests on the reading that holds. */
+  readonly readSince: string;
 }
 
 /** The re-run of the whole notebook in a fresh kernel, until and after its end. */

@@ -65,6 +65,7 @@ class ShownCell:
         code: As it ran.
         html, texts: Displayed tables, and printed or displayed plain text.
         before, after: The variables around it.
+        reads: The datasets that it computed on, as the kernel saw it; None if it did not look.
     """
 
     cell: CellId
@@ -74,6 +75,7 @@ class ShownCell:
     texts: tuple[str, ...] = ()
     before: tuple[Frame, ...] = ()
     after: tuple[Frame, ...] = ()
+    reads: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def shown_cell(
     *,
     before: Sequence[Frame] = (),
     after: Sequence[Frame] = (),
+    reads: frozenset[str] | None = None,
 ) -> ShownCell:
     """Return what a cell showed; pictures and standard error are left out."""
     html: list[str] = []
@@ -124,7 +127,9 @@ def shown_cell(
                 html.append(table[: 4 * _LONGEST_TEXT])
             else:
                 texts.append(bundle_text(output.data)[:_LONGEST_TEXT])
-    return ShownCell(cell, iteration, code, tuple(html), tuple(texts), tuple(before), tuple(after))
+    return ShownCell(
+        cell, iteration, code, tuple(html), tuple(texts), tuple(before), tuple(after), reads
+    )
 
 
 def tables_of(cell: ShownCell) -> tuple[ShownTable, ...]:

@@ -64,12 +64,12 @@ def judge(seen: Survey) -> Judged:
     units = _units(seen, typed)
     footer = _footer(seen, typed, {row.line for row in units})
     gone = {row.line for row in (*units, *footer)}
-    found += _group("units", units) + _group("footer", footer)
+    found += _group("units", units, seen.width) + _group("footer", footer, seen.width)
     if seen.repeats:
-        found.append(LeftOut("header", tuple(seen.repeats)))
+        found.append(LeftOut("header", tuple(seen.repeats), fits=not seen.wide_count))
         gone |= set(seen.repeats)
     if len(seen.empty_end) >= _FEWEST_EMPTY:
-        found.append(LeftOut("empty", tuple(seen.empty_end)))
+        found.append(LeftOut("empty", tuple(seen.empty_end), fits=False))
     wide = [row for row in seen.wide if row.line not in gone]
     raw = seen.raw_widths - Counter(row.raw for row in (*units, *footer))
     odd = [row for row in wide if len(row.cells) - seen.width > _MOST_ADDED or _spoils(row, typed)]
@@ -78,19 +78,20 @@ def judge(seen: Survey) -> Judged:
         if odd or most > _MOST_ADDED:
             return Judged(tuple(found), bad=seen.wide_count)
         return Judged(tuple(found), added=most)
-    found += _group("surplus", odd)
+    found += _group("surplus", odd, seen.width)
     raw -= Counter(row.raw for row in odd)
     kept = [row for row in wide if row not in odd]
     added = max((len(row.cells) for row in kept), default=seen.width) - seen.width
     return Judged(tuple(found), added, max(0, max(raw, default=0) - seen.width - added))
 
 
-def _group(kind: str, rows: Sequence[SurveyedRow]) -> list[LeftOut]:
+def _group(kind: str, rows: Sequence[SurveyedRow], width: int) -> list[LeftOut]:
     if not rows:
         return []
     text = ", ".join(cell.strip() for cell in rows[0].cells if cell.strip())
     example = text if len(text) <= _EXAMPLE else text[: _EXAMPLE - 1] + "…"
-    return [LeftOut(kind, tuple(row.line for row in rows), example)]  # type: ignore[arg-type]  # the two callers' literals
+    fits_in = all(max(row.raw, len(row.cells)) <= width for row in rows)
+    return [LeftOut(kind, tuple(row.line for row in rows), example, fits_in)]  # type: ignore[arg-type]  # the callers' literals
 
 
 def _body(seen: Survey) -> list[SurveyedRow]:

@@ -6,10 +6,11 @@ Pure; the cells come as the workbook's library gives them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analyst_kernel.data.chosen import ReadingNotKept
 from analyst_kernel.data.read import values
 from analyst_kernel.data.read.names import loaded_names
 from analyst_kernel.data.read.options import ExcelReading, LeftOut
@@ -44,7 +45,15 @@ def look_at_sheet(
     texts = [[_text(cell) for cell in row] for row in rows]
     width = max(map(len, texts))
     used = [n for n in range(width) if any(n < len(row) and row[n].strip() for row in texts)]
-    if reading.header_row and _is_upper_header(texts, reading.header_row, merges):
+    chosen = reading.chosen
+    if chosen.get("header") and (reading.header_row or 0) + 1 >= len(texts):
+        row = (reading.header_row or 0) + 1
+        raise ReadingNotKept("header", f"No row of names can stand in row {row} of the sheet.")
+    if (
+        not chosen.get("header")
+        and reading.header_row
+        and _is_upper_header(texts, reading.header_row, merges)
+    ):
         reading = replace(reading, header_row=reading.header_row - 1)
     start = 0 if reading.header_row is None else reading.header_row
     first = start if reading.header_row is None else start + 1
@@ -62,10 +71,12 @@ def look_at_sheet(
     seen = survey(records, header, len(used), "\0", first)
     judged = judge(seen)
     blank = tuple(first + n for n, row in enumerate(records) if not row)
-    left_out = list(judged.left_out)
+    wanted = {kind for kind, said in chosen.of("rows").items() if said == "keep"}
+    kept = tuple(one for one in judged.left_out if one.kind in wanted and one.fits)
+    left_out = [one for one in judged.left_out if one not in kept]
     last = max((first + n for n, row in enumerate(records) if row), default=first)
     if inner := tuple(line for line in blank if line < last):
-        left_out.append(LeftOut("empty", inner))
+        left_out.append(LeftOut("empty", inner, fits=False))
     gone = {line for one in left_out for line in one.lines}
     lines = [first + n for n, row in enumerate(records) if row and first + n not in gone]
     if names is not None:
@@ -75,6 +86,7 @@ def look_at_sheet(
     final = names if names is not None else loaded_names(narrow_header(texts[start], used))
     columns = [[rows[line][n] if n < len(rows[line]) else None for line in lines] for n in used]
     merged = _filled(merges, used, lines)
+    kept_words, text_words = _kept_words(columns, chosen.of("word"))
     whole = [place for place in range(len(used)) if _only_merged(columns[place], place, merged)]
     return replace(
         reading,
@@ -85,7 +97,9 @@ def look_at_sheet(
         merged=tuple(one for one in merged if one[0] not in whole),
         filled=tuple((final[place], _are_whole(columns[place])) for place in whole),
         texts=tuple(n for n, cells in zip(final, columns, strict=True) if _are_codes(cells)),
-        kept_words=_kept_words(columns),
+        kept_words=kept_words,
+        kept_rows=kept,
+        text_words=text_words,
     ), lines
 
 
@@ -195,7 +209,10 @@ def _are_codes(cells: Sequence[Any]) -> bool:
     return all(values.is_number_like(text) for text in texts if text not in values.NULL_TEXTS)
 
 
-def _kept_words(columns: Sequence[Sequence[Any]]) -> tuple[str, ...]:
+def _kept_words(
+    columns: Sequence[Sequence[Any]], said: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words that are values, and those of which the user may say what they are."""
     gaps: set[str] = set()
     kept: set[str] = set()
     for cells in columns:
@@ -208,4 +225,10 @@ def _kept_words(columns: Sequence[Sequence[Any]]) -> tuple[str, ...]:
             gaps |= words
         elif rest:
             kept |= words
-    return tuple(word for word in values.WORDS if word in kept - gaps)
+    for word, value in said.items():
+        if word in gaps and value == "value":
+            raise ReadingNotKept(
+                f"word.{word}", f"{word!r} stands among numbers or dates, where it can be no value."
+            )
+    among = tuple(word for word in values.WORDS if word in kept - gaps)
+    return tuple(word for word in among if said.get(word) != "gap"), among

@@ -33,6 +33,7 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
   return (
     <>
       <MadeIn run={run} />
+      <ReadSince run={run} />
       <AnswerText run={run} />
       <Unproven run={run} />
       {caveats.length > 0 && (
@@ -70,6 +71,25 @@ function MadeIn({ run }: { readonly run: RunState }): React.JSX.Element | null {
   return (
     <div className="ak-MadeIn" title={modeMeaning(run.privacy, trans)}>
       {trans.__('Made in privacy mode: %1', modeName(run.privacy, trans))}
+    </div>
+  );
+}
+
+/** Says that the user has the data read otherwise since the answer was made. */
+function ReadSince({ run }: { readonly run: RunState }): React.JSX.Element | null {
+  const { trans } = useServices();
+  if (run.readSince === '') {
+    return null;
+  }
+  return (
+    <div className="ak-Notice ak-mod-warning">
+      <span aria-hidden="true">⚠</span>
+      <span>
+        {trans.__(
+          'This answer rests on an earlier reading of the data. Since then: %1 Ask again for numbers that hold.',
+          run.readSince
+        )}
+      </span>
     </div>
   );
 }

@@ -1,7 +1,8 @@
 /** A dataset: its size, its columns with types and missing values, its first rows, its warnings. */
 import * as React from 'react';
-import type { ColumnProfile, DatasetProfile } from '../../protocol/generated';
+import type { ColumnProfile, Dataset, DatasetProfile, DataWarning } from '../../protocol/generated';
 import { Dialog } from '../controls/dialog';
+import { ReadingChoices } from './reading-choices';
 import { useServices } from '../services';
 import { bytes, count, datasetLabel } from '../controls/format';
 
@@ -32,19 +33,22 @@ export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
           {profile.sample_note || trans.__('Statistics come from a sample.')}
         </div>
       )}
-      {profile.warnings.map(warning => (
-        <div key={`${warning.code}-${warning.column ?? ''}`} className="ak-Notice ak-mod-warning">
-          <span aria-hidden="true">⚠</span>
-          <span>
-            {warning.column !== null && (
-              <>
-                <b>{warning.column}</b>:{' '}
-              </>
-            )}
-            {warning.message}
-          </span>
-        </div>
-      ))}
+      {profile.warnings
+        .filter(warning => !isChoice(warning, dataset))
+        .map(warning => (
+          <div key={`${warning.code}-${warning.column ?? ''}`} className="ak-Notice ak-mod-warning">
+            <span aria-hidden="true">⚠</span>
+            <span>
+              {warning.column !== null && (
+                <>
+                  <b>{warning.column}</b>:{' '}
+                </>
+              )}
+              {warning.message}
+            </span>
+          </div>
+        ))}
+      <ReadingChoices dataset={dataset} />
       <h3>{trans.__('Columns')}</h3>
       <div className="ak-TableScroll" tabIndex={0} role="region" aria-label={trans.__('Columns')}>
         <table className="ak-Table">
@@ -114,6 +118,18 @@ export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
         </span>
       </div>
     </Dialog>
+  );
+}
+
+/** Return whether a warning says what stands below among the choices. */
+function isChoice(warning: DataWarning, dataset: Dataset): boolean {
+  // Journals of earlier versions name no choices.
+  const choices = (dataset.choices as Dataset['choices'] | undefined) ?? [];
+  return choices.some(
+    ({ column, sentence }) =>
+      sentence !== '' &&
+      column === warning.column &&
+      warning.message.startsWith(sentence.split('.', 1)[0] ?? '')
   );
 }
 
