@@ -80,6 +80,9 @@ async def test_what_the_user_says_holds(load, tmp_path, name):
     said = next(one for one in got.profile.dataset.choices if one.key == case.key)
     assert (said.by_user, said.value, bool(said.sentence)) == (True, case.value, True)
     assert any(line.startswith("You said") for line in got.profile.dataset.options["assumptions"])
+    assert "-999" not in got.catalog.describe(got.profile.model_copy(update={
+        "columns": (), "head": (), "warnings": (),
+    })), "a model that may see no values is shown the rest"  # fmt: skip
     # It is kept as rows, and given back to another catalog it gives the same.
     rows = got.catalog.readings.rows()
     other = catalog_here(notebook=str(tmp_path / "analysis" / "a.ipynb"))

@@ -154,7 +154,9 @@ class DelimitedReading:
             "decimal": self.decimal,
         }
         typed = list(zip(self.names, self.types, strict=False))
-        extra = {marker for kind in self.types for marker in kind.markers}
+        # What the user calls a gap is a value of the data, which a model may not be shown.
+        own = self.chosen.gaps
+        extra = {marker for name, kind in typed if name not in own for marker in kind.markers}
         unusual: dict[str, Json] = {
             "thousands": self.thousands,
             "quote": None if self.quote == '"' else self.quote or "none",
