@@ -15,6 +15,7 @@ from pathlib import Path
 
 from analyst_kernel._text import fault_of_path
 from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts
+from analyst_kernel.analysis.databases import ConnectedKernel, asked_anew
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.manager import KernelHost
@@ -53,16 +54,18 @@ async def _fresh_kernel(
     notebook ``source``.
     """
     check_exists(data)
+    store = await asyncio.to_thread(GrantStore)
     granted = await asyncio.to_thread(_granted, source, data)
-    kernel = KernelSession(
-        notebook=place, require=sandbox, host=host, start_options={"grants": granted}
-    )
-    facts = await kernel.start()
-
-    try:
-        yield partial(kernel.execute, timeout=CELL_SECONDS), facts
-    finally:
-        await kernel.stop()
+    async with asked_anew(store, granted) as (shown, databases):
+        kernel = KernelSession(
+            notebook=place, require=sandbox, host=host, start_options={"grants": shown}
+        )
+        facts = await kernel.start()
+        execute = (kernel if databases is None else ConnectedKernel(kernel, databases)).execute
+        try:
+            yield partial(execute, timeout=CELL_SECONDS), facts
+        finally:
+            await kernel.stop()
 
 
 def _granted(notebook: str, data: Sequence[str | os.PathLike[str]]) -> list[Grant]:

@@ -32,6 +32,13 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 @click.argument("question")
 @click.option("--data", multiple=True, metavar="PATH", help="File or folder to grant; repeatable.")
 @click.option(
+    "--connection",
+    "connections",
+    multiple=True,
+    metavar="NAME",
+    help="Database of `analyst connections` to attach; repeatable.",
+)
+@click.option(
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
 @limit_options
@@ -56,6 +63,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     *,
     question: str,
     data: tuple[str, ...],
+    connections: tuple[str, ...],
     notebook: str | None,
     model: str | None,
     max_iterations: int,
@@ -122,7 +130,12 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 
     try:
         analysis = await open_analysis(
-            notebook=notebook, question=question, data=data, settings=settings, user=user
+            notebook=notebook,
+            question=question,
+            data=data,
+            connections=connections,
+            settings=settings,
+            user=user,
         )
         try:
             analysis.log.listen(progress)

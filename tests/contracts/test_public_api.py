@@ -64,8 +64,8 @@ def test_the_python_api() -> None:
         "__aenter__": "async ()",
         "__aexit__": "async (kind, error, traceback)",
         "close": "async ()",
-        "ask": "async (question, *, data=(), notebook=None, limits=None)",
-        "stream": "(question, *, data=(), notebook=None, limits=None)",
+        "ask": "async (question, *, data=(), connections=(), notebook=None, limits=None)",
+        "stream": "(question, *, data=(), connections=(), notebook=None, limits=None)",
         "run": "async (code, *, timeout=None)",
         "branch": "async (at=None, *, notebook=None)",
         "not_reproduced": "property",
@@ -241,7 +241,7 @@ def options(command: click.Command) -> list[str]:
 def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
-        "ask": "--approve --cell-timeout --data --instructions --json --max-analysis-cost --max-cost"
+        "ask": "--approve --cell-timeout --connection --data --instructions --json --max-analysis-cost --max-cost"
         " --max-day-cost --max-iterations --model --notebook --privacy --quiet --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--data --json --sandbox NOTEBOOK",
@@ -256,6 +256,7 @@ def test_the_command_line() -> None:
         "profile": "--json PATH......",
         "models": "--ask --json",
         "keys": "",
+        "connections": "",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",
     }
