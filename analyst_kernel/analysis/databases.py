@@ -14,6 +14,7 @@ from pathlib import Path
 
 from analyst_kernel.agent.ports import Execution, KernelFacts, OutputChange
 from analyst_kernel.connections.attached import AttachedConnections
+from analyst_kernel.connections.cells import queries_in
 from analyst_kernel.connections.entries import ConnectionList
 from analyst_kernel.connections.results import ResultsFolder, is_results_folder
 from analyst_kernel.grants import Grant, GrantStore, grant_of
@@ -116,19 +117,21 @@ class ConnectedKernel:
 
 @asynccontextmanager
 async def asked_anew(
-    store: GrantStore, grants: Sequence[Grant], names: Sequence[str] = ()
+    store: GrantStore, grants: Sequence[Grant], codes: Sequence[str], names: Sequence[str] = ()
 ) -> AsyncIterator[tuple[list[Grant], AttachedConnections | None]]:
     """Yield the grants of a verification, and what asks its databases again.
 
     Results that came before are out of its reach, so a cell reproduces only if the database gives
-    the same again. ``names`` are connections that the user named for this once.
+    the same again. ``codes`` are the cells, ``names`` connections that the user named for this.
+    What another database is asked fails with a sentence that names it.
 
     Raises:
         InputError: There is no connection of one of the names.
     """
     before = _folder_of(grants)
     wanted = dict.fromkeys((*(before.attached() if before else ()), *names))
-    if not wanted:
+    variables = {query.variable for code in codes for query in queries_in(code)}
+    if not wanted and not variables:
         yield list(grants), None
         return
     known = ConnectionList(store.path.parent)
@@ -138,7 +141,7 @@ async def asked_anew(
     folder = await asyncio.to_thread(ResultsFolder.make, store.path.parent)
     databases = AttachedConnections(entries, folder)
     try:
-        await asyncio.to_thread(folder.attach, entries)
+        await asyncio.to_thread(folder.attach, entries, sorted(variables))
         kept = [grant for grant in grants if not is_results_folder(grant.path)]
         yield [*kept, grant_of(str(folder.path))], databases
     finally:

@@ -47,16 +47,21 @@ async def _fresh_kernel(
     sandbox: SandboxLevel,
     host: KernelHost | None,
     data: Sequence[str | os.PathLike[str]] = (),
+    *,
+    document: Document,
+    connections: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
     """Yield a function that runs cells in a kernel of its own, and that kernel's facts.
 
     The kernel works in the folder of ``place`` and may read ``data`` and what was granted to the
-    notebook ``source``.
+    notebook ``source``. Its databases, and ``connections``, are asked again for the cells of
+    ``document``.
     """
     check_exists(data)
     store = await asyncio.to_thread(GrantStore)
     granted = await asyncio.to_thread(_granted, source, data)
-    async with asked_anew(store, granted) as (shown, databases):
+    codes = [str(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code"]
+    async with asked_anew(store, granted, codes, connections) as (shown, databases):
         kernel = KernelSession(
             notebook=place, require=sandbox, host=host, start_options={"grants": shown}
         )
@@ -130,6 +135,7 @@ async def verify_notebook(
     notebook: str | os.PathLike[str],
     *,
     data: Sequence[str | os.PathLike[str]] = (),
+    connections: Sequence[str] = (),
     sandbox: SandboxLevel = "restricted",
     on_check: Callable[[CellCheck], None] | None = None,
     host: KernelHost | None = None,
@@ -138,7 +144,8 @@ async def verify_notebook(
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
     It may read ``data`` this once, in addition to its grants: a notebook that came from somebody
-    else was granted nothing here. ``book`` is the notebook, if an analysis has it open; the result
+    else was granted nothing here. Its queries go to the databases that are attached, and to
+    ``connections``. ``book`` is the notebook, if an analysis has it open; the result
     is then noted through it. ``on_check`` is called with each cell's result as it comes.
 
     Raises:
@@ -153,7 +160,9 @@ async def verify_notebook(
     else:
         # A file that cannot be read should not cost a kernel.
         document = await asyncio.to_thread(read, path)
-    async with _fresh_kernel(str(path), str(path), sandbox, host, data) as (execute, facts):
+    async with _fresh_kernel(
+        str(path), str(path), sandbox, host, data, document=document, connections=connections
+    ) as (execute, facts):
         report = await verify_document(
             document,
             execute=execute,
@@ -191,7 +200,10 @@ async def clean_notebook(
     folders = folders_of(saved, source, Path(place))
 
     async def check(document: Document) -> VerifyReport:
-        async with _fresh_kernel(place, str(source), sandbox, host, data) as (execute, _):
+        async with _fresh_kernel(place, str(source), sandbox, host, data, document=document) as (
+            execute,
+            _,
+        ):
             return await verify_document(
                 document,
                 execute=execute,

@@ -35,12 +35,18 @@ class DatabaseWorker:
     """Asks databases in a process of its own, which is started when it is needed first.
 
     One task at a time; a second one waits. Several tasks share the process, never a connection.
+
+    Attributes:
+        idle_seconds: How long the process stays when nothing is asked.
     """
+
+    idle_seconds = 60.0
 
     def __init__(self) -> None:
         """Start nothing yet."""
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
+        self._idle: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> DatabaseWorker:
         """Return self."""
@@ -52,6 +58,7 @@ class DatabaseWorker:
 
     async def aclose(self) -> None:
         """End the process, and with it what runs on a server. Idempotent."""
+        self._busy()
         process, self._process = self._process, None
         if process is not None:
             await finish_despite_cancel(_end(process))
@@ -104,14 +111,34 @@ class DatabaseWorker:
             seconds=limit,
         )
         async with self._lock:
+            self._busy()
             result = await self._answer(task.model_dump_json().encode() + b"\n", limit, entry.name)
+            self._rest()
         if "error" in result:
             raise DatabaseFailed(str(result["error"]), str(result.get("remedy", "")))
         return result
 
+    def _busy(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _rest(self) -> None:
+        """Let the process end by itself when nothing is asked for a while: it holds memory."""
+        process = self._process
+        if process is not None and process.stdin is not None:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self.idle_seconds, process.stdin.close)
+
     async def _answer(self, order: bytes, limit: float, name: str) -> dict[str, Any]:
         process = self._process
-        if process is None or process.returncode is not None:
+        if (
+            process is None
+            or process.returncode is not None
+            or process.stdin is None
+            or process.stdin.is_closing()
+        ):
+            await self.aclose()
             process = self._process = await _start()
         assert process.stdin is not None
         assert process.stdout is not None

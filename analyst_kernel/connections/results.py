@@ -52,13 +52,18 @@ class ResultsFolder:
         """Return the names of the connections that the user attached."""
         try:
             found = json.loads((self.path / _MANIFEST).read_text(encoding="utf-8"))
-            return tuple(str(one["name"]) for one in found["connections"])
+            return tuple(str(one["name"]) for one in found["connections"] if one["name"])
         except (OSError, ValueError, TypeError, KeyError):
             return ()
 
-    def attach(self, entries: Sequence[ConnectionEntry]) -> None:
-        """Note which connections are attached, for the kernel too; no address stands there."""
+    def attach(self, entries: Sequence[ConnectionEntry], more: Sequence[str] = ()) -> None:
+        """Note which connections are attached, for the kernel too; no address stands there.
+
+        ``more`` are variables of databases that are not, for which cells find a refusal.
+        """
         listed = [{"name": entry.name, "variable": entry.variable} for entry in entries]
+        known = {one["variable"] for one in listed}
+        listed += [{"name": "", "variable": each} for each in more if each not in known]
         self._write(_MANIFEST, {"connections": listed})
 
     def target(self, query: CellQuery) -> str:

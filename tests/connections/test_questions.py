@@ -130,7 +130,10 @@ async def test_a_question_to_a_database(
     copy = listed / "copy.ipynb"
     copy.write_bytes(notebook.read_bytes())
     report = await verify_notebook(copy)
-    assert any("SHOP_DATABASE" in check.detail for check in report.checks), report.checks
+    details = [check.detail for check in report.checks]
+    assert any("SHOP_DATABASE, which is not attached here" in detail for detail in details), details
+    report = await verify_notebook(copy, connections=["shop"])
+    assert report.ok, report.checks
     assert len(list((tmp_path / "jupyter" / "analyst-kernel" / "fetched").iterdir())) == 1
 
 

@@ -170,6 +170,17 @@ async def test_a_query_ends_with_the_process_that_asked(
         await _until(postgres, 0)
 
 
+async def test_a_process_that_nothing_is_asked_ends_and_comes_again(shop: ConnectionEntry) -> None:
+    async with DatabaseWorker() as worker:
+        worker.idle_seconds = 0.0
+        await worker.ask(shop, "test")
+        first = worker._process
+        assert first is not None
+        await first.wait()
+        assert (await worker.ask(shop, "test"))["role"] == "reader"
+        assert worker._process is not first
+
+
 @pytest.mark.parametrize(
     ("sql", "called"),
     [

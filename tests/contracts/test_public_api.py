@@ -244,7 +244,7 @@ def test_the_command_line() -> None:
         "ask": "--approve --cell-timeout --connection --data --instructions --json --max-analysis-cost --max-cost"
         " --max-day-cost --max-iterations --model --notebook --privacy --quiet --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
-        "verify": "--data --json --sandbox NOTEBOOK",
+        "verify": "--connection --data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
         "branch": "--at --data --output --sandbox -o NOTEBOOK",
         "undo": "--run NOTEBOOK",
