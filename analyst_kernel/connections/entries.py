@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -162,7 +162,9 @@ def with_password(entry: ConnectionEntry, password: str) -> str:
     given |= {"application_name": "analyst-kernel", "connect_timeout": "10"}
     if password:
         given["password"] = password
-    return urlunsplit(parts._replace(query=urlencode(given, quote_via=quote)))
+    # Not urlunsplit, which leaves the slashes of an address without a host out.
+    query = urlencode(given, quote_via=quote)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
 
 
 def _is_here(host: str) -> bool:

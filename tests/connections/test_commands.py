@@ -118,4 +118,5 @@ def test_other_machines_are_spoken_to_in_secret(address: str, mode: str) -> None
     assert ("sslmode" in full) == bool(mode)
     assert mode in full
     assert PASSWORD not in full  # it is quoted
+    assert full.startswith(address.partition("?")[0] + "?")
     assert PASSWORD not in repr(entry)

@@ -84,6 +84,20 @@ async def test_who_cannot_connect_is_told_why(
     assert said == {}
 
 
+async def test_a_service_file_is_read(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, passwords = tmp_path / "service", tmp_path / "pgpass"
+    service.write_text(f"[shop]\nhost=127.0.0.1\nport={postgres.port}\ndbname=shop\nuser=reader\n")
+    passwords.write_text(f"127.0.0.1:{postgres.port}:shop:reader:{PASSWORD}\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    entry = checked_entry("shop", "postgresql:///?service=shop")
+    async with DatabaseWorker() as worker:
+        assert (await worker.ask(entry, "test"))["role"] == "reader"
+
+
 async def test_a_server_that_goes_in_the_middle(
     postgres: Postgres, shop: ConnectionEntry, tmp_path: Path
 ) -> None:
