@@ -105,6 +105,7 @@ class Analyst:
         question: str,
         *,
         data: Sequence[PathLike] | PathLike = (),
+        connections: Sequence[str] = (),
         notebook: PathLike | None = None,
         limits: Limits | None = None,
     ) -> Result:
@@ -113,6 +114,7 @@ class Analyst:
         Args:
             question: In plain words.
             data: Files or folders to grant, in addition to those granted before.
+            connections: Databases of ``analyst connections`` to attach; with the first question.
             notebook: Where to save; only the first call may choose. An existing one is continued.
             limits: For this run only.
 
@@ -125,7 +127,7 @@ class Analyst:
             SandboxError: The required isolation is not available; nothing ran.
             KernelError: The kernel did not start.
         """
-        analysis = await self._open(question, _listed(data), notebook)
+        analysis = await self._open(question, _listed(data), notebook, connections=connections)
         return Result.of(await analysis.ask(question, limits=limits))
 
     async def stream(
@@ -133,6 +135,7 @@ class Analyst:
         question: str,
         *,
         data: Sequence[PathLike] | PathLike = (),
+        connections: Sequence[str] = (),
         notebook: PathLike | None = None,
         limits: Limits | None = None,
     ) -> AsyncGenerator[Event, None]:
@@ -140,7 +143,7 @@ class Analyst:
 
         Leaving the iteration early cancels the run; under ``contextlib.aclosing`` it is over then.
         """
-        analysis = await self._open(question, _listed(data), notebook)
+        analysis = await self._open(question, _listed(data), notebook, connections=connections)
         async with aclosing(analysis.stream(question, limits=limits)) as events:
             async for event in events:
                 yield event
@@ -227,8 +230,14 @@ class Analyst:
         data: Sequence[PathLike],
         notebook: PathLike | None,
         grants: GrantStore | None = None,
+        connections: Sequence[str] = (),
     ) -> Analysis:
         if self._analysis is not None:
+            if connections:
+                raise InputError(
+                    "Databases are attached with the first question.",
+                    "Open another Analyst, on the same notebook if you like.",
+                )
             saved = self._analysis.notebook.path
             if notebook is not None and str(notebook_path(notebook)) != saved:
                 raise InputError(
@@ -242,6 +251,7 @@ class Analyst:
             notebook=notebook,
             question=question,
             data=data,
+            connections=connections,
             settings=self._settings,
             user=self._user,
             grants=grants,

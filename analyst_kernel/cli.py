@@ -18,6 +18,7 @@ import click
 
 from analyst_kernel._version import __version__
 from analyst_kernel.command_line.ask import ask
+from analyst_kernel.command_line.connections import connections
 from analyst_kernel.command_line.eval import evaluate
 from analyst_kernel.command_line.keys import keys
 from analyst_kernel.command_line.ledger import ledger
@@ -55,6 +56,6 @@ def main(context: click.Context, *, debug: bool) -> None:
 
 for command in (
     ask, verify, export, branch, undo, ledger, log, evaluate, files, profile, models, keys,
-    doctor, lab,
+    connections, doctor, lab,
 ):  # fmt: skip
     main.add_command(command)

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from analyst_kernel.agent import ports
 from analyst_kernel.agent.budget import SpendingInMemory
@@ -22,6 +23,36 @@ from analyst_kernel.protocol.outputs import Frame, Output
 from analyst_kernel.protocol.records import ChartRecord, Finding, RunStatus
 
 
+class Databases(Protocol):
+    """The databases that the user attached; what they say is strangers' text."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the connections."""
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The names of schemas, tables and columns, which are no values."""
+
+    async def look(self) -> tuple[str, ...]:
+        """List the tables, once; return why a database cannot be asked, one text for each."""
+
+    def describe(self, *, question: str = "", budget: int = 1_500) -> str:
+        """Return the tables as text for a model; it holds no values."""
+
+    def knows(self, name: str) -> bool:
+        """Return whether a name is that of a table of one of them."""
+
+    async def profile(self, name: str, *, columns: Sequence[str] = ()) -> DatasetProfile:
+        """Describe a table; raises ``DataError`` if it cannot."""
+
+    async def cell(self, connection: str, sql: str, name: str) -> str:
+        """Return the plain code that asks a query and keeps its rows in a variable.
+
+        When the ``Kernel`` runs it, it asks the database; a failure is the cell's.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class AgentDeps:
     """What the agent needs from outside to work on one analysis.
@@ -35,6 +66,7 @@ class AgentDeps:
         jitter: Returns a uniform random number in 0 to 1, which spreads retries.
         saved_outputs: Makes outputs that were read from the notebook's file as harmless as those
             that the kernel publishes are already.
+        databases: What was attached besides files, or None.
     """
 
     analysis: AnalysisId
@@ -49,6 +81,7 @@ class AgentDeps:
     jitter: Callable[[], float] = random.random
     spending: ports.Spending = field(default_factory=SpendingInMemory)
     saved_outputs: Callable[[tuple[Output, ...]], tuple[Output, ...]] = tuple
+    databases: Databases | None = None
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ FindingKind = Literal[
 _ALLOWED = frozenset(
     """pandas numpy scipy matplotlib mpl_toolkits seaborn sklearn statsmodels plotly altair duckdb
     polars pyarrow openpyxl xlrd pytz dateutil IPython patsy networkx sympy tabulate tqdm joblib
-    geopandas shapely pingouin lifelines xgboost lightgbm prophet rapidfuzz bs4 lxml PIL""".split()
+    geopandas shapely pingouin lifelines xgboost lightgbm prophet rapidfuzz bs4 lxml PIL
+    adbc_driver_postgresql""".split()
 )
 _NETWORK = frozenset(
     """socket requests httpx httpx2 aiohttp urllib3 urllib.request http.client ftplib smtplib poplib

@@ -177,8 +177,11 @@ def first_message(run: Run, notes: Sequence[str]) -> UserMessage:
         parts.append(environment_text(memory.facts, run.limits))
     if profiles:
         parts.append("Datasets:\n" + envelope(datasets_text(run), nonce))
-    else:
+    elif run.deps.databases is None:
         parts.append("No dataset was granted. Without data only say what you would need.")
+    if run.deps.databases is not None:
+        tables = run.deps.databases.describe(question=question)
+        parts.append("Databases, for run_sql with `connection`:\n" + envelope(tables, nonce))
     parts += definitions_text(memory.ledger.holding, nonce)
     states = _states(run)
     if states:

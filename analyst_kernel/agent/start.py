@@ -63,6 +63,9 @@ async def bring_up(run: Run) -> list[str]:
             profile = await run.deps.catalog.profile(dataset.name)
             run.memory.profiles[dataset.name] = profile
             run.emit(DatasetProfiled(**run.stamp, profile=profile))
+    if run.deps.databases is not None:
+        for problem in await run.deps.databases.look():
+            run.notice("database-unreachable", problem)
     await write_heading(run)
     _plan_setup(run)
     return [*replayed, *await _run_setups(run)]

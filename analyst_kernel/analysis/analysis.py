@@ -38,6 +38,7 @@ from analyst_kernel.analysis.verify import (
     entries_to_run_again,
     verify_notebook,
 )
+from analyst_kernel.connections.attached import AttachedConnections
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.readings import AskedReading
 from analyst_kernel.grants import Grant, GrantStore
@@ -109,6 +110,7 @@ class Analysis:
         settings: AnalysisSettings,
         spending: SpendingStore,
         fresh_grants: Sequence[Grant] = (),
+        databases: AttachedConnections | None = None,
     ) -> None:
         self.log = log
         self.notebook = notebook
@@ -128,6 +130,7 @@ class Analysis:
         # Held beside it, so that no other process works on the notebook meanwhile.
         self._notebook_lock = NotebookLock(grants.path.parent)
         self._kernel_misplaced = False
+        self._databases = databases
         self._deferred: list[tuple[str, str]] = []
         self._reported_problems: set[tuple[str, str]] = set()
         kernel.foreign.listener = lambda execution: record_user_execution(
@@ -403,6 +406,8 @@ class Analysis:
             if not keep_grants:
                 await asyncio.to_thread(self._take_back_grants)
         finally:
+            if self._databases is not None:
+                await self._databases.aclose()
             await self.model.aclose()
 
     def _take_back_grants(self) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import User
-from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedModel
+from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedDatabases, GuardedModel
 from analyst_kernel.agent.rebuild import recall
 from analyst_kernel.analysis.analysis import SANDBOXED, Analysis, AnalysisSettings
+from analyst_kernel.analysis.databases import ConnectedKernel, attach, check_connections
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.privacy import (
@@ -28,6 +29,7 @@ from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
 from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.user_words import UserWords
 from analyst_kernel.analysis.verify import check_names
+from analyst_kernel.connections.results import is_results_folder
 from analyst_kernel.credentials.store import keys_of_user
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
@@ -73,6 +75,7 @@ async def open_analysis(
     notebook: str | os.PathLike[str] | None = None,
     question: str = "analysis",
     data: Sequence[str | os.PathLike[str]] = (),
+    connections: Sequence[str] = (),
     settings: AnalysisSettings | None = None,
     user: User | None = None,
     grants: GrantStore | None = None,
@@ -82,9 +85,10 @@ async def open_analysis(
     """Open an analysis on a new or existing notebook.
 
     An existing notebook is continued. Without a path, a new one is named after ``question`` in the
-    working folder, with a number if the name is taken. The user grants the ``data``. Without a
-    ``user``, questions and approvals take their defaults. ``grants`` is the user's own store by
-    default, and ``host`` is ``jupyter_client``.
+    working folder, with a number if the name is taken. The user grants the ``data``
+    and the ``connections``, named as in their list. Without a ``user``, questions and approvals
+    take their defaults. ``grants`` is the user's own store by default, and ``host`` is
+    ``jupyter_client``.
 
     Raises:
         InputError: Data, a notebook or a model name cannot be used; nothing is left behind.
@@ -95,6 +99,7 @@ async def open_analysis(
     if settings.kernel_name == SANDBOXED:
         warm_up()  # while the data is read
     store = grants if grants is not None else await asyncio.to_thread(GrantStore)
+    await asyncio.to_thread(check_connections, store, connections)
     if notebook is None:
         path, exists = str(free_path(default_path(question))), False
     else:
@@ -154,6 +159,7 @@ async def open_analysis(
     _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
     if said := catalog.readings.rows():  # some may have been said before there was a notebook
         await asyncio.to_thread(store.keep_readings, book.path, said, analysis=book.analysis)
+    databases, gone = await asyncio.to_thread(attach, store, book.path, book.analysis, connections)
     log = parts.log or EventLog()
     spending = SpendingStore(store.path.parent, book.analysis)
     kernel = KernelSession(
@@ -166,7 +172,7 @@ async def open_analysis(
     deps = AgentDeps(
         analysis=book.analysis,
         model=GuardedModel(model, wall, kept.log),
-        kernel=kernel,
+        kernel=kernel if databases is None else ConnectedKernel(kernel, databases),
         notebook=book,
         catalog=GuardedCatalog(catalog, wall),
         user=user,
@@ -174,6 +180,7 @@ async def open_analysis(
         sleep=parts.sleep,
         spending=spending,
         saved_outputs=sanitise_saved_outputs,
+        databases=None if databases is None else GuardedDatabases(databases, wall),
     )
     ledger = await asyncio.to_thread(book.ledger)
     memory = recall(book.restore(), (d.name for d in catalog.datasets), ledger)
@@ -193,12 +200,16 @@ async def open_analysis(
         fresh_grants=fresh,
         settings=settings,
         spending=spending,
+        databases=databases,
     )
     for dataset in shown:
         with suppress(DataError):  # the first run reports a file that is gone
             await analysis.describe(dataset.name)
-    for reason in lost:
+    for reason in (*lost, *gone):
         analysis.defer_notice("grant-lost", reason)
+    if databases is not None and model.name.startswith("offline:"):
+        said = "The built-in rules ask no database; choose a model that does."
+        analysis.defer_notice("databases-unused", said)
     if store.notice:
         analysis.defer_notice("grants-damaged", store.notice)
     for code, problem in (
@@ -216,6 +227,8 @@ async def _regrant(
     """Grant again what was granted to this notebook earlier; return what cannot be, and why."""
     lost: list[str] = []
     for grant in await asyncio.to_thread(store.for_notebook, path, analysis=analysis):
+        if is_results_folder(grant.path):
+            continue  # no data of the user's; its connections are taken up later
         try:
             await asyncio.to_thread(grant.look)
         except FileNotFoundError:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from analyst_kernel._text import fault_of_path
 from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts
+from analyst_kernel.analysis.databases import ConnectedKernel, asked_anew
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.manager import KernelHost
@@ -46,23 +47,30 @@ async def _fresh_kernel(
     sandbox: SandboxLevel,
     host: KernelHost | None,
     data: Sequence[str | os.PathLike[str]] = (),
+    *,
+    document: Document,
+    connections: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
     """Yield a function that runs cells in a kernel of its own, and that kernel's facts.
 
     The kernel works in the folder of ``place`` and may read ``data`` and what was granted to the
-    notebook ``source``.
+    notebook ``source``. Its databases, and ``connections``, are asked again for the cells of
+    ``document``.
     """
     check_exists(data)
+    store = await asyncio.to_thread(GrantStore)
     granted = await asyncio.to_thread(_granted, source, data)
-    kernel = KernelSession(
-        notebook=place, require=sandbox, host=host, start_options={"grants": granted}
-    )
-    facts = await kernel.start()
-
-    try:
-        yield partial(kernel.execute, timeout=CELL_SECONDS), facts
-    finally:
-        await kernel.stop()
+    codes = [str(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code"]
+    async with asked_anew(store, granted, codes, connections) as (shown, databases):
+        kernel = KernelSession(
+            notebook=place, require=sandbox, host=host, start_options={"grants": shown}
+        )
+        facts = await kernel.start()
+        execute = (kernel if databases is None else ConnectedKernel(kernel, databases)).execute
+        try:
+            yield partial(execute, timeout=CELL_SECONDS), facts
+        finally:
+            await kernel.stop()
 
 
 def _granted(notebook: str, data: Sequence[str | os.PathLike[str]]) -> list[Grant]:
@@ -127,6 +135,7 @@ async def verify_notebook(
     notebook: str | os.PathLike[str],
     *,
     data: Sequence[str | os.PathLike[str]] = (),
+    connections: Sequence[str] = (),
     sandbox: SandboxLevel = "restricted",
     on_check: Callable[[CellCheck], None] | None = None,
     host: KernelHost | None = None,
@@ -135,7 +144,8 @@ async def verify_notebook(
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
     It may read ``data`` this once, in addition to its grants: a notebook that came from somebody
-    else was granted nothing here. ``book`` is the notebook, if an analysis has it open; the result
+    else was granted nothing here. Its queries go to the databases that are attached, and to
+    ``connections``. ``book`` is the notebook, if an analysis has it open; the result
     is then noted through it. ``on_check`` is called with each cell's result as it comes.
 
     Raises:
@@ -150,7 +160,9 @@ async def verify_notebook(
     else:
         # A file that cannot be read should not cost a kernel.
         document = await asyncio.to_thread(read, path)
-    async with _fresh_kernel(str(path), str(path), sandbox, host, data) as (execute, facts):
+    async with _fresh_kernel(
+        str(path), str(path), sandbox, host, data, document=document, connections=connections
+    ) as (execute, facts):
         report = await verify_document(
             document,
             execute=execute,
@@ -188,7 +200,10 @@ async def clean_notebook(
     folders = folders_of(saved, source, Path(place))
 
     async def check(document: Document) -> VerifyReport:
-        async with _fresh_kernel(place, str(source), sandbox, host, data) as (execute, _):
+        async with _fresh_kernel(place, str(source), sandbox, host, data, document=document) as (
+            execute,
+            _,
+        ):
             return await verify_document(
                 document,
                 execute=execute,

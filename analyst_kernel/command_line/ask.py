@@ -39,6 +39,13 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
     help="Read a file as you say, such as sales.csv:dates.day=month; kept, repeatable.",
 )
 @click.option(
+    "--connection",
+    "connections",
+    multiple=True,
+    metavar="NAME",
+    help="Database of `analyst connections` to attach; repeatable.",
+)
+@click.option(
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
 @limit_options
@@ -64,6 +71,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     question: str,
     data: tuple[str, ...],
     reading: tuple[str, ...],
+    connections: tuple[str, ...],
     notebook: str | None,
     model: str | None,
     max_iterations: int,
@@ -130,7 +138,12 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 
     try:
         analysis = await open_analysis(
-            notebook=notebook, question=question, data=data, settings=settings, user=user
+            notebook=notebook,
+            question=question,
+            data=data,
+            connections=connections,
+            settings=settings,
+            user=user,
         )
         try:
             analysis.log.listen(progress)

@@ -74,7 +74,8 @@ def store_key(*, provider: str, url: str, unchecked: bool) -> None:
     goes to the host that it was stored for and to no other. Where a server wants none, leave it
     empty.
     """
-    _store(provider=provider.strip().lower(), key=_read_key(provider), url=url, anyway=unchecked)
+    key = read_secret(f"Key of {provider[:60]}")
+    _store(provider=provider.strip().lower(), key=key, url=url, anyway=unchecked)
 
 
 @runs
@@ -113,8 +114,8 @@ async def remove(*, provider: str) -> int:
     return 0
 
 
-def _read_key(provider: str) -> str:
-    """Ask for the key without showing it, or read it from a pipe."""
+def read_secret(what: str) -> str:
+    """Ask for a key or password without showing it, or read it from a pipe."""
     if not sys.stdin.isatty():
         with suppress(UnicodeDecodeError):
             return sys.stdin.readline(_LONGEST_LINE)
@@ -122,7 +123,7 @@ def _read_key(provider: str) -> str:
     # The terminal must show again what is typed, so the process may not end at once here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return getpass.getpass(f"Key of {provider[:60]} (not shown): ", stream=sys.stderr)
+        return getpass.getpass(f"{what} (not shown): ", stream=sys.stderr)
     except (KeyboardInterrupt, EOFError):
         note("\nCancelled.")
         sys.exit(EXIT_CANCELLED)

@@ -29,11 +29,23 @@ _LABEL_LENGTH = 60
 @click.command(short_help="Re-run NOTEBOOK in a fresh kernel and compare its outputs.")
 @click.argument("notebook", metavar="NOTEBOOK")
 @data_option
+@click.option(
+    "--connection",
+    "connections",
+    multiple=True,
+    metavar="NAME",
+    help="Database that it may ask this once; repeatable.",
+)
 @sandbox_option
 @json_option
 @runs
 async def verify(
-    *, notebook: str, data: tuple[str, ...], sandbox: SandboxLevel, as_json: bool
+    *,
+    notebook: str,
+    data: tuple[str, ...],
+    connections: tuple[str, ...],
+    sandbox: SandboxLevel,
+    as_json: bool,
 ) -> int:
     """Re-run NOTEBOOK in a fresh sandboxed kernel and compare its outputs.
 
@@ -41,7 +53,7 @@ async def verify(
     answer the question, or that the answer is right.
 
     It reads what you granted to the notebook's analysis. A notebook that somebody gave you was
-    granted nothing: name its data with --data.
+    granted nothing: name its data with --data, its databases with --connection.
     """
     from analyst_kernel.analysis.verify import verify_notebook
     from analyst_kernel.notebook.export.export import read
@@ -61,7 +73,9 @@ async def verify(
             if check.detail:
                 out(f"    {check.detail}")
 
-    report = await verify_notebook(notebook, data=data, sandbox=sandbox, on_check=show)
+    report = await verify_notebook(
+        notebook, data=data, connections=connections, sandbox=sandbox, on_check=show
+    )
     if as_json:
         out_json(json.dumps(record_of(report)))
     else:

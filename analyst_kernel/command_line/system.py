@@ -20,6 +20,7 @@ from analyst_kernel.command_line.writer import out, out_json
 
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import FoundFile
+    from analyst_kernel.connections.entries import ConnectionEntry
     from analyst_kernel.protocol.datasets import Dataset
 
 _PACKAGES = (
@@ -129,11 +130,13 @@ def _print_choices(dataset: Dataset) -> None:
 @runs
 async def doctor(*, as_json: bool) -> int:
     """Start a kernel and report its isolation as probed, versions, and credentials found."""
+    from analyst_kernel.connections.entries import connections_of_user
     from analyst_kernel.credentials.store import keys_of_user
     from analyst_kernel.data.files import find_files
     from analyst_kernel.data.reader.outside import FileReader
     from analyst_kernel.kernel.session import KernelSession
     from analyst_kernel.models.registry import default_name, list_providers
+    from analyst_kernel.protocol.errors import InputError
 
     with tempfile.TemporaryDirectory(prefix="analyst-doctor-") as folder:
         kernel = KernelSession(notebook=str(Path(folder) / "doctor.ipynb"), require="none")
@@ -146,6 +149,10 @@ async def doctor(*, as_json: bool) -> int:
         reader = FileReader(require="none")
         await find_files([str(sample)], reader=reader)
     env = keys_of_user().environment()
+    try:
+        connections = [_connection(entry) for entry in connections_of_user().entries().values()]
+    except InputError as error:
+        connections = [str(error)]
     report = {
         "sandbox": facts.sandbox.model_dump(mode="json"),
         "reader": reader.sandbox_report and reader.sandbox_report.model_dump(mode="json"),
@@ -161,12 +168,22 @@ async def doctor(*, as_json: bool) -> int:
             for provider in list_providers(env)
             if provider.has_credentials and provider.credential_source
         },
+        "connections": connections,
     }
     if as_json:
         out_json(json.dumps(report, ensure_ascii=False))
     else:
         _print_report(report)
     return 0
+
+
+def _connection(entry: ConnectionEntry) -> str:
+    """Describe a connection without asking it; `analyst connections test` does."""
+    from analyst_kernel.connections.engines import ENGINES
+
+    engine = ENGINES[entry.engine]
+    missing = "" if engine.is_installed else f", driver missing: analyst-kernel[{engine.extra}]"
+    return f"{entry.name} ({engine.title}, password from {entry.password_from}{missing})"
 
 
 def _installed(name: str) -> str:
@@ -200,6 +217,7 @@ def _print_report(report: dict[str, Any]) -> None:
     out(f"Default model: {report['default_model']}")
     found = ", ".join(f"{k} ({v})" for k, v in report["credentials"].items())
     out(f"Credentials found: {found or 'none'}")
+    out(f"Databases: {', '.join(report['connections']) or 'none'}")
     sys.stdout.flush()
 
 

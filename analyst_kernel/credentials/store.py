@@ -99,7 +99,7 @@ class Keys:
         ``named`` are those of the server's settings.
         """
         self._file = _File(folder / "keys.json")
-        ring = None if locked else _usable_keyring()
+        ring = None if locked else usable_keyring()
         self._ring = None if ring is None else _Ring(ring)
         self._named = dict(named or {})
         self.locked = locked
@@ -417,7 +417,7 @@ class _Ring:
             raise KeyStoreError("The system keyring cannot be written.", "Unlock it.") from None
 
 
-def _usable_keyring() -> Any | None:
+def usable_keyring() -> Any | None:
     """Return the ``keyring`` module if it is installed and has a real backend."""
     if find_spec("keyring") is None:
         return None

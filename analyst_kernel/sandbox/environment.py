@@ -17,6 +17,9 @@ _PASSED_ON_WINDOWS = ("PATH", "TEMP", "TMP", "COMSPEC", "PATHEXT", "USERPROFILE"
 PASSED = ("LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "JPY_SESSION_NAME")
 """Variables that a kernel gets from its server as they are (and every ``LC_*``)."""
 
+_FETCHED = ["analyst-kernel", "fetched"]
+"""The folders that a granted folder of results lies in."""
+
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS",
     "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "LOKY_MAX_CPU_COUNT",
@@ -64,6 +67,10 @@ def scrubbed(
         "PWD": policy.workdir,
         "ANALYST_OUTPUT_DIR": policy.output_dir,
     }
+    # Where cells find what databases gave, if the user attached one: analyst_kernel.connections.
+    fetched = [path for path in policy.grants if path.split(os.sep)[-3:-1] == _FETCHED]
+    if fetched:
+        made["ANALYST_FETCHED"] = fetched[0]
     if os.name != "posix":
         made |= {name: outer[name] for name in _PASSED_ON_WINDOWS if name in outer}
     return made

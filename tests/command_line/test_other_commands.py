@@ -18,7 +18,7 @@ from tests.support.command import analyst
 
 COMMANDS = (
     "ask", "verify", "export", "branch", "undo", "ledger", "log", "eval", "files", "profile",
-    "models", "keys", "doctor", "lab",
+    "models", "keys", "connections", "doctor", "lab",
 )  # fmt: skip
 
 

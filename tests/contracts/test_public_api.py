@@ -64,8 +64,8 @@ def test_the_python_api() -> None:
         "__aenter__": "async ()",
         "__aexit__": "async (kind, error, traceback)",
         "close": "async ()",
-        "ask": "async (question, *, data=(), notebook=None, limits=None)",
-        "stream": "(question, *, data=(), notebook=None, limits=None)",
+        "ask": "async (question, *, data=(), connections=(), notebook=None, limits=None)",
+        "stream": "(question, *, data=(), connections=(), notebook=None, limits=None)",
         "run": "async (code, *, timeout=None)",
         "branch": "async (at=None, *, notebook=None)",
         "not_reproduced": "property",
@@ -241,11 +241,11 @@ def options(command: click.Command) -> list[str]:
 def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
-        "ask": "--approve --cell-timeout --data --instructions --json --max-analysis-cost --max-cost"
-        " --max-day-cost --max-iterations --model --notebook --privacy --quiet --reading --sandbox"
-        " QUESTION",
+        "ask": "--approve --cell-timeout --connection --data --instructions --json --max-analysis-cost"
+        " --max-cost --max-day-cost --max-iterations --model --notebook --privacy --quiet --reading"
+        " --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
-        "verify": "--data --json --sandbox NOTEBOOK",
+        "verify": "--connection --data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
         "branch": "--at --data --output --sandbox -o NOTEBOOK",
         "undo": "--run NOTEBOOK",
@@ -257,6 +257,7 @@ def test_the_command_line() -> None:
         "profile": "--json --reading PATH......",
         "models": "--ask --json",
         "keys": "",
+        "connections": "",
         "doctor": "--json",
         "lab": "[JUPYTERLAB ARGS]......",
     }

@@ -8,11 +8,12 @@ notebook and the panel do.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from analyst_kernel.agent.budget import Billing, billing_of
+from analyst_kernel.agent.context import Databases
 from analyst_kernel.agent.observation.cell import outputs_text
 from analyst_kernel.agent.ports import Catalog, Model, ModelEvent, Stopped
 from analyst_kernel.agent.privacy import sent, words
@@ -107,6 +108,12 @@ class Wall:
         """Take in a described dataset: its names, its values, and the text that may leave."""
         self.learn_names(profile.dataset)
         self._profiles[text] = shown
+
+    def learn_description(self, names: Iterable[str], text: str) -> None:
+        """Take in a text without values, which may leave as it is, and the names in it."""
+        for name in names:
+            self.table.names.put(name)
+        self._profiles[text] = text
 
     def learn_names(self, dataset: Dataset) -> None:
         """Keep the names of a dataset and its columns readable."""
@@ -399,6 +406,46 @@ class GuardedCatalog:
     def setup_code(self, names: Sequence[str] | None = None) -> str:
         """Return plain Python that loads the datasets."""
         return self.catalog.setup_code(names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuardedDatabases:
+    """The attached databases, whose names the wall gets to know; implements ``Databases``."""
+
+    databases: Databases
+    wall: Wall
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the connections."""
+        return self.databases.names
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The names of schemas, tables and columns."""
+        return self.databases.words
+
+    async def look(self) -> tuple[str, ...]:
+        """List the tables."""
+        return await self.databases.look()
+
+    def describe(self, *, question: str = "", budget: int = 1_500) -> str:
+        """Return the tables as text, which the wall lets through: it holds no values."""
+        text = self.databases.describe(question=question, budget=budget)
+        self.wall.learn_description(self.words, text)
+        return text
+
+    def knows(self, name: str) -> bool:
+        """Return whether a name is that of a table."""
+        return self.databases.knows(name)
+
+    async def profile(self, name: str, *, columns: Sequence[str] = ()) -> DatasetProfile:
+        """Describe a table."""
+        return await self.databases.profile(name, columns=columns)
+
+    async def cell(self, connection: str, sql: str, name: str) -> str:
+        """Return the code that asks a query."""
+        return await self.databases.cell(connection, sql, name)
 
 
 def privacy_of(model: Model) -> PrivacyMode:

@@ -63,8 +63,22 @@ async def run_sql(run: Run, call: inputs.RunSql) -> Reply:
         )
     if name in run.memory.dataset_names():
         return Reply.refuse(f"Not run: {name!r} holds the user's data. Send another `name`.")
+    if call.connection:
+        return await _ask_database(run, call, name)
     setup = "\n".join(setup.code for setup in run.memory.setups if setup.ran)
     code = sql_cell(call.sql, name, import_duckdb=not _IMPORTS_DUCKDB.search(setup))
+    return await iterate(run, code, "sql", call.purpose, call.step)
+
+
+async def _ask_database(run: Run, call: inputs.RunSql, name: str) -> Reply:
+    databases = run.deps.databases
+    known = databases.names if databases is not None else ()
+    if databases is None or call.connection not in known:
+        there = f"there is: {', '.join(known)}" if known else "no database is attached"
+        return Reply.refuse(f"Not run: no connection has this name; {there}.")
+    if not name.isascii():
+        return Reply.refuse("Not run: `name` must be of plain letters here. Send another one.")
+    code = await databases.cell(call.connection, call.sql, name)
     return await iterate(run, code, "sql", call.purpose, call.step)
 
 
@@ -90,9 +104,13 @@ def _has_result(query: str) -> bool:
 async def profile_dataset(run: Run, call: inputs.ProfileDataset) -> Reply:
     """Describe a dataset, or some of its columns."""
     try:
-        profile = await run.deps.catalog.profile(
-            call.name, columns=call.columns, detail=call.detail
-        )
+        databases = run.deps.databases
+        if databases is not None and databases.knows(call.name):
+            profile = await databases.profile(call.name, columns=call.columns)
+        else:
+            profile = await run.deps.catalog.profile(
+                call.name, columns=call.columns, detail=call.detail
+            )
     except DataError as error:
         return Reply.refuse(f"Not described:\n{envelope(str(error), run.nonce)}")
     text = run.deps.catalog.describe(

@@ -78,11 +78,13 @@ class RunPython(ToolInput):
 class RunSql(ToolInput):
     """Run DuckDB SQL over datasets and DataFrames by variable name, as one new cell.
 
-    The result becomes the DataFrame `name` and is displayed.
+    The result becomes the DataFrame `name` and is displayed. With `connection`, that database runs
+    it, in its own SQL: one query that reads; aggregate there.
     """
 
     sql: Filled
     name: Annotated[str, Field(description="variable for the result")] = ""
+    connection: str = ""
     purpose: str = ""
     step: int | None = None
 

@@ -206,6 +206,7 @@ def set_up(shell: Any, sent: dict[str, str]) -> None:
     _taken_back.append(interrupts.install(shell))
     errors = importlib.import_module("_analyst_errors")
     _taken_back.append(errors.install(shell, interrupts.as_interrupt))
+    _taken_back.append(importlib.import_module("_analyst_databases").install())
     when_imported("pandas", _on_pandas)
     when_imported("altair", _on_altair)
     if "plotly.io" in sys.modules:

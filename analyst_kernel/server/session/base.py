@@ -16,6 +16,7 @@ from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.privacy import PrivacyStore, PrivacySwitch
+from analyst_kernel.connections.results import is_results_folder
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.readings import KeptReadings
@@ -315,7 +316,8 @@ class BaseSession:
                 "Put it back, or start a new analysis.",
             )
         granted = self.services.grants.for_notebook(path, analysis=self.id)
-        return unswapped(tuple(grant.path for grant in granted))
+        paths = (grant.path for grant in granted if not is_results_folder(grant.path))
+        return unswapped(tuple(paths))
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
         """Grant files or folders; only called for an act of the user. Raises ``DataError``.

@@ -1,0 +1,189 @@
+"""``analyst connections``: the databases that analyses may ask; no password is shown or stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from analyst_kernel.command_line.keys import read_secret
+from analyst_kernel.command_line.shell import json_option, record_json, runs
+from analyst_kernel.command_line.writer import note, out, out_json
+
+if TYPE_CHECKING:
+    from analyst_kernel.connections.entries import ConnectionEntry
+
+
+@click.group(invoke_without_command=True, short_help="List, add, test and browse databases.")
+@click.pass_context
+def connections(context: click.Context) -> None:
+    """List, add, test and browse the databases that analyses may ask.
+
+    `analyst ask --connection NAME` attaches one to an analysis. Queries can only read.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(listing)
+
+
+@connections.command("list", short_help="List the connections.")
+@json_option
+@runs
+async def listing(*, as_json: bool = False) -> int:
+    """List the connections: address, and where the password comes from."""
+    from analyst_kernel.command_line.console import print_table
+    from analyst_kernel.connections.entries import connections_of_user
+
+    entries = connections_of_user().entries()
+    if as_json:
+        rows = [entry.model_dump(mode="json") for entry in entries.values()]
+        out_json(json.dumps({"connections": rows}))
+    elif entries:
+        print_table(
+            ("name", "address", "password from", "in notebooks"), (), map(_row, entries.values())
+        )
+    else:
+        out("There are no connections. `analyst connections add NAME ADDRESS` makes one.")
+    return 0
+
+
+def _row(entry: ConnectionEntry) -> tuple[str, ...]:
+    return entry.name, entry.address, entry.password_from, entry.variable
+
+
+@connections.command("add", short_help="Add a database, or change one.")
+@click.argument("name")
+@click.argument("address")
+@click.option(
+    "--password-from",
+    default="libpq",
+    metavar="SOURCE",
+    help="env:VARIABLE, keyring (it is asked for), or libpq: ~/.pgpass, a service file, or none.",
+)
+@click.option("--max-rows", type=int, metavar="N", help="More rows are not fetched (2,000,000).")
+@click.option("--max-megabytes", type=int, metavar="MB", help="Nor more than that (512).")
+@click.option("--max-seconds", type=float, metavar="S", help="Time of one statement (120).")
+def add(
+    *,
+    name: str,
+    address: str,
+    password_from: str,
+    max_rows: int | None,
+    max_megabytes: int | None,
+    max_seconds: float | None,
+) -> None:
+    """Add the database at ADDRESS, such as postgresql://reader@db.example.org/sales, as NAME.
+
+    The address holds no password: say where it comes from. Use a role that has SELECT on the
+    tables in question and nothing else.
+    """
+    password = read_secret(f"Password of {name[:60]}") if password_from == "keyring" else ""
+    _add(
+        name=name,
+        address=address,
+        password_from=password_from,
+        password=password.strip("\r\n"),
+        limits=(max_rows, max_megabytes, max_seconds),
+    )
+
+
+@runs
+async def _add(
+    *,
+    name: str,
+    address: str,
+    password_from: str,
+    password: str,
+    limits: tuple[int | None, int | None, float | None],
+) -> int:
+    from analyst_kernel.connections.entries import (
+        checked_entry,
+        connections_of_user,
+        keep_password,
+    )
+
+    rows, megabytes, seconds = limits
+    entry = checked_entry(
+        name,
+        address,
+        password_from=password_from,
+        max_rows=rows,
+        max_megabytes=megabytes,
+        max_seconds=seconds,
+    )
+    store = connections_of_user()
+    await asyncio.to_thread(store.entries)  # a list that cannot be read keeps its password
+    if password_from == "keyring":
+        await asyncio.to_thread(keep_password, name, password)
+    await asyncio.to_thread(store.put, entry)
+    out(f"Added {name}. `analyst connections test {name}` tries it.")
+    return 0
+
+
+@connections.command("test", short_help="Sign in, and say what the role may do.")
+@click.argument("name")
+@runs
+async def test(*, name: str) -> int:
+    """Sign in to NAME, and say as whom, and whether the role could change something elsewhere."""
+    from analyst_kernel.connections.entries import connections_of_user
+    from analyst_kernel.connections.outside import DatabaseWorker
+
+    entry = connections_of_user().named(name)
+    async with DatabaseWorker() as worker:
+        about = await worker.ask(entry, "test")
+    out(f"{name}: {about['database']} on PostgreSQL {about['version']}, as {about['role']}.")
+    if about["writable"]:
+        note(
+            f"This role may change {about['writable']:,} tables. From here it cannot, since every "
+            "query runs in a read-only transaction; a role with SELECT alone is safer still."
+        )
+    return 0
+
+
+@connections.command("remove", short_help="Remove a connection.")
+@click.argument("name")
+@runs
+async def remove(*, name: str) -> int:
+    """Remove NAME from the list, and its password from the keyring."""
+    from analyst_kernel.connections.entries import connections_of_user
+
+    await asyncio.to_thread(connections_of_user().remove, name)
+    out(f"Removed {name}.")
+    return 0
+
+
+@connections.command("tables", short_help="List tables, columns and keys, or describe one table.")
+@click.argument("name")
+@click.argument("table", required=False)
+@json_option
+@runs
+async def tables(*, name: str, table: str | None, as_json: bool) -> int:
+    """List the tables of NAME with columns and keys; with TABLE describe its values.
+
+    What is printed is what a model is shown of it.
+    """
+    from analyst_kernel.connections.attached import AttachedConnections
+    from analyst_kernel.connections.entries import connections_of_user
+    from analyst_kernel.data.profile.describe import describe
+    from analyst_kernel.protocol.errors import DataError
+
+    databases = AttachedConnections([connections_of_user().named(name)], None)
+    try:
+        problems = await databases.look()
+        if problems:
+            raise DataError(problems[0])
+        if table is not None:
+            full = table if table.startswith(f"{name}.") else f"{name}.{table}"
+            profile = await databases.profile(full)
+            if as_json:
+                out_json(record_json(profile))
+            else:
+                out(describe(profile))
+        elif as_json:
+            out_json(json.dumps({"tables": databases.listed(name)}, ensure_ascii=False))
+        else:
+            out(databases.describe(budget=20_000))
+    finally:
+        await databases.aclose()
+    return 0
