@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analyst_kernel.agent.context import AgentDeps
@@ -31,6 +31,7 @@ from analyst_kernel.analysis.verify import check_names
 from analyst_kernel.credentials.store import keys_of_user
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.data.remote.fetch import Fetcher, revoke_earlier
 from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
@@ -53,6 +54,7 @@ class Embedding:
         env: Environment variables, with what is stored for each provider; the process's own, with
             what the user stored, by default.
         catalog: Datasets that were granted, and described to the user, before there was a notebook.
+        fetcher: Fetches data that is elsewhere.
         sleep: Waits between two attempts to call the model.
         writer: Returns the writer of the notebook at a path; the file's own writer by default.
         store: Keeps operations on the notebook until they are seen in the saved file.
@@ -62,6 +64,7 @@ class Embedding:
     log: EventLog | None = None
     env: Mapping[str, str] | None = None
     catalog: LocalCatalog | None = None
+    fetcher: Fetcher = field(default_factory=Fetcher)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     writer: Callable[[Path], Writer] | None = None
     store: OperationStore | None = None
@@ -103,8 +106,9 @@ async def open_analysis(
         notebook=path, reader=FileReader(require=settings.sandbox)
     )
     shown = tuple(catalog.datasets)
-    lost = await _regrant(catalog, store, path, parts.analysis) if exists else ()
-    await catalog.grant([os.fspath(item) for item in data])
+    lost = await _regrant(catalog, store, path, parts) if exists else ()
+    data = await parts.fetcher.local([os.fspath(item) for item in data])
+    await catalog.grant(data)
     env = parts.env
     if env is None:
         env = await asyncio.to_thread(lambda: keys_of_user().environment())
@@ -148,6 +152,7 @@ async def open_analysis(
     )
     # Last, so that data which cannot be used is not granted.
     _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
+    await asyncio.to_thread(revoke_earlier, store, book.path, data)
     log = parts.log or EventLog()
     spending = SpendingStore(store.path.parent, book.analysis)
     kernel = KernelSession(
@@ -203,16 +208,17 @@ async def open_analysis(
 
 
 async def _regrant(
-    catalog: LocalCatalog, store: GrantStore, path: str, analysis: AnalysisId | None
+    catalog: LocalCatalog, store: GrantStore, path: str, parts: Embedding
 ) -> tuple[str, ...]:
     """Grant again what was granted to this notebook earlier; return what cannot be, and why."""
     lost: list[str] = []
-    for grant in await asyncio.to_thread(store.for_notebook, path, analysis=analysis):
+    for grant in await asyncio.to_thread(store.for_notebook, path, analysis=parts.analysis):
         try:
+            await parts.fetcher.restore(grant.path)
             await asyncio.to_thread(grant.look)
         except FileNotFoundError:
             lost.append(f"{grant.path} was granted earlier and is no longer there.")
-        except GrantRefused as error:
+        except (GrantRefused, DataError) as error:
             lost.append(str(error))
         else:
             await catalog.grant([grant.path])

@@ -31,7 +31,9 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 
 @click.command(short_help="Answer QUESTION about the data and save a notebook.")
 @click.argument("question")
-@click.option("--data", multiple=True, metavar="PATH", help="File or folder to grant; repeatable.")
+@click.option(
+    "--data", multiple=True, metavar="PATH", help="File, folder or address to grant; repeatable."
+)
 @click.option(
     "--notebook", metavar="OUT.ipynb", help="Where to save; an existing one is continued."
 )
@@ -73,9 +75,10 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 ) -> int:
     """Answer QUESTION about the data and save the analysis as a notebook."""
     from analyst_kernel.analysis.analysis import AnalysisSettings
-    from analyst_kernel.analysis.assemble import open_analysis
+    from analyst_kernel.analysis.assemble import Embedding, open_analysis
     from analyst_kernel.command_line.console import PlainConsole
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
+    from analyst_kernel.data.remote.fetch import Fetcher
     from analyst_kernel.protocol.errors import SandboxError
     from analyst_kernel.protocol.events import Event, RunFinished, RunStarted
     from analyst_kernel.protocol.ids import new_analysis_id
@@ -123,7 +126,12 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 
     try:
         analysis = await open_analysis(
-            notebook=notebook, question=question, data=data, settings=settings, user=user
+            notebook=notebook,
+            question=question,
+            data=data,
+            settings=settings,
+            user=user,
+            embedding=Embedding(fetcher=Fetcher(progress=progress.fetching)),
         )
         try:
             analysis.log.listen(progress)

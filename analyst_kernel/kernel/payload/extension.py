@@ -22,6 +22,7 @@ FILES = {
     "_analyst_streams": "streams.py",
     "_analyst_interrupts": "interrupts.py",
     "_analyst_errors": "errors.py",
+    "_analyst_remote": "remote.py",
     "_analyst_chart_capture": "chart_capture.py",
     CHARTS_INSIDE: "charts/__init__.py",
     **{

@@ -236,6 +236,8 @@ export interface DatasetProfile {
  * Attributes:
  *     name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
  *     path: Absolute path of the file.
+ *     address: Where the file was fetched from, such as ``s3://bucket/file.csv``; empty for a
+ *         file of this machine.
  *     format: How the file is read.
  *     bytes: Size of the file.
  *     rows: Row count, or null if it was not counted.
@@ -256,6 +258,7 @@ export interface Dataset {
     [k: string]: JsonValue;
   };
   load: 'frame' | 'view';
+  address: string;
 }
 /**
  * One column of a table.
