@@ -398,3 +398,59 @@ def test_a_damaged_list_is_as_if_it_were_not_there(tmp_path: Path) -> None:
     for text in ("", "[]", "{}", '{"version": 9}', '{"version": 1, "objects": [1]}'):
         (place / "PIN").write_text(text)
         assert cache.pin_at(f"{os.path.realpath(place)}/data/x.csv") is None
+
+
+# --- the other clouds' wires -----------------------------------------------------------------------
+
+GOOGLE = b"""<?xml version="1.0"?><ListBucketResult><Name>lake</Name><Prefix>open/</Prefix>
+<IsTruncated>false</IsTruncated><Contents><Key>open/sales.csv</Key><Size>%d</Size>
+<LastModified>2026-11-29T12:00:00.000Z</LastModified><ETag>"v1"</ETag></Contents>
+</ListBucketResult>"""
+AZURE = b"""<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Prefix>open/</Prefix><Blobs><Blob>
+<Name>open/sales.csv</Name><Properties><Last-Modified>Sun, 29 Nov 2026 12:00:00 GMT</Last-Modified>
+<Content-Length>%d</Content-Length><Content-Type>text/csv</Content-Type><Etag>"v1"</Etag>
+<BlobType>BlockBlob</BlobType></Properties></Blob></Blobs><NextMarker /></EnumerationResults>"""
+KEY = "aHVudGVyMg=="
+
+
+@pytest.mark.parametrize(
+    ("address", "listing", "variables", "source"),
+    [
+        ("gs://lake/open/", GOOGLE, {"GOOGLE_BASE_URL": ""}, "anonymous"),
+        ("az://lake/open/", AZURE, {"AZURE_STORAGE_ENDPOINT": "",
+         "AZURE_STORAGE_ACCOUNT_NAME": "account1", "AZURE_STORAGE_ACCOUNT_KEY": KEY}, "environment"),
+        ("abfs://lake@account1.dfs.core.windows.net/open/", AZURE,
+         {"AZURE_STORAGE_ENDPOINT": "", "AZURE_STORAGE_ACCOUNT_NAME": "account1"}, "anonymous"),
+    ],
+    ids=["Google", "Azure with a key", "Azure, public"],
+)  # fmt: skip
+async def test_google_and_azure(
+    web: WebServerAtWork, fetcher: Make, address: str, listing: bytes, variables: dict[str, str],
+    source: str,
+) -> None:  # fmt: skip
+    env = {name: value or f"http://{web.place}" for name, value in variables.items()}
+    signed: list[bool] = []
+
+    def list_or_read(request) -> None:
+        signed.append("Authorization" in request.headers)
+        if "list" in request.path:
+            request.reply(200, listing % len(TABLE), Content_Type="application/xml")
+        else:
+            whole(TABLE, **DATED, x_ms_blob_type="BlockBlob")(request)
+
+    web.answers[""] = list_or_read
+    one = fetcher(env)
+    (folder,) = await one.local([address])
+    assert Path(folder, "sales.csv").read_bytes() == TABLE
+    assert one.cache.address_of(os.path.join(folder, "sales.csv")) == address + "sales.csv"
+    (file,) = await one.local([address + "sales.csv"])
+    assert Path(file).read_bytes() == TABLE
+    pin = one.cache.pin_at(file)
+    assert pin is not None
+    assert pin.source == source
+    assert set(signed) == {source == "environment"}
+    web.answers[""] = lambda request: request.reply(
+        403, b"<Error><Code>AccessDenied</Code></Error>"
+    )
+    with pytest.raises(DataError, match=r"is not public|may not list"):
+        await one.local([address])

@@ -28,7 +28,7 @@ from tests.fakes.web_server import web_server, whole
 from tests.support.reading import catalog_here
 from tests.support.remote.object_server import ObjectServer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.real]
 
 FRAME = pd.DataFrame({"region": ["north", "south", "north"] * 4, "units": range(12)})
 CSV = FRAME.to_csv(index=False).encode()
