@@ -114,6 +114,7 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
         entry.code,
         installed=frozenset(facts.versions) if facts is not None and facts.versions else None,
         datasets=frozenset(run.memory.dataset_names()),
+        addresses=[one.address for one in deps.catalog.datasets if one.address],
     )
     asks = run.approve and deps.user is not None
     blocking = [f for f in findings if f.kind in BLOCKING]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,12 +65,17 @@ class PreflightFinding:
 
 
 def check_code(
-    code: str, *, installed: frozenset[str] | None = None, datasets: frozenset[str] = frozenset()
+    code: str,
+    *,
+    installed: frozenset[str] | None = None,
+    datasets: frozenset[str] = frozenset(),
+    addresses: Sequence[str] = (),
 ) -> tuple[PreflightFinding, ...]:
     """Return the findings about a cell, by line; a syntax error stands alone with the magics.
 
     ``installed`` are the libraries that the kernel reported, or None if they are not known;
-    ``datasets`` are variables that hold the user's data and should stay as loaded.
+    ``datasets`` are variables that hold the user's data and should stay as loaded. At the
+    ``addresses`` is attached data, whose copies the kernel reads.
     """
     plain, findings = _without_magics(code)
     try:
@@ -80,7 +85,7 @@ def check_code(
         return (*findings, PreflightFinding("syntax", error.line, message))
     for node in ast.walk(tree):
         findings += _imports(node, installed)
-        findings += _calls(node)
+        findings += _calls(node, addresses)
     for node in _outside_functions(tree):
         findings += _assignments(node, datasets)
     return tuple(sorted(findings, key=lambda finding: finding.line))
@@ -138,7 +143,7 @@ def _import(module: str, line: int, installed: frozenset[str] | None) -> Preflig
     return None
 
 
-def _calls(node: ast.AST) -> Iterator[PreflightFinding]:
+def _calls(node: ast.AST, addresses: Sequence[str]) -> Iterator[PreflightFinding]:
     if not isinstance(node, ast.Call):
         return
     name = _dotted(node.func)
@@ -149,13 +154,19 @@ def _calls(node: ast.AST) -> Iterator[PreflightFinding]:
         message = f"{name}() hides what runs from the reader. Write the code itself."
         yield PreflightFinding("eval", node.lineno, message)
     texts = [text for text in map(_text, node.args) if text is not None]
-    if texts and _URL.match(texts[0]) and name.rpartition(".")[2].startswith(("read_", "urlopen")):
+    away = bool(texts) and _URL.match(texts[0]) and not _attached(texts[0], addresses)
+    if away and name.rpartition(".")[2].startswith(("read_", "urlopen")):
         message = "There is no network here, so the address cannot be read. Use the datasets."
         yield PreflightFinding("network", node.lineno, message)
     path = _written_path(node, name)
     if path is not None and not path.startswith(_SCRATCH):
         message = f"Only OUTPUT_DIR can be written. Write to f'{{OUTPUT_DIR}}/{_basename(path)}'."
         yield PreflightFinding("write", node.lineno, message)
+
+
+def _attached(address: str, addresses: Sequence[str]) -> bool:
+    """Return whether data is attached at an address, or below it."""
+    return any(one == address or one.startswith(address.rstrip("/*") + "/") for one in addresses)
 
 
 def _written_path(call: ast.Call, name: str) -> str | None:

@@ -41,6 +41,7 @@ from analyst_kernel.analysis.verify import (
 from analyst_kernel.connections.attached import AttachedConnections
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.readings import AskedReading
+from analyst_kernel.data.remote.fetch import Fetcher, revoke_earlier
 from analyst_kernel.grants import Grant, GrantStore
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
@@ -197,12 +198,15 @@ class Analysis:
         Raises ``DataError``, and grants nothing, if a file cannot be read as data.
         """
         check_names(paths)
-        added = await self.catalog.grant([os.fspath(path) for path in paths])
+        paths = await Fetcher().local([os.fspath(path) for path in paths])
+        added = await self.catalog.grant(paths)
         granted, fresh = await asyncio.to_thread(
             self.grants.record_all, self.notebook.path, paths, analysis=self.id
         )
         self._unused_grants += [grant.path for grant in fresh]
-        if not await self._kernel.admit([grant.path for grant in granted]):
+        # A kernel learns of addresses when it starts.
+        remote = await asyncio.to_thread(revoke_earlier, self.grants, self.notebook.path, paths)
+        if remote or not await self._kernel.admit([grant.path for grant in granted]):
             async with self._lock:  # a run at work keeps its kernel to its end
                 await self._stop_kernel()
         return added

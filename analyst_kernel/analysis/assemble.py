@@ -7,11 +7,11 @@ import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analyst_kernel.agent.context import AgentDeps
-from analyst_kernel.agent.ports import User
+from analyst_kernel.agent.ports import Model, User
 from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedDatabases, GuardedModel
 from analyst_kernel.agent.rebuild import recall
 from analyst_kernel.analysis.analysis import SANDBOXED, Analysis, AnalysisSettings
@@ -34,7 +34,8 @@ from analyst_kernel.credentials.store import keys_of_user
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.readings import KeptReadings
-from analyst_kernel.grants import GrantRefused, GrantStore
+from analyst_kernel.data.remote.fetch import Fetcher, revoke_earlier
+from analyst_kernel.grants import Grant, GrantRefused, GrantStore
 from analyst_kernel.kernel.manager import KernelHost, warm_up
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.models.registry import open_model
@@ -56,6 +57,7 @@ class Embedding:
         env: Environment variables, with what is stored for each provider; the process's own, with
             what the user stored, by default.
         catalog: Datasets that were granted, and described to the user, before there was a notebook.
+        fetcher: Fetches data that is elsewhere.
         sleep: Waits between two attempts to call the model.
         writer: Returns the writer of the notebook at a path; the file's own writer by default.
         store: Keeps operations on the notebook until they are seen in the saved file.
@@ -65,6 +67,7 @@ class Embedding:
     log: EventLog | None = None
     env: Mapping[str, str] | None = None
     catalog: LocalCatalog | None = None
+    fetcher: Fetcher = field(default_factory=Fetcher)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     writer: Callable[[Path], Writer] | None = None
     store: OperationStore | None = None
@@ -109,11 +112,9 @@ async def open_analysis(
         notebook=path, reader=FileReader(require=settings.sandbox)
     )
     shown = tuple(catalog.datasets)
-    if exists:
-        kept_rows = await asyncio.to_thread(store.readings, path, analysis=parts.analysis)
-        catalog.keep_readings(KeptReadings((*kept_rows, *catalog.readings.rows())))
-    lost = await _regrant(catalog, store, path, parts.analysis) if exists else ()
-    await catalog.grant([os.fspath(item) for item in data])
+    lost = await _regrant(catalog, store, path, parts) if exists else ()
+    data = await parts.fetcher.local([os.fspath(item) for item in data])
+    await catalog.grant(data)
     env = parts.env
     if env is None:
         env = await asyncio.to_thread(lambda: keys_of_user().environment())
@@ -156,9 +157,7 @@ async def open_analysis(
         given=settings.instructions,
     )
     # Last, so that data which cannot be used is not granted.
-    _, fresh = await asyncio.to_thread(store.record_all, book.path, data, analysis=book.analysis)
-    if said := catalog.readings.rows():  # some may have been said before there was a notebook
-        await asyncio.to_thread(store.keep_readings, book.path, said, analysis=book.analysis)
+    fresh = await asyncio.to_thread(_record, store, book, data, catalog)
     databases, gone = await asyncio.to_thread(attach, store, book.path, book.analysis, connections)
     log = parts.log or EventLog()
     spending = SpendingStore(store.path.parent, book.analysis)
@@ -207,33 +206,55 @@ async def open_analysis(
             await analysis.describe(dataset.name)
     for reason in (*lost, *gone):
         analysis.defer_notice("grant-lost", reason)
-    if databases is not None and model.name.startswith("offline:"):
-        said = "The built-in rules ask no database; choose a model that does."
-        analysis.defer_notice("databases-unused", said)
     if store.notice:
         analysis.defer_notice("grants-damaged", store.notice)
     for code, problem in (
         ("models-file-unused", (await asyncio.to_thread(model_table)).problem),
         ("spending-damaged", await asyncio.to_thread(lambda: spending.problem)),
+        ("databases-unused", "" if databases is None else _unused_databases(model)),
     ):
         if problem:
             analysis.defer_notice(code, problem)
     return analysis
 
 
+def _record(
+    store: GrantStore,
+    book: StoredNotebook,
+    data: Sequence[str],
+    catalog: LocalCatalog,
+) -> tuple[Grant, ...]:
+    """Keep what the user granted, and how it is to be read; return the grants that are new."""
+    _, fresh = store.record_all(book.path, data, analysis=book.analysis)
+    revoke_earlier(store, book.path, data)
+    if said := catalog.readings.rows():  # some may have been said before there was a notebook
+        store.keep_readings(book.path, said, analysis=book.analysis)
+    return fresh
+
+
+def _unused_databases(model: Model) -> str:
+    """Return what to say of databases that this model does not ask; empty if it does."""
+    if not model.name.startswith("offline:"):
+        return ""
+    return "The built-in rules ask no database; choose a model that does."
+
+
 async def _regrant(
-    catalog: LocalCatalog, store: GrantStore, path: str, analysis: AnalysisId | None
+    catalog: LocalCatalog, store: GrantStore, path: str, parts: Embedding
 ) -> tuple[str, ...]:
     """Grant again what was granted to this notebook earlier; return what cannot be, and why."""
+    kept = await asyncio.to_thread(store.readings, path, analysis=parts.analysis)
+    catalog.keep_readings(KeptReadings((*kept, *catalog.readings.rows())))
     lost: list[str] = []
-    for grant in await asyncio.to_thread(store.for_notebook, path, analysis=analysis):
+    for grant in await asyncio.to_thread(store.for_notebook, path, analysis=parts.analysis):
         if is_results_folder(grant.path):
             continue  # no data of the user's; its connections are taken up later
         try:
+            await parts.fetcher.restore(grant.path)
             await asyncio.to_thread(grant.look)
         except FileNotFoundError:
             lost.append(f"{grant.path} was granted earlier and is no longer there.")
-        except GrantRefused as error:
+        except (GrantRefused, DataError) as error:
             lost.append(str(error))
         else:
             await catalog.grant([grant.path])

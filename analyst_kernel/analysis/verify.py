@@ -17,6 +17,7 @@ from analyst_kernel._text import fault_of_path
 from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts
 from analyst_kernel.analysis.databases import ConnectedKernel, asked_anew
 from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.data.remote.fetch import Fetcher
 from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.manager import KernelHost
 from analyst_kernel.kernel.session import KernelSession
@@ -57,8 +58,12 @@ async def _fresh_kernel(
     notebook ``source``. Its databases, and ``connections``, are asked again for the cells of
     ``document``.
     """
+    fetcher = Fetcher()
+    data = await fetcher.local([os.fspath(path) for path in data])
     check_exists(data)
     store = await asyncio.to_thread(GrantStore)
+    for earlier in await asyncio.to_thread(store.for_notebook, source):
+        await fetcher.restore(earlier.path)
     granted = await asyncio.to_thread(_granted, source, data)
     codes = [str(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code"]
     async with asked_anew(store, granted, codes, connections) as (shown, databases):
@@ -86,6 +91,19 @@ def _granted(notebook: str, data: Sequence[str | os.PathLike[str]]) -> list[Gran
             continue  # the cell that reads it fails
         found.append(grant)
     return found
+
+
+async def data_changes(
+    notebook: str | os.PathLike[str], grants: GrantStore | None = None
+) -> list[str]:
+    """Return a sentence about each remote object that changed since a notebook's grants.
+
+    Their stores are asked; nothing is fetched.
+    """
+    place = str(notebook_path(notebook))
+    found = await asyncio.to_thread(lambda: (grants or GrantStore()).for_notebook(place))
+    fetcher = Fetcher()
+    return [text for grant in found for text in await fetcher.changes(grant.path)]
 
 
 def check_exists(data: Sequence[str | os.PathLike[str]]) -> None:

@@ -22,7 +22,7 @@ from analyst_kernel.command_line.writer import note, out, out_json
 if TYPE_CHECKING:
     from analyst_kernel.agent.ports import User
     from analyst_kernel.analysis.analysis import Analysis
-    from analyst_kernel.protocol.events import RunFinished
+    from analyst_kernel.protocol.events import Event, RunFinished
     from analyst_kernel.protocol.records import Answer, PrivacyMode, Usage
     from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -31,7 +31,9 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 
 @click.command(short_help="Answer QUESTION about the data and save a notebook.")
 @click.argument("question")
-@click.option("--data", multiple=True, metavar="PATH", help="File or folder to grant; repeatable.")
+@click.option(
+    "--data", multiple=True, metavar="PATH", help="File, folder or address to grant; repeatable."
+)
 @click.option(
     "--reading",
     multiple=True,
@@ -88,11 +90,12 @@ async def ask(  # noqa: PLR0913 - the command line's contract
 ) -> int:
     """Answer QUESTION about the data and save the analysis as a notebook."""
     from analyst_kernel.analysis.analysis import AnalysisSettings
-    from analyst_kernel.analysis.assemble import open_analysis
+    from analyst_kernel.analysis.assemble import Embedding, open_analysis
     from analyst_kernel.command_line.console import PlainConsole
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
+    from analyst_kernel.data.remote.fetch import Fetcher
     from analyst_kernel.protocol.errors import SandboxError
-    from analyst_kernel.protocol.events import Event, RunFinished, RunStarted
+    from analyst_kernel.protocol.events import Event, RunFinished
     from analyst_kernel.protocol.ids import new_analysis_id
     from analyst_kernel.protocol.records import Limits
 
@@ -122,9 +125,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     def listen(event: Event) -> None:
         if isinstance(event, RunFinished):
             finished.append(event)
-        if isinstance(event, RunStarted):
-            for file in event.instructions:
-                note(f"Instructions: {file.path} (SHA-256 {file.digest[:12]})")
+        _note_instructions(event)
         if not as_json:
             return
         try:
@@ -144,6 +145,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
             connections=connections,
             settings=settings,
             user=user,
+            embedding=Embedding(fetcher=Fetcher(progress=progress.fetching)),
         )
         try:
             analysis.log.listen(progress)
@@ -183,6 +185,13 @@ async def _choose(analysis: Analysis, reading: Sequence[str]) -> None:
 
     for asked in [AskedReading.of(text) for text in reading]:
         await analysis.choose_reading(asked)
+
+
+def _note_instructions(event: Event) -> None:
+    """Name the files with rules that a question carries."""
+    if event.type == "run_started":
+        for file in event.instructions:
+            note(f"Instructions: {file.path} (SHA-256 {file.digest[:12]})")
 
 
 def _print_result(result: RunFinished, analysis: Analysis, *, quiet: bool) -> None:

@@ -55,7 +55,7 @@ async def verify(
     It reads what you granted to the notebook's analysis. A notebook that somebody gave you was
     granted nothing: name its data with --data, its databases with --connection.
     """
-    from analyst_kernel.analysis.verify import verify_notebook
+    from analyst_kernel.analysis.verify import data_changes, verify_notebook
     from analyst_kernel.notebook.export.export import read
     from analyst_kernel.notebook.storage.names import notebook_path
     from analyst_kernel.notebook.verify.verify import record_of, verified
@@ -76,10 +76,14 @@ async def verify(
     report = await verify_notebook(
         notebook, data=data, connections=connections, sandbox=sandbox, on_check=show
     )
+    changes = await data_changes(notebook)
     if as_json:
-        out_json(json.dumps(record_of(report)))
+        more = {"data_changed": changes} if changes else {}
+        out_json(json.dumps({**record_of(report), **more}))
     else:
         out(report.summary)
+        for sentence in changes:
+            out(f"{sentence} It was verified with the copy.")
         if report.ok and report.total:
             note("The same outputs came again. Whether they answer the question was not checked.")
     if any("attached data" in check.detail for check in report.checks):

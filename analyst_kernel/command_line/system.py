@@ -91,6 +91,16 @@ async def profile(*, paths: tuple[str, ...], reading: tuple[str, ...], as_json: 
     """Show what a model is shown of the datasets in PATH, and how else they may be read."""
     from analyst_kernel.data.reader.ahead import ReadersAhead
 
+    if any("://" in path for path in paths):
+        from analyst_kernel.command_line.console import PlainConsole
+        from analyst_kernel.command_line.terminal import ProgressDisplay
+        from analyst_kernel.data.remote.fetch import Fetcher
+
+        progress = ProgressDisplay(PlainConsole(stderr=True), quiet=as_json)
+        try:
+            paths = tuple(await Fetcher(progress=progress.fetching).local(paths))
+        finally:
+            progress.close()
     async with ReadersAhead(paths) as ahead:
         # Readers start in processes of their own meanwhile.
         data = await asyncio.to_thread(import_module, "analyst_kernel.data.catalog")
@@ -134,6 +144,7 @@ async def doctor(*, as_json: bool) -> int:
     from analyst_kernel.credentials.store import keys_of_user
     from analyst_kernel.data.files import find_files
     from analyst_kernel.data.reader.outside import FileReader
+    from analyst_kernel.data.remote.credentials import sources_found
     from analyst_kernel.kernel.session import KernelSession
     from analyst_kernel.models.registry import default_name, list_providers
     from analyst_kernel.protocol.errors import InputError
@@ -163,6 +174,10 @@ async def doctor(*, as_json: bool) -> int:
         "kernel_versions": facts.versions,
         "default_model": default_name(env),
         # Sources only: a credential's value is never shown.
+        "object_stores": {
+            "client": _installed("obstore"),
+            **await asyncio.to_thread(sources_found, os.environ),
+        },
         "credentials": {
             provider.name: provider.credential_source
             for provider in list_providers(env)
@@ -215,6 +230,13 @@ def _print_report(report: dict[str, Any]) -> None:
     out(f"Python {report['python']} on {report['platform']}")
     out("Versions: " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()))
     out(f"Default model: {report['default_model']}")
+    from analyst_kernel.data.remote.credentials import EXTRA
+
+    stores = dict(report["object_stores"])
+    if stores.pop("client") == "not installed":
+        out(f"Object stores: not available without obstore; run: {EXTRA}")
+    else:
+        out("Object stores: " + ", ".join(f"{k}:// {v}" for k, v in stores.items()))
     found = ", ".join(f"{k} ({v})" for k, v in report["credentials"].items())
     out(f"Credentials found: {found or 'none'}")
     out(f"Databases: {', '.join(report['connections']) or 'none'}")

@@ -21,6 +21,7 @@ from rich.text import Text
 from analyst_kernel._text import printable, with_visible_controls
 from analyst_kernel.agent.ports import Approval
 from analyst_kernel.command_line.console import PlainConsole, Styled, styled
+from analyst_kernel.data.remote.fetch import FetchProgress, fetch_text
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import AskId
 from analyst_kernel.protocol.records import Step
@@ -70,6 +71,7 @@ class ProgressDisplay:
         self._steps: tuple[Step, ...] = ()
         self._doing = "Starting the kernel"
         self._code = ""
+        self._fetching: set[str] = set()
         self._purposes: dict[str, tuple[str, int]] = {}
         self._started = time.monotonic()
         self._spinner = Spinner("dots")
@@ -85,6 +87,16 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def fetching(self, progress: FetchProgress) -> None:
+        """Show how far the fetching of remote data is."""
+        if self._quiet:
+            return
+        text = fetch_text(progress)
+        if progress.finished or (self._live is None and progress.address not in self._fetching):
+            self._fetching.add(progress.address)
+            self._console.write(text)
+        self._doing = "Starting the kernel" if progress.finished else text
 
     @contextmanager
     def paused(self) -> Iterator[None]:

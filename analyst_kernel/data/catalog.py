@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from analyst_kernel._text import nearest
@@ -22,7 +22,6 @@ from analyst_kernel.data.profile.links import (
     shared_columns,
 )
 from analyst_kernel.data.read import discover
-from analyst_kernel.data.read.discover import refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
 from analyst_kernel.data.read.names import dictionary_path, shown, unique
 from analyst_kernel.data.read.options import Inspected
@@ -30,6 +29,7 @@ from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader, in_turn
 from analyst_kernel.data.reader.wire import ColumnPair, ReadTable, with_name
 from analyst_kernel.data.readings import KeptReadings, not_kept_text
+from analyst_kernel.data.remote.cache import RemoteCache
 from analyst_kernel.data.setup_code import identifier, setup_code
 from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
@@ -76,6 +76,7 @@ class LocalCatalog:
         self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
         self._readings = KeptReadings()
         self._lock = asyncio.Lock()
+        self._remote = RemoteCache()
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -194,8 +195,9 @@ class LocalCatalog:
                         readable = True
             if not readable:
                 reason = next(iter(problems.values()), "")
+                place = self._remote.address_of(path) or path
                 raise DataError(
-                    f"There is no data file that can be read in {path}. {reason}".strip(),
+                    f"There is no data file that can be read in {place}. {reason}".strip(),
                     "Name a CSV, Parquet, JSON, Excel, SQLite, DuckDB or Arrow file.",
                 )
         return list(added.values()), problems
@@ -214,7 +216,8 @@ class LocalCatalog:
                 raise
             return error
         self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
-        return [_Granted(table, read.stamp) for table in read.tables]
+        address = self._remote.address_of(path)
+        return [_Granted(_from(address, table), read.stamp) for table in read.tables]
 
     def _named_tables(
         self, path: str, found: list[_Granted], taken: dict[str, _Granted]
@@ -222,7 +225,13 @@ class LocalCatalog:
         """Give the tables of a file their names: those that they had, or free ones."""
         if any(one is known for one in found for known in taken.values()):
             return found
-        names = {_place(one): name for name, one in taken.items() if one.dataset.path == path}
+        address = found[0].dataset.address if found else ""
+        names = {
+            _place(one): name
+            for name, one in taken.items()
+            # What was fetched again, because it changed, has another path.
+            if one.dataset.path == path or (address and one.dataset.address == address)
+        }
         used = {name.lower() for name in taken}
         named = []
         for one in found:
@@ -415,6 +424,14 @@ class LocalCatalog:
             self._links[_link_key(one, left, other, right)] = warning
 
 
+def _from(address: str, table: Inspected) -> Inspected:
+    """Return a table with the address that its file was fetched from, if any."""
+    if not address:
+        return table
+    dataset = table.profile.dataset.model_copy(update={"address": address})
+    return replace(table, profile=table.profile.model_copy(update={"dataset": dataset}))
+
+
 def _link_key(
     one: _Granted, left: ColumnProfile, other: _Granted, right: ColumnProfile
 ) -> tuple[object, ...]:
@@ -433,7 +450,6 @@ def _is_file(path: str) -> bool:
 
 def _files_of(path: str) -> list[str]:
     """Return the real paths of the data files that a path leads to; raises ``DataError``."""
-    refuse_remote(path)
     real = discover.checked(path)
     if os.path.isfile(real):
         return [real]

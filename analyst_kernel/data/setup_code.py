@@ -13,17 +13,15 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 from urllib.parse import quote
 
 from analyst_kernel._code import Block, Comment, Name, Part, as_written, source, statements
-from analyst_kernel._text import relative_path
 from analyst_kernel.data.read import relation
 from analyst_kernel.data.read.database import attach_sql, duckdb_table_sql
 from analyst_kernel.data.read.excel import pandas_options
 from analyst_kernel.data.read.json import big_file_sql
-from analyst_kernel.data.read.names import duckdb_path, read_sql, unique
+from analyst_kernel.data.read.names import read_sql, unique
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
@@ -36,6 +34,7 @@ from analyst_kernel.data.read.options import (
     SqliteReading,
 )
 from analyst_kernel.data.read.workspace import quoted
+from analyst_kernel.data.setup_cell import SetupCell
 from analyst_kernel.data.setup_options import csv_options
 from analyst_kernel.protocol.datasets import Dataset
 
@@ -74,7 +73,6 @@ _PASSING = (
     "rows",
 )  # fmt: skip
 """Names that the code binds beside those of the datasets."""
-_MODULES = {"bz2": "bz2", "lzma": "lzma", "pa": "pyarrow", "pq": "pyarrow.parquet"}
 _PIECES = """
 duckdb.sql(DROP)
 for PART, ROWS in enumerate({pieces}):
@@ -84,6 +82,9 @@ for PART, ROWS in enumerate({pieces}):
         duckdb.sql(INSERT)
 """
 
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""What pandas reads addresses with, by scheme; ``https`` needs nothing."""
+
 OVERVIEW = """
 def overview(name, table):
     ranges = table.select_dtypes(["number", "datetime", "datetimetz"])
@@ -91,43 +92,6 @@ def overview(name, table):
     display(pd.concat(columns, axis=1).rename_axis(f"{name}: {len(table):,} rows"))
 """
 """Displays a table's rows, missing values and ranges; holds no name of anybody's."""
-
-
-@dataclass
-class _Cell:
-    """The parts of the code and the imports that they need.
-
-    Attributes:
-        folder: Where the code runs; None for code with absolute paths.
-        catalogs: For each DuckDB file, the name that it is attached as.
-        free: For each name that the code binds in passing, one that no dataset has.
-    """
-
-    folder: str | None
-    catalogs: dict[str, str]
-    free: dict[str, Name]
-    imports: set[str] = field(default_factory=set)
-    parts: list[Part] = field(default_factory=list)
-    attached: set[str] = field(default_factory=set)
-
-    def path(self, path: str) -> str:
-        """Return a path relative to the notebook, with slashes on every system."""
-        return path if self.folder is None else relative_path(path, self.folder)
-
-    def duckdb_path(self, path: str) -> str | None:
-        """Return a path that DuckDB reads as this one file, or None if there is none."""
-        found = (one for one in (self.path(path), path) if duckdb_path(one) is not None)
-        return next(found, None)
-
-    def add(self, template: str, **holes: Any) -> None:
-        """Add the statements of a template, see ``_code``; the names in passing are filled in."""
-        self.parts += statements(template, **self.free, **holes)
-
-    def module(self, name: str) -> Name:
-        """Import a module under a name that no dataset has, and return that name."""
-        module, free = _MODULES[name], self.free[name.upper()]
-        self.imports.add(f"import {module}" + (f" as {free}" if free != module else ""))
-        return free
 
 
 def setup_code(
@@ -145,7 +109,10 @@ def setup_code(
     every = every or datasets
     taken = {dataset.name.lower() for dataset, _ in every}
     free = {name.upper(): Name(unique(name, taken)) for name in _PASSING}
-    cell = _Cell(os.path.realpath(folder), _catalogs(every), free)
+    cell = SetupCell(os.path.realpath(folder), _catalogs(every), free, identifier)
+    cell.addresses = {origin.path: dataset.address for dataset, origin in every if dataset.address}
+    cell.taken = taken | {name.lower() for name in free.values()}
+    cell.parts += _elsewhere([dataset.address for dataset, _ in datasets if dataset.address])
     for dataset, origin in datasets:
         cell.parts += [None, _comment(dataset), *_assumed(dataset)]
         _load(cell, dataset, origin)
@@ -155,18 +122,30 @@ def setup_code(
     return source([*parts, *cell.parts])
 
 
+def _elsewhere(addresses: Sequence[str]) -> list[Part]:
+    """Return what a reader should know of a cell that reads remote data."""
+    if not addresses:
+        return []
+    schemes = dict.fromkeys(address.partition("://")[0] for address in addresses)
+    needed = dict.fromkeys(_PACKAGES[one] for one in schemes if one in _PACKAGES)
+    lines = ["Analyst Kernel reads the copies that were made when the data was attached."]
+    if needed:
+        lines.append(f"Elsewhere this needs the package {' and '.join(needed)} and credentials.")
+    return [None, *map(Comment, lines)]
+
+
 def loading_code(dataset: Dataset, origin: Source) -> str:
     """Return the setup cell's statements that load one table, with absolute paths.
 
     The reader runs them, so that a profile is of what the setup cell loads. They need ``pd``.
     """
     free = {name.upper(): Name(unique(name, {dataset.name.lower()})) for name in _PASSING}
-    cell = _Cell(None, {}, free)
+    cell = SetupCell(None, {}, free, identifier)
     _load(cell, dataset, origin)
     return source([*statements("\n".join(sorted(cell.imports))), *cell.parts])
 
 
-def _show(cell: _Cell, loaded: Sequence[Dataset]) -> None:
+def _show(cell: SetupCell, loaded: Sequence[Dataset]) -> None:
     """Display what was loaded, so that a reader sees it and an answer can rest on it.
 
     What stays on disk is not looked through for this.
@@ -220,20 +199,21 @@ def _assumed(dataset: Dataset) -> list[Part]:
     return [Comment(f"- {one}") for one in found] if isinstance(found, list) else []
 
 
-def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
+def _load(cell: SetupCell, dataset: Dataset, origin: Source) -> None:
     reading, name, path = origin.reading, Name(dataset.name), cell.path(origin.path)
     assert reading is not None, "a dataset is granted only after it was read"
+    web = path.startswith(("https://", "http://"))
     match reading:
         case DelimitedReading() if dataset.load == "view":
             _big_csv(cell, name, origin, reading)
         case DelimitedReading():
-            _delimited(cell, name, path, reading)
+            _delimited(cell, name, origin.path, reading)
         case JsonReading():
             _json(cell, name, origin, reading)
         case ExcelReading():
             _excel(cell, name, path, reading)
         case SqliteReading():
-            _sqlite(cell, name, path, reading, in_pieces=dataset.load == "view")
+            _sqlite(cell, name, origin.path, reading, in_pieces=dataset.load == "view")
         case DuckdbReading():
             _duckdb(cell, name, origin.path, reading, view=dataset.load == "view")
         case ParquetReading() if dataset.load == "view":
@@ -242,6 +222,8 @@ def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
             tail = "" if not index else ".reset_index(drop=True)" if unnamed else ".reset_index()"
             how: dict[str, Any] = {"partitioning": None} if "=" in path else {}
             how |= _EXACT if reading.exact else {}
+            # Without, pandas asks pyarrow's own client, which has other settings than s3fs.
+            how |= {"storage_options": {}} if origin.path in cell.addresses and not web else {}
             cell.add(f"NAME = pd.read_parquet(PATH, **OPTIONS){tail}",
                      NAME=name, PATH=path, OPTIONS=how)  # fmt: skip
             for column in reading.decimals:
@@ -251,7 +233,7 @@ def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
             cell.add(
                 "with PA.OSFile(PATH) as FILE:\n    NAME = PA.ipc.open_stream(FILE).read_pandas()",
                 NAME=name,
-                PATH=path,
+                PATH=cell.file(origin.path),
             )
         case ArrowReading():
             cell.add("NAME = pd.read_feather(PATH)", NAME=name, PATH=path)
@@ -266,7 +248,8 @@ def _load(cell: _Cell, dataset: Dataset, origin: Source) -> None:
             _dates(cell, name, reading.dates)
 
 
-def _delimited(cell: _Cell, name: Name, path: str, reading: DelimitedReading) -> None:
+def _delimited(cell: SetupCell, name: Name, origin: str, reading: DelimitedReading) -> None:
+    path = cell.path(origin)
     packing, options = reading.packing, csv_options(reading)
     if packing.compression == "zip" and packing.members > 1:
         cell.imports.add("import zipfile")
@@ -275,7 +258,13 @@ with zipfile.ZipFile(PATH) as ARCHIVE:
     with ARCHIVE.open(MEMBER) as FILE:
         NAME = pd.read_csv(FILE, **OPTIONS)
 """
-        cell.add(template, NAME=name, PATH=path, MEMBER=packing.member or "", OPTIONS=options)
+        cell.add(
+            template,
+            NAME=name,
+            PATH=cell.file(origin),
+            MEMBER=packing.member or "",
+            OPTIONS=options,
+        )
         return
     options |= _compression(path, packing)
     cell.add("NAME = pd.read_csv(PATH, **OPTIONS)", NAME=name, PATH=path, OPTIONS=options)
@@ -294,7 +283,7 @@ def _compression(path: str, packing: Packing) -> dict[str, Any]:
     return {} if plain else {"compression": known}
 
 
-def _big_csv(cell: _Cell, name: Name, origin: Source, reading: DelimitedReading) -> None:
+def _big_csv(cell: SetupCell, name: Name, origin: Source, reading: DelimitedReading) -> None:
     packing, path = reading.packing, cell.path(origin.path)
     known = cell.duckdb_path(origin.path)
     plain = reading.encoding in ("utf-8", "utf-8-sig") and reading.bad_rows == 0
@@ -306,25 +295,26 @@ def _big_csv(cell: _Cell, name: Name, origin: Source, reading: DelimitedReading)
         return
     options, opened = csv_options(reading) | {"chunksize": _CHUNK_ROWS}, "PATH"
     options.pop("low_memory", None)
+    where: str | Name = path
     if packing.compression == "zip" and packing.members > 1:
         cell.imports.add("import zipfile")
-        opened = "zipfile.ZipFile(PATH).open(MEMBER)"
+        opened, where = "zipfile.ZipFile(PATH).open(MEMBER)", cell.file(origin.path)
     else:
         size = options.pop("chunksize")
         options |= _compression(path, packing) | {"chunksize": size}
     _pieces(
         cell, name, f"pd.read_csv({opened}, **OPTIONS)",
-        PATH=path, MEMBER=packing.member or "", OPTIONS=options,
+        PATH=where, MEMBER=packing.member or "", OPTIONS=options,
     )  # fmt: skip
 
 
-def _view(cell: _Cell, name: Name, sql: str) -> None:
+def _view(cell: SetupCell, name: Name, sql: str) -> None:
     view = f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}"
     # A line break in a name stays an escape, so that no line of the cell is somebody's own.
     cell.add("duckdb.sql(SQL)", SQL=Block(view) if view.isprintable() else view)
 
 
-def _pieces(cell: _Cell, name: Name, pieces: str, within: str = "", **holes: Any) -> None:
+def _pieces(cell: SetupCell, name: Name, pieces: str, within: str = "", **holes: Any) -> None:
     """Add a loop that fills a DuckDB table piece by piece, so that no frame holds all of it.
 
     Args:
@@ -346,9 +336,9 @@ def _pieces(cell: _Cell, name: Name, pieces: str, within: str = "", **holes: Any
     )
 
 
-def _json(cell: _Cell, name: Name, origin: Source, reading: JsonReading) -> None:
+def _json(cell: SetupCell, name: Name, origin: Source, reading: JsonReading) -> None:
     if reading.on_disk:
-        known = cell.duckdb_path(origin.path) or origin.path
+        known = cell.duckdb_path(origin.path) or cell.addresses.get(origin.path, origin.path)
         _view(cell, name, f"SELECT * FROM {big_file_sql(known, reading)}")
         return
     cell.imports.add("import json")
@@ -395,7 +385,7 @@ def _json(cell: _Cell, name: Name, origin: Source, reading: JsonReading) -> None
     before = f"    DOCUMENT = {document}\n" if apart else ""
     cell.add(
         f"with {opened} as FILE:\n{before}    NAME = {frame}{rename}",
-        NAME=name, PATH=cell.path(origin.path), MEMBER=reading.packing.member or "", MODULE=module,
+        NAME=name, PATH=cell.file(origin.path), MEMBER=reading.packing.member or "", MODULE=module,
         ENCODING=reading.encoding, ERRORS=reading.encoding_errors, BY=reading.named_by,
         **keys, **named,
     )  # fmt: skip
@@ -406,7 +396,7 @@ def _json(cell: _Cell, name: Name, origin: Source, reading: JsonReading) -> None
         )  # fmt: skip
 
 
-def _gaps(cell: _Cell, name: Name, gaps: Mapping[str, str]) -> None:
+def _gaps(cell: SetupCell, name: Name, gaps: Mapping[str, str]) -> None:
     """Take out the values that the user says stand for a missing one."""
     for column, text in gaps.items():
         number = _number(text)
@@ -425,7 +415,7 @@ def _number(text: str) -> int | float | None:
     return int(found) if found.is_integer() and abs(found) < 1 << 53 else found
 
 
-def _dates(cell: _Cell, name: Name, dates: Sequence[tuple[str, str]]) -> None:
+def _dates(cell: SetupCell, name: Name, dates: Sequence[tuple[str, str]]) -> None:
     for column, text in dates:
         cell.add(
             "NAME[COLUMN] = pd.to_datetime(NAME[COLUMN], format=FORMAT)",
@@ -435,7 +425,7 @@ def _dates(cell: _Cell, name: Name, dates: Sequence[tuple[str, str]]) -> None:
         )
 
 
-def _excel(cell: _Cell, name: Name, path: str, reading: ExcelReading) -> None:
+def _excel(cell: SetupCell, name: Name, path: str, reading: ExcelReading) -> None:
     options: dict[str, Any] = {} if reading.only_sheet else {"sheet_name": reading.sheet}
     options |= pandas_options(reading)
     if texts := options.get("dtype"):
@@ -452,29 +442,39 @@ def _excel(cell: _Cell, name: Name, path: str, reading: ExcelReading) -> None:
     _dates(cell, name, reading.dates)
 
 
-def _sqlite(cell: _Cell, name: Name, path: str, reading: SqliteReading, *, in_pieces: bool) -> None:
+def _sqlite(
+    cell: SetupCell, name: Name, path: str, reading: SqliteReading, *, in_pieces: bool
+) -> None:
     cell.imports |= {"import sqlite3", "from contextlib import closing"}
-    within = "with closing(sqlite3.connect(URL, uri=True)) as CONNECTION:"
-    url = f"file:{quote(os.fsencode(path))}?mode=ro" + ("&immutable=1" if reading.immutable else "")
+    how = "?mode=ro" + ("&immutable=1" if reading.immutable else "")
+    file, url = cell.file(path), "URL"
+    holes: dict[str, Any] = {"URL": f"file:{quote(os.fsencode(file))}{how}"}
+    if isinstance(file, Name):  # its path is known only where the code runs
+        url, holes = "URL.format(COPY)", {"COPY": file, "URL": f"file:{{}}{how}"}
+    within = f"with closing(sqlite3.connect({url}, uri=True)) as CONNECTION:"
     query = f"SELECT * FROM {quoted(reading.table)}"
     if in_pieces:
         pieces = f"pd.read_sql_query(QUERY, CONNECTION, chunksize={_CHUNK_ROWS})"
-        _pieces(cell, name, pieces, within, URL=url, QUERY=query)
+        _pieces(cell, name, pieces, within, QUERY=query, **holes)
         return
     cell.add(
         f"{within}\n    NAME = pd.read_sql_query(QUERY, CONNECTION, **OPTIONS)",
         NAME=name,
-        URL=url,
         QUERY=query,
         OPTIONS=_EXACT if reading.exact else {},
+        **holes,
     )
 
 
-def _duckdb(cell: _Cell, name: Name, path: str, reading: DuckdbReading, *, view: bool) -> None:
+def _duckdb(cell: SetupCell, name: Name, path: str, reading: DuckdbReading, *, view: bool) -> None:
     catalog = cell.catalogs[path]
     if path not in cell.attached:
         cell.attached.add(path)
-        cell.add("duckdb.sql(SQL)", SQL=attach_sql(cell.path(path), catalog))
+        file = cell.file(path)
+        if isinstance(file, Name):
+            cell.add("duckdb.sql(SQL.format(COPY))", SQL=attach_sql("{}", catalog), COPY=file)
+        else:
+            cell.add("duckdb.sql(SQL)", SQL=attach_sql(file, catalog))
     query = f"SELECT * FROM {duckdb_table_sql(reading, catalog)}"
     if view:
         _view(cell, name, query)
@@ -482,11 +482,11 @@ def _duckdb(cell: _Cell, name: Name, path: str, reading: DuckdbReading, *, view:
         cell.add("NAME = duckdb.sql(SQL).df()", NAME=name, SQL=query)
 
 
-def _big_parquet(cell: _Cell, name: Name, path: str) -> None:
+def _big_parquet(cell: SetupCell, name: Name, path: str) -> None:
     known = cell.duckdb_path(path)
     if known is not None:
         _view(cell, name, f"SELECT * FROM {read_sql('read_parquet', known)}")
         return
     cell.module("pq")
     pieces = f"PQ.ParquetFile(FILE).iter_batches(batch_size={_CHUNK_ROWS})"
-    _pieces(cell, name, pieces, 'with open(PATH, "rb") as FILE:', PATH=cell.path(path))
+    _pieces(cell, name, pieces, 'with open(PATH, "rb") as FILE:', PATH=cell.file(path))

@@ -130,6 +130,8 @@ class Dataset(Record):
     Attributes:
         name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
         path: Absolute path of the file.
+        address: Where the file was fetched from, such as ``s3://bucket/file.csv``; empty for a
+            file of this machine.
         format: How the file is read.
         bytes: Size of the file.
         rows: Row count, or null if it was not counted.
@@ -150,6 +152,7 @@ class Dataset(Record):
     options: dict[str, Json] = Field(default_factory=dict)
     load: Literal["frame", "view"] = "frame"
     choices: tuple[ReadingChoice, ...] = ()
+    address: str = ""
 
 
 class DatasetProfile(Record):

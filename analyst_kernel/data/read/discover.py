@@ -6,7 +6,6 @@ Hidden files are left out, and links that lead out of a granted folder are not f
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 
 from analyst_kernel._text import nearest
@@ -21,27 +20,7 @@ from analyst_kernel.protocol.errors import DataError
 MAX_DEPTH = 6
 MAX_SEEN = 20_000
 MAX_FILES = 100
-_SCHEME = re.compile(r"(?i)^([a-z][a-z0-9+.-]{1,20})://")
 _SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".ods")
-
-
-def refuse_remote(path: str) -> None:
-    """Raise a :class:`DataError` with the way to copy the data here if ``path`` is remote."""
-    found = _SCHEME.match(path)
-    if found is None or found[1].lower() == "file":
-        return
-    scheme = found[1].lower()
-    name = os.path.basename(path.rstrip("/")) or "data"
-    ways = {
-        "s3": f"Copy it first, for example with `aws s3 cp {path} {name}`, and attach the copy.",
-        "gs": f"Copy it first, for example with `gsutil cp {path} {name}`, and attach the copy.",
-        "http": "Download it first and attach the file.",
-        "https": "Download it first and attach the file.",
-    }
-    raise DataError(
-        f"{path} is not on this machine, and the sandbox has no network.",
-        ways.get(scheme, "Copy it to this machine first and attach the copy."),
-    )
 
 
 def checked(path: str) -> str:

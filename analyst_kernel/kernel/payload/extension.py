@@ -23,6 +23,7 @@ FILES = {
     "_analyst_interrupts": "interrupts.py",
     "_analyst_errors": "errors.py",
     "_analyst_databases": "databases.py",
+    "_analyst_remote": "remote.py",
     "_analyst_chart_capture": "chart_capture.py",
     CHARTS_INSIDE: "charts/__init__.py",
     **{

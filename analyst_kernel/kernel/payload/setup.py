@@ -235,6 +235,8 @@ def set_output_dir(shell: Any, output_dir: str) -> None:
     os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     # The streams of a kernel that was forked after the set-up are newer than the set-up.
     importlib.import_module("_analyst_streams").relay_other_processes()
+    # Likewise what was attached.
+    importlib.import_module("_analyst_remote").install(when_imported)
     here = pathlib.Path(output_dir)
     same = os.path.realpath(here.parent) == os.path.realpath(os.getcwd())
     # Relative where possible: a notebook should not print the paths of one machine.

@@ -20,6 +20,8 @@ from analyst_kernel.connections.results import is_results_folder
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.readings import KeptReadings
+from analyst_kernel.data.remote.cache import RemoteCache
+from analyst_kernel.data.remote.fetch import Fetcher
 from analyst_kernel.notebook.storage.names import default_path, free_path
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.errors import AnalystError, NotebookError
@@ -40,7 +42,7 @@ from analyst_kernel.protocol.socket import AnalysisSummary
 from analyst_kernel.server.events.journal import StoredAnalysis
 from analyst_kernel.server.events.recorder import Recorder
 from analyst_kernel.server.notebooks.coordinator import NotebookCoordinator, NotebookOwner
-from analyst_kernel.server.session.datasets import unswapped
+from analyst_kernel.server.session.datasets import FetchNotices, unswapped
 from analyst_kernel.server.session.queue import JobQueue
 from analyst_kernel.server.session.services import ServerServices
 from analyst_kernel.server.session.user import BrowserUser, RetryDelay
@@ -87,6 +89,7 @@ class BaseSession:
             last=last,
             deliver=lambda events: services.deliver(record.id, events),
         )
+        self.fetcher = Fetcher(progress=FetchNotices(self.log, record.id))
         self.last_work = 0.0
         self.key_version = -1
         self._emitted_model = services.models.wanted(record.model)
@@ -278,6 +281,7 @@ class BaseSession:
                 log=self.log,
                 env=env,
                 catalog=self._catalog,
+                fetcher=self.fetcher,
                 sleep=self.retry_delay.sleep,
                 writer=self.coordinator.writer,
                 store=self.coordinator.store,
@@ -326,6 +330,7 @@ class BaseSession:
         is opened. The record holds their real paths, so that they outlast a restart of the server
         and nothing that stands there later is followed.
         """
+        paths = await self.fetcher.local(paths)
         if self.analysis is not None or self.record.notebook:
             analysis = await self.opened()
             return await analysis.grant(paths)
@@ -412,6 +417,8 @@ class BaseSession:
         if self.record.folder:
             return self.record.folder
         for path in paths:
+            if RemoteCache().id_at(path):
+                continue  # a copy of remote data: nobody's folder
             folder = path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path))
             if os.path.isdir(folder) and os.access(folder, os.W_OK):
                 return folder

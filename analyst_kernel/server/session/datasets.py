@@ -1,4 +1,4 @@
-"""Files that a user sends from their own computer, and the grants of a dataset that is detached."""
+"""Data that comes from elsewhere, and the grants of a dataset that is detached."""
 
 from __future__ import annotations
 
@@ -10,10 +10,34 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from analyst_kernel._real_paths import UnsafePath, identify
+from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.data.remote.fetch import FetchProgress, fetch_text
 from analyst_kernel.grants import GrantRefused, GrantStore
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.errors import AnalystError, DataError, InputError
 from analyst_kernel.protocol.ids import AnalysisId
+
+
+class FetchNotices:
+    """Tells the user how far the fetching of remote data is, in quarters."""
+
+    def __init__(self, log: EventLog, analysis: AnalysisId) -> None:
+        """Tell by notices in ``log``."""
+        self._log = log
+        self._analysis = analysis
+        self._reported: dict[str, int] = {}
+
+    def __call__(self, progress: FetchProgress) -> None:
+        """Take how far it is."""
+        if progress.finished:
+            self._reported.pop(progress.address, None)
+        else:
+            quarter = 4 * progress.done // progress.total if progress.total else 0
+            if quarter == 4 or self._reported.get(progress.address, -1) >= quarter:
+                return
+            self._reported[progress.address] = quarter
+        code = "data-fetched" if progress.finished else "data-fetching"
+        self._log.notice(self._analysis, code, fetch_text(progress), level="info")
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from analyst_kernel.analysis.analysis import Analysis
+from analyst_kernel.analysis.verify import data_changes
 from analyst_kernel.notebook.verify.verify import CellCheck
 from analyst_kernel.protocol.errors import AnalystError, NotebookError
 from analyst_kernel.protocol.events import (
@@ -90,6 +91,8 @@ async def verify(session: BaseSession) -> None:
     try:
         report = await analysis.verify(host=session.services.host(), on_check=emit)
         reproduced, total, reason = report.reproduced, report.total, ""
+        for sentence in await data_changes(analysis.notebook.path, session.services.grants):
+            session.notice("data-changed", sentence)
     except AnalystError as error:
         reason = str(error)
     finally:

@@ -238,6 +238,8 @@ export interface DatasetProfile {
  * Attributes:
  *     name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
  *     path: Absolute path of the file.
+ *     address: Where the file was fetched from, such as ``s3://bucket/file.csv``; empty for a
+ *         file of this machine.
  *     format: How the file is read.
  *     bytes: Size of the file.
  *     rows: Row count, or null if it was not counted.
@@ -260,6 +262,7 @@ export interface Dataset {
   };
   load: 'frame' | 'view';
   choices: ReadingChoice[];
+  address: string;
 }
 /**
  * How one thing of a table is read, and how it may be read otherwise.

@@ -21,7 +21,7 @@ from analyst_kernel.data.dictionary import read_dictionary, with_dictionary
 from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.profile import inspect
 from analyst_kernel.data.read import names as file_names
-from analyst_kernel.data.read.discover import refuse_remote, sources
+from analyst_kernel.data.read.discover import sources
 from analyst_kernel.data.read.encoding import decode_head, detect_encoding
 from analyst_kernel.data.read.formats import looks_like_data, stem_of, suffix_of
 from analyst_kernel.data.read.sniff import sniff
@@ -34,6 +34,7 @@ from analyst_kernel.data.reader.wire import (
     read_answer,
     with_name,
 )
+from analyst_kernel.data.remote.address import parse_address
 from analyst_kernel.data.setup_code import identifier, setup_code
 from analyst_kernel.protocol.errors import DataError
 from tests.fuzz.target import Seed, Target, hold, only
@@ -115,7 +116,7 @@ def _names(text: str) -> None:
     hold(name.isidentifier() and name.isascii(), "a dataset's name is one of Python")
     suffix_of(text), stem_of(text), looks_like_data(text)
     with only(DataError):
-        refuse_remote(text)
+        parse_address(text)
     if "\0" in text:
         return
     file_names.shown(text).encode("utf-8", "surrogateescape")

@@ -24,7 +24,7 @@ export function DataStrip(): React.JSX.Element {
           type="button"
           className="ak-Chip"
           aria-haspopup="dialog"
-          title={`${dataset.path}\n${warnings.map(warningText).join('\n')}`.trim()}
+          title={`${dataset.address || dataset.path}\n${warnings.map(warningText).join('\n')}`.trim()}
           onClick={() => {
             setShown(dataset.name);
           }}

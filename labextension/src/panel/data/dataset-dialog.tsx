@@ -26,7 +26,8 @@ export function DatasetDialog({ profile, onClose }: Props): React.JSX.Element {
       <p className="ak-Quiet">
         {facts.filter(fact => fact !== '').join(' · ')}
         <br />
-        {trans.__('In the notebook:')} <code>{dataset.name}</code> · {dataset.path}
+        {trans.__('In the notebook:')} <code>{dataset.name}</code> ·{' '}
+        {dataset.address || dataset.path}
       </p>
       {profile.sampled && (
         <div className="ak-Notice ak-mod-info">

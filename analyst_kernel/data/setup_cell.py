@@ -1,0 +1,79 @@
+"""What a setup cell is put together in: its statements, imports, and how it names files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from analyst_kernel._code import Name, Part, statements
+from analyst_kernel._text import relative_path
+from analyst_kernel.data.read.names import duckdb_path, unique
+
+_MODULES = {"bz2": "bz2", "lzma": "lzma", "pa": "pyarrow", "pq": "pyarrow.parquet"}
+
+
+@dataclass
+class SetupCell:
+    """The parts of the code and the imports that they need.
+
+    Attributes:
+        folder: Where the code runs; None for code with absolute paths.
+        catalogs: For each DuckDB file, the name that it is attached as.
+        free: For each name that the code binds in passing, one that no dataset has.
+        named: Makes an identifier of a file's stem.
+        addresses: Of each file that was fetched, where from.
+        copies: Of each of those that code can only read as a file, the variable with its path.
+        taken: Names that no such variable may have.
+    """
+
+    folder: str | None
+    catalogs: dict[str, str]
+    free: dict[str, Name]
+    named: Callable[[str], str]
+    imports: set[str] = field(default_factory=set)
+    parts: list[Part] = field(default_factory=list)
+    attached: set[str] = field(default_factory=set)
+    addresses: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, Name] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def path(self, path: str) -> str:
+        """Return a path relative to the notebook, with slashes on every system, or an address."""
+        if path in self.addresses:
+            return self.addresses[path]
+        return path if self.folder is None else relative_path(path, self.folder)
+
+    def duckdb_path(self, path: str) -> str | None:
+        """Return a path that DuckDB reads as this one file, or None if there is none."""
+        ways = [self.path(path)] if path in self.addresses else [self.path(path), path]
+        found = (one for one in ways if duckdb_path(one) is not None)
+        return next(found, None)
+
+    def file(self, path: str) -> str | Name:
+        """Return what code opens that takes only files: a path, or the name of a copy."""
+        if path not in self.addresses:
+            return self.path(path)
+        if path not in self.copies:
+            self.imports.add("import fsspec")
+            stem = self.named(os.path.basename(path).partition(".")[0])
+            name = unique(f"{stem}_copy", self.taken)
+            self.taken.add(name.lower())
+            self.copies[path] = Name(name)
+            self.add(
+                "COPY = fsspec.open_local(URL)",
+                COPY=self.copies[path],
+                URL=f"simplecache::{self.addresses[path]}",
+            )
+        return self.copies[path]
+
+    def add(self, template: str, **holes: Any) -> None:
+        """Add the statements of a template, see ``_code``; the names in passing are filled in."""
+        self.parts += statements(template, **self.free, **holes)
+
+    def module(self, name: str) -> Name:
+        """Import a module under a name that no dataset has, and return that name."""
+        module, free = _MODULES[name], self.free[name.upper()]
+        self.imports.add(f"import {module}" + (f" as {free}" if free != module else ""))
+        return free

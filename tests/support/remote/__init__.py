@@ -1,0 +1,1 @@
+"""Servers that hold remote data, for tests of it."""
