@@ -95,7 +95,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
     from analyst_kernel.data.remote.fetch import Fetcher
     from analyst_kernel.protocol.errors import SandboxError
-    from analyst_kernel.protocol.events import Event, RunFinished
+    from analyst_kernel.protocol.events import RunFinished
     from analyst_kernel.protocol.ids import new_analysis_id
     from analyst_kernel.protocol.records import Limits
 
@@ -189,7 +189,9 @@ async def _choose(analysis: Analysis, reading: Sequence[str]) -> None:
 
 def _note_instructions(event: Event) -> None:
     """Name the files with rules that a question carries."""
-    if event.type == "run_started":
+    from analyst_kernel.protocol.events import RunStarted
+
+    if isinstance(event, RunStarted):
         for file in event.instructions:
             note(f"Instructions: {file.path} (SHA-256 {file.digest[:12]})")
 
