@@ -69,8 +69,12 @@ def _different(parts: Parts, task: DataTask) -> str:
 
 
 def _currencies(parts: Parts, task: DataTask) -> str:
+    return currencies(task)
+
+
+def currencies(task: DataTask) -> str:
     """Report that amounts of several currencies have no common sum, mean or order."""
-    profile = parts.profile
+    profile = task.profile
     mixed = next(
         (c for c in profile.columns if "currency" in name_tokens(c.name) and c.distinct > 1), None
     )

@@ -134,8 +134,8 @@ async def test_texts_come_as_categories_and_dates_are_cut_once(path: str):
 
 def test_many_different_texts_stay_texts():
     names = pd.DataFrame({"name": [f"n{n}" for n in range(10_500)]})
-    cell = load_cell(profile_frame("names", names, load="view", path="names.csv"), ["name"], "x")
-    assert cell.code == 'SELECT "name"\nFROM names'
+    cell = load_cell(profile_frame("nicknames", names, load="view", path="n.csv"), ["name"], "x")
+    assert cell.code == 'SELECT "name"\nFROM nicknames'
 
 
 async def test_a_question_that_names_no_dataset_is_answered_for_each():

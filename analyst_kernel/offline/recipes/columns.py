@@ -39,6 +39,7 @@ from analyst_kernel.offline.recipes.recipe import (
 )
 from analyst_kernel.offline.recipes.rows import (
     AGGREGATE,
+    SHARE,
     categories,
     prepare,
     stays,
@@ -64,7 +65,18 @@ def distribution(task: DataTask) -> Recipe:
     values = variable(column, task)
     purpose = "Summarise the values"
     summary = rows.cell("columns/distribution", purpose, values=values, column=column.name)
-    chart = _histogram(task, "columns/histogram with middle", 3)
+    chart = (
+        chart_cell(
+            code("columns/box", values=values),
+            title=f"Box plot of {axis_label(column, task.profile)}",
+            x="",
+            y=axis_label(column, task.profile),
+            purpose="Draw a box plot",
+            grid="y",
+        )
+        if task.chart == "box"
+        else _histogram(task, "columns/histogram with middle", 3)
+    )
     steps = goals("columns/distribution", task)
     return Recipe(steps, (*rows.cells, summary, chart), partial(_compose_distribution, task))
 
@@ -156,6 +168,8 @@ def _labels(task: DataTask, count: int) -> list[str]:
 
 def scalar(task: DataTask) -> Recipe:
     """Answer with one statistic of a column; for a maximum or minimum also where it occurs."""
+    if task.part:
+        return _share(task)
     column = task.measures[0]
     extreme = task.statistic in ("max", "min")
     labels = _labels(task, 3) if extreme else []
@@ -187,6 +201,24 @@ def _compose_scalar(task: DataTask, results: Results) -> RecipeAnswer:
         KeyValue("Rows", results["rows"]["rows used"]),
     )
     return answer("columns/scalar", task, results, values, notes=notes, example=example)
+
+
+def _share(task: DataTask) -> Recipe:
+    """Answer what part of the rows that meet the conditions meets others too."""
+    rows = prepare(task)
+    met = rows.cell("columns/share", "Count those that meet it", column=SHARE)
+    steps = goals("columns/share", task)
+    return Recipe(steps, (*rows.cells, met), partial(_compose_share, task))
+
+
+def _compose_share(task: DataTask, results: Results) -> RecipeAnswer:
+    shown = results["share"]
+    values = (
+        KeyValue("Share", shown["share in percent"], "%"),
+        KeyValue("Rows that match", shown["rows that match"]),
+        KeyValue("Rows", shown["rows"]),
+    )
+    return answer("columns/share", task, results, values)
 
 
 def count(task: DataTask) -> Recipe:
@@ -237,13 +269,14 @@ def top_values(task: DataTask) -> Recipe:
         show=show,
         listed=max(show, 10),
     )
+    pie = task.chart == "pie"
     chart = chart_cell(
-        code("columns/bars of top values", drawn=drawn),
-        after=grouped_digits("x", task),
+        code(f"columns/{'pie' if pie else 'bars'} of top values", drawn=drawn),
+        after=[] if pie else grouped_digits("x", task),
         title=f"Rows by {column.name}{cut}",
-        x="rows",
-        y=column.name,
-        purpose="Draw the counts as bars",
+        x="" if pie else "rows",
+        y="" if pie else column.name,
+        purpose=f"Draw the counts as {'a pie' if pie else 'bars'}",
         grid="x",
     )
     steps = goals("columns/top values", task)
@@ -258,7 +291,12 @@ def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
         f"{item(n, column)} ({rows_of(counted[n])}, {share(percent[n])})"
         for n in names[1 : max(task.top or 6, 2)][:11]
     ]
-    values = [KeyValue(item(n, column), counted[n], "rows") for n in names[:10]]
+    values = [
+        KeyValue(item(n, column), percent[n], "%")
+        if task.of_total
+        else KeyValue(item(n, column), counted[n], "rows")
+        for n in names[:10]
+    ]
     found = answer("columns/top values", task, results, values, names=names, others=others)
     return found if names else RecipeAnswer(found.sentences)
 
