@@ -11,7 +11,7 @@ from analyst_kernel.offline.column_roles import adds_up, is_id, is_number, is_ti
 from analyst_kernel.offline.sentence.clauses import Clauses
 from analyst_kernel.offline.sentence.items import Cutter, Item, Token, is_flag
 from analyst_kernel.offline.sentence.periods import GONE
-from analyst_kernel.offline.sentence.query import Group, NotRead, Asked, Refused, Wanted, grain_of
+from analyst_kernel.offline.sentence.query import Asked, Group, NotRead, Refused, Wanted, grain_of
 from analyst_kernel.offline.task import Filter, Statistic
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 

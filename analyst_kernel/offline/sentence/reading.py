@@ -10,7 +10,7 @@ from analyst_kernel.offline.column_roles import is_date
 from analyst_kernel.offline.match import complete_values
 from analyst_kernel.offline.sentence.heads import Found, Sentence, UnknownWords
 from analyst_kernel.offline.sentence.items import Token, tokens_of
-from analyst_kernel.offline.sentence.query import NotRead, Asked, Refused, Wanted, several, tasks_of
+from analyst_kernel.offline.sentence.query import Asked, NotRead, Refused, Wanted, several, tasks_of
 from analyst_kernel.offline.task import DataTask, LookUp, Reading, Ready, Unclear
 from analyst_kernel.protocol.datasets import DatasetProfile
 
