@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from analyst_kernel.offline.column_roles import is_id, is_time
 from analyst_kernel.offline.filters import DENY
 from analyst_kernel.offline.match import complete_values
 from analyst_kernel.offline.roles import Parts, is_comparative, is_stop
@@ -75,7 +76,41 @@ def not_used(parts: Parts, task: DataTask, used: set[int]) -> str:
                 f"I found no place for “{word.text}” in what I would compute; without it, this "
                 "would be another question."
             )
-    return _value_passed_over(parts, task, known) or _chart(parts, task)
+    return (
+        _value_passed_over(parts, task, known)
+        or _column_passed_over(parts, task)
+        or _value_denied(parts, task)
+        or _chart(parts, task)
+    )
+
+
+def _column_passed_over(parts: Parts, task: DataTask) -> str:
+    """Report a column that is named and has no part in the task."""
+    if task.intent in ("missing", "profile", "join"):
+        return ""
+    used = {column.name for column in (*task.measures, *task.groups)}
+    used |= {one.column.name for one in (*task.filters, *task.part)}
+    used |= {member.column.name for member in parts.members}
+    used |= {task.time.column.name} if task.time is not None else set()
+    for mention in parts.mentions:
+        column = mention.column
+        if re.search(r"\bday of (?:the )?month\b", parts.text, re.IGNORECASE) and is_time(column):
+            continue
+        if column.name not in used and not is_id(column, parts.profile.dataset.rows):
+            said = " ".join(parts.words[i].text for i in sorted(mention.words))
+            return f"“{said}” names `{column.name}`, and I found no place for it."
+    return ""
+
+
+def _value_denied(parts: Parts, task: DataTask) -> str:
+    """Report a word that was read as a value which says the opposite: "rated", "Not Rated"."""
+    said = {token.text.casefold() for token in tokens_of(parts.text)}
+    values = [str(value) for one in (*task.filters, *task.part) for value in one.values]
+    values += [value for member in task.members for value in member.values]
+    for value in values:
+        if not {"not", "no", "non", "none", "without"} & set(value.casefold().split()) <= said:
+            return f"“{value}” says the opposite of what is asked, and nothing else fits."
+    return ""
 
 
 def _has_use(word: Word, parts: Parts, task: DataTask) -> bool:
@@ -97,6 +132,11 @@ def _has_use(word: Word, parts: Parts, task: DataTask) -> bool:
                 "from",
                 "until",
             )
+    before = parts.words[word.index - 1] if word.index else None
+    if low == "first":
+        return before is not None and bool(before.direction)
+    if low in ("time", "times"):
+        return bool(re.search(r"\b(?:over|with|of|in) (?:the )?time\b", parts.text, re.IGNORECASE))
     if low == "over":
         if re.search(r"\b(\w+) over (?:\1)\b", parts.text, re.IGNORECASE):
             return False  # "year over year"
@@ -136,18 +176,21 @@ def _value_passed_over(parts: Parts, task: DataTask, known: set[int] | frozenset
     """Report a word that is spelled as a value of the data and was read as something else."""
     shouted = parts.text.upper() == parts.text
     texts = {
-        one.value: column.name
+        one.value.casefold(): (one.value, column.name)
         for column in parts.profile.columns
         if column.kind == "text" and complete_values(column)
         for one in column.top
-        if len(one.value) > 1 and not one.value.islower()
+        if len(one.value) > 1
     }
-    if shouted:
-        return ""
-    mentioned = {index for value in (*parts.members,) for index in value.words}
-    for word in parts.words[1:]:
-        if word.text in texts and word.index not in mentioned and word.index not in known:
-            name = texts[word.text]
+    mentioned = {index for value in parts.members for index in value.words}
+    for word in parts.words:
+        value, name = texts.get(word.text.casefold(), ("", ""))
+        if not value or word.index in mentioned or word.index in known:
+            continue
+        before = parts.words[word.index - 1].text.casefold() if word.index else ""
+        small = word.text.casefold() in _GRAMMAR
+        spelled = word.text == value and not value.islower() and word.index > 0 and not shouted
+        if spelled or not small or before in ("for", "in", "of", "from", "with"):
             return f"“{word.text}” is a value of `{name}`, and I found no place for it."
     return ""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from analyst_kernel.offline.checks import currencies, left_out
+from analyst_kernel.offline.checks import currencies, left_out, too_large
 from analyst_kernel.offline.column_roles import foreign_rows, row_nouns
 from analyst_kernel.offline.filters import DENY, condition_of, deny, find_filters, flag_filters
 from analyst_kernel.offline.intent import classify
@@ -95,7 +95,9 @@ def _strictly(
     alike = _alike(profile, others)
     task = replace(reading.task, alike=alike)
     task = replace(task, then=tuple(replace(one, alike=alike) for one in task.then))
-    lost = next(filter(None, (currencies(one) for one in task.then or (task,))), "")
+    lost = next(
+        filter(None, (currencies(one) or too_large(one) for one in task.then or (task,))), ""
+    )
     return Unclear(lost, (), reading.weight) if lost else Ready(task, reading.weight)
 
 

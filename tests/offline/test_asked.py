@@ -135,3 +135,34 @@ def test_a_value_in_two_columns_needs_the_name_of_one():
 def test_the_tables_are_varied():
     assert len({table.name for table in tables()}) >= 20
     assert all(isinstance(case, Case) for _, case in cases())
+
+
+LARGE = pd.DataFrame(
+    {
+        "deal": [1925036343869802847, 1925036343869802846, 1925036343869802845, 9007199254740993],
+        "desk": ["A", "A", "B", "B"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "right"),
+    [
+        ("What is the highest deal?", int(LARGE["deal"].max())),
+        ("What is the lowest deal?", int(LARGE["deal"].min())),
+        ("What is the total deal?", sum(LARGE["deal"].tolist())),
+        ("maximum deal by desk", {"A": 1925036343869802847, "B": 1925036343869802845}),
+        ("distribution of deal", int(LARGE["deal"].max())),
+    ],
+)
+async def test_long_whole_numbers_keep_their_digits(question: str, right: object):
+    frame = pd.concat([LARGE] * 3, ignore_index=True)
+    wanted = 3 * right if "total" in question and isinstance(right, int) else right
+    player = Player(profile_frame("deals", frame), frames={"deals": frame})
+    played = await player.ask(question)
+    assert set(played.outcomes) == {"ok"}, played.outputs
+    values = [value for value in played.figures.values() if isinstance(value, int)]
+    if isinstance(wanted, dict):
+        assert {name: played.figures[name] for name in wanted} == wanted
+    else:
+        assert wanted in values

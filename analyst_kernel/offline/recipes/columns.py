@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from analyst_kernel.offline.column_roles import is_id, is_number
+from analyst_kernel.offline.column_roles import is_id, is_number, may_overflow
 from analyst_kernel.offline.recipes.prose import (
     answer,
     axis_label,
@@ -41,9 +41,11 @@ from analyst_kernel.offline.recipes.rows import (
     AGGREGATE,
     SHARE,
     categories,
+    number_type,
     prepare,
     stays,
     variable,
+    whole_type,
 )
 from analyst_kernel.offline.recipes.tables import row_count
 from analyst_kernel.offline.task import DataTask
@@ -64,7 +66,13 @@ def distribution(task: DataTask) -> Recipe:
     rows = prepare(task)
     values = variable(column, task)
     purpose = "Summarise the values"
-    summary = rows.cell("columns/distribution", purpose, values=values, column=column.name)
+    summary = rows.cell(
+        "columns/distribution",
+        purpose,
+        values=values,
+        column=column.name,
+        number=whole_type(column),
+    )
     chart = (
         chart_cell(
             code("columns/box", values=values),
@@ -117,7 +125,14 @@ def outliers(task: DataTask) -> Recipe:
     rows = prepare(task, labels=labels)
     values = variable(column, task)
     template, purpose = "columns/outliers", "Find values beyond the whiskers"
-    found = rows.cell(template, purpose, values=values, column=column.name, labels=labels)
+    found = rows.cell(
+        template,
+        purpose,
+        values=values,
+        column=column.name,
+        labels=labels,
+        number=whole_type(column),
+    )
     chart = chart_cell(
         code("columns/box", values=values),
         title=f"Box plot of {axis_label(column, task.profile)}",
@@ -172,6 +187,7 @@ def scalar(task: DataTask) -> Recipe:
         return _share(task)
     column = task.measures[0]
     extreme = task.statistic in ("max", "min")
+    large = task.statistic == "sum" and may_overflow(column, task.profile.dataset.rows)
     labels = _labels(task, 3) if extreme else []
     rows = prepare(task, labels=labels)
     values = variable(column, task)
@@ -182,8 +198,10 @@ def scalar(task: DataTask) -> Recipe:
         column=column.name,
         labels=labels,
         statistic=task.statistic,
-        method=AGGREGATE[task.statistic],
+        method=Code("astype(object).sum") if large else AGGREGATE[task.statistic],
         extreme=extreme,
+        figure=number_type(task),
+        number=whole_type(column),
     )
     cells = [*rows.cells, number]
     if task.wants_chart:

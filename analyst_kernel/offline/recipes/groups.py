@@ -44,7 +44,13 @@ from analyst_kernel.offline.recipes.recipe import (
     quoted,
     time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import AGGREGATE, measured_name, prepare, stays
+from analyst_kernel.offline.recipes.rows import (
+    AGGREGATE,
+    measured_name,
+    number_type,
+    prepare,
+    stays,
+)
 from analyst_kernel.offline.task import DataTask
 from analyst_kernel.protocol.datasets import ColumnProfile
 
@@ -71,6 +77,7 @@ def groups(task: DataTask) -> Recipe:
         show=show,
         listed=max(show, 10),
         of_total=task.of_total,
+        figure=number_type(task),
     )
     drawn = _drawn(task)
     flat = task.chart in ("pie", "stacked", "heat")

@@ -10,7 +10,13 @@ import builtins
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analyst_kernel.offline.column_roles import is_date, number_as_text, sentinels, totals
+from analyst_kernel.offline.column_roles import (
+    is_date,
+    is_whole,
+    number_as_text,
+    sentinels,
+    totals,
+)
 from analyst_kernel.offline.recipes.prose import condition
 from analyst_kernel.offline.recipes.recipe import (
     Cell,
@@ -60,6 +66,18 @@ _PERIODS = {
 def measured_name(task: DataTask) -> str:
     """Return the column of the rows used that is computed with; empty where rows are counted."""
     return SHARE if task.part else task.measures[0].name if task.measures else ""
+
+
+def number_type(task: DataTask) -> Code:
+    """Return the Python type that keeps the digits of a task's figure."""
+    exact = task.statistic in ("sum", "min", "max") and task.measures and is_whole(task.measures[0])
+    counts = task.statistic in ("rows", "distinct")
+    return Code("int" if exact or counts else "float")
+
+
+def whole_type(column: ColumnProfile) -> Code:
+    """Return the Python type that keeps the digits of a column's values."""
+    return Code("int" if is_whole(column) else "float")
 
 
 def table_of(profile: DatasetProfile) -> Code:

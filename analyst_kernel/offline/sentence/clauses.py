@@ -14,6 +14,8 @@ from analyst_kernel.protocol.datasets import ColumnProfile
 
 _SHOWS = ("draw", "plot", "graph", "chart", "visualise", "visualize")
 _MOST_GROUPS = 60
+_FEW_GROUPS = 12
+"""Different numbers up to which "per cylinder" means groups."""
 
 
 @dataclass(slots=True)
@@ -284,6 +286,12 @@ class Clauses(Periods):
                     taken = place
                 elif letter in "CTFM" and self._letter(place - 1) != "P":
                     column = self._column(place)
+                    per = self.items[start].said == "per"
+                    if letter == "M" and per and column.distinct > _FEW_GROUPS:
+                        raise Refused(
+                            f"“per {self.items[place].said}” can mean a ratio, which I do not "
+                            f"compute, or groups: ask by `{column.name}` for these."
+                        )
                     if letter == "M" and not _may_group(column):
                         if place == self._after(start):
                             break

@@ -375,6 +375,15 @@ def _distinct(head: _Head) -> Asked:
     return head.wanting(Wanted("distinct", head.column("CTM"), "distinct"))
 
 
+def _listing(head: _Head) -> Asked:
+    """Read "list the departments": the different values of a column."""
+    asked = any(item.said in ("list", "what are") for item in head.sentence.items)
+    place = head.places[0]
+    if not asked or not head.sentence.items[place].whole or head.base.filters or head.base.chart:
+        raise NotRead(head.sentence.text)
+    return head.wanting(Wanted("distinct", head.column("C"), "distinct"))
+
+
 def _flag_count(head: _Head) -> Asked:
     """Read "how many failed by department": of each group, those that are 1."""
     column = head.column("F")
@@ -468,9 +477,10 @@ _HEADS: tuple[tuple[str, Callable[[_Head], Asked]], ...] = (
     ("[ax]?[MF]|xaM|[MF]a|axM", _number),
     ("a?h?r|h|a?hr|rh|sr?|shr?", _rows),
     ("h?d[CTM]|dh?[CTM]|h[CT]", _distinct),
+    ("C", _listing),
     ("hF", _flag_count),
     ("sF", _flag_share),
-    ("w[CTgF]xa?M|w[CTgF]a?Mx|[CTg]xa?M|xCb?aM|xCbxaM", _which_number),
+    ("w[CTgF]xa?M|w[CTgF]a?Mx|[CTg]xa?M|xCb?a?M|xCbxaM", _which_number),
     ("w[CTg]xa|[CTg]xa", _which_total),
     ("w[CTg]xh?r|[CTg]xh?r|xCb?h?r|xC|w[CTg]h?rx", _which_rows),
     ("w[CTg]xh?F|[CTg]xh?F|xCb?hF", _which_flag),

@@ -94,7 +94,7 @@ def tables() -> tuple[Table, ...]:
     add("employees", "employees", {"job": ["Lead", "Engineer", "Analyst"], "Contract": ["Full", "Part"]}, {"salary": (20000, 90000), "age": (19, 66)}, flag="remote", yes=True)  # fmt: skip
     add("energy_use", "rows", {"Building": ["Main", "Lab", "Gym"], "Source": ["Grid", "Solar"]}, {"kWh": (10.5, 400.5)}, date="month_start")  # fmt: skip
     add("incidents", "incidents", {"Severity": ["Low", "Rising", "Critical"], "Cause": ["Human", "Other", "Unknown"]}, {"Cost": (10, 800), "Duration (min)": (1, 300)}, date="Reported At", flag="resolved")  # fmt: skip
-    add("survey", "answers", {"Answer": ["Yes", "No", "Maybe"], "country": ["Peru", "Chad", "Fiji"]}, {"score": (1, 10)})  # fmt: skip
+    add("survey", "rows", {"Answer": ["Yes", "No", "Maybe"], "country": ["Peru", "Chad", "Fiji"]}, {"score": (1, 10)})  # fmt: skip
     add("flights", "flights", {"carrier": ["AA", "AS", "DL"], "dest": ["ORD", "LAX", "SEA"]}, {"delay": (-20, 120), "distance": (200, 2700)}, date="dep_date", flag="cancelled")  # fmt: skip
     add("parts", "parts", {"Shape": ["Round", "Square", "Line"], "Grade": ["Top", "Mean", "Bottom"]}, {"weight_g": (1.5, 60.5), "width_mm": (2, 40)})  # fmt: skip
     add("bookings", "bookings", {"hotel": ["Astor", "Ritz", "Plaza"], "room type": ["Single", "Double", "Family"]}, {"nights": (1, 14), "price": (50.5, 400.5)}, date="arrival", flag="is_refunded", yes=True)  # fmt: skip
