@@ -10,6 +10,7 @@ import pytest
 from analyst_kernel.offline.reader import interpret
 from analyst_kernel.offline.task import Ready, Unclear
 from tests.offline.asked.cases import Case, cases
+from tests.offline.asked.held_out import held_out
 from tests.offline.asked.judge import verdict
 from tests.offline.asked.tables import tables
 from tests.offline.player import Player
@@ -37,6 +38,19 @@ def test_the_answer_is_right_or_there_is_none():
         refused = found[kind, "refused"]
         good = found[kind, "right"] + found[kind, "as it should be"]
         assert good >= 0.9 * (good + refused), (kind, found)
+
+
+def test_what_another_hand_asked_is_right_or_refused():
+    found: Counter[str] = Counter()
+    wrong = []
+    for case in held_out():
+        judged, said = verdict(case)
+        found["honest" if judged == "refused" and case.right is None else judged] += 1
+        if judged == "wrong":
+            wrong.append((case.table.name, case.question, said, case.right))
+    assert wrong == []
+    answerable = found["right"] + found["refused"]
+    assert found["right"] >= 0.9 * answerable, found
 
 
 EXPENSES = pd.DataFrame(

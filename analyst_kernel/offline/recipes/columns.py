@@ -9,6 +9,13 @@ from dataclasses import replace
 from functools import partial
 
 from analyst_kernel.offline.column_roles import is_id, is_number, may_overflow
+from analyst_kernel.offline.recipes.on_disk import (
+    count_cells,
+    counted_query,
+    fits,
+    rows_cell,
+    scalar_cells,
+)
 from analyst_kernel.offline.recipes.prose import (
     answer,
     axis_label,
@@ -189,6 +196,9 @@ def scalar(task: DataTask) -> Recipe:
     extreme = task.statistic in ("max", "min")
     large = task.statistic == "sum" and may_overflow(column, task.profile.dataset.rows)
     labels = _labels(task, 3) if extreme else []
+    if fits(task):
+        cells = scalar_cells(task, labels)
+        return Recipe(goals("columns/scalar", task), cells, partial(_compose_scalar, task))
     rows = prepare(task, labels=labels)
     values = variable(column, task)
     number = rows.cell(
@@ -203,10 +213,10 @@ def scalar(task: DataTask) -> Recipe:
         figure=number_type(task),
         number=whole_type(column),
     )
-    cells = [*rows.cells, number]
+    parts = [*rows.cells, number]
     if task.wants_chart:
-        cells.append(_histogram(task, "chart/histogram", 2))
-    return Recipe(goals("columns/scalar", task), tuple(cells), partial(_compose_scalar, task))
+        parts.append(_histogram(task, "chart/histogram", 2))
+    return Recipe(goals("columns/scalar", task), tuple(parts), partial(_compose_scalar, task))
 
 
 def _compose_scalar(task: DataTask, results: Results) -> RecipeAnswer:
@@ -243,11 +253,13 @@ def count(task: DataTask) -> Recipe:
     """Answer how many rows there are, or how many meet the conditions."""
     if not task.filters:
         return row_count(task)
+    steps = goals("columns/count", task)
+    if fits(task):
+        return Recipe(steps, count_cells(task), partial(_compose_count, task))
     columns = dict.fromkeys(found.column.name for found in task.filters)
     rows = prepare(task)
     gaps = ", ".join(f"{quoted(c)}: int({rows.source}[{quoted(c)}].isna().sum())" for c in columns)
     counted = rows.cell("columns/count", "Count the rows", whole=rows.source, gaps=Code(gaps))
-    steps = goals("columns/count", task)
     return Recipe(steps, (*rows.cells, counted), partial(_compose_count, task))
 
 
@@ -285,6 +297,7 @@ def top_values(task: DataTask) -> Recipe:
         only=Code(f".loc[lambda found: found.index.isin({literal(wanted)})]" if wanted else ""),
         rare=rare,
         show=show,
+        query=counted_query(task) if fits(task) else "",
         listed=max(show, 10),
     )
     pie = task.chart == "pie"
@@ -298,7 +311,8 @@ def top_values(task: DataTask) -> Recipe:
         grid="x",
     )
     steps = goals("columns/top values", task)
-    return Recipe(steps, (*rows.cells, counts, chart), partial(_compose_counts, task))
+    first = (rows_cell(task, task.groups),) if fits(task) else rows.cells
+    return Recipe(steps, (*first, counts, chart), partial(_compose_counts, task))
 
 
 def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
@@ -323,9 +337,16 @@ def distinct(task: DataTask) -> Recipe:
     """Answer how many different values a column has."""
     column = task.groups[0]
     rows = prepare(task)
-    counts = rows.cell("columns/distinct", "Count the different values", column=column.name)
+    on_disk = fits(task)
+    counts = rows.cell(
+        "columns/distinct",
+        "Count the different values",
+        column=column.name,
+        query=counted_query(task) if on_disk else "",
+    )
     steps = goals("columns/distinct", task)
-    return Recipe(steps, (*rows.cells, counts), partial(_compose_distinct, task))
+    first = (rows_cell(task, task.groups),) if on_disk else rows.cells
+    return Recipe(steps, (*first, counts), partial(_compose_distinct, task))
 
 
 def _compose_distinct(task: DataTask, results: Results) -> RecipeAnswer:

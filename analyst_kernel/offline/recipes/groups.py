@@ -10,6 +10,12 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from analyst_kernel.offline.recipes.on_disk import (
+    fits,
+    grouped_query,
+    overall_query,
+    rows_cell,
+)
 from analyst_kernel.offline.recipes.prose import (
     answer,
     axis_label,
@@ -65,6 +71,8 @@ def groups(task: DataTask) -> Recipe:
     show = task.top or 10
     method = AGGREGATE[task.statistic]
     steps = goals("groups/groups", task, ranked_by=ranked_by)
+    on_disk = fits(task)
+    first = (rows_cell(task, (*task.groups, *task.measures)),) if on_disk else rows.cells
     compute = rows.cell(
         "groups/groups",
         steps[1],
@@ -78,6 +86,8 @@ def groups(task: DataTask) -> Recipe:
         listed=max(show, 10),
         of_total=task.of_total,
         figure=number_type(task),
+        query=grouped_query(task) if on_disk else "",
+        overall_query=overall_query(task) if on_disk and task.measures else "",
     )
     drawn = _drawn(task)
     flat = task.chart in ("pie", "stacked", "heat")
@@ -96,7 +106,7 @@ def groups(task: DataTask) -> Recipe:
             purpose=f"Draw the groups as {_DRAWN[task.chart]}",
             grid="y" if task.chart == "stacked" else "both",
         )
-        return Recipe(steps, (*rows.cells, compute, chart), partial(_compose_groups, task))
+        return Recipe(steps, (*first, compute, chart), partial(_compose_groups, task))
     chart = chart_cell(
         bars,
         after=bar_values(task),
@@ -106,7 +116,7 @@ def groups(task: DataTask) -> Recipe:
         purpose="Draw the groups as bars",
         grid="x",
     )
-    return Recipe(steps, (*rows.cells, compute, chart), partial(_compose_groups, task))
+    return Recipe(steps, (*first, compute, chart), partial(_compose_groups, task))
 
 
 _DRAWN = {"pie": "a pie", "stacked": "stacked bars", "heat": "a heat map"}

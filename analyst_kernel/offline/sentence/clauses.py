@@ -14,8 +14,6 @@ from analyst_kernel.protocol.datasets import ColumnProfile
 
 _SHOWS = ("draw", "plot", "graph", "chart", "visualise", "visualize")
 _MOST_GROUPS = 60
-_FEW_GROUPS = 12
-"""Different numbers up to which "per cylinder" means groups."""
 
 
 @dataclass(slots=True)
@@ -287,7 +285,7 @@ class Clauses(Periods):
                 elif letter in "CTFM" and self._letter(place - 1) != "P":
                     column = self._column(place)
                     per = self.items[start].said == "per"
-                    if letter == "M" and per and column.distinct > _FEW_GROUPS:
+                    if letter == "M" and per:
                         raise Refused(
                             f"“per {self.items[place].said}” can mean a ratio, which I do not "
                             f"compute, or groups: ask by `{column.name}` for these."

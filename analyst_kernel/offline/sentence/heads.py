@@ -355,7 +355,9 @@ def _number(head: _Head) -> Asked:
 def _rows(head: _Head) -> Asked:
     base = head.base
     counted = "h" in head.text or "s" in head.text
-    if not counted and not base.groups:
+    shown = any(item.kind == "opener" for item in head.sentence.items)
+    asks = base.groups or ((base.filters or head.sentence.clauses.waiting) and not shown)
+    if not counted and not asks:
         raise NotRead("rows")
     if "a" in head.text and head.statistic() != "sum":
         raise Refused("A number of rows is one number, with no average of its own.")
