@@ -33,7 +33,7 @@ def draft_of(task: DataTask, recipe: Recipe, progress: RecipeProgress) -> Recipe
         return None
     rows = progress.results.get("rows", {})
     try:
-        if task.intent != "count" and rows.get("rows used") == 0:
+        if task.intent not in ("count", "several") and rows.get("rows used") == 0:
             return _no_rows(task, progress)
         return recipe.compose(progress.results)
     except UNREADABLE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from analyst_kernel.offline.column_roles import is_date, is_number
+from analyst_kernel.offline.column_roles import is_date, is_number, may_overflow
 from analyst_kernel.offline.filters import unread
 from analyst_kernel.offline.roles import Parts, is_comparative, is_stop, new_task
 from analyst_kernel.offline.task import DataTask, Filter
@@ -69,8 +69,12 @@ def _different(parts: Parts, task: DataTask) -> str:
 
 
 def _currencies(parts: Parts, task: DataTask) -> str:
+    return currencies(task)
+
+
+def currencies(task: DataTask) -> str:
     """Report that amounts of several currencies have no common sum, mean or order."""
-    profile = parts.profile
+    profile = task.profile
     mixed = next(
         (c for c in profile.columns if "currency" in name_tokens(c.name) and c.distinct > 1), None
     )
@@ -84,6 +88,21 @@ def _currencies(parts: Parts, task: DataTask) -> str:
         f"`{amount.name}` is in {mixed.distinct} currencies (`{mixed.name}`), which cannot be "
         f"taken together: ask for it by `{mixed.name}`, or for one of them."
     )
+
+
+def too_large(task: DataTask) -> str:
+    """Report sums of groups that 64 bits may not hold."""
+    if task.statistic != "sum" or not (task.groups or task.time is not None):
+        return ""
+    rows = task.profile.dataset.rows
+    large = next((c for c in task.measures if may_overflow(c, rows)), None)
+    if large is None:
+        return ""
+    return f"The numbers of `{large.name}` are so large that their sums by group may not be exact."
+
+
+def _large(parts: Parts, task: DataTask) -> str:
+    return too_large(task)
 
 
 def _relative(parts: Parts, task: DataTask) -> str:
@@ -193,7 +212,7 @@ def _columns(parts: Parts, task: DataTask) -> str:
 
 _CHECKS = (
     _negation, _different, _currencies, _relative, _periods, _rows, _size, _time, _ranking, _sides,
-    _spread, _columns,
+    _spread, _columns, _large,
 )  # fmt: skip
 
 
@@ -232,6 +251,8 @@ def absence(parts: Parts) -> DataTask | str | None:
     column = _absent(parts)
     if column is None:
         return None
+    if {one.value.casefold() for one in column.top} & _SAYS_NONE:
+        return f"“no {column.name}” can mean a gap or the value that says so: name the value."
     said = f"“no {column.name}” can mean a missing value or the number 0"
     alone = {mention.column.name for mention in parts.mentions} == {column.name}
     if not alone or parts.members:
@@ -241,6 +262,9 @@ def absence(parts: Parts) -> DataTask | str | None:
     if column.nulls:
         return f"{said}, and `{column.name}` has both: say which one you mean."
     return new_task(parts, "count", filters=(*parts.filters, Filter(column, "is", (0.0,))))
+
+
+_SAYS_NONE = frozenset({"none", "no", "nil", "null", "n/a", "na", "not applicable", "unknown"})
 
 
 def _absent(parts: Parts) -> ColumnProfile | None:

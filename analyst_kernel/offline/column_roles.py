@@ -35,6 +35,17 @@ def number_as_text(column: ColumnProfile) -> bool:
     return column.kind == "text" and (column.share_number or 0.0) >= 0.9 and not is_date(column)
 
 
+def is_whole(column: ColumnProfile) -> bool:
+    """Return whether the column holds whole numbers, which keep all of their digits."""
+    return column.kind == "number" and "INT" in column.dtype.upper()
+
+
+def may_overflow(column: ColumnProfile, rows: int | None) -> bool:
+    """Return whether a sum of the column may be too large for 64 bits."""
+    ends = [abs(end) for end in (column.minimum, column.maximum) if isinstance(end, int | float)]
+    return is_whole(column) and max(ends, default=0) * (rows or 0) >= 2**63
+
+
 def is_year(column: ColumnProfile) -> bool:
     """Return whether the column holds calendar years as numbers."""
     named = bool(_YEAR & set(name_tokens(column.name)))

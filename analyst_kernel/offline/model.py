@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, assert_never
 
 from analyst_kernel.agent.ports import (
@@ -35,9 +36,18 @@ from analyst_kernel.offline.answers import (
 )
 from analyst_kernel.offline.progress import ODD, RecipeProgress, follow
 from analyst_kernel.offline.reader import FoundValue, Known, interpret
-from analyst_kernel.offline.recipes import columns, groups, tables
-from analyst_kernel.offline.recipes.recipe import Cell, Code, Recipe, code, quoted
+from analyst_kernel.offline.recipes import columns, groups, tables, trend
+from analyst_kernel.offline.recipes.recipe import (
+    Cell,
+    Code,
+    Recipe,
+    apart_from,
+    code,
+    quoted,
+    unmarked,
+)
 from analyst_kernel.offline.recipes.rows import stays, table_of
+from analyst_kernel.offline.recipes.several import several
 from analyst_kernel.offline.task import AskWhich, DataTask, Intent, LookUp, Ready, Unclear
 from analyst_kernel.offline.transcript import CELL_TOOLS, Conversation, Done, read_conversation
 from analyst_kernel.offline.words import stem
@@ -122,11 +132,19 @@ RECIPES: dict[Intent, Callable[[DataTask], Recipe]] = {
     "top_rows": columns.top_rows,
     "groups": groups.groups,
     "best_per_group": groups.best_per_group,
-    "trend": groups.trend,
+    "trend": trend.trend,
     "compare": groups.compare,
     "correlation": columns.correlation,
 }
 """Every intent has its recipe; a test holds the two together."""
+RECIPES["several"] = partial(several, RECIPES)
+
+
+def recipe_of(task: DataTask) -> Recipe:
+    """Return the recipe of a task, in which no variable hides a dataset."""
+    profiles = (task.profile, *task.others, *task.also)
+    return apart_from(RECIPES[task.intent](task), [one.dataset.name for one in profiles])
+
 
 _MOST_ASKED = 2
 _MOST_SEARCHES = 2
@@ -183,7 +201,7 @@ def _understand(
         reading = interpret(talk.question, talk.datasets, known, earlier=talk.earlier)
         match reading:
             case Ready():
-                recipe = RECIPES[reading.task.intent](reading.task)
+                recipe = recipe_of(reading.task)
                 return _Understood(reading.task, recipe, tuple(searches))
             case Unclear():
                 return reading
@@ -321,7 +339,8 @@ def _lookup_cell(reading: LookUp) -> Cell:
             "GROUP BY value ORDER BY n DESC, value"
         ),
     )
-    return Cell("lookup", _lookup_goal(reading)[:90], text, 1)
+    cell = Cell("lookup", _lookup_goal(reading)[:90], text, 1)
+    return unmarked(cell, [reading.profile.dataset.name])
 
 
 def _sql_text(text: str) -> str:

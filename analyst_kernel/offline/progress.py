@@ -33,7 +33,7 @@ class RecipeProgress:
 
 def shows(key: str) -> bool:
     """Return whether the cell of this key shows values, and no chart or nothing at all."""
-    return key != "chart" and not key.startswith("load")
+    return not key.startswith(("chart", "load"))
 
 
 def follow(
@@ -67,7 +67,7 @@ def follow(
             return progress
         ran.append(cell)
         no_rows = cell.key == "rows" and progress.results["rows"].get("rows used") == 0
-        if no_rows and task.intent != "count":
+        if no_rows and task.intent not in ("count", "several"):
             return progress
     return progress
 
@@ -84,7 +84,7 @@ def _settle(progress: RecipeProgress, cell: Cell, call: Done, ordinal: int) -> N
     elif not cell.optional:
         unread = f"the output of “{cell.purpose}” could not be read back"
         progress.failure = unread if ended else _failure(cell, call)
-    elif cell.key == "chart":
+    elif cell.key.startswith("chart"):
         progress.notes.append("The chart could not be drawn.")
 
 

@@ -10,12 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from analyst_kernel.offline.checks import left_out
+from analyst_kernel.offline.checks import currencies, left_out, too_large
 from analyst_kernel.offline.column_roles import foreign_rows, row_nouns
 from analyst_kernel.offline.filters import DENY, condition_of, deny, find_filters, flag_filters
 from analyst_kernel.offline.intent import classify
+from analyst_kernel.offline.ledger import not_used
 from analyst_kernel.offline.match import Matches, Tie, ValueMention, complete_values, match
 from analyst_kernel.offline.roles import Parts, asked_number, assign_roles, is_stop
+from analyst_kernel.offline.sentence.reading import read_strictly
 from analyst_kernel.offline.task import AskWhich, DataTask, LookUp, Reading, Ready, Unclear
 from analyst_kernel.offline.words import (
     GUARDED,
@@ -60,6 +62,53 @@ def read_dataset(
     others: Sequence[DatasetProfile] = (),
 ) -> Reading:
     """Read a question against one dataset. ``others`` are the analysis' other datasets."""
+    strict = _strictly(question, profile, known, others=others)
+    if isinstance(strict, Ready | Unclear | AskWhich):
+        return strict
+    loose = _loosely(question, profile, known, others=others)
+    if isinstance(strict, LookUp) and isinstance(loose, Unclear) and not others:
+        unknown = " ".join(loose.unknown).split()
+        if all(set(phrase.split()) <= set(unknown) for phrase in strict.phrases):
+            return strict
+    return loose
+
+
+def _strictly(
+    question: str,
+    profile: DatasetProfile,
+    known: Known,
+    *,
+    others: Sequence[DatasetProfile] = (),
+    earlier: Sequence[str] = (),
+) -> Reading | None:
+    """Read a question by the grammar in which every word has its use; ``None``: it has none."""
+    reading = read_strictly(
+        question,
+        profile,
+        found=[(one.phrase, one.column, one.value, one.whole) for one in known.found],
+        choices=known.choices,
+        searched=known.searched,
+        earlier=earlier,
+    )
+    if not isinstance(reading, Ready):
+        return reading
+    alike = _alike(profile, others)
+    task = replace(reading.task, alike=alike)
+    task = replace(task, then=tuple(replace(one, alike=alike) for one in task.then))
+    lost = next(
+        filter(None, (currencies(one) or too_large(one) for one in task.then or (task,))), ""
+    )
+    return Unclear(lost, (), reading.weight) if lost else Ready(task, reading.weight)
+
+
+def _loosely(
+    question: str,
+    profile: DatasetProfile,
+    known: Known,
+    *,
+    others: Sequence[DatasetProfile] = (),
+) -> Reading:
+    """Read a question by rules that each look at some of its words; then all are counted."""
     names = frozenset(frozenset(name_tokens(column.name)) for column in profile.columns)
     text = replace_phrases(question, names)
     words = split_words(text)
@@ -112,6 +161,8 @@ def read_dataset(
         return _ask(matches.ties[0], weight)
     task = classify(parts)
     lost = task if isinstance(task, str) else left_out(parts, task)
+    if not isinstance(task, str) and not lost:
+        lost = not_used(parts, task, matches.used)
     if isinstance(task, str) or lost:
         return Unclear(lost, (), weight)
     return Ready(_with_assumptions(task, parts, matches), weight)
@@ -307,12 +358,34 @@ def interpret(
             f"The question has {len(question):,} characters, and I read at most {LONGEST:,}: ask "
             "it in a sentence or two."
         )
+    if earlier:
+        continued = _continued(question, profiles, known, earlier)
+        if continued is not None:
+            return continued
     reading = _best(question, profiles, known)
     follows = _FOLLOW_UP.match(question) or _WITHOUT.match(question)
     if earlier and follows:
         before = interpret(earlier[-1], profiles, known, earlier=earlier[:-1])
         return _follow_up(question, before, known) or reading
     return reading
+
+
+def _continued(
+    question: str, profiles: Sequence[DatasetProfile], known: Known, earlier: Sequence[str]
+) -> Reading | None:
+    """Read a question as the continuation of those before it, where it is one."""
+    readings = [
+        _strictly(
+            question, one, known, others=[o for o in profiles if o is not one], earlier=earlier
+        )
+        for one in profiles
+    ]
+    good = [one for one in readings if isinstance(one, Ready | LookUp)]
+    if not good:
+        return readings[0] if len(profiles) == 1 else None
+    best = max(map(_rank, good))
+    first = [one for one in good if _rank(one) == best]
+    return first[0] if len(first) == 1 else None
 
 
 def _best(question: str, profiles: Sequence[DatasetProfile], known: Known) -> Reading:

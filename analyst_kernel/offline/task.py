@@ -26,6 +26,7 @@ Intent = Literal[
     "count",
     "distinct",
     "join",
+    "several",
 ]
 
 Statistic = Literal["mean", "median", "sum", "min", "max", "std", "rows", "distinct", "share"]
@@ -33,8 +34,8 @@ Statistic = Literal["mean", "median", "sum", "min", "max", "std", "rows", "disti
 Grain = Literal["value", "year", "quarter", "month", "month of year", "week", "day", "hour of day"]
 """How a time column is cut. ``value``: the column's own numbers (a year, a month number)."""
 
-DatePart = Literal["", "year", "month"]
-"""Which part of a date is compared; empty for other columns."""
+DatePart = Literal["", "year", "quarter", "month", "year-month", "date"]
+"""Which part of a date is compared; empty for other columns. The last two are ISO text."""
 
 Operator = Literal["is", "contains", "<", "<=", ">", ">=", "between"]
 
@@ -54,7 +55,8 @@ class Filter:
 
     def describe(self) -> str:
         """Return the condition as text: ``make is Toyota``."""
-        name = f"{self.part} of {self.column.name}" if self.part else self.column.name
+        part = "month" if self.part == "year-month" else self.part
+        name = f"{part} of {self.column.name}" if part not in ("", "date") else self.column.name
         said = [value if isinstance(value, str) else f"{value:g}" for value in self.values]
         if self.operator == "between":
             return f"{name} from {said[0]} to {said[1]}"
@@ -109,6 +111,9 @@ class DataTask:
     also: tuple[DatasetProfile, ...] = ()  # those that the question means just as well
     part: tuple[Filter, ...] = ()  # conditions whose share of the rows is asked
     alike: tuple[str, ...] = ()  # datasets with the same columns, which the task leaves out
+    of_total: bool = False  # each group's percentage of the sum of all is asked
+    then: tuple[DataTask, ...] = ()  # the requests of a question that has several
+    chart: str = ""  # the kind of chart that is asked for by name; empty: the usual one
 
 
 @dataclass(frozen=True, slots=True)

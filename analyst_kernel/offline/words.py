@@ -156,6 +156,12 @@ _MAKE = re.compile(
     re.IGNORECASE,
 )
 
+SENTENCE: dict[Any, dict[str, list[str]]] = _ENGLISH["sentence"]
+"""Kind of item -> what it means more exactly -> the ways of saying it."""
+
+LEDGER: dict[str, str] = _ENGLISH["ledger"]
+"""For the last gate of a reading: words of grammar, of order, and those that change a meaning."""
+
 STOP = stems(_ENGLISH["stop"])
 """Words that carry no meaning of their own."""
 

@@ -125,17 +125,38 @@ async def test_whole_datasets_on_disk_are_counted_there(path: str):
 
 async def test_texts_come_as_categories_and_dates_are_cut_once(path: str):
     player = Player(profile_frame("sales", SALES, load="view", path=path))
-    played = await player.ask("average price by region")
+    played = await player.ask("Compare price of South and West")
     assert isinstance(player.space["sales_rows"]["region"].dtype, pd.CategoricalDtype)
     await player.ask("How did average price change by month?")
     assert isinstance(player.space["sales_used"]["month"].dtype, pd.CategoricalDtype)
     assert "CREATE OR REPLACE TYPE" in played.codes[0]
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "average price by region",
+        "total units by region and product line",
+        "What is the maximum price?",
+        "How many rows are there per region?",
+        "How many different regions are there?",
+        "How many rows have units over 5 and are returned?",
+        "median price excluding South",
+    ],
+)
+async def test_what_sql_alone_can_compute_comes_into_memory_as_figures(question: str, path: str):
+    player = Player(profile_frame("sales", SALES, load="view", path=path))
+    played = await player.ask(question)
+    assert set(played.outcomes) == {"ok"}, played.outputs
+    assert played.finish["key_values"]
+    assert "run_sql" not in played.tools, "no column is loaded"
+    assert not {"sales_rows", "sales_used", "sales_selected"} & set(player.space)
+
+
 def test_many_different_texts_stay_texts():
     names = pd.DataFrame({"name": [f"n{n}" for n in range(10_500)]})
-    cell = load_cell(profile_frame("names", names, load="view", path="names.csv"), ["name"], "x")
-    assert cell.code == 'SELECT "name"\nFROM names'
+    cell = load_cell(profile_frame("nicknames", names, load="view", path="n.csv"), ["name"], "x")
+    assert cell.code == 'SELECT "name"\nFROM nicknames'
 
 
 async def test_a_question_that_names_no_dataset_is_answered_for_each():

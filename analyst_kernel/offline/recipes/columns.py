@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from analyst_kernel.offline.column_roles import is_id, is_number
+from analyst_kernel.offline.column_roles import is_id, is_number, may_overflow
+from analyst_kernel.offline.recipes.on_disk import (
+    count_cells,
+    counted_query,
+    fits,
+    rows_cell,
+    scalar_cells,
+)
 from analyst_kernel.offline.recipes.prose import (
     answer,
     axis_label,
@@ -39,10 +46,13 @@ from analyst_kernel.offline.recipes.recipe import (
 )
 from analyst_kernel.offline.recipes.rows import (
     AGGREGATE,
+    SHARE,
     categories,
+    number_type,
     prepare,
     stays,
     variable,
+    whole_type,
 )
 from analyst_kernel.offline.recipes.tables import row_count
 from analyst_kernel.offline.task import DataTask
@@ -63,8 +73,25 @@ def distribution(task: DataTask) -> Recipe:
     rows = prepare(task)
     values = variable(column, task)
     purpose = "Summarise the values"
-    summary = rows.cell("columns/distribution", purpose, values=values, column=column.name)
-    chart = _histogram(task, "columns/histogram with middle", 3)
+    summary = rows.cell(
+        "columns/distribution",
+        purpose,
+        values=values,
+        column=column.name,
+        number=whole_type(column),
+    )
+    chart = (
+        chart_cell(
+            code("columns/box", values=values),
+            title=f"Box plot of {axis_label(column, task.profile)}",
+            x="",
+            y=axis_label(column, task.profile),
+            purpose="Draw a box plot",
+            grid="y",
+        )
+        if task.chart == "box"
+        else _histogram(task, "columns/histogram with middle", 3)
+    )
     steps = goals("columns/distribution", task)
     return Recipe(steps, (*rows.cells, summary, chart), partial(_compose_distribution, task))
 
@@ -105,7 +132,14 @@ def outliers(task: DataTask) -> Recipe:
     rows = prepare(task, labels=labels)
     values = variable(column, task)
     template, purpose = "columns/outliers", "Find values beyond the whiskers"
-    found = rows.cell(template, purpose, values=values, column=column.name, labels=labels)
+    found = rows.cell(
+        template,
+        purpose,
+        values=values,
+        column=column.name,
+        labels=labels,
+        number=whole_type(column),
+    )
     chart = chart_cell(
         code("columns/box", values=values),
         title=f"Box plot of {axis_label(column, task.profile)}",
@@ -156,9 +190,15 @@ def _labels(task: DataTask, count: int) -> list[str]:
 
 def scalar(task: DataTask) -> Recipe:
     """Answer with one statistic of a column; for a maximum or minimum also where it occurs."""
+    if task.part:
+        return _share(task)
     column = task.measures[0]
     extreme = task.statistic in ("max", "min")
+    large = task.statistic == "sum" and may_overflow(column, task.profile.dataset.rows)
     labels = _labels(task, 3) if extreme else []
+    if fits(task):
+        cells = scalar_cells(task, labels)
+        return Recipe(goals("columns/scalar", task), cells, partial(_compose_scalar, task))
     rows = prepare(task, labels=labels)
     values = variable(column, task)
     number = rows.cell(
@@ -168,13 +208,15 @@ def scalar(task: DataTask) -> Recipe:
         column=column.name,
         labels=labels,
         statistic=task.statistic,
-        method=AGGREGATE[task.statistic],
+        method=Code("astype(object).sum") if large else AGGREGATE[task.statistic],
         extreme=extreme,
+        figure=number_type(task),
+        number=whole_type(column),
     )
-    cells = [*rows.cells, number]
+    parts = [*rows.cells, number]
     if task.wants_chart:
-        cells.append(_histogram(task, "chart/histogram", 2))
-    return Recipe(goals("columns/scalar", task), tuple(cells), partial(_compose_scalar, task))
+        parts.append(_histogram(task, "chart/histogram", 2))
+    return Recipe(goals("columns/scalar", task), tuple(parts), partial(_compose_scalar, task))
 
 
 def _compose_scalar(task: DataTask, results: Results) -> RecipeAnswer:
@@ -189,15 +231,35 @@ def _compose_scalar(task: DataTask, results: Results) -> RecipeAnswer:
     return answer("columns/scalar", task, results, values, notes=notes, example=example)
 
 
+def _share(task: DataTask) -> Recipe:
+    """Answer what part of the rows that meet the conditions meets others too."""
+    rows = prepare(task)
+    met = rows.cell("columns/share", "Count those that meet it", column=SHARE)
+    steps = goals("columns/share", task)
+    return Recipe(steps, (*rows.cells, met), partial(_compose_share, task))
+
+
+def _compose_share(task: DataTask, results: Results) -> RecipeAnswer:
+    shown = results["share"]
+    values = (
+        KeyValue("Share", shown["share in percent"], "%"),
+        KeyValue("Rows that match", shown["rows that match"]),
+        KeyValue("Rows", shown["rows"]),
+    )
+    return answer("columns/share", task, results, values)
+
+
 def count(task: DataTask) -> Recipe:
     """Answer how many rows there are, or how many meet the conditions."""
     if not task.filters:
         return row_count(task)
+    steps = goals("columns/count", task)
+    if fits(task):
+        return Recipe(steps, count_cells(task), partial(_compose_count, task))
     columns = dict.fromkeys(found.column.name for found in task.filters)
     rows = prepare(task)
     gaps = ", ".join(f"{quoted(c)}: int({rows.source}[{quoted(c)}].isna().sum())" for c in columns)
     counted = rows.cell("columns/count", "Count the rows", whole=rows.source, gaps=Code(gaps))
-    steps = goals("columns/count", task)
     return Recipe(steps, (*rows.cells, counted), partial(_compose_count, task))
 
 
@@ -235,19 +297,22 @@ def top_values(task: DataTask) -> Recipe:
         only=Code(f".loc[lambda found: found.index.isin({literal(wanted)})]" if wanted else ""),
         rare=rare,
         show=show,
+        query=counted_query(task) if fits(task) else "",
         listed=max(show, 10),
     )
+    pie = task.chart == "pie"
     chart = chart_cell(
-        code("columns/bars of top values", drawn=drawn),
-        after=grouped_digits("x", task),
+        code(f"columns/{'pie' if pie else 'bars'} of top values", drawn=drawn),
+        after=[] if pie else grouped_digits("x", task),
         title=f"Rows by {column.name}{cut}",
-        x="rows",
-        y=column.name,
-        purpose="Draw the counts as bars",
+        x="" if pie else "rows",
+        y="" if pie else column.name,
+        purpose=f"Draw the counts as {'a pie' if pie else 'bars'}",
         grid="x",
     )
     steps = goals("columns/top values", task)
-    return Recipe(steps, (*rows.cells, counts, chart), partial(_compose_counts, task))
+    first = (rows_cell(task, task.groups),) if fits(task) else rows.cells
+    return Recipe(steps, (*first, counts, chart), partial(_compose_counts, task))
 
 
 def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
@@ -258,7 +323,12 @@ def _compose_counts(task: DataTask, results: Results) -> RecipeAnswer:
         f"{item(n, column)} ({rows_of(counted[n])}, {share(percent[n])})"
         for n in names[1 : max(task.top or 6, 2)][:11]
     ]
-    values = [KeyValue(item(n, column), counted[n], "rows") for n in names[:10]]
+    values = [
+        KeyValue(item(n, column), percent[n], "%")
+        if task.of_total
+        else KeyValue(item(n, column), counted[n], "rows")
+        for n in names[:10]
+    ]
     found = answer("columns/top values", task, results, values, names=names, others=others)
     return found if names else RecipeAnswer(found.sentences)
 
@@ -267,9 +337,16 @@ def distinct(task: DataTask) -> Recipe:
     """Answer how many different values a column has."""
     column = task.groups[0]
     rows = prepare(task)
-    counts = rows.cell("columns/distinct", "Count the different values", column=column.name)
+    on_disk = fits(task)
+    counts = rows.cell(
+        "columns/distinct",
+        "Count the different values",
+        column=column.name,
+        query=counted_query(task) if on_disk else "",
+    )
     steps = goals("columns/distinct", task)
-    return Recipe(steps, (*rows.cells, counts), partial(_compose_distinct, task))
+    first = (rows_cell(task, task.groups),) if on_disk else rows.cells
+    return Recipe(steps, (*first, counts), partial(_compose_distinct, task))
 
 
 def _compose_distinct(task: DataTask, results: Results) -> RecipeAnswer:

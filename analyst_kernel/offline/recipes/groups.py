@@ -1,18 +1,21 @@
-"""Recipes about groups and time: ranked, the best of each group, compared, and changing.
+"""Recipes about groups and periods: ranked, the best of each group, and compared.
 
-Periods that the data cover in part are left out of comparisons of sums and counts. Pure; each
-recipe takes a task and returns cells and an answer to be.
+Pure; each recipe takes a task and returns cells and an answer to be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
 
-from analyst_kernel.offline.column_roles import is_year
+from analyst_kernel.offline.recipes.on_disk import (
+    fits,
+    grouped_query,
+    overall_query,
+    rows_cell,
+)
 from analyst_kernel.offline.recipes.prose import (
     answer,
     axis_label,
@@ -24,13 +27,13 @@ from analyst_kernel.offline.recipes.prose import (
     goals,
     item,
     listed,
-    mean_note,
     measured_label,
     measured_unit,
     of_measure,
     period,
     rows_of,
     share,
+    unit,
 )
 from analyst_kernel.offline.recipes.recipe import (
     Code,
@@ -47,53 +50,63 @@ from analyst_kernel.offline.recipes.recipe import (
     quoted,
     time_ticks,
 )
-from analyst_kernel.offline.recipes.rows import AGGREGATE, SHARE, prepare, stays
-from analyst_kernel.offline.task import DataTask, Grain
+from analyst_kernel.offline.recipes.rows import (
+    AGGREGATE,
+    measured_name,
+    number_type,
+    prepare,
+    stays,
+)
+from analyst_kernel.offline.task import DataTask
 from analyst_kernel.protocol.datasets import ColumnProfile
-
-_MANY = 6
-"""Lines that one chart can carry."""
-
-_NAMES: dict[Grain, str] = {
-    "year": "moment.year",
-    "quarter": 'f"{moment.year}-Q{moment.quarter}"',
-    "month": 'moment.strftime("%Y-%m")',
-    "week": 'moment.strftime("%G-W%V")',
-}
-"""Grain -> how the period of a moment is called; the same names as the cut column has."""
-
-_SLACK: dict[Grain, int] = {"year": 14, "quarter": 7, "month": 3, "week": 1}
-"""Days without rows that may stand at the edge of a period that is taken as whole."""
-
-
-def _measured(task: DataTask) -> str:
-    """Return the column of the rows used that is computed with; empty where rows are counted."""
-    return SHARE if task.part else task.measures[0].name if task.measures else ""
 
 
 def groups(task: DataTask) -> Recipe:
     """Answer with a statistic of a measure per group (or per two groups), ranked."""
     rows = prepare(task)
-    keys = [column.name for column in task.groups] or [rows.time]
+    keys = [column.name for column in task.groups]
+    keys += [rows.time] if task.time is not None else []
     ranked_by = " and ".join(keys)
     table = identifier("by", *keys)
     show = task.top or 10
     method = AGGREGATE[task.statistic]
     steps = goals("groups/groups", task, ranked_by=ranked_by)
+    on_disk = fits(task)
+    first = (rows_cell(task, (*task.groups, *task.measures)),) if on_disk else rows.cells
     compute = rows.cell(
         "groups/groups",
         steps[1],
         keys=keys,
         table=table,
-        measure=_measured(task),
+        measure=measured_name(task),
         method=str(method),
         method_name=method,
         ascending=task.direction < 0 or task.statistic == "min",
         show=show,
         listed=max(show, 10),
+        of_total=task.of_total,
+        figure=number_type(task),
+        query=grouped_query(task) if on_disk else "",
+        overall_query=overall_query(task) if on_disk and task.measures else "",
     )
     drawn = _drawn(task)
-    bars = code("groups/bars", table=table, drawn=drawn, names=_bar_names(task, len(keys)))
+    flat = task.chart in ("pie", "stacked", "heat")
+    bars = code(
+        f"groups/{task.chart if flat else 'bars'}",
+        table=table,
+        drawn=drawn,
+        names=_bar_names(task, len(keys)),
+    )
+    if flat:
+        chart = chart_cell(
+            bars,
+            title=f"{capital(of_measure(task))} by {ranked_by}",
+            x="" if task.chart == "pie" else keys[0] if task.chart == "stacked" else keys[-1],
+            y={"pie": "", "stacked": measured_label(task)}.get(task.chart, keys[0]),
+            purpose=f"Draw the groups as {_DRAWN[task.chart]}",
+            grid="y" if task.chart == "stacked" else "both",
+        )
+        return Recipe(steps, (*first, compute, chart), partial(_compose_groups, task))
     chart = chart_cell(
         bars,
         after=bar_values(task),
@@ -103,17 +116,22 @@ def groups(task: DataTask) -> Recipe:
         purpose="Draw the groups as bars",
         grid="x",
     )
-    return Recipe(steps, (*rows.cells, compute, chart), partial(_compose_groups, task))
+    return Recipe(steps, (*first, compute, chart), partial(_compose_groups, task))
+
+
+_DRAWN = {"pie": "a pie", "stacked": "stacked bars", "heat": "a heat map"}
 
 
 def _drawn(task: DataTask) -> int:
     """Return how many bars one chart carries: all where they are few, else the first ones."""
     groups = _possible_groups(task)
+    if task.chart == "pie":
+        return max(groups, 400)
     return max(groups, 1) if task.top is None and groups <= 15 else min(max(task.top or 10, 10), 20)
 
 
 def _possible_groups(task: DataTask) -> int:
-    columns = task.groups or ((task.time.column,) if task.time is not None else ())
+    columns = (*task.groups, *((task.time.column,) if task.time is not None else ()))
     return prod(column.distinct for column in columns)
 
 
@@ -148,6 +166,7 @@ def _compose_groups(task: DataTask, results: Results) -> RecipeAnswer:
     best = names[0]
     rank = "lowest" if task.direction < 0 else "highest"
     last = next(iter(shown["last"]), None)
+    shows = len(names) if shown["groups"] <= 10 or task.top else 5
     measured = bool(task.measures or task.part)
     small = [name for name in names[:5] if measured and shown["rows"][name] < 10]
     said = listed(f"{named(n)} ({figure(shown['rows'][n])})" for n in small)
@@ -156,7 +175,7 @@ def _compose_groups(task: DataTask, results: Results) -> RecipeAnswer:
         "groups/groups",
         task,
         results,
-        [KeyValue(named(name), values[name], of) for name in names[:5]],
+        [KeyValue(named(name), values[name], of) for name in names[:shows]],
         notes=[note] if task.statistic == "mean" else [],
         caveats=[f"Some groups have very few rows: {said}."] if small else [],
         named=named,
@@ -164,13 +183,19 @@ def _compose_groups(task: DataTask, results: Results) -> RecipeAnswer:
         # Names that are data keep their spelling; our own words get a capital.
         first=named(best) if column is not None and column.kind == "text" else capital(named(best)),
         what=of_measure(task),
-        key=called(column) if column is not None else listed(called(c) for c in task.groups),
+        key=called(column) if column is not None else listed(_keys(task)),
         rank=rank,
         over=f" over {rows_of(shown['rows'][best])}" if measured else "",
-        next=[f"{named(name)} ({figure(values[name], of)})" for name in names[1:5]],
-        last=last if last not in names[:5] else None,
+        next=[f"{named(name)} ({figure(values[name], of)})" for name in names[1:shows]],
+        last=last if last not in names[:shows] else None,
+        raw=unit(task.measures[0], task.profile) if task.measures else "rows",
         opposite="highest" if rank == "lowest" or task.statistic == "min" else "lowest",
     )
+
+
+def _keys(task: DataTask) -> list[str]:
+    time = [task.time.word] if task.time is not None else []
+    return [*(called(column) for column in task.groups), *time]
 
 
 def _naming(task: DataTask) -> Callable[[Any], str]:
@@ -178,6 +203,9 @@ def _naming(task: DataTask) -> Callable[[Any], str]:
     axis = task.time if not task.groups else None
     if axis is not None:
         return lambda value: period(value, axis)
+    if task.groups and task.time is not None:
+        plain, along = task.groups[0], task.time
+        return lambda value: f"{item(value[0], plain)}, {period(value[1], along)}"
     if len(task.groups) == 2:
         first, second = task.groups
         return lambda value: f"{item(value[0], first)}, {item(value[1], second)}"
@@ -186,7 +214,7 @@ def _naming(task: DataTask) -> Callable[[Any], str]:
 
 
 def _single_key(task: DataTask) -> ColumnProfile | None:
-    if len(task.groups) == 1:
+    if len(task.groups) == 1 and task.time is None:
         return task.groups[0]
     if not task.groups and task.time is not None:
         return task.time.column if task.time.grain == "value" else None
@@ -367,119 +395,4 @@ def _compose_comparison(task: DataTask, results: Results) -> RecipeAnswer:
         between=[f"{item(name)} ({figure(means[name], of)})" for name in names[1:-1][:4]],
         interval=interval,
         bounded=all(isinstance(end, int | float) for end in interval),
-    )
-
-
-def trend(task: DataTask) -> Recipe:
-    """Answer how a measure, or the number of rows, changed over time; also of each group."""
-    assert task.time is not None
-    rows = prepare(task)
-    time, measure = rows.time, _measured(task)
-    of, group = of_measure(task), task.groups[0] if task.groups else None
-    method = AGGREGATE[task.statistic]
-    picked = Code(f"[{quoted(measure)}].{method}()" if measure else ".size()")
-    if group is not None:
-        drawn = identifier(task.statistic, "by", time)
-        whole = all(member.whole for member in task.members)
-        compute = rows.cell(
-            "time/trend by group",
-            f"Compute it per {time} and group",
-            time=time,
-            picked=picked,
-            group=group.name,
-            members=[v for member in task.members for v in member.values] if whole else [],
-            many=_MANY if group.distinct > _MANY else 0,
-            table=drawn,
-        )
-        lines = code("time/lines", table=drawn, legend=group.name)
-        purpose = f"Draw one line per {group.name}"[:80]
-    else:
-        drawn = identifier("rows_by", time)
-        if measure:
-            drawn = identifier(task.statistic, "" if task.part else measure, "by", time)
-        # A period that is cut short has a smaller total for that reason alone.
-        partly = task.time.grain in _NAMES and task.statistic in ("sum", "rows")
-        compute = rows.cell(
-            "time/trend",
-            f"Compute the {of} per {time}",
-            time=time,
-            picked=picked,
-            series=drawn,
-            every_year=task.statistic == "rows" and is_year(task.time.column),
-            statistic=task.statistic,
-            dates=task.time.column.name,
-            period_name=Code(_NAMES[task.time.grain]) if partly else None,
-            slack=_SLACK[task.time.grain] if partly else 0,
-        )
-        lines = code("time/line", series=drawn)
-        purpose = f"Draw the {of} by {time} as a line"
-    chart = chart_cell(
-        lines,
-        after=[*time_ticks(task, f"{drawn}.index"), *grouped_digits("y", task)],
-        title=f"{capital(of)} by {time}" + (f" and {group.name}" if group is not None else ""),
-        x=time,
-        y=measured_label(task),
-        purpose=purpose,
-    )
-    compose = partial(_compose_lines, task) if group else partial(_compose_line, task, time)
-    return Recipe(goals("time/trend", task, time=time), (*rows.cells, compute, chart), compose)
-
-
-def _compose_line(task: DataTask, time: str, results: Results) -> RecipeAnswer:
-    shown, of, axis = results["trend"], measured_unit(task), task.time
-    assert axis is not None
-    first, last = period(shown["first"], axis), period(shown["last"], axis)
-    what = capital(of_measure(task))
-    change, percent = shown["change"], shown["change in percent"]
-    relative = percent is not None and shown["value in first"] > 0 and of != "%"
-    found = answer(
-        "time/trend",
-        task,
-        results,
-        notes=mean_note(task),
-        time=time,
-        axis=axis,
-        what=what,
-        first=first,
-        last=last,
-        moved="rose" if change > 0 else "fell" if change < 0 else "stayed the same:",
-        by=f" ({share(percent)})" if relative else "",
-        # A part of a date, such as the month of the year, comes again.
-        cyclic=not is_year(axis.column) if axis.grain == "value" else " of " in axis.grain,
-        cut=[str(name) for name in shown.get("incomplete", ())],
-    )
-    if shown["periods"] < 2:
-        return replace(found, assumptions=task.assumptions)
-    few = [
-        f"{period(shown[end], axis)} has only {figure(shown[f'rows in {end}'])} rows"
-        for end in ("first", "last")
-        if shown[f"rows in {end}"] < 0.5 * shown["median rows per period"]
-    ]
-    per = figure(shown["median rows per period"])
-    caveat = f"{' and '.join(few)} (the median {time} has {per}), so it may be incomplete."
-    values = (
-        KeyValue(f"{what} in {first}", shown["value in first"], of),
-        KeyValue(f"{what} in {last}", shown["value in last"], of),
-        KeyValue("Change", shown["change"], of),
-    )
-    return replace(found, values=values, caveats=(*found.caveats, *([caveat] if few else ())))
-
-
-def _compose_lines(task: DataTask, results: Results) -> RecipeAnswer:
-    of, lines = measured_unit(task), results["trend by group"]["lines"]
-    ordered = sorted(lines, key=lambda name: lines[name]["change"])
-    if not task.members and task.groups[0].distinct > _MANY:
-        note = f"Only the groups of {called(task.groups[0])} with most rows are shown."
-        task = replace(task, assumptions=(note, *task.assumptions))
-    return answer(
-        "time/trend by group",
-        task,
-        results,
-        [KeyValue(f"Change for {item(name)}", lines[name]["change"], of) for name in lines][:8],
-        notes=mean_note(task),
-        axis=task.time,
-        what=capital(of_measure(task)),
-        lines=lines,
-        low=ordered[0],
-        high=ordered[-1],
     )

@@ -137,7 +137,7 @@ def _known_unit(column: ColumnProfile, profile: DatasetProfile) -> dict[str, str
 
 def measured_unit(task: DataTask) -> str:
     """Return the unit of what a task computes: none for counts, per cent for shares."""
-    if task.part:
+    if task.part or task.of_total:
         return "%"
     if task.statistic in COUNTED or not task.measures:
         return ""
@@ -148,6 +148,8 @@ def measured_label(task: DataTask) -> str:
     """Return the chart label of what a task computes."""
     if task.part:
         return "share of rows (%)"
+    if task.of_total:
+        return "share of the total (%)"
     if task.statistic == "rows" or not task.measures:
         return "rows"
     if task.statistic == "distinct":
@@ -203,8 +205,14 @@ def of_measure(task: DataTask) -> str:
     """Return "average city mileage (`cty`)" or "number of rows" for a task."""
     if task.part:
         return f"{STATISTIC_WORD['share']} {condition(task.part)}"
+    if task.of_total and task.measures:
+        return f"share of the total {called(task.measures[0])}"
+    if task.of_total:
+        return "share of all rows"
     if task.statistic == "rows" or not task.measures:
         return "number of rows"
+    if task.measures[0].kind == "bool" and task.statistic == "sum":
+        return f"number of rows with {called(task.measures[0])}"
     return f"{STATISTIC_WORD[task.statistic]} {called(task.measures[0])}"
 
 

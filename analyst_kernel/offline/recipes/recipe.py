@@ -12,7 +12,7 @@ import json
 import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import isfinite
 from typing import Any, TypeAlias
@@ -79,6 +79,48 @@ class Recipe:
     cells: tuple[Cell | Callable[[Results], Cell | None], ...]
     compose: Callable[[Results], RecipeAnswer]
     datasets: tuple[str, ...] = ()
+
+
+def apart_from(recipe: Recipe, datasets: Sequence[str]) -> Recipe:
+    """Return a recipe in which no cell gives a name of its own to what is a dataset's variable."""
+
+    def entry(
+        made: Cell | Callable[[Results], Cell | None],
+    ) -> Cell | Callable[[Results], Cell | None]:
+        if isinstance(made, Cell):
+            return unmarked(made, datasets)
+        return lambda results: (
+            unmarked(cell, datasets) if (cell := made(results)) is not None else None
+        )
+
+    return replace(recipe, cells=tuple(entry(made) for made in recipe.cells))
+
+
+_MARK = "⟦§⟧"
+
+
+@cache
+def _own_names() -> frozenset[str]:
+    """Return every word of the templates of code, each of which may be a variable in one."""
+    assert _CODE.loader is not None
+    files = [name for name in _CODE.loader.list_templates() if name.endswith(".py.jinja")]
+    texts = (_CODE.loader.get_source(_CODE, name)[0] for name in files)
+    return frozenset(re.findall(r"[^\W\d]\w*", " ".join(texts)))
+
+
+def marked(name: str) -> Code:
+    """Return a dataset's variable; one that a template may use itself has marks around it."""
+    return Code(f"{_MARK}{name}{_MARK}" if name in _own_names() else name)
+
+
+def unmarked(cell: Cell, datasets: Sequence[str]) -> Cell:
+    """Return a cell without marks, in which variables of its own are called otherwise."""
+    text: str = cell.code
+    for name in _own_names() & set(datasets) if cell.sql_name is None else ():
+        own = rf"(?<![\w.\"'`{_MARK}]){re.escape(name)}(?![\w\"'`({_MARK}])"
+        text = re.sub(own, f"{name}_found", text)
+    target = cell.sql_name.replace(_MARK, "") if cell.sql_name is not None else None
+    return replace(cell, code=text.replace(_MARK, ""), sql_name=target)
 
 
 class Code(str):
@@ -222,7 +264,7 @@ def bar_values(task: DataTask) -> list[str]:
 
 
 def _digits(task: DataTask) -> str:
-    if task.part:
+    if task.part or task.of_total:
         return ",.2f"
     if task.statistic in ("rows", "distinct") or not task.measures:
         return ","

@@ -10,7 +10,13 @@ import builtins
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analyst_kernel.offline.column_roles import is_date, number_as_text, sentinels, totals
+from analyst_kernel.offline.column_roles import (
+    is_date,
+    is_whole,
+    number_as_text,
+    sentinels,
+    totals,
+)
 from analyst_kernel.offline.recipes.prose import condition
 from analyst_kernel.offline.recipes.recipe import (
     Cell,
@@ -18,6 +24,7 @@ from analyst_kernel.offline.recipes.recipe import (
     code,
     identifier,
     literal,
+    marked,
     quoted,
     sql_name,
 )
@@ -56,9 +63,26 @@ _PERIODS = {
 """Grain -> pandas' frequency, and how one period is called; as :data:`_CUTS` calls it."""
 
 
+def measured_name(task: DataTask) -> str:
+    """Return the column of the rows used that is computed with; empty where rows are counted."""
+    return SHARE if task.part else task.measures[0].name if task.measures else ""
+
+
+def number_type(task: DataTask) -> Code:
+    """Return the Python type that keeps the digits of a task's figure."""
+    exact = task.statistic in ("sum", "min", "max") and task.measures and is_whole(task.measures[0])
+    counts = task.statistic in ("rows", "distinct")
+    return Code("int" if exact or counts else "float")
+
+
+def whole_type(column: ColumnProfile) -> Code:
+    """Return the Python type that keeps the digits of a column's values."""
+    return Code("int" if is_whole(column) else "float")
+
+
 def table_of(profile: DatasetProfile) -> Code:
     """Return the variable, or the view, that the setup cell loads a dataset into."""
-    return Code(profile.dataset.name)
+    return marked(profile.dataset.name)
 
 
 def variable(column: ColumnProfile, task: DataTask) -> Code:
@@ -137,7 +161,7 @@ def prepare(
         converted=[
             (_cell(frame, column.name), _as_number(frame, column))
             for column in numeric
-            if number_as_text(column)
+            if number_as_text(column) or column.kind == "bool"
         ],
         masked=list(_masked(frame, task, numeric)),
         dates=_cell(frame, axis.column.name) if axis is not None else None,
@@ -200,6 +224,8 @@ _NO_DIGITS = r"[eE](?![+-]?[0-9])|(?<![0-9.])[eE]|[^0-9.eE+-]"
 
 def _as_number(frame: Code, column: ColumnProfile) -> Code:
     text = f"{_cell(frame, column.name)}.astype(str)"
+    if column.kind == "bool":
+        return Code(f'{text}.str.lower().map({{"true": 1, "false": 0}})')
     if decimal_comma(item.value for item in column.top):
         text += '.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)'
     text += f'.str.replace(r"{_NO_DIGITS}", "", regex=True)'
@@ -225,7 +251,9 @@ def _condition(source: Code, found: Filter) -> str:
     column = found.column
     cell: str = _cell(source, column.name)
     if found.part or (is_date(column) and found.operator != "contains"):
-        cell = f"{_as_date(source, column)}.dt.{found.part or 'year'}"
+        cut = _ISO.get(found.part)
+        cut = f"strftime({cut})" if cut else found.part or "year"
+        cell = f"{_as_date(source, column)}.dt.{cut}"
     elif column.kind == "text" and isinstance(found.values[0], float):
         cell = _as_number(source, column)
     elif column.kind == "bool":
@@ -243,6 +271,10 @@ def _condition(source: Code, found: Filter) -> str:
             return f"{cell} == {said[0]}" if len(said) == 1 else f"{cell}.isin([{', '.join(said)}])"
         case _:
             return f"{cell} {found.operator} {said[0]}"
+
+
+_ISO = {"date": '"%Y-%m-%d"', "year-month": '"%Y-%m"'}
+"""Part of a date that is compared as text -> its form."""
 
 
 def _whole(value: str | float) -> str | float | int:

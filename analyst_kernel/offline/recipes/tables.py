@@ -262,6 +262,7 @@ def _compose_missing(task: DataTask, results: Results) -> RecipeAnswer:
         caveats=(*caveats, *_not_covered(task)),
         found=found,
         several=several,
+        single=task.measures[0].name if len(task.measures) == 1 else "",
         gaps={
             name: [
                 f"`{column}` {figure(gap['missing'])} ({share(gap['percent'])})"

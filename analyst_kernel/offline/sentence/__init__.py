@@ -1,0 +1,1 @@
+"""The strict reading of a question, in which every word has its use or the reading fails."""
