@@ -18,10 +18,11 @@ from typing import TypeAlias
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.ports import User
-from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import open_analysis
 from analyst_kernel.analysis.branch import discard, is_trouble, make_branch
 from analyst_kernel.analysis.results import CellResult, Chart, Result
+from analyst_kernel.analysis.settings import DEFAULT_SANDBOX, AnalysisSettings
 from analyst_kernel.grants import GrantStore
 from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.storage.names import notebook_path

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -31,6 +31,7 @@ from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
 from analyst_kernel.analysis.privacy import PrivacySwitch
 from analyst_kernel.analysis.readings import change_reading
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.verify import (
     CELL_SECONDS,
@@ -55,42 +56,11 @@ from analyst_kernel.protocol.outputs import Frame
 from analyst_kernel.protocol.records import InstructionsFile, Limits, PrivacyMode
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
-DEFAULT_SANDBOX: SandboxLevel = "restricted"
-SANDBOXED = "analyst"
-"""The kernelspec whose kernels are the sandbox."""
-
 LONGEST_QUESTION = 100_000
 """Characters; it is stored, shown and sent with every request of the conversation."""
 
 KernelEnd: TypeAlias = Literal["died", "restarted", "stopped"]
 _ADOPT_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisSettings:
-    """How an analysis is to run.
-
-    Attributes:
-        model: ``provider:name``, or None for the default.
-        sandbox: The level of isolation below which nothing runs.
-        kernel_name: Kernelspec to start.
-        privacy: What the model may see; None for what the analysis used last.
-        instructions: Files with rules that the user named, which hold for every question.
-        own_instructions: Whether the user's and the project's files with rules are looked for.
-        least_privacy: The least strict mode that is allowed; empty for what the environment says.
-        start_options: Passed to the kernel's provisioner (memory and process limits...).
-    """
-
-    model: str | None = None
-    sandbox: SandboxLevel = DEFAULT_SANDBOX
-    limits: Limits = field(default_factory=Limits)
-    approve: bool = False
-    kernel_name: str = SANDBOXED
-    privacy: PrivacyMode | None = None
-    least_privacy: str = ""
-    instructions: tuple[str, ...] = ()
-    own_instructions: bool = True
-    start_options: dict[str, object] = field(default_factory=dict)
 
 
 class Analysis:

@@ -14,7 +14,7 @@ from analyst_kernel.agent.context import AgentDeps
 from analyst_kernel.agent.ports import Model, User
 from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedDatabases, GuardedModel
 from analyst_kernel.agent.rebuild import recall
-from analyst_kernel.analysis.analysis import SANDBOXED, Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.databases import ConnectedKernel, attach, check_connections
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
@@ -26,6 +26,7 @@ from analyst_kernel.analysis.privacy import (
     least_mode,
 )
 from analyst_kernel.analysis.saved_outputs import sanitise_saved_outputs
+from analyst_kernel.analysis.settings import SANDBOXED, AnalysisSettings
 from analyst_kernel.analysis.spending import SpendingStore
 from analyst_kernel.analysis.user_words import UserWords
 from analyst_kernel.analysis.verify import check_names

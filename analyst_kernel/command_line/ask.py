@@ -89,8 +89,8 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     quiet: bool,
 ) -> int:
     """Answer QUESTION about the data and save the analysis as a notebook."""
-    from analyst_kernel.analysis.analysis import AnalysisSettings
     from analyst_kernel.analysis.assemble import Embedding, open_analysis
+    from analyst_kernel.analysis.settings import AnalysisSettings
     from analyst_kernel.command_line.console import PlainConsole
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
     from analyst_kernel.data.remote.fetch import Fetcher

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from analyst_kernel.connections.guard import called_names
-from analyst_kernel.connections.task import Control, Refused, Task
+from analyst_kernel.connections.task import Control, DatabaseRefused, Task
 
 _BATCH_BYTES = 8 << 20
 _MOST_IN_BATCH = 100_000
@@ -90,7 +90,7 @@ def run(task: Task, control: Control) -> dict[str, Any]:
     """Carry out a task of the server's and return what it gave, as JSON can hold it.
 
     Raises:
-        Refused: It cannot be done, with a sentence for the user.
+        DatabaseRefused: It cannot be done, with a sentence for the user.
     """
     with _Database(task, control) as database:
         match task.kind:
@@ -139,19 +139,19 @@ class _Database:
         self._do("SET LOCAL standard_conforming_strings = on")
         who = self._who = self.rows(_WHO)[0]
         if who["super"]:
-            raise Refused(
+            raise DatabaseRefused(
                 f"{self._task.name} signs in as {who['role']}, a superuser, whom no transaction "
                 "keeps from changing the server, so nothing was asked.",
                 "Use a role that has SELECT on the tables in question and nothing else.",
             )
         if who["files"]:
-            raise Refused(
+            raise DatabaseRefused(
                 f"{self._task.name} signs in as {who['role']}, a role that may reach the server's "
                 "files or programs, so nothing was asked.",
                 "Use a role that has SELECT on the tables in question and nothing else.",
             )
         if who["read_only"] != "on":
-            raise Refused(
+            raise DatabaseRefused(
                 f"{self._task.name} did not begin a read-only transaction, so nothing was asked.",
                 "A program between this one and the server may have changed it.",
             )
@@ -230,10 +230,10 @@ class _Database:
 
     def _refuse_side_effects(self, sql: str) -> None:
         if "\0" in sql:
-            raise Refused("The query holds a zero byte, so it was not run.", "Remove it.")
+            raise DatabaseRefused("The query holds a zero byte, so it was not run.", "Remove it.")
         names = called_names(sql)
         if names.escapes:
-            raise Refused(
+            raise DatabaseRefused(
                 "The query holds Unicode escapes (U&), so it was not run.",
                 "Write the letters themselves.",
             )
@@ -244,7 +244,7 @@ class _Database:
         )
         if found:
             which = ", ".join(sorted(str(row["name"]) for row in found))
-            raise Refused(
+            raise DatabaseRefused(
                 f"The query calls {which}, which may have side effects (the server lists it as "
                 "VOLATILE), so it was not run.",
                 "Ask without it; the owner of a function that only reads can declare it STABLE.",
@@ -281,7 +281,7 @@ class _Database:
                     count = max(1, min(_MOST_IN_BATCH, _BATCH_BYTES // per_row))
             part.replace(task.target)
         except OSError as error:
-            raise Refused(
+            raise DatabaseRefused(
                 f"What {task.name} gave cannot be kept: {error.strerror or 'no room'}.",
                 "Make room on the disk of Jupyter's data folder.",
             ) from None
@@ -372,7 +372,7 @@ def _refuse_columns(task: Task, schema: Any) -> None:
     names = [field.name for field in schema]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
-        raise Refused(
+        raise DatabaseRefused(
             f"Several columns of the result are called {double[0]!r}, so it was not fetched.",
             "Give each a name of its own with AS.",
         )
@@ -383,7 +383,7 @@ def _refuse_columns(task: Task, schema: Any) -> None:
             )
             shown = f"{declared[1:]}[]" if declared.startswith("_") else declared or str(field.type)
             cast = "float8[]" if shown == "numeric[]" else "numeric" if shown == "money" else "text"
-            raise Refused(
+            raise DatabaseRefused(
                 f"The column {field.name!r} is of the type {shown}, which a table here cannot "
                 "hold, so nothing was fetched.",
                 f"Select it as {cast}: CAST(... AS {cast}).",
@@ -397,7 +397,7 @@ def _refuse_size(task: Task, rows: int, size: int) -> None:
         what = f"more than {task.bytes >> 20:,} MB"
     else:
         return
-    raise Refused(
+    raise DatabaseRefused(
         f"The result has {what}, the limit of {task.name}, so nothing of it was kept.",
         "Aggregate or filter in the query, or select fewer columns.",
     )
@@ -431,43 +431,43 @@ _CONNECTING = (
 )  # fmt: skip
 
 
-def _no_connection(task: Task, error: Exception) -> Refused:
+def _no_connection(task: Task, error: Exception) -> DatabaseRefused:
     text = str(error)
     for pattern, said, remedy in _CONNECTING:
         if re.search(pattern, text, re.IGNORECASE):
-            return Refused(f"{task.name} could not be asked: {said}.", remedy)
-    return Refused(
+            return DatabaseRefused(f"{task.name} could not be asked: {said}.", remedy)
+    return DatabaseRefused(
         f"{task.name} could not be asked: {_first(text)}.", "Run `analyst connections test`."
     )
 
 
-def _failed(task: Task, control: Control, error: Exception) -> Refused:
+def _failed(task: Task, control: Control, error: Exception) -> DatabaseRefused:
     state = str(getattr(error, "sqlstate", "") or "")
     text = str(error)
     if control.cancelled:
-        return Refused(f"The query to {task.name} was stopped.", "Nothing of it was kept.")
+        return DatabaseRefused(f"The query to {task.name} was stopped.", "Nothing of it was kept.")
     if state == "57014":
         return _too_slow(task)
     if state.startswith(("08", "57P")) or re.search(
         r"server closed|terminating connection|connection.*(?:lost|reset|closed)|no connection",
         text, re.IGNORECASE,
     ):  # fmt: skip
-        return Refused(
+        return DatabaseRefused(
             f"{task.name} broke the connection in the middle, so nothing of the result was kept.",
             "Check whether the server runs, and ask again.",
         )
     if state in ("25006", "0A000", "25001"):
-        return Refused(
+        return DatabaseRefused(
             f"Only queries that read are run on {task.name}: {_first(text)}.",
             "Ask with SELECT alone.",
         )
     if state == "42601" and ("multiple commands" in text or _begins_other(text)):
-        return Refused(
+        return DatabaseRefused(
             f"{task.name} takes one query that reads at a time: {_first(text)}.",
             "Send a single SELECT.",
         )
     hint = _HINT.search(text)
-    return Refused(
+    return DatabaseRefused(
         f"{task.name} refused the query: {_first(text)}.",
         hint[1].strip() if hint else "",
     )
@@ -482,8 +482,8 @@ def _begins_other(text: str) -> bool:
     )  # fmt: skip
 
 
-def _too_slow(task: Task) -> Refused:
-    return Refused(
+def _too_slow(task: Task) -> DatabaseRefused:
+    return DatabaseRefused(
         f"The query took longer than {task.seconds:g} s, the limit of {task.name}, and was ended.",
         "Filter or aggregate earlier, or look at fewer rows.",
     )

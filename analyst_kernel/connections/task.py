@@ -50,7 +50,7 @@ class Task(BaseModel):
         return text.replace(self.secret, "***") if self.secret else text
 
 
-class Refused(Exception):
+class DatabaseRefused(Exception):
     """What was asked cannot be done: what happened, and what to do next."""
 
     def __init__(self, what: str, remedy: str = "") -> None:

@@ -14,14 +14,14 @@ from importlib import import_module
 from typing import Any
 
 from analyst_kernel.connections.engines import ENGINES
-from analyst_kernel.connections.task import Control, Refused, Task
+from analyst_kernel.connections.task import Control, DatabaseRefused, Task
 
 
 def _result(task: Task, control: Control) -> dict[str, Any]:
     engine = ENGINES[task.engine]
     try:
         return dict(import_module(engine.module).run(task, control))
-    except Refused as error:
+    except DatabaseRefused as error:
         what, remedy = error.what, error.remedy
     except MemoryError:
         what, remedy = f"What {task.name} gave does not fit into memory.", "Ask for less."

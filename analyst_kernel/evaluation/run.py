@@ -16,8 +16,9 @@ from pathlib import Path
 
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.agent.evidence.answer import GAVE_UP
-from analyst_kernel.analysis.analysis import DEFAULT_SANDBOX, Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
+from analyst_kernel.analysis.settings import DEFAULT_SANDBOX, AnalysisSettings
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.opened import dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader, ReadFile

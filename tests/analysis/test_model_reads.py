@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyst_kernel.agent.observation.cell import envelope
-from analyst_kernel.analysis.analysis import AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.protocol.ids import new_analysis_id
 from tests.command_line.conversation import credentials, refusals
 from tests.fakes.turns import Turn, call, finish, turn

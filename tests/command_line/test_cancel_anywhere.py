@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.protocol.events import Event, RunFinished
 from tests.command_line.conversation import MILEAGE, credentials, mileage, refusals
 from tests.fakes.turns import Fault, call, say, turn

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analyst_kernel.analysis.analysis import AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from tests.kernel.pandas2 import pandas2_kernel
 from tests.support.cli import QUESTION, cells, mileage_by_year, notebook_at, pictures
 

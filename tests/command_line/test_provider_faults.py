@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.protocol.events import Event, ModelRetried, NotebookSaved, RunFinished
 from tests.command_line.conversation import credentials, refusals, results
 from tests.fakes.fixtures import FAKE_KEY

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.analysis.verify import verify_notebook
 from analyst_kernel.connections.entries import ConnectionEntry, checked_entry, connections_of_user
 from analyst_kernel.protocol.errors import InputError

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from analyst_kernel.agent.ports import AnswerEntry, QuestionEntry
-from analyst_kernel.analysis.analysis import AnalysisSettings
 from analyst_kernel.analysis.assemble import open_analysis
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.notebook.document.read import entries_of
 from analyst_kernel.notebook.document.serialize import from_json
 from analyst_kernel.protocol.events import ChartCaptured, Event, RunFinished

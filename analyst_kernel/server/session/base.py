@@ -11,11 +11,12 @@ from typing import Any, Literal
 from analyst_kernel._aio import BackgroundTasks
 from analyst_kernel._text import title_from_question
 from analyst_kernel.agent.privacy.wall import MODES
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.privacy import PrivacyStore, PrivacySwitch
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.connections.results import is_results_folder
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.outside import FileReader

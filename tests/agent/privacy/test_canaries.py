@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from analyst_kernel.agent.ports import Approval
-from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
+from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.privacy import PrivacyStore
+from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.grants import default_path
 from analyst_kernel.protocol.events import RunFinished
 from analyst_kernel.protocol.ids import AskId

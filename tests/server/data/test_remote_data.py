@@ -13,7 +13,7 @@ from analyst_kernel.grants import GrantStore
 from tests.fakes.turns import python, say, script
 from tests.fakes.web_server import WebServerAtWork, web_server, whole
 from tests.server.browser import Browser
-from tests.server.test_data import datasets, profiled
+from tests.server.data.test_data import datasets, profiled
 from tests.support.notebook_io import whole_text
 
 DATED = {"Last_Modified": "Sun, 29 Nov 2026 12:00:00 GMT"}
