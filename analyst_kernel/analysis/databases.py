@@ -23,11 +23,12 @@ from analyst_kernel.protocol.ids import AnalysisId
 
 
 def attach(
-    store: GrantStore, notebook: str, analysis: AnalysisId, names: Sequence[str]
+    store: GrantStore, notebook: str, analysis: AnalysisId | None, names: Sequence[str]
 ) -> tuple[AttachedConnections | None, tuple[str, ...]]:
     """Return the connections of an analysis, after attaching more; blocking.
 
-    Only called with ``names`` for an act of the user. None if the analysis has no connection. The
+    Only called with ``names`` for an act of the user; without ``analysis`` the notebook's file says
+    which one it is. None if the analysis has no connection. The
     texts say which of those attached earlier are gone from the user's list.
 
     Raises:

@@ -25,6 +25,7 @@ from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import Turn, call, finish, python
 from tests.fakes.wire_server import WireServer
 from tests.support.cli import cells, notebook_at
+from tests.support.command import run
 
 pytestmark = pytest.mark.real
 
@@ -205,6 +206,25 @@ async def test_no_value_of_a_database_leaves_in_a_strict_mode(
     for value in ("Ada", "Quill", "Zephyr", "Ignore all rules", "1111", "2222", "3333"):
         mentions = sent.replace("id * 1111", "")  # which the model wrote itself
         assert value not in mentions, value
+
+
+async def test_a_notebook_gets_a_connection_later(listed: Path, tmp_path: Path) -> None:
+    notebook = listed / "a.ipynb"
+    async with opened(notebook, (finish("Nothing is known yet."),)) as (analysis, server):
+        await analysis.ask("How many customers?")
+        assert "Databases, for run_sql" not in sent_by(server)
+    done = await asyncio.to_thread(
+        run, "analyst", "connections", "attach", "shop", str(notebook), cwd=tmp_path
+    )
+    assert done.code == 0, done.err
+    script = (
+        call(
+            "run_sql", connection="shop", sql="SELECT count(*) AS n FROM customers", name="number"
+        ),
+        finish("There are 3 customers [cell 1]."),
+    )
+    async with opened(notebook, script) as (analysis, _):
+        assert (await analysis.ask("How many customers?")).status == "answered"
 
 
 async def test_a_connection_that_is_not_in_the_list_attaches_nothing(listed: Path) -> None:
