@@ -7,6 +7,7 @@ the user's own files. So no notebook brings a connection, and a branch has those
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from analyst_kernel.connections.entries import ConnectionList
 from analyst_kernel.connections.results import ResultsFolder, is_results_folder
 from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.session import KernelSession
+from analyst_kernel.protocol.errors import KernelError
 from analyst_kernel.protocol.ids import AnalysisId
 
 
@@ -57,7 +59,8 @@ def attach(
 
 def _folder_of(grants: Sequence[Grant]) -> ResultsFolder | None:
     for grant in grants:
-        if is_results_folder(grant.path):
+        # One that was removed by hand is made anew when a connection is attached again.
+        if is_results_folder(grant.path) and os.path.isdir(grant.path):
             return ResultsFolder(Path(grant.path))
     return None
 
@@ -93,8 +96,11 @@ class ConnectedKernel:
             if not task.done():  # the caller is cancelled, and with it what the server does
                 task.cancel()
                 await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise KernelError(
+                f"What a database gave cannot be kept for the kernel: {error}.",
+                "Make room on the disk of Jupyter's data folder, and ask again.",
+            ) from error
         return await self._kernel.execute(code, timeout=timeout, on_change=on_change)
 
     def watch(self, datasets: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,8 +17,10 @@ import pytest
 
 from analyst_kernel.analysis.analysis import Analysis, AnalysisSettings
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
+from analyst_kernel.analysis.databases import attach
 from analyst_kernel.analysis.verify import verify_notebook
 from analyst_kernel.connections.entries import ConnectionEntry, checked_entry, connections_of_user
+from analyst_kernel.grants import GrantStore
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.records import PrivacyMode
 from tests.connections.server import PASSWORD, Postgres
@@ -225,6 +228,26 @@ async def test_a_notebook_gets_a_connection_later(listed: Path, tmp_path: Path) 
     )
     async with opened(notebook, script) as (analysis, _):
         assert (await analysis.ask("How many customers?")).status == "answered"
+
+
+async def test_a_folder_of_results_that_was_removed_is_made_anew(
+    listed: Path, tmp_path: Path
+) -> None:
+    store = GrantStore()
+    (listed / "a.ipynb").write_text('{"metadata": {"analyst_kernel": {"analysis": "a1"}}}')
+    notebook = str(listed / "a.ipynb")
+    assert attach(store, notebook, None, []) == (None, ())
+    first, _ = attach(store, notebook, None, ["shop"])
+    assert first is not None
+    assert first.names == ("shop",)
+    shutil.rmtree(tmp_path / "jupyter" / "analyst-kernel" / "fetched")
+    assert attach(store, notebook, None, []) == (None, ())
+    again, _ = attach(store, notebook, None, ["shop"])
+    assert again is not None
+    assert again.names == ("shop",)
+    connections_of_user().remove("shop")
+    _, gone = attach(store, notebook, None, [])
+    assert gone == ("The connection shop was attached earlier and is no longer in your list.",)
 
 
 async def test_a_connection_that_is_not_in_the_list_attaches_nothing(listed: Path) -> None:
