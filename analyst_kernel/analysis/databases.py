@@ -7,6 +7,7 @@ the user's own files. So no notebook brings a connection, and a branch has those
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,15 +20,17 @@ from analyst_kernel.connections.entries import ConnectionList
 from analyst_kernel.connections.results import ResultsFolder, is_results_folder
 from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.session import KernelSession
+from analyst_kernel.protocol.errors import KernelError
 from analyst_kernel.protocol.ids import AnalysisId
 
 
 def attach(
-    store: GrantStore, notebook: str, analysis: AnalysisId, names: Sequence[str]
+    store: GrantStore, notebook: str, analysis: AnalysisId | None, names: Sequence[str]
 ) -> tuple[AttachedConnections | None, tuple[str, ...]]:
     """Return the connections of an analysis, after attaching more; blocking.
 
-    Only called with ``names`` for an act of the user. None if the analysis has no connection. The
+    Only called with ``names`` for an act of the user; without ``analysis`` the notebook's file says
+    which one it is. None if the analysis has no connection. The
     texts say which of those attached earlier are gone from the user's list.
 
     Raises:
@@ -56,7 +59,8 @@ def attach(
 
 def _folder_of(grants: Sequence[Grant]) -> ResultsFolder | None:
     for grant in grants:
-        if is_results_folder(grant.path):
+        # One that was removed by hand is made anew when a connection is attached again.
+        if is_results_folder(grant.path) and os.path.isdir(grant.path):
             return ResultsFolder(Path(grant.path))
     return None
 
@@ -92,8 +96,11 @@ class ConnectedKernel:
             if not task.done():  # the caller is cancelled, and with it what the server does
                 task.cancel()
                 await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise KernelError(
+                f"What a database gave cannot be kept for the kernel: {error}.",
+                "Make room on the disk of Jupyter's data folder, and ask again.",
+            ) from error
         return await self._kernel.execute(code, timeout=timeout, on_change=on_change)
 
     def watch(self, datasets: str) -> None:

@@ -153,6 +153,26 @@ async def remove(*, name: str) -> int:
     return 0
 
 
+@connections.command("attach", short_help="Let a notebook's analysis ask a database.")
+@click.argument("name")
+@click.argument("notebook", metavar="NOTEBOOK")
+@runs
+async def attach_to(*, name: str, notebook: str) -> int:
+    """Let the analysis of NOTEBOOK ask NAME from when it is opened next, in JupyterLab too."""
+    from analyst_kernel.analysis.databases import attach
+    from analyst_kernel.grants import GrantStore
+    from analyst_kernel.notebook.storage.names import notebook_path
+    from analyst_kernel.protocol.errors import InputError
+
+    path = notebook_path(notebook)
+    if not path.is_file():
+        raise InputError(f"There is no notebook {notebook}.", "Ask a question first; it makes one.")
+    store = await asyncio.to_thread(GrantStore)
+    await asyncio.to_thread(attach, store, str(path), None, [name])
+    out(f"{notebook} may ask {name} from when its analysis is opened next.")
+    return 0
+
+
 @connections.command("tables", short_help="List tables, columns and keys, or describe one table.")
 @click.argument("name")
 @click.argument("table", required=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,9 +17,11 @@ import pytest
 
 from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
+from analyst_kernel.analysis.databases import attach
 from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.analysis.verify import verify_notebook
 from analyst_kernel.connections.entries import ConnectionEntry, checked_entry, connections_of_user
+from analyst_kernel.grants import GrantStore
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.records import PrivacyMode
 from tests.connections.server import PASSWORD, Postgres
@@ -26,6 +29,7 @@ from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.turns import Turn, call, finish, python
 from tests.fakes.wire_server import WireServer
 from tests.support.cli import cells, notebook_at
+from tests.support.command import run
 
 pytestmark = pytest.mark.real
 
@@ -206,6 +210,45 @@ async def test_no_value_of_a_database_leaves_in_a_strict_mode(
     for value in ("Ada", "Quill", "Zephyr", "Ignore all rules", "1111", "2222", "3333"):
         mentions = sent.replace("id * 1111", "")  # which the model wrote itself
         assert value not in mentions, value
+
+
+async def test_a_notebook_gets_a_connection_later(listed: Path, tmp_path: Path) -> None:
+    notebook = listed / "a.ipynb"
+    async with opened(notebook, (finish("Nothing is known yet."),)) as (analysis, server):
+        await analysis.ask("How many customers?")
+        assert "Databases, for run_sql" not in sent_by(server)
+    done = await asyncio.to_thread(
+        run, "analyst", "connections", "attach", "shop", str(notebook), cwd=tmp_path
+    )
+    assert done.code == 0, done.err
+    script = (
+        call(
+            "run_sql", connection="shop", sql="SELECT count(*) AS n FROM customers", name="number"
+        ),
+        finish("There are 3 customers [cell 1]."),
+    )
+    async with opened(notebook, script) as (analysis, _):
+        assert (await analysis.ask("How many customers?")).status == "answered"
+
+
+async def test_a_folder_of_results_that_was_removed_is_made_anew(
+    listed: Path, tmp_path: Path
+) -> None:
+    store = GrantStore()
+    (listed / "a.ipynb").write_text('{"metadata": {"analyst_kernel": {"analysis": "a1"}}}')
+    notebook = str(listed / "a.ipynb")
+    assert attach(store, notebook, None, []) == (None, ())
+    first, _ = attach(store, notebook, None, ["shop"])
+    assert first is not None
+    assert first.names == ("shop",)
+    shutil.rmtree(tmp_path / "jupyter" / "analyst-kernel" / "fetched")
+    assert attach(store, notebook, None, []) == (None, ())
+    again, _ = attach(store, notebook, None, ["shop"])
+    assert again is not None
+    assert again.names == ("shop",)
+    connections_of_user().remove("shop")
+    _, gone = attach(store, notebook, None, [])
+    assert gone == ("The connection shop was attached earlier and is no longer in your list.",)
 
 
 async def test_a_connection_that_is_not_in_the_list_attaches_nothing(listed: Path) -> None:
