@@ -128,8 +128,10 @@ def said(draw):
 @given(said())
 def test_any_small_table_reads_back_as_the_user_says(table):
     amounts, days, words, sentinel, order, above, marks, decimal = table
-    thousandths = [f"{amount // 1000}{decimal}{amount % 1000:03d}" if amount > 0 else str(amount)
-                   for amount in amounts]  # fmt: skip
+    thousandths = [
+        str(amount) if amount == sentinel else f"{amount // 1000}{decimal}{amount % 1000:03d}"
+        for amount in amounts
+    ]
     lines = [f"note {n}" for n in range(above)]
     lines += ["key;amount;share;day;word"]
     lines += [

@@ -16,7 +16,8 @@ export function ReadingChoices({ dataset }: { readonly dataset: Dataset }): Reac
     const done = await model.send({ type: 'choose_reading', name: dataset.name, key, value });
     setBusy(false);
     if (!done) {
-      setRefused(model.fault?.message ?? trans.__('That was not possible.'));
+      const { message = trans.__('That was not possible.'), remedy = '' } = model.fault ?? {};
+      setRefused(`${message} ${remedy}`.trim());
       model.report(null); // it is said here, where the user looks
     }
   };
