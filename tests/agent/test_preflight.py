@@ -96,3 +96,13 @@ def test_only_queries_are_displayed(sql: str, has_result: bool) -> None:
     code = sql_cell(sql, "r", import_duckdb=False)
     assert code.endswith("\nr") is has_result
     assert (".df()" in code) is has_result
+
+
+def test_an_attached_address_may_be_read() -> None:
+    code = 'import pandas as pd\npd.read_csv("s3://lake/open/sales.csv")'
+    folder = 'import pandas as pd\npd.read_parquet("s3://lake/open/")'
+    other = 'import pandas as pd\npd.read_csv("s3://lake/open/sales")'
+    attached = ["s3://lake/open/sales.csv"]
+    for text, kinds in ((code, []), (folder, []), (other, ["network"])):
+        assert [one.kind for one in check_code(text, addresses=attached)] == kinds
+    assert [one.kind for one in check_code(code)] == ["network"]

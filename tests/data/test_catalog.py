@@ -52,12 +52,10 @@ async def test_missing_path_names_the_nearest_file(catalog, tmp_path):
         await catalog.grant([str(tmp_path / "vehicle.csv")])
 
 
-async def test_folder_without_data_and_remote_data(catalog, tmp_path):
+async def test_folder_without_data(catalog, tmp_path):
     write(tmp_path / "notes" / "readme.md", "hello")
     with pytest.raises(DataError, match="no data file"):
         await catalog.grant([str(tmp_path / "notes")])
-    with pytest.raises(DataError, match="aws s3 cp"):
-        await catalog.grant(["s3://bucket/x.csv"])
 
 
 @contextmanager
