@@ -19,11 +19,11 @@ TABLE = b"region,units\nnorth,10\nsouth,20\nnorth,40\n"
 @pytest.fixture(scope="session")
 def store() -> Iterator[ObjectServer]:
     with object_server() as server:
-        server.put("open/sales.csv", TABLE)
-        server.put("open/2024/more sales.csv", TABLE * 2)
-        server.put("open/2024/notes.pdf", b"%PDF")
-        server.put("open/.hidden.csv", TABLE)
-        server.put("open/old_files/left.csv", TABLE)
+        server.put("open/base/sales.csv", TABLE)
+        server.put("open/base/2024/more sales.csv", TABLE * 2)
+        server.put("open/base/2024/notes.pdf", b"%PDF")
+        server.put("open/base/.hidden.csv", TABLE)
+        server.put("open/base/old_files/left.csv", TABLE)
         server.put("closed/secret.csv", TABLE)
         yield server
 

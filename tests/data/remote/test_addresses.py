@@ -99,7 +99,7 @@ PARTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=
         st.text(st.sampled_from("ab@:/?#[]%.&=*- "), max_size=30),
     ),
 )  # fmt: skip
-@examples(300)
+@examples(100)
 def test_what_is_accepted_is_stable_and_has_no_secret(scheme: str, rest: str) -> None:
     try:
         found = parse_address(f"{scheme}://{rest}")
@@ -119,7 +119,7 @@ def test_what_is_accepted_is_stable_and_has_no_secret(scheme: str, rest: str) ->
 
 
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=4).map("/".join), max_size=8))
-@examples(200)
+@examples(100)
 def test_keys_get_paths_that_do_not_collide_and_stay_below(names: list[str]) -> None:
     found = placed(names)
     lower = [path.lower() for path in found]

@@ -55,26 +55,11 @@ def test_a_question_about_a_bucket(store: ObjectServer, place: Path) -> None:
         assert secret not in (place / "units.ipynb").read_text()
     assert READER[1].encode() not in held
 
-    again = len(store.requests)
-    more = analyst(
-        "ask",
-        "How many rows are there?",
-        "--notebook",
-        "units.ipynb",
-        "--model",
-        "offline:rules",
-        cwd=place,
-    )
-    assert (more.code, "15" in more.out) == (0, True), more.err
-    assert store.requests[again:] == []
-
     store.put("open/journey/units.csv", TABLE.replace("33", "34").encode())
     checked = analyst("verify", "units.ipynb", cwd=place)
     assert checked.code == 0, checked.out
     assert "The data changed: s3://lake/open/journey/units.csv is another version" in checked.out
     assert "verified with the copy" in checked.out
-    report = json.loads(analyst("verify", "units.ipynb", "--json", cwd=place).out)
-    assert len(report["data_changed"]) == 1
 
     fresh = analyst(
         "ask", "What is the mean of units by region?", "--data", "s3://lake/open/journey/",

@@ -27,16 +27,18 @@ Make = Callable[..., Fetcher]
 async def test_a_prefix_becomes_a_folder_of_its_data(store: ObjectServer, fetcher: Make) -> None:
     seen: list[FetchProgress] = []
     one = fetcher(store.environment(), seen.append)
-    (folder,) = await one.local(["s3://lake/open/"])
+    (folder,) = await one.local(["s3://lake/open/base/"])
     found = {str(p.relative_to(folder)): p for p in Path(folder).rglob("*") if p.is_file()}
     assert set(found) == {"sales.csv", "2024/more sales.csv"}  # as for folders on this machine
     assert found["sales.csv"].read_bytes() == TABLE
-    assert seen[-1] == FetchProgress("s3://lake/open/", 2, 3 * len(TABLE), 3 * len(TABLE), True)
+    assert seen[-1] == FetchProgress(
+        "s3://lake/open/base/", 2, 3 * len(TABLE), 3 * len(TABLE), True
+    )
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     pin = one.cache.pin_at(folder)
     assert pin is not None
     assert (pin.address, pin.source, pin.endpoint, pin.left_out) == (
-        "s3://lake/open/", "environment", store.url, 3,
+        "s3://lake/open/base/", "environment", store.url, 3,
     )  # fmt: skip
     held = (one.cache.root / "pins" / f"{pin.id}.json").read_text()
     held += (one.cache.tree(pin.id) / "PIN").read_text()
@@ -49,9 +51,12 @@ async def test_a_prefix_becomes_a_folder_of_its_data(store: ObjectServer, fetche
 
 async def test_what_is_there_is_not_fetched_again(store: ObjectServer, fetcher: Make) -> None:
     one = fetcher(store.environment())
-    first = await one.local(["s3://lake/open/", "data.csv", "s3://lake/open/sales.csv"])
+    first = await one.local(["s3://lake/open/base/", "data.csv", "s3://lake/open/base/sales.csv"])
     before = len(store.requests)
-    assert await one.local(["s3://lake/open/", "data.csv", "s3://lake/open/sales.csv"]) == first
+    assert (
+        await one.local(["s3://lake/open/base/", "data.csv", "s3://lake/open/base/sales.csv"])
+        == first
+    )
     assert first[1] == "data.csv"
     assert {line.partition(" ")[0] for line in store.requests[before:]} == {"GET", "HEAD"}
     assert not [line for line in store.requests[before:] if line.startswith("GET /lake/open")]
@@ -65,16 +70,24 @@ REFUSALS = [
     ("s3://lake/closed/secret.csv", {}, "'environment' may not read s3://lake/closed/secret.csv"),
     ("s3://lake/closed/", {}, "'environment' may not read s3://lake/closed/secret.csv"),
     ("s3://other/", {}, "may not list s3://other/"),
-    ("s3://lake/open/none.csv", {}, "There is no object s3://lake/open/none.csv"),
+    ("s3://lake/open/base/none.csv", {}, "There is no object s3://lake/open/base/none.csv"),
     ("s3://lake/open/*.csv", {}, "stands for nothing"),
     ("s3://lake/nothing/", {}, "no data files in s3://lake/nothing/"),
-    ("s3://lake/open/sales.csv", {"AWS_SECRET_ACCESS_KEY": "hunter2"}, "does not accept"),
-    ("s3://lake/open/", BAD_KEYS, "does not accept the credentials of the source 'environment'"),
-    ("s3://lake/open/sales.csv", {"AWS_SECRET_ACCESS_KEY": ""}, "No credentials were found"),
-    ("s3://lake/open/", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "the connection was refused"),
-    ("s3://lake/open/", {"AWS_ENDPOINT_URL": "http://no.invalid"}, "its name is not known"),
-    ("s3://lake/open/", {"AWS_ENDPOINT_URL": "no address"}, "(endpoint|failed|reached)"),
-    ("s3://lake/open/", {"ANALYST_REMOTE_CACHE": "100B"}, "has 120 B, more than the 100 B"),
+    ("s3://lake/open/base/sales.csv", {"AWS_SECRET_ACCESS_KEY": "hunter2"}, "does not accept"),
+    (
+        "s3://lake/open/base/",
+        BAD_KEYS,
+        "does not accept the credentials of the source 'environment'",
+    ),
+    ("s3://lake/open/base/sales.csv", {"AWS_SECRET_ACCESS_KEY": ""}, "No credentials were found"),
+    (
+        "s3://lake/open/base/",
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        "the connection was refused",
+    ),
+    ("s3://lake/open/base/", {"AWS_ENDPOINT_URL": "http://no.invalid"}, "its name is not known"),
+    ("s3://lake/open/base/", {"AWS_ENDPOINT_URL": "no address"}, "(endpoint|failed|reached)"),
+    ("s3://lake/open/base/", {"ANALYST_REMOTE_CACHE": "100B"}, "has 120 B, more than the 100 B"),
 ]
 
 
@@ -96,7 +109,7 @@ async def test_a_refusal_is_one_sentence_without_a_secret(
 async def test_a_size_that_is_none_is_named(fetcher: Make, store: ObjectServer) -> None:
     with pytest.raises(InputError, match="ANALYST_REMOTE_CACHE='much' is no size"):
         await fetcher({**store.environment(), "ANALYST_REMOTE_CACHE": "much"}).local(
-            ["s3://lake/open/"]
+            ["s3://lake/open/base/"]
         )
 
 
@@ -106,7 +119,7 @@ async def test_without_the_client_the_sentence_says_what_to_install(
     for name in ("obstore", "obstore.store", "obstore.exceptions"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(DataError, match=r"pip install 'analyst-kernel\[remote\]'"):
-        await fetcher().local(["s3://lake/open/"])
+        await fetcher().local(["s3://lake/open/base/"])
 
 
 async def test_a_change_is_seen_and_is_another_version(store: ObjectServer, fetcher: Make) -> None:
@@ -262,7 +275,7 @@ async def test_what_a_store_answers_is_never_quoted(
 ) -> None:
     web.answers[""] = lambda request: request.reply(status, body)
     with pytest.raises(DataError, match=reason) as refused:
-        await fetcher(bad_store(web)).local(["s3://lake/open/"])
+        await fetcher(bad_store(web)).local(["s3://lake/open/base/"])
     assert "hunter2" not in str(refused.value)
 
 
@@ -273,7 +286,7 @@ async def test_a_store_leads_nowhere_else(web: WebServerAtWork, fetcher: Make, s
         web.answers[""] = lambda request: request.reply(
             status, Location=f"http://{inside.place}/latest/meta-data/"
         )
-        for address in ("s3://lake/big.csv", "s3://lake/open/"):
+        for address in ("s3://lake/big.csv", "s3://lake/open/base/"):
             with pytest.raises(DataError):
                 await fetcher(bad_store(web)).local([address])
         assert inside.requests == []
@@ -384,7 +397,7 @@ async def test_a_profile_signs_requests(
         "AWS_ENDPOINT_URL": store.url,
     }
     one = fetcher(env)
-    (path,) = await one.local(["s3://lake/open/sales.csv"])
+    (path,) = await one.local(["s3://lake/open/base/sales.csv"])
     pin = one.cache.pin_at(path)
     assert pin is not None
     assert pin.source == "profile work"

@@ -201,9 +201,9 @@ async def test_what_is_not_attached_is_said_so_and_nothing_can_be_written(
 ) -> None:
     before = len(store.requests)
     for line, words in (
-        ('pd.read_csv("s3://lake/open/sales.csv")', "not attached to this analysis"),
+        ('pd.read_csv("s3://lake/open/base/sales.csv")', "not attached to this analysis"),
         ('pd.read_parquet("gs://other/x.parquet")', "not attached"),
-        ('open(fsspec.open_local("simplecache::s3://lake/open/sales.csv"))', "not attached"),
+        ('open(fsspec.open_local("simplecache::s3://lake/open/base/sales.csv"))', "not attached"),
         ('pd.DataFrame({"a": [1]}).to_csv("s3://lake/open/new.csv")', "read-only"),
     ):
         execution = await kernel.execute(f"import fsspec\nimport pandas as pd\n{line}", timeout=60)
