@@ -9,14 +9,14 @@ import pytest
 
 from analyst_kernel.offline.reader import interpret
 from analyst_kernel.offline.task import Ready, Unclear
-from tests.offline.asked.cases import Case, cases
+from tests.offline.asked.cases import cases
 from tests.offline.asked.held_out import held_out
 from tests.offline.asked.judge import verdict
 from tests.offline.asked.tables import tables
 from tests.offline.player import Player
 from tests.offline.profiles import profile_frame
 
-EACH = 5
+EACH = 7
 """Of all the cases, one in so many is asked; over the kinds and tables these spread evenly."""
 
 
@@ -33,7 +33,7 @@ def test_the_answer_is_right_or_there_is_none():
         if judged == "wrong":
             wrong.append((case.table.name, case.earlier, case.question, said, case.right))
     assert wrong == []
-    assert sum(found.values()) > 500
+    assert sum(found.values()) > 400
     for kind in {kind for kind, _ in found}:
         refused = found[kind, "refused"]
         good = found[kind, "right"] + found[kind, "as it should be"]
@@ -148,7 +148,6 @@ def test_a_value_in_two_columns_needs_the_name_of_one():
 
 def test_the_tables_are_varied():
     assert len({table.name for table in tables()}) >= 20
-    assert all(isinstance(case, Case) for _, case in cases())
 
 
 LARGE = pd.DataFrame(
