@@ -15,26 +15,20 @@ from typing import Literal
 from analyst_kernel._text import nearest
 from analyst_kernel.data.dictionary import DictionaryReading, with_dictionary
 from analyst_kernel.data.profile.describe import describe
-from analyst_kernel.data.profile.links import (
-    MAX_BYTES,
-    known_overlap,
-    link_warning,
-    shared_columns,
-)
+from analyst_kernel.data.profile.inspected import Inspected
+from analyst_kernel.data.profile.links import LinkedTable, find_links
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import refuse_remote
 from analyst_kernel.data.read.formats import is_doubtful_name
 from analyst_kernel.data.read.names import dictionary_path, shown, unique
-from analyst_kernel.data.read.options import Inspected
 from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
-from analyst_kernel.data.reader.outside import FileReader, in_turn
-from analyst_kernel.data.reader.wire import ColumnPair, ReadTable, with_name
+from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.data.reader.wire import with_name
 from analyst_kernel.data.setup_code import identifier, setup_code
-from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, DataWarning
+from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
 MAX_FRAME_BYTES = 200 * 1000**2
-_MAX_LINKS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,8 @@ class LocalCatalog:
         self._max_frame_bytes = max_frame_bytes
         self._granted: dict[str, _Granted] = {}
         self._problems: dict[str, str] = {}
-        self._links: dict[tuple[object, ...], DataWarning | None] = {}
+        self._links: dict[str, tuple[DataWarning, ...]] = {}
+        self._linked: tuple[tuple[str, Stamp], ...] = ()
         self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
         self._lock = asyncio.Lock()
 
@@ -108,8 +103,7 @@ class LocalCatalog:
         named = await asyncio.to_thread(lambda: [(path, _files_of(path)) for path in paths])
         files = dict.fromkeys(file for _path, found in named for file in found)
         whole = {found[0] for path, found in named if len(found) == 1 and _is_file(path)}
-        readings = await in_turn([self._tables(file, alone=file in whole) for file in files])
-        tables = dict(zip(files, readings, strict=True))
+        tables = await self._tables(list(files), alone=whole)
         added: dict[str, _Granted] = {}
         problems: dict[str, str] = {}
         for path, found in named:
@@ -132,20 +126,40 @@ class LocalCatalog:
                 )
         return list(added.values()), problems
 
-    async def _tables(self, path: str, *, alone: bool) -> list[_Granted] | DataError:
-        """Return the tables of a file, as known or read; the error too, unless it is ``alone``."""
-        try:
-            stamp = stamp_of(path)
-            known = [one for one in self._granted.values() if one.dataset.path == path]
+    async def _tables(
+        self, paths: Sequence[str], *, alone: set[str]
+    ) -> dict[str, list[_Granted] | DataError]:
+        """Return the tables of files, as known or read; the error too, unless it is of ``alone``.
+
+        Raises:
+            DataError: A file of ``alone`` cannot be read.
+        """
+        found: dict[str, list[_Granted] | DataError] = {}
+        known_at: dict[str, list[_Granted]] = {}
+        for one in self._granted.values():
+            known_at.setdefault(one.dataset.path, []).append(one)
+        for path in paths:
+            try:
+                stamp = stamp_of(path)
+            except DataError as error:
+                found[path] = error
+                continue
+            known = known_at.get(path, [])
             if known and all(one.stamp == stamp for one in known):
-                return known
-            read = await self._reader.read(path, self._max_frame_bytes)
-        except DataError as error:
-            if alone:
-                raise
-            return error
-        self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
-        return [_Granted(table, read.stamp) for table in read.tables]
+                found[path] = known
+        unread = [path for path in paths if path not in found]
+        for path, read in zip(
+            unread, await self._reader.read_all(unread, self._max_frame_bytes), strict=True
+        ):
+            if isinstance(read, DataError):
+                found[path] = read
+                continue
+            self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
+            found[path] = [_Granted(table, read.stamp) for table in read.tables]
+        for path in paths:
+            if path in alone and isinstance(error_of := found[path], DataError):
+                raise error_of
+        return found
 
     def _named_tables(
         self, path: str, found: list[_Granted], taken: dict[str, _Granted]
@@ -191,7 +205,7 @@ class LocalCatalog:
 
     async def _again(self, path: str) -> list[str]:
         """Read a granted file again and return the names of its datasets."""
-        found = await self._tables(path, alone=True)
+        found = (await self._tables([path], alone={path}))[path]
         assert not isinstance(found, DataError)
         fresh = self._named_tables(path, found, self._granted)
         self._granted.update({one.dataset.name: one for one in fresh})
@@ -300,55 +314,16 @@ class LocalCatalog:
             return DictionaryReading(problem=error.what)
 
     async def _links_of(self, one: _Granted) -> tuple[DataWarning, ...]:
-        """Return warnings for columns that refer to other datasets; each pair is compared once."""
-        mine = one.inspected.profile
-        pairs = []
-        for name, other in self._granted.items():
-            if name != one.dataset.name:
-                theirs = other.inspected.profile
-                pairs += [(other, pair) for pair in shared_columns(mine, theirs)]
-        pairs = pairs[:_MAX_LINKS]
-        unknown: dict[str, list[tuple[_Granted, ColumnProfile, ColumnProfile]]] = {}
-        for other, (left, right) in pairs:
-            if (key := _link_key(one, left, other, right)) in self._links:
-                continue
-            count = known_overlap(left, right)
-            if count is None and max(one.dataset.bytes, other.dataset.bytes) <= MAX_BYTES:
-                unknown.setdefault(other.dataset.path, []).append((other, left, right))
-            else:
-                self._links[key] = link_warning(other.inspected.profile, left, right, count)
-        await in_turn([self._compare(one, path, several) for path, several in unknown.items()])
-        found = [self._links[_link_key(one, left, other, right)] for other, (left, right) in pairs]
-        return tuple(warning for warning in found if warning is not None)
-
-    async def _compare(
-        self, one: _Granted, path: str, several: list[tuple[_Granted, ColumnProfile, ColumnProfile]]
-    ) -> None:
-        """Have columns of two files compared, and keep what follows."""
-        table = ReadTable.of(one.inspected.source)
-        pairs = [
-            ColumnPair(
-                table=table,
-                column=left.name,
-                other_table=ReadTable.of(other.inspected.source),
-                other_column=right.name,
-            )
-            for other, left, right in several
-        ]
-        counts: tuple[int | None, ...]
-        try:
-            counts = await self._reader.shared_values(one.dataset.path, path, pairs)
-        except DataError:
-            counts = (None,) * len(pairs)
-        for (other, left, right), count in zip(several, counts, strict=True):
-            warning = link_warning(other.inspected.profile, left, right, count)
-            self._links[_link_key(one, left, other, right)] = warning
-
-
-def _link_key(
-    one: _Granted, left: ColumnProfile, other: _Granted, right: ColumnProfile
-) -> tuple[object, ...]:
-    return (one.dataset.name, one.stamp, left.name, other.dataset.name, other.stamp, right.name)
+        """Return warnings for columns that refer to other datasets; all are compared at once."""
+        state = tuple((name, known.stamp) for name, known in self._granted.items())
+        if state != self._linked:
+            tables = [
+                LinkedTable(known.inspected.profile, known.inspected.sketches, known.inspected.keys)
+                for known in self._granted.values()
+            ]
+            self._links = await asyncio.to_thread(find_links, tables)
+            self._linked = state
+        return self._links.get(one.dataset.name, ())
 
 
 def _place(one: _Granted) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from analyst_kernel.protocol.base import Json
-from analyst_kernel.protocol.datasets import DataFormat, DatasetProfile
+from analyst_kernel.protocol.datasets import DataFormat
 
 Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zip"]
 TypeName: TypeAlias = Literal["integer", "number", "bool", "date", "text"]
@@ -315,14 +315,6 @@ class Source:
     reading: Reading | None = None
     packing: Packing = field(default_factory=Packing)
     table: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """A source after reading, and its profile."""
-
-    source: Source
-    profile: DatasetProfile
 
 
 def packing_options(packing: Packing) -> dict[str, Json]:

@@ -7,12 +7,15 @@ they leave to an exception becomes a sentence about the file.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
+import signal
 import socket
 import stat
 import sys
 import tempfile
+from importlib import import_module
 from typing import assert_never
 
 from analyst_kernel.data.dictionary import read_dictionary
@@ -21,10 +24,9 @@ from analyst_kernel.data.read import columnar, database, delimited
 from analyst_kernel.data.read.archives import unpacked_bytes
 from analyst_kernel.data.read.discover import sources
 from analyst_kernel.data.read.options import DuckdbReading, Source, SqliteReading
-from analyst_kernel.data.read.stage import stage
-from analyst_kernel.data.read.workspace import Workspace, column, workspace
+from analyst_kernel.data.read.workspace import workspace
 from analyst_kernel.data.reader.wire import (
-    ColumnPair,
+    APART,
     FoundTables,
     ProfiledTable,
     ReaderAnswer,
@@ -36,6 +38,7 @@ from analyst_kernel.protocol.errors import DataError
 
 _COUNTED_BYTES = 2 * 1000**3
 _LONGEST_REQUEST = 64 << 20
+_LONGEST_ANSWER = 64 << 20  # the asking process takes less
 _PICTURES = ("PNG", "JPEG")
 """Pillow tries some thirty other formats by itself, and starts programs for one of them."""
 
@@ -50,7 +53,62 @@ def serve(end: socket.socket, folder: str) -> None:
     tempfile.tempdir = folder
     with end, end.makefile("rb") as requests:
         while line := requests.readline(_LONGEST_REQUEST):
-            end.sendall(answer_to(line) + b"\n")
+            apart = line.removeprefix(APART)
+            answer = answer_to(line) if apart == line else _apart(apart, end)
+            end.sendall(answer + b"\n")
+
+
+def _apart(line: bytes, end: socket.socket) -> bytes:
+    """Return the answer of a process of its own, so that no file of a batch speaks for another.
+
+    It is forked after the libraries were loaded, which takes most of the time of a small file. What
+    it answers is passed on as bytes; if it ends without an answer, so does this process.
+    """
+    if not hasattr(os, "fork"):
+        return answer_to(line)
+    _load_libraries()
+    _show_memory(False)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            _show_memory(True)  # the limits are watched from outside
+            end.close()
+            os.close(reading)
+            with os.fdopen(writing, "wb") as file:
+                file.write(answer_to(line))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        answer = file.read(_LONGEST_ANSWER)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if not answer or b"\n" in answer:
+        sys.exit(1)
+    return answer
+
+
+def _load_libraries() -> None:
+    """Import what reading needs, with nothing of it running: a fork leaves threads behind."""
+    for name in ("duckdb", "pandas"):
+        import_module(name)
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+
+
+def _show_memory(shown: bool) -> None:
+    """Keep the memory of this process from those that it forks, where the system has a way."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_dumpable = 4
+        ctypes.CDLL(None).prctl(pr_set_dumpable, int(shown), 0, 0, 0)
 
 
 def answer_to(line: bytes) -> bytes:
@@ -121,8 +179,6 @@ def _answer(request: ReaderRequest) -> ReaderAnswer:
         case "find":
             (file,) = request.files
             return ReaderAnswer(found=_found(file.path))
-        case "shared":
-            return ReaderAnswer(shared=tuple(_shared(pair, request) for pair in request.pairs))
         case "dictionary":
             assert request.dictionary is not None
             return ReaderAnswer(dictionary=read_dictionary(request.dictionary.path))
@@ -134,40 +190,8 @@ def _answer(request: ReaderRequest) -> ReaderAnswer:
 
 def _profiled(source: Source, max_frame_bytes: int) -> ProfiledTable:
     one = inspect(source, "data", max_frame_bytes=max_frame_bytes)
-    return ProfiledTable(table=ReadTable.of(one.source), profile=one.profile)
-
-
-def _shared(pair: ColumnPair, request: ReaderRequest) -> int | None:
-    here, there = (file.path for file in request.files)
-    one = pair.table.source(here, os.path.getsize(here))
-    other = pair.other_table.source(there, os.path.getsize(there))
-    return _overlap(one, pair.column, other, pair.other_column)
-
-
-def _overlap(one: Source, mine: str, other: Source, theirs: str) -> int | None:
-    """Count the distinct values of column ``mine`` that occur in ``theirs``, compared as text.
-
-    Returns None if a file cannot be read any more.
-    """
-    try:
-        with workspace(None, one.path, other.path) as work:
-            _keep(work, one, mine, "mine")
-            _keep(work, other, theirs, "theirs")
-            return int(work.row("SELECT count(*) FROM mine SEMI JOIN theirs USING (v)")[0])
-    except (OSError, DataError):
-        return None
-
-
-def _keep(work: Workspace, source: Source, name: str, table: str) -> None:
-    """Store one column's distinct values as text in a table of their own."""
-    staged = stage(work, source, 1 << 60)
-    v = column(staged.names.index(name))
-    work.run(
-        f"CREATE TABLE {table} AS SELECT DISTINCT CAST({v} AS VARCHAR) AS v FROM staged "
-        f"WHERE {v} IS NOT NULL"
-    )
-    work.run(
-        f"DROP {'VIEW' if source.format in ('parquet', 'duckdb') else 'TABLE'} IF EXISTS staged"
+    return ProfiledTable(
+        table=ReadTable.of(one.source), profile=one.profile, sketches=one.sketches, keys=one.keys
     )
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from analyst_kernel.data.dictionary import DictionaryReading
-from analyst_kernel.data.read.options import Inspected
+from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside
 from analyst_kernel.data.reader.wire import (
-    ColumnPair,
+    APART,
     FoundTables,
     ReaderAnswer,
     ReaderRequest,
@@ -37,9 +38,12 @@ from analyst_kernel.protocol.sandbox import SandboxReport
 
 if TYPE_CHECKING:
     from analyst_kernel.data.reader.ahead import ReadersAhead
-    from analyst_kernel.sandbox.reader import Cause, ReaderLimits
+    from analyst_kernel.sandbox.reader import Cause, EnclosedReader, ReaderLimits
 
 _T = TypeVar("_T")
+_SMALL = 8 << 20
+_TOGETHER = 25
+"""Files up to that many bytes share a reader, up to that many: most of their time is its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,44 +90,85 @@ class FileReader:
             SandboxError: No reader of the required isolation can be started.
         """
         async with self._free:
-            with OpenedFile(path) as file, beside(path) as words_file:
-                request = ReaderRequest(
-                    do="read",
-                    files=(_seen(file),),
-                    dictionary=words_file and _seen(words_file),
-                    max_frame_bytes=max_frame_bytes,
-                )
-                tables, words = await self._ask(
-                    request, lambda got: (inspected(got, path, file.size), got.dictionary)
-                )
-                return ReadFile(
-                    tables, file.stamp, words, None if words_file is None else words_file.stamp
-                )
+            with OpenedFile(path) as file, beside(path) as words:
+                request = _read_request(file, words, max_frame_bytes)
+                return await self._ask(request, lambda got: _read_file(got, file, words))
+
+    async def read_all(
+        self, paths: Sequence[str], max_frame_bytes: int
+    ) -> list[ReadFile | DataError]:
+        """Read several files, in order, each as :meth:`read` does or with what is wrong with it.
+
+        Small ones share readers, which answer for each file in a process of its own. What fails
+        there through a limit is read again alone.
+
+        Raises:
+            SandboxError: No reader of the required isolation can be started.
+        """
+        each = list(dict.fromkeys(paths))
+        small = [path for path in each if _size(path) <= _SMALL]
+        parts = [[path] for path in each if path not in set(small)]
+        many = len(small) if len(small) <= AT_ONCE else max(AT_ONCE, -(-len(small) // _TOGETHER))
+        parts += [small[start::many] for start in range(many)]
+        found: dict[str, ReadFile | DataError] = {}
+        for part in await in_turn([self._read_part(part, max_frame_bytes) for part in parts]):
+            found |= part
+        return [found[path] for path in paths]
+
+    async def _read_part(
+        self, paths: Sequence[str], max_frame_bytes: int
+    ) -> dict[str, ReadFile | DataError]:
+        found: dict[str, ReadFile | DataError] = {}
+        together, rest = True, list(paths)
+        while rest:
+            if together and len(rest) > 1:
+                got = await self._read_together(rest, max_frame_bytes)
+                together = bool(got)
+                found |= got
+                rest = [path for path in rest if path not in got]
+            if rest:
+                first = rest.pop(0)
+                try:
+                    found[first] = await self.read(first, max_frame_bytes)
+                except DataError as error:
+                    found[first] = error
+        return found
+
+    async def _read_together(
+        self, paths: Sequence[str], max_frame_bytes: int
+    ) -> dict[str, ReadFile | DataError]:
+        """Read files in one reader; those that met a limit, or came after it, are left out."""
+        from analyst_kernel.sandbox.reader import ReaderEnded
+
+        found: dict[str, ReadFile | DataError] = {}
+        async with self._free:
+            with ExitStack() as stack:
+                opened: list[tuple[ReaderRequest, OpenedFile, OpenedFile | None]] = []
+                for path in paths:
+                    try:
+                        file = stack.enter_context(OpenedFile(path))
+                    except DataError as error:
+                        found[path] = error
+                        continue
+                    words = stack.enter_context(beside(path))
+                    opened.append((_read_request(file, words, max_frame_bytes), file, words))
+                shown = [seen for request, _, _ in opened for seen in _files_of(request)]
+                # Whatever ends a reader of several is said of the one file that is read next.
+                with suppress(
+                    ReaderEnded, UnusableAnswer, DataReplaced, PolicyError, LaunchFailed, OSError
+                ):
+                    async with self._started(shown) as reader:
+                        for request, file, words in opened:
+                            line = APART + request.model_dump_json().encode()
+                            raw = await reader.ask(line)
+                            found[file.path] = await asyncio.to_thread(_read, raw, file, words)
+        return found
 
     async def find(self, path: str) -> FoundTables:
         """Return what is in a file; raises like :meth:`read`."""
         async with self._free:
             with OpenedFile(path) as file:
                 return await self._ask(ReaderRequest(do="find", files=(_seen(file),)), _required)
-
-    async def shared_values(
-        self, path: str, other: str, pairs: Sequence[ColumnPair]
-    ) -> tuple[int | None, ...]:
-        """Count for each pair how many values of its first column the second one has too.
-
-        A count is None if it is not known. Raises like :meth:`read`.
-        """
-
-        def counts(got: ReaderAnswer) -> tuple[int | None, ...]:
-            if len(got.shared) != len(pairs):
-                raise UnusableAnswer("another number of counts")
-            return got.shared
-
-        async with self._free:
-            with OpenedFile(path) as one, OpenedFile(other) as two:
-                files = (_seen(one), _seen(two))
-                request = ReaderRequest(do="shared", files=files, pairs=tuple(pairs))
-                return await self._ask(request, counts)
 
     async def dictionary(self, path: str) -> DictionaryReading:
         """Return what a dictionary says; raises like :meth:`read`."""
@@ -145,19 +190,13 @@ class FileReader:
 
     async def _ask(self, request: ReaderRequest, use: Callable[[ReaderAnswer], _T]) -> _T:
         """Start a reader for one request, and return what ``use`` makes of its answer."""
-        from analyst_kernel.data.reader.ahead import reader_of
-        from analyst_kernel.sandbox.paths import ShownPath
         from analyst_kernel.sandbox.reader import ReaderEnded, ReaderLimits
 
         limits = self._limits or ReaderLimits()
-        shown = [*request.files, *([request.dictionary] if request.dictionary else [])]
+        shown = _files_of(request)
         name = os.path.basename(shown[0].path) if shown else "The picture"
-        files = tuple(ShownPath(file.path, file.device, file.inode) for file in shown)
-        reader = self._ahead and self._ahead.take(files)
-        reader = reader or reader_of(files, limits, self._require)
         try:
-            async with reader:
-                self.sandbox_report = reader.sandbox_report
+            async with self._started(shown) as reader:
                 raw = await reader.ask(request.model_dump_json().encode())
             return await asyncio.to_thread(lambda: use(read_answer(raw)))
         except ReaderEnded as end:
@@ -176,6 +215,20 @@ class FileReader:
                 "Run `analyst doctor`.",
             ) from error
 
+    @asynccontextmanager
+    async def _started(self, shown: Sequence[SeenFile]) -> AsyncIterator[EnclosedReader]:
+        """Start a reader that sees some files, and end it afterwards."""
+        from analyst_kernel.data.reader.ahead import reader_of
+        from analyst_kernel.sandbox.paths import ShownPath
+        from analyst_kernel.sandbox.reader import ReaderLimits
+
+        files = tuple(ShownPath(file.path, file.device, file.inode) for file in shown)
+        reader = self._ahead and self._ahead.take(files)
+        reader = reader or reader_of(files, self._limits or ReaderLimits(), self._require)
+        async with reader:
+            self.sandbox_report = reader.sandbox_report
+            yield reader
+
 
 async def in_turn(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
     """Return all results, in order; if one fails, or the caller is cancelled, end the others."""
@@ -186,6 +239,41 @@ async def in_turn(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _read_request(
+    file: OpenedFile, words: OpenedFile | None, max_frame_bytes: int
+) -> ReaderRequest:
+    return ReaderRequest(
+        do="read",
+        files=(_seen(file),),
+        dictionary=words and _seen(words),
+        max_frame_bytes=max_frame_bytes,
+    )
+
+
+def _read(raw: bytes, file: OpenedFile, words: OpenedFile | None) -> ReadFile | DataError:
+    try:
+        return _read_file(read_answer(raw), file, words)
+    except DataError as error:
+        return error
+
+
+def _read_file(got: ReaderAnswer, file: OpenedFile, words: OpenedFile | None) -> ReadFile:
+    tables = inspected(got, file.path, file.size)
+    return ReadFile(tables, file.stamp, got.dictionary, None if words is None else words.stamp)
+
+
+def _files_of(request: ReaderRequest) -> tuple[SeenFile, ...]:
+    """Return what the reader of a request is shown."""
+    return (*request.files, *([request.dictionary] if request.dictionary else ()))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # whoever opens it says what is wrong
+        return 0
 
 
 def _seen(file: OpenedFile) -> SeenFile:

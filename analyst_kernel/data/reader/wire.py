@@ -13,12 +13,12 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from analyst_kernel.data.dictionary import DictionaryReading
+from analyst_kernel.data.profile.inspected import ColumnSketch, DeclaredKey, Inspected
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
     DuckdbReading,
     ExcelReading,
-    Inspected,
     JsonReading,
     Packing,
     ParquetReading,
@@ -32,10 +32,13 @@ from analyst_kernel.protocol.errors import DataError
 
 MAX_TABLES = 1000
 MAX_SHOWN_ROWS = 100
+MAX_SKETCHES = 1000
 _MOST = 1 << 62  # no count of anything is larger
 _MARKS = 3_000_000
 """The most commas and brackets of an answer: each may become an object many times its size."""
 _LONGEST_MESSAGE = 2000
+APART = b"apart "
+"""Before a request: it is answered by a process that is forked for it alone."""
 
 
 class SeenFile(Record):
@@ -105,41 +108,32 @@ class ReadTable(Record):
         return Source(path, self.format, size, self.stem, reading, self.packing, self.table)
 
 
-class ColumnPair(Record):
-    """A column of a table of one file, and one of another, whose values are compared."""
-
-    table: ReadTable
-    column: str
-    other_table: ReadTable
-    other_column: str
-
-
 class ReaderRequest(Record):
     """What a reader is asked.
 
     Attributes:
-        do: ``read`` its tables with their profiles, ``find`` what it holds, count ``shared``
-            values of pairs of columns, read a ``dictionary`` alone, or compare ``pictures``.
-        files: The data file; the two files of ``shared``.
+        do: ``read`` its tables with their profiles, ``find`` what it holds, read a
+            ``dictionary`` alone, or compare ``pictures``.
+        files: The data file.
         dictionary: The dictionary beside it.
         max_frame_bytes: Bigger files are left on disk.
-        pairs: Of ``shared``.
         pictures: Two, as base64.
     """
 
-    do: Literal["read", "find", "shared", "dictionary", "pictures"]
+    do: Literal["read", "find", "dictionary", "pictures"]
     files: tuple[SeenFile, ...] = ()
     dictionary: SeenFile | None = None
     max_frame_bytes: int = 0
-    pairs: tuple[ColumnPair, ...] = ()
     pictures: tuple[str, ...] = ()
 
 
 class ProfiledTable(Record):
-    """A table after reading, and its profile."""
+    """A table after reading, its profile, and what may link it to others."""
 
     table: ReadTable
     profile: DatasetProfile
+    sketches: tuple[ColumnSketch, ...] = Field(default=(), max_length=MAX_SKETCHES)
+    keys: tuple[DeclaredKey, ...] = Field(default=(), max_length=MAX_SKETCHES)
 
 
 class FoundTables(Record):
@@ -158,7 +152,6 @@ class ReaderAnswer(Record):
     remedy: str = Field(default="", max_length=_LONGEST_MESSAGE)
     tables: tuple[ProfiledTable, ...] = Field(default=(), max_length=MAX_TABLES)
     found: FoundTables | None = None
-    shared: tuple[int | None, ...] = ()
     dictionary: DictionaryReading | None = None
     pictures: str = Field(default="", max_length=200)
 
@@ -183,7 +176,7 @@ def read_answer(raw: bytes) -> ReaderAnswer:
     if answer.what:
         raise DataError(answer.what, answer.remedy)
     found = () if answer.found is None else (answer.found.rows,)
-    for count in (*answer.shared, *found):
+    for count in found:
         if count is not None and not 0 <= count < _MOST:
             raise UnusableAnswer("a count is impossible")
     return answer
@@ -215,8 +208,11 @@ def _inspected(one: ProfiledTable, path: str, size: int) -> Inspected:
         raise ValueError("a count is impossible")
     for column in profile.columns:
         _check_column(column, rows)
+    for sketch in one.sketches:
+        sketch.numbers()
     dataset = dataset.model_copy(update={"path": path, "bytes": size})
-    return Inspected(source, profile.model_copy(update={"dataset": dataset}))
+    profile = profile.model_copy(update={"dataset": dataset})
+    return Inspected(source, profile, one.sketches, one.keys)
 
 
 def _check_column(column: ColumnProfile, rows: int) -> None:
