@@ -97,6 +97,12 @@ def _table_words(profile: DatasetProfile, asked: frozenset[str], padded: str) ->
     return found
 
 
+def text_scores(texts: Sequence[str], question: str) -> list[int]:
+    """Return for each text how many of the question's words it has."""
+    asked = _stems(question) - _COMMON
+    return [len(_stems(text) & asked) for text in texts]
+
+
 def _words(text: str) -> list[str]:
     spaced = _HUMP.sub(" ", text).replace("_", " ").lower()
     return _WORD.findall(spaced)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from analyst_kernel._relevance import NAMED, column_scores, ranked
 from analyst_kernel._text import shorten
 from analyst_kernel.agent.context import Earlier, Memory
+from analyst_kernel.agent.documents import documents_text
 from analyst_kernel.agent.evidence.checks.shown import plain_text
 from analyst_kernel.agent.ledger import content_words, definition_line
 from analyst_kernel.agent.observation.cell import clip, envelope
@@ -184,6 +185,9 @@ def first_message(run: Run, notes: Sequence[str]) -> UserMessage:
         parts.append("Datasets:\n" + envelope(datasets_text(run), nonce))
     else:
         parts.append("No dataset was granted. Without data only say what you would need.")
+    documents = documents_text(run)
+    if documents:
+        parts.append("Beside the datasets:\n" + envelope(documents, nonce))
     parts += definitions_text(memory.ledger.holding, nonce)
     states = _states(run)
     if states:

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analyst_kernel._text import nearest
+from analyst_kernel.agent.documents import Document, DocumentText
 from analyst_kernel.data.dictionary import DictionaryReading, with_dictionary
+from analyst_kernel.data.files import Beside, beside_data
 from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.profile.links import LinkedTable, find_links
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import refuse_remote
-from analyst_kernel.data.read.formats import is_doubtful_name
+from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, suffix_of
 from analyst_kernel.data.read.names import dictionary_path, shown, unique
 from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader
@@ -68,6 +70,7 @@ class LocalCatalog:
         self._links: dict[str, tuple[DataWarning, ...]] = {}
         self._linked: tuple[tuple[str, Stamp], ...] = ()
         self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
+        self._beside: dict[str, Beside] = {}
         self._lock = asyncio.Lock()
 
     @property
@@ -79,6 +82,26 @@ class LocalCatalog:
     def problems(self) -> tuple[tuple[str, str], ...]:
         """Files that could not be read: path and reason."""
         return tuple(self._problems.items())
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The documents in granted folders that still have a dataset."""
+        return tuple(one for beside in self._shelves() for one in beside.documents)
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """The files in these folders that are no dataset: name and reason."""
+        found = [one for beside in self._shelves() for one in beside.skipped]
+        return (*((os.path.basename(path), why) for path, why in self._problems.items()), *found)
+
+    async def read_document(self, name: str) -> DocumentText:
+        """Return a document's text; raises ``DataError`` if it is unknown or cannot be read."""
+        known = {one.name: one.path for one in self.documents}
+        if name not in known:
+            raise DataError(
+                f"There is no document {name!r}.", _nearest(name, list(known), "documents")
+            )
+        return await self._reader.document(known[name])
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
         """Add the tables in files and folders. Only called for an act of the user.
@@ -93,6 +116,8 @@ class LocalCatalog:
         """
         async with self._lock:
             added, problems = await self._read(list(paths))
+            beside = await asyncio.to_thread(self._looked_beside, list(paths), added, problems)
+            self._beside |= beside
             self._granted.update({one.dataset.name: one for one in added})
             self._problems.update(problems)
             for one in added:
@@ -111,7 +136,9 @@ class LocalCatalog:
             for file in found:
                 got = tables[file]
                 if isinstance(got, DataError):
-                    problems[shown(file)] = str(got)
+                    # A text that is no table is a document.
+                    if file in whole or suffix_of(file) not in DOCUMENTS:
+                        problems[shown(file)] = str(got)
                     continue
                 for one in self._named_tables(file, got, self._granted | added):
                     doubtful = file not in whole and is_doubtful_name(file)
@@ -125,6 +152,22 @@ class LocalCatalog:
                     "Name a CSV, Parquet, JSON, Excel, SQLite, DuckDB or Arrow file.",
                 )
         return list(added.values()), problems
+
+    def _shelves(self) -> list[Beside]:
+        """Return what lies beside the datasets that there are: a withdrawn folder shows nothing."""
+        tables = [one.dataset.path for one in self._granted.values()]
+        return [
+            beside
+            for folder, beside in self._beside.items()
+            if any(path.startswith(os.path.join(folder, "")) for path in tables)
+        ]
+
+    def _looked_beside(
+        self, paths: list[str], added: Sequence[_Granted], problems: dict[str, str]
+    ) -> dict[str, Beside]:
+        folders = [discover.checked(path) for path in paths]
+        tables = {one.dataset.path for one in added} | set(problems)
+        return {folder: beside_data(folder, tables) for folder in folders if os.path.isdir(folder)}
 
     async def _tables(
         self, paths: Sequence[str], *, alone: set[str]

@@ -1,4 +1,4 @@
-"""The list of data files in files and folders, each with its size, rows and columns.
+"""What is in files and folders: data files with their size, rows and columns, and what lies beside.
 
 Nothing is granted by listing a file, and none is parsed here: readers do that.
 """
@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+from analyst_kernel.agent.documents import Document
 from analyst_kernel.agent.ports import FoundFile
-from analyst_kernel.data.read.discover import checked, data_files, refuse_remote
-from analyst_kernel.data.read.formats import is_doubtful_name
+from analyst_kernel.data.read.discover import checked, data_files, files_below, refuse_remote
+from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, refusal_of, suffix_of
+from analyst_kernel.data.read.names import DICTIONARY_SUFFIX, shown
 from analyst_kernel.data.reader.outside import FileReader, in_turn
 from analyst_kernel.protocol.errors import DataError
 
 _MAX_FOUND = 1000
+MOST_DOCUMENTS = 200
+_MOST_SKIPPED = 200
 
 
 async def find_files(
@@ -60,3 +65,42 @@ async def _found(reader: FileReader, path: str) -> FoundFile:
     except DataError as error:
         return FoundFile(path, "csv", size, problem=str(error))
     return FoundFile(path, found.format, size, found.rows, found.columns, tables=found.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies in a granted folder beside its datasets; ``skipped`` holds names and reasons."""
+
+    folder: str
+    documents: tuple[Document, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def beside_data(folder: str, tables: Collection[str]) -> Beside:
+    """Look through a folder.
+
+    Args:
+        folder: Real and absolute.
+        tables: Real paths of the files that gave datasets or were reported already.
+    """
+    documents: list[Document] = []
+    skipped: list[tuple[str, str]] = []
+    for path in files_below(folder):
+        name = shown(os.path.relpath(path, folder))
+        real = os.path.realpath(path)
+        if real in tables or name.lower().endswith(DICTIONARY_SUFFIX):
+            continue
+        suffix = suffix_of(path)
+        try:
+            size = os.stat(real).st_size
+        except OSError as error:
+            skipped.append((name, error.strerror or "cannot be looked at"))
+            continue
+        if suffix in DOCUMENTS or (not suffix and size < 1_000_000):
+            if len(documents) < MOST_DOCUMENTS:
+                documents.append(Document(name, real, size))
+            else:
+                skipped.append((name, f"one document more than the {MOST_DOCUMENTS} listed"))
+        else:
+            skipped.append((name, refusal_of(suffix)))
+    return Beside(folder, tuple(documents), tuple(skipped[:_MOST_SKIPPED]))

@@ -25,6 +25,7 @@ from analyst_kernel.data.read.archives import unpacked_bytes
 from analyst_kernel.data.read.discover import sources
 from analyst_kernel.data.read.options import DuckdbReading, Source, SqliteReading
 from analyst_kernel.data.read.workspace import workspace
+from analyst_kernel.data.reader.texts import document_text
 from analyst_kernel.data.reader.wire import (
     APART,
     FoundTables,
@@ -182,6 +183,10 @@ def _answer(request: ReaderRequest) -> ReaderAnswer:
         case "dictionary":
             assert request.dictionary is not None
             return ReaderAnswer(dictionary=read_dictionary(request.dictionary.path))
+        case "text":
+            (file,) = request.files
+            text, cut = document_text(file.path)
+            return ReaderAnswer(text=text.encode("utf-8", "replace").decode(), text_cut=cut)
         case "pictures":
             return ReaderAnswer(pictures=picture_difference(*request.pictures))
         case _:

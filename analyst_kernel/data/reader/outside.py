@@ -13,6 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
+from analyst_kernel.agent.documents import DocumentText
 from analyst_kernel.data.dictionary import DictionaryReading
 from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside
@@ -176,6 +177,13 @@ class FileReader:
             with OpenedFile(path) as file:
                 request = ReaderRequest(do="dictionary", dictionary=_seen(file))
                 return await self._ask(request, lambda got: got.dictionary or DictionaryReading())
+
+    async def document(self, path: str) -> DocumentText:
+        """Return the text of a document; raises like :meth:`read`."""
+        async with self._free:
+            with OpenedFile(path) as file:
+                request = ReaderRequest(do="text", files=(_seen(file),))
+                return await self._ask(request, lambda got: DocumentText(got.text, got.text_cut))
 
     async def picture_difference(self, old: str, new: str) -> str:
         """Return what differs between two base64 pictures; empty if no eye would see it."""

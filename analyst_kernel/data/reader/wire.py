@@ -33,6 +33,8 @@ from analyst_kernel.protocol.errors import DataError
 MAX_TABLES = 1000
 MAX_SHOWN_ROWS = 100
 MAX_SKETCHES = 1000
+MAX_DOCUMENT = 400_000
+"""Characters that are read of a document."""
 _MOST = 1 << 62  # no count of anything is larger
 _MARKS = 3_000_000
 """The most commas and brackets of an answer: each may become an object many times its size."""
@@ -113,14 +115,14 @@ class ReaderRequest(Record):
 
     Attributes:
         do: ``read`` its tables with their profiles, ``find`` what it holds, read a
-            ``dictionary`` alone, or compare ``pictures``.
+            ``dictionary`` alone, the ``text`` of a document, or compare ``pictures``.
         files: The data file.
         dictionary: The dictionary beside it.
         max_frame_bytes: Bigger files are left on disk.
         pictures: Two, as base64.
     """
 
-    do: Literal["read", "find", "dictionary", "pictures"]
+    do: Literal["read", "find", "dictionary", "text", "pictures"]
     files: tuple[SeenFile, ...] = ()
     dictionary: SeenFile | None = None
     max_frame_bytes: int = 0
@@ -153,6 +155,8 @@ class ReaderAnswer(Record):
     tables: tuple[ProfiledTable, ...] = Field(default=(), max_length=MAX_TABLES)
     found: FoundTables | None = None
     dictionary: DictionaryReading | None = None
+    text: str = Field(default="", max_length=MAX_DOCUMENT)
+    text_cut: bool = False
     pictures: str = Field(default="", max_length=200)
 
 
