@@ -36,7 +36,8 @@ def column_scores(columns: Sequence[ColumnProfile], question: str) -> list[float
 def _column_score(column: ColumnProfile, asked: frozenset[str], padded: str) -> float:
     words = column.words
     names = [column.name, *((words.label, *words.synonyms) if words else ())]
-    best = 0.0
+    described = words is not None and _stems(words.description) & asked - _COMMON
+    best = 1.0 if described else 0.0
     for name in names:
         parts = _words(name)
         shared = sum(_stem(part) in asked for part in parts)
@@ -88,7 +89,7 @@ def _table_words(profile: DatasetProfile, asked: frozenset[str], padded: str) ->
         take(_stems(column.name), 2.0)
         if column.words is not None:
             take(_stems(" ".join((column.words.label, *column.words.synonyms))), 2.0)
-            take(_stems(" ".join(column.words.values)), 1.0)
+            take(_stems(" ".join((column.words.description, *column.words.values))), 1.0)
         if column.kind == "text":
             for item in column.top:
                 parts = _words(item.value[:_LONGEST_VALUE])

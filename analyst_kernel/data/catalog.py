@@ -14,7 +14,12 @@ from typing import Literal
 
 from analyst_kernel._text import nearest
 from analyst_kernel.agent.documents import Document, DocumentText
-from analyst_kernel.data.dictionary import DictionaryReading, with_dictionary
+from analyst_kernel.data.dictionary import (
+    DictionaryReading,
+    described_columns,
+    with_descriptions,
+    with_dictionary,
+)
 from analyst_kernel.data.files import Beside, beside_data
 from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.inspected import Inspected
@@ -27,7 +32,7 @@ from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.reader.wire import with_name
 from analyst_kernel.data.setup_code import identifier, setup_code
-from analyst_kernel.protocol.datasets import Dataset, DatasetProfile, DataWarning
+from analyst_kernel.protocol.datasets import ColumnWords, Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
 MAX_FRAME_BYTES = 200 * 1000**2
@@ -68,6 +73,7 @@ class LocalCatalog:
         self._granted: dict[str, _Granted] = {}
         self._problems: dict[str, str] = {}
         self._links: dict[str, tuple[DataWarning, ...]] = {}
+        self._described: dict[str, dict[str, ColumnWords]] = {}
         self._linked: tuple[tuple[str, Stamp], ...] = ()
         self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
         self._beside: dict[str, Beside] = {}
@@ -344,11 +350,12 @@ class LocalCatalog:
         if stamp != known:
             words = None if stamp is None else await self._dictionary(path)
             self._dictionaries[path] = (stamp, words)
-        return (
-            one.inspected.profile
-            if words is None
-            else with_dictionary(one.inspected.profile, words)
-        )
+        profile = one.inspected.profile
+        if words is not None:
+            profile = with_dictionary(profile, words)
+        if others := self._described.get(one.dataset.name):
+            profile = with_descriptions(profile, others)
+        return profile
 
     async def _dictionary(self, path: str) -> DictionaryReading:
         try:
@@ -365,6 +372,7 @@ class LocalCatalog:
                 for known in self._granted.values()
             ]
             self._links = await asyncio.to_thread(find_links, tables)
+            self._described = described_columns([table.profile for table in tables])
             self._linked = state
         return self._links.get(one.dataset.name, ())
 

@@ -151,7 +151,26 @@ def _line(one: ColumnProfile, *, full: bool, top: int = 30) -> str:
         parts.append(f"{one.minimum} to {one.maximum}")
     if full:
         parts += _text_parts(one, top)
-    return ", ".join(parts)
+    said = _said(one, full=full)
+    return ", ".join(parts) + (f" — {said}" if said else "")
+
+
+def _said(one: ColumnProfile, *, full: bool) -> str:
+    """Return what a dictionary says of a column; of most columns of a wide table, its label."""
+    words = one.words
+    if words is None:
+        return ""
+    label = clean(words.label, 100) + (f" [{clean(words.unit, 20)}]" if words.unit else "")
+    if not full:
+        return label.strip()
+    parts = [label.strip(), clean(words.description, 400)]
+    if words.synonyms:
+        parts.append("also called " + ", ".join(clean(one, 40) for one in words.synonyms[:6]))
+    parts += [
+        f"{clean(word, 40)} means {', '.join(repr(clean(value, 40)) for value in values[:8])}"
+        for word, values in [*words.values.items()][:8]
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _text_parts(one: ColumnProfile, top: int) -> list[str]:
