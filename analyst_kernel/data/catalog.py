@@ -20,7 +20,7 @@ from analyst_kernel.data.dictionary import (
     with_descriptions,
     with_dictionary,
 )
-from analyst_kernel.data.files import Beside, beside_data
+from analyst_kernel.data.files import Beside, beside_data, folder_values
 from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.profile.links import LinkedTable, find_links
@@ -310,7 +310,7 @@ class LocalCatalog:
             )
         warnings = tuple(
             warning
-            for warning in (*profile.warnings, *links)
+            for warning in (*profile.warnings, *folder_values(profile.dataset), *links)
             if not columns or warning.column is None or warning.column in columns
         )
         return profile.model_copy(update={"columns": shown, "warnings": warnings})

@@ -9,6 +9,8 @@ import asyncio
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from urllib.parse import unquote
 
 from analyst_kernel.agent.documents import Document
 from analyst_kernel.agent.ports import FoundFile
@@ -16,6 +18,7 @@ from analyst_kernel.data.read.discover import checked, data_files, files_below, 
 from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, refusal_of, suffix_of
 from analyst_kernel.data.read.names import DICTIONARY_SUFFIX, shown
 from analyst_kernel.data.reader.outside import FileReader, in_turn
+from analyst_kernel.protocol.datasets import Dataset, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
 _MAX_FOUND = 1000
@@ -56,6 +59,30 @@ def _listed(paths: Sequence[str]) -> list[tuple[str, bool]]:
         else:
             files.append((real, True))
     return files
+
+
+def folder_values(dataset: Dataset) -> tuple[DataWarning, ...]:
+    """Return what the folders of a partitioned table (``year=2024``) say that its file does not.
+
+    A column of the file of the same name is used as it is: neither overrides the other.
+    """
+    known = {name.casefold() for name in dataset.columns}
+    found: list[DataWarning] = []
+    for part in PurePath(dataset.path).parent.parts:
+        key, sign, value = part.partition("=")
+        if not sign or not key:
+            continue
+        key, value = unquote(key), unquote(value)
+        said = "no value" if value == "__HIVE_DEFAULT_PARTITION__" else repr(value)
+        message = (
+            f"its folder gives {key!r} {said}, and so does a column of the file, which is what was "
+            "loaded: check that they agree."
+            if key.casefold() in known
+            else f"its folder gives {key!r} {said} for all of its rows; no column holds it: add "
+            "the column before rows of several such folders are put together."
+        )
+        found.append(DataWarning(code="folder-value", message=message))
+    return tuple(found)
 
 
 async def _found(reader: FileReader, path: str) -> FoundFile:

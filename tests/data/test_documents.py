@@ -104,6 +104,16 @@ async def test_a_document_alone_is_no_table(folder, name):
     assert "Attach the folder" in str(error.value)
 
 
+async def test_sentences_a_line_each_are_a_column(tmp_path):
+    path = tmp_path / "reviews.txt"
+    path.write_text(
+        "review\n" + "".join(f"It was the {n} time, and all went well\n" for n in "abcd")
+    )
+    catalog = catalog_here(notebook=str(tmp_path / "n.ipynb"))
+    (dataset,) = await catalog.grant([str(path)])
+    assert dataset.rows >= 4
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -161,9 +161,13 @@ def _text_format(text: str, suffix: str, short: str) -> DataFormat:
 
 
 def _is_prose(text: str) -> bool:
-    """Return whether a text is written in sentences: no sign divides its lines as columns would."""
-    lines = [line for line in text.splitlines() if line.strip()][:200]
-    if len(lines) < 2:
+    """Return whether a text is written in paragraphs: no sign divides its lines as columns would.
+
+    Sentences without an empty line between them may be a column of texts, one a row.
+    """
+    every = text.rstrip().splitlines()[:400]
+    lines = [line for line in every if line.strip()]
+    if len(lines) < 2 or len(lines) == len(every):
         return False
     for mark in ("\t", ";", "|", ","):
         counts = [line.count(mark) for line in lines]
