@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from analyst_kernel._relevance import NAMED, column_scores, ranked
 from analyst_kernel._text import shorten
 from analyst_kernel.agent.context import Earlier, Memory
+from analyst_kernel.agent.documents import documents_text
 from analyst_kernel.agent.evidence.checks.shown import plain_text
 from analyst_kernel.agent.ledger import content_words, definition_line
 from analyst_kernel.agent.observation.cell import clip, envelope
@@ -19,6 +21,7 @@ from analyst_kernel.agent.observation.repair import schema_line
 from analyst_kernel.agent.ports import KernelFacts
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.transcript import Situation, Text, UserMessage
+from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.records import (
     Definition,
     Finding,
@@ -30,6 +33,9 @@ from analyst_kernel.protocol.records import (
 _TOKENS_PER_DATASET = 2000
 _TOKENS_FOR_DATASETS = 6000
 _CHARACTERS_PER_TOKEN = 4
+_ALL_IN_FULL = 3
+"""So many datasets are described in full whatever the question is about."""
+_BRIEF = 120  # characters of the line of another one
 
 # Characters of what earlier questions left, whatever their number: the newest and what the question
 # is about come first, and what is left out is counted.
@@ -182,6 +188,9 @@ def first_message(run: Run, notes: Sequence[str]) -> UserMessage:
     if run.deps.databases is not None:
         tables = run.deps.databases.describe(question=question)
         parts.append("Databases, for run_sql with `connection`:\n" + envelope(tables, nonce))
+    documents = documents_text(run)
+    if documents:
+        parts.append("Beside the datasets:\n" + envelope(documents, nonce))
     parts += definitions_text(memory.ledger.holding, nonce)
     states = _states(run)
     if states:
@@ -296,21 +305,60 @@ def datasets_text(run: Run) -> str:
     """Describe the datasets; behind a wall, this teaches it what of that may leave."""
     catalog, question = run.deps.catalog, run.question
     profiles = tuple(run.memory.profiles.values())
-    texts: list[str] = []
-    left = _TOKENS_FOR_DATASETS
-    for profile in profiles:
-        budget = min(_TOKENS_PER_DATASET, left)
-        if budget >= 200:
-            text = catalog.describe(profile, question=question, budget=budget)
-        else:
-            dataset = profile.dataset
-            rows = "rows not counted" if dataset.rows is None else f"{dataset.rows:,} rows"
-            columns = ", ".join(repr(name) for name in dataset.columns[:20])
-            text = f"{dataset.name}: {rows}, {len(dataset.columns)} columns ({columns}); "
-            text += "call profile_dataset for more"
-        left -= len(text) // _CHARACTERS_PER_TOKEN
-        texts.append(text)
+    order = ranked(profiles, question)
+    left = _TOKENS_FOR_DATASETS * _CHARACTERS_PER_TOKEN
+    brief = {place: 1 + len(_in_brief(profiles[place], question, _BRIEF)) for place, _ in order}
+    kept = min(sum(brief.values()), left // 3) if len(profiles) > _ALL_IN_FULL else 0
+    full: dict[int, str] = {}
+    for place, score in order:
+        # Beyond a handful, what shares no word with the question is not worth the room.
+        if not score and len(full) >= _ALL_IN_FULL:
+            break
+        budget = min(_TOKENS_PER_DATASET, (left - kept) // _CHARACTERS_PER_TOKEN)
+        if budget < 200:
+            break
+        full[place] = catalog.describe(profiles[place], question=question, budget=budget)
+        left -= len(full[place])
+    rest = [place for place, _ in order if place not in full]
+    texts = [full[place] for place in sorted(full)]
+    if rest:
+        texts.append(_briefly([profiles[place] for place in rest], question, max(left, 400)))
     return "\n\n".join(texts)
+
+
+def _briefly(profiles: Sequence[DatasetProfile], question: str, limit: int) -> str:
+    """List datasets, a line each, most relevant first; those without room by their number."""
+    lines: list[str] = []
+    left = limit
+    for place, profile in enumerate(profiles):
+        share = left // max(1, len(profiles) - place)
+        line = _in_brief(profile, question, share)
+        if len(line) > left:
+            break
+        lines.append(line)
+        left -= len(line) + 1
+    more = len(profiles) - len(lines)
+    head = "Loaded too; call profile_dataset for more of them:"
+    tail = [f"and {more} more datasets, which share no word with the question"] if more else []
+    return "\n".join([head, *lines, *tail])
+
+
+def _in_brief(profile: DatasetProfile, question: str, limit: int) -> str:
+    """Return one line about a dataset; columns that the question names come first and always."""
+    dataset = profile.dataset
+    rows = "rows not counted" if dataset.rows is None else f"{dataset.rows:,} rows"
+    scores = column_scores(profile.columns, question)
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    line = f"{dataset.name}: {rows}, {len(dataset.columns)} columns"
+    names: list[str] = []
+    for place in order:
+        name = repr(shorten(profile.columns[place].name, 120))
+        if scores[place] < NAMED and len(line) + sum(map(len, names)) + len(name) > limit:
+            break
+        names.append(name)
+    more = len(order) - len(names)
+    shown = ", ".join([*names, f"{more} more"] if more else names)
+    return f"{line} ({shown})" if names else line
 
 
 def _states(run: Run) -> str:

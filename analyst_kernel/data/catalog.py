@@ -13,29 +13,31 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from analyst_kernel._text import nearest
-from analyst_kernel.data.dictionary import DictionaryReading, with_dictionary
-from analyst_kernel.data.profile.describe import describe
-from analyst_kernel.data.profile.links import (
-    MAX_BYTES,
-    known_overlap,
-    link_warning,
-    shared_columns,
+from analyst_kernel.agent.documents import Document, DocumentText
+from analyst_kernel.data.chosen import Chosen
+from analyst_kernel.data.dictionary import (
+    DictionaryReading,
+    described_columns,
+    with_descriptions,
+    with_dictionary,
 )
+from analyst_kernel.data.files import Beside, beside_data, folder_values
+from analyst_kernel.data.profile.describe import describe
+from analyst_kernel.data.profile.inspected import Inspected
+from analyst_kernel.data.profile.links import LinkedTable, find_links
 from analyst_kernel.data.read import discover
-from analyst_kernel.data.read.formats import is_doubtful_name
+from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, suffix_of
 from analyst_kernel.data.read.names import dictionary_path, shown, unique
-from analyst_kernel.data.read.options import Inspected
 from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
-from analyst_kernel.data.reader.outside import FileReader, in_turn
-from analyst_kernel.data.reader.wire import ColumnPair, ReadTable, with_name
+from analyst_kernel.data.reader.outside import FileReader
+from analyst_kernel.data.reader.wire import with_name
 from analyst_kernel.data.readings import KeptReadings, not_kept_text
 from analyst_kernel.data.remote.cache import RemoteCache
 from analyst_kernel.data.setup_code import identifier, setup_code
-from analyst_kernel.protocol.datasets import ColumnProfile, Dataset, DatasetProfile, DataWarning
+from analyst_kernel.protocol.datasets import ColumnWords, Dataset, DatasetProfile, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
 MAX_FRAME_BYTES = 200 * 1000**2
-_MAX_LINKS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,12 @@ class LocalCatalog:
         self._max_frame_bytes = max_frame_bytes
         self._granted: dict[str, _Granted] = {}
         self._problems: dict[str, str] = {}
-        self._links: dict[tuple[object, ...], DataWarning | None] = {}
+        self._links: dict[str, tuple[DataWarning, ...]] = {}
+        self._described: dict[str, dict[str, ColumnWords]] = {}
+        self._linked: tuple[tuple[str, Stamp, Chosen], ...] = ()
         self._dictionaries: dict[str, tuple[Stamp | None, DictionaryReading | None]] = {}
         self._readings = KeptReadings()
+        self._beside: dict[str, Beside] = {}
         self._lock = asyncio.Lock()
         self._remote = RemoteCache()
 
@@ -154,6 +159,26 @@ class LocalCatalog:
             ]  # fmt: skip
             return tuple(changed), fresh.get(name, one).dataset
 
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The documents in granted folders that still have a dataset."""
+        return tuple(one for beside in self._shelves() for one in beside.documents)
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """The files in these folders that are no dataset: name and reason."""
+        found = [one for beside in self._shelves() for one in beside.skipped]
+        return (*((os.path.basename(path), why) for path, why in self._problems.items()), *found)
+
+    async def read_document(self, name: str) -> DocumentText:
+        """Return a document's text; raises ``DataError`` if it is unknown or cannot be read."""
+        known = {one.name: one.path for one in self.documents}
+        if name not in known:
+            raise DataError(
+                f"There is no document {name!r}.", _nearest(name, list(known), "documents")
+            )
+        return await self._reader.document(known[name])
+
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:
         """Add the tables in files and folders. Only called for an act of the user.
 
@@ -167,6 +192,8 @@ class LocalCatalog:
         """
         async with self._lock:
             added, problems = await self._read(list(paths))
+            beside = await asyncio.to_thread(self._looked_beside, list(paths), added, problems)
+            self._beside |= beside
             self._granted.update({one.dataset.name: one for one in added})
             self._problems.update(problems)
             for one in added:
@@ -177,8 +204,7 @@ class LocalCatalog:
         named = await asyncio.to_thread(lambda: [(path, _files_of(path)) for path in paths])
         files = dict.fromkeys(file for _path, found in named for file in found)
         whole = {found[0] for path, found in named if len(found) == 1 and _is_file(path)}
-        readings = await in_turn([self._tables(file, alone=file in whole) for file in files])
-        tables = dict(zip(files, readings, strict=True))
+        tables = await self._tables(list(files), alone=whole)
         added: dict[str, _Granted] = {}
         problems: dict[str, str] = {}
         for path, found in named:
@@ -186,7 +212,9 @@ class LocalCatalog:
             for file in found:
                 got = tables[file]
                 if isinstance(got, DataError):
-                    problems[shown(file)] = str(got)
+                    # A text that is no table is a document.
+                    if file in whole or suffix_of(file) not in DOCUMENTS:
+                        problems[shown(file)] = str(got)
                     continue
                 for one in self._named_tables(file, got, self._granted | added):
                     doubtful = file not in whole and is_doubtful_name(file)
@@ -202,22 +230,58 @@ class LocalCatalog:
                 )
         return list(added.values()), problems
 
-    async def _tables(self, path: str, *, alone: bool) -> list[_Granted] | DataError:
-        """Return the tables of a file, as known or read; the error too, unless it is ``alone``."""
-        try:
-            stamp = stamp_of(path)
-            known = [one for one in self._granted.values() if one.dataset.path == path]
+    def _shelves(self) -> list[Beside]:
+        """Return what lies beside the datasets that there are: a withdrawn folder shows nothing."""
+        tables = [one.dataset.path for one in self._granted.values()]
+        return [
+            beside
+            for folder, beside in self._beside.items()
+            if any(path.startswith(os.path.join(folder, "")) for path in tables)
+        ]
+
+    def _looked_beside(
+        self, paths: list[str], added: Sequence[_Granted], problems: dict[str, str]
+    ) -> dict[str, Beside]:
+        folders = [discover.checked(path) for path in paths]
+        tables = {one.dataset.path for one in added} | set(problems)
+        return {folder: beside_data(folder, tables) for folder in folders if os.path.isdir(folder)}
+
+    async def _tables(
+        self, paths: Sequence[str], *, alone: set[str]
+    ) -> dict[str, list[_Granted] | DataError]:
+        """Return the tables of files, as known or read; the error too, unless it is of ``alone``.
+
+        Raises:
+            DataError: A file of ``alone`` cannot be read.
+        """
+        found: dict[str, list[_Granted] | DataError] = {}
+        known_at: dict[str, list[_Granted]] = {}
+        for one in self._granted.values():
+            known_at.setdefault(one.dataset.path, []).append(one)
+        for path in paths:
+            try:
+                stamp = stamp_of(path)
+            except DataError as error:
+                found[path] = error
+                continue
+            known = known_at.get(path, [])
             if known and all(one.stamp == stamp for one in known):
-                return known
-            said = self._readings.of_file(path)
-            read = await self._reader.read(path, self._max_frame_bytes, said)
-        except DataError as error:
-            if alone:
-                raise
-            return error
-        self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
-        address = self._remote.address_of(path)
-        return [_Granted(_from(address, table), read.stamp) for table in read.tables]
+                found[path] = known
+        unread = [path for path in paths if path not in found]
+        said = {path: self._readings.of_file(path) for path in unread}
+        for path, read in zip(
+            unread, await self._reader.read_all(unread, self._max_frame_bytes, said), strict=True
+        ):
+            if isinstance(read, DataError):
+                found[path] = read
+                continue
+            self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
+            address = self._remote.address_of(path)
+            found[path] = [_Granted(_from(address, table), read.stamp) for table in read.tables]
+        for path in paths:
+            if path in alone and isinstance(error_of := found[path], DataError):
+                raise error_of
+        return found
 
     def _named_tables(
         self, path: str, found: list[_Granted], taken: dict[str, _Granted]
@@ -269,7 +333,7 @@ class LocalCatalog:
 
     async def _again(self, path: str) -> list[str]:
         """Read a granted file again and return the names of its datasets."""
-        found = await self._tables(path, alone=True)
+        found = (await self._tables([path], alone={path}))[path]
         assert not isinstance(found, DataError)
         fresh = self._named_tables(path, found, self._granted)
         self._granted.update({one.dataset.name: one for one in fresh})
@@ -326,7 +390,7 @@ class LocalCatalog:
             )
         warnings = tuple(
             warning
-            for warning in (*profile.warnings, *links)
+            for warning in (*profile.warnings, *folder_values(profile.dataset), *links)
             if not columns or warning.column is None or warning.column in columns
         )
         return profile.model_copy(update={"columns": shown, "warnings": warnings})
@@ -366,11 +430,12 @@ class LocalCatalog:
         if stamp != known:
             words = None if stamp is None else await self._dictionary(path)
             self._dictionaries[path] = (stamp, words)
-        return (
-            one.inspected.profile
-            if words is None
-            else with_dictionary(one.inspected.profile, words)
-        )
+        profile = one.inspected.profile
+        if words is not None:
+            profile = with_dictionary(profile, words)
+        if others := self._described.get(one.dataset.name):
+            profile = with_descriptions(profile, others)
+        return profile
 
     async def _dictionary(self, path: str) -> DictionaryReading:
         try:
@@ -379,49 +444,20 @@ class LocalCatalog:
             return DictionaryReading(problem=error.what)
 
     async def _links_of(self, one: _Granted) -> tuple[DataWarning, ...]:
-        """Return warnings for columns that refer to other datasets; each pair is compared once."""
-        mine = one.inspected.profile
-        pairs = []
-        for name, other in self._granted.items():
-            if name != one.dataset.name:
-                theirs = other.inspected.profile
-                pairs += [(other, pair) for pair in shared_columns(mine, theirs)]
-        pairs = pairs[:_MAX_LINKS]
-        unknown: dict[str, list[tuple[_Granted, ColumnProfile, ColumnProfile]]] = {}
-        for other, (left, right) in pairs:
-            if (key := _link_key(one, left, other, right)) in self._links:
-                continue
-            count = known_overlap(left, right)
-            if count is None and max(one.dataset.bytes, other.dataset.bytes) <= MAX_BYTES:
-                unknown.setdefault(other.dataset.path, []).append((other, left, right))
-            else:
-                self._links[key] = link_warning(other.inspected.profile, left, right, count)
-        await in_turn([self._compare(one, path, several) for path, several in unknown.items()])
-        found = [self._links[_link_key(one, left, other, right)] for other, (left, right) in pairs]
-        return tuple(warning for warning in found if warning is not None)
-
-    async def _compare(
-        self, one: _Granted, path: str, several: list[tuple[_Granted, ColumnProfile, ColumnProfile]]
-    ) -> None:
-        """Have columns of two files compared, and keep what follows."""
-        table = ReadTable.of(one.inspected.source)
-        pairs = [
-            ColumnPair(
-                table=table,
-                column=left.name,
-                other_table=ReadTable.of(other.inspected.source),
-                other_column=right.name,
-            )
-            for other, left, right in several
-        ]
-        counts: tuple[int | None, ...]
-        try:
-            counts = await self._reader.shared_values(one.dataset.path, path, pairs)
-        except DataError:
-            counts = (None,) * len(pairs)
-        for (other, left, right), count in zip(several, counts, strict=True):
-            warning = link_warning(other.inspected.profile, left, right, count)
-            self._links[_link_key(one, left, other, right)] = warning
+        """Return warnings for columns that refer to other datasets; all are compared at once."""
+        state = tuple(
+            (name, known.stamp, known.inspected.source.chosen)
+            for name, known in self._granted.items()
+        )
+        if state != self._linked:
+            tables = [
+                LinkedTable(known.inspected.profile, known.inspected.sketches, known.inspected.keys)
+                for known in self._granted.values()
+            ]
+            self._links = await asyncio.to_thread(find_links, tables)
+            self._described = described_columns([table.profile for table in tables])
+            self._linked = state
+        return self._links.get(one.dataset.name, ())
 
 
 def _from(address: str, table: Inspected) -> Inspected:
@@ -430,12 +466,6 @@ def _from(address: str, table: Inspected) -> Inspected:
         return table
     dataset = table.profile.dataset.model_copy(update={"address": address})
     return replace(table, profile=table.profile.model_copy(update={"dataset": dataset}))
-
-
-def _link_key(
-    one: _Granted, left: ColumnProfile, other: _Granted, right: ColumnProfile
-) -> tuple[object, ...]:
-    return (one.dataset.name, one.stamp, left.name, other.dataset.name, other.stamp, right.name)
 
 
 def _place(one: _Granted) -> tuple[str | None, str | None]:

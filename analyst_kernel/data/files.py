@@ -1,4 +1,4 @@
-"""The list of data files in files and folders, each with its size, rows and columns.
+"""What is in files and folders: data files with their size, rows and columns, and what lies beside.
 
 Nothing is granted by listing a file, and none is parsed here: readers do that.
 """
@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from urllib.parse import unquote
 
+from analyst_kernel.agent.documents import Document
 from analyst_kernel.agent.ports import FoundFile
-from analyst_kernel.data.read.discover import checked, data_files
-from analyst_kernel.data.read.formats import is_doubtful_name, suffix_of
+from analyst_kernel.data.read.discover import checked, data_files, files_below
+from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, refusal_of, suffix_of
+from analyst_kernel.data.read.names import DICTIONARY_SUFFIX, shown
 from analyst_kernel.data.reader.outside import FileReader, in_turn
 from analyst_kernel.data.remote.address import parse_address, scheme_of
 from analyst_kernel.data.remote.fetch import Fetcher
 from analyst_kernel.data.remote.objects import RemoteObject
-from analyst_kernel.protocol.datasets import DataFormat
+from analyst_kernel.protocol.datasets import DataFormat, Dataset, DataWarning
 from analyst_kernel.protocol.errors import DataError
 
 _MAX_FOUND = 1000
+MOST_DOCUMENTS = 200
+_MOST_SKIPPED = 200
 
 
 async def find_files(
@@ -71,6 +78,30 @@ def _away(one: RemoteObject) -> FoundFile:
     return FoundFile(one.address.text, kinds.get(suffix, "csv"), one.size or 0)
 
 
+def folder_values(dataset: Dataset) -> tuple[DataWarning, ...]:
+    """Return what the folders of a partitioned table (``year=2024``) say that its file does not.
+
+    A column of the file of the same name is used as it is: neither overrides the other.
+    """
+    known = {name.casefold() for name in dataset.columns}
+    found: list[DataWarning] = []
+    for part in PurePath(dataset.path).parent.parts:
+        key, sign, value = part.partition("=")
+        if not sign or not key:
+            continue
+        key, value = unquote(key), unquote(value)
+        said = "no value" if value == "__HIVE_DEFAULT_PARTITION__" else repr(value)
+        message = (
+            f"its folder gives {key!r} {said}, and so does a column of the file, which is what was "
+            "loaded: check that they agree."
+            if key.casefold() in known
+            else f"its folder gives {key!r} {said} for all of its rows; no column holds it: add "
+            "the column before rows of several such folders are put together."
+        )
+        found.append(DataWarning(code="folder-value", message=message))
+    return tuple(found)
+
+
 async def _found(reader: FileReader, path: str) -> FoundFile:
     size = os.path.getsize(path) if os.path.exists(path) else 0
     try:
@@ -78,3 +109,42 @@ async def _found(reader: FileReader, path: str) -> FoundFile:
     except DataError as error:
         return FoundFile(path, "csv", size, problem=str(error))
     return FoundFile(path, found.format, size, found.rows, found.columns, tables=found.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies in a granted folder beside its datasets; ``skipped`` holds names and reasons."""
+
+    folder: str
+    documents: tuple[Document, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def beside_data(folder: str, tables: Collection[str]) -> Beside:
+    """Look through a folder.
+
+    Args:
+        folder: Real and absolute.
+        tables: Real paths of the files that gave datasets or were reported already.
+    """
+    documents: list[Document] = []
+    skipped: list[tuple[str, str]] = []
+    for path in files_below(folder):
+        name = shown(os.path.relpath(path, folder))
+        real = os.path.realpath(path)
+        if real in tables or name.lower().endswith(DICTIONARY_SUFFIX):
+            continue
+        suffix = suffix_of(path)
+        try:
+            size = os.stat(real).st_size
+        except OSError as error:
+            skipped.append((name, error.strerror or "cannot be looked at"))
+            continue
+        if suffix in DOCUMENTS or (not suffix and size < 1_000_000):
+            if len(documents) < MOST_DOCUMENTS:
+                documents.append(Document(name, real, size))
+            else:
+                skipped.append((name, f"one document more than the {MOST_DOCUMENTS} listed"))
+        else:
+            skipped.append((name, refusal_of(suffix)))
+    return Beside(folder, tuple(documents), tuple(skipped[:_MOST_SKIPPED]))

@@ -22,19 +22,23 @@ class ValueCount(Record):
 
 
 class ColumnWords(Record):
-    """What a dictionary (``NAME.dictionary.json`` beside the dataset's file) says of a column.
+    """What a dictionary says of a column.
+
+    It is ``NAME.dictionary.json`` beside the dataset's file, or a table that describes columns.
 
     Attributes:
         label: How users call the column.
         unit: What its numbers are measured in.
         synonyms: Other names of the column.
         values: A word of a question -> the values that it stands for.
+        description: What the column holds, in a sentence or two.
     """
 
     label: str = Field(default="", max_length=100)
     unit: str = Field(default="", max_length=20)
     synonyms: tuple[Annotated[str, Field(max_length=100)], ...] = Field(default=(), max_length=50)
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    description: str = Field(default="", max_length=600)
 
 
 class ColumnProfile(Record):
@@ -55,7 +59,7 @@ class ColumnProfile(Record):
         max_length: Longest text in characters.
         share_number, share_date: The share (0 to 1) of text values that are a number or a date.
         date_format: The strptime format of dates kept as text, if one was found.
-        words: From the dataset's own dictionary, if it has one that names the column.
+        words: From a dictionary, if there is one that names the column.
     """
 
     name: str

@@ -8,7 +8,7 @@ import pytest
 from analyst_kernel.agent.budget import BudgetMeter, add_usage
 from analyst_kernel.agent.loop import run_question
 from analyst_kernel.agent.manual.actions import run_user_code
-from analyst_kernel.agent.prompts import environment_text, first_message
+from analyst_kernel.agent.prompts import datasets_text, environment_text, first_message
 from analyst_kernel.agent.run import Run
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.outputs import CHART_MIME
@@ -110,3 +110,17 @@ def test_the_meter_does_not_count_waiting_for_the_user() -> None:
     assert "$1.00" in meter.money_ended(Usage(cost_usd=1.5))
     assert meter.money_ended(Usage(cost_usd=None)) == ""
     assert add_usage(Usage(cost_usd=None), Usage(cost_usd=1.0)).cost_usd is None
+
+
+async def test_of_many_datasets_those_that_the_question_is_about_are_described() -> None:
+    names = [*(f"aaa_{n}" for n in range(30)), "zebras"]
+    catalog = TinyCatalog(**dict.fromkeys(names, CARS))
+    scene = Scene(FakeModel(), catalog=catalog)
+    for dataset in catalog.datasets:
+        scene.memory.profiles[dataset.name] = await catalog.profile(dataset.name)
+    run = Run.begin(scene.deps, scene.memory, "How heavy are zebras?", Limits(), approve=False)
+    text = datasets_text(run)
+    full, _, brief = text.partition("call profile_dataset for more")
+    assert catalog.describe(scene.memory.profiles["zebras"]) in full
+    assert full.count("\n\n") == 3  # two more, whatever the question is, and the list of the others
+    assert all(f"{name}: 3 rows" in brief for name in names[2:30])

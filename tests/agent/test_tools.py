@@ -21,6 +21,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "run_python": {"code": "1"},
     "run_sql": {"sql": "select 1"},
     "profile_dataset": {"name": "cars"},
+    "read_document": {"name": "n"},
     "update_plan": {"steps": ["a", {"goal": "b"}]},
     "record_finding": {"statement": "s"},
     "record_definition": {"text": "t", "quote": "q"},

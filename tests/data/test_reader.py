@@ -111,7 +111,9 @@ HOSTILE_VALUES = {
     f"{COLUMN}.words": [{"label": "x"}],
     f"{COLUMN}.name": ["\ud800", 1, None],
     "found": [{"format": "csv", "rows": -1}],
-    "shared": [[-1], [2**70], ["1"]],
+    "tables.0.sketches.0.hashes": ["AAAA", "?", "AAAAAAAAAAE=" * 2, "A" * 400_000, 1],
+    "tables.0.sketches.0.distinct": [-1, 1, None],
+    "tables.0.keys": [[{"column": "x"}], [1], None],
     "what": ["x" * 3000, 1],
 }
 
@@ -130,7 +132,7 @@ HOSTILE_BYTES = {
     "not UTF-8": b'{"what": "\xff\xfe"}',
     "deep": b"[" * 1_000_000,
     "deep objects": b'{"tables":' * 100_000,
-    "many values": b'{"shared":[' + b"1," * 4_000_000 + b"1]}",
+    "many values": b'{"tables":[' + b"1," * 4_000_000 + b"1]}",
     "another kind": b"[]",
     "a number": b"1",
     "unknown fields": b'{"run": "x"}',

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from analyst_kernel.agent.budget import Billing, billing_of
 from analyst_kernel.agent.context import Databases
+from analyst_kernel.agent.documents import Document, DocumentShelf, DocumentText
 from analyst_kernel.agent.observation.cell import outputs_text
 from analyst_kernel.agent.ports import Catalog, Model, ModelEvent, Stopped
 from analyst_kernel.agent.privacy import sent, words
@@ -33,6 +34,7 @@ from analyst_kernel.agent.transcript import (
     UserMessage,
 )
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
+from analyst_kernel.protocol.errors import DataError
 from analyst_kernel.protocol.outputs import ErrorOutput, Frame
 from analyst_kernel.protocol.records import PrivacyMode
 
@@ -402,6 +404,31 @@ class GuardedCatalog:
         elif self.wall.mode == "schema-only":
             self.wall.learn_profile(profile, text, schema_text(profile))
         return text
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        """The documents beside the datasets."""
+        return self.catalog.documents if isinstance(self.catalog, DocumentShelf) else ()
+
+    @property
+    def skipped(self) -> Sequence[tuple[str, str]]:
+        """The files that are no dataset."""
+        if not isinstance(self.catalog, DocumentShelf):
+            return ()
+        if self.wall.mode == "full":
+            return self.catalog.skipped
+        # A reason may quote what stands in the file.
+        return [(name, "it was left out") for name, _why in self.catalog.skipped]
+
+    async def read_document(self, name: str) -> DocumentText:
+        """Return a document's text, unless it would show values that may not leave."""
+        if self.wall.mode != "full" or not isinstance(self.catalog, DocumentShelf):
+            raise DataError(
+                f"In the privacy mode {self.wall.mode!r} no document is read for the model: "
+                "nobody knows which values stand in it.",
+                "Go on without it.",
+            )
+        return await self.catalog.read_document(name)
 
     def setup_code(self, names: Sequence[str] | None = None) -> str:
         """Return plain Python that loads the datasets."""

@@ -21,6 +21,7 @@ from analyst_kernel.agent.budget import (
     MOST_FINDINGS,
     MOST_LISTED,
 )
+from analyst_kernel.agent.documents import read_document
 from analyst_kernel.agent.evidence import answer as answers
 from analyst_kernel.agent.iteration import iterate
 from analyst_kernel.agent.observation.cell import clip, envelope
@@ -259,6 +260,7 @@ TOOLS = Registry(
         Tool("run_python", inputs.RunPython, run_python),
         Tool("run_sql", inputs.RunSql, run_sql),
         Tool("profile_dataset", inputs.ProfileDataset, profile_dataset),
+        Tool("read_document", inputs.ReadDocument, read_document),
         Tool("update_plan", inputs.UpdatePlan, update_plan),
         Tool("record_finding", inputs.RecordFinding, record_finding),
         Tool("record_definition", inputs.RecordDefinition, record_definition),

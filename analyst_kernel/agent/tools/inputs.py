@@ -97,6 +97,14 @@ class ProfileDataset(ToolInput):
     detail: Literal["concise", "full"] = "concise"
 
 
+class ReadDocument(ToolInput):
+    """Read a document beside the data (README, manual, codebook) from character `start`, or where it holds `search`; costs no cell."""  # noqa: E501 - as AskUser's
+
+    name: Filled
+    search: str = ""
+    start: Annotated[int, Field(ge=0)] = 0
+
+
 class UpdatePlan(ToolInput):
     """Set the plan: 3 to 7 goals in order (at most 7).
 

@@ -7,8 +7,8 @@ for an instruction.
 from __future__ import annotations
 
 import os
-import re
 
+from analyst_kernel._relevance import NAMED, column_scores
 from analyst_kernel.protocol.datasets import ColumnProfile, DatasetProfile
 
 CHARACTERS_PER_TOKEN = 4
@@ -90,17 +90,17 @@ def _size(size: int) -> str:
 
 def _columns(profile: DatasetProfile, question: str, limit: int) -> str:
     columns = profile.columns
-    wanted = _matching(columns, question)
+    scores = column_scores(columns, question)
     wide = len(columns) > WIDE
     short = {place: _line(one, full=False) for place, one in enumerate(columns)}
     needed = sum(len(line) + 1 for line in short.values()) + 40
     crowded = needed > limit
-    order = sorted(range(len(columns)), key=lambda place: (place not in wanted, place))
+    order = sorted(range(len(columns)), key=lambda place: (-scores[place], place))
     spare = limit // 2 if crowded else limit - needed
     texts: dict[int, str] = {}
     for place in order:
-        if wide and place not in wanted:
-            continue
+        if wide and not scores[place]:
+            break
         for line in (_line(columns[place], full=True), _line(columns[place], full=True, top=4)):
             extra = len(line) + 1 if crowded else len(line) - len(short[place])
             if extra <= spare:
@@ -109,11 +109,13 @@ def _columns(profile: DatasetProfile, question: str, limit: int) -> str:
                 break
     used = sum(len(line) + 1 for line in texts.values())
     for place in order:
-        if place not in texts and (not crowded or used + len(short[place]) < limit // 2):
+        # What the question names may take the room of the names of others.
+        room = limit - 200 if scores[place] >= NAMED else limit // 2
+        if place not in texts and (not crowded or used + len(short[place]) < room):
             texts[place] = short[place]
             used += len(short[place]) + 1
     lines = ["Columns:", *(texts[place] for place in sorted(texts))]
-    left = [_name(one.name) for place, one in enumerate(columns) if place not in texts]
+    left = [_name(columns[place].name) for place in order if place not in texts]
     if left:
         lines.append(_names_only(left, limit - used - 100))
     return "\n".join(lines)
@@ -128,27 +130,6 @@ def _names_only(names: list[str], limit: int) -> str:
     rest = len(names) - len(shown)
     more = f" and {rest:,} more: call profile_dataset with their names" if rest else ""
     return f"- names only: {', '.join(shown)}{more}"
-
-
-def _matching(columns: tuple[ColumnProfile, ...], question: str) -> set[int]:
-    """Return the places of columns that share a word with the question, plurals aside."""
-    asked = {_stem(word) for word in re.findall(r"\w{2,}", question.lower())}
-    found = set()
-    for place, one in enumerate(columns):
-        spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", one.name).replace("_", " ").lower()
-        if one.name.lower() in question.lower() or asked & {
-            _stem(word) for word in re.findall(r"\w{2,}", spaced)
-        }:
-            found.add(place)
-    return found
-
-
-def _stem(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith("s") and not word.endswith("ss") and len(word) > 3:
-        word = word[:-1]
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
 def _line(one: ColumnProfile, *, full: bool, top: int = 30) -> str:
@@ -170,7 +151,26 @@ def _line(one: ColumnProfile, *, full: bool, top: int = 30) -> str:
         parts.append(f"{one.minimum} to {one.maximum}")
     if full:
         parts += _text_parts(one, top)
-    return ", ".join(parts)
+    said = _said(one, full=full)
+    return ", ".join(parts) + (f" — {said}" if said else "")
+
+
+def _said(one: ColumnProfile, *, full: bool) -> str:
+    """Return what a dictionary says of a column; of most columns of a wide table, its label."""
+    words = one.words
+    if words is None:
+        return ""
+    label = clean(words.label, 100) + (f" [{clean(words.unit, 20)}]" if words.unit else "")
+    if not full:
+        return label.strip()
+    parts = [label.strip(), clean(words.description, 400)]
+    if words.synonyms:
+        parts.append("also called " + ", ".join(clean(one, 40) for one in words.synonyms[:6]))
+    parts += [
+        f"{clean(word, 40)} means {', '.join(repr(clean(value, 40)) for value in values[:8])}"
+        for word, values in [*words.values.items()][:8]
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _text_parts(one: ColumnProfile, top: int) -> list[str]:

@@ -11,9 +11,12 @@ from dataclasses import replace
 from analyst_kernel.data.chosen import ReadingNotKept
 from analyst_kernel.data.loading import stage_loaded
 from analyst_kernel.data.profile.columns import EXACT_ROWS, profile_columns
+from analyst_kernel.data.profile.declared import declared_keys
+from analyst_kernel.data.profile.inspected import DeclaredKey, Inspected
+from analyst_kernel.data.profile.sketches import column_sketches
 from analyst_kernel.data.profile.stated import reading_choices, sentence_of, takes_gaps
 from analyst_kernel.data.profile.warnings import Table, find_warnings
-from analyst_kernel.data.read.options import Inspected, Source
+from analyst_kernel.data.read.options import Source
 from analyst_kernel.data.read.stage import Staged, options_of, stage
 from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
 from analyst_kernel.protocol.base import Json
@@ -82,7 +85,15 @@ def inspect(
             sample_note=_ESTIMATES if staged.rows > EXACT_ROWS else "",
             warnings=warnings,
         )
-        return Inspected(replace(source, reading=staged.reading), profile)
+        return Inspected(
+            replace(source, reading=staged.reading),
+            profile,
+            column_sketches(work, source.bytes, list(zip(wanted, found, strict=True))),
+            tuple(
+                DeclaredKey(column=mine, table=other, other_column=theirs)
+                for mine, other, theirs in declared_keys(work, source)
+            ),
+        )
 
 
 _KEPT_BY: Mapping[str, tuple[DataFormat, ...]] = {

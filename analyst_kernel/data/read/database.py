@@ -25,7 +25,8 @@ _ARROW = {"integer": "int64", "real": "float64"}
 
 
 @contextmanager
-def _sqlite(path: str) -> Iterator[sqlite3.Connection]:
+def open_sqlite(path: str) -> Iterator[sqlite3.Connection]:
+    """Open an SQLite file for reading only; what is wrong with it is a ``DataError``."""
     how = "mode=ro&immutable=1" if _is_closed_wal(path) else "mode=ro"
     connection = sqlite3.connect(f"{Path(path).as_uri()}?{how}", uri=True, timeout=5)
     try:
@@ -62,7 +63,7 @@ def sqlite_tables(path: str) -> tuple[SqliteReading, ...]:
     Raises:
         DataError: It is damaged, locked, or holds none.
     """
-    with _sqlite(path) as connection:
+    with open_sqlite(path) as connection:
         rows = connection.execute(
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
             "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
@@ -92,7 +93,7 @@ def measure_sqlite(path: str, reading: SqliteReading) -> tuple[int, tuple[str, .
     Raises:
         DataError: The file is damaged or locked.
     """
-    with _sqlite(path) as connection:
+    with open_sqlite(path) as connection:
         table = quoted(reading.table)
         names = _names(connection, table)
         rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
@@ -113,7 +114,7 @@ def stage_sqlite(
     import pyarrow as pa
 
     table = quoted(reading.table)
-    with _sqlite(path) as connection:
+    with open_sqlite(path) as connection:
         names = _names(connection, table)
         kinds = [_kind(connection, table, name) for name in names]
         schema = pa.schema(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 from analyst_kernel._text import nearest
 from analyst_kernel.data.read import database, excel
@@ -71,6 +72,11 @@ def data_files(folder: str, *, limit: int = MAX_FILES) -> list[str]:
                 "Name a smaller folder, or the data files themselves.",
             )
     return found
+
+
+def files_below(folder: str) -> Iterator[str]:
+    """Return the files that a folder is looked through for, at most as many as are looked at."""
+    return islice(_walk(folder, os.path.realpath(folder), MAX_DEPTH), MAX_SEEN)
 
 
 def _walk(folder: str, root: str, depth: int) -> Iterator[str]:

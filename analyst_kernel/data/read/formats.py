@@ -41,6 +41,13 @@ _OTHER = {
     ".pkl": "Reading pickled objects can run code; save it as Parquet where it was made.",
     ".pickle": "Reading pickled objects can run code; save it as Parquet where it was made.",
 }
+DOCUMENTS = frozenset((".md", ".markdown", ".rst", ".txt", ".pdf", ".docx"))
+"""Texts that a model may read; ``.txt`` only where it is no table."""
+
+
+def refusal_of(suffix: str) -> str:
+    """Return why a file of a folder is no dataset, by its suffix."""
+    return _OTHER.get(suffix, "it is not a kind of data or text that can be read here")
 
 
 def suffix_of(name: str) -> str:
@@ -82,6 +89,11 @@ def identify(path: str, packing: Packing, name: str) -> DataFormat:
     """
     short = os.path.basename(name)
     suffix = suffix_of(name)
+    if suffix in DOCUMENTS and suffix != ".txt":
+        raise DataError(
+            f"{short} is a document, not a table.",
+            "Attach the folder that it lies in, with the data: the model can then read it.",
+        )
     if suffix in _OTHER:
         raise DataError(f"{short} is not a kind of file that can be read here.", _OTHER[suffix])
     head, complete = read_head(path, packing, 65536)
@@ -127,6 +139,11 @@ def _text_format(text: str, suffix: str, short: str) -> DataFormat:
     if not stripped:
         raise DataError(f"{short} holds only blank lines.", "Check the export that made it.")
     known = _BY_SUFFIX.get(suffix)
+    if suffix in _MAYBE_TEXT_ONLY and _is_prose(stripped):
+        raise DataError(
+            f"{short} is a text, not a table.",
+            "Attach the folder that it lies in, with the data: the model can then read it.",
+        )
     if known in ("csv", "tsv", "json", "jsonl"):
         return known
     if known is not None:
@@ -141,3 +158,22 @@ def _text_format(text: str, suffix: str, short: str) -> DataFormat:
             f"{short} is a web page or XML, not a table.", "Save the table in it as CSV."
         )
     return "csv"
+
+
+def _is_prose(text: str) -> bool:
+    """Return whether a text is written in paragraphs: no sign divides its lines as columns would.
+
+    Sentences without an empty line between them may be a column of texts, one a row.
+    """
+    every = text.rstrip().splitlines()[:400]
+    lines = [line for line in every if line.strip()]
+    if len(lines) < 2 or len(lines) == len(every):
+        return False
+    for mark in ("\t", ";", "|", ","):
+        counts = [line.count(mark) for line in lines]
+        usual = max(set(counts), key=counts.count)
+        if usual and counts.count(usual) >= 0.6 * len(lines):
+            return False
+    words = [word for line in lines for word in line.split()]
+    letters = sum(word.strip(".,;:!?()\"'").isalpha() for word in words)
+    return len(words) >= 4 * len(lines) and letters >= 0.7 * len(words)

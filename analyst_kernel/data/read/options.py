@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from analyst_kernel.data.chosen import Chosen
 from analyst_kernel.protocol.base import Json
-from analyst_kernel.protocol.datasets import DataFormat, DatasetProfile
+from analyst_kernel.protocol.datasets import DataFormat
 
 Compression: TypeAlias = Literal["gzip", "bz2", "xz", "zip"]
 TypeName: TypeAlias = Literal["integer", "number", "bool", "date", "text"]
@@ -339,19 +339,6 @@ class Source:
     packing: Packing = field(default_factory=Packing)
     table: str | None = None
     chosen: Chosen = field(default_factory=Chosen)
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """A source after reading, and its profile.
-
-    Attributes:
-        not_kept: Keys of the user's choices that could not be kept, each with the reason.
-    """
-
-    source: Source
-    profile: DatasetProfile
-    not_kept: tuple[tuple[str, str], ...] = ()
 
 
 def packing_options(packing: Packing) -> dict[str, Json]:

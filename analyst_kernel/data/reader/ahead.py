@@ -20,6 +20,7 @@ from analyst_kernel.protocol.levels import SandboxLevel
 from analyst_kernel.sandbox.paths import ShownPath
 from analyst_kernel.sandbox.reader import EnclosedReader, ReaderLimits
 from analyst_kernel.sandbox.settings import Isolation
+from analyst_kernel.sandbox.zygote.backend import warm_up
 
 _SERVES = "data.reader.inside"
 
@@ -29,6 +30,13 @@ def reader_of(
 ) -> EnclosedReader:
     """Return a reader of some files that is not started yet, isolated as the user set it."""
     return EnclosedReader(files, _SERVES, _isolation(require), limits)
+
+
+def prepare_forks(require: SandboxLevel | None = None) -> None:
+    """Begin to prepare a process that readers are forked from; it takes longer than one reader."""
+    isolation = _isolation(require)
+    if isolation.form in (None, "zygote"):
+        warm_up(sys.executable, isolation.bubblewrap)
 
 
 class ReadersAhead:

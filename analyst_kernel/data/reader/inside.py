@@ -24,10 +24,9 @@ from analyst_kernel.data.read import columnar, database, delimited
 from analyst_kernel.data.read.archives import unpacked_bytes
 from analyst_kernel.data.read.discover import sources
 from analyst_kernel.data.read.options import DuckdbReading, Source, SqliteReading
-from analyst_kernel.data.read.stage import stage
-from analyst_kernel.data.read.workspace import Workspace, column, workspace
+from analyst_kernel.data.read.workspace import workspace
+from analyst_kernel.data.reader.texts import document_text
 from analyst_kernel.data.reader.wire import (
-    ColumnPair,
     FoundTables,
     NotKept,
     ProfiledTable,
@@ -129,11 +128,13 @@ def _answer(request: ReaderRequest) -> ReaderAnswer:
         case "find":
             (file,) = request.files
             return ReaderAnswer(found=_found(file.path))
-        case "shared":
-            return ReaderAnswer(shared=tuple(_shared(pair, request) for pair in request.pairs))
         case "dictionary":
             assert request.dictionary is not None
             return ReaderAnswer(dictionary=read_dictionary(request.dictionary.path))
+        case "text":
+            (file,) = request.files
+            text, cut = document_text(file.path)
+            return ReaderAnswer(text=text.encode("utf-8", "replace").decode(), text_cut=cut)
         case "pictures":
             return ReaderAnswer(pictures=picture_difference(*request.pictures))
         case _:
@@ -158,42 +159,12 @@ def _profiled(
             chosen = chosen.without(gone.key)
         else:
             return ProfiledTable(
-                table=ReadTable.of(one.source), profile=one.profile, not_kept=tuple(not_kept)
+                table=ReadTable.of(one.source),
+                profile=one.profile,
+                sketches=one.sketches,
+                keys=one.keys,
+                not_kept=tuple(not_kept),
             )
-
-
-def _shared(pair: ColumnPair, request: ReaderRequest) -> int | None:
-    here, there = (file.path for file in request.files)
-    one = pair.table.source(here, os.path.getsize(here))
-    other = pair.other_table.source(there, os.path.getsize(there))
-    return _overlap(one, pair.column, other, pair.other_column)
-
-
-def _overlap(one: Source, mine: str, other: Source, theirs: str) -> int | None:
-    """Count the distinct values of column ``mine`` that occur in ``theirs``, compared as text.
-
-    Returns None if a file cannot be read any more.
-    """
-    try:
-        with workspace(None, one.path, other.path) as work:
-            _keep(work, one, mine, "mine")
-            _keep(work, other, theirs, "theirs")
-            return int(work.row("SELECT count(*) FROM mine SEMI JOIN theirs USING (v)")[0])
-    except (OSError, DataError):
-        return None
-
-
-def _keep(work: Workspace, source: Source, name: str, table: str) -> None:
-    """Store one column's distinct values as text in a table of their own."""
-    staged = stage(work, source, 1 << 60)
-    v = column(staged.names.index(name))
-    work.run(
-        f"CREATE TABLE {table} AS SELECT DISTINCT CAST({v} AS VARCHAR) AS v FROM staged "
-        f"WHERE {v} IS NOT NULL"
-    )
-    work.run(
-        f"DROP {'VIEW' if source.format in ('parquet', 'duckdb') else 'TABLE'} IF EXISTS staged"
-    )
 
 
 def _found(path: str) -> FoundTables:

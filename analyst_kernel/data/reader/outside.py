@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
+from analyst_kernel.agent.documents import DocumentText
 from analyst_kernel.data.dictionary import DictionaryReading
-from analyst_kernel.data.read.options import Inspected
+from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside
 from analyst_kernel.data.reader.wire import (
     ChosenOfTable,
-    ColumnPair,
     FoundTables,
     ReaderAnswer,
     ReaderRequest,
@@ -38,9 +39,11 @@ from analyst_kernel.protocol.sandbox import SandboxReport
 
 if TYPE_CHECKING:
     from analyst_kernel.data.reader.ahead import ReadersAhead
-    from analyst_kernel.sandbox.reader import Cause, ReaderLimits
+    from analyst_kernel.sandbox.reader import Cause, EnclosedReader, ReaderLimits
 
 _T = TypeVar("_T")
+_WORTH_FORKING = 5
+"""So many files are worth a process that readers are forked from, in milliseconds each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +94,35 @@ class FileReader:
             SandboxError: No reader of the required isolation can be started.
         """
         async with self._free:
-            with OpenedFile(path) as file, beside(path) as words_file:
-                request = ReaderRequest(
-                    do="read",
-                    files=(_seen(file),),
-                    dictionary=words_file and _seen(words_file),
-                    max_frame_bytes=max_frame_bytes,
-                    chosen=tuple(chosen),
-                )
-                tables, words = await self._ask(
-                    request, lambda got: (inspected(got, path, file.size), got.dictionary)
-                )
-                return ReadFile(
-                    tables, file.stamp, words, None if words_file is None else words_file.stamp
-                )
+            with OpenedFile(path) as file, beside(path) as words:
+                request = _read_request(file, words, max_frame_bytes, chosen)
+                return await self._ask(request, lambda got: _read_file(got, file, words))
+
+    async def read_all(
+        self,
+        paths: Sequence[str],
+        max_frame_bytes: int,
+        chosen: Mapping[str, Sequence[ChosenOfTable]],
+    ) -> list[ReadFile | DataError]:
+        """Read several files, in order, each as :meth:`read` does or with what is wrong with it.
+
+        Raises:
+            SandboxError: No reader of the required isolation can be started.
+        """
+        from analyst_kernel.data.reader.ahead import prepare_forks
+
+        each = list(dict.fromkeys(paths))
+        if len(each) >= _WORTH_FORKING:
+            await asyncio.to_thread(prepare_forks, self._require)
+
+        async def one(path: str) -> ReadFile | DataError:
+            try:
+                return await self.read(path, max_frame_bytes, chosen.get(path, ()))
+            except DataError as error:
+                return error
+
+        found = dict(zip(each, await in_turn([one(path) for path in each]), strict=True))
+        return [found[path] for path in paths]
 
     async def find(self, path: str) -> FoundTables:
         """Return what is in a file; raises like :meth:`read`."""
@@ -112,31 +130,19 @@ class FileReader:
             with OpenedFile(path) as file:
                 return await self._ask(ReaderRequest(do="find", files=(_seen(file),)), _required)
 
-    async def shared_values(
-        self, path: str, other: str, pairs: Sequence[ColumnPair]
-    ) -> tuple[int | None, ...]:
-        """Count for each pair how many values of its first column the second one has too.
-
-        A count is None if it is not known. Raises like :meth:`read`.
-        """
-
-        def counts(got: ReaderAnswer) -> tuple[int | None, ...]:
-            if len(got.shared) != len(pairs):
-                raise UnusableAnswer("another number of counts")
-            return got.shared
-
-        async with self._free:
-            with OpenedFile(path) as one, OpenedFile(other) as two:
-                files = (_seen(one), _seen(two))
-                request = ReaderRequest(do="shared", files=files, pairs=tuple(pairs))
-                return await self._ask(request, counts)
-
     async def dictionary(self, path: str) -> DictionaryReading:
         """Return what a dictionary says; raises like :meth:`read`."""
         async with self._free:
             with OpenedFile(path) as file:
                 request = ReaderRequest(do="dictionary", dictionary=_seen(file))
                 return await self._ask(request, lambda got: got.dictionary or DictionaryReading())
+
+    async def document(self, path: str) -> DocumentText:
+        """Return the text of a document; raises like :meth:`read`."""
+        async with self._free:
+            with OpenedFile(path) as file:
+                request = ReaderRequest(do="text", files=(_seen(file),))
+                return await self._ask(request, lambda got: DocumentText(got.text, got.text_cut))
 
     async def picture_difference(self, old: str, new: str) -> str:
         """Return what differs between two base64 pictures; empty if no eye would see it."""
@@ -151,19 +157,13 @@ class FileReader:
 
     async def _ask(self, request: ReaderRequest, use: Callable[[ReaderAnswer], _T]) -> _T:
         """Start a reader for one request, and return what ``use`` makes of its answer."""
-        from analyst_kernel.data.reader.ahead import reader_of
-        from analyst_kernel.sandbox.paths import ShownPath
         from analyst_kernel.sandbox.reader import ReaderEnded, ReaderLimits
 
         limits = self._limits or ReaderLimits()
-        shown = [*request.files, *([request.dictionary] if request.dictionary else [])]
+        shown = _files_of(request)
         name = os.path.basename(shown[0].path) if shown else "The picture"
-        files = tuple(ShownPath(file.path, file.device, file.inode) for file in shown)
-        reader = self._ahead and self._ahead.take(files)
-        reader = reader or reader_of(files, limits, self._require)
         try:
-            async with reader:
-                self.sandbox_report = reader.sandbox_report
+            async with self._started(shown) as reader:
                 raw = await reader.ask(request.model_dump_json().encode())
             return await asyncio.to_thread(lambda: use(read_answer(raw)))
         except ReaderEnded as end:
@@ -182,6 +182,20 @@ class FileReader:
                 "Run `analyst doctor`.",
             ) from error
 
+    @asynccontextmanager
+    async def _started(self, shown: Sequence[SeenFile]) -> AsyncIterator[EnclosedReader]:
+        """Start a reader that sees some files, and end it afterwards."""
+        from analyst_kernel.data.reader.ahead import reader_of
+        from analyst_kernel.sandbox.paths import ShownPath
+        from analyst_kernel.sandbox.reader import ReaderLimits
+
+        files = tuple(ShownPath(file.path, file.device, file.inode) for file in shown)
+        reader = self._ahead and self._ahead.take(files)
+        reader = reader or reader_of(files, self._limits or ReaderLimits(), self._require)
+        async with reader:
+            self.sandbox_report = reader.sandbox_report
+            yield reader
+
 
 async def in_turn(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
     """Return all results, in order; if one fails, or the caller is cancelled, end the others."""
@@ -192,6 +206,31 @@ async def in_turn(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _read_request(
+    file: OpenedFile,
+    words: OpenedFile | None,
+    max_frame_bytes: int,
+    chosen: Sequence[ChosenOfTable],
+) -> ReaderRequest:
+    return ReaderRequest(
+        do="read",
+        files=(_seen(file),),
+        dictionary=words and _seen(words),
+        max_frame_bytes=max_frame_bytes,
+        chosen=tuple(chosen),
+    )
+
+
+def _read_file(got: ReaderAnswer, file: OpenedFile, words: OpenedFile | None) -> ReadFile:
+    tables = inspected(got, file.path, file.size)
+    return ReadFile(tables, file.stamp, got.dictionary, None if words is None else words.stamp)
+
+
+def _files_of(request: ReaderRequest) -> tuple[SeenFile, ...]:
+    """Return what the reader of a request is shown."""
+    return (*request.files, *([request.dictionary] if request.dictionary else ()))
 
 
 def _seen(file: OpenedFile) -> SeenFile:

@@ -14,12 +14,12 @@ from pydantic import Field, ValidationError
 
 from analyst_kernel.data.chosen import LONGEST, Chosen
 from analyst_kernel.data.dictionary import DictionaryReading
+from analyst_kernel.data.profile.inspected import ColumnSketch, DeclaredKey, Inspected
 from analyst_kernel.data.read.options import (
     ArrowReading,
     DelimitedReading,
     DuckdbReading,
     ExcelReading,
-    Inspected,
     JsonReading,
     Packing,
     ParquetReading,
@@ -33,6 +33,9 @@ from analyst_kernel.protocol.errors import DataError
 
 MAX_TABLES = 1000
 MAX_SHOWN_ROWS = 100
+MAX_SKETCHES = 1000
+MAX_DOCUMENT = 400_000
+"""Characters that are read of a document."""
 _MOST = 1 << 62  # no count of anything is larger
 _MARKS = 3_000_000
 """The most commas and brackets of an answer: each may become an object many times its size."""
@@ -106,15 +109,6 @@ class ReadTable(Record):
         return Source(path, self.format, size, self.stem, reading, self.packing, self.table)
 
 
-class ColumnPair(Record):
-    """A column of a table of one file, and one of another, whose values are compared."""
-
-    table: ReadTable
-    column: str
-    other_table: ReadTable
-    other_column: str
-
-
 class ChosenOfTable(Record):
     """What the user said of one table of a file; both names are None for all of the file."""
 
@@ -127,22 +121,20 @@ class ReaderRequest(Record):
     """What a reader is asked.
 
     Attributes:
-        do: ``read`` its tables with their profiles, ``find`` what it holds, count ``shared``
-            values of pairs of columns, read a ``dictionary`` alone, or compare ``pictures``.
-        files: The data file; the two files of ``shared``.
+        do: ``read`` its tables with their profiles, ``find`` what it holds, read a
+            ``dictionary`` alone, the ``text`` of a document, or compare ``pictures``.
+        files: The data file.
         dictionary: The dictionary beside it.
         max_frame_bytes: Bigger files are left on disk.
         chosen: What the user said of the tables.
-        pairs: Of ``shared``.
         pictures: Two, as base64.
     """
 
-    do: Literal["read", "find", "shared", "dictionary", "pictures"]
+    do: Literal["read", "find", "dictionary", "text", "pictures"]
     files: tuple[SeenFile, ...] = ()
     dictionary: SeenFile | None = None
     max_frame_bytes: int = 0
     chosen: tuple[ChosenOfTable, ...] = ()
-    pairs: tuple[ColumnPair, ...] = ()
     pictures: tuple[str, ...] = ()
 
 
@@ -154,10 +146,12 @@ class NotKept(Record):
 
 
 class ProfiledTable(Record):
-    """A table after reading, its profile, and what was not kept."""
+    """A table after reading, its profile, what may link it to others, and what was not kept."""
 
     table: ReadTable
     profile: DatasetProfile
+    sketches: tuple[ColumnSketch, ...] = Field(default=(), max_length=MAX_SKETCHES)
+    keys: tuple[DeclaredKey, ...] = Field(default=(), max_length=MAX_SKETCHES)
     not_kept: tuple[NotKept, ...] = Field(default=(), max_length=200)
 
 
@@ -177,8 +171,9 @@ class ReaderAnswer(Record):
     remedy: str = Field(default="", max_length=_LONGEST_MESSAGE)
     tables: tuple[ProfiledTable, ...] = Field(default=(), max_length=MAX_TABLES)
     found: FoundTables | None = None
-    shared: tuple[int | None, ...] = ()
     dictionary: DictionaryReading | None = None
+    text: str = Field(default="", max_length=MAX_DOCUMENT)
+    text_cut: bool = False
     pictures: str = Field(default="", max_length=200)
 
 
@@ -202,7 +197,7 @@ def read_answer(raw: bytes) -> ReaderAnswer:
     if answer.what:
         raise DataError(answer.what, answer.remedy)
     found = () if answer.found is None else (answer.found.rows,)
-    for count in (*answer.shared, *found):
+    for count in found:
         if count is not None and not 0 <= count < _MOST:
             raise UnusableAnswer("a count is impossible")
     return answer
@@ -234,9 +229,12 @@ def _inspected(one: ProfiledTable, path: str, size: int) -> Inspected:
         raise ValueError("a count is impossible")
     for column in profile.columns:
         _check_column(column, rows)
+    for sketch in one.sketches:
+        sketch.numbers()
     dataset = dataset.model_copy(update={"path": path, "bytes": size})
+    profile = profile.model_copy(update={"dataset": dataset})
     not_kept = tuple((gone.key, gone.why) for gone in one.not_kept)
-    return Inspected(source, profile.model_copy(update={"dataset": dataset}), not_kept)
+    return Inspected(source, profile, one.sketches, one.keys, not_kept)
 
 
 def _check_column(column: ColumnProfile, rows: int) -> None:

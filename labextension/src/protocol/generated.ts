@@ -307,7 +307,7 @@ export interface ReadingChoice {
  *     max_length: Longest text in characters.
  *     share_number, share_date: The share (0 to 1) of text values that are a number or a date.
  *     date_format: The strptime format of dates kept as text, if one was found.
- *     words: From the dataset's own dictionary, if it has one that names the column.
+ *     words: From a dictionary, if there is one that names the column.
  */
 export interface ColumnProfile {
   name: string;
@@ -340,13 +340,16 @@ export interface ValueCount {
   count: number;
 }
 /**
- * What a dictionary (``NAME.dictionary.json`` beside the dataset's file) says of a column.
+ * What a dictionary says of a column.
+ *
+ * It is ``NAME.dictionary.json`` beside the dataset's file, or a table that describes columns.
  *
  * Attributes:
  *     label: How users call the column.
  *     unit: What its numbers are measured in.
  *     synonyms: Other names of the column.
  *     values: A word of a question -> the values that it stands for.
+ *     description: What the column holds, in a sentence or two.
  */
 export interface ColumnWords {
   label: string;
@@ -358,6 +361,7 @@ export interface ColumnWords {
   values: {
     [k: string]: string[];
   };
+  description: string;
 }
 /**
  * A property of a dataset that makes a naive analysis wrong.
