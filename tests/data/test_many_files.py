@@ -1,4 +1,4 @@
-"""Many tables: what links them, and readers that several files share."""
+"""Many tables: what links them, and that each file is read by a reader of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from analyst_kernel.data.profile.inspected import ColumnSketch
 from analyst_kernel.data.reader.inside import answer_to
 from analyst_kernel.data.reader.outside import FileReader, ReadFile
-from analyst_kernel.data.reader.wire import APART
 from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.errors import DataError
 from analyst_kernel.sandbox.reader import ReaderEnded
@@ -101,8 +100,8 @@ def test_a_sketch_that_is_none_is_refused():
 
 
 @pytest.mark.real
-async def test_files_that_share_a_reader_are_read_as_alone(tmp_path, monkeypatch):
-    """A file that ends its reader is named, and those beside it are read nevertheless."""
+async def test_each_of_many_files_has_a_reader_of_its_own(tmp_path, monkeypatch):
+    """A file that cannot be read is named, and those beside it are read nevertheless."""
     for n in range(5):
         table(tmp_path / f"t{n}.csv", "id,name", [f"{k},n{k * n}" for k in range(20)])
     (tmp_path / "bad.csv").write_bytes(b"\x00\x01\x02" * 50)
@@ -113,8 +112,8 @@ async def test_files_that_share_a_reader_are_read_as_alone(tmp_path, monkeypatch
     started = []
     begin = reader._started
     monkeypatch.setattr(reader, "_started", lambda shown: started.append(shown) or begin(shown))
-    found = dict(zip(names, await reader.read_all(paths, 10**9), strict=True))
-    assert len(started) == 2
+    found = dict(zip(names, await reader.read_all(paths, 10**9, {}), strict=True))
+    assert sorted(len(shown) for shown in started) == [1, 1, 1, 1, 1, 2]
     assert "gone.csv cannot be opened" in str(found["gone.csv"])
     assert isinstance(found["bad.csv"], DataError)
     assert "bad.csv" in str(found["bad.csv"])
@@ -127,7 +126,7 @@ async def test_files_that_share_a_reader_are_read_as_alone(tmp_path, monkeypatch
 
 
 class _Ends(FileReader):
-    """A reader that a limit ends at one file, whoever shares it."""
+    """A reader that a limit ends at one file."""
 
     starts = 0
 
@@ -140,20 +139,20 @@ class _Ends(FileReader):
         """Answer as a reader does, unless the file is the one that takes too much."""
         if b"greedy.csv" in line:
             raise ReaderEnded("memory")
-        return await asyncio.to_thread(answer_to, line.removeprefix(APART))
+        return await asyncio.to_thread(answer_to, line)
 
 
-async def test_the_files_after_one_that_met_a_limit_are_read_together_again(tmp_path):
+async def test_a_file_that_met_a_limit_is_named_alone(tmp_path):
     names = [f"t{n}.csv" for n in range(6)]
-    names[2] = "greedy.csv"  # third, so that each of two readers has files before or after it
+    names[2] = "greedy.csv"
     for name in names:
         table(tmp_path / name, "id,name", ["1,a", "2,b"])
     reader = _Ends()
-    found = await reader.read_all([str(tmp_path / name) for name in names], 10**9)
+    found = await reader.read_all([str(tmp_path / name) for name in names], 10**9, {})
     problems = [str(one) for one in found if isinstance(one, DataError)]
     assert len(problems) == 1
     assert problems[0].startswith("greedy.csv takes more than the 2.0 GiB of memory")
-    assert reader.starts == 4  # two readers, one for the file alone, one for what came after it
+    assert reader.starts == 6
 
 
 async def test_what_folders_of_a_partitioned_table_say_is_told(tmp_path):

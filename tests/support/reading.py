@@ -8,14 +8,13 @@ test the process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.reader.inside import answer_to
-from analyst_kernel.data.reader.outside import FileReader, ReadFile
+from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.reader.wire import ReaderAnswer, ReaderRequest, read_answer
-from analyst_kernel.protocol.errors import DataError
 
 _T = TypeVar("_T")
 
@@ -27,10 +26,8 @@ class ReaderHere(FileReader):
         raw = await asyncio.to_thread(answer_to, request.model_dump_json().encode())
         return use(read_answer(raw))
 
-    async def _read_together(
-        self, paths: Sequence[str], max_frame_bytes: int
-    ) -> dict[str, ReadFile | DataError]:
-        return {}  # each is read alone
+    async def _prepare_forks(self) -> None:
+        """Nothing is forked here."""
 
 
 def catalog_here(notebook: str, **options: Any) -> LocalCatalog:

@@ -45,26 +45,6 @@ _DEFINITIONS = re.compile(
 )
 _SMALL = re.compile(r"(?<![\w.,])[0-9]{1,2}(?![\w,]|\.[0-9])")
 _NO_PICTURE = "[A picture stands here. The user sees it; in this privacy mode it is not sent.]"
-_NOTES = {
-    "no-values": """
-# Privacy
-The user keeps the values of the data from you. Each value travels as a token such as ⟦v17⟧ (a \
-text or date) or ⟦n18⟧ (a number); the same value has the same token throughout. You see names, \
-types and counts. What code prints comes as tokens, numbers too, so have code compare, sort and \
-round. Use a token as it is: ⟦n18⟧ bare in code is the number, "⟦v17⟧" in quotes is the text, and \
-several tokens keep the blanks and marks between them. In answers, findings and plans write the \
-tokens of what you cite: the user reads the real values. Never guess what a token stands for, \
-never take one apart, and compare texts with == or isin, not with patterns.
-""",
-    "schema-only": """
-# Privacy
-The user shows you the names and types of the data and the sizes of tables, nothing else: no \
-output of a cell is sent to you, of an error only its type. Words of the user that are values of \
-the data travel as tokens such as ⟦v17⟧; use them as they are. Write code that displays the \
-result for the user, and in the answer refer to the cell that shows it, as [cell 3], without \
-numbers.
-""",
-}
 
 
 MODES: tuple[PrivacyMode, ...] = get_args(PrivacyMode)
@@ -131,7 +111,7 @@ class Wall:
         messages = tuple(self._message(message, replies) for message in request.messages)
         present = set(map(id, request.messages))
         self._sent = {name: pair for name, pair in self._sent.items() if name in present}
-        return replace(request, system=request.system + _NOTES[self.mode], messages=messages)
+        return replace(request, system=request.system + words.NOTES[self.mode], messages=messages)
 
     def _message(self, message: Message, replies: Replies) -> Message:
         known = self._sent.get(id(message))

@@ -98,3 +98,26 @@ def own_lines() -> frozenset[str]:
     """Return the whole lines of our own texts, whose numbers stay too."""
     lines = (line for text in _texts_of(".") for line in text.split("\n"))
     return frozenset(line for line in lines if len(line.split()) > 3)
+
+
+NOTES = {
+    "no-values": """
+# Privacy
+The user keeps the values of the data from you. Each value travels as a token such as ⟦v17⟧ (a \
+text or date) or ⟦n18⟧ (a number); the same value has the same token throughout. You see names, \
+types and counts. What code prints comes as tokens, numbers too, so have code compare, sort and \
+round. Use a token as it is: ⟦n18⟧ bare in code is the number, "⟦v17⟧" in quotes is the text, and \
+several tokens keep the blanks and marks between them. In answers, findings and plans write the \
+tokens of what you cite: the user reads the real values. Never guess what a token stands for, \
+never take one apart, and compare texts with == or isin, not with patterns.
+""",
+    "schema-only": """
+# Privacy
+The user shows you the names and types of the data and the sizes of tables, nothing else: no \
+output of a cell is sent to you, of an error only its type. Words of the user that are values of \
+the data travel as tokens such as ⟦v17⟧; use them as they are. Write code that displays the \
+result for the user, and in the answer refer to the cell that shows it, as [cell 3], without \
+numbers.
+""",
+}
+"""What a model is told of each mode, in its instructions."""

@@ -109,11 +109,9 @@ class FileReader:
         Raises:
             SandboxError: No reader of the required isolation can be started.
         """
-        from analyst_kernel.data.reader.ahead import prepare_forks
-
         each = list(dict.fromkeys(paths))
         if len(each) >= _WORTH_FORKING:
-            await asyncio.to_thread(prepare_forks, self._require)
+            await self._prepare_forks()
 
         async def one(path: str) -> ReadFile | DataError:
             try:
@@ -123,6 +121,11 @@ class FileReader:
 
         found = dict(zip(each, await in_turn([one(path) for path in each]), strict=True))
         return [found[path] for path in paths]
+
+    async def _prepare_forks(self) -> None:
+        from analyst_kernel.data.reader.ahead import prepare_forks
+
+        await asyncio.to_thread(prepare_forks, self._require)
 
     async def find(self, path: str) -> FoundTables:
         """Return what is in a file; raises like :meth:`read`."""
