@@ -151,7 +151,8 @@ def _has_use(word: Word, parts: Parts, task: DataTask) -> bool:
     if tags:
         return any(_DONE[tag](task) for tag in tags)
     if word.stem in NUMBER_WORDS:
-        return task.top == NUMBER_WORDS[word.stem]
+        number = NUMBER_WORDS[word.stem]  # "the three airports": as many as there are
+        return task.top == number or any(column.distinct == number for column in task.groups)
     return is_stop(word) or bool(word.nouns) or low in LEDGER["orders"].split()
 
 
