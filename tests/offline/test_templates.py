@@ -18,7 +18,7 @@ def test_a_value_is_read_back_as_it_was(value):
 
 
 def test_a_nasty_column_name_stays_a_string():
-    text = code("columns/distinct", frame=Code("used"), column=NASTY)
+    text = code("columns/distinct", frame=Code("used"), column=NASTY, query="")
     strings = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     assert NASTY in strings
     assert "__import__" not in {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
