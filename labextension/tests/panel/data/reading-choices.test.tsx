@@ -41,6 +41,7 @@ async function drawn(...choices: ReadingChoice[]): Promise<Drawn> {
     columns: ['sold on'],
     table: null,
     options: {},
+    address: '',
     load: 'frame',
     choices
   };
