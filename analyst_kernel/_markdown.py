@@ -29,7 +29,8 @@ _FORMULA = re.compile(r"\$|\\\\[(\[]|\\begin", re.IGNORECASE)
 _HIDING_FORMULA = re.compile(r"\\\\[(\[]|\\begin", re.IGNORECASE)
 """A formula that may begin in code, too, before code is looked for."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
-_DIAGRAM = re.compile(r"(`{3,}|~{3,})([^`\r\n]*)")
+_DIAGRAM = re.compile(r"(`{3,})([^`\r\n]*)|(~{3,})([^\r\n]*)")
+"""The opening of a code block and its name, in which only tildes allow backticks."""
 _ADDRESS = re.compile(r"(?:://|www\.)[^ \t\r\n\f\v]*", re.IGNORECASE)
 """A bare address. Some parsers count a backtick or a backslash to it."""
 _NO_CODE = re.compile(r"~`|`~")
@@ -84,11 +85,12 @@ def without_tex_commands(text: str, *, only_formulas: bool = False) -> str:
 
 def _plain_fence(fence: re.Match[str]) -> str:
     """Return the opening line of a code block; one of a diagram is named plain text."""
-    info = unicodedata.normalize("NFKC", html.unescape(fence[2]).replace("\\", "")).casefold()
+    marks, name = (fence[1], fence[2]) if fence[1] else (fence[3], fence[4])
+    info = unicodedata.normalize("NFKC", html.unescape(name).replace("\\", "")).casefold()
     if "mermaid" not in info:
         return fence[0]
-    plain = re.sub("mermaid", "text", fence[2], flags=re.IGNORECASE)
-    return fence[1] + (plain if plain != fence[2] else "text")
+    plain = re.sub("mermaid", "text", name, flags=re.IGNORECASE)
+    return marks + (plain if plain != name else "text")
 
 
 def _prose_escaped(text: str) -> str:

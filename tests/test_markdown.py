@@ -75,6 +75,8 @@ HOSTILE_EXAMPLES = [
     "<javascript:alert(1)>",
     "```mermaid\nflowchart LR\n  a@{ img: 'https://evil.example' }\n```",
     "~~~mermaid\ngraph TD\n~~~",
+    "~~~ `` Mermaid theme\ngraph TD\n~~~",
+    "> ~~~`mermaid`\n> graph TD\n> ~~~",
     "``` Mermaid theme\ngraph TD\n```",
     "- text\n\n  ```mermaid\n  graph TD\n  ```",
     "> ```mermaid\n> graph TD\n> ```",
