@@ -77,7 +77,7 @@ def _size(count: int) -> str:
     return f"{size:.1f} TB"
 
 
-@click.command()
+@click.command(short_help="Show what a model is shown of the datasets in PATH.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--reading",

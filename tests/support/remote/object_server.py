@@ -33,6 +33,9 @@ READER = ("AKREADER", "the-readers-secret-ijklmnop")
 
 _NAMES = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port")
 _NAMES += ("filer.port.grpc", "s3.port", "s3.port.grpc")
+_NOT_SERVED = ("-s3.port.iceberg=0", "-s3.port.lance=0")
+"""Else it listens at ports of its own choice too, which a second server finds taken."""
+_ATTEMPTS = 3
 
 
 @dataclass
@@ -88,30 +91,52 @@ def object_server() -> Iterator[ObjectServer]:
             ]
         }
         Path(folder, "rights.json").write_text(json.dumps(rights))
-        Path(folder, "data").mkdir()
+        running, port = _started(program, folder)
+        try:
+            with _relay(port) as server:
+                yield server
+        finally:
+            _end(running)
+
+
+def _started(program: str, folder: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Return the server when it answers, and its port.
+
+    A port that was free may be another server's a moment later; then it is begun with others.
+    """
+    log = Path(folder, "log")
+    for attempt in range(_ATTEMPTS):
         ports = dict(zip(_NAMES, _free_ports(len(_NAMES)), strict=True))
         options = [f"-{name}={port}" for name, port in ports.items()]
-        log = Path(folder, "log")
+        Path(folder, f"data{attempt}").mkdir()
         with log.open("wb") as out:
             running = subprocess.Popen(
                 [
-                    program, "-logtostderr", "server", f"-dir={folder}/data", "-ip=127.0.0.1",
-                    "-ip.bind=127.0.0.1", "-master.telemetry=false", "-master.volumeSizeLimitMB=64",
-                    "-volume.max=20", "-filer", f"-filer.localSocket={folder}/f.sock", "-s3",
-                    f"-s3.config={folder}/rights.json", "-s3.iam=false", *options,
+                    program, "-logtostderr", "server", f"-dir={folder}/data{attempt}",
+                    "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+                    "-master.volumeSizeLimitMB=64", "-volume.max=20", "-filer",
+                    f"-filer.localSocket={folder}/f{attempt}.sock", "-s3",
+                    f"-s3.config={folder}/rights.json", "-s3.iam=false", *_NOT_SERVED, *options,
                 ],
                 stdout=out, stderr=subprocess.STDOUT, cwd=folder,
                 env={"PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder},
             )  # fmt: skip
         try:
-            inner = f"127.0.0.1:{ports['s3.port']}"
-            _until_ready(running, inner, log)
-            with _relay(ports["s3.port"]) as server:
-                yield server
-        finally:
-            running.terminate()
-            running.kill()  # nothing of it is kept
-            running.wait()
+            if _is_ready(running, f"127.0.0.1:{ports['s3.port']}"):
+                return running, ports["s3.port"]
+        except BaseException:
+            _end(running)
+            raise
+        _end(running)
+        if b"address already in use" not in log.read_bytes():
+            break
+    raise AssertionError(log.read_text(errors="replace")[-3000:])
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    running.terminate()
+    running.kill()  # nothing of it is kept
+    running.wait()
 
 
 def _identity(name: str, key: tuple[str, str], actions: list[str]) -> dict[str, object]:
@@ -127,17 +152,17 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _until_ready(running: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def _is_ready(running: subprocess.Popen[bytes], address: str) -> bool:
+    """Wait until the server takes an object; return whether it does, and has not ended."""
     end = time.monotonic() + 120
-    while time.monotonic() < end:
-        assert running.poll() is None, log.read_text(errors="replace")[-3000:]
+    while time.monotonic() < end and running.poll() is None:
         with contextlib.suppress(OSError, http.client.HTTPException):
             if _signed(address, "PUT", f"/{BUCKET}") in (200, 409):
                 # A bucket is ready before the volumes are.
                 if _signed(address, "PUT", f"/{BUCKET}/ready", b"yes") == 200:
-                    return
+                    return True
         time.sleep(0.1)
-    raise AssertionError(log.read_text(errors="replace")[-3000:])
+    return False
 
 
 def _signed(address: str, method: str, path: str, body: bytes = b"") -> int:
