@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.contracts.repository import ROOT, sources, text
 
 HEAVY = (
-    "anthropic", "duckdb", "google.genai", "httpx2", "matplotlib", "openai", "openpyxl", "pandas",
-    "pyarrow",
+    "adbc_driver_postgresql", "anthropic", "botocore", "duckdb", "fsspec", "google.genai",
+    "httpx2", "matplotlib", "obstore", "openai", "openpyxl", "pandas", "pyarrow", "pypdf",
 )  # fmt: skip
 """Libraries that cost more than 50 ms to import; each is imported where it is used."""
 

@@ -168,6 +168,23 @@ async def test_what_other_processes_print_arrives(make_session: MakeSession, for
     assert sorted(printed) == sorted(f"é{n:05}" * 9 for n in range(500))
 
 
+async def test_ipykernel_reads_again_when_our_reader_is_taken_back(session: KernelSession) -> None:
+    code = (
+        "import os, sys, time\n"
+        "sys.modules['_analyst_streams']._relays.pop().close()\n"
+        "os.write(1, b'after\\n'); time.sleep(2)"
+    )
+    execution = await session.execute(code, timeout=SECONDS)
+    assert text_of(execution) == "after\n"
+    # And it may be taken over once more.
+    code = (
+        "streams = sys.modules['_analyst_streams']; streams.relay_other_processes()\n"
+        "os.write(1, b'again\\n')"
+    )
+    execution = await session.execute(code, timeout=SECONDS)
+    assert text_of(execution) == "again\n"
+
+
 def text_of(execution: Any) -> str:
     return "".join(item.text for item in execution.outputs if isinstance(item, StreamOutput))
 

@@ -157,7 +157,7 @@ class Periods(Line):
         return True
 
     def _pair(self, place: int, letters: str) -> int:
-        """Return the place of the second end of "between A and B"; -1 where there is none."""
+        """Return the index of B in "between A and B", or -1 if there is none."""
         start = self._before(place)
         joint = self._after(place)
         if self._letter(start) != "t" or self._letter(joint) not in ("&", "q"):
