@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from analyst_kernel._code import tree_of
 from analyst_kernel.agent.evidence.checks.shown import ShownCell, plain_text
 from analyst_kernel.agent.lineage.trace import CellTrace
 from analyst_kernel.protocol.datasets import DatasetProfile, ReadingChoice
@@ -88,9 +89,8 @@ class _Words:
         self.texts: list[str] = []
         self.loaded: set[str] = set()
         self.stored: set[str] = set()
-        try:
-            tree = ast.parse(code[:_LONGEST])
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = tree_of(code[:_LONGEST])
+        if tree is None:
             self.texts.append(code[:_LONGEST])  # magics, and code that was cut
             return
         for node in ast.walk(tree):
