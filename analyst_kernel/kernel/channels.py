@@ -24,6 +24,8 @@ from analyst_kernel.protocol.errors import KernelError
 _POLL = 0.01
 LARGEST_MESSAGE = 16 * 2**20
 """Bytes of the largest message that is read; what a notebook keeps of an output is far smaller."""
+LARGEST_STOPPED = 2**18
+"""The same once a cell was stopped: a reply with its tables still fits."""
 _MOST_VALUES = 1_000_000
 """Values in one message: as Python objects they take up to a hundred times their bytes."""
 _LARGEST_HEADER = 65_536
@@ -146,7 +148,7 @@ class Channels:
             # Small messages are quicker to copy. Large ones are not kept, and seldom come alone.
             copy = sum(memoryview(frame).nbytes for frame in frames) <= LARGEST_MESSAGE
             try:
-                raw = read_message(session, frames)
+                raw = read_message(session, frames, self._largest())
             except (ValueError, TypeError, RecursionError, KeyError, IndexError, AttributeError):
                 # Not signed by the kernel's session, or not a message.
                 raw = {}
@@ -159,6 +161,12 @@ class Channels:
                     run.add(DroppedMsg(0))
             # A socket that always has something would keep the loop from everything else.
             await asyncio.sleep(0)
+
+    def _largest(self) -> int:
+        """Return the bytes of a message from which on only its headers are read."""
+        # What a stopped cell had published stands before the end that its caller waits for.
+        stopped = any(run.abandoned for run in self._runs.values())
+        return LARGEST_STOPPED if stopped else LARGEST_MESSAGE
 
     async def _on_shell(self, raw: Mapping[str, Any]) -> None:
         parent = parent_of(raw)
@@ -190,8 +198,10 @@ class Channels:
             await self._other_clients.take(raw, own=self._client.session.session)
 
 
-def read_message(session: Any, frames: Sequence[Any]) -> Mapping[str, Any]:
-    """Return the message of some frames; of one that is too large only its headers, unverified.
+def read_message(
+    session: Any, frames: Sequence[Any], largest: int = LARGEST_MESSAGE
+) -> Mapping[str, Any]:
+    """Return the message of some frames; of one over ``largest`` bytes only headers, unverified.
 
     Parsing comes last: 57 MiB of nested lists grow the process by 3 GB and stop it for a minute.
     Even to copy such a message, or to look through it, takes long where one follows the other.
@@ -202,7 +212,7 @@ def read_message(session: Any, frames: Sequence[Any]) -> Mapping[str, Any]:
             malformed JSON leads to.
     """
     sizes = [memoryview(frame).nbytes for frame in frames]
-    is_large = sum(sizes) > LARGEST_MESSAGE
+    is_large = sum(sizes) > largest
     copies = [
         b"" if is_large and size > _LARGEST_HEADER else bytes(frame)
         for frame, size in zip(frames, sizes, strict=True)
@@ -212,7 +222,7 @@ def read_message(session: Any, frames: Sequence[Any]) -> Mapping[str, Any]:
     size = sum(sizes)
     if sum(sizes[1:3]) > _LARGEST_HEADER:
         raise ValueError("the header of a message is too large")
-    if size <= LARGEST_MESSAGE:
+    if size <= largest:
         values = sum(part.count(mark) for part in parts[3:5] for mark in (b",", b"[", b"{"))
         if values <= _MOST_VALUES:
             message: Mapping[str, Any] = session.deserialize(parts)

@@ -11,8 +11,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from analyst_kernel._text import shorten
 from analyst_kernel.agent.ports import OutputChange
-from analyst_kernel.kernel.messages import IopubMsg, StatusMsg, StreamMsg, error_of, size_of
+from analyst_kernel.kernel.messages import (
+    DisplayMsg,
+    DroppedMsg,
+    ErrorMsg,
+    IopubMsg,
+    StatusMsg,
+    StreamMsg,
+    error_of,
+    size_of,
+)
 from analyst_kernel.kernel.outputs.fold import Finished, OutputState, finish, fold
 from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.protocol.outputs import StreamOutput
@@ -38,6 +48,7 @@ class CellRun:
         last_message: ``time.monotonic()`` of the newest message.
         last_of_others: The same of what was published for other requests meanwhile. A kernel
             publishes in order, so messages of this one may stand behind those.
+        abandoned: Whether the caller was cancelled and waits to leave.
     """
 
     def __init__(
@@ -51,6 +62,16 @@ class CellRun:
         self.idle = False
         self.last_message = self.began = time.monotonic()
         self.last_of_others = 0.0
+        self.abandoned = False
+        self._said_unread = False
+
+    def abandon(self) -> None:
+        """Sanitise nothing large any more: the caller was cancelled and waits to leave.
+
+        What waits in the socket still comes. To make a picture or a table harmless takes a tenth of
+        a second or more, in which the event loop waits for Python's lock, as does the user.
+        """
+        self.abandoned = True
 
     async def take(self, message: IopubMsg) -> None:
         """Take one published message."""
@@ -60,12 +81,16 @@ class CellRun:
                 self.idle = True
                 self._check()
             return
+        size = size_of(message)
+        if self.abandoned and (size > LARGE or isinstance(message, DroppedMsg)):
+            self._take_unread(message)
+            return
         if isinstance(message, StreamMsg) and len(message.text) > PIECE:
             for start in range(0, len(message.text), PIECE):
                 self.add(StreamMsg(message.name, message.text[start : start + PIECE]))
                 await asyncio.sleep(0)
             return
-        if size_of(message) <= LARGE:
+        if size <= LARGE:
             self.add(message)
             return
         while True:
@@ -75,6 +100,14 @@ class CellRun:
                 break  # else something else was added meanwhile, which must not get lost
         self.state = after
         self._forwarder.push(changes)
+
+    def _take_unread(self, message: IopubMsg) -> None:
+        """Say once that something large came after the stop; keep of an error what it is called."""
+        if isinstance(message, ErrorMsg):
+            self.add(ErrorMsg(message.ename, shorten(message.evalue, 1000), ()))
+        elif not self._said_unread:
+            self._said_unread = True
+            self.add(DisplayMsg({"text/plain": "[left out: what came after the stop]"}, {}))
 
     def take_reply(self, content: Mapping[str, Any]) -> None:
         """Take the reply to the request."""

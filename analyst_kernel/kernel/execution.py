@@ -127,10 +127,12 @@ class CellExecution:
         The caller waits to leave, so the kernel gets less than a second. The interrupt is repeated:
         code that catches the first one is common (a loop around a request), twice is rare.
         """
+        self.run.abandon()
         until = time.monotonic() + CANCEL_SECONDS
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(interrupt(self._km), 0.2)
+                await asyncio.wait_for(interrupt(self._km), min(0.2, left))
+            left = max(0.0, until - time.monotonic())
             verdict = await watch(self.run, self._km, min(0.3, left), quiet=0.15, late=0.15)
             if verdict == "done":
                 return True

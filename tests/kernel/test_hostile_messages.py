@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import Session
 
-from analyst_kernel.kernel.channels import LARGEST_MESSAGE, read_message
+from analyst_kernel.kernel.channels import LARGEST_MESSAGE, LARGEST_STOPPED, read_message
 from analyst_kernel.kernel.collector import CellRun
-from analyst_kernel.kernel.messages import parent_of, parse, type_of
+from analyst_kernel.kernel.messages import DroppedMsg, parent_of, parse, type_of
 from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.kernel.startup import read_frames
@@ -165,14 +165,43 @@ def test_a_large_message_is_not_parsed(content: object) -> None:
     assert parent_of(raw) == "p"
 
 
+async def test_once_stopped_nothing_large_is_made_harmless() -> None:
+    """Each message takes seconds of Python's lock on a busy machine, and the user waits for Stop."""
+    reader, maker, run = session(), session(), CellRun(OutputLimits())
+    run.abandon()
+    table = "<table><tr><td>" * 20_000
+    sent = [
+        ("display_data", {"data": {"text/html": table}, "metadata": {}}),
+        ("display_data", {"data": {"application/json": ["["] * 50_000}, "metadata": {}}),
+        ("error", {"ename": "KeyboardInterrupt", "evalue": "", "traceback": ["(" * 100_000] * 9}),
+        ("error", {"ename": "KeyboardInterrupt", "evalue": "", "traceback": ["(" * 100_000]}),
+        ("stream", {"name": "stdout", "text": "said before\n"}),
+    ]
+    read = []
+    for kind, content in sent:
+        raw = read_message(reader, frames(maker, kind, content), LARGEST_STOPPED)
+        read.append("content" in raw)
+        large = "too_large" in raw
+        await run.take(DroppedMsg(raw["too_large"]) if large else parse(raw))
+    assert read == [False, True, False, True, True]
+    said, error, before = run.finish().outputs
+    assert said == DisplayOutput(
+        data={"text/plain": "[left out: what came after the stop]"}, metadata={}
+    )
+    assert (error.ename, error.traceback) == ("KeyboardInterrupt", ())
+    assert before == StreamOutput(name="stdout", text="said before\n")
+
+
 def test_a_message_with_a_large_header_is_refused() -> None:
     with pytest.raises(ValueError, match="header"):
         read_message(session(), frames(session(), "stream", {}, {"msg_id": "x" * 100_000}))
 
 
 SEND = (
+    "import sys\n"
     "kernel = get_ipython().kernel\n"
     "def send(kind, content):\n"
+    "    sys.stdout.flush()  # as a display does, so that what was printed before comes before\n"
     "    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent())\n"
 )
 
