@@ -24,6 +24,8 @@ export PIP_ROOT_USER_ACTION := ignore
 # A company's own certificates, where the system knows them, hold for Node too.
 export NODE_USE_SYSTEM_CA := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Images of containers set this; without compiled files every command and kernel compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 JLPM := cd labextension && jlpm
 
