@@ -154,7 +154,10 @@ class CellRun:
     @property
     def failed(self) -> bool:
         """Return whether the cell ended with an error."""
-        return self.reply is not None and self.reply.get("status") != "ok"
+        if self.reply is None:
+            # An interrupt that comes while the kernel replies takes the reply with it.
+            return self.state.error is not None
+        return self.reply.get("status") != "ok"
 
     def _check(self) -> None:
         if self.idle and self.reply is not None and not self.done.done():

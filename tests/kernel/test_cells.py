@@ -33,9 +33,9 @@ async def test_start_returns_the_facts(make_session: MakeSession) -> None:
     assert facts.output_dir == "mileage_files"
 
 
-async def test_a_start_imports_no_heavy_library(session: KernelSession) -> None:
+async def test_a_start_imports_no_heavy_library(plain_session: KernelSession) -> None:
     execution = await run(
-        session,
+        plain_session,
         "import sys\nprint(sorted({'pandas', 'numpy', 'matplotlib', 'duckdb'} & set(sys.modules)))",
     )
     assert execution.outputs == (StreamOutput(name="stdout", text="[]\n"),)
@@ -142,7 +142,9 @@ async def answer_to(client: Any, request: str) -> None:
 
 
 async def test_output_beyond_the_caps_is_cut_visibly(make_session: MakeSession) -> None:
-    session = make_session(output_limits=OutputLimits(stream_chars=200, outputs=3))
+    session = make_session(
+        kernel_name="analyst", output_limits=OutputLimits(stream_chars=200, outputs=3)
+    )
     await session.start()
     execution = await run(session, "for n in range(1000): print(n)\nprint('end')")
     (stream,) = execution.outputs
@@ -172,7 +174,7 @@ async def test_no_key_of_this_process_is_in_the_kernel(
     make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EXAMPLE_API_KEY", "do-not-show")
-    session = make_session()
+    session = make_session(kernel_name="analyst")
     await session.start()
     execution = await run(
         session,

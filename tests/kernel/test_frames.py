@@ -25,7 +25,7 @@ async def either(request: pytest.FixtureRequest, make_session: MakeSession) -> K
     if request.param == "pandas 2":
         session = make_session(kernel_name=request.getfixturevalue("pandas2_kernel"))
     else:
-        session = make_session()
+        session = make_session(kernel_name="analyst")
     facts = await session.start()
     assert facts.versions["pandas"].split(".")[0] == str(request.param).split()[1]
     return session
@@ -192,6 +192,7 @@ async def test_pictures_are_png(either: KernelSession) -> None:
 
 
 async def test_real_data_is_described(either: KernelSession) -> None:
+    assert await either.admit([str(VEHICLES)])
     described = await run(
         either,
         f"import pandas as pd\nvehicles = pd.read_csv({str(VEHICLES)!r}, low_memory=False)\n"

@@ -165,6 +165,17 @@ def test_a_large_message_is_not_parsed(content: object) -> None:
     assert parent_of(raw) == "p"
 
 
+async def test_an_error_counts_where_the_reply_is_lost() -> None:
+    """A second interrupt, sent while the kernel replies to the first, takes the reply with it."""
+    maker, run = session(), CellRun(OutputLimits())
+    content = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+    assert not run.failed
+    for kind, part in (("error", content), ("status", {"execution_state": "idle"})):
+        await run.take(parse(read_message(session(), frames(maker, kind, part))))
+    assert run.idle
+    assert run.failed
+
+
 async def test_once_stopped_nothing_large_is_made_harmless() -> None:
     """Each message takes seconds of Python's lock on a busy machine, and the user waits for Stop."""
     reader, maker, run = session(), session(), CellRun(OutputLimits())

@@ -152,9 +152,11 @@ async def test_a_killed_kernel_reports_the_cause(session: KernelSession) -> None
     assert "SIGKILL" in execution.error.message
 
 
-async def test_a_provisioner_knows_better_what_it_died_of(session: KernelSession) -> None:
-    session.manager.provisioner.death_reason = "The kernel needed more than 2 GiB of memory."
-    execution = await session.execute("import os\nos._exit(1)", timeout=SECONDS)
+async def test_a_provisioner_knows_better_what_it_died_of(
+    plain_session: KernelSession,
+) -> None:
+    plain_session.manager.provisioner.death_reason = "The kernel needed more than 2 GiB of memory."
+    execution = await plain_session.execute("import os\nos._exit(1)", timeout=SECONDS)
     assert execution.error is not None
     assert execution.error.message.startswith("The kernel needed more than 2 GiB of memory.")
 

@@ -32,7 +32,7 @@ async def session(request: pytest.FixtureRequest, make_session: MakeSession) -> 
     if request.param == "pandas 2":
         made = make_session(kernel_name=request.getfixturevalue("pandas2_kernel"))
     else:
-        made = make_session()
+        made = make_session(kernel_name="analyst")
     await made.start()
     await made.execute(SETUP, timeout=SECONDS)
     assert isinstance(made, DatasetWatcher)
@@ -107,7 +107,7 @@ async def test_a_chained_change_is_still_warned_of(session: KernelSession) -> No
     "class Table:\n    rows = len(orders)\nTable.rows", "a, *rest = orders.paid[:3]\nrest",
 ])  # fmt: skip
 async def test_any_cell_runs_as_it_is(make_session: MakeSession, code: str) -> None:
-    session = make_session()
+    session = make_session(kernel_name="analyst")
     await session.start()
     await session.execute(SETUP, timeout=SECONDS)
     session.watch(json.dumps(WATCHED))
@@ -120,7 +120,7 @@ async def test_any_cell_runs_as_it_is(make_session: MakeSession, code: str) -> N
 
 
 async def test_another_kernel_is_told_again(make_session: MakeSession) -> None:
-    session = make_session()
+    session = make_session(kernel_name="analyst")
     await session.start()
     session.watch(json.dumps(WATCHED))
     for _ in range(2):

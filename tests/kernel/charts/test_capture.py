@@ -36,11 +36,11 @@ async def charts(session: KernelSession, code: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_nothing_is_imported_for_the_user(session: KernelSession) -> None:
+async def test_nothing_is_imported_for_the_user(plain_session: KernelSession) -> None:
     code = "import sys\nprint([n for n in ('matplotlib', 'numpy', 'pandas') if n in sys.modules])"
-    assert await printed(session, code) == "[]"
+    assert await printed(plain_session, code) == "[]"
     code = "import matplotlib.pyplot\nprint('_analyst_charts' in sys.modules)"
-    assert await printed(session, code) == "False"
+    assert await printed(plain_session, code) == "False"
 
 
 async def test_what_has_no_figure_has_no_chart(session: KernelSession) -> None:
