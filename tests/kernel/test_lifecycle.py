@@ -21,7 +21,7 @@ from analyst_kernel.protocol.errors import KernelError, SandboxError
 from analyst_kernel.protocol.outputs import StreamOutput
 from analyst_kernel.protocol.sandbox import SandboxReport
 from tests.kernel.conftest import MakeSession, output_folder
-from tests.support.kernel import Watched
+from tests.support.kernel import Watched, plain_kernels
 
 SECONDS = 60.0
 
@@ -100,6 +100,7 @@ async def test_everything_may_be_called_twice(make_session: MakeSession) -> None
 
 
 async def test_a_cancelled_start_leaves_nothing(make_session: MakeSession) -> None:
+    before = plain_kernels()
     for delay in (0.0, 0.05, 0.15, 0.3):
         host = Watched()
         session = make_session(host=host)
@@ -114,15 +115,7 @@ async def test_a_cancelled_start_leaves_nothing(make_session: MakeSession) -> No
         assert session.manager is None
         assert not any(km.has_kernel for km in host.managers)
         await session.stop()
-    assert kernels() == []
-
-
-def kernels() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "ipykernel_launcher" in " ".join(child.cmdline())
-    ]
+    assert plain_kernels() <= before
 
 
 def leftovers() -> list[str]:
@@ -135,14 +128,14 @@ async def test_twenty_lives_leave_no_process_descriptor_or_file(
     place = tmp_path / "t"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    here = psutil.Process()
+    here, before = psutil.Process(), plain_kernels()
     counts = []
     for _ in range(20):
         session = make_session()
         await session.start()
         assert (await session.execute("1", timeout=SECONDS)).outcome == "ok"
         await session.stop()
-        assert kernels() == []
+        assert plain_kernels() <= before
         assert leftovers() == []
         counts.append((here.num_fds(), here.num_threads()))
     # The first life opens the shared context's own descriptors.

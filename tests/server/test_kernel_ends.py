@@ -7,12 +7,12 @@ import contextlib
 import os
 from pathlib import Path
 
-import psutil
 import pytest
 
 from analyst_kernel.server.kernels import ServerHost
 from tests.server.conftest import StartServer
 from tests.server.test_kernels import asked
+from tests.support.kernel import plain_kernels
 
 
 @pytest.mark.parametrize("kernel_name", ["python3", "analyst"])
@@ -38,18 +38,10 @@ async def test_a_kernel_that_is_ended_from_all_sides_at_once_is_gone(
         await server.stop()
 
 
-def processes() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "ipykernel_launcher" in " ".join(child.cmdline())
-    ]
-
-
 async def test_a_start_that_nobody_waits_for_any_more_leaves_no_kernel(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    before = processes()
+    before = plain_kernels()
     server = await start_server()
     assert server.app is not None
     managers = server.app.kernel_manager, server.app.session_manager
@@ -63,7 +55,7 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_no_kernel(
         with pytest.raises(asyncio.CancelledError):
             await task
     async with asyncio.timeout(60):
-        while [one for one in processes() if one not in before]:
+        while plain_kernels() - before:
             await asyncio.sleep(0.05)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,14 +22,15 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not insta
 
 
 @pytest.fixture
-def manager() -> ZygoteManager:
+def manager() -> Iterator[ZygoteManager]:
     assert PROGRAM is not None
     close_all()
     found = zygote_manager(sys.executable, PROGRAM)
     found.pool.spares = False
     found.client()
     assert found.pool.ready(DEADLINE)
-    return found
+    yield found
+    close_all()  # a zygote that a test killed is waited for here, not by some later test
 
 
 @pytest.fixture
