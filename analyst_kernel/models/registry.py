@@ -81,11 +81,24 @@ async def open_model(name: str | None = None, *, env: Env | None = None) -> Mode
     """
     provider, model = parse_name(default_name(env) if name is None else name)
     found = _providers()[provider]
-    own, _ = env_of(provider, _settings(found), _env(env))
+    settings = _settings(found)
+    own, stored = env_of(provider, settings, _env(env))
     opened = await found.open(model, own)
-    if isinstance(opened, StreamingModel) and _acts_in_text(opened.name, own):
-        opened.acts_in_text = True
+    if isinstance(opened, StreamingModel):
+        if _acts_in_text(opened.name, own):
+            opened.acts_in_text = True
+        if stored and settings is not None and _has_stored_key(settings, _env(env), own):
+            opened.advise(
+                f"Check the key in the {stored}: `analyst keys set {provider}` replaces it. "
+                "The model offline:rules needs none."
+            )
     return opened
+
+
+def _has_stored_key(settings: ProviderSettings, env: Env, own: Env) -> bool:
+    """Return whether the provider's key is the stored one; one in a variable goes before it."""
+    names = (settings.key_variable, settings.elsewhere_variable)
+    return any(name and own.get(name) != env.get(name) for name in names)
 
 
 def _acts_in_text(name: str, env: Env) -> bool:

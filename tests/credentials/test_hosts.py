@@ -18,6 +18,7 @@ from analyst_kernel.credentials.store import Keys, NamedKey
 from analyst_kernel.models import registry
 from analyst_kernel.models.registry import list_settings, open_model
 from analyst_kernel.models.wire.connection import NO_KEY, Connection
+from analyst_kernel.models.wire.faults import AUTH, fault_of
 from analyst_kernel.protocol.errors import InputError, ModelChoiceError
 from analyst_kernel.providers import ProviderSettings
 from tests.credentials.theirs import DesktopKeyring, install
@@ -242,3 +243,19 @@ async def test_no_mixture_of_stored_and_set_sends_a_key_elsewhere(data: st.DataO
             bare: Any = await open_model(f"{name}:claude-opus-9", env=env)
             assert used == origin(bare.connection.base_url or "")
             await bare.aclose()
+
+
+@pytest.mark.parametrize(
+    ("set_too", "said"), [("", "`analyst keys set {}` replaces it"), ("own", "{}_API_KEY")]
+)
+async def test_a_refused_key_is_looked_for_where_it_lies(set_too: str, said: str) -> None:
+    """A stored key that is refused is not in the variable, unless the user set that too."""
+    for name in ("anthropic", "gemini", "openai", "openrouter"):
+        known = providers()[name]
+        env = {**_HOME, known.key_variable: set_too} if set_too else dict(_HOME)
+        held = StoredEnv(env, {name: Entry(f"{PLANTED}-{name}", known.url, "file")})
+        model: Any = await open_model(f"{name}:claude-opus-4-1", env=held)
+        error = fault_of(AUTH, model._about)
+        assert said.format(name.upper() if set_too else name) in error.remedy
+        assert ("key file" in error.remedy) == (not set_too)
+        await model.aclose()

@@ -144,6 +144,11 @@ class StreamingModel(ABC):
         """Return name and host, without a secret."""
         return f"<{type(self).__name__} {self.name} at {self.connection.host}>"
 
+    def advise(self, key_advice: str) -> None:
+        """Set what the user is told to do about a refused key, one sentence."""
+        self.key_advice = key_advice
+        self._about = replace(self._about, key_advice=key_advice)
+
     @abstractmethod
     def _build(self, silence: float) -> Any:
         """Import the SDK and return its client; blocks for seconds, and runs in a thread."""
