@@ -27,6 +27,7 @@ from analyst_kernel.grants import GrantStore
 from analyst_kernel.notebook.branch import branch_name
 from analyst_kernel.notebook.storage.names import notebook_path
 from analyst_kernel.notebook.verify.verify import CellCheck
+from analyst_kernel.packages.policy import PackagePolicy
 from analyst_kernel.protocol.errors import AnalystError, InputError
 from analyst_kernel.protocol.events import Event, RunFinished
 from analyst_kernel.protocol.records import Limits, PrivacyMode
@@ -54,6 +55,7 @@ class Analyst:
             None for what the notebook's analysis used last.
         instructions: Markdown files with rules for every question, beside the user's own.
         user: Who answers questions and approvals; None takes the offered defaults.
+        allow_packages: Whether packages that the kernel lacks are fetched without asking ``user``.
         on_event: Called with every event as it happens; must not block.
     """
 
@@ -68,6 +70,7 @@ class Analyst:
         instructions: Sequence[PathLike] | PathLike = (),
         user: User | None = None,
         on_event: Callable[[Event], None] | None = None,
+        allow_packages: bool = False,
     ) -> None:
         self._settings = AnalysisSettings(
             model=model,
@@ -76,6 +79,7 @@ class Analyst:
             approve=approve,
             privacy=privacy,
             instructions=tuple(os.fspath(path) for path in _listed(instructions)),
+            packages=PackagePolicy("allow" if allow_packages else "ask"),
         )
         self._user = user
         self._on_event = on_event

@@ -20,7 +20,7 @@ from analyst_kernel.protocol.datasets import DatasetProfile
 from analyst_kernel.protocol.events import Event
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId, new_cell_id
 from analyst_kernel.protocol.outputs import Frame, Output
-from analyst_kernel.protocol.records import ChartRecord, Finding, RunStatus
+from analyst_kernel.protocol.records import ChartRecord, Finding, PackageOffer, RunStatus
 
 
 class Databases(Protocol):
@@ -53,6 +53,41 @@ class Databases(Protocol):
         """
 
 
+class Packages(Protocol):
+    """Packages that the kernel lacks; each is shown to it after the user's yes alone."""
+
+    @property
+    def refusal(self) -> str:
+        """Return why nothing may be fetched, as a sentence's end; empty if something may."""
+
+    @property
+    def agreed(self) -> bool:
+        """Return whether the user said yes to every package beforehand."""
+
+    def distribution(self, module: str) -> str:
+        """Return the distribution that has a top-level module; empty if none can be named."""
+
+    def is_listed(self, module: str) -> bool:
+        """Return whether a module's name is a published one, which tells nothing of the data."""
+
+    async def find(self, distribution: str, module: str) -> PackageOffer:
+        """Return what a package is and brings; raises ``DataError`` with the reason if none fits.
+
+        The index sees the name, and nothing else.
+        """
+
+    async def fetch(self, offer: PackageOffer) -> bool:
+        """Fetch what was offered and show it to the kernel, with the user's yes.
+
+        Returns:
+            False if only a new kernel would see it.
+
+        Raises:
+            DataError: It cannot be had, or does not have the module; nothing was shown.
+            NotebookError: It cannot be noted in the notebook; it is shown all the same.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class AgentDeps:
     """What the agent needs from outside to work on one analysis.
@@ -67,6 +102,7 @@ class AgentDeps:
         saved_outputs: Makes outputs that were read from the notebook's file as harmless as those
             that the kernel publishes are already.
         databases: What was attached besides files, or None.
+        packages: What may be fetched, or None for nothing.
     """
 
     analysis: AnalysisId
@@ -82,6 +118,7 @@ class AgentDeps:
     spending: ports.Spending = field(default_factory=SpendingInMemory)
     saved_outputs: Callable[[tuple[Output, ...]], tuple[Output, ...]] = tuple
     databases: Databases | None = None
+    packages: Packages | None = None
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from analyst_kernel.agent.plan import Plan
 from analyst_kernel.agent.ports import DatasetWatcher, Execution, IterationEntry, OutputChange
 from analyst_kernel.agent.preflight import BLOCKING, PreflightFinding, check_code
 from analyst_kernel.agent.run import OpenCell, Run, apply_change
+from analyst_kernel.agent.tools.packages import may_be_fetched, provide_missing
 from analyst_kernel.agent.tools.registry import Reply
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.errors import KernelError, NotebookError
@@ -63,6 +64,8 @@ async def iterate(
     rejection = await _clear_to_run(run, opened)
     if rejection is None:
         await _execute(run, opened)
+        while await provide_missing(run, opened):
+            await _execute_again(run, opened)
     else:
         opened.outcome = "rejected"
         opened.execution = Execution("rejected", (), rejection, 0.0, frames=before)
@@ -110,9 +113,10 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
     """Check the code and ask the user if they approve cells; return why it must not run."""
     entry, deps = opened.entry, run.deps
     facts = run.memory.facts
+    known = facts is not None and facts.versions and not may_be_fetched(run)
     findings = check_code(
         entry.code,
-        installed=frozenset(facts.versions) if facts is not None and facts.versions else None,
+        installed=frozenset(facts.versions) if facts is not None and known else None,
         datasets=frozenset(run.memory.dataset_names()),
         addresses=[one.address for one in deps.catalog.datasets if one.address],
     )
@@ -149,6 +153,15 @@ def _announce(run: Run, opened: OpenCell) -> None:
             attempt=entry.attempt, language=entry.language, purpose=entry.purpose, code=entry.code,
         )
     )  # fmt: skip
+
+
+async def _execute_again(run: Run, opened: OpenCell) -> None:
+    """Run the open cell once more, from the start, in the place of what it showed before."""
+    opened.live.clear()
+    opened.execution = opened.outcome = None
+    run.emit(ev.OutputsCleared(**run.stamp, cell=opened.entry.cell))
+    await run.record(opened.entry)
+    await _execute(run, opened)
 
 
 async def _execute(run: Run, opened: OpenCell) -> None:

@@ -120,6 +120,7 @@ class Run:
         ending: Set as soon as the run is to end.
         settled: The checked answer, as soon as there is one.
         instructions: The files whose rules hold for this question.
+        not_fetched: By package that was looked for, why the kernel does not have it.
         privacy: What of the data the model may see, as the wall was taught last.
         is_manual: Whether this only frames a cell that the user runs; its events name no run.
     """
@@ -159,6 +160,7 @@ class Run:
     settled: Answer | None = None
     privacy: PrivacyMode = "full"
     instructions: tuple[InstructionsFile, ...] = ()
+    not_fetched: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.id = RunId(f"r{self.memory.runs}")

@@ -147,6 +147,21 @@ async def reload_after_death(run: Run, why: str) -> str:
     return "\n".join([note_text(note, run.nonce), *notes])
 
 
+async def renew_kernel(run: Run, why: str) -> None:
+    """Start a new kernel, which reads what was granted since, with the state of the old one.
+
+    Raises:
+        SandboxError, KernelError: It did not start, or died and did not come back.
+    """
+    memory = run.memory
+    run.emit(KernelChanged(**run.stamp, state="restarted", reason=why))
+    memory.kernel_lost = True  # until its state is there again
+    memory.empty_kernel()
+    memory.facts = await run.deps.kernel.restart()
+    await replay(run)
+    await _run_setups(run)
+
+
 async def _check_kernel(run: Run) -> None:
     """Check whether the kernel still holds its variables after a run was stopped."""
     memory = run.memory

@@ -29,6 +29,7 @@ from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trou
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
+from analyst_kernel.analysis.packages import AnalysisPackages
 from analyst_kernel.analysis.privacy import PrivacySwitch
 from analyst_kernel.analysis.readings import change_reading
 from analyst_kernel.analysis.settings import AnalysisSettings
@@ -82,6 +83,7 @@ class Analysis:
         spending: SpendingStore,
         fresh_grants: Sequence[Grant] = (),
         databases: AttachedConnections | None = None,
+        packages: AnalysisPackages,
     ) -> None:
         self.log = log
         self.notebook = notebook
@@ -102,6 +104,7 @@ class Analysis:
         self._notebook_lock = NotebookLock(grants.path.parent)
         self._kernel_misplaced = False
         self._databases = databases
+        self.packages = packages
         self._deferred: list[tuple[str, str]] = []
         self._reported_problems: set[tuple[str, str]] = set()
         kernel.foreign.listener = lambda execution: record_user_execution(
@@ -288,8 +291,10 @@ class Analysis:
         """Run the notebook in a fresh kernel of ``host`` and compare; see ``verify_notebook``."""
         book, sandbox = self.notebook, self.settings.sandbox
         return await verify_notebook(
-            book.path, sandbox=sandbox, on_check=on_check, host=host, book=book
-        )
+            book.path, sandbox=sandbox, on_check=on_check, host=host, book=book,
+            packages=self.settings.packages,
+            on_problem=partial(self.log.notice, self.id, "packages-missing"),
+        )  # fmt: skip
 
     async def restore_branch(
         self, *, on_check: Callable[[CellCheck, int, int], None] | None = None
@@ -314,6 +319,18 @@ class Analysis:
             return await undo_run(
                 self._deps, self._memory, run, roll_back=roll_back, timeout=timeout
             )
+
+    async def remove_package(self, name: str) -> None:
+        """Take a fetched package away; the next run starts a kernel without it.
+
+        Waits for a run at work. Raises ``InputError`` if there is no such package.
+        """
+        async with self._lock:
+            gone = await self.packages.remove(name)
+            if self._memory.facts is not None:
+                await self._stop_kernel()
+                reason = f"{', '.join(gone)} taken away; the next question starts a kernel without."
+                self._kernel_changed("stopped", reason)
 
     @property
     def ledger(self) -> Ledger:

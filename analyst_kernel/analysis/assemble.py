@@ -18,6 +18,7 @@ from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.databases import ConnectedKernel, attach, check_connections
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
+from analyst_kernel.analysis.packages import AnalysisPackages
 from analyst_kernel.analysis.privacy import (
     LEAST,
     PrivacyStore,
@@ -44,6 +45,7 @@ from analyst_kernel.models.table import model_table
 from analyst_kernel.notebook.storage.names import default_path, free_path, notebook_path
 from analyst_kernel.notebook.storage.notebook import StoredNotebook
 from analyst_kernel.notebook.storage.port import OperationStore, Writer
+from analyst_kernel.packages.outside import is_package_folder
 from analyst_kernel.protocol.errors import DataError
 from analyst_kernel.protocol.ids import AnalysisId, new_analysis_id
 
@@ -169,6 +171,8 @@ async def open_analysis(
         host=host,
         start_options={**settings.start_options, "analysis": book.analysis},
     )
+    packages = AnalysisPackages(settings.packages, store, kernel, book, settings.kernel_name)
+    await packages.take_up()
     deps = AgentDeps(
         analysis=book.analysis,
         model=GuardedModel(model, wall, kept.log),
@@ -181,6 +185,7 @@ async def open_analysis(
         spending=spending,
         saved_outputs=sanitise_saved_outputs,
         databases=None if databases is None else GuardedDatabases(databases, wall),
+        packages=packages,
     )
     ledger = await asyncio.to_thread(book.ledger)
     memory = recall(book.restore(), (d.name for d in catalog.datasets), ledger)
@@ -201,6 +206,7 @@ async def open_analysis(
         settings=settings,
         spending=spending,
         databases=databases,
+        packages=packages,
     )
     for dataset in shown:
         with suppress(DataError):  # the first run reports a file that is gone
@@ -248,8 +254,8 @@ async def _regrant(
     catalog.keep_readings(KeptReadings((*kept, *catalog.readings.rows())))
     lost: list[str] = []
     for grant in await asyncio.to_thread(store.for_notebook, path, analysis=parts.analysis):
-        if is_results_folder(grant.path):
-            continue  # no data of the user's; its connections are taken up later
+        if is_results_folder(grant.path) or is_package_folder(grant.path):
+            continue  # no data of the user's; its connections and packages are taken up later
         try:
             await parts.fetcher.restore(grant.path)
             await asyncio.to_thread(grant.look)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from analyst_kernel.packages.policy import PackagePolicy
 from analyst_kernel.protocol.records import Limits, PrivacyMode
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -24,6 +25,7 @@ class AnalysisSettings:
         instructions: Files with rules that the user named, which hold for every question.
         own_instructions: Whether the user's and the project's files with rules are looked for.
         least_privacy: The least strict mode that is allowed; empty for what the environment says.
+        packages: Whether packages may be fetched, from where, and which.
         start_options: Passed to the kernel's provisioner (memory and process limits...).
     """
 
@@ -36,4 +38,5 @@ class AnalysisSettings:
     least_privacy: str = ""
     instructions: tuple[str, ...] = ()
     own_instructions: bool = True
+    packages: PackagePolicy = field(default_factory=PackagePolicy)
     start_options: dict[str, object] = field(default_factory=dict)

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from analyst_kernel._text import fault_of_path
-from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts
+from analyst_kernel.agent.ports import Execution, IterationEntry, KernelFacts, User
 from analyst_kernel.analysis.databases import ConnectedKernel, asked_anew
+from analyst_kernel.analysis.packages import packages_to_verify
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.remote.fetch import Fetcher
 from analyst_kernel.grants import Grant, GrantStore, grant_of
@@ -33,6 +34,7 @@ from analyst_kernel.notebook.verify.verify import (
     store,
     verify_document,
 )
+from analyst_kernel.packages.policy import PackagePolicy
 from analyst_kernel.protocol.errors import DataError, InputError
 from analyst_kernel.protocol.ids import CellId
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -51,12 +53,16 @@ async def _fresh_kernel(
     *,
     document: Document,
     connections: Sequence[str] = (),
+    packages: PackagePolicy | None = None,
+    user: User | None = None,
+    on_problem: Callable[[str], None] | None = None,
 ) -> AsyncIterator[tuple[Callable[[str], Awaitable[Execution]], KernelFacts]]:
     """Yield a function that runs cells in a kernel of its own, and that kernel's facts.
 
     The kernel works in the folder of ``place`` and may read ``data`` and what was granted to the
     notebook ``source``. Its databases, and ``connections``, are asked again for the cells of
-    ``document``.
+    ``document``. It has the packages that ``document`` notes, as far as ``user`` says yes to those
+    that are not in the user's store; ``on_problem`` is called with what is missing.
     """
     fetcher = Fetcher()
     data = await fetcher.local([os.fspath(path) for path in data])
@@ -65,6 +71,13 @@ async def _fresh_kernel(
     for earlier in await asyncio.to_thread(store.for_notebook, source):
         await fetcher.restore(earlier.path)
     granted = await asyncio.to_thread(_granted, source, data)
+    more, problems = await packages_to_verify(
+        document, granted, store.path.parent, policy=packages or PackagePolicy(), user=user
+    )
+    granted += more
+    for problem in problems:
+        if on_problem is not None:
+            on_problem(problem)
     codes = [str(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code"]
     async with asked_anew(store, granted, codes, connections) as (shown, databases):
         kernel = KernelSession(
@@ -158,13 +171,18 @@ async def verify_notebook(
     on_check: Callable[[CellCheck], None] | None = None,
     host: KernelHost | None = None,
     book: StoredNotebook | None = None,
+    packages: PackagePolicy | None = None,
+    user: User | None = None,
+    on_problem: Callable[[str], None] | None = None,
 ) -> VerifyReport:
     """Run ``notebook`` again, compare, and note the result in its metadata.
 
     It may read ``data`` this once, in addition to its grants: a notebook that came from somebody
     else was granted nothing here. Its queries go to the databases that are attached, and to
     ``connections``. ``book`` is the notebook, if an analysis has it open; the result
-    is then noted through it. ``on_check`` is called with each cell's result as it comes.
+    is then noted through it. ``on_check`` is called with each cell's result as it comes. Packages
+    that it notes come from the user's store, or by the yes of ``user``; ``on_problem`` is called
+    with a sentence about those that do not.
 
     Raises:
         DataError: There is no such file or folder.
@@ -179,8 +197,9 @@ async def verify_notebook(
         # A file that cannot be read should not cost a kernel.
         document = await asyncio.to_thread(read, path)
     async with _fresh_kernel(
-        str(path), str(path), sandbox, host, data, document=document, connections=connections
-    ) as (execute, facts):
+        str(path), str(path), sandbox, host, data, document=document, connections=connections,
+        packages=packages, user=user, on_problem=on_problem,
+    ) as (execute, facts):  # fmt: skip
         report = await verify_document(
             document,
             execute=execute,

@@ -53,6 +53,11 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 @limit_options
 @wider_limit_options
 @click.option("--approve", is_flag=True, help="Ask before each cell runs.")
+@click.option(
+    "--allow-packages",
+    is_flag=True,
+    help="Fetch packages that a cell lacks without asking; wheels only.",
+)
 @sandbox_option
 @click.option(
     "--privacy",
@@ -68,7 +73,7 @@ _EXIT_OF_STATUS = {"answered": 0, "incomplete": 1, "failed": 3, "cancelled": EXI
 @click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @runs
-async def ask(  # noqa: PLR0913 - the command line's contract
+async def ask(  # noqa: PLR0913, PLR0915 - the command line's contract
     *,
     question: str,
     data: tuple[str, ...],
@@ -82,6 +87,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     max_analysis_cost: float | None,
     max_day_cost: float | None,
     approve: bool,
+    allow_packages: bool,
     sandbox: SandboxLevel,
     privacy: PrivacyMode | None,
     instructions: tuple[str, ...],
@@ -94,6 +100,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
     from analyst_kernel.command_line.console import PlainConsole
     from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
     from analyst_kernel.data.remote.fetch import Fetcher
+    from analyst_kernel.packages.policy import PackagePolicy
     from analyst_kernel.protocol.errors import SandboxError
     from analyst_kernel.protocol.events import RunFinished
     from analyst_kernel.protocol.ids import new_analysis_id
@@ -112,6 +119,7 @@ async def ask(  # noqa: PLR0913 - the command line's contract
             day_usd=max_day_cost,
         ),
         approve=approve,
+        packages=PackagePolicy("allow" if allow_packages else "ask"),
         privacy=privacy,
         instructions=instructions,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +37,11 @@ _LABEL_LENGTH = 60
     metavar="NAME",
     help="Database that it may ask this once; repeatable.",
 )
+@click.option(
+    "--allow-packages",
+    is_flag=True,
+    help="Fetch the packages that it notes, by their hashes, without asking.",
+)
 @sandbox_option
 @json_option
 @runs
@@ -44,6 +50,7 @@ async def verify(
     notebook: str,
     data: tuple[str, ...],
     connections: tuple[str, ...],
+    allow_packages: bool,
     sandbox: SandboxLevel,
     as_json: bool,
 ) -> int:
@@ -53,12 +60,16 @@ async def verify(
     answer the question, or that the answer is right.
 
     It reads what you granted to the notebook's analysis. A notebook that somebody gave you was
-    granted nothing: name its data with --data, its databases with --connection.
+    granted nothing: name its data with --data, its databases with --connection. Packages that it
+    notes are taken from your own store, or fetched with your yes.
     """
     from analyst_kernel.analysis.verify import data_changes, verify_notebook
+    from analyst_kernel.command_line.console import PlainConsole
+    from analyst_kernel.command_line.terminal import ProgressDisplay, TerminalUser
     from analyst_kernel.notebook.export.export import read
     from analyst_kernel.notebook.storage.names import notebook_path
     from analyst_kernel.notebook.verify.verify import record_of, verified
+    from analyst_kernel.packages.policy import PackagePolicy
 
     document = read(notebook_path(notebook))
     labels = {cell["id"]: _label(cell["source"]) for cell in document["cells"]}
@@ -73,9 +84,13 @@ async def verify(
             if check.detail:
                 out(f"    {check.detail}")
 
+    console = PlainConsole(stderr=True)
+    asked = TerminalUser(console, ProgressDisplay(console, quiet=True))
     report = await verify_notebook(
-        notebook, data=data, connections=connections, sandbox=sandbox, on_check=show
-    )
+        notebook, data=data, connections=connections, sandbox=sandbox, on_check=show,
+        packages=PackagePolicy("allow" if allow_packages else "ask"),
+        user=asked if sys.stdin.isatty() else None, on_problem=note,
+    )  # fmt: skip
     changes = await data_changes(notebook)
     if as_json:
         more = {"data_changed": changes} if changes else {}

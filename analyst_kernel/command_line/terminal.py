@@ -24,7 +24,7 @@ from analyst_kernel.command_line.console import PlainConsole, Styled, styled
 from analyst_kernel.data.remote.fetch import FetchProgress, fetch_text
 from analyst_kernel.protocol import events as ev
 from analyst_kernel.protocol.ids import AskId
-from analyst_kernel.protocol.records import Step
+from analyst_kernel.protocol.records import PackageOffer, Step
 
 if TYPE_CHECKING:
     from analyst_kernel.protocol.events import Event
@@ -227,9 +227,42 @@ class TerminalUser:
                 if decision is not None:
                     return Approval(decision)
 
+    async def approve_package(self, ask: AskId, offer: PackageOffer) -> bool:
+        """Show what a package is and brings, and ask whether it may be fetched."""
+        with self._progress.paused():
+            for line in package_lines(offer):
+                self._console.write(*line)
+            while True:
+                reply = await self._read("Fetch it? [y]es, [n]o: ")
+                if reply is None:
+                    return False
+                word = reply.strip().lower()
+                if word in ("y", "yes"):
+                    return True
+                if word in ("n", "no", ""):
+                    return False
+
     async def _read(self, prompt: str) -> str | None:
         self._console.write(prompt, end="")
         return await _line()
+
+
+def package_lines(offer: PackageOffer) -> Iterator[tuple[Styled, ...]]:
+    """Yield what the user should know of a package before it is fetched, by line."""
+    own = offer.wheels[0]
+    yield (("\nFetch a package?", "bold"), f" {offer.name} {offer.version}".rstrip())
+    if offer.module and offer.module != offer.name:
+        yield (f"  {offer.module} is part of {offer.name}.",)
+    if not offer.known:
+        meant = f" Did you mean {offer.alike}?" if offer.alike else ""
+        yield (("  This name is not known here; check how it is spelt.", "yellow"), meant)
+    if offer.indexes:
+        yield (f"  From {', '.join(offer.indexes)}",)
+    for wheel in offer.wheels:
+        role = "" if wheel is own else "also "
+        size = "size unknown" if wheel.bytes is None else f"{wheel.bytes / 1e6:,.2f} MB"
+        yield (f"  {role}{wheel.name} {wheel.version}, {size}, SHA-256 {wheel.sha256[:16]}…",)
+    yield (("  Wheels only: nothing is run or installed; the kernel reads them.", "dim"),)
 
 
 async def _line() -> str | None:

@@ -96,7 +96,7 @@ def _line(error: ErrorOutput, execution_count: int | None) -> int | None:
 
 def _hint(error: ErrorOutput) -> str:
     if error.ename == "ModuleNotFoundError" and (found := _MODULE.search(error.evalue)):
-        return f"{found[1]} is not installed in this kernel, and nothing can be installed."
+        return f"{found[1]} is not installed in this kernel, and no cell can install it."
     if error.ename == "StdinNotImplementedError":
         return "A cell cannot ask for input here; write the value into the code."
     return ""

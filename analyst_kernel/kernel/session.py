@@ -25,7 +25,7 @@ from analyst_kernel.kernel.manager import KernelHost, LocalHost, interrupt, kill
 from analyst_kernel.kernel.other_clients import OtherClientRuns
 from analyst_kernel.kernel.outputs.sanitise import OutputLimits
 from analyst_kernel.kernel.recovery import ManagedKernel
-from analyst_kernel.kernel.startup import watch_code
+from analyst_kernel.kernel.startup import import_code, watch_code
 from analyst_kernel.protocol.errors import AnalystError, KernelError
 from analyst_kernel.protocol.outputs import CellError, Outcome
 from analyst_kernel.protocol.sandbox import SandboxLevel
@@ -91,6 +91,8 @@ class KernelSession:
         self._lock = asyncio.Lock()
         self._watched = ""
         self._sent_watch: tuple[int, str] = (0, "")
+        self._import_paths: tuple[str, ...] = ()
+        self._sent_paths: tuple[int, tuple[str, ...]] = (0, ())
         self._state = SessionState.IDLE
 
     @property
@@ -144,14 +146,25 @@ class KernelSession:
         """Follow datasets through each cell from the next one on."""
         self._watched = datasets
 
+    def import_from(self, paths: Sequence[str]) -> None:
+        """Have cells find modules in folders too, behind all others, from the next cell on."""
+        self._import_paths = tuple(paths)
+
     def _send_watched(self, channels: Channels) -> None:
-        """Send what is watched ahead of a cell, unless this kernel knows it already."""
+        """Send what is watched ahead of a cell, and folders for imports, unless it knows them."""
         now = (self._kernel.launches, self._watched)
         if self._watched and now != self._sent_watch:
-            silent = CellRun(self._limits)
-            channels.send(watch_code(self._watched), silent, silent=True, expressions={})
-            channels.forget(silent)
+            self._send_silently(channels, watch_code(self._watched))
             self._sent_watch = now
+        paths = (self._kernel.launches, self._import_paths)
+        if self._import_paths and paths != self._sent_paths:
+            self._send_silently(channels, import_code(self._import_paths))
+            self._sent_paths = paths
+
+    def _send_silently(self, channels: Channels, code: str) -> None:
+        silent = CellRun(self._limits)
+        channels.send(code, silent, silent=True, expressions={})
+        channels.forget(silent)
 
     async def admit(self, paths: Sequence[str]) -> bool:
         """Let the running kernel read more paths; called after the user granted them.

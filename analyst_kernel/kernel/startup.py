@@ -10,7 +10,7 @@ import base64
 import functools
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Annotated, Any
 
@@ -140,6 +140,11 @@ def watch_code(datasets: str) -> str:
         f"__import__('importlib').import_module('{LINEAGE_INSIDE}.watch')"
         f".watch(get_ipython(), {datasets!r})"
     )
+
+
+def import_code(paths: Sequence[str]) -> str:
+    """Return the code, to run silently, that lets a kernel import from folders, last of all."""
+    return f"__import__('sys').modules['{SETUP}'].import_from({list(paths)!r})"
 
 
 def read_trace(expressions: Mapping[str, Any]) -> CellTrace | None:

@@ -35,7 +35,7 @@ from analyst_kernel.notebook.verify.verify import CellCheck, ComparePictures, ve
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 
-_KEPT = ("model", "python", "packages", "ledger")
+_KEPT = ("model", "python", "packages", "fetched_packages", "ledger")
 _MOST_NAMED = 40
 
 

@@ -81,6 +81,13 @@ class ChooseReading(CommandBase):
     value: str = Field(max_length=200)
 
 
+class RemovePackage(CommandBase):
+    """Take a package that was fetched for the analysis away from it, by its name."""
+
+    type: Literal["remove_package"]
+    name: str = Field(min_length=1, max_length=200)
+
+
 class AnswerQuestion(CommandBase):
     """Answer a question of the run."""
 
@@ -90,7 +97,10 @@ class AnswerQuestion(CommandBase):
 
 
 class DecideApproval(CommandBase):
-    """Decide about a cell that waits; with the decision ``edit``, ``code`` replaces its source."""
+    """Decide about a cell or a package that waits; ``skip`` is the No to a package.
+
+    With the decision ``edit``, ``code`` replaces the source of a cell.
+    """
 
     type: Literal["decide_approval"]
     ask: AskId

@@ -275,17 +275,18 @@ class UserAnswered(EventBase):
 
 
 class ApprovalRequested(EventBase):
-    """A cell waits for the user's approval."""
+    """A cell waits for the user's approval, or ``package``, which it needs, does."""
 
     type: Literal["approval_requested"] = "approval_requested"
     ask: AskId
     cell: CellId
     code: str
     purpose: str
+    package: records.PackageOffer | None = None
 
 
 class ApprovalDecided(EventBase):
-    """The user decided about a waiting cell."""
+    """The user decided about a waiting cell or package."""
 
     type: Literal["approval_decided"] = "approval_decided"
     ask: AskId
@@ -349,6 +350,7 @@ class AnalysisConfigured(EventBase):
     budget_usd: float | None = None
     privacy: records.PrivacyMode = "full"
     analysis_budget_usd: float | None = None
+    packages: tuple[records.PackageUsed, ...] = ()
 
 
 class VerificationStarted(EventBase):

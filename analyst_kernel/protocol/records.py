@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -310,3 +310,61 @@ class Limits(Record):
     cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     analysis_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     day_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
+PackageVersion = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,98}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PackageWheel(Record):
+    """One wheel of a package, before it is fetched.
+
+    Attributes:
+        bytes: To download; null if its host does not say.
+        host: Which machine has the file.
+    """
+
+    name: PackageName
+    version: PackageVersion
+    sha256: Sha256
+    file: str
+    host: str
+    bytes: int | None = None
+
+
+class PackageOffer(Record):
+    """A package that is not installed and could be fetched.
+
+    Attributes:
+        module: The name in the import; empty if it is not known.
+        name: Of the distribution, exactly as the index writes it.
+        indexes: The addresses that were asked, without credentials.
+        wheels: Its own, then those of the packages that it brings.
+        known: Whether the name is one of those known here.
+        alike: A known name that this may be a misspelling of; empty if there is none.
+    """
+
+    module: str
+    name: PackageName
+    version: PackageVersion
+    indexes: tuple[str, ...]
+    wheels: tuple[PackageWheel, ...]
+    known: bool
+    alike: str = ""
+
+
+class PackageUsed(Record):
+    """A package that was fetched for an analysis, as its notebook notes it.
+
+    Attributes:
+        index: The first address that was asked, without credentials.
+        brought_by: The packages that the user said yes to and that need it, itself included.
+    """
+
+    name: PackageName
+    version: PackageVersion
+    sha256: Sha256
+    file: str = ""
+    index: str = ""
+    brought_by: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyst_kernel.grants import default_path
+from analyst_kernel.sandbox.paths import is_package
 from analyst_kernel.sandbox.policy import SandboxPolicy, within
 
 _PASSED_ON_WINDOWS = ("PATH", "TEMP", "TMP", "COMSPEC", "PATHEXT", "USERPROFILE")
@@ -116,6 +117,9 @@ def scrubbed(
     fetched = [path for path in policy.grants if path.split(os.sep)[-3:-1] == _FETCHED]
     if fetched:
         made["ANALYST_FETCHED"] = fetched[0]
+    packages = [path for path in policy.grants if is_package(path)]
+    if packages:
+        made["ANALYST_PACKAGE_FOLDERS"] = os.pathsep.join(packages)
     made |= copies_of_remote_data(policy.grants)
     if os.name != "posix":
         made |= {name: outer[name] for name in _PASSED_ON_WINDOWS if name in outer}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from analyst_kernel._real_paths import identify
-from analyst_kernel.grants import Grant, GrantRefused
+from analyst_kernel.grants import Grant, GrantRefused, default_path
 from analyst_kernel.protocol.errors import PolicyError
 from analyst_kernel.sandbox.hidden_files import find_hidden
 from analyst_kernel.sandbox.policy import (
@@ -183,6 +183,11 @@ def shown_paths(grants: Iterable[Grant]) -> tuple[list[ShownPath], list[str]]:
     return shown, notes
 
 
+def is_package(path: str) -> bool:
+    """Return whether a granted path is a package that was fetched for the user, by its place."""
+    return os.path.dirname(path) == os.path.realpath(default_path().parent / "packages")
+
+
 def file_identity(path: str) -> tuple[int, int] | None:
     """Return what a file's replacement changes; None for a folder, a link or a missing path."""
     try:
@@ -219,6 +224,8 @@ def policy_for(
     hidden: list[str] = []
     for path in outermost(shown):
         check_canonical(path)
+        if is_package(path):
+            continue  # code as it was published, which needs its hidden folders of libraries
         try:
             found = find_hidden(path, by_name)
         except OverflowError as error:

@@ -204,6 +204,8 @@ class AnalystProvisioner(SettingsProvisioner):
         started: object = self._process
         if started is None or self._policy is None:
             raise GrantFailed("No kernel is running.")
+        if not self._policy.isolates:
+            return  # it reads whatever its user reads
         if not isinstance(started, AcceptsGrants):
             raise GrantFailed(
                 f"Data cannot be added to a running kernel of the form {self._policy.backend!r}; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Dict, Enum, Float, Integer, Unicode, Union
+from traitlets import Dict, Enum, Float, Integer, List, Unicode, Union
 
 from analyst_kernel.server.http.base import BOOTSTRAP, Bootstrap
 from analyst_kernel.server.http.routes import ROUTES
@@ -91,6 +91,23 @@ class AnalystKernelApp(ExtensionApp):
             "the environment and of key_files count)."
         )
     ).tag(config=True)
+    packages = Enum(
+        ["ask", "forbid"],
+        default_value="ask",
+        help="Whether packages that a cell lacks may be fetched, each with the user's yes.",
+    ).tag(config=True)
+    package_indexes = List(
+        Unicode(),
+        help=(
+            "Addresses of the indexes that packages come from; empty: those of pip's own "
+            "configuration. Write credentials into netrc or pip's keyring, not here: Jupyter logs "
+            "its configuration with --debug."
+        ),
+    ).tag(config=True)
+    allowed_packages = List(
+        Unicode(),
+        help="The only packages that may be fetched, with all that they bring; empty: any.",
+    ).tag(config=True)
     # No trait holds a key itself: Jupyter logs its whole configuration with --debug.
     key_files = Dict(
         help=(
@@ -120,6 +137,7 @@ class AnalystKernelApp(ExtensionApp):
 
     def server_settings(self) -> ServerSettings:
         """Return the settings as plain values."""
+        from analyst_kernel.packages.policy import PackagePolicy
         from analyst_kernel.protocol.records import Limits
         from analyst_kernel.server.settings import ServerSettings
 
@@ -153,6 +171,11 @@ class AnalystKernelApp(ExtensionApp):
             key_files={name: str(path) for name, path in self.key_files.items()},
             provider_urls={name: str(url) for name, url in self.provider_urls.items()},
             locked=dict(self.locked),
+            packages=PackagePolicy(
+                "forbid" if self.packages == "forbid" else "ask",
+                indexes=tuple(self.package_indexes),
+                names=tuple(self.allowed_packages),
+            ),
         )
 
     def current_activity(self) -> dict[str, Any] | None:

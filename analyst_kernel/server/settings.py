@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analyst_kernel.analysis.privacy import LEAST, least_mode
+from analyst_kernel.packages.policy import PackagePolicy
 from analyst_kernel.protocol.records import ApprovalMode, Limits
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
@@ -23,6 +24,7 @@ class ServerSettings:
         data: The user's folder with the journal and the keys.
         key_files: By provider, the file that holds its key.
         provider_urls: By provider, the address that this key is for, or of a server without one.
+        packages: From where packages may be fetched, if at all.
         locked: The values of the settings that the administrator fixed.
     """
 
@@ -41,6 +43,7 @@ class ServerSettings:
     key_files: Mapping[str, str] = field(default_factory=dict)
     provider_urls: Mapping[str, str] = field(default_factory=dict)
     locked: Mapping[str, Any] = field(default_factory=dict)
+    packages: PackagePolicy = field(default_factory=PackagePolicy)
 
     @property
     def keys_locked(self) -> bool:

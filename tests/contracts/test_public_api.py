@@ -60,7 +60,7 @@ def test_what_the_package_offers() -> None:
 def test_the_python_api() -> None:
     assert members(Analyst, "__init__", "__aenter__", "__aexit__") == {
         "__init__": "(model=None, *, sandbox='restricted', limits=None, approve=False, privacy=None,"
-        " instructions=(), user=None, on_event=None)",
+        " instructions=(), user=None, on_event=None, allow_packages=False)",
         "__aenter__": "async ()",
         "__aexit__": "async (kind, error, traceback)",
         "close": "async ()",
@@ -220,9 +220,10 @@ def test_the_addresses_below_the_server() -> None:
 def test_the_settings_of_the_server() -> None:
     traits = AnalystKernelApp.class_traits(config=True).items()
     assert sorted(n for n, trait in traits if trait.this_class is AnalystKernelApp) == [
-        "cell_timeout", "default_model", "grace_seconds", "idle_check_seconds", "idle_minutes",
+        "allowed_packages", "cell_timeout", "default_model", "grace_seconds", "idle_check_seconds", "idle_minutes",
         "journal_path", "kernel_name", "key_files", "locked", "max_analysis_cost", "max_cost",
-        "max_day_cost", "max_iterations", "memory", "processes", "provider_urls",
+        "max_day_cost", "max_iterations", "memory", "package_indexes", "packages",
+        "processes", "provider_urls",
         "reconnect_seconds", "sandbox",
     ]  # fmt: skip
 
@@ -241,11 +242,12 @@ def options(command: click.Command) -> list[str]:
 def test_the_command_line() -> None:
     assert options(main) == ["--debug", "--version"]
     assert {name: " ".join(options(command)) for name, command in main.commands.items()} == {
-        "ask": "--approve --cell-timeout --connection --data --instructions --json --max-analysis-cost"
+        "ask": "--allow-packages --approve --cell-timeout --connection --data --instructions --json"
+        " --max-analysis-cost"
         " --max-cost --max-day-cost --max-iterations --model --notebook --privacy --quiet --reading"
         " --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
-        "verify": "--connection --data --json --sandbox NOTEBOOK",
+        "verify": "--allow-packages --connection --data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
         "branch": "--at --data --output --sandbox -o NOTEBOOK",
         "undo": "--run NOTEBOOK",

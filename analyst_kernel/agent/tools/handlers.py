@@ -29,6 +29,7 @@ from analyst_kernel.agent.plan import PlanRefused, plan_text
 from analyst_kernel.agent.remember import keep_definition
 from analyst_kernel.agent.run import Run
 from analyst_kernel.agent.tools import inputs
+from analyst_kernel.agent.tools.packages import use_package
 from analyst_kernel.agent.tools.recall import name_state, record_definition, return_to_state
 from analyst_kernel.agent.tools.registry import Registry, Reply, Tool
 from analyst_kernel.agent.transcript import Text, ToolCall, ToolResult, UserMessage, parsed_input
@@ -261,6 +262,7 @@ TOOLS = Registry(
         Tool("run_sql", inputs.RunSql, run_sql),
         Tool("profile_dataset", inputs.ProfileDataset, profile_dataset),
         Tool("read_document", inputs.ReadDocument, read_document),
+        Tool("use_package", inputs.UsePackage, use_package),
         Tool("update_plan", inputs.UpdatePlan, update_plan),
         Tool("record_finding", inputs.RecordFinding, record_finding),
         Tool("record_definition", inputs.RecordDefinition, record_definition),

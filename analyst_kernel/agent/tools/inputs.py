@@ -97,6 +97,16 @@ class ProfileDataset(ToolInput):
     detail: Literal["concise", "full"] = "concise"
 
 
+class UsePackage(ToolInput):
+    """Ask the user for a Python package that is not installed, before a cell imports it.
+
+    Wheels of an index, read-only in the running kernel. The user may say no.
+    """
+
+    module: Annotated[str, Field(description="as it is imported")]
+    reason: Filled
+
+
 class ReadDocument(ToolInput):
     """Read a document beside the data (README, manual, codebook) from character `start`, or where it holds `search`; costs no cell."""  # noqa: E501 - as AskUser's
 

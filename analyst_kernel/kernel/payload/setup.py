@@ -237,6 +237,8 @@ def set_output_dir(shell: Any, output_dir: str) -> None:
     importlib.import_module("_analyst_streams").relay_other_processes()
     # Likewise what was attached.
     importlib.import_module("_analyst_remote").install(when_imported)
+    if packages := os.environ.get("ANALYST_PACKAGE_FOLDERS"):
+        import_from(packages.split(os.pathsep))
     here = pathlib.Path(output_dir)
     same = os.path.realpath(here.parent) == os.path.realpath(os.getcwd())
     # Relative where possible: a notebook should not print the paths of one machine.
@@ -244,6 +246,12 @@ def set_output_dir(shell: Any, output_dir: str) -> None:
     _facts["output_dir"] = str(folder)
     shell.user_ns["OUTPUT_DIR"] = folder
     shell.user_ns_hidden["OUTPUT_DIR"] = folder
+
+
+def import_from(paths: list[str]) -> None:
+    """Let cells import from folders; behind all others, so that none takes a module's place."""
+    sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
+    importlib.invalidate_caches()
 
 
 class Facts:

@@ -22,7 +22,7 @@ from analyst_kernel.notebook.storage.pending import from_json, key_of, to_json
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.errors import JournalError
 from analyst_kernel.protocol.ids import AnalysisId, CellId
-from analyst_kernel.protocol.records import ApprovalMode
+from analyst_kernel.protocol.records import ApprovalMode, PackageUsed
 from analyst_kernel.server.events.coalesce import EncodedEvent
 
 _MIGRATIONS = (
@@ -333,6 +333,7 @@ class StoredAnalysis(Record):
         failed: Whether the last run failed.
         parent: The analysis it branched from.
         parent_cell: The last cell that it took over from there.
+        packages: What was fetched for it.
     """
 
     id: AnalysisId
@@ -352,6 +353,7 @@ class StoredAnalysis(Record):
     failed: bool = False
     parent: AnalysisId | None = None
     parent_cell: CellId | None = None
+    packages: tuple[PackageUsed, ...] = ()
 
 
 _log = logging.getLogger(__name__)

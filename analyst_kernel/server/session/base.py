@@ -24,6 +24,7 @@ from analyst_kernel.data.readings import KeptReadings
 from analyst_kernel.data.remote.cache import RemoteCache
 from analyst_kernel.data.remote.fetch import Fetcher
 from analyst_kernel.notebook.storage.names import default_path, free_path
+from analyst_kernel.packages.outside import is_package_folder
 from analyst_kernel.protocol.datasets import Dataset
 from analyst_kernel.protocol.errors import AnalystError, NotebookError
 from analyst_kernel.protocol.events import (
@@ -216,6 +217,7 @@ class BaseSession:
                 budget_usd=self.record.budget_usd,
                 privacy=self._emitted_privacy,
                 analysis_budget_usd=self.record.analysis_budget_usd,
+                packages=self.record.packages,
             )
         )
         self.changed()
@@ -272,6 +274,7 @@ class BaseSession:
                 limits=settings.limits,
                 kernel_name=settings.kernel_name,
                 least_privacy=settings.least_privacy,
+                packages=settings.packages,
                 start_options=dict(limits),
             ),
             user=self.user,
@@ -290,7 +293,11 @@ class BaseSession:
         )
         self._catalog, self.key_version = analysis.catalog, self.services.keys.version
         await self._show_ledger(analysis)
-        self.configure(notebook=analysis.notebook.path, pending=(), readings=())
+        packages = analysis.packages
+        packages.changed = lambda: self.configure(packages=packages.used)
+        self.configure(
+            notebook=analysis.notebook.path, pending=(), readings=(), packages=packages.used
+        )
         return analysis
 
     async def _show_ledger(self, analysis: Analysis) -> None:
@@ -321,7 +328,8 @@ class BaseSession:
                 "Put it back, or start a new analysis.",
             )
         granted = self.services.grants.for_notebook(path, analysis=self.id)
-        paths = (grant.path for grant in granted if not is_results_folder(grant.path))
+        ours = (is_results_folder, is_package_folder)
+        paths = (grant.path for grant in granted if not any(is_it(grant.path) for is_it in ours))
         return unswapped(tuple(paths))
 
     async def grant(self, paths: Sequence[str]) -> tuple[Dataset, ...]:

@@ -220,6 +220,19 @@ class AnalysisSession(BaseSession):
                 self.emit(DatasetDetached(analysis=self.id, name=gone))
             await self.describe(now)
 
+    async def remove_package(self, name: str) -> None:
+        """Take a fetched package away from the analysis.
+
+        Raises:
+            InputError: It has no such package, or a job is at work.
+        """
+        async with self._in_order():
+            if await self._is_at_work():
+                what = "A run is at work in this kernel."
+                raise InputError(what, "Stop it, or wait for its end.")
+            analysis = await self.opened()
+            await analysis.remove_package(name)
+
     # --- settings ------------------------------------------------------------------------------
 
     async def choose_model(self, model: str) -> None:
@@ -357,6 +370,7 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.AttachData: lambda s, _, c: s.attach(c.paths),
     commands.ChooseReading: lambda s, _, c: s.choose_reading(AskedReading(c.name, c.key, c.value)),
     commands.DetachData: lambda s, _, c: s.detach(c.name),
+    commands.RemovePackage: lambda s, _, c: s.remove_package(c.name),
     commands.ChooseModel: lambda s, _, c: s.choose_model(c.model),
     commands.ChooseApproval: lambda s, _, c: s.choose_approval(c.mode),
     commands.ChoosePrivacy: lambda s, _, c: s.choose_privacy(c.mode, confirmed=c.confirmed),

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from analyst_kernel.agent.ports import Approval
 from analyst_kernel.protocol.errors import InputError
 from analyst_kernel.protocol.ids import AskId
-from analyst_kernel.protocol.records import Step
+from analyst_kernel.protocol.records import PackageOffer, Step
 
 Kind: TypeAlias = Literal["question", "cell", "plan"]
 
@@ -58,6 +58,12 @@ class BrowserUser:
         decision = await self._wait("cell", ask)
         assert isinstance(decision, Approval)
         return decision
+
+    async def approve_package(self, ask: AskId, offer: PackageOffer) -> bool:
+        """Wait for the decision about a package, which is made as that about a cell."""
+        decision = await self._wait("cell", ask)
+        assert isinstance(decision, Approval)
+        return decision.decision == "run"
 
     async def approve_plan(self, ask: AskId, steps: Sequence[Step]) -> tuple[str, ...]:
         """Wait for the plan as accepted."""

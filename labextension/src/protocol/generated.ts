@@ -54,6 +54,7 @@ export type Command =
   | AttachData
   | DetachData
   | ChooseReading
+  | RemovePackage
   | AnswerQuestion
   | DecideApproval
   | DecidePlan
@@ -890,7 +891,7 @@ export interface UserAnswered {
   by: 'person' | 'default';
 }
 /**
- * A cell waits for the user's approval.
+ * A cell waits for the user's approval, or ``package``, which it needs, does.
  */
 export interface ApprovalRequested {
   analysis: string;
@@ -902,9 +903,45 @@ export interface ApprovalRequested {
   cell: string;
   code: string;
   purpose: string;
+  package: PackageOffer | null;
 }
 /**
- * The user decided about a waiting cell.
+ * A package that is not installed and could be fetched.
+ *
+ * Attributes:
+ *     module: The name in the import; empty if it is not known.
+ *     name: Of the distribution, exactly as the index writes it.
+ *     indexes: The addresses that were asked, without credentials.
+ *     wheels: Its own, then those of the packages that it brings.
+ *     known: Whether the name is one of those known here.
+ *     alike: A known name that this may be a misspelling of; empty if there is none.
+ */
+export interface PackageOffer {
+  module: string;
+  name: string;
+  version: string;
+  indexes: string[];
+  wheels: PackageWheel[];
+  known: boolean;
+  alike: string;
+}
+/**
+ * One wheel of a package, before it is fetched.
+ *
+ * Attributes:
+ *     bytes: To download; null if its host does not say.
+ *     host: Which machine has the file.
+ */
+export interface PackageWheel {
+  name: string;
+  version: string;
+  sha256: string;
+  file: string;
+  host: string;
+  bytes: number | null;
+}
+/**
+ * The user decided about a waiting cell or package.
  */
 export interface ApprovalDecided {
   analysis: string;
@@ -996,6 +1033,22 @@ export interface AnalysisConfigured {
   budget_usd: number | null;
   privacy: 'full' | 'no-values' | 'schema-only';
   analysis_budget_usd: number | null;
+  packages: PackageUsed[];
+}
+/**
+ * A package that was fetched for an analysis, as its notebook notes it.
+ *
+ * Attributes:
+ *     index: The first address that was asked, without credentials.
+ *     brought_by: The packages that the user said yes to and that need it, itself included.
+ */
+export interface PackageUsed {
+  name: string;
+  version: string;
+  sha256: string;
+  file: string;
+  index: string;
+  brought_by: string[];
 }
 /**
  * The notebook began to run again in a fresh kernel; ``cells`` will be compared.
@@ -1335,6 +1388,14 @@ export interface ChooseReading {
   value: string;
 }
 /**
+ * Take a package that was fetched for the analysis away from it, by its name.
+ */
+export interface RemovePackage {
+  analysis: string;
+  type: 'remove_package';
+  name: string;
+}
+/**
  * Answer a question of the run.
  */
 export interface AnswerQuestion {
@@ -1344,7 +1405,9 @@ export interface AnswerQuestion {
   answer: string;
 }
 /**
- * Decide about a cell that waits; with the decision ``edit``, ``code`` replaces its source.
+ * Decide about a cell or a package that waits; ``skip`` is the No to a package.
+ *
+ * With the decision ``edit``, ``code`` replaces the source of a cell.
  */
 export interface DecideApproval {
   analysis: string;
@@ -1780,6 +1843,7 @@ export interface ClientFrame {
     | AttachData
     | DetachData
     | ChooseReading
+    | RemovePackage
     | AnswerQuestion
     | DecideApproval
     | DecidePlan
@@ -1867,6 +1931,7 @@ export const COMMAND_TYPES = [
   'detach_data',
   'edit_definition',
   'remove_definition',
+  'remove_package',
   'report_document',
   'report_notebook',
   'report_write',

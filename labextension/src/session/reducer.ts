@@ -15,6 +15,7 @@ import { reduceCells, type CellEvent } from './cell-reducer';
 import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import {
+  packagesOf,
   privacyOf,
   type AnalysisState,
   type BranchState,
@@ -88,7 +89,8 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         approval: event.approval,
         budget: event.budget_usd,
         analysisBudget: event.analysis_budget_usd,
-        privacy: privacyOf(event)
+        privacy: privacyOf(event),
+        packages: packagesOf(event)
       };
     case 'usage_counted':
       return {

@@ -11,6 +11,7 @@ import { reduceCells, type CellEvent } from './cell-reducer';
 import { codeOf } from './streamed-code';
 import {
   NO_USAGE,
+  offerOf,
   privacyOf,
   type AnalysisState,
   type CallState,
@@ -167,7 +168,7 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
       const entries = withoutStreamed(run.entries, code);
       return added(
         { ...run, entries },
-        { kind: 'approval', ask, cell, code, purpose, decision: null }
+        { kind: 'approval', ask, cell, code, purpose, offer: offerOf(event), decision: null }
       );
     }
     case 'approval_decided':

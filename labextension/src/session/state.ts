@@ -16,6 +16,8 @@ import type {
   Limits,
   LineageHint,
   NumberProof,
+  PackageOffer,
+  PackageUsed,
   RunFinished,
   SandboxReport,
   Step,
@@ -102,13 +104,15 @@ export interface AskState {
   readonly by: 'person' | 'default' | null;
 }
 
-/** A cell that waits for approval. */
+/** A cell that waits for approval, or a package that a cell needs. */
 export interface ApprovalState {
   readonly kind: 'approval';
   readonly ask: string;
   readonly cell: string;
   readonly code: string;
   readonly purpose: string;
+  /** The package, if not the cell itself waits. */
+  readonly offer: PackageOffer | null;
   readonly decision: 'run' | 'edit' | 'skip' | 'run_all' | null;
 }
 
@@ -253,6 +257,8 @@ export interface AnalysisState {
   /** What the user defined, and the states of the data that have a name. */
   readonly definitions: readonly Definition[];
   readonly states: readonly DataState[];
+  /** What was fetched for it with the user's yes. */
+  readonly packages: readonly PackageUsed[];
   readonly verification: VerificationState | null;
   readonly branch: BranchState | null;
 }
@@ -271,6 +277,18 @@ export const NO_USAGE: Usage = {
 /** Return the privacy mode that an event says; journals of earlier versions say none. */
 export function privacyOf(event: { readonly privacy?: PrivacyMode }): PrivacyMode {
   return event.privacy ?? 'full';
+}
+
+/** Return the packages that an event says; journals of earlier versions say none. */
+export function packagesOf(event: {
+  readonly packages?: readonly PackageUsed[];
+}): readonly PackageUsed[] {
+  return event.packages ?? [];
+}
+
+/** Return the package that waits; journals of earlier versions say none. */
+export function offerOf(event: { readonly package?: PackageOffer | null }): PackageOffer | null {
+  return event.package ?? null;
 }
 
 /** Return an analysis before its first event. */
@@ -297,6 +315,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     queue: [],
     definitions: [],
     states: [],
+    packages: [],
     verification: null,
     branch: null
   };

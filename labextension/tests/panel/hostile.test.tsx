@@ -127,7 +127,15 @@ describe('hostile text', () => {
     const code = `x = 1  # ${hostile}`;
     const page = await draw(
       <Conversation />,
-      serve(log => log.add('approval_requested', { ask: 'q', cell: 'c', code, purpose: hostile }))
+      serve(log =>
+        log.add('approval_requested', {
+          ask: 'q',
+          cell: 'c',
+          code,
+          purpose: hostile,
+          package: null
+        })
+      )
     );
     expect(page.one('[aria-label="Code that waits"]').textContent).toBe(code);
     expectText(page, hostile);

@@ -85,6 +85,7 @@ export function scenes(
           ask: 'q2',
           cell: 'x',
           purpose: 'Revenue by region',
+          package: null,
           code: 'rev = duckdb.sql("""\nSELECT region, sum(net) AS revenue\nFROM orders JOIN regions USING (region_id)\nWHERE order_date >= \'2026-07-01\'\nGROUP BY region""").df()'
         })
         .add('plan_approval_requested', {

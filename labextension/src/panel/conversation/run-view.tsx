@@ -5,6 +5,7 @@ import type { Entry, IterationState, RunState, VerificationState } from '../../s
 import { Activity } from './activity';
 import { AnswerView } from './answer-view';
 import { ApprovalCard } from '../cards/approval-card';
+import { PackageCard } from '../cards/package-card';
 import { AskCard } from '../cards/ask-card';
 import { CallView } from './call-view';
 import { FailureCard, RetryBanner } from './failure-card';
@@ -195,7 +196,11 @@ function EntryView(props: {
     case 'ask':
       return <AskCard ask={entry} active={run.status === 'running'} />;
     case 'approval':
-      return <ApprovalCard approval={entry} active={run.status === 'running'} />;
+      return entry.offer === null ? (
+        <ApprovalCard approval={entry} active={run.status === 'running'} />
+      ) : (
+        <PackageCard approval={entry} offer={entry.offer} active={run.status === 'running'} />
+      );
     case 'plan':
       return <PlanCard approval={entry} active={run.status === 'running'} />;
     case 'notice':

@@ -5,6 +5,7 @@ import type { DatasetProfile } from '../../protocol/generated';
 import { AttachMenu } from './attach-menu';
 import { DatasetDialog } from './dataset-dialog';
 import { LedgerChip } from './ledger-chip';
+import { PackagesChip } from './packages-chip';
 import { InstructionsChip } from '../privacy/instructions-chip';
 import { usePanel, useServices } from '../services';
 import { datasetLabel, datasetShape, warningText } from '../controls/format';
@@ -46,6 +47,7 @@ export function DataStrip(): React.JSX.Element {
         {datasets.length === 0 && trans.__('Attach data')}
       </AttachMenu>
       <LedgerChip />
+      <PackagesChip />
       <InstructionsChip />
       {profile !== undefined && (
         <DatasetDialog

@@ -54,7 +54,13 @@ describe('a question to the user', () => {
 
 describe('a cell that waits', () => {
   const waiting = serve(log =>
-    log.add('approval_requested', { ask: 'q', cell: 'c', code: 'x = 1', purpose: 'Set x' })
+    log.add('approval_requested', {
+      ask: 'q',
+      cell: 'c',
+      code: 'x = 1',
+      purpose: 'Set x',
+      package: null
+    })
   );
 
   it.each([

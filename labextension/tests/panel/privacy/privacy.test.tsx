@@ -26,7 +26,8 @@ function serve(mode: PrivacyMode, more: (server: FakeServer) => void = () => und
       approval: 'automatic',
       budget_usd: null,
       analysis_budget_usd: null,
-      privacy: mode
+      privacy: mode,
+      packages: []
     });
     server.add(id, log.events);
     more(server);
