@@ -193,7 +193,7 @@ class AnalysisPackages:
         self.changed()
 
     def _check(self, name: str) -> None:
-        refused = self._policy.refusal_of(name)
+        refused = self._policy.refusal() or self._policy.refusal_of(name)
         if refused:
             raise PackageFailed(refused, "Ask the administrator for it.")
 

@@ -18,7 +18,7 @@ from analyst_kernel.analysis.branch import make_branch
 from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.analysis.verify import verify_notebook
 from analyst_kernel.packages.policy import PackageMode, PackagePolicy
-from analyst_kernel.protocol.errors import InputError
+from analyst_kernel.protocol.errors import DataError, InputError
 from analyst_kernel.protocol.events import ApprovalDecided, ApprovalRequested, IterationStarted
 from analyst_kernel.protocol.ids import AskId
 from analyst_kernel.protocol.records import PackageOffer
@@ -179,58 +179,47 @@ async def test_a_yes_gives_the_package_to_the_running_kernel(
     assert problems == []
 
 
-@pytest.mark.parametrize("case", ["no", "unattended", "not allowed", "conflict"])
-async def test_without_a_yes_the_model_is_told_why(
-    index: PackageIndex, tmp_path: Path, case: str
-) -> None:
+async def test_without_a_yes_the_model_is_told_why(index: PackageIndex, tmp_path: Path) -> None:
     offer_all(index)
-    user = None if case == "unattended" else Clicker(yes=case == "conflict")
-    module = "oldnum" if case == "conflict" else "tinystats"
+    user = Clicker(yes=False)
+    # A name that is made while code runs could carry data to whoever reads the index's log.
+    made = "raise ModuleNotFoundError(f\"No module named '{'tiny' + 'stats'}'\")"
     script = (
-        python(f"import {module}"),
-        call("use_package", module=module, reason="once more"),
-        python("print('without')"),
+        python(made), python("import oldnum"), python("import tinystats"),
+        call("use_package", module="tinystats", reason="once more"), python("print('without')"),
         finish("Without it."),
-    )
-    names = ("rapidfuzz",) if case == "not allowed" else ()
-    async with opened(tmp_path / "n.ipynb", index, script, user, names=names) as (
-        analysis,
-        server,
-    ):
+    )  # fmt: skip
+    async with opened(tmp_path / "n.ipynb", index, script, user) as (analysis, server):
         finished = await analysis.ask("What is it?")
         sent = sent_by(server)
         assert analysis.packages.used == ()
-    assert [one.outcome for one in finished.iterations] == ["error", "ok"]
-    said = {
-        "no": "the user does not want tinystats",
-        "unattended": "--allow-packages",
-        "not allowed": "is not among the packages that the administrator allows",
-        "conflict": "oldnum 0.9 needs numpy<2, and numpy",
-    }[case]
-    error = finished.iterations[0].error
-    assert error is not None
-    assert said in error.hint
-    assert sent.count(said) >= 2  # the cell's error, and the tool's answer
-    if user is not None:
-        assert len(user.offers) == (1 if case == "no" else 0)  # asked once, whatever the model does
-    if case not in ("no", "conflict"):
-        assert index.requests == []
+    hints = [one.error.hint for one in finished.iterations if one.error is not None]
+    assert [one.outcome for one in finished.iterations] == ["error", "error", "error", "ok"]
+    assert "its name does not stand in the cell" in hints[0]
+    assert "oldnum 0.9 needs numpy<2, and numpy" in hints[1]
+    assert "the user does not want tinystats" in hints[2]
+    assert (
+        sent.count("the user does not want tinystats") >= 2
+    )  # the cell's error, the tool's answer
+    assert [offer.name for offer in user.offers] == ["tinystats"]  # asked once
+    assert not any("tinystats" in one for one in index.requests[: index.requests.index(
+        "GET /simple/oldnum/")])  # fmt: skip
 
 
-async def test_what_code_only_says_is_not_looked_for(index: PackageIndex, tmp_path: Path) -> None:
-    """A name that is made while code runs could carry data to whoever reads the index's log."""
+async def test_nothing_is_asked_where_nobody_can_say_yes(
+    index: PackageIndex, tmp_path: Path
+) -> None:
     offer_all(index)
-    script = (
-        python("name = 'tiny' + 'stats'\nraise ModuleNotFoundError(f\"No module named '{name}'\")"),
-        finish("No."),
-    )
-    user = Clicker(yes=True)
-    async with opened(tmp_path / "n.ipynb", index, script, user) as (analysis, _):
-        finished = await analysis.ask("What is it?")
-    error = finished.iterations[0].error
-    assert error is not None
-    assert "its name does not stand in the cell" in error.hint
-    assert (user.offers, index.requests) == ([], [])
+    script = (python("import tinystats"), finish("Without it."))
+    async with opened(tmp_path / "n.ipynb", index, script) as (analysis, _):
+        error = (await analysis.ask("What is it?")).iterations[0].error
+        assert error is not None
+        assert "--allow-packages" in error.hint
+        for policy in (PackagePolicy("forbid"), PackagePolicy(names=("rapidfuzz",))):
+            analysis.packages._policy = policy
+            with pytest.raises(DataError, match="administrator"):
+                await analysis.packages.find("tinystats", "tinystats")
+    assert index.requests == []
 
 
 @pytest.mark.parametrize(("form", "level"), [("bubblewrap", "isolated"), ("limits", "limits")])

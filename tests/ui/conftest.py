@@ -7,6 +7,7 @@ and no analyses. A test that reloads or cuts the connection opens a page of its 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Error as PlaywrightError
 
+from tests.fakes.package_index import PackageIndex, package_index
 from tests.fakes.wire_server import WireServer
 from tests.support.browsing import browser, claude_at, model_server, playwright
 from tests.support.lab import Lab
@@ -39,12 +41,28 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="package")
-def ai_lab(model_server: tuple[ScriptedModel, WireServer]) -> Iterator[Lab]:
+def package_files() -> Iterator[PackageIndex]:
+    """Run the index that pip is configured with on the scripted model's server."""
+    with package_index() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def ai_lab(
+    model_server: tuple[ScriptedModel, WireServer], package_files: PackageIndex
+) -> Iterator[Lab]:
     """Run a server behind a path, as a hub does, where a scripted AI model answers."""
     wire = model_server[1]
     server = Lab(
         base_url="/hub/user/x/",
-        environment=claude_at(wire),
+        environment={
+            **claude_at(wire),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": package_files.url,
+            "PIP_EXTRA_INDEX_URL": "",
+            "PIP_FIND_LINKS": "",
+            "PIP_NO_CACHE_DIR": "1",
+        },
     )
     try:
         yield server.start()
