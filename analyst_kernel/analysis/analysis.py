@@ -26,6 +26,7 @@ from analyst_kernel.agent.rebuild import join_runs, number_of, recall
 from analyst_kernel.agent.remember import keep_ledger, show_ledger
 from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trouble_text
+from analyst_kernel.analysis.databases import KERNEL_ENDED, change_connections
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
@@ -183,6 +184,21 @@ class Analysis:
             async with self._lock:  # a run at work keeps its kernel to its end
                 await self._stop_kernel()
         return added
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The names of the databases that it may ask."""
+        return () if self._databases is None else self._databases.names
+
+    async def change_connections(self, *, attached: str = "", detached: str = "") -> None:
+        """Let it ask a database, or no longer; see ``change_connections``. Waits for a run."""
+        parts = (self.grants, self.notebook.path, self._kernel, self.privacy.wall)
+        async with self._lock:
+            change = change_connections(self._deps, self._databases, *parts, attached, detached)
+            self._deps, self._databases = await change
+            if self._memory.facts is not None:  # a kernel learns of databases when it starts
+                await self._stop_kernel()
+                self._kernel_changed("stopped", KERNEL_ENDED)
 
     async def choose_reading(self, asked: AskedReading) -> None:
         """Have a dataset read as the user says; see ``change_reading``. Waits for a run at work."""

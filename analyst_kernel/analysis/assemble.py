@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analyst_kernel.agent.context import AgentDeps
-from analyst_kernel.agent.ports import Model, User
-from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedDatabases, GuardedModel
+from analyst_kernel.agent.ports import User
+from analyst_kernel.agent.privacy.wall import GuardedCatalog, GuardedModel
 from analyst_kernel.agent.rebuild import recall
 from analyst_kernel.analysis.analysis import Analysis
-from analyst_kernel.analysis.databases import ConnectedKernel, attach, check_connections
+from analyst_kernel.analysis.databases import (
+    attach,
+    check_connections,
+    unused_databases,
+    with_databases,
+)
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.packages import AnalysisPackages
@@ -176,7 +181,7 @@ async def open_analysis(
     deps = AgentDeps(
         analysis=book.analysis,
         model=GuardedModel(model, wall, kept.log),
-        kernel=kernel if databases is None else ConnectedKernel(kernel, databases),
+        kernel=kernel,
         notebook=book,
         catalog=GuardedCatalog(catalog, wall),
         user=user,
@@ -184,9 +189,9 @@ async def open_analysis(
         sleep=parts.sleep,
         spending=spending,
         saved_outputs=sanitise_saved_outputs,
-        databases=None if databases is None else GuardedDatabases(databases, wall),
         packages=packages,
     )
+    deps = with_databases(deps, kernel, databases, wall)
     ledger = await asyncio.to_thread(book.ledger)
     memory = recall(book.restore(), (d.name for d in catalog.datasets), ledger)
     memory.runs = int(book.next_run[1:]) - 1  # the number of an undone run is not used again
@@ -218,7 +223,7 @@ async def open_analysis(
     for code, problem in (
         ("models-file-unused", (await asyncio.to_thread(model_table)).problem),
         ("spending-damaged", await asyncio.to_thread(lambda: spending.problem)),
-        ("databases-unused", "" if databases is None else _unused_databases(model)),
+        ("databases-unused", "" if databases is None else unused_databases(model)),
     ):
         if problem:
             analysis.defer_notice(code, problem)
@@ -237,13 +242,6 @@ def _record(
     if said := catalog.readings.rows():  # some may have been said before there was a notebook
         store.keep_readings(book.path, said, analysis=book.analysis)
     return fresh
-
-
-def _unused_databases(model: Model) -> str:
-    """Return what to say of databases that this model does not ask; empty if it does."""
-    if not model.name.startswith("offline:"):
-        return ""
-    return "The built-in rules ask no database; choose a model that does."
 
 
 async def _regrant(

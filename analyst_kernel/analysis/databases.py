@@ -11,17 +11,22 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from analyst_kernel.agent.ports import Execution, KernelFacts, OutputChange
+from analyst_kernel.agent.context import AgentDeps
+from analyst_kernel.agent.ports import Execution, KernelFacts, Model, OutputChange
+from analyst_kernel.agent.privacy.wall import GuardedDatabases, Wall
 from analyst_kernel.connections.attached import AttachedConnections
 from analyst_kernel.connections.cells import queries_in
-from analyst_kernel.connections.entries import ConnectionList
+from analyst_kernel.connections.entries import ConnectionList, variable_of
 from analyst_kernel.connections.results import ResultsFolder, is_results_folder
 from analyst_kernel.grants import Grant, GrantStore, grant_of
 from analyst_kernel.kernel.session import KernelSession
 from analyst_kernel.protocol.errors import KernelError
 from analyst_kernel.protocol.ids import AnalysisId
+
+KERNEL_ENDED = "What it may ask of databases changed; the next question starts a kernel that knows."
 
 
 def attach(
@@ -55,6 +60,62 @@ def attach(
         if name not in entries
     )
     return AttachedConnections(there, folder), gone
+
+
+def detach(store: GrantStore, notebook: str, analysis: AnalysisId, name: str) -> None:
+    """Take a connection back, and what it gave; blocking. The user's list keeps it."""
+    folder = _folder_of(store.for_notebook(notebook, analysis=analysis))
+    if folder is None or name not in folder.attached():
+        return
+    rest = [other for other in folder.attached() if other != name]
+    if not rest:
+        store.revoke(notebook, str(folder.path))
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return
+    entries = ConnectionList(store.path.parent).entries()
+    folder.detach([entries[other] for other in rest if other in entries], variable_of(name))
+
+
+def with_databases(
+    deps: AgentDeps, kernel: KernelSession, databases: AttachedConnections | None, wall: Wall
+) -> AgentDeps:
+    """Return the parts of an analysis with these databases, or with none."""
+    return replace(
+        deps,
+        kernel=kernel if databases is None else ConnectedKernel(kernel, databases),
+        databases=None if databases is None else GuardedDatabases(databases, wall),
+    )
+
+
+async def change_connections(
+    deps: AgentDeps,
+    before: AttachedConnections | None,
+    store: GrantStore,
+    notebook: str,
+    kernel: KernelSession,
+    wall: Wall,
+    attached: str,
+    detached: str,
+) -> tuple[AgentDeps, AttachedConnections | None]:
+    """Attach a connection or take one back, for an act of the user; no run may be at work.
+
+    Raises:
+        InputError: There is no connection of this name; nothing was changed.
+    """
+    if detached:
+        await asyncio.to_thread(detach, store, notebook, deps.analysis, detached)
+    names = [attached] if attached else []
+    databases, _ = await asyncio.to_thread(attach, store, notebook, deps.analysis, names)
+    if before is not None:
+        await before.aclose()
+    return with_databases(deps, kernel, databases, wall), databases
+
+
+def unused_databases(model: Model) -> str:
+    """Return what to say of databases that this model does not ask; empty if it does."""
+    if not model.name.startswith("offline:"):
+        return ""
+    return "The built-in rules ask no database; choose a model that does."
 
 
 def _folder_of(grants: Sequence[Grant]) -> ResultsFolder | None:

@@ -207,6 +207,12 @@ class PrivacySwitch:
         self._wall = wall
 
     @property
+    def wall(self) -> Wall:
+        """The wall of the opened analysis."""
+        assert self._wall is not None
+        return self._wall
+
+    @property
     def mode(self) -> PrivacyMode:
         """The mode of the next question. Raises ``InputError``."""
         return chosen_mode(None, self._store.mode(), self._least)

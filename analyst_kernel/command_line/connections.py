@@ -59,7 +59,8 @@ def _row(entry: ConnectionEntry) -> tuple[str, ...]:
     "--password-from",
     default="libpq",
     metavar="SOURCE",
-    help="env:VARIABLE, keyring (it is asked for), or libpq: ~/.pgpass, a service file, or none.",
+    help="stored (asked for; the keyring, or a file that you alone can read), env:VARIABLE, "
+    "keyring, or libpq: ~/.pgpass, a service file, or none.",
 )
 @click.option("--max-rows", type=int, metavar="N", help="More rows are not fetched (2,000,000).")
 @click.option("--max-megabytes", type=int, metavar="MB", help="Nor more than that (512).")
@@ -78,12 +79,13 @@ def add(
     The address holds no password: say where it comes from. Use a role that has SELECT on the
     tables in question and nothing else.
     """
-    password = read_secret(f"Password of {name[:60]}") if password_from == "keyring" else ""
+    asks = password_from.strip() in ("stored", "keyring")
+    password = read_secret(f"Password of {name[:60]}") if asks else ""
     _add(
         name=name,
         address=address,
         password_from=password_from,
-        password=password.strip("\r\n"),
+        password=password,
         limits=(max_rows, max_megabytes, max_seconds),
     )
 
@@ -97,11 +99,7 @@ async def _add(
     password: str,
     limits: tuple[int | None, int | None, float | None],
 ) -> int:
-    from analyst_kernel.connections.entries import (
-        checked_entry,
-        connections_of_user,
-        keep_password,
-    )
+    from analyst_kernel.connections.entries import checked_entry, connections_of_user
 
     rows, megabytes, seconds = limits
     entry = checked_entry(
@@ -112,11 +110,7 @@ async def _add(
         max_megabytes=megabytes,
         max_seconds=seconds,
     )
-    store = connections_of_user()
-    await asyncio.to_thread(store.entries)  # a list that cannot be read keeps its password
-    if password_from == "keyring":
-        await asyncio.to_thread(keep_password, name, password)
-    await asyncio.to_thread(store.put, entry)
+    await asyncio.to_thread(connections_of_user().add, entry, password)
     out(f"Added {name}. `analyst connections test {name}` tries it.")
     return 0
 
@@ -131,13 +125,10 @@ async def test(*, name: str) -> int:
 
     entry = connections_of_user().named(name)
     async with DatabaseWorker() as worker:
-        about = await worker.ask(entry, "test")
-    out(f"{name}: {about['database']} on PostgreSQL {about['version']}, as {about['role']}.")
-    if about["writable"]:
-        note(
-            f"This role may change {about['writable']:,} tables. From here it cannot, since every "
-            "query runs in a read-only transaction; a role with SELECT alone is safer still."
-        )
+        said, warning = await worker.try_out(entry)
+    out(said)
+    if warning:
+        note(warning)
     return 0
 
 
@@ -145,7 +136,7 @@ async def test(*, name: str) -> int:
 @click.argument("name")
 @runs
 async def remove(*, name: str) -> int:
-    """Remove NAME from the list, and its password from the keyring."""
+    """Remove NAME from the list, and the password that is stored for it."""
     from analyst_kernel.connections.entries import connections_of_user
 
     await asyncio.to_thread(connections_of_user().remove, name)

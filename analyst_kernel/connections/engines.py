@@ -20,12 +20,19 @@ class Engine:
             address and returns a connection of the Python database interface with Arrow.
         extra: The extra of this package that installs the driver.
         module: Our module with ``run(task)``, for the worker.
+        example: An address.
     """
 
     title: str
     driver: str
     extra: str
     module: str
+    example: str
+
+    @property
+    def install(self) -> str:
+        """The command that installs the driver."""
+        return f"pip install 'analyst-kernel[{self.extra}]'"
 
     @property
     def is_installed(self) -> bool:
@@ -39,6 +46,7 @@ ENGINES = {
         driver="adbc_driver_postgresql.dbapi",
         extra="postgresql",
         module="analyst_kernel.connections.postgres",
+        example="postgresql://reader@db.example.org:5432/shop",
     ),
 }
 """By the name that an address begins with."""

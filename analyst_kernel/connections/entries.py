@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -19,14 +17,21 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from pydantic import Field, ValidationError
 
 from analyst_kernel.connections.engines import ENGINES
-from analyst_kernel.credentials.store import SERVICE, usable_keyring
+from analyst_kernel.connections.passwords import (
+    STORED,
+    alone_with,
+    forget_password,
+    keep_password,
+    own_folder,
+    replace_file,
+)
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.errors import InputError, KeyStoreError
 
 EngineName = Literal["postgresql"]
-LONGEST_PASSWORD = 4_096
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_WITH_PASSWORD = re.compile(r"[a-z]+://[^@:/]*:[^@]*@")
 _LONGEST_ADDRESS = 2_000
 _PARAMETERS = frozenset(
     {
@@ -45,8 +50,9 @@ class ConnectionEntry(Record):
         name: How users and models call it.
         engine: A name of ``engines.ENGINES``.
         address: A URL without a password, such as ``postgresql://reader@db.example.org/sales``.
-        password_from: ``libpq`` (password file, service file, or none needed), ``keyring``, or
-            ``env:`` with the name of an environment variable.
+        password_from: ``libpq`` (password file, service file, or none needed), ``stored`` (the
+            keyring, or a file of the user's where there is none), ``keyring``, or ``env:`` with
+            the name of an environment variable.
         max_rows: More rows than that are not fetched.
         max_megabytes: Nor more than that, as Arrow.
         max_seconds: Time that one statement may take on the server.
@@ -63,7 +69,12 @@ class ConnectionEntry(Record):
     @property
     def variable(self) -> str:
         """The environment variable that a notebook reads the address from elsewhere."""
-        return f"{self.name.upper()}_DATABASE"
+        return variable_of(self.name)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a connection's address."""
+    return f"{name.upper()}_DATABASE"
 
 
 def checked_entry(
@@ -114,6 +125,8 @@ def _checked_address(address: str) -> str:
         _ = parts.port
         given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
+        if _WITH_PASSWORD.match(address):  # one with a slash in it, say
+            raise _holds_password() from None
         raise InputError(
             "This is no address of a database.",
             "Give it as postgresql://user@host:5432/database.",
@@ -125,10 +138,7 @@ def _checked_address(address: str) -> str:
             "Give it as postgresql://user@host:5432/database.",
         )
     if parts.password is not None or any(key == "password" for key, _value in given):
-        raise InputError(
-            "The address holds a password, which is not stored.",
-            "Leave it out and name its source: --password-from env:NAME, keyring or libpq.",
-        )
+        raise _holds_password()
     unknown = [key for key, _value in given if key not in _PARAMETERS]
     if unknown:
         raise InputError(
@@ -138,14 +148,21 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _holds_password() -> InputError:
+    return InputError(
+        "The address holds a password, and an address is shown and kept as it is.",
+        "Leave it out; where the password comes from is said beside it.",
+    )
+
+
 def _checked_source(source: str) -> str:
     kind, _, name = source.partition(":")
-    if source in ("libpq", "keyring") or (kind == "env" and _VARIABLE.fullmatch(name)):
+    if source in ("libpq", *STORED) or (kind == "env" and _VARIABLE.fullmatch(name)):
         return source
     # Not quoted: a password may stand here by mistake.
     raise InputError(
         "This is no source of a password.",
-        "Name one: libpq (password or service file, or none needed), keyring, or env:VARIABLE.",
+        "Name one: stored, env:VARIABLE, keyring, or libpq (password or service file, or none).",
     )
 
 
@@ -214,33 +231,39 @@ class ConnectionList:
 
     def put(self, entry: ConnectionEntry) -> None:
         """Add a connection, or replace that of its name."""
-        self._write({**self.entries(), entry.name: entry})
+        self._change(lambda entries: entries.update({entry.name: entry}))
+
+    def add(self, entry: ConnectionEntry, password: str = "") -> None:
+        """Add a connection, or replace that of its name, with the password that it stores.
+
+        Raises:
+            InputError: It stores a password and this is none, or the list cannot be used.
+            KeyStoreError: The password cannot be kept; the connection was not added.
+        """
+        before = self.entries().get(entry.name)  # a list that cannot be read keeps its password
+        if entry.password_from in STORED:
+            keep_password(entry.name, password, or_file=entry.password_from == "stored")
+        elif before is not None and before.password_from in STORED:
+            with contextlib.suppress(KeyStoreError):
+                forget_password(entry.name)
+        self.put(entry)
 
     def remove(self, name: str) -> ConnectionEntry:
-        """Remove and return a connection, and its password from the keyring."""
+        """Remove and return a connection, and the password that is stored for it."""
         entry = self.named(name)
-        if entry.password_from == "keyring":
+        if entry.password_from in STORED:
             with contextlib.suppress(KeyStoreError):
-                keep_password(name, "")
-        self._write({key: one for key, one in self.entries().items() if key != name})
+                forget_password(name)
+        self._change(lambda entries: entries.pop(name, None))
         return entry
 
-    def _write(self, entries: Mapping[str, ConnectionEntry]) -> None:
-        content = {
-            "version": 1,
-            "connections": [entry.model_dump(mode="json") for entry in entries.values()],
-        }
+    def _change(self, change: Callable[[dict[str, ConnectionEntry]], object]) -> None:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".connections-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(content, file, indent=2)
-                os.replace(name, self._path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                raise
+            with alone_with(self._path):
+                entries = self.entries()
+                change(entries)
+                rows = [entry.model_dump(mode="json") for entry in entries.values()]
+                replace_file(self._path, {"version": 1, "connections": rows})
         except OSError as error:
             raise InputError(
                 f"The list of connections {self._path} cannot be written: {error.strerror}.",
@@ -259,56 +282,4 @@ def _rechecked(entry: ConnectionEntry) -> ConnectionEntry:
 
 def connections_of_user() -> ConnectionList:
     """Return the list in the user's Jupyter data folder."""
-    from jupyter_core.paths import jupyter_data_dir
-
-    return ConnectionList(Path(jupyter_data_dir()) / "analyst-kernel")
-
-
-def password_of(entry: ConnectionEntry, env: Mapping[str, str]) -> str:
-    """Return the password of a connection; empty if the driver finds it by itself.
-
-    Raises:
-        KeyStoreError: Its source has none.
-    """
-    kind, _, variable = entry.password_from.partition(":")
-    if kind == "env":
-        if not env.get(variable):
-            raise KeyStoreError(
-                f"{entry.name} takes its password from the variable {variable}, which is not set.",
-                "Set it where Jupyter or this command is started.",
-            )
-        return env[variable]
-    if kind != "keyring":
-        return ""
-    ring = usable_keyring()
-    found = None
-    if ring is not None:
-        with contextlib.suppress(Exception):  # backends raise what they like
-            found = ring.get_password(SERVICE, f"connection:{entry.name}")
-    if not found:
-        raise KeyStoreError(
-            f"{entry.name} takes its password from the keyring, which has none for it.",
-            f"Unlock the keyring, or run `analyst connections add {entry.name}` again.",
-        )
-    return str(found)
-
-
-def keep_password(name: str, password: str) -> None:
-    """Put a password into the system's keyring; an empty one removes it.
-
-    Raises:
-        KeyStoreError: There is no keyring, or it refused.
-    """
-    ring = usable_keyring()
-    if ring is None:
-        raise KeyStoreError(
-            "There is no keyring on this machine, and a password is not written to a file.",
-            "Use --password-from env:NAME or libpq, or install the extra `keyring`.",
-        )
-    try:
-        if password:
-            ring.set_password(SERVICE, f"connection:{name}", password)
-        else:
-            ring.delete_password(SERVICE, f"connection:{name}")
-    except Exception:  # noqa: BLE001 - backends raise what they like, and may quote the secret
-        raise KeyStoreError("The system keyring cannot be written.", "Unlock it.") from None
+    return ConnectionList(own_folder())

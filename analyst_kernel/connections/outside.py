@@ -12,11 +12,13 @@ from typing import Any
 
 from analyst_kernel._aio import finish_despite_cancel
 from analyst_kernel.connections.engines import ENGINES
-from analyst_kernel.connections.entries import ConnectionEntry, password_of, with_password
+from analyst_kernel.connections.entries import ConnectionEntry, with_password
+from analyst_kernel.connections.passwords import password_of
 from analyst_kernel.connections.task import LAST_SECONDS, Task, TaskKind
 from analyst_kernel.protocol.errors import DataError
 
 _LONGEST_RESULT = 64 << 20
+_LOOK_SECONDS = 30.0
 _MORE_SECONDS = 30.0
 """What a task may take beside its statement: the start, the connection, the writing."""
 
@@ -63,6 +65,23 @@ class DatabaseWorker:
         if process is not None:
             await finish_despite_cancel(_end(process))
 
+    async def try_out(self, entry: ConnectionEntry) -> tuple[str, str]:
+        """Sign in, and return who did so where, and what that role could change; or empty.
+
+        Raises:
+            DatabaseFailed, KeyStoreError: It could not be asked.
+        """
+        about = await self.ask(entry, "test", seconds=_LOOK_SECONDS)
+        title = ENGINES[entry.engine].title
+        said = f"{entry.name}: {about['database']} on {title} {about['version']}"
+        said += f", as {about['role']}."
+        if not about["writable"]:
+            return said, ""
+        return said, (
+            f"This role may change {about['writable']:,} tables. From here it cannot, since every "
+            "query runs in a read-only transaction; a role with SELECT alone is safer still."
+        )
+
     async def ask(
         self,
         entry: ConnectionEntry,
@@ -89,12 +108,12 @@ class DatabaseWorker:
             DatabaseFailed: One sentence with the reason, and what to do.
             KeyStoreError: There is no password where the connection says.
         """
-        password = await asyncio.to_thread(password_of, entry, os.environ)
+        password = await asyncio.to_thread(password_of, entry.name, entry.password_from, os.environ)
         engine = ENGINES[entry.engine]
         if not engine.is_installed:
             raise DatabaseFailed(
                 f"The driver for {engine.title} is not installed.",
-                f"Run pip install 'analyst-kernel[{engine.extra}]'.",
+                f"Run {engine.install}.",
             )
         limit = min(seconds or entry.max_seconds, entry.max_seconds)
         task = Task(

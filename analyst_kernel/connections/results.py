@@ -66,6 +66,21 @@ class ResultsFolder:
         listed += [{"name": "", "variable": each} for each in more if each not in known]
         self._write(_MANIFEST, {"connections": listed})
 
+    def detach(self, entries: Sequence[ConnectionEntry], gone: str) -> None:
+        """Note which connections are left, and remove what that of the variable ``gone`` gave."""
+        self.attach(entries, (gone,))
+        for file in self.path.glob("*.json"):
+            if file.name == _MANIFEST:
+                continue
+            try:
+                variable = json.loads(file.read_text(encoding="utf-8")).get("variable", gone)
+            except (OSError, ValueError, AttributeError):
+                variable = gone
+            if variable == gone:  # a note of an earlier version names none
+                with contextlib.suppress(OSError):
+                    file.with_suffix(".arrow").unlink(missing_ok=True)
+                    file.unlink()
+
     def target(self, query: CellQuery) -> str:
         """Return the path for the rows of a query."""
         return str(self.path / f"{_key(query)}.arrow")
@@ -89,7 +104,7 @@ class ResultsFolder:
             self._note(query, {"error": reason})
 
     def _note(self, query: CellQuery, note: dict[str, Any]) -> None:
-        self._write(f"{_key(query)}.json", note)
+        self._write(f"{_key(query)}.json", {**note, "variable": query.variable})
 
     def _read(self, query: CellQuery) -> dict[str, Any] | None:
         try:

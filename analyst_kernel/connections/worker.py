@@ -27,7 +27,7 @@ def _result(task: Task, control: Control) -> dict[str, Any]:
         what, remedy = f"What {task.name} gave does not fit into memory.", "Ask for less."
     except ImportError:
         what = f"The driver for {engine.title} cannot be loaded."
-        remedy = f"Run pip install 'analyst-kernel[{engine.extra}]'."
+        remedy = f"Run {engine.install}."
     except Exception as error:  # noqa: BLE001 - a driver raises what it likes; said in one sentence
         what = f"{task.name} could not be asked: {type(error).__name__}."
         remedy = "Run `analyst connections test`."

@@ -66,6 +66,20 @@ class DetachData(CommandBase):
     name: str
 
 
+class AttachConnection(CommandBase):
+    """Let the analysis ask a database of the user's list, by the connection's name."""
+
+    type: Literal["attach_connection"]
+    name: str = Field(min_length=1, max_length=40)
+
+
+class DetachConnection(CommandBase):
+    """Take a database back from the analysis; the user's list keeps the connection."""
+
+    type: Literal["detach_connection"]
+    name: str = Field(min_length=1, max_length=40)
+
+
 class ChooseReading(CommandBase):
     """Have a dataset read as the user says, or by itself again if ``value`` is empty.
 

@@ -339,6 +339,7 @@ class AnalysisConfigured(EventBase):
         privacy: What of the data the model may see at the next question.
         budget_usd: US dollars that each further question may cost.
         analysis_budget_usd: US dollars that the whole analysis may cost.
+        connections: The names of the databases that it may ask.
     """
 
     type: Literal["analysis_configured"] = "analysis_configured"
@@ -351,6 +352,7 @@ class AnalysisConfigured(EventBase):
     privacy: records.PrivacyMode = "full"
     analysis_budget_usd: float | None = None
     packages: tuple[records.PackageUsed, ...] = ()
+    connections: tuple[str, ...] = ()
 
 
 class VerificationStarted(EventBase):

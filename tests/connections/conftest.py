@@ -6,6 +6,9 @@ import pytest
 
 from analyst_kernel.connections.entries import ConnectionEntry, checked_entry
 from tests.connections.server import PASSWORD, Postgres, running_postgres
+from tests.server.conftest import browser, root, server, start_server
+
+__all__ = ["browser", "root", "server", "start_server"]
 
 
 @pytest.fixture(scope="session")

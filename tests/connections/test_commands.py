@@ -11,10 +11,9 @@ from analyst_kernel.connections.entries import (
     ConnectionEntry,
     checked_entry,
     connections_of_user,
-    keep_password,
-    password_of,
     with_password,
 )
+from analyst_kernel.connections.passwords import keep_password, password_of
 from analyst_kernel.protocol.errors import InputError, KeyStoreError
 from tests.connections.server import PASSWORD, Postgres
 from tests.support.command import analyst
@@ -91,13 +90,13 @@ class Ring:
 def test_a_keyring_keeps_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring = Ring()
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("analyst_kernel.connections.entries.usable_keyring", lambda: ring)
+    monkeypatch.setattr("analyst_kernel.connections.passwords.usable_keyring", lambda: ring)
     entry = checked_entry("shop", "postgresql://a@b/c", password_from="keyring")
     connections_of_user().put(entry)
     with pytest.raises(KeyStoreError, match="has none for it"):
-        password_of(entry, {})
+        password_of("shop", entry.password_from, {})
     keep_password("shop", PASSWORD)
-    assert password_of(entry, {}) == PASSWORD
+    assert password_of("shop", entry.password_from, {}) == PASSWORD
     connections_of_user().remove("shop")
     assert ring.kept == {}
 

@@ -325,6 +325,7 @@ class StoredAnalysis(Record):
         notebook: Absolute path of its notebook; empty before the first question.
         pending: Paths granted before there was a notebook.
         readings: What the user said of their tables before; see ``data.readings``.
+        connections: The databases that it may ask, as of when it was opened last.
         created, updated: Seconds since the epoch.
         model: The model that the user chose; empty for the default.
         approval: What waits for the user; None for cells if the isolation is weak.
@@ -343,6 +344,7 @@ class StoredAnalysis(Record):
     notebook: str = ""
     pending: tuple[str, ...] = ()
     readings: tuple[tuple[str, str, str, str, str], ...] = ()
+    connections: tuple[str, ...] = ()
     created: float = 0.0
     updated: float = 0.0
     model: str = ""

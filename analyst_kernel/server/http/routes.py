@@ -12,6 +12,11 @@ from urllib.parse import quote
 from tornado import web
 
 from analyst_kernel.server.http.base import AnalystHandler, route
+from analyst_kernel.server.http.connections import (
+    ConnectionHandler,
+    ConnectionsHandler,
+    TablesHandler,
+)
 from analyst_kernel.server.http.websocket import SocketHandler
 
 
@@ -271,6 +276,9 @@ ROUTES: tuple[tuple[str, type], ...] = (
     (rf"analyst-kernel/api/analyses/{_ID}/completions", CompletionsHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/sent", SentHandler),
     (rf"analyst-kernel/api/analyses/{_ID}/sent/([0-9]{{1,9}})", SentRequestHandler),
+    (r"analyst-kernel/api/connections", ConnectionsHandler),
+    (rf"analyst-kernel/api/connections/{_ID}", ConnectionHandler),
+    (rf"analyst-kernel/api/connections/{_ID}/tables", TablesHandler),
     (r"analyst-kernel/api/datasets", DatasetsHandler),
     (r"analyst-kernel/api/instructions", InstructionsHandler),
     (r"analyst-kernel/api/upload", UploadHandler),

@@ -218,6 +218,7 @@ class BaseSession:
                 privacy=self._emitted_privacy,
                 analysis_budget_usd=self.record.analysis_budget_usd,
                 packages=self.record.packages,
+                connections=self.record.connections,
             )
         )
         self.changed()
@@ -268,6 +269,7 @@ class BaseSession:
         analysis = await open_analysis(
             notebook=path,
             data=granted,
+            connections=await self._wanted_connections(),
             settings=AnalysisSettings(
                 model=self.model,
                 sandbox=settings.sandbox,
@@ -296,9 +298,26 @@ class BaseSession:
         packages = analysis.packages
         packages.changed = lambda: self.configure(packages=packages.used)
         self.configure(
-            notebook=analysis.notebook.path, pending=(), readings=(), packages=packages.used
+            notebook=analysis.notebook.path,
+            pending=(),
+            readings=(),
+            connections=analysis.connections,
+            packages=packages.used,
         )
         return analysis
+
+    async def _wanted_connections(self) -> tuple[str, ...]:
+        """Return what the user attached before there was a notebook and is still in their list."""
+        wanted = () if self.record.notebook else self.record.connections
+        if not wanted:
+            return ()
+        there = await self.services.connections.names()
+        for name in wanted:
+            if name not in there:
+                self.notice(
+                    "connection-gone", f"The connection {name} is not in your list any more."
+                )
+        return tuple(name for name in wanted if name in there)
 
     async def _show_ledger(self, analysis: Analysis) -> None:
         """Emit the definitions and states, unless the journal ends with them as they are."""

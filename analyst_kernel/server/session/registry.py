@@ -37,6 +37,7 @@ from analyst_kernel.server.events.history import events_from_notebook, title_of
 from analyst_kernel.server.events.journal import Journal, Row, StoredAnalysis
 from analyst_kernel.server.events.recorder import close_open_ends
 from analyst_kernel.server.session.branch import new_branch, parent_of
+from analyst_kernel.server.session.connections import UserConnections
 from analyst_kernel.server.session.jobs import restore_branch
 from analyst_kernel.server.session.services import ModelChoice, ServerServices
 from analyst_kernel.server.session.session import AnalysisSession
@@ -85,6 +86,7 @@ class SessionRegistry:
             models=ModelChoice(keys, settings),
             grants=grants,
             jupyter=jupyter,
+            connections=UserConnections(settings.data, stores_nothing=settings.keys_locked),
         )
         self = cls(services)
         await services.models.look()

@@ -24,6 +24,7 @@ from analyst_kernel.providers import ProviderInfo
 from analyst_kernel.server.events.coalesce import EncodedEvent
 from analyst_kernel.server.events.journal import Journal
 from analyst_kernel.server.kernels import ServerHost
+from analyst_kernel.server.session.connections import UserConnections
 from analyst_kernel.server.settings import Places, ServerSettings
 
 
@@ -152,6 +153,7 @@ class ServerServices:
 
     Attributes:
         jupyter: The server, whose managers, settings and events the analyses use.
+        connections: The databases that the user can attach.
         announce: Called with the summary of an analysis when it changed in the list.
         deliver: Called with the events of an analysis after they were journalled.
         newest_report: The isolation of the kernel that was started last.
@@ -164,6 +166,7 @@ class ServerServices:
     models: ModelChoice
     grants: GrantStore
     jupyter: ServerApp
+    connections: UserConnections
     announce: Callable[[AnalysisSummary], None] = lambda _: None
     deliver: Callable[[AnalysisId, Sequence[EncodedEvent]], None] = lambda _id, _events: None
     newest_report: SandboxReport | None = None

@@ -170,10 +170,7 @@ class AnalysisSession(BaseSession):
             InputError: There is no such dataset, or a job is at work.
         """
         async with self._in_order():
-            if await self._is_at_work():
-                raise InputError(
-                    "A run is at work with this data.", "Stop it, or wait for its end."
-                )
+            await self._refuse_at_work("A run is at work with this data.")
             catalog = await self.catalog()
             if catalog is None:
                 raise InputError("No data is attached to this analysis.")
@@ -194,6 +191,39 @@ class AnalysisSession(BaseSession):
                 reason = f"{name} was taken back; the next question starts a kernel without it."
                 await self.analysis.release_kernel("stopped", reason)
 
+    async def attach_connection(self, name: str) -> None:
+        """Let the analysis ask a database of the user's list.
+
+        Raises:
+            InputError: There is no such connection, or a job is at work.
+        """
+        async with self._in_order():
+            await self._refuse_at_work("Databases cannot be attached while a run is at work.")
+            await self.services.connections.named(name)
+            if self.analysis is None and not self.record.notebook:
+                wanted = dict.fromkeys((*self.record.connections, name))
+                self.configure(connections=tuple(wanted))
+                return
+            analysis = await self.opened()
+            await analysis.change_connections(attached=name)
+            self.configure(connections=analysis.connections)
+
+    async def detach_connection(self, name: str) -> None:
+        """Take a database back, and what it gave. Raises ``InputError`` if a job is at work."""
+        async with self._in_order():
+            await self._refuse_at_work("A run is at work with this database.")
+            if self.analysis is None and not self.record.notebook:
+                left = tuple(one for one in self.record.connections if one != name)
+                self.configure(connections=left)
+                return
+            analysis = await self.opened()
+            await analysis.change_connections(detached=name)
+            self.configure(connections=analysis.connections)
+
+    async def _refuse_at_work(self, what: str) -> None:
+        if await self._is_at_work():
+            raise InputError(what, "Stop it, or wait for its end.")
+
     async def choose_reading(self, asked: AskedReading) -> None:
         """Have a dataset read as the user says, and emit its new profile.
 
@@ -202,10 +232,7 @@ class AnalysisSession(BaseSession):
                 at work.
         """
         async with self._in_order():
-            if await self._is_at_work():
-                raise InputError(
-                    "A run is at work with this data.", "Stop it, or wait for its end."
-                )
+            await self._refuse_at_work("A run is at work with this data.")
             catalog = await self.catalog()
             if catalog is None:
                 raise InputError("No data is attached to this analysis.")
@@ -368,6 +395,8 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.UnqueueQuestion: lambda s, _, c: s.queue.withdraw(c.position),
     commands.RetryModel: lambda s, _, c: s.retry_delay.skip(),
     commands.AttachData: lambda s, _, c: s.attach(c.paths),
+    commands.AttachConnection: lambda s, _, c: s.attach_connection(c.name),
+    commands.DetachConnection: lambda s, _, c: s.detach_connection(c.name),
     commands.ChooseReading: lambda s, _, c: s.choose_reading(AskedReading(c.name, c.key, c.value)),
     commands.DetachData: lambda s, _, c: s.detach(c.name),
     commands.RemovePackage: lambda s, _, c: s.remove_package(c.name),

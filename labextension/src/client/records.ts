@@ -118,3 +118,70 @@ export interface Completion {
 
 /** The forms that an analysis is exported to. */
 export type ExportFormat = 'ipynb' | 'html' | 'py';
+
+/** A database of the user's list; its address holds no password. */
+export interface DatabaseConnection {
+  readonly name: string;
+  readonly engine: string;
+  readonly address: string;
+  /** `stored`, `keyring`, `libpq`, or `env:` and the name of a variable. */
+  readonly password_from: string;
+  readonly max_rows: number;
+  readonly max_megabytes: number;
+  readonly max_seconds: number;
+}
+
+/** A kind of database. */
+export interface DatabaseEngine {
+  readonly name: string;
+  readonly title: string;
+  /** An address. */
+  readonly example: string;
+  /** The command that installs its driver; empty if that is there. */
+  readonly install: string;
+}
+
+/** `GET api/connections`. */
+export interface DatabaseList {
+  readonly connections: readonly DatabaseConnection[];
+  readonly engines: readonly DatabaseEngine[];
+  /** Where a password is stored; empty if none may be stored here. */
+  readonly password_place: 'keyring' | 'file' | '';
+  /** Why the list cannot be read; empty if it can. */
+  readonly problem: string;
+}
+
+/** Who signed in where, and what that role could change elsewhere; or empty. */
+export interface DatabaseTried {
+  readonly said: string;
+  readonly warning: string;
+}
+
+/** A table or view of a database, without its columns. */
+export interface DatabaseTable {
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: string;
+  /** The server's estimate, or `null` if it has none. */
+  readonly rows: number | null;
+  readonly columns: number;
+}
+
+/** The first of the tables that were found. */
+export interface DatabaseTables {
+  readonly version: string;
+  readonly total: number;
+  readonly found: number;
+  readonly tables: readonly DatabaseTable[];
+}
+
+/** The columns of a table, and how many more it has. */
+export interface DatabaseColumns {
+  readonly left: number;
+  readonly columns: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly key: boolean;
+    readonly refers_to: string;
+  }[];
+}

@@ -5,6 +5,12 @@ import { ConnectionLost, RequestFailed } from './errors';
 import type {
   AnalysisSummary,
   Completion,
+  DatabaseColumns,
+  DatabaseConnection,
+  DatabaseList,
+  DatabaseTable,
+  DatabaseTables,
+  DatabaseTried,
   DatasetProfile,
   ExportFormat,
   InstructionsFile,
@@ -34,6 +40,17 @@ export interface NewKey {
   readonly key: string;
   readonly url: string;
   readonly anyway: boolean;
+}
+
+/** A database to add to the user's list; the address holds no password. */
+export interface NewConnection {
+  readonly name: string;
+  readonly address: string;
+  readonly password_from: string;
+  readonly password: string;
+  readonly max_rows?: number;
+  readonly max_megabytes?: number;
+  readonly max_seconds?: number;
 }
 
 /** Lists and single actions. Everything about a running analysis goes over the socket. */
@@ -140,6 +157,43 @@ export class AnalystRest {
     return this.request('DELETE', ['models', 'key'], { provider });
   }
 
+  /** Fetch the user's list of databases. */
+  connections(): Promise<DatabaseList> {
+    return this.get<DatabaseList>(['connections']);
+  }
+
+  /** Add a database to the list, or change the one of its name. */
+  addConnection(added: NewConnection): Promise<DatabaseConnection> {
+    return this.request('POST', ['connections'], {}, JSON.stringify(added));
+  }
+
+  /** Remove a database from the list, and its stored password. */
+  removeConnection(name: string): Promise<unknown> {
+    return this.request('DELETE', ['connections', name]);
+  }
+
+  /** Sign in to a database; the server gives up when `signal` aborts. */
+  tryConnection(name: string, signal: AbortSignal): Promise<DatabaseTried> {
+    return this.request('POST', ['connections', name], {}, undefined, signal);
+  }
+
+  /** Fetch the tables that hold `search` in a name of theirs; `again` asks the database anew. */
+  tables(
+    name: string,
+    search: string,
+    again: boolean,
+    signal: AbortSignal
+  ): Promise<DatabaseTables> {
+    const query = { search, again: again ? '1' : '0' };
+    return this.request('GET', ['connections', name, 'tables'], query, undefined, signal);
+  }
+
+  /** Fetch the columns of a table. */
+  columns(name: string, table: DatabaseTable, signal: AbortSignal): Promise<DatabaseColumns> {
+    const query = { schema: table.schema, table: table.name };
+    return this.request('GET', ['connections', name, 'tables'], query, undefined, signal);
+  }
+
   /**
    * Fetch an export; the file's name comes from the server. `verified` is the result of a re-run
    * (`reproduced 7 of 7`), or empty without a re-run.
@@ -166,9 +220,10 @@ export class AnalystRest {
     method: string,
     parts: readonly string[],
     query: Record<string, string> = {},
-    body?: string | FormData
+    body?: string | FormData,
+    signal?: AbortSignal
   ): Promise<T> {
-    const response = await this.fetch(method, parts, query, body);
+    const response = await this.fetch(method, parts, query, body, signal);
     const text = await response.text();
     return (text === '' ? null : JSON.parse(text)) as T;
   }
@@ -177,9 +232,13 @@ export class AnalystRest {
     method: string,
     parts: readonly string[],
     query: Record<string, string>,
-    body?: string | FormData
+    body?: string | FormData,
+    signal?: AbortSignal
   ): Promise<Response> {
-    const init: RequestInit = body === undefined ? { method } : { method, body };
+    const init: RequestInit = { method, ...(body !== undefined && { body }) };
+    if (signal !== undefined) {
+      init.signal = signal;
+    }
     let response: Response;
     try {
       response = await ServerConnection.makeRequest(

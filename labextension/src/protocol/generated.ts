@@ -53,6 +53,8 @@ export type Command =
   | RunCode
   | AttachData
   | DetachData
+  | AttachConnection
+  | DetachConnection
   | ChooseReading
   | RemovePackage
   | AnswerQuestion
@@ -1018,6 +1020,7 @@ export interface ReadingChanged {
  *     privacy: What of the data the model may see at the next question.
  *     budget_usd: US dollars that each further question may cost.
  *     analysis_budget_usd: US dollars that the whole analysis may cost.
+ *     connections: The names of the databases that it may ask.
  */
 export interface AnalysisConfigured {
   analysis: string;
@@ -1034,6 +1037,7 @@ export interface AnalysisConfigured {
   privacy: 'full' | 'no-values' | 'schema-only';
   analysis_budget_usd: number | null;
   packages: PackageUsed[];
+  connections: string[];
 }
 /**
  * A package that was fetched for an analysis, as its notebook notes it.
@@ -1370,6 +1374,22 @@ export interface AttachData {
 export interface DetachData {
   analysis: string;
   type: 'detach_data';
+  name: string;
+}
+/**
+ * Let the analysis ask a database of the user's list, by the connection's name.
+ */
+export interface AttachConnection {
+  analysis: string;
+  type: 'attach_connection';
+  name: string;
+}
+/**
+ * Take a database back from the analysis; the user's list keeps the connection.
+ */
+export interface DetachConnection {
+  analysis: string;
+  type: 'detach_connection';
   name: string;
 }
 /**
@@ -1842,6 +1862,8 @@ export interface ClientFrame {
     | RunCode
     | AttachData
     | DetachData
+    | AttachConnection
+    | DetachConnection
     | ChooseReading
     | RemovePackage
     | AnswerQuestion
@@ -1919,6 +1941,7 @@ export const COMMAND_TYPES = [
   'add_definition',
   'answer_question',
   'ask_question',
+  'attach_connection',
   'attach_data',
   'cancel_run',
   'choose_approval',
@@ -1928,6 +1951,7 @@ export const COMMAND_TYPES = [
   'choose_reading',
   'decide_approval',
   'decide_plan',
+  'detach_connection',
   'detach_data',
   'edit_definition',
   'remove_definition',

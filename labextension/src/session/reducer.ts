@@ -16,6 +16,7 @@ import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import {
   packagesOf,
+  connectionsOf,
   privacyOf,
   type AnalysisState,
   type BranchState,
@@ -90,7 +91,8 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
         budget: event.budget_usd,
         analysisBudget: event.analysis_budget_usd,
         privacy: privacyOf(event),
-        packages: packagesOf(event)
+        packages: packagesOf(event),
+        connections: connectionsOf(event)
       };
     case 'usage_counted':
       return {

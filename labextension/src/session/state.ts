@@ -248,6 +248,8 @@ export interface AnalysisState {
   readonly kernel: KernelState;
   readonly sandbox: SandboxReport | null;
   readonly datasets: readonly DatasetProfile[];
+  /** The names of the databases that it may ask. */
+  readonly connections: readonly string[];
   readonly runs: readonly RunState[];
   /** Cells that the user ran outside a run, by hand or again. */
   readonly userCells: readonly IterationState[];
@@ -291,6 +293,13 @@ export function offerOf(event: { readonly package?: PackageOffer | null }): Pack
   return event.package ?? null;
 }
 
+/** Return the databases that an event names; journals of earlier versions name none. */
+export function connectionsOf(event: {
+  readonly connections?: readonly string[];
+}): readonly string[] {
+  return event.connections ?? [];
+}
+
 /** Return an analysis before its first event. */
 export function emptyAnalysis(analysis: string): AnalysisState {
   return {
@@ -308,6 +317,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     kernel: { state: 'none', reason: '', versions: {} },
     sandbox: null,
     datasets: [],
+    connections: [],
     runs: [],
     userCells: [],
     notices: [],

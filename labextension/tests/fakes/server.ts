@@ -3,6 +3,8 @@ import type { ServerConnection } from '@jupyterlab/services';
 import { AnalystRest } from '../../src/client/rest';
 import { AnalystSocket, type Wire } from '../../src/client/socket';
 import type {
+  DatabaseList,
+  DatabaseTables,
   InstructionsFile,
   Models,
   SavedKey,
@@ -87,6 +89,14 @@ export class FakeServer {
     problem: ''
   };
   models: Models = { default: 'offline:rules', providers: [], local: [] };
+  databases: DatabaseList = {
+    connections: [],
+    engines: [],
+    password_place: 'file',
+    problem: ''
+  };
+  /** What is in each database, or why it cannot be asked. */
+  tables: DatabaseTables | string = 'No server answers there.';
   completions: unknown = [];
   instructions: readonly InstructionsFile[] = [];
   /** What was sent to models; each is found by its text. */
@@ -230,6 +240,17 @@ export class FakeServer {
       const id = `made-${String(this.made)}`;
       this.add(id, [], { parent });
       return json(this.summaries.get(id), 201);
+    }
+    if (route === 'GET connections') {
+      return json(this.databases);
+    }
+    if (route === 'POST connections') {
+      return json({}, 201);
+    }
+    if (path.startsWith('connections/') && request.method !== 'DELETE') {
+      return typeof this.tables === 'string'
+        ? json({ message: this.tables, remedy: 'Check it.' }, 400)
+        : json(this.tables);
     }
     if (route === 'GET instructions') {
       return json(this.instructions);

@@ -1,5 +1,6 @@
-/** The ways to attach data: a file of the server, an upload, a path. */
+/** The ways to attach data: a file of the server, an upload, a path, a database. */
 import * as React from 'react';
+import { ConnectionsDialog } from '../connections/connections-dialog';
 import { Dialog } from '../controls/dialog';
 import { Menu } from '../controls/menu';
 import { useServices } from '../services';
@@ -14,6 +15,7 @@ interface Props {
 export function AttachMenu({ label, className, children }: Props): React.JSX.Element {
   const { trans, model, actions } = useServices();
   const [byPath, setByPath] = React.useState(false);
+  const [databases, setDatabases] = React.useState(false);
   const file = React.useRef<HTMLInputElement>(null);
   const attach = (paths: readonly string[]): void => {
     void model.attach(paths);
@@ -44,6 +46,13 @@ export function AttachMenu({ label, className, children }: Props): React.JSX.Ele
             run: () => {
               setByPath(true);
             }
+          },
+          {
+            label: trans.__('A database …'),
+            detail: trans.__('Its tables stay there and are asked'),
+            run: () => {
+              setDatabases(true);
+            }
           }
         ]}
       >
@@ -61,6 +70,13 @@ export function AttachMenu({ label, className, children }: Props): React.JSX.Ele
           void model.upload(files);
         }}
       />
+      {databases && (
+        <ConnectionsDialog
+          onClose={() => {
+            setDatabases(false);
+          }}
+        />
+      )}
       {byPath && (
         <AttachDialog
           onAttach={attach}

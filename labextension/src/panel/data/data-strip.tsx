@@ -6,6 +6,7 @@ import { AttachMenu } from './attach-menu';
 import { DatasetDialog } from './dataset-dialog';
 import { LedgerChip } from './ledger-chip';
 import { PackagesChip } from './packages-chip';
+import { ConnectionChips } from '../connections/connection-chips';
 import { InstructionsChip } from '../privacy/instructions-chip';
 import { usePanel, useServices } from '../services';
 import { datasetLabel, datasetShape, warningText } from '../controls/format';
@@ -15,6 +16,7 @@ const NONE: readonly DatasetProfile[] = [];
 export function DataStrip(): React.JSX.Element {
   const { trans } = useServices();
   const datasets = usePanel(model => model.state?.datasets ?? NONE);
+  const hasDatabases = usePanel(model => (model.state?.connections.length ?? 0) > 0);
   const [shown, setShown] = React.useState<string | null>(null);
   const profile = datasets.find(dataset => dataset.dataset.name === shown);
   return (
@@ -42,9 +44,10 @@ export function DataStrip(): React.JSX.Element {
           )}
         </button>
       ))}
+      <ConnectionChips />
       <AttachMenu label={trans.__('Attach data')} className="ak-Chip ak-mod-add">
         <addIcon.react tag="span" className="ak-Icon" />
-        {datasets.length === 0 && trans.__('Attach data')}
+        {datasets.length === 0 && !hasDatabases && trans.__('Attach data')}
       </AttachMenu>
       <LedgerChip />
       <PackagesChip />

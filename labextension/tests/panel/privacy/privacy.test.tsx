@@ -27,7 +27,8 @@ function serve(mode: PrivacyMode, more: (server: FakeServer) => void = () => und
       budget_usd: null,
       analysis_budget_usd: null,
       privacy: mode,
-      packages: []
+      packages: [],
+      connections: []
     });
     server.add(id, log.events);
     more(server);
