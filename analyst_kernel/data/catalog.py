@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
-from analyst_kernel._text import nearest
 from analyst_kernel.agent.documents import Document, DocumentText
 from analyst_kernel.data.chosen import Chosen
 from analyst_kernel.data.dictionary import (
@@ -22,8 +20,18 @@ from analyst_kernel.data.dictionary import (
     with_dictionary,
 )
 from analyst_kernel.data.files import Beside, beside_data, folder_values
+from analyst_kernel.data.granted import (
+    Granted,
+    files_of,
+    from_address,
+    is_file,
+    left_out,
+    nearest_of,
+    parts_apart,
+    paths_of,
+    place_of,
+)
 from analyst_kernel.data.profile.describe import describe
-from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.profile.links import LinkedTable, find_links
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, suffix_of
@@ -38,18 +46,6 @@ from analyst_kernel.protocol.datasets import ColumnWords, Dataset, DatasetProfil
 from analyst_kernel.protocol.errors import DataError
 
 MAX_FRAME_BYTES = 200 * 1000**2
-
-
-@dataclass(frozen=True, slots=True)
-class _Granted:
-    """One dataset as it was last read; ``stamp`` differs after the file changed."""
-
-    inspected: Inspected
-    stamp: Stamp
-
-    @property
-    def dataset(self) -> Dataset:
-        return self.inspected.profile.dataset
 
 
 class LocalCatalog:
@@ -72,8 +68,9 @@ class LocalCatalog:
         self._reader = reader or FileReader()
         self._folder = os.path.dirname(os.path.abspath(notebook))
         self._max_frame_bytes = max_frame_bytes
-        self._granted: dict[str, _Granted] = {}
+        self._granted: dict[str, Granted] = {}
         self._problems: dict[str, str] = {}
+        self._not_one: dict[str, str] = {}
         self._links: dict[str, tuple[DataWarning, ...]] = {}
         self._described: dict[str, dict[str, ColumnWords]] = {}
         self._linked: tuple[tuple[str, Stamp, Chosen], ...] = ()
@@ -107,13 +104,14 @@ class LocalCatalog:
 
         That is what was left out, and what they said of a reading that no longer fits its file.
         """
-        left_out = [("file-left-out", f"{p} was left out. {why}") for p, why in self.problems]
+        gone = [("file-left-out", f"{p} was left out. {why}") for p, why in self.problems]
         not_kept = [
             ("reading-not-kept", not_kept_text(name, key, why))
             for name in self.read_otherwise
             for key, why in self._granted[name].inspected.not_kept
         ]
-        return (*left_out, *not_kept)
+        apart = [("files-apart", why) for why in self._not_one.values()]
+        return (*gone, *apart, *not_kept)
 
     @property
     def read_otherwise(self) -> tuple[str, ...]:
@@ -141,10 +139,10 @@ class LocalCatalog:
         async with self._lock:
             one = self._named(name)
             path = one.dataset.path
-            readings = self._readings.saying(path, _place(one), key, value)
+            readings = self._readings.saying(path, place_of(one), key, value)
             discover.checked(path)
             read = await self._reader.read(path, self._max_frame_bytes, readings.of_file(path))
-            found = [_Granted(table, read.stamp) for table in read.tables]
+            found = [Granted(table, read.stamp) for table in read.tables]
             fresh = {o.dataset.name: o for o in self._named_tables(path, found, self._granted)}
             for gone, why in fresh[name].inspected.not_kept if name in fresh else ():
                 if gone == key:
@@ -175,7 +173,7 @@ class LocalCatalog:
         known = {one.name: one.path for one in self.documents}
         if name not in known:
             raise DataError(
-                f"There is no document {name!r}.", _nearest(name, list(known), "documents")
+                f"There is no document {name!r}.", nearest_of(name, list(known), "documents")
             )
         return await self._reader.document(known[name])
 
@@ -200,12 +198,13 @@ class LocalCatalog:
                 self._problems.pop(one.dataset.path, None)
             return tuple(one.dataset for one in added)
 
-    async def _read(self, paths: list[str]) -> tuple[list[_Granted], dict[str, str]]:
-        named = await asyncio.to_thread(lambda: [(path, _files_of(path)) for path in paths])
+    async def _read(self, paths: list[str]) -> tuple[list[Granted], dict[str, str]]:
+        named = await asyncio.to_thread(lambda: [(path, files_of(path)) for path in paths])
         files = dict.fromkeys(file for _path, found in named for file in found)
-        whole = {found[0] for path, found in named if len(found) == 1 and _is_file(path)}
+        whole = {found[0] for path, found in named if len(found) == 1 and is_file(path)}
         tables = await self._tables(list(files), alone=whole)
-        added: dict[str, _Granted] = {}
+        named = await self._apart(named, tables)
+        added: dict[str, Granted] = {}
         problems: dict[str, str] = {}
         for path, found in named:
             readable = False
@@ -216,6 +215,7 @@ class LocalCatalog:
                     if file in whole or suffix_of(file) not in DOCUMENTS:
                         problems[shown(file)] = str(got)
                     continue
+                problems |= left_out(got[0].inspected.source)
                 for one in self._named_tables(file, got, self._granted | added):
                     doubtful = file not in whole and is_doubtful_name(file)
                     if not (doubtful and len(one.dataset.columns) < 2):
@@ -230,32 +230,53 @@ class LocalCatalog:
                 )
         return list(added.values()), problems
 
+    async def _apart(
+        self,
+        named: list[tuple[str, list[str]]],
+        tables: dict[str, list[Granted] | DataError],
+    ) -> list[tuple[str, list[str]]]:
+        """Return the files by granted path, with those of folders that are not one table.
+
+        They are read, and added to ``tables``. Raises ``DataError`` if there are too many.
+        """
+        split: dict[str, list[str]] = {}
+        for folder, got in tables.items():
+            if isinstance(got, DataError) and os.path.isdir(folder):
+                split[folder] = await asyncio.to_thread(parts_apart, folder, got)
+                self._not_one[folder] = str(got)
+        parts = [part for found in split.values() for part in found]
+        tables |= await self._tables(parts, alone=set())
+        return [
+            (path, [part for file in found for part in split.get(file, [file])])
+            for path, found in named
+        ]
+
     def _shelves(self) -> list[Beside]:
         """Return what lies beside the datasets that there are: a withdrawn folder shows nothing."""
         tables = [one.dataset.path for one in self._granted.values()]
         return [
             beside
             for folder, beside in self._beside.items()
-            if any(path.startswith(os.path.join(folder, "")) for path in tables)
+            if any(os.path.join(path, "").startswith(os.path.join(folder, "")) for path in tables)
         ]
 
     def _looked_beside(
-        self, paths: list[str], added: Sequence[_Granted], problems: dict[str, str]
+        self, paths: list[str], added: Sequence[Granted], problems: dict[str, str]
     ) -> dict[str, Beside]:
         folders = [discover.checked(path) for path in paths]
-        tables = {one.dataset.path for one in added} | set(problems)
+        tables = {path for one in added for path in paths_of(one.dataset.path)} | set(problems)
         return {folder: beside_data(folder, tables) for folder in folders if os.path.isdir(folder)}
 
     async def _tables(
         self, paths: Sequence[str], *, alone: set[str]
-    ) -> dict[str, list[_Granted] | DataError]:
+    ) -> dict[str, list[Granted] | DataError]:
         """Return the tables of files, as known or read; the error too, unless it is of ``alone``.
 
         Raises:
             DataError: A file of ``alone`` cannot be read.
         """
-        found: dict[str, list[_Granted] | DataError] = {}
-        known_at: dict[str, list[_Granted]] = {}
+        found: dict[str, list[Granted] | DataError] = {}
+        known_at: dict[str, list[Granted]] = {}
         for one in self._granted.values():
             known_at.setdefault(one.dataset.path, []).append(one)
         for path in paths:
@@ -277,21 +298,23 @@ class LocalCatalog:
                 continue
             self._dictionaries[path] = (read.dictionary_stamp, read.dictionary)
             address = self._remote.address_of(path)
-            found[path] = [_Granted(_from(address, table), read.stamp) for table in read.tables]
+            found[path] = [
+                Granted(from_address(address, table), read.stamp) for table in read.tables
+            ]
         for path in paths:
             if path in alone and isinstance(error_of := found[path], DataError):
                 raise error_of
         return found
 
     def _named_tables(
-        self, path: str, found: list[_Granted], taken: dict[str, _Granted]
-    ) -> list[_Granted]:
+        self, path: str, found: list[Granted], taken: dict[str, Granted]
+    ) -> list[Granted]:
         """Give the tables of a file their names: those that they had, or free ones."""
         if any(one is known for one in found for known in taken.values()):
             return found
         address = found[0].dataset.address if found else ""
         names = {
-            _place(one): name
+            place_of(one): name
             for name, one in taken.items()
             # What was fetched again, because it changed, has another path.
             if one.dataset.path == path or (address and one.dataset.address == address)
@@ -299,11 +322,11 @@ class LocalCatalog:
         used = {name.lower() for name in taken}
         named = []
         for one in found:
-            name = names.get(_place(one))
+            name = names.get(place_of(one))
             if name is None:
                 name = unique(identifier(one.inspected.source.stem), used)
             used.add(name.lower())
-            named.append(_Granted(with_name(one.inspected, name), one.stamp))
+            named.append(Granted(with_name(one.inspected, name), one.stamp))
         return named
 
     def move(self, notebook: str) -> None:
@@ -343,7 +366,7 @@ class LocalCatalog:
         """Remove and return a dataset, by an act of the user; ``DataError`` if it is not there."""
         one = self._named(name)
         del self._granted[name]
-        self._readings.forget(one.dataset.path, _place(one))
+        self._readings.forget(one.dataset.path, place_of(one))
         return one.dataset
 
     async def profile(
@@ -378,7 +401,7 @@ class LocalCatalog:
             for column in columns:
                 if column not in known:
                     raise DataError(
-                        f"{name} has no column {column!r}.", _nearest(column, known, "columns")
+                        f"{name} has no column {column!r}.", nearest_of(column, known, "columns")
                     )
             shown = tuple(column for column in shown if column.name in columns)
         if detail == "concise" and not columns:
@@ -413,16 +436,16 @@ class LocalCatalog:
         items = [every[self._named(name).dataset.name] for name in chosen]
         return setup_code(items, self._folder, list(every.values()))
 
-    def _named(self, name: str) -> _Granted:
+    def _named(self, name: str) -> Granted:
         if name in self._granted:
             return self._granted[name]
         if not self._granted:
             raise DataError("No data is attached to this analysis.", "Attach a file first.")
         raise DataError(
-            f"There is no dataset {name!r}.", _nearest(name, list(self._granted), "datasets")
+            f"There is no dataset {name!r}.", nearest_of(name, list(self._granted), "datasets")
         )
 
-    async def _with_words(self, one: _Granted) -> DatasetProfile:
+    async def _with_words(self, one: Granted) -> DatasetProfile:
         """Return the profile with what its dictionary says now."""
         path = one.dataset.path
         stamp = dictionary_stamp(path)
@@ -443,7 +466,7 @@ class LocalCatalog:
         except DataError as error:
             return DictionaryReading(problem=error.what)
 
-    async def _links_of(self, one: _Granted) -> tuple[DataWarning, ...]:
+    async def _links_of(self, one: Granted) -> tuple[DataWarning, ...]:
         """Return warnings for columns that refer to other datasets; all are compared at once."""
         state = tuple(
             (name, known.stamp, known.inspected.source.chosen)
@@ -458,36 +481,3 @@ class LocalCatalog:
             self._described = described_columns([table.profile for table in tables])
             self._linked = state
         return self._links.get(one.dataset.name, ())
-
-
-def _from(address: str, table: Inspected) -> Inspected:
-    """Return a table with the address that its file was fetched from, if any."""
-    if not address:
-        return table
-    dataset = table.profile.dataset.model_copy(update={"address": address})
-    return replace(table, profile=table.profile.model_copy(update={"dataset": dataset}))
-
-
-def _place(one: _Granted) -> tuple[str | None, str | None]:
-    """Return what tells the tables of one file apart."""
-    source = one.inspected.source
-    return source.table, source.packing.member
-
-
-def _is_file(path: str) -> bool:
-    return os.path.isfile(os.path.realpath(os.path.expanduser(path)))
-
-
-def _files_of(path: str) -> list[str]:
-    """Return the real paths of the data files that a path leads to; raises ``DataError``."""
-    real = discover.checked(path)
-    if os.path.isfile(real):
-        return [real]
-    return [os.path.realpath(file) for file in discover.data_files(real)]
-
-
-def _nearest(name: str, known: list[str], what: str) -> str:
-    if close := nearest(name, known, 1):
-        return f"The nearest is {close[0]!r}."
-    shown = ", ".join(repr(one) for one in known[:8])
-    return f"There are the {what} {shown}{' and more' if len(known) > 8 else ''}."

@@ -14,9 +14,15 @@ from urllib.parse import unquote
 
 from analyst_kernel.agent.documents import Document
 from analyst_kernel.agent.ports import FoundFile
-from analyst_kernel.data.read.discover import checked, data_files, files_below
+from analyst_kernel.data.granted import paths_of
+from analyst_kernel.data.read.discover import (
+    checked,
+    data_files,
+    files_below,
+)
 from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, refusal_of, suffix_of
 from analyst_kernel.data.read.names import DICTIONARY_SUFFIX, shown
+from analyst_kernel.data.reader.opened import opened
 from analyst_kernel.data.reader.outside import FileReader, in_turn
 from analyst_kernel.data.remote.address import parse_address, scheme_of
 from analyst_kernel.data.remote.fetch import Fetcher
@@ -47,6 +53,19 @@ async def find_files(
     here = [path for path in paths if not scheme_of(path)]
     listed = await asyncio.to_thread(_listed, here if remote else here or (".",))
     found = await in_turn([_found(reader, path) for path, _named in listed])
+    apart = [
+        (part, False)
+        for one, (path, _named) in zip(found, listed, strict=True)
+        if one.problem and os.path.isdir(path)
+        for part in await asyncio.to_thread(paths_of, path)
+        if part != path
+    ]
+    if apart:  # what is no table is listed file by file
+        kept = [n for n, (path, _) in enumerate(listed) if not os.path.isdir(path)]
+        kept += [n for n, (path, _) in enumerate(listed) if n not in kept and not found[n].problem]
+        more = await in_turn([_found(reader, path) for path, _named in apart])
+        found = [*(found[n] for n in kept), *more]
+        listed = [*(listed[n] for n in kept), *apart]
     away = [one for address in remote for one in await Fetcher().find(address)]
     return tuple(_away(one) for one in away) + tuple(
         one
@@ -102,11 +121,18 @@ def folder_values(dataset: Dataset) -> tuple[DataWarning, ...]:
     return tuple(found)
 
 
+def _size_of(path: str) -> int:
+    """Return the bytes of a data file, or of all files of a table; raises ``DataError``."""
+    with opened(path) as file:
+        return file.size
+
+
 async def _found(reader: FileReader, path: str) -> FoundFile:
-    size = os.path.getsize(path) if os.path.exists(path) else 0
     try:
+        size = await asyncio.to_thread(_size_of, os.path.realpath(path))
         found = await reader.find(os.path.realpath(path))
     except DataError as error:
+        size = os.path.getsize(path) if os.path.isfile(path) else 0
         return FoundFile(path, "csv", size, problem=str(error))
     return FoundFile(path, found.format, size, found.rows, found.columns, tables=found.tables)
 
@@ -133,6 +159,8 @@ def beside_data(folder: str, tables: Collection[str]) -> Beside:
         name = shown(os.path.relpath(path, folder))
         real = os.path.realpath(path)
         if real in tables or name.lower().endswith(DICTIONARY_SUFFIX):
+            continue
+        if name.rpartition("/")[2] == "_SUCCESS":  # Spark's mark that a folder is complete
             continue
         suffix = suffix_of(path)
         try:

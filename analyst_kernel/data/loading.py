@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from analyst_kernel.data.read import delimited
 from analyst_kernel.data.read.frame import stage_frame
-from analyst_kernel.data.read.options import DelimitedReading, ExcelReading, LeftOut, Source
+from analyst_kernel.data.read.options import (
+    DelimitedReading,
+    ExcelReading,
+    FolderReading,
+    LeftOut,
+    Source,
+)
 from analyst_kernel.data.read.rows.totals import total_rows
 from analyst_kernel.data.read.stage import Staged
 from analyst_kernel.data.read.workspace import Workspace, column
@@ -40,9 +46,10 @@ def stage_loaded(work: Workspace, source: Source, staged: Staged) -> Staged:
     """
     chosen = source.chosen
     others = ("parquet", "arrow") if chosen.gaps else ()
-    if staged.load != "frame" or source.format not in (*_LOADED, *others):
+    folders = isinstance(staged.reading, FolderReading)
+    if staged.load != "frame" or not (folders or source.format in (*_LOADED, *others)):
         return staged
-    if source.format == "parquet":  # a view of the file; a table is to take its place
+    if source.format == "parquet" and not folders:  # a view; a table is to take its place
         work.run("ALTER VIEW staged RENAME TO as_written")
         work.run("CREATE TABLE staged AS SELECT * FROM as_written")
     frame, staged = _loaded(work, source, staged)
@@ -139,6 +146,7 @@ def _without_quotes(work: Workspace, source: Source, staged: Staged) -> Staged |
 
 
 def _run(source: Source, staged: Staged) -> pd.DataFrame:
+    import duckdb
     import pandas as pd
 
     dataset = Dataset(
@@ -146,7 +154,7 @@ def _run(source: Source, staged: Staged) -> pd.DataFrame:
         columns=staged.names, table=source.table, load="frame",
     )  # fmt: skip
     code = loading_code(dataset, replace(source, reading=staged.reading))
-    names: dict[str, Any] = {"pd": pd}
+    names: dict[str, Any] = {"pd": pd, "duckdb": duckdb}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(code, "<setup>", "exec"), names)  # noqa: S102 - templates of ours and literals

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from analyst_kernel._code import Name, Part, statements
+from analyst_kernel._code import Block, Name, Part, statements
 from analyst_kernel._text import relative_path
-from analyst_kernel.data.read.names import duckdb_path, unique
+from analyst_kernel.data.read.folders.query import folder_sql, variables
+from analyst_kernel.data.read.names import duckdb_path, not_readable_by_name, unique
+from analyst_kernel.data.read.options import FolderReading
+from analyst_kernel.data.read.workspace import quoted
 
 _MODULES = {"bz2": "bz2", "lzma": "lzma", "pa": "pyarrow", "pq": "pyarrow.parquet"}
 
@@ -77,3 +80,35 @@ class SetupCell:
         module, free = _MODULES[name], self.free[name.upper()]
         self.imports.add(f"import {module}" + (f" as {free}" if free != module else ""))
         return free
+
+
+def add_folder(
+    cell: SetupCell, name: Name, path: str, reading: FolderReading, *, view: bool
+) -> None:
+    """Add the code that loads the table, or makes a view of it.
+
+    Files that cannot be read stand in it by name; new files are found when it runs.
+    """
+    base = cell.duckdb_path(path)
+    if base is None:
+        raise not_readable_by_name(path)
+    stem = f"{name}_files"
+    for variable, files in variables(base, reading, stem):
+        listed = f"SET VARIABLE {variable} = {files}"
+        cell.add("duckdb.sql(SQL)", SQL=Block(listed) if listed.isprintable() else listed)
+    sql = folder_sql(base, reading, stem=stem)
+    if sql.isprintable():  # else a line of the cell could be somebody's own
+        sql = Block(folder_sql(base, reading, stem=stem, gap="\n"))
+    if view:
+        made = f"CREATE OR REPLACE VIEW {quoted(name)} AS"
+        text = Block(f"{made}\n{sql}") if isinstance(sql, Block) else f"{made} {sql}"
+        cell.add("duckdb.sql(SQL)", SQL=text)
+    elif reading.exact:
+        types = "{PA.int64(): pd.Int64Dtype(), PA.uint64(): pd.UInt64Dtype()}"
+        cell.module("pa")
+        cell.add(
+            f"NAME = duckdb.sql(SQL).to_arrow_table().to_pandas(types_mapper={types}.get)",
+            NAME=name, SQL=sql,
+        )  # fmt: skip
+    else:
+        cell.add("NAME = duckdb.sql(SQL).df()", NAME=name, SQL=sql)

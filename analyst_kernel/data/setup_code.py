@@ -27,6 +27,7 @@ from analyst_kernel.data.read.options import (
     DelimitedReading,
     DuckdbReading,
     ExcelReading,
+    FolderReading,
     JsonReading,
     Packing,
     ParquetReading,
@@ -34,7 +35,7 @@ from analyst_kernel.data.read.options import (
     SqliteReading,
 )
 from analyst_kernel.data.read.workspace import quoted
-from analyst_kernel.data.setup_cell import SetupCell
+from analyst_kernel.data.setup_cell import SetupCell, add_folder
 from analyst_kernel.data.setup_options import csv_options
 from analyst_kernel.protocol.datasets import Dataset
 
@@ -137,7 +138,7 @@ def _elsewhere(addresses: Sequence[str]) -> list[Part]:
 def loading_code(dataset: Dataset, origin: Source) -> str:
     """Return the setup cell's statements that load one table, with absolute paths.
 
-    The reader runs them, so that a profile is of what the setup cell loads. They need ``pd``.
+    The reader runs them, so that a profile is of what the cell loads. They need pandas and DuckDB.
     """
     free = {name.upper(): Name(unique(name, {dataset.name.lower()})) for name in _PASSING}
     cell = SetupCell(None, {}, free, identifier)
@@ -202,7 +203,6 @@ def _assumed(dataset: Dataset) -> list[Part]:
 def _load(cell: SetupCell, dataset: Dataset, origin: Source) -> None:
     reading, name, path = origin.reading, Name(dataset.name), cell.path(origin.path)
     assert reading is not None, "a dataset is granted only after it was read"
-    web = path.startswith(("https://", "http://"))
     match reading:
         case DelimitedReading() if dataset.load == "view":
             _big_csv(cell, name, origin, reading)
@@ -218,23 +218,16 @@ def _load(cell: SetupCell, dataset: Dataset, origin: Source) -> None:
             _duckdb(cell, name, origin.path, reading, view=dataset.load == "view")
         case ParquetReading() if dataset.load == "view":
             _big_parquet(cell, name, origin.path)
-        case ParquetReading(index=index, unnamed_index=unnamed):
-            tail = "" if not index else ".reset_index(drop=True)" if unnamed else ".reset_index()"
-            how: dict[str, Any] = {"partitioning": None} if "=" in path else {}
-            how |= _EXACT if reading.exact else {}
-            # Without, pandas asks pyarrow's own client, which has other settings than s3fs.
-            how |= {"storage_options": {}} if origin.path in cell.addresses and not web else {}
-            cell.add(f"NAME = pd.read_parquet(PATH, **OPTIONS){tail}",
-                     NAME=name, PATH=path, OPTIONS=how)  # fmt: skip
-            for column in reading.decimals:
-                cell.add("NAME[COLUMN] = NAME[COLUMN].astype(float)", NAME=name, COLUMN=column)
+        case ParquetReading():
+            _parquet(cell, name, origin.path, reading)
+        case FolderReading():
+            add_folder(cell, name, origin.path, reading, view=dataset.load == "view")
         case ArrowReading(stream=True):
             cell.module("pa")
-            cell.add(
-                "with PA.OSFile(PATH) as FILE:\n    NAME = PA.ipc.open_stream(FILE).read_pandas()",
-                NAME=name,
-                PATH=cell.file(origin.path),
+            read = (
+                "with PA.OSFile(PATH) as FILE:\n    NAME = PA.ipc.open_stream(FILE).read_pandas()"
             )
+            cell.add(read, NAME=name, PATH=cell.file(origin.path))
         case ArrowReading():
             cell.add("NAME = pd.read_feather(PATH)", NAME=name, PATH=path)
         case _:
@@ -419,10 +412,8 @@ def _dates(cell: SetupCell, name: Name, dates: Sequence[tuple[str, str]]) -> Non
     for column, text in dates:
         cell.add(
             "NAME[COLUMN] = pd.to_datetime(NAME[COLUMN], format=FORMAT)",
-            NAME=name,
-            COLUMN=column,
-            FORMAT=text,
-        )
+            NAME=name, COLUMN=column, FORMAT=text,
+        )  # fmt: skip
 
 
 def _excel(cell: SetupCell, name: Name, path: str, reading: ExcelReading) -> None:
@@ -478,8 +469,24 @@ def _duckdb(cell: SetupCell, name: Name, path: str, reading: DuckdbReading, *, v
     query = f"SELECT * FROM {duckdb_table_sql(reading, catalog)}"
     if view:
         _view(cell, name, query)
-    else:
-        cell.add("NAME = duckdb.sql(SQL).df()", NAME=name, SQL=query)
+        return
+    cell.add("NAME = duckdb.sql(SQL).df()", NAME=name, SQL=query)
+
+
+def _parquet(cell: SetupCell, name: Name, origin: str, reading: ParquetReading) -> None:
+    path = cell.path(origin)
+    web = path.startswith(("https://", "http://"))
+    tail = ".reset_index(drop=True)" if reading.unnamed_index else ".reset_index()"
+    how: dict[str, Any] = {"partitioning": None} if "=" in path else {}
+    how |= _EXACT if reading.exact else {}
+    # Without, pandas asks pyarrow's own client, which has other settings than s3fs.
+    how |= {"storage_options": {}} if origin in cell.addresses and not web else {}
+    cell.add(
+        f"NAME = pd.read_parquet(PATH, **OPTIONS){tail if reading.index else ''}",
+        NAME=name, PATH=path, OPTIONS=how,
+    )  # fmt: skip
+    for column in reading.decimals:
+        cell.add("NAME[COLUMN] = NAME[COLUMN].astype(float)", NAME=name, COLUMN=column)
 
 
 def _big_parquet(cell: SetupCell, name: Name, path: str) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analyst_kernel.data.chosen import ROWS
+from analyst_kernel.data.read.folders.staging import conflicts
 from analyst_kernel.data.read.options import (
     DelimitedReading,
     DuckdbReading,
     ExcelReading,
+    FolderReading,
     JsonReading,
     LeftOut,
     LeftOutKind,
@@ -82,12 +84,14 @@ def choices(staged: Staged) -> tuple[Choice, ...]:
             found = _database(reading)
         case ParquetReading():
             found = _parquet(reading)
+        case FolderReading():
+            found = _folders(reading)
         case _:
             found = iter(())
     return tuple(found)
 
 
-NO_ASSUMPTION = ("bom", "utf-16", "blank-rows")
+NO_ASSUMPTION = ("bom", "utf-16", "blank-rows", "from-folders", "folder-agrees")
 """What nobody could choose otherwise."""
 
 
@@ -244,3 +248,41 @@ def _database(reading: SqliteReading | DuckdbReading) -> Iterator[Choice]:
 def _parquet(reading: ParquetReading) -> Iterator[Choice]:
     for name in reading.decimals:
         yield Choice("decimals-as-floats", "Exact decimals are loaded as floats.", name)
+
+
+def _folders(reading: FolderReading) -> Iterator[Choice]:
+    """Yield what putting the files of folders together chose."""
+    if reading.left_out:
+        number = counted(len(reading.left_out), "file is", "files are")
+        every = counted(reading.files + len(reading.left_out), "file", "files")
+        named = tuple(f"{name} {why}" for name, why in reading.left_out[:_SHOWN])
+        yield Choice(
+            "files-left-out", f"{number} left out, of {every} in the folders.", None, named
+        )
+    for own, said in conflicts(reading):
+        yield Choice(
+            "folder-and-column",
+            f"The files and the names of their folders both give {own!r}, and they differ: that "
+            f"of the files is {own!r}, that of the folders is {said!r}.",
+            own,
+        )
+    for key, name in zip(reading.keys, reading.added, strict=True):
+        if not name:
+            sentence = "The files and their folders' names give it alike; it is loaded once."
+            yield Choice("folder-agrees", sentence, key)
+    for name, lacking in reading.missing[:_SHOWN]:
+        number = counted(lacking, "file has", "files have")
+        sentence = f"{number} no such column; it is empty there."
+        yield Choice("column-not-in-all", sentence, name, about=f"column-not-in-all.{name}")
+    if len(reading.missing) > _SHOWN:
+        number = counted(len(reading.missing) - _SHOWN, "further column is", "further columns are")
+        yield Choice("columns-not-in-all", f"{number} not in all files, and empty in the others.")
+    for name in reading.other_types[:_SHOWN]:
+        about = f"types-of-files-differ.{name}"
+        sentence = "The files give it different types."
+        yield Choice("types-of-files-differ", sentence, name, about=about)
+    if added := [name for name in reading.added if name]:
+        verb = "comes from" if len(added) == 1 else "come from"
+        names = ", ".join(map(repr, added))
+        yield Choice("from-folders", f"{names} {verb} the names of the folders, not out of files.")
+    yield from _words(reading.text.kept_words if reading.text else ())

@@ -16,7 +16,7 @@ from analyst_kernel.data.profile.inspected import DeclaredKey, Inspected
 from analyst_kernel.data.profile.sketches import column_sketches
 from analyst_kernel.data.profile.stated import reading_choices, sentence_of, takes_gaps
 from analyst_kernel.data.profile.warnings import Table, find_warnings
-from analyst_kernel.data.read.options import Source
+from analyst_kernel.data.read.options import FolderReading, Source
 from analyst_kernel.data.read.stage import Staged, options_of, stage
 from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
 from analyst_kernel.protocol.base import Json
@@ -112,6 +112,8 @@ _KEPT_BY: Mapping[str, tuple[DataFormat, ...]] = {
 def _check_format(source: Source) -> None:
     for key, _ in source.chosen.values:
         kind = key.partition(".")[0]
+        if isinstance(source.reading, FolderReading) and kind != "gap":
+            raise ReadingNotKept(key, f"Nothing can be said of {kind} for files in folders.")
         if source.format not in _KEPT_BY[kind]:
             raise ReadingNotKept(key, f"Nothing can be said of {kind} for a {source.format} file.")
 

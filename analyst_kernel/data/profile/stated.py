@@ -16,7 +16,7 @@ from analyst_kernel.protocol.datasets import DataWarning, ReadingChoice
 _IN_ALL_ROWS = frozenset(
     {
         "bad-rows", "surplus-rows", "short-rows", "merged-cells", "hidden-rows", "footer-rows",
-        "unit-rows", "totals-set-apart", "repeated-header",
+        "unit-rows", "totals-set-apart", "repeated-header", "files-left-out",
     }
 )  # fmt: skip
 _SENTINELS = ("sentinel", "missing-as-text")

@@ -52,6 +52,25 @@ def look_parquet(path: str) -> tuple[ParquetReading, tuple[str, ...], int, int]:
     return ParquetReading(index, unnamed), tuple(schema.names), int(meta.num_rows), int(size)
 
 
+def typed_columns(path: str) -> tuple[tuple[tuple[str, str], ...], int, int]:
+    """Return the columns of a Parquet file with their types, its rows, and bytes in memory.
+
+    Raises:
+        DataError: Its footer cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            meta, schema = file.metadata, file.schema_arrow
+            size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    found = tuple((field.name, str(field.type)) for field in schema)
+    return found, int(meta.num_rows), int(size)
+
+
 def stage_parquet(work: Workspace, path: str, names: tuple[str, ...]) -> None:
     """Create the view ``staged`` on the file; only one that DuckDB cannot name is copied."""
     if duckdb_path(path) is None:

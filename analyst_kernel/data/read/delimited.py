@@ -270,7 +270,7 @@ def _read(
         part = replace(file, path=sample)
         try:
             work.run(f"CREATE TABLE raw AS {relation.texts_sql(part, width)}")
-            reading = _decided(work, reading)
+            reading = decided(work, reading)
             work.run("DROP TABLE raw")
             file = replace(file, nulls=relation.missing_texts(reading))
             work.run(f"CREATE TABLE staged AS {relation.typed_sql(file, reading)}")
@@ -286,7 +286,7 @@ def _read(
     for table in ("raw", "staged"):
         work.run(f"DROP TABLE IF EXISTS {table}")
     work.run(f"CREATE TABLE raw AS {relation.texts_sql(file, width)}")
-    reading = _decided(work, reading)
+    reading = decided(work, reading)
     work.run(f"CREATE TABLE staged AS {relation.retyped_sql('raw', reading)}")
     work.run("DROP TABLE raw")
     return reading
@@ -299,7 +299,8 @@ def _copy_start(path: str, target: str) -> None:
         copy.write(block[: end + 1] if end > 0 else block)
 
 
-def _decided(work: Workspace, reading: DelimitedReading) -> DelimitedReading:
+def decided(work: Workspace, reading: DelimitedReading) -> DelimitedReading:
+    """Return the reading with the types of all values of the table ``raw``, which are texts."""
     found = infer.decide(work, reading)
     return replace(
         reading,

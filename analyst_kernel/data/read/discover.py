@@ -12,9 +12,10 @@ from itertools import islice
 from analyst_kernel._text import nearest
 from analyst_kernel.data.read import database, excel
 from analyst_kernel.data.read.archives import MAX_MEMBERS, compression_of, zip_members
+from analyst_kernel.data.read.folders.tables import FolderTable, folder_tables
 from analyst_kernel.data.read.formats import identify, looks_like_data, stem_of, suffix_of
 from analyst_kernel.data.read.names import shown
-from analyst_kernel.data.read.options import Packing, Reading, Source
+from analyst_kernel.data.read.options import FolderReading, Packing, Reading, Source
 from analyst_kernel.data.read.workspace import Stop, is_utf8, workspace
 from analyst_kernel.protocol.errors import DataError
 
@@ -53,11 +54,33 @@ def _near(path: str) -> str:
 
 
 def data_files(folder: str, *, limit: int = MAX_FILES) -> list[str]:
-    """List the files below a folder whose names look like data, in order of their paths.
+    """List what lies below a folder and looks like data by its name, in order of the paths.
+
+    A folder below, or this one, that holds a table in folders such as ``year=2024`` stands for all
+    of the table's files.
 
     Raises:
         DataError: There are more than ``limit``, or the folder is too big to look through.
     """
+    found = _data_files(folder)
+    for table in folder_tables(folder, found):
+        parts = set(table.paths)
+        found = [*(path for path in found if path not in parts), table.root]
+    if len(found) > limit:
+        raise DataError(
+            f"{folder} holds more than {limit} data files.",
+            "Name a smaller folder, or the data files themselves.",
+        )
+    return sorted(found)
+
+
+def folder_table(folder: str) -> FolderTable | None:
+    """Return the table that the files of a folder make up by the names of their folders."""
+    tables = folder_tables(folder, _data_files(folder))
+    return next((table for table in tables if table.root == folder), None)
+
+
+def _data_files(folder: str) -> list[str]:
     found: list[str] = []
     for seen, path in enumerate(_walk(folder, os.path.realpath(folder), MAX_DEPTH)):
         if seen > MAX_SEEN:
@@ -66,11 +89,6 @@ def data_files(folder: str, *, limit: int = MAX_FILES) -> list[str]:
             )
         if looks_like_data(os.path.basename(path)):
             found.append(path)
-        if len(found) > limit:
-            raise DataError(
-                f"{folder} holds more than {limit} data files.",
-                "Name a smaller folder, or the data files themselves.",
-            )
     return found
 
 
@@ -111,6 +129,8 @@ def sources(path: str, stop: Stop | None = None, *, hidden_too: bool = False) ->
             "need it.",
             "Rename it.",
         )
+    if os.path.isdir(path):
+        return (_folder_source(path),)
     try:
         if os.path.getsize(path) == 0:
             raise DataError(
@@ -128,6 +148,17 @@ def sources(path: str, stop: Stop | None = None, *, hidden_too: bool = False) ->
         return _zipped(path, hidden_too=hidden_too)
     packing = Packing(compression_of(head))
     return _tables(path, packing, name, stem_of(name), stop, hidden_too=hidden_too)
+
+
+def _folder_source(path: str) -> Source:
+    table = folder_table(path)
+    if table is None:
+        raise DataError(
+            f"{os.path.basename(path)} holds no table in folders any more.", "Attach it again."
+        )
+    size = sum(os.path.getsize(part) for part in table.paths)
+    reading = FolderReading(table.keys, table.pattern, len(table.files))
+    return Source(path, table.format, size, os.path.basename(path), reading)
 
 
 def _zipped(path: str, *, hidden_too: bool) -> tuple[Source, ...]:

@@ -305,6 +305,47 @@ class ArrowReading:
     chosen: Chosen = field(default_factory=Chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class FolderReading:
+    """Files in folders named ``KEY=VALUE``, as one table that DuckDB reads.
+
+    Attributes:
+        keys: What the folders' names give, outermost first, as it is written there.
+        pattern: What finds the files below the folder.
+        files: How many are read.
+        columns: The names of the files' own columns, in order of their first appearance.
+        added: For each key the column that it becomes; empty if a column of the files says the same
+            in every row.
+        kinds: For each key DuckDB's type.
+        by_name: Keys are taken out of the files' names, because the files have columns of the same
+            names, or folders further up look like keys too.
+        escaped: The folders' names hold signs written as ``%20``.
+        left_out: Files that are not read, and why.
+        missing: Columns that some of the files lack, and how many of them.
+        other_types: Columns that do not have the same type in all files.
+        groups: Files of delimited text that have another header than most, by their headers.
+        text: How delimited text is read; ``None`` for Parquet.
+        exact: Long integers have gaps, which a usual frame would round.
+        chosen: What the user said of the reading.
+    """
+
+    keys: tuple[str, ...]
+    pattern: str
+    files: int = 0
+    columns: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    by_name: bool = False
+    escaped: bool = False
+    left_out: tuple[tuple[str, str], ...] = ()
+    missing: tuple[tuple[str, int], ...] = ()
+    other_types: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+    text: DelimitedReading | None = None
+    exact: bool = False
+    chosen: Chosen = field(default_factory=Chosen)
+
+
 Reading: TypeAlias = (
     DelimitedReading
     | JsonReading
@@ -313,6 +354,7 @@ Reading: TypeAlias = (
     | DuckdbReading
     | ParquetReading
     | ArrowReading
+    | FolderReading
 )
 
 

@@ -57,7 +57,7 @@ def read_csv_sql(file: CsvFile, columns: Sequence[tuple[str, str]]) -> str:
         "auto_detect = false",
         f"header = {str(file.header).lower()}",
         f"skip = {file.skip_rows}",
-        f"delim = {_control(file.delimiter)}",
+        f"delim = {mark_sql(file.delimiter)}",
         f"quote = {literal(file.quote)}",
         f"escape = {literal(file.quote)}",
         f"nullstr = [{nulls}]",
@@ -66,7 +66,8 @@ def read_csv_sql(file: CsvFile, columns: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def _control(delimiter: str) -> str:
+def mark_sql(delimiter: str) -> str:
+    """Return a delimiter for SQL."""
     return "'\\t'" if delimiter == "\t" else literal(delimiter)
 
 

@@ -11,9 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from analyst_kernel.data.chosen import Chosen
-from analyst_kernel.data.read import columnar, database, delimited, excel, json, relation
+from analyst_kernel.data.read import (
+    columnar,
+    database,
+    delimited,
+    excel,
+    json,
+    relation,
+)
 from analyst_kernel.data.read import frame as frame_stage
 from analyst_kernel.data.read.archives import unpacked_bytes
+from analyst_kernel.data.read.discover import folder_table
+from analyst_kernel.data.read.folders import staging
+from analyst_kernel.data.read.folders.query import names_of
 from analyst_kernel.data.read.names import (
     all_unique,
     duckdb_path,
@@ -25,6 +35,7 @@ from analyst_kernel.data.read.options import (
     DelimitedReading,
     DuckdbReading,
     ExcelReading,
+    FolderReading,
     JsonReading,
     ParquetReading,
     Reading,
@@ -98,6 +109,8 @@ def stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
 
 
 def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
+    if isinstance(source.reading, FolderReading):
+        return _folders(work, source, max_frame_bytes)
     match source.format:
         case "csv" | "tsv":
             return _delimited(work, source, max_frame_bytes)
@@ -252,6 +265,18 @@ def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     return Staged(reading, tuple(stored[n] for n in order), rows, {}, load=load)
 
 
+def _folders(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
+    table = folder_table(source.path)
+    assert table is not None, "a source is listed from the same folder"
+    seen = staging.look(table)
+    load = _load(max(seen.size, source.bytes), max_frame_bytes)
+    reading = staging.stage(work, table, seen, view=load == "view")
+    names = names_of(reading)
+    exact = load == "frame" and bool(_long_with_gaps(work, names))
+    reading = replace(reading, exact=exact, chosen=source.chosen)
+    return Staged(reading, names, _count(work), {}, load=load)
+
+
 def options_of(reading: Reading) -> dict[str, Json]:
     """Return what reading needs beyond the format itself, for users to see."""
     found: dict[str, Json] = {}
@@ -272,6 +297,9 @@ def options_of(reading: Reading) -> dict[str, Json]:
             found = {} if reading.schema == "main" else {"schema": reading.schema}
         case ParquetReading() | ArrowReading():
             pass
+        case FolderReading():
+            found = {"files": reading.files, "folders": ", ".join(reading.keys)}
+            found |= {"delimiter": reading.text.delimiter} if reading.text else {}
         case _:
             assert_never(reading)
     if dates:

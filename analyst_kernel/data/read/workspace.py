@@ -105,8 +105,8 @@ class Workspace:
 def workspace(stop: Stop | None = None, *paths: str) -> Iterator[Workspace]:
     """Open a workspace and clean it up, whatever happens in the block.
 
-    Its queries reach the files at ``paths`` and its own folder, and no other: a database file holds
-    views, whose queries are not ours.
+    Its queries reach the files at ``paths`` or below them, and its own folder, and no other: a
+    database file holds views, whose queries are not ours.
     """
     import duckdb
 
@@ -145,7 +145,9 @@ def _confine(connection: duckdb.DuckDBPyConnection, folder: str, paths: Sequence
     # Before DuckDB 1.2 there are no exceptions: the process's own walls are then all there is.
     with contextlib.suppress(duckdb.CatalogException):
         connection.execute(f"SET allowed_paths = [{allowed}]")
-        connection.execute(f"SET allowed_directories = [{literal(folder)}]")
+        folders = [folder, *(path for path in paths if os.path.isdir(path) and is_utf8(path))]
+        allowed = ", ".join(map(literal, folders))
+        connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

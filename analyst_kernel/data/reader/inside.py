@@ -22,8 +22,10 @@ from analyst_kernel.data.dictionary import read_dictionary
 from analyst_kernel.data.profile.profile import inspect
 from analyst_kernel.data.read import columnar, database, delimited
 from analyst_kernel.data.read.archives import unpacked_bytes
-from analyst_kernel.data.read.discover import sources
-from analyst_kernel.data.read.options import DuckdbReading, Source, SqliteReading
+from analyst_kernel.data.read.discover import folder_table, sources
+from analyst_kernel.data.read.folders import staging
+from analyst_kernel.data.read.folders.query import names_of
+from analyst_kernel.data.read.options import DuckdbReading, FolderReading, Source, SqliteReading
 from analyst_kernel.data.read.workspace import workspace
 from analyst_kernel.data.reader.texts import document_text
 from analyst_kernel.data.reader.wire import (
@@ -107,7 +109,7 @@ def _check_same(file: SeenFile) -> None:
     """Raise ``DataError`` unless the file is the one that was asked about."""
     state = os.lstat(file.path)
     same = (state.st_dev, state.st_ino) == (file.device, file.inode)
-    if not same or not stat.S_ISREG(state.st_mode):
+    if not same or not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
         raise DataError(
             f"{os.path.basename(file.path)} was replaced while it was opened.", "Attach it again."
         )
@@ -179,6 +181,11 @@ def _found(path: str) -> FoundTables:
 
 def _measured(source: Source) -> tuple[int | None, tuple[str, ...]]:
     """Count rows and name columns with as little reading as the format allows."""
+    if isinstance(source.reading, FolderReading):
+        folder = folder_table(source.path)
+        assert folder is not None, "a source is listed from the same folder"
+        seen = staging.look(folder)
+        return seen.rows, names_of(seen.reading)
     match source.format:
         case "parquet":
             _, names, rows, _ = columnar.look_parquet(source.path)

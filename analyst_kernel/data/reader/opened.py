@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -50,6 +51,51 @@ class OpenedFile:
         os.close(self.fd)
 
 
+class OpenedFolder(OpenedFile):
+    """A folder with a table's files, held open likewise; ``stamp`` differs after any changed."""
+
+    def __init__(self, path: str) -> None:
+        """Open ``path`` through no link.
+
+        Raises:
+            DataError: It is no folder, or holds no table in folders any more.
+        """
+        from analyst_kernel.data.read.discover import folder_table  # builds what ahead waits for
+
+        self.path = path
+        name = os.path.basename(path)
+        table = folder_table(path)
+        if table is None:
+            raise DataError(f"{name} holds no table in folders any more.", "Attach it again.")
+        try:
+            self.fd = open_unread(path)
+        except OSError as error:
+            raise DataError(
+                f"{name} cannot be opened: {error.strerror}.", "Attach it again."
+            ) from error
+        state = os.fstat(self.fd)
+        if not stat.S_ISDIR(state.st_mode):
+            os.close(self.fd)
+            raise DataError(f"{name} is no folder any more.", "Attach it again.")
+        self.device, self.inode = state.st_dev, state.st_ino
+        self.size, newest, listing = 0, 0, 0
+        for relative, part in zip(table.files, table.paths, strict=True):
+            try:
+                one = os.stat(part)
+            except OSError:
+                continue  # gone since it was listed, which the listing's sum tells
+            self.size += one.st_size
+            newest = max(newest, one.st_mtime_ns)
+            line = f"{relative}\0{one.st_mtime_ns}\0{one.st_size}\0{one.st_ino}\n"
+            listing = zlib.crc32(line.encode("utf-8", "surrogateescape"), listing)
+        self.stamp = (newest, self.size, listing, state.st_dev)
+
+
+def opened(path: str) -> OpenedFile:
+    """Open a data file, or the folder of a table in many files; raises ``DataError``."""
+    return OpenedFolder(path) if os.path.isdir(path) else OpenedFile(path)
+
+
 def open_plain(path: str) -> int:
     """Open a regular file by its real path, through no link; nothing is read.
 
@@ -80,8 +126,12 @@ def open_plain(path: str) -> int:
 
 
 def stamp_of(path: str) -> Stamp:
-    """Return what a change or a replacement of a file changes; raises like :class:`OpenedFile`."""
-    with OpenedFile(path) as file:
+    """Return what a change or a replacement of a file, or of a table's files, changes.
+
+    Raises:
+        DataError: As :func:`opened` does.
+    """
+    with opened(path) as file:
         return file.stamp
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 from analyst_kernel.agent.documents import DocumentText
 from analyst_kernel.data.dictionary import DictionaryReading
 from analyst_kernel.data.profile.inspected import Inspected
-from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside
+from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside, opened
 from analyst_kernel.data.reader.wire import (
     ChosenOfTable,
     FoundTables,
@@ -94,7 +94,7 @@ class FileReader:
             SandboxError: No reader of the required isolation can be started.
         """
         async with self._free:
-            with OpenedFile(path) as file, beside(path) as words:
+            with opened(path) as file, beside(path) as words:
                 request = _read_request(file, words, max_frame_bytes, chosen)
                 return await self._ask(request, lambda got: _read_file(got, file, words))
 
@@ -130,7 +130,7 @@ class FileReader:
     async def find(self, path: str) -> FoundTables:
         """Return what is in a file; raises like :meth:`read`."""
         async with self._free:
-            with OpenedFile(path) as file:
+            with opened(path) as file:
                 return await self._ask(ReaderRequest(do="find", files=(_seen(file),)), _required)
 
     async def dictionary(self, path: str) -> DictionaryReading:

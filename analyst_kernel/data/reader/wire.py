@@ -20,6 +20,7 @@ from analyst_kernel.data.read.options import (
     DelimitedReading,
     DuckdbReading,
     ExcelReading,
+    FolderReading,
     JsonReading,
     Packing,
     ParquetReading,
@@ -58,6 +59,7 @@ _FIELDS: dict[type[object], str] = {
     DuckdbReading: "duckdb",
     ParquetReading: "parquet",
     ArrowReading: "arrow",
+    FolderReading: "folders",
 }
 _OF_FORMAT: dict[DataFormat, str] = {
     "csv": "delimited", "tsv": "delimited", "json": "document", "jsonl": "document",
@@ -83,6 +85,7 @@ class ReadTable(Record):
     duckdb: DuckdbReading | None = None
     parquet: ParquetReading | None = None
     arrow: ArrowReading | None = None
+    folders: FolderReading | None = None
 
     @classmethod
     def of(cls, source: Source) -> ReadTable:
@@ -101,10 +104,19 @@ class ReadTable(Record):
     def source(self, path: str, size: int) -> Source:
         """Return the source of this table in a file; raise ``ValueError`` if it is none."""
         set_fields = [name for name in _FIELDS.values() if getattr(self, name) is not None]
-        if set_fields != [_OF_FORMAT[self.format]]:
+        in_folders = set_fields == ["folders"] and self.format in ("csv", "parquet")
+        if set_fields != [_OF_FORMAT[self.format]] and not in_folders:
             raise ValueError(f"a {self.format} table is read as {set_fields}")
         reading: Reading = getattr(self, set_fields[0])
-        if isinstance(reading, DelimitedReading) and len(reading.types) != len(reading.names):
+        if isinstance(reading, FolderReading):
+            if not len(reading.keys) == len(reading.kinds) == len(reading.added):
+                raise ValueError("folders and columns differ in number")
+            if (reading.text is None) != (self.format == "parquet"):
+                raise ValueError("the files are of another kind")
+            if not set(reading.kinds) <= {"BIGINT", "DOUBLE", "DATE", "VARCHAR"}:
+                raise ValueError("a folder gives no such type")
+        text = reading.text if isinstance(reading, FolderReading) else reading
+        if isinstance(text, DelimitedReading) and len(text.types) != len(text.names):
             raise ValueError("columns and types differ in number")
         return Source(path, self.format, size, self.stem, reading, self.packing, self.table)
 

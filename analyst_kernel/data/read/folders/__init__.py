@@ -1,0 +1,1 @@
+"""Tables whose rows lie in files of many folders, named like ``year=2024/month=01``."""
