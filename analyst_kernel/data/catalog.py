@@ -30,6 +30,7 @@ from analyst_kernel.data.granted import (
     parts_apart,
     paths_of,
     place_of,
+    words_of_file,
 )
 from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.links import LinkedTable, find_links
@@ -456,6 +457,8 @@ class LocalCatalog:
         profile = one.inspected.profile
         if words is not None:
             profile = with_dictionary(profile, words)
+        if own := words_of_file(one.inspected.source):
+            profile = with_descriptions(profile, own)
         if others := self._described.get(one.dataset.name):
             profile = with_descriptions(profile, others)
         return profile

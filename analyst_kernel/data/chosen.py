@@ -21,15 +21,17 @@ KINDS: Mapping[str, str] = {
     "word": "for a word such as NA: value or gap",
     "gap": "for a column: a value that stands for a missing one, or none",
     "hidden-sheets": "load or leave-out",
+    "labels": "for a column of Stata, SPSS or SAS: labels or codes",
 }
 """What may be chosen, and what its values are."""
-_ABOUT = frozenset({"dates", "rows", "word", "gap"})
+_ABOUT = frozenset({"dates", "rows", "word", "gap", "labels"})
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "decimal": (".", ","),
     "dates": ("day", "month", "text"),
     "rows": ("keep", "leave-out"),
     "word": ("value", "gap"),
     "hidden-sheets": ("load", "leave-out"),
+    "labels": ("labels", "codes"),
 }
 NONE = "none"
 ROWS = ("total", "footer", "units", "header")

@@ -91,7 +91,8 @@ def _away(one: RemoteObject) -> FoundFile:
     kinds: dict[str, DataFormat] = {
         ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "excel",
         ".parquet": "parquet", ".xls": "excel", ".sqlite": "sqlite", ".db": "sqlite",
-        ".duckdb": "duckdb", ".feather": "arrow", ".arrow": "arrow",
+        ".duckdb": "duckdb", ".feather": "arrow", ".arrow": "arrow", ".dta": "stata",
+        ".sav": "spss", ".zsav": "spss", ".por": "spss", ".sas7bdat": "sas", ".xpt": "sas",
     }  # fmt: skip
     suffix = suffix_of(one.address.name)
     return FoundFile(one.address.text, kinds.get(suffix, "csv"), one.size or 0)

@@ -10,9 +10,9 @@ from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import MAX_FILES, folder_table
 from analyst_kernel.data.read.names import shown
-from analyst_kernel.data.read.options import FolderReading, Source
+from analyst_kernel.data.read.options import FolderReading, Source, StatReading
 from analyst_kernel.data.reader.opened import Stamp
-from analyst_kernel.protocol.datasets import Dataset
+from analyst_kernel.protocol.datasets import ColumnWords, Dataset
 from analyst_kernel.protocol.errors import DataError
 
 
@@ -69,6 +69,21 @@ def left_out(source: Source) -> dict[str, str]:
     reading = source.reading
     gone = reading.left_out if isinstance(reading, FolderReading) else ()
     return {shown(os.path.join(source.path, name)): f"It {why}." for name, why in gone}
+
+
+def words_of_file(source: Source) -> dict[str, ColumnWords]:
+    """Return what a file of Stata, SPSS or SAS itself says of its columns."""
+    reading = source.reading
+    if not isinstance(reading, StatReading):
+        return {}
+    meanings = dict(reading.meanings)
+    return {
+        name: ColumnWords(
+            description=dict(reading.descriptions).get(name, ""),
+            values={label: (code,) for label, code in meanings.get(name, ())},
+        )
+        for name in dict.fromkeys((*(name for name, _ in reading.descriptions), *meanings))
+    }
 
 
 def parts_apart(folder: str, problem: DataError) -> list[str]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TABLE = "table"
-_LOADED = ("csv", "tsv", "json", "jsonl", "excel", "sqlite")
+_LOADED = ("csv", "tsv", "json", "jsonl", "excel", "sqlite", "stata", "spss", "sas")
 """Formats that one library finds out about and another one loads."""
 
 

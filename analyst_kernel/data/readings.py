@@ -78,7 +78,7 @@ def _any_value(key: str) -> str:
     kind = key.partition(".")[0]
     known = {
         "header": "1", "encoding": "utf-8", "decimal": ".", "dates": "text", "rows": "keep",
-        "word": "gap", "gap": "none", "hidden-sheets": "load",
+        "word": "gap", "gap": "none", "hidden-sheets": "load", "labels": "codes",
     }  # fmt: skip
     return known.get(kind, "")
 

@@ -11,7 +11,7 @@ from analyst_kernel._code import Block, Name, Part, statements
 from analyst_kernel._text import relative_path
 from analyst_kernel.data.read.folders.query import folder_sql, variables
 from analyst_kernel.data.read.names import duckdb_path, not_readable_by_name, unique
-from analyst_kernel.data.read.options import FolderReading
+from analyst_kernel.data.read.options import ArrowReading, FolderReading, StatReading
 from analyst_kernel.data.read.workspace import quoted
 
 _MODULES = {"bz2": "bz2", "lzma": "lzma", "pa": "pyarrow", "pq": "pyarrow.parquet"}
@@ -82,6 +82,18 @@ class SetupCell:
         return free
 
 
+def add_arrow(cell: SetupCell, name: Name, path: str, reading: ArrowReading) -> None:
+    """Add the code that loads an Arrow file."""
+    if not reading.stream:
+        cell.add("NAME = pd.read_feather(PATH)", NAME=name, PATH=cell.path(path))
+        return
+    cell.module("pa")
+    cell.add(
+        "with PA.OSFile(PATH) as FILE:\n    NAME = PA.ipc.open_stream(FILE).read_pandas()",
+        NAME=name, PATH=cell.file(path),
+    )  # fmt: skip
+
+
 def add_folder(
     cell: SetupCell, name: Name, path: str, reading: FolderReading, *, view: bool
 ) -> None:
@@ -112,3 +124,17 @@ def add_folder(
         )  # fmt: skip
     else:
         cell.add("NAME = duckdb.sql(SQL).df()", NAME=name, SQL=sql)
+
+
+def add_statistics(cell: SetupCell, name: Name, path: str, reading: StatReading) -> None:
+    """Add the code that loads a file of Stata, SPSS or SAS; it needs pyreadstat."""
+    cell.imports.add("import pyreadstat")
+    how = {"encoding": reading.encoding} if reading.encoding else {}
+    call = f"pyreadstat.{reading.function}(PATH, dates_as_pandas_datetime=True, **OPTIONS)"
+    cell.add(f"NAME, ABOUT = {call}", NAME=name, PATH=cell.file(path), OPTIONS=how)
+    if reading.labelled:
+        cell.add(
+            "for PART in sorted(COLUMNS):\n"
+            "    NAME[PART] = NAME[PART].replace(ABOUT.variable_value_labels[PART])",
+            NAME=name, COLUMNS=list(reading.labelled),
+        )  # fmt: skip

@@ -33,9 +33,10 @@ from analyst_kernel.data.read.options import (
     ParquetReading,
     Source,
     SqliteReading,
+    StatReading,
 )
 from analyst_kernel.data.read.workspace import quoted
-from analyst_kernel.data.setup_cell import SetupCell, add_folder
+from analyst_kernel.data.setup_cell import SetupCell, add_arrow, add_folder, add_statistics
 from analyst_kernel.data.setup_options import csv_options
 from analyst_kernel.protocol.datasets import Dataset
 
@@ -70,8 +71,8 @@ _QUOTED_IN_SQL = frozenset(
 
 
 _PASSING = (
-    "archive", "bz2", "connection", "document", "file", "lzma", "overview", "pa", "part", "pq",
-    "rows",
+    "about", "archive", "bz2", "connection", "document", "file", "lzma", "overview", "pa", "part",
+    "pq", "rows",
 )  # fmt: skip
 """Names that the code binds beside those of the datasets."""
 _PIECES = """
@@ -222,14 +223,10 @@ def _load(cell: SetupCell, dataset: Dataset, origin: Source) -> None:
             _parquet(cell, name, origin.path, reading)
         case FolderReading():
             add_folder(cell, name, origin.path, reading, view=dataset.load == "view")
-        case ArrowReading(stream=True):
-            cell.module("pa")
-            read = (
-                "with PA.OSFile(PATH) as FILE:\n    NAME = PA.ipc.open_stream(FILE).read_pandas()"
-            )
-            cell.add(read, NAME=name, PATH=cell.file(origin.path))
+        case StatReading():
+            add_statistics(cell, name, origin.path, reading)
         case ArrowReading():
-            cell.add("NAME = pd.read_feather(PATH)", NAME=name, PATH=path)
+            add_arrow(cell, name, origin.path, reading)
         case _:
             assert_never(reading)
     if isinstance(reading, ExcelReading):  # pandas compares numbers of a sheet with no text

@@ -8,7 +8,10 @@ from pydantic import Field
 
 from analyst_kernel.protocol.base import Json, Record
 
-DataFormat = Literal["csv", "tsv", "parquet", "json", "jsonl", "excel", "sqlite", "duckdb", "arrow"]
+DataFormat = Literal[
+    "csv", "tsv", "parquet", "json", "jsonl", "excel", "sqlite", "duckdb", "arrow", "stata", "spss",
+    "sas",
+]  # fmt: skip
 """``csv`` means delimited text with any delimiter."""
 
 ColumnKind = Literal["number", "text", "date", "bool", "other"]

@@ -21,6 +21,7 @@ from analyst_kernel.data.read.options import (
     ParquetReading,
     Reading,
     SqliteReading,
+    StatReading,
 )
 from analyst_kernel.data.read.stage import Staged
 
@@ -86,6 +87,8 @@ def choices(staged: Staged) -> tuple[Choice, ...]:
             found = _parquet(reading)
         case FolderReading():
             found = _folders(reading)
+        case StatReading():
+            found = _statistics(reading)
         case _:
             found = iter(())
     return tuple(found)
@@ -286,3 +289,20 @@ def _folders(reading: FolderReading) -> Iterator[Choice]:
         names = ", ".join(map(repr, added))
         yield Choice("from-folders", f"{names} {verb} the names of the folders, not out of files.")
     yield from _words(reading.text.kept_words if reading.text else ())
+
+
+def _statistics(reading: StatReading) -> Iterator[Choice]:
+    if reading.encoding:
+        sentence = (
+            f"Texts are no text of the encoding that the file names; read as {reading.encoding}."
+        )
+        yield Choice("encoding-guessed", sentence, about="encoding-of-file")
+    if reading.labelled:
+        number = counted(len(reading.labelled), "column holds", "columns hold")
+        yield Choice("value-labels", f"{number} the labels that the file has for its codes.")
+    if reading.coded:
+        number = counted(len(reading.coded), "column", "columns")
+        yield Choice(
+            "labels-not-used",
+            f"{number} with labels hold codes: some of their values have no label of their own.",
+        )

@@ -96,6 +96,7 @@ def inspect(
         )
 
 
+_LABELLED: tuple[DataFormat, ...] = ("stata", "spss", "sas")
 _KEPT_BY: Mapping[str, tuple[DataFormat, ...]] = {
     "header": ("csv", "tsv", "excel"),
     "encoding": ("csv", "tsv"),
@@ -103,8 +104,9 @@ _KEPT_BY: Mapping[str, tuple[DataFormat, ...]] = {
     "dates": ("csv", "tsv", "excel", "json", "jsonl", "sqlite"),
     "rows": ("csv", "tsv", "excel"),
     "word": ("csv", "tsv", "excel"),
-    "gap": ("csv", "tsv", "excel", "json", "jsonl", "sqlite", "parquet", "arrow"),
+    "gap": ("csv", "tsv", "excel", "json", "jsonl", "sqlite", "parquet", "arrow", *_LABELLED),
     "hidden-sheets": ("excel",),
+    "labels": _LABELLED,
 }
 """What may be chosen for which formats."""
 
@@ -120,7 +122,7 @@ def _check_format(source: Source) -> None:
 
 def _check_gaps(source: Source, staged: Staged) -> None:
     """Raise ``ReadingNotKept`` for a column that is gone, or of a table that stays on disk."""
-    for kind in ("gap", "dates"):
+    for kind in ("gap", "dates", "labels"):
         for name in source.chosen.of(kind):
             if name not in staged.names:
                 raise ReadingNotKept(f"{kind}.{name}", f"The table has no column {name!r}.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from analyst_kernel.data.chosen import NONE, Chosen, values_of
 from analyst_kernel.data.profile.choices import NO_ASSUMPTION, ROW_WORDS, Choice, choices, counted
-from analyst_kernel.data.read.options import DelimitedReading, ExcelReading, LeftOut
+from analyst_kernel.data.read.options import DelimitedReading, ExcelReading, LeftOut, StatReading
 from analyst_kernel.data.read.stage import Staged
 from analyst_kernel.data.read.workspace import Workspace, column, literal
 from analyst_kernel.protocol.datasets import DataWarning, ReadingChoice
@@ -124,6 +124,10 @@ def _columns_of(table: _ReadTable, choice: Choice) -> tuple[str, ...]:
             return tuple(name for name, kind in typed if kind.kind == "number")
         case "encoding-guessed" | "damaged-bytes":
             return table.holding(f"regexp_matches({{0}}, '{_NOT_ASCII}')")
+        case "value-labels" if isinstance(reading, StatReading):
+            return reading.labelled
+        case "labels-not-used" if isinstance(reading, StatReading):
+            return reading.coded
         case "word-is-value":
             return table.holding(f"{{0}} = {literal(choice.values[0])}")
         case "extra-fields" if isinstance(reading, DelimitedReading):
@@ -152,6 +156,11 @@ def _offered(table: _ReadTable, warnings: Sequence[DataWarning]) -> Iterator[Rea
         for word in reading.text_words:
             if word not in reading.kept_words:
                 yield ReadingChoice(key=f"word.{word}", value="gap", values=values_of("word"))
+    if isinstance(reading, StatReading):
+        for one in (*reading.labelled, *reading.coded):
+            value = "labels" if one in reading.labelled else "codes"
+            about = f"labels.{one}"
+            yield ReadingChoice(key=about, value=value, values=values_of("labels"), column=one)
     for warning in warnings:
         name = warning.column
         if name is None:
@@ -182,7 +191,7 @@ def takes_gaps(staged: Staged) -> bool:
 def _said(table: _ReadTable, key: str, value: str, known: ReadingChoice | None) -> ReadingChoice:
     """Return what the user chose, in words of its own."""
     kind, _, about = key.partition(".")
-    column_of = about if kind in ("dates", "gap") else None
+    column_of = about if kind in ("dates", "gap", "labels") else None
     names: tuple[str, ...] = (column_of,) if column_of else ()
     reading, values = table.staged.reading, values_of(kind)
     in_rows = kind in ("rows", "header")
@@ -203,6 +212,8 @@ def _said(table: _ReadTable, key: str, value: str, known: ReadingChoice | None) 
             sentence = sentence if value != "text" else "Dates stay texts."
         case "rows":
             sentence = _rows_said(reading, about, value)
+        case "labels":
+            sentence = f"It holds {'the labels of ' if value == 'labels' else ''}its codes."
         case "word":
             held = f"= {literal(about)}" if value == "value" else "IS NULL"
             names = table.holding(f"{{0}} {held}")

@@ -1,15 +1,33 @@
-"""Parquet and Arrow files: their footers, and how pandas turns them into a frame."""
+"""Parquet and Arrow files, and those of Stata, SPSS and SAS: what they say of their columns."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from analyst_kernel.data.chosen import Chosen, ReadingNotKept
+from analyst_kernel.data.read.frame import is_missing
 from analyst_kernel.data.read.names import duckdb_path, named, read_sql
-from analyst_kernel.data.read.options import ArrowReading, ParquetReading
+from analyst_kernel.data.read.options import ArrowReading, ParquetReading, StatReading
 from analyst_kernel.data.read.workspace import Workspace, column, columns
 from analyst_kernel.protocol.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STATISTICS = (
+    (b"$FL", "read_sav"), (b"<stata_dta>", "read_dta"), (b"HEADER RECORD", "read_xport"),
+    (b"\0" * 12 + b"\xc2\xea\x81\x60", "read_sas7bdat"),
+)  # fmt: skip
+_BY_SUFFIX = {
+    ".dta": "read_dta", ".sav": "read_sav", ".zsav": "read_sav", ".por": "read_por",
+    ".sas7bdat": "read_sas7bdat", ".xpt": "read_xport",
+}  # fmt: skip
+_PROGRAMS = {"read_dta": "Stata", "read_sav": "SPSS", "read_por": "SPSS"}
+_LONGEST_TEXT = 600
+_MOST_MEANINGS = 60
 
 
 def _index(metadata: dict[bytes, bytes] | None) -> tuple[tuple[str, ...], bool]:
@@ -129,3 +147,97 @@ def _batches(reader: Any, stream: bool) -> Any:
     else:
         for place in range(reader.num_record_batches):
             yield reader.get_batch(place)
+
+
+def _pyreadstat(name: str, program: str) -> Any:
+    try:
+        import pyreadstat
+    except ImportError:
+        raise DataError(
+            f"{name} is a file of {program}, and reading it needs the package pyreadstat.",
+            "Run: pip install 'analyst-kernel[statistics]'",
+        ) from None
+    return pyreadstat
+
+
+def read_statistics(
+    path: str, chosen: Chosen, *, rows: bool = True
+) -> tuple[StatReading, pd.DataFrame, int | None]:
+    """Return how a file of Stata, SPSS or SAS is read, its frame, and how many rows it says it has.
+
+    Args:
+        path: The file.
+        chosen: What the user said of labels.
+        rows: Otherwise the frame is empty, and the labels are not looked at.
+
+    Raises:
+        ReadingNotKept: The user chose labels for a column that has none.
+        DataError: It is damaged, or pyreadstat is not installed.
+    """
+    name = os.path.basename(path)
+    with open(path, "rb") as file:
+        head = file.read(16)
+    known = [function for start, function in _STATISTICS if head.startswith(start)]
+    function = known[0] if known else _BY_SUFFIX.get(os.path.splitext(path)[1].lower(), "read_dta")
+    program = _PROGRAMS.get(function, "SAS")
+    library = _pyreadstat(name, program)
+    how: dict[str, Any] = {} if rows else {"metadataonly": True}
+    encoding = None
+    try:
+        try:
+            frame, about = getattr(library, function)(path, dates_as_pandas_datetime=True, **how)
+        except (UnicodeDecodeError, library.ReadstatError) as error:
+            if "conver" not in str(error).lower() and "codec" not in str(error).lower():
+                raise
+            encoding = "LATIN1"
+            frame, about = getattr(library, function)(
+                path, dates_as_pandas_datetime=True, encoding=encoding, **how
+            )
+    except (library.ReadstatError, library.PyreadstatError, ValueError, OverflowError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        raise DataError(
+            f"{name} cannot be read as a file of {program}: {reason}.",
+            "It is damaged, or not what its name says; export it again.",
+        ) from error
+    texts = {name: text for name, text in about.column_names_to_labels.items() if text}
+    reading = StatReading(
+        function,
+        encoding,
+        descriptions=tuple((one, str(text)[:_LONGEST_TEXT]) for one, text in texts.items()),
+        chosen=chosen,
+    )
+    count = about.number_rows
+    if rows:
+        reading, frame = _labelled(reading, frame, dict(about.variable_value_labels))
+    return reading, frame, None if count is None or count < 0 else int(count)
+
+
+def _labelled(
+    reading: StatReading, frame: pd.DataFrame, every: dict[str, dict[Any, Any]]
+) -> tuple[StatReading, pd.DataFrame]:
+    """Return the reading with the columns that get labels: all of their values have one."""
+    said = reading.chosen.of("labels")
+    for name in said:
+        if name not in every:
+            raise ReadingNotKept(f"labels.{name}", f"The file has no labels for {name!r}.")
+    labelled, coded, meanings = [], [], []
+    for name, labels in every.items():
+        if name not in frame.columns or not labels:
+            continue
+        whole = all(value in labels for value in frame[name].unique() if not is_missing(value))
+        distinct = len({str(text) for text in labels.values()}) == len(labels)
+        if said.get(name, "labels" if whole and distinct else "codes") == "labels":
+            labelled.append(name)
+            frame[name] = frame[name].replace(labels)
+        else:
+            coded.append(name)
+            shown = list(labels.items())[:_MOST_MEANINGS]
+            meanings.append((name, tuple((str(text)[:100], _code(code)) for code, text in shown)))
+    return replace(
+        reading, labelled=tuple(labelled), coded=tuple(coded), meanings=tuple(meanings)
+    ), frame
+
+
+def _code(code: object) -> str:
+    """Return a code as text, whole numbers without a point."""
+    return str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)

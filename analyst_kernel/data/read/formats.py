@@ -23,6 +23,8 @@ _BY_SUFFIX: dict[str, DataFormat] = {
     ".xlsx": "excel", ".xlsm": "excel",
     ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".db3": "sqlite",
     ".duckdb": "duckdb", ".ddb": "duckdb",
+    ".dta": "stata", ".sav": "spss", ".zsav": "spss", ".por": "spss", ".sas7bdat": "sas",
+    ".xpt": "sas",
     ".feather": "arrow", ".arrow": "arrow", ".arrows": "arrow", ".ipc": "arrow",
 }  # fmt: skip
 _MAYBE_TEXT_ONLY = frozenset((".txt", ".dat", ".data"))
@@ -102,6 +104,8 @@ def identify(path: str, packing: Packing, name: str) -> DataFormat:
     by_magic = _by_magic(head)
     if by_magic is not None:
         return by_magic
+    if (known := _BY_SUFFIX.get(suffix)) in ("stata", "spss", "sas"):
+        return known  # its library says what is wrong with it
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError(
             f"{short} is an old or password-protected Excel workbook.",
@@ -125,6 +129,12 @@ def _by_magic(head: bytes) -> DataFormat | None:
         return "parquet"
     if head.startswith(b"SQLite format 3\x00"):
         return "sqlite"
+    if head.startswith((b"$FL2", b"$FL3")):
+        return "spss"
+    if head.startswith(b"<stata_dta>"):
+        return "stata"
+    if head.startswith((b"HEADER RECORD*******LIB", b"\0" * 12 + b"\xc2\xea\x81\x60")):
+        return "sas"
     if head[8:12] == b"DUCK":
         return "duckdb"
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):

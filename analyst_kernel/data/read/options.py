@@ -346,6 +346,29 @@ class FolderReading:
     chosen: Chosen = field(default_factory=Chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class StatReading:
+    """A file of Stata, SPSS or SAS.
+
+    Attributes:
+        function: That of pyreadstat which reads it.
+        encoding: Of its texts, where the file does not say the right one.
+        descriptions: Columns, and what the file says they hold.
+        labelled: Columns whose codes are replaced by the labels that the file has for them.
+        coded: Columns that have labels too and stay codes.
+        meanings: Of those, each label with its code as text.
+        chosen: What the user said of the reading.
+    """
+
+    function: str
+    encoding: str | None = None
+    descriptions: tuple[tuple[str, str], ...] = ()
+    labelled: tuple[str, ...] = ()
+    coded: tuple[str, ...] = ()
+    meanings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
+
+
 Reading: TypeAlias = (
     DelimitedReading
     | JsonReading
@@ -355,6 +378,7 @@ Reading: TypeAlias = (
     | ParquetReading
     | ArrowReading
     | FolderReading
+    | StatReading
 )
 
 

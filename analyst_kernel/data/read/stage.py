@@ -41,6 +41,7 @@ from analyst_kernel.data.read.options import (
     Reading,
     Source,
     SqliteReading,
+    StatReading,
     packing_options,
 )
 from analyst_kernel.data.read.workspace import Workspace, column, columns
@@ -145,6 +146,11 @@ def _stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
             arrow_reading, names = columnar.stage_arrow(work, source.path)
             arrow_reading = replace(arrow_reading, chosen=source.chosen)
             return Staged(arrow_reading, names, _count(work), {})
+        case "stata" | "spss" | "sas":
+            stat_reading, frame, _ = columnar.read_statistics(source.path, source.chosen)
+            mixed = frame_stage.stage_frame(work, frame).mixed
+            names = tuple(map(str, frame.columns))
+            return Staged(stat_reading, names, _count(work), {}, mixed)
         case _:
             assert_never(source.format)
 
@@ -297,6 +303,8 @@ def options_of(reading: Reading) -> dict[str, Json]:
             found = {} if reading.schema == "main" else {"schema": reading.schema}
         case ParquetReading() | ArrowReading():
             pass
+        case StatReading():
+            found = {"encoding": reading.encoding} if reading.encoding else {}
         case FolderReading():
             found = {"files": reading.files, "folders": ", ".join(reading.keys)}
             found |= {"delimiter": reading.text.delimiter} if reading.text else {}

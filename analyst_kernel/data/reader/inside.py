@@ -208,6 +208,9 @@ def _measured(source: Source) -> tuple[int | None, tuple[str, ...]]:
         case "json" | "jsonl" | "excel" | "arrow":
             one = inspect(source, "found", max_frame_bytes=1 << 40, columns=("",))
             return one.profile.dataset.rows, one.profile.dataset.columns
+        case "stata" | "spss" | "sas":
+            _, frame, count = columnar.read_statistics(source.path, Chosen(), rows=False)
+            return count, tuple(map(str, frame.columns))
         case _:
             assert_never(source.format)
 

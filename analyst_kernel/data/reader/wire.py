@@ -27,6 +27,7 @@ from analyst_kernel.data.read.options import (
     Reading,
     Source,
     SqliteReading,
+    StatReading,
 )
 from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.datasets import ColumnProfile, DataFormat, DatasetProfile
@@ -60,11 +61,12 @@ _FIELDS: dict[type[object], str] = {
     ParquetReading: "parquet",
     ArrowReading: "arrow",
     FolderReading: "folders",
+    StatReading: "statistics",
 }
 _OF_FORMAT: dict[DataFormat, str] = {
     "csv": "delimited", "tsv": "delimited", "json": "document", "jsonl": "document",
     "excel": "excel", "sqlite": "sqlite", "duckdb": "duckdb", "parquet": "parquet",
-    "arrow": "arrow",
+    "arrow": "arrow", "stata": "statistics", "spss": "statistics", "sas": "statistics",
 }  # fmt: skip
 
 
@@ -86,6 +88,7 @@ class ReadTable(Record):
     parquet: ParquetReading | None = None
     arrow: ArrowReading | None = None
     folders: FolderReading | None = None
+    statistics: StatReading | None = None
 
     @classmethod
     def of(cls, source: Source) -> ReadTable:

@@ -255,7 +255,19 @@ export interface DatasetProfile {
 export interface Dataset {
   name: string;
   path: string;
-  format: 'csv' | 'tsv' | 'parquet' | 'json' | 'jsonl' | 'excel' | 'sqlite' | 'duckdb' | 'arrow';
+  format:
+    | 'csv'
+    | 'tsv'
+    | 'parquet'
+    | 'json'
+    | 'jsonl'
+    | 'excel'
+    | 'sqlite'
+    | 'duckdb'
+    | 'arrow'
+    | 'stata'
+    | 'spss'
+    | 'sas';
   bytes: number;
   rows: number | null;
   columns: string[];

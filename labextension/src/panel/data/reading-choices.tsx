@@ -180,6 +180,8 @@ function nameOf(choice: ReadingChoice, trans: TranslationBundle): string {
       return trans.__('Rows that look like no part of the table (%1)', about);
     case 'hidden-sheets':
       return trans.__('Hidden sheets');
+    case 'labels':
+      return trans.__('Labels of the codes');
     default:
       return choice.key;
   }
@@ -197,6 +199,8 @@ function valueName(kind: string, value: string, trans: TranslationBundle): strin
     'gap none': trans.__('All are values'),
     'hidden-sheets load': trans.__('Load them too'),
     'hidden-sheets leave-out': trans.__('Leave them out'),
+    'labels labels': trans.__('Labels'),
+    'labels codes': trans.__('Codes'),
     'decimal .': trans.__('Point (1.5)'),
     'decimal ,': trans.__('Comma (1,5)')
   };
