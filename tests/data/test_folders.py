@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analyst_kernel.data.catalog import LocalCatalog
 from analyst_kernel.data.files import find_files
 from analyst_kernel.data.read.folders.tables import folder_tables
 from analyst_kernel.protocol.errors import DataError
@@ -248,3 +249,17 @@ async def test_packed_files_and_gaps_that_the_user_names(tmp_path):
         await catalog.choose("t", "decimal", ",")
     catalog.withdraw("t")
     assert catalog.datasets == ()
+
+
+@pytest.mark.real
+async def test_an_enclosed_reader_is_shown_the_folder(tmp_path):
+    for n in (1, 2):
+        put(tmp_path / f"t/y=0{n}/a.parquet", pd.DataFrame({"a": [n, 2]}))
+        put(tmp_path / f"u/y=0{n}/a.csv", f"a,b\n{n},2\n")
+    catalog = LocalCatalog(notebook=str(tmp_path / "n.ipynb"))
+    found = await catalog.grant([str(tmp_path)])
+    assert [(one.name, one.rows, one.columns[-1]) for one in found] == [
+        ("t", 4, "y"),
+        ("u", 2, "y"),
+    ]
+    assert catalog.notices() == ()

@@ -129,14 +129,19 @@ def revoke_dataset(
 ) -> None:
     """Revoke the grant of a dataset; blocking.
 
-    If the file came with a folder, the folder's other files stay granted one by one.
+    If the file came with a folder, the folder's other files stay granted one by one, and so do
+    those that lie beside the folders of a table. A folder that is a table itself stays granted.
     """
+    paths = list(dict.fromkeys(dataset.path for dataset in left))
     if grants.revoke(notebook, gone.path):
+        for path in paths:
+            if path.startswith(gone.path + "/"):
+                grants.record(notebook, path, analysis=analysis)
         return
     for grant in grants.for_notebook(notebook, analysis=analysis):
         inside = grant.path.rstrip("/\\") + "/"
-        if grant.kind == "folder" and gone.path.startswith(inside):
-            for path in dict.fromkeys(dataset.path for dataset in left):
+        if grant.kind == "folder" and gone.path.startswith(inside) and grant.path not in paths:
+            for path in paths:
                 if path.startswith(inside):
                     grants.record(notebook, path, analysis=analysis)
             grants.revoke(notebook, grant.path)

@@ -240,11 +240,11 @@ export interface DatasetProfile {
  *
  * Attributes:
  *     name: The variable (or DuckDB view) that the setup cell loads it into; a Python identifier.
- *     path: Absolute path of the file.
+ *     path: Absolute path of the file, or of the folder of a table in folders (``year=2024``).
  *     address: Where the file was fetched from, such as ``s3://bucket/file.csv``; empty for a
  *         file of this machine.
  *     format: How the file is read.
- *     bytes: Size of the file.
+ *     bytes: Size of the file, or of all of its files.
  *     rows: Row count, or null if it was not counted.
  *     columns: Column names in order.
  *     table: Sheet of a workbook, or table of a database file.
