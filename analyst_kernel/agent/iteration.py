@@ -17,6 +17,7 @@ from analyst_kernel.agent.lineage.judge import hints
 from analyst_kernel.agent.lineage.lines import lineage_lines, one_line
 from analyst_kernel.agent.lineage.reading import cell_reads
 from analyst_kernel.agent.lineage.watching import watch_text
+from analyst_kernel.agent.loads.check import Room, too_large
 from analyst_kernel.agent.observation import repair
 from analyst_kernel.agent.observation.cell import charts_of
 from analyst_kernel.agent.observation.reply import reply_to
@@ -119,7 +120,7 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
         installed=frozenset(facts.versions) if facts is not None and known else None,
         datasets=frozenset(run.memory.dataset_names()),
         addresses=[one.address for one in deps.catalog.datasets if one.address],
-    )
+    ) + _too_large(run, entry.code)
     asks = run.approve and deps.user is not None
     blocking = [f for f in findings if f.kind in BLOCKING]
     stopping = [f for f in blocking if f.kind == "syntax" or not asks]
@@ -137,9 +138,24 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
     return None
 
 
+def _too_large(run: Run, code: str) -> tuple[PreflightFinding, ...]:
+    """Return what the cell would load and the kernel has no memory for."""
+    memory, facts = run.memory, run.memory.facts
+    if facts is None:
+        return ()
+    pandas = facts.versions.get("pandas", "3").partition(".")[0]
+    room = Room(facts.sandbox.memory_bytes, memory.frames, objects=pandas in ("1", "2"))
+    found = too_large(
+        code, run.deps.catalog.datasets, memory.profiles, room,
+        earlier=[shown.code for shown in memory.shown],
+        setup=[setup.code for setup in memory.setups],
+    )  # fmt: skip
+    return tuple(PreflightFinding("memory", one.line, one.message) for one in found)
+
+
 def _as_error(findings: list[PreflightFinding]) -> CellError:
     first = findings[0]
-    name = "SyntaxError" if first.kind == "syntax" else "NotAllowed"
+    name = {"syntax": "SyntaxError", "memory": "DoesNotFit"}.get(first.kind, "NotAllowed")
     message = " ".join(f"Line {finding.line}: {finding.message}" for finding in findings[:3])
     return CellError(name=name, message=message, line=first.line)
 

@@ -17,7 +17,7 @@ from analyst_kernel._code import NotPython, parsed, tree_of
 
 FindingKind = Literal[
     "syntax", "shell", "magic", "missing-import", "unlisted-import", "network", "eval", "write",
-    "overwrite",
+    "overwrite", "memory",
 ]  # fmt: skip
 
 # Top-level modules without a finding, beside the standard library.
@@ -51,7 +51,7 @@ TRACKED = frozenset(
 )
 """Modules that the kernel lists if they are installed."""
 
-BLOCKING = frozenset({"syntax", "shell", "missing-import", "network", "eval"})
+BLOCKING = frozenset({"syntax", "shell", "missing-import", "network", "eval", "memory"})
 """Kinds of findings that keep a cell from running; the others become notices."""
 
 

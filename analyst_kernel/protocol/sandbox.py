@@ -32,6 +32,7 @@ class SandboxReport(Record):
         form: The backend that started the kernel (``zygote``, ``bubblewrap``, ``landlock``...).
         sentence: The exact sentence for the user.
         memory: How the memory limit is enforced, e.g. ``2 GiB per process, checked every 0.5 s``.
+        memory_bytes: The memory that there is, by that limit or by the machine; 0 if not known.
         probes: Each attempt.
         notes: What this machine lacks for a higher level, and the remedy.
     """
@@ -40,5 +41,6 @@ class SandboxReport(Record):
     form: str
     sentence: str
     memory: str = ""
+    memory_bytes: int = 0
     probes: tuple[ProbeResult, ...] = ()
     notes: tuple[str, ...] = ()

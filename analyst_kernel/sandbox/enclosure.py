@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -111,6 +112,7 @@ class Enclosure:
             memory_bytes=policy.limits.memory_bytes,
             cgroup=self._group is not None,
             notes=notes,
+            machine_bytes=_machine_bytes(),
         )
 
     def _limit(self, started: Process, launch: Launch) -> None:
@@ -227,3 +229,11 @@ def _remove_soon(group: control_groups.Cgroup) -> None:
             timer.start()
 
     retry(50)
+
+
+def _machine_bytes() -> int:
+    """Return the machine's memory, bytes; 0 where the system does not say."""
+    try:
+        return int(os.sysconf("SC_PAGE_SIZE")) * int(os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return 0

@@ -131,8 +131,12 @@ def build(
     memory_bytes: int,
     cgroup: bool,
     notes: Sequence[str] = (),
+    machine_bytes: int = 0,
 ) -> SandboxReport:
-    """Return the report of one kernel whose results hold no breach."""
+    """Return the report of one kernel whose results hold no breach.
+
+    ``machine_bytes`` is the memory of the machine, or 0 if it is not known.
+    """
     from analyst_kernel.protocol.sandbox import SandboxReport
 
     return SandboxReport(
@@ -140,6 +144,12 @@ def build(
         form=backend,
         sentence=sentence(backend, abi),
         memory=memory_line(backend, memory_bytes, cgroup),
+        memory_bytes=_least(0 if backend == "none" else memory_bytes, machine_bytes),
         probes=tuple(results),
         notes=tuple(notes),
     )
+
+
+def _least(*limits: int) -> int:
+    """Return the smallest of the limits that there are; 0 without any."""
+    return min((limit for limit in limits if limit), default=0)

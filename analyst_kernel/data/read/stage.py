@@ -247,7 +247,9 @@ def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
     reading, stored, rows, size = columnar.look_parquet(source.path)
     reading = replace(reading, chosen=source.chosen)
     columnar.stage_parquet(work, source.path, stored)
-    load = _load(max(size, source.bytes), max_frame_bytes)
+    # A column of few values takes next to nothing in the file, and as much as others in a frame.
+    held = rows * len(stored) * _CELL_BYTES
+    load = _load(max(size, source.bytes, held), max_frame_bytes)
     if load == "frame":
         kinds = [str(row[1]) for row in work.rows("DESCRIBE staged")]
         reading = replace(

@@ -174,6 +174,7 @@ export interface KernelChanged {
  *     form: The backend that started the kernel (``zygote``, ``bubblewrap``, ``landlock``...).
  *     sentence: The exact sentence for the user.
  *     memory: How the memory limit is enforced, e.g. ``2 GiB per process, checked every 0.5 s``.
+ *     memory_bytes: The memory that there is, by that limit or by the machine; 0 if not known.
  *     probes: Each attempt.
  *     notes: What this machine lacks for a higher level, and the remedy.
  */
@@ -182,6 +183,7 @@ export interface SandboxReport {
   form: string;
   sentence: string;
   memory: string;
+  memory_bytes: number;
   probes: ProbeResult[];
   notes: string[];
 }
