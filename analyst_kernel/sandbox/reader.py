@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from analyst_kernel._aio import finish_despite_cancel
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Cause = Literal["memory", "processes", "disk", "time", "processor", "answer", "crash"]
 """Which limit a reader met; ``answer`` for one that is too long, ``crash`` for none."""
 
+_SLOWEST = 5_000_000
+"""Bytes in a second, below which a file of any size is given up."""
 _START_WAIT = 60.0  # seconds for a starting reader
 _BLOCK = 1 << 18
 
@@ -59,6 +61,14 @@ class ReaderLimits:
     )
     answer_bytes: int = 16 * MIB
     seconds: float = 120.0
+
+    @classmethod
+    def of_size(cls, size: int) -> ReaderLimits:
+        """Return what the reader of a file of so many bytes may use: time grows with the file."""
+        usual = cls()
+        seconds = max(usual.seconds, size / _SLOWEST)
+        own = replace(usual.resources, cpu_seconds=int(2 * seconds))
+        return replace(usual, resources=own, seconds=seconds)
 
 
 class ReaderEnded(RuntimeError):

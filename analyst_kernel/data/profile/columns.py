@@ -1,6 +1,7 @@
 """Statistics of the columns of the table ``staged (c0, c1, ...)``.
 
-Exact up to a million rows; above that, distinct counts and quartiles are DuckDB's estimates.
+Exact up to a million rows and a hundred million values; above that, distinct counts and quartiles
+are DuckDB's estimates.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from analyst_kernel.data.read.infer import try_date_sql
 from analyst_kernel.data.read.workspace import Workspace, column, literal
 from analyst_kernel.protocol.datasets import ColumnKind, ColumnProfile, ValueCount
 
-EXACT_ROWS = 1_000_000
+_EXACT_ROWS = 1_000_000
+_EXACT_VALUES = 100_000_000
 ALL_VALUES = 30
 TOP = 10
 _CHUNK = 16
@@ -21,6 +23,11 @@ _LONGEST = 200
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
             "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 _FLOATS = ("FLOAT", "DOUBLE")
+
+
+def is_exact(rows: int, width: int) -> bool:
+    """Return whether a table is small enough for counts and quartiles that are no estimates."""
+    return rows <= _EXACT_ROWS and rows * width <= _EXACT_VALUES
 
 
 def kind_of(dtype: str) -> ColumnKind:
@@ -54,7 +61,7 @@ def profile_columns(
         labels[name] if labels.get(name) in ("LIST", "STRUCT") else dtype
         for name, dtype in zip(names, dtypes, strict=True)
     ]
-    exact = rows <= EXACT_ROWS
+    exact = is_exact(rows, len(names))
     found: list[ColumnProfile] = []
     for start in range(0, len(wanted), _CHUNK):
         places = wanted[start : start + _CHUNK]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from analyst_kernel.data.chosen import ReadingNotKept
 from analyst_kernel.data.loading import stage_loaded
-from analyst_kernel.data.profile.columns import EXACT_ROWS, profile_columns
+from analyst_kernel.data.profile.columns import is_exact, profile_columns
 from analyst_kernel.data.profile.declared import declared_keys
 from analyst_kernel.data.profile.inspected import DeclaredKey, Inspected
 from analyst_kernel.data.profile.sketches import column_sketches
@@ -20,10 +20,12 @@ from analyst_kernel.data.read.options import FolderReading, Source
 from analyst_kernel.data.read.stage import Staged, options_of, stage
 from analyst_kernel.data.read.workspace import Stop, Workspace, column, workspace
 from analyst_kernel.protocol.base import Json
-from analyst_kernel.protocol.datasets import DataFormat, Dataset, DatasetProfile
+from analyst_kernel.protocol.datasets import ColumnProfile, DataFormat, Dataset, DatasetProfile
 
 HEAD, SAMPLE, TINY = 5, 3, 100
 _CELL, _SHOWN_COLUMNS = 200, 200
+_AT_ONCE = 32  # columns
+_TELLING = 6  # columns with most values
 _ESTIMATES = (
     "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
     "are estimates, shares of numbers and dates come from the first 100,000 values."
@@ -69,7 +71,7 @@ def inspect(
         )
         wanted = [n for n, one in enumerate(staged.names) if not columns or one in columns]
         found = profile_columns(work, staged.names, staged.rows, staged.labels, wanted)
-        duplicates = _duplicates(work, staged)
+        duplicates = _duplicates(work, staged, dict(zip(wanted, found, strict=True)))
         table = Table(work, staged, tuple(zip(wanted, found, strict=True)), duplicates)
         warnings = find_warnings(table)
         made = reading_choices(work, staged, warnings)
@@ -82,7 +84,7 @@ def inspect(
             sample=_sample(work, staged),
             duplicate_rows=duplicates,
             sampled=False,
-            sample_note=_ESTIMATES if staged.rows > EXACT_ROWS else "",
+            sample_note="" if is_exact(staged.rows, len(staged.names)) else _ESTIMATES,
             warnings=warnings,
         )
         return Inspected(
@@ -137,22 +139,45 @@ def _is_text(source: Source) -> bool:
     return source.format in ("csv", "tsv")
 
 
-def _duplicates(work: Workspace, staged: Staged) -> int | None:
-    if staged.rows > EXACT_ROWS:
+def _duplicates(work: Workspace, staged: Staged, known: Mapping[int, ColumnProfile]) -> int | None:
+    """Return how many rows repeat others; None where that is not counted.
+
+    The few columns with most values usually tell all rows apart, and then the others, which may be
+    hundreds, need not be read.
+    """
+    import duckdb
+
+    if not is_exact(staged.rows, len(staged.names)):
         return None
+    every = range(len(staged.names))
+    telling = sorted(known, key=lambda place: -known[place].distinct)[:_TELLING]
+    if len(telling) < len(every) and not _repeats(work, telling):
+        return 0
+    try:
+        return _repeats(work, every)
+    except duckdb.OutOfMemoryException:
+        return None
+
+
+def _repeats(work: Workspace, places: Sequence[int]) -> int:
+    if not places:
+        return 1
     # A 64-bit hash of each row instead of the rows: a false repeat has odds of 1 in 10 million.
-    names = ", ".join(column(place) for place in range(len(staged.names)))
-    distinct = f"count(DISTINCT hash({names}))"
+    distinct = f"count(DISTINCT hash({', '.join(map(column, places))}))"
     return int(work.row(f"SELECT count(*) - {distinct} FROM staged")[0])
 
 
 def _texts(work: Workspace, width: int, clause: str) -> tuple[tuple[str | None, ...], ...]:
-    shown = ", ".join(
-        f"left(CAST({column(place)} AS VARCHAR), {_CELL})"
-        for place in range(min(width, _SHOWN_COLUMNS))
-    )
-    rows = work.rows(f"SELECT {shown} FROM staged {clause}")
-    return tuple(tuple(None if cell is None else str(cell) for cell in row) for row in rows)
+    rows: list[list[str | None]] = []
+    shown = range(min(width, _SHOWN_COLUMNS))
+    # A few columns at a time: of a Parquet file, each takes room for a part of all of its rows.
+    for start in range(0, len(shown), _AT_ONCE):
+        fields = (f"left(CAST({column(p)} AS VARCHAR), {_CELL})" for p in shown[start:][:_AT_ONCE])
+        found = work.rows(f"SELECT {', '.join(fields)} FROM staged {clause}")
+        rows = rows or [[] for _ in found]
+        for row, more in zip(rows, found, strict=True):
+            row += [None if cell is None else str(cell) for cell in more]
+    return tuple(map(tuple, rows))
 
 
 def _sample(work: Workspace, staged: Staged) -> tuple[tuple[str | None, ...], ...]:

@@ -29,6 +29,7 @@ _FEW_ROWS = 20
 _REACH = 10  # times the width of the middle half, from its edge
 _GAP = 4  # times as far from the middle as the next value
 _EXTREMES = 12
+_AT_ONCE = 64  # columns: each takes memory while it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +345,11 @@ def _infinite(table: Table) -> Iterator[DataWarning]:
     floats = [(p, one.name) for p, one in table.columns if one.dtype in _FRACTIONS]
     if not floats or not table.staged.rows:
         return
-    counts = ", ".join(f"count(*) FILTER (NOT isfinite({column(p)}))" for p, _ in floats)
-    row = table.work.row(f"SELECT {counts} FROM staged")
+    row: list[int] = []
+    for start in range(0, len(floats), _AT_ONCE):
+        some = floats[start : start + _AT_ONCE]
+        counts = ", ".join(f"count(*) FILTER (NOT isfinite({column(p)}))" for p, _ in some)
+        row += table.work.row(f"SELECT {counts} FROM staged")
     for (_, name), n in zip(floats, row, strict=True):
         if n:
             yield _warn("infinite-values", f"{n:,} values are infinite or NaN.", name)

@@ -51,9 +51,11 @@ class ReadersAhead:
         """Begin to start the readers."""
         for path in self._paths:
             with contextlib.suppress(AnalystError, OSError, ValueError):
-                files = _shown(os.path.realpath(path))
+                real = os.path.realpath(path)
+                files = _shown(real)
                 if files not in self._readers:
-                    reader = reader_of(files, ReaderLimits())
+                    limits = ReaderLimits.of_size(os.path.getsize(real))
+                    reader = reader_of(files, limits)
                     reader.begin()
                     self._readers[files] = reader
         return self

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 from analyst_kernel.agent.documents import DocumentText
 from analyst_kernel.data.dictionary import DictionaryReading
 from analyst_kernel.data.profile.inspected import Inspected
+from analyst_kernel.data.reader.kept import KeptAnswers
 from analyst_kernel.data.reader.opened import AT_ONCE, OpenedFile, Stamp, beside, opened
 from analyst_kernel.data.reader.wire import (
     ChosenOfTable,
@@ -68,6 +69,7 @@ class FileReader:
         require: SandboxLevel | None = None,
         limits: ReaderLimits | None = None,
         ahead: ReadersAhead | None = None,
+        kept: KeptAnswers | None = None,
     ) -> None:
         """Prepare; no process is started before a file is to be read.
 
@@ -75,11 +77,13 @@ class FileReader:
             require: The lowest acceptable isolation; that of the user's settings by default.
             limits: Of each reader.
             ahead: Readers that were begun with the same settings; one of the same files is used.
+            kept: What was read before; by default the user's own folder of it.
         """
         self.sandbox_report: SandboxReport | None = None
         self._require = require
         self._limits = limits
         self._ahead = ahead
+        self._kept = kept or KeptAnswers()
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def read(
@@ -96,7 +100,30 @@ class FileReader:
         async with self._free:
             with opened(path) as file, beside(path) as words:
                 request = _read_request(file, words, max_frame_bytes, chosen)
-                return await self._ask(request, lambda got: _read_file(got, file, words))
+                key = await asyncio.to_thread(self._kept.key, file, words, request)
+                if key:
+                    known = await asyncio.to_thread(self._read_before, key, file, words)
+                    if known is not None:
+                        return known
+
+                def use(answer: ReaderAnswer) -> ReadFile:
+                    read = _read_file(answer, file, words)
+                    if key:
+                        self._kept.put(key, answer, file, words)
+                    return read
+
+                return await self._ask(request, use)
+
+    def _read_before(self, key: str, file: OpenedFile, words: OpenedFile | None) -> ReadFile | None:
+        """Return what was read of exactly this file before; what is damaged is forgotten."""
+        raw = self._kept.get(key)
+        if raw is None:
+            return None
+        try:
+            return _read_file(read_answer(raw), file, words)
+        except (UnusableAnswer, DataError):
+            self._kept.forget(key)
+            return None
 
     async def read_all(
         self,
@@ -162,11 +189,12 @@ class FileReader:
         """Start a reader for one request, and return what ``use`` makes of its answer."""
         from analyst_kernel.sandbox.reader import ReaderEnded, ReaderLimits
 
-        limits = self._limits or ReaderLimits()
         shown = _files_of(request)
+        size = sum(os.path.getsize(file.path) for file in shown if os.path.exists(file.path))
+        limits = self._limits or ReaderLimits.of_size(size)
         name = os.path.basename(shown[0].path) if shown else "The picture"
         try:
-            async with self._started(shown) as reader:
+            async with self._started(shown, limits) as reader:
                 raw = await reader.ask(request.model_dump_json().encode())
             return await asyncio.to_thread(lambda: use(read_answer(raw)))
         except ReaderEnded as end:
@@ -186,15 +214,16 @@ class FileReader:
             ) from error
 
     @asynccontextmanager
-    async def _started(self, shown: Sequence[SeenFile]) -> AsyncIterator[EnclosedReader]:
+    async def _started(
+        self, shown: Sequence[SeenFile], limits: ReaderLimits
+    ) -> AsyncIterator[EnclosedReader]:
         """Start a reader that sees some files, and end it afterwards."""
         from analyst_kernel.data.reader.ahead import reader_of
         from analyst_kernel.sandbox.paths import ShownPath
-        from analyst_kernel.sandbox.reader import ReaderLimits
 
         files = tuple(ShownPath(file.path, file.device, file.inode) for file in shown)
         reader = self._ahead and self._ahead.take(files)
-        reader = reader or reader_of(files, self._limits or ReaderLimits(), self._require)
+        reader = reader or reader_of(files, limits, self._require)
         async with reader:
             self.sandbox_report = reader.sandbox_report
             yield reader
