@@ -25,6 +25,7 @@ from analyst_kernel.command_line.ledger import ledger
 from analyst_kernel.command_line.log import log
 from analyst_kernel.command_line.models import models
 from analyst_kernel.command_line.notebook import branch, export, undo, verify
+from analyst_kernel.command_line.refresh import refresh
 from analyst_kernel.command_line.system import doctor, files, lab, profile
 from analyst_kernel.command_line.writer import printable_usage_errors
 
@@ -55,7 +56,7 @@ def main(context: click.Context, *, debug: bool) -> None:
 
 
 for command in (
-    ask, verify, export, branch, undo, ledger, log, evaluate, files, profile, models, keys,
+    ask, verify, refresh, export, branch, undo, ledger, log, evaluate, files, profile, models, keys,
     connections, doctor, lab,
 ):  # fmt: skip
     main.add_command(command)

@@ -143,7 +143,7 @@ class Earlier:
     Attributes:
         claimed: Whether only the notebook says so, which anybody may have written.
         reads: The datasets that its cells computed on; None if that is not known.
-        outdated: Whether one of them is read otherwise since.
+        outdated: Whether one of them is read otherwise since, or changed.
     """
 
     run: RunId
@@ -236,17 +236,18 @@ class Memory:
         )
 
     def read_otherwise(
-        self, names: Sequence[str], code: Callable[[Sequence[str]], str]
+        self,
+        names: Sequence[str],
+        code: Callable[[Sequence[str]], str],
+        why: str = "The user changed how datasets are read. Findings and results that rest on the "
+        "earlier reading do not hold: compute them again.",
     ) -> list[RunId]:
-        """Mark datasets that the user has read otherwise; return the runs whose answers rest on it.
+        """Mark datasets that are other ones now; return the runs whose answers rest on them.
 
-        What cells showed that computed on them proves nothing any more.
+        The user has them read otherwise, or they changed on disk. What cells showed that computed
+        on them proves nothing any more.
         """
-        self.reload(
-            names, code,
-            "The user changed how datasets are read. Findings and results that rest on the earlier "
-            "reading do not hold: compute them again.",
-        )  # fmt: skip
+        self.reload(names, code, why)
         loaded = {setup.cell for setup in self.setups if set(setup.names) & set(names)}
         ours = {shown.cell for shown in self.shown}
         stale = {s.cell for s in self.shown if s.reads is None or s.reads & set(names)} | loaded

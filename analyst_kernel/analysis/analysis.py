@@ -28,6 +28,7 @@ from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trouble_text
 from analyst_kernel.analysis.databases import KERNEL_ENDED, change_connections
 from analyst_kernel.analysis.event_log import EventLog
+from analyst_kernel.analysis.freshness import Freshness, OnCell
 from analyst_kernel.analysis.instructions import InstructionFiles
 from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
 from analyst_kernel.analysis.packages import AnalysisPackages
@@ -53,6 +54,7 @@ from analyst_kernel.notebook.verify.verify import CellCheck, VerifyReport
 from analyst_kernel.protocol.datasets import Dataset, DatasetProfile
 from analyst_kernel.protocol.errors import AnalystError, InputError, NotebookError
 from analyst_kernel.protocol.events import Event, KernelChanged, RunFinished, RunUndone
+from analyst_kernel.protocol.freshness import RefreshReport
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import Frame
 from analyst_kernel.protocol.records import InstructionsFile, Limits, PrivacyMode
@@ -106,6 +108,7 @@ class Analysis:
         self._kernel_misplaced = False
         self._databases = databases
         self.packages = packages
+        self.freshness = Freshness(deps, memory, notebook, catalog, grants)
         self._deferred: list[tuple[str, str]] = []
         self._reported_problems: set[tuple[str, str]] = set()
         kernel.foreign.listener = lambda execution: record_user_execution(
@@ -244,6 +247,7 @@ class Analysis:
                     self._deps, self._memory, question, limits=limits, approve=approve,
                     instructions=instructions,
                 )  # fmt: skip
+            await self.freshness.keep(finished)
             facts = self._memory.facts
             if facts is not None:
                 with suppress(NotebookError):  # the run itself reported what it could not write
@@ -311,6 +315,16 @@ class Analysis:
             packages=self.settings.packages,
             on_problem=partial(self.log.notice, self.id, "packages-missing"),
         )  # fmt: skip
+
+    async def refresh(
+        self, *, host: KernelHost | None = None, on_cell: OnCell | None = None
+    ) -> RefreshReport:
+        """Compute the answers again on the data as they are now; see ``Freshness.refresh``."""
+        async with self._at_work():
+            return await self.freshness.refresh(
+                sandbox=self.settings.sandbox, host=host, on_cell=on_cell,
+                stop_kernel=self._stop_kernel,
+            )  # fmt: skip
 
     async def restore_branch(
         self, *, on_check: Callable[[CellCheck, int, int], None] | None = None
@@ -493,9 +507,7 @@ class Analysis:
 
     async def _catch_up(self) -> None:
         """Take in what changed outside since the last run, and emit it."""
-        changed = await self.catalog.refresh()
-        if changed:
-            self._memory.reload(changed, self.catalog.setup_code)
+        if changed := await self.freshness.take_in():
             names = ", ".join(changed)
             self.defer_notice("data-changed", f"{names} changed on disk and is loaded again.")
         # What could not be read, or not as the user said, is reported once, with a question.

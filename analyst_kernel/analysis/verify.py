@@ -44,7 +44,7 @@ CELL_SECONDS = 600.0
 
 
 @asynccontextmanager
-async def _fresh_kernel(
+async def fresh_kernel(
     place: str,
     source: str,
     sandbox: SandboxLevel,
@@ -196,7 +196,7 @@ async def verify_notebook(
     else:
         # A file that cannot be read should not cost a kernel.
         document = await asyncio.to_thread(read, path)
-    async with _fresh_kernel(
+    async with fresh_kernel(
         str(path), str(path), sandbox, host, data, document=document, connections=connections,
         packages=packages, user=user, on_problem=on_problem,
     ) as (execute, facts):  # fmt: skip
@@ -237,7 +237,7 @@ async def clean_notebook(
     folders = folders_of(saved, source, Path(place))
 
     async def check(document: Document) -> VerifyReport:
-        async with _fresh_kernel(place, str(source), sandbox, host, data, document=document) as (
+        async with fresh_kernel(place, str(source), sandbox, host, data, document=document) as (
             execute,
             _,
         ):

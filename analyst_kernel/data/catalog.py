@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from analyst_kernel.agent.documents import Document, DocumentText
 from analyst_kernel.data.chosen import Chosen
+from analyst_kernel.data.contents import Contents
 from analyst_kernel.data.dictionary import (
     DictionaryReading,
     described_columns,
@@ -24,9 +26,7 @@ from analyst_kernel.data.granted import (
     Granted,
     files_of,
     from_address,
-    is_file,
     left_out,
-    nearest_of,
     parts_apart,
     paths_of,
     place_of,
@@ -36,7 +36,7 @@ from analyst_kernel.data.profile.describe import describe
 from analyst_kernel.data.profile.links import LinkedTable, find_links
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.formats import DOCUMENTS, is_doubtful_name, suffix_of
-from analyst_kernel.data.read.names import dictionary_path, shown, unique
+from analyst_kernel.data.read.names import dictionary_path, is_file, nearest_text, shown, unique
 from analyst_kernel.data.reader.opened import Stamp, dictionary_stamp, stamp_of
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.reader.wire import with_name
@@ -80,6 +80,7 @@ class LocalCatalog:
         self._beside: dict[str, Beside] = {}
         self._lock = asyncio.Lock()
         self._remote = RemoteCache()
+        self.contents = Contents()
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -159,6 +160,13 @@ class LocalCatalog:
             return tuple(changed), fresh.get(name, one).dataset
 
     @property
+    def folders(self) -> dict[str, frozenset[str]]:
+        """The folders that were granted as a whole, each with the data files that it held then."""
+        # The folder of a table in many files stands for these, of which its own stamp tells.
+        tables = {one.dataset.path for one in self._granted.values()}
+        return {folder: beside.files | tables for folder, beside in self._beside.items()}
+
+    @property
     def documents(self) -> tuple[Document, ...]:
         """The documents in granted folders that still have a dataset."""
         return tuple(one for beside in self._shelves() for one in beside.documents)
@@ -174,7 +182,7 @@ class LocalCatalog:
         known = {one.name: one.path for one in self.documents}
         if name not in known:
             raise DataError(
-                f"There is no document {name!r}.", nearest_of(name, list(known), "documents")
+                f"There is no document {name!r}.", nearest_text(name, list(known), "documents")
             )
         return await self._reader.document(known[name])
 
@@ -348,12 +356,21 @@ class LocalCatalog:
             for path, stamp in stamps.items():
                 try:
                     discover.checked(path)
-                    if stamp_of(path) == stamp:
+                    if stamp_of(path) == stamp or await self._was_touched(path, stamp):
                         continue
                     changed += await self._again(path)
                 except DataError as error:
                     self._problems[path] = str(error)
             return tuple(changed)
+
+    async def _was_touched(self, path: str, stamp: Stamp) -> bool:
+        """Return whether a file was only written again as it was, and take over its times."""
+        if not await self.contents.is_same(path, self.contents.of_stamp(path, stamp)):
+            return False
+        for name, one in self._granted.items():
+            if one.dataset.path == path:
+                self._granted[name] = replace(one, stamp=stamp_of(path))
+        return True
 
     async def _again(self, path: str) -> list[str]:
         """Read a granted file again and return the names of its datasets."""
@@ -402,7 +419,7 @@ class LocalCatalog:
             for column in columns:
                 if column not in known:
                     raise DataError(
-                        f"{name} has no column {column!r}.", nearest_of(column, known, "columns")
+                        f"{name} has no column {column!r}.", nearest_text(column, known, "columns")
                     )
             shown = tuple(column for column in shown if column.name in columns)
         if detail == "concise" and not columns:
@@ -443,7 +460,7 @@ class LocalCatalog:
         if not self._granted:
             raise DataError("No data is attached to this analysis.", "Attach a file first.")
         raise DataError(
-            f"There is no dataset {name!r}.", nearest_of(name, list(self._granted), "datasets")
+            f"There is no dataset {name!r}.", nearest_text(name, list(self._granted), "datasets")
         )
 
     async def _with_words(self, one: Granted) -> DatasetProfile:

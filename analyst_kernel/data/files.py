@@ -140,11 +140,15 @@ async def _found(reader: FileReader, path: str) -> FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What lies in a granted folder beside its datasets; ``skipped`` holds names and reasons."""
+    """What lies in a granted folder beside its datasets; ``skipped`` holds names and reasons.
+
+    ``files`` are all that were seen, by which later ones are noticed.
+    """
 
     folder: str
     documents: tuple[Document, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    files: frozenset[str] = frozenset()
 
 
 def beside_data(folder: str, tables: Collection[str]) -> Beside:
@@ -156,7 +160,9 @@ def beside_data(folder: str, tables: Collection[str]) -> Beside:
     """
     documents: list[Document] = []
     skipped: list[tuple[str, str]] = []
+    seen: set[str] = set()
     for path in files_below(folder):
+        seen.add(path)
         name = shown(os.path.relpath(path, folder))
         real = os.path.realpath(path)
         if real in tables or name.lower().endswith(DICTIONARY_SUFFIX):
@@ -176,4 +182,4 @@ def beside_data(folder: str, tables: Collection[str]) -> Beside:
                 skipped.append((name, f"one document more than the {MOST_DOCUMENTS} listed"))
         else:
             skipped.append((name, refusal_of(suffix)))
-    return Beside(folder, tuple(documents), tuple(skipped[:_MOST_SKIPPED]))
+    return Beside(folder, tuple(documents), tuple(skipped[:_MOST_SKIPPED]), frozenset(seen))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from analyst_kernel._text import nearest
 from analyst_kernel.data.profile.inspected import Inspected
 from analyst_kernel.data.read import discover
 from analyst_kernel.data.read.discover import MAX_FILES, folder_table
@@ -43,25 +42,12 @@ def place_of(one: Granted) -> tuple[str | None, str | None]:
     return source.table, source.packing.member
 
 
-def is_file(path: str) -> bool:
-    """Return whether a path leads to a file."""
-    return os.path.isfile(os.path.realpath(os.path.expanduser(path)))
-
-
 def files_of(path: str) -> list[str]:
     """Return the real paths of the data files that a path leads to; raises ``DataError``."""
     real = discover.checked(path)
     if os.path.isfile(real):
         return [real]
     return [os.path.realpath(file) for file in discover.data_files(real)]
-
-
-def nearest_of(name: str, known: list[str], what: str) -> str:
-    """Return what an unknown name may have meant, as a sentence; ``what`` says names of what."""
-    if close := nearest(name, known, 1):
-        return f"The nearest is {close[0]!r}."
-    shown = ", ".join(repr(one) for one in known[:8])
-    return f"There are the {what} {shown}{' and more' if len(known) > 8 else ''}."
 
 
 def left_out(source: Source) -> dict[str, str]:

@@ -207,6 +207,18 @@ class VerifyAnalysis(CommandBase):
     type: Literal["verify_analysis"]
 
 
+class CheckFreshness(CommandBase):
+    """Look whether data changed since it was answered from; object stores are not asked."""
+
+    type: Literal["check_freshness"]
+
+
+class RefreshAnalysis(CommandBase):
+    """Compute every answer again on the data as they are now, and compare."""
+
+    type: Literal["refresh_analysis"]
+
+
 class UndoRun(CommandBase):
     """Remove a whole run from the notebook; with ``roll_back`` also from the kernel's state."""
 

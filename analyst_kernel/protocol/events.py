@@ -13,31 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+import analyst_kernel.protocol.freshness  # noqa: F401 - its events are events too
 from analyst_kernel.protocol import records
-from analyst_kernel.protocol.base import Record
 from analyst_kernel.protocol.datasets import DatasetProfile
+from analyst_kernel.protocol.event_base import EventBase
 from analyst_kernel.protocol.ids import AnalysisId, AskId, CellId, RunId
 from analyst_kernel.protocol.outputs import CellError, Frame, LineageHint, Outcome, Output
 from analyst_kernel.protocol.sandbox import SandboxReport
 
 NoticeLevel = Literal["info", "warning"]
-
-
-class EventBase(Record):
-    """The fields that every event has.
-
-    Attributes:
-        run: The run that it belongs to; null if it belongs to the analysis itself.
-        number: Position in the analysis's event log, from 1; 0 before it is recorded.
-        at: Seconds since the epoch; 0 before it is recorded.
-        type: The tag that its class fixes.
-    """
-
-    analysis: AnalysisId
-    run: RunId | None = None
-    number: int = 0
-    at: float = 0.0
-    type: str
 
 
 class RunStarted(EventBase):

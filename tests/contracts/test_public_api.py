@@ -251,6 +251,7 @@ def test_the_command_line() -> None:
         " --sandbox QUESTION",
         "log": "--bodies --export NOTEBOOK_OR_ID",
         "verify": "--allow-packages --connection --data --json --sandbox NOTEBOOK",
+        "refresh": "--data --json --sandbox NOTEBOOK",
         "export": "--clean --data --force --output --sandbox --to -o NOTEBOOK",
         "branch": "--at --data --output --sandbox -o NOTEBOOK",
         "undo": "--run NOTEBOOK",

@@ -158,6 +158,10 @@ class Running:
                 return event
         raise AssertionError(f"it ended without {kind}: {self._process.communicate()[1]}")
 
+    def is_at_work(self) -> bool:
+        """Return whether it has not ended."""
+        return self._process.poll() is None
+
     def interrupt(self) -> None:
         """Press Ctrl-C: the signal goes to the whole group, as a terminal sends it."""
         os.killpg(self._process.pid, signal.SIGINT)

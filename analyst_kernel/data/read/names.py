@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Container, Iterable
 
+from analyst_kernel._text import nearest
 from analyst_kernel.data.read.workspace import Workspace, is_utf8, link_name, literal
 from analyst_kernel.protocol.errors import DataError
 
@@ -133,3 +134,16 @@ def not_readable_by_name(path: str) -> DataError:
 def dictionary_path(path: str) -> str:
     """Return where the dictionary of a data file would be."""
     return os.path.splitext(path)[0] + DICTIONARY_SUFFIX
+
+
+def nearest_text(name: str, known: list[str], what: str) -> str:
+    """Return a sentence that names the known name nearest to another one, or some of them."""
+    if close := nearest(name, known, 1):
+        return f"The nearest is {close[0]!r}."
+    some = ", ".join(repr(one) for one in known[:8])
+    return f"There are the {what} {some}{' and more' if len(known) > 8 else ''}."
+
+
+def is_file(path: str) -> bool:
+    """Return whether a user's path leads to a regular file."""
+    return os.path.isfile(os.path.realpath(os.path.expanduser(path)))

@@ -52,7 +52,11 @@ class OpenedFile:
 
 
 class OpenedFolder(OpenedFile):
-    """A folder with a table's files, held open likewise; ``stamp`` differs after any changed."""
+    """A folder with a table's files, held open likewise; ``stamp`` differs after any changed.
+
+    Attributes:
+        parts: The files: the path below the folder, and the whole one.
+    """
 
     def __init__(self, path: str) -> None:
         """Open ``path`` through no link.
@@ -79,7 +83,8 @@ class OpenedFolder(OpenedFile):
             raise DataError(f"{name} is no folder any more.", "Attach it again.")
         self.device, self.inode = state.st_dev, state.st_ino
         self.size, newest, listing = 0, 0, 0
-        for relative, part in zip(table.files, table.paths, strict=True):
+        self.parts = tuple(zip(table.files, table.paths, strict=True))
+        for relative, part in self.parts:
             try:
                 one = os.stat(part)
             except OSError:

@@ -19,6 +19,7 @@ from analyst_kernel.analysis.privacy import PrivacyStore, PrivacySwitch
 from analyst_kernel.analysis.settings import AnalysisSettings
 from analyst_kernel.connections.results import is_results_folder
 from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.data.contents import Contents
 from analyst_kernel.data.reader.outside import FileReader
 from analyst_kernel.data.readings import KeptReadings
 from analyst_kernel.data.remote.cache import RemoteCache
@@ -59,6 +60,7 @@ class BaseSession:
         record: What the journal keeps of it.
         analysis: The analysis, or None before it is opened.
         host: Its kernel on this server.
+        contents: What is known of files, before the analysis is opened.
         last_work: When a job last began or ended, seconds since the epoch.
         key_version: Version of the keys when its model was opened.
     """
@@ -92,6 +94,7 @@ class BaseSession:
             deliver=lambda events: services.deliver(record.id, events),
         )
         self.fetcher = Fetcher(progress=FetchNotices(self.log, record.id))
+        self.contents = Contents()
         self.last_work = 0.0
         self.key_version = -1
         self._emitted_model = services.models.wanted(record.model)

@@ -7,17 +7,28 @@ A job runs to its end. Cancelling it stops what it does and leaves the analysis 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from analyst_kernel.analysis.analysis import Analysis
+from analyst_kernel.analysis.behind import changes_behind
+from analyst_kernel.analysis.freshness import runs_again
 from analyst_kernel.analysis.verify import data_changes
+from analyst_kernel.notebook.export.export import read
 from analyst_kernel.notebook.verify.verify import CellCheck
 from analyst_kernel.protocol.errors import AnalystError, NotebookError
 from analyst_kernel.protocol.events import (
     BranchAdvanced,
     BranchFinished,
     CellVerified,
+    DatasetProfiled,
     VerificationFinished,
     VerificationStarted,
+)
+from analyst_kernel.protocol.freshness import (
+    CellRefreshed,
+    DataChange,
+    RefreshFinished,
+    RefreshStarted,
 )
 from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import Limits
@@ -99,6 +110,53 @@ async def verify(session: BaseSession) -> None:
         session.emit(
             VerificationFinished(
                 analysis=session.id, reproduced=reproduced, total=total, reason=reason
+            )
+        )
+
+
+async def changes_of(session: BaseSession) -> tuple[DataChange, ...]:
+    """Return which data changed since it was answered from, without opening an analysis for it."""
+    if session.analysis is not None:
+        document, contents = session.analysis.notebook.document, session.analysis.catalog.contents
+    else:
+        try:
+            document = await asyncio.to_thread(read, Path(session.record.notebook))
+        except NotebookError:
+            return ()  # the next question reports it
+        contents = session.contents
+    path = session.record.notebook
+    granted = await asyncio.to_thread(
+        session.services.grants.for_notebook, path, analysis=session.id
+    )
+    return await changes_behind(document, path, granted, contents)
+
+
+async def refresh(session: BaseSession) -> None:
+    """Compute the answers again on the data as they are now, and emit what became of each."""
+    analysis = await session.opened()
+    report, reason = None, "It was stopped; the notebook is as it was."
+
+    def emit(cell: CellId, place: int, of: int, failure: str) -> None:
+        session.emit(CellRefreshed(analysis=session.id, cell=cell, place=place, failure=failure))
+
+    await analysis.notebook.refresh()
+    cells = sum(map(runs_again, analysis.notebook.document["cells"]))
+    session.emit(RefreshStarted(analysis=session.id, cells=cells))
+    try:
+        report = await analysis.refresh(host=session.services.host(), on_cell=emit)
+        for dataset in analysis.catalog.datasets:
+            profile = await analysis.describe(dataset.name)
+            session.emit(DatasetProfiled(analysis=session.id, profile=profile))
+    except AnalystError as error:
+        reason = str(error)
+    finally:
+        session.emit(
+            RefreshFinished(analysis=session.id, reason=reason)
+            if report is None
+            else RefreshFinished(
+                analysis=session.id,
+                answers=report.answers,
+                problems=(*report.problems, *report.failed.values()),
             )
         )
 

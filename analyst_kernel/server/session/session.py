@@ -18,7 +18,8 @@ from analyst_kernel.agent.ports import Approval
 from analyst_kernel.data.readings import AskedReading
 from analyst_kernel.protocol import commands
 from analyst_kernel.protocol.errors import AnalystError, InputError
-from analyst_kernel.protocol.events import DatasetDetached
+from analyst_kernel.protocol.events import EVENT, DatasetDetached
+from analyst_kernel.protocol.freshness import DataChange, DataChangesNoticed
 from analyst_kernel.protocol.ids import CellId, RunId
 from analyst_kernel.protocol.records import ApprovalMode, Limits, PrivacyMode
 from analyst_kernel.server.events.client import Tab
@@ -100,6 +101,33 @@ class AnalysisSession(BaseSession):
         async with self._in_order():
             await self._open_with_cells()
             self.enqueue(jobs.verify)
+
+    async def refresh(self) -> None:
+        """Compute the answers again on the data as they are now, and compare."""
+        async with self._in_order():
+            await self._open_with_cells()
+            self.enqueue(jobs.refresh)
+
+    async def check_freshness(self) -> None:
+        """Look whether data changed since it was answered from; not while a job is at work.
+
+        What is opened for that is opened only if something did.
+        """
+        if not self.record.notebook or await self._is_at_work():
+            return
+        changes = await jobs.changes_of(self)
+        known = await asyncio.to_thread(self._noticed)
+        if changes == known or self.queue.busy:
+            return
+        analysis = await self.opened()
+        analysis.freshness.emitted = known
+        await analysis.freshness.show(changes)
+
+    def _noticed(self) -> tuple[DataChange, ...]:
+        """Return the changes that the journal ends with; blocking."""
+        rows = self.services.journal.of_type(self.id, "data_changes_noticed")
+        newest = EVENT.validate_json(rows[-1].body) if rows else None
+        return newest.changes if isinstance(newest, DataChangesNoticed) else ()
 
     async def undo(self, run: RunId, *, roll_back: bool) -> None:
         """Take a whole run out of the notebook, and with ``roll_back`` out of the kernel."""
@@ -391,6 +419,8 @@ HANDLERS: Mapping[type[commands.CommandBase], _Handler] = {
     commands.RunCode: lambda s, _, c: s.run_code(c.code),
     commands.RunAgain: lambda s, _, c: s.run_again(c.cell),
     commands.VerifyAnalysis: lambda s, _, c: s.verify(),
+    commands.CheckFreshness: lambda s, _, c: s.check_freshness(),
+    commands.RefreshAnalysis: lambda s, _, c: s.refresh(),
     commands.UndoRun: lambda s, _, c: s.undo(c.run, roll_back=c.roll_back),
     commands.UnqueueQuestion: lambda s, _, c: s.queue.withdraw(c.position),
     commands.RetryModel: lambda s, _, c: s.retry_delay.skip(),

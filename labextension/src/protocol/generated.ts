@@ -4,6 +4,10 @@
 export type JsonValue = null | boolean | number | string | JsonValue[] | {[key: string]: JsonValue};
 
 export type Event =
+  | DataChangesNoticed
+  | RefreshStarted
+  | CellRefreshed
+  | RefreshFinished
   | RunStarted
   | KernelChanged
   | DatasetProfiled
@@ -69,6 +73,8 @@ export type Command =
   | ChoosePrivacy
   | SwitchInstructions
   | VerifyAnalysis
+  | CheckFreshness
+  | RefreshAnalysis
   | UndoRun
   | AddDefinition
   | EditDefinition
@@ -94,6 +100,114 @@ export interface Wire {
   command?: Command;
   server_frame?: ServerFrame;
   client_frame?: ClientFrame;
+}
+/**
+ * Datasets are other ones than those that answers rest on; the event has all such changes.
+ */
+export interface DataChangesNoticed {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'data_changes_noticed';
+  changes: DataChange[];
+}
+/**
+ * A dataset that is another one than when questions were answered from it.
+ *
+ * Attributes:
+ *     dataset: Its name.
+ *     sentence: What happened to it.
+ *     runs: The questions whose answers rest on it.
+ */
+export interface DataChange {
+  dataset: string;
+  sentence: string;
+  runs: string[];
+}
+/**
+ * The analysis began to run again on the data as they are now; ``cells`` will run.
+ */
+export interface RefreshStarted {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'refresh_started';
+  cells: number;
+}
+/**
+ * One cell of a refresh ran; ``place`` counts from 1, ``failure`` says why it failed.
+ */
+export interface CellRefreshed {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'cell_refreshed';
+  cell: string;
+  place: number;
+  failure: string;
+}
+/**
+ * The refresh ended; ``reason`` says why it has no result, and then nothing changed.
+ *
+ * ``problems`` are sentences about what no longer fits the data.
+ */
+export interface RefreshFinished {
+  analysis: string;
+  run: string | null;
+  number: number;
+  at: number;
+  type: 'refresh_finished';
+  answers: AnswerOutcome[];
+  problems: string[];
+  reason: string;
+}
+/**
+ * What computing an answer again shows; the answer itself stays as it was given.
+ *
+ * Attributes:
+ *     run: The question.
+ *     question: As it was asked.
+ *     numbers: Each number of the answer, in order.
+ *     turned: What the answer says that no longer holds, a sentence each.
+ *     summary: All of it in one sentence.
+ */
+export interface AnswerOutcome {
+  run: string;
+  question: string;
+  numbers: NumberMove[];
+  turned: string[];
+  summary: string;
+}
+/**
+ * One number of an answer, computed again.
+ *
+ * Attributes:
+ *     text: As written in the answer.
+ *     start, end: Character offsets in the answer, end exclusive.
+ *     cell: The cell that shows it; null if none ever did.
+ *     state: What became of it.
+ *     before, after: The values that the cell showed and shows now, in the unit of the text and
+ *         with its sense: what "fell by 3.2" says is −1.5 after a rise.
+ *     now: The number as the answer would write it now; empty if it cannot be computed.
+ *     change: ``after`` less ``before``.
+ *     percent: The change in percent of ``before``; null if that is zero.
+ *     reason: Why it cannot be computed, in a sentence.
+ */
+export interface NumberMove {
+  text: string;
+  start: number;
+  end: number;
+  cell: string | null;
+  state: 'moved' | 'same' | 'gone' | 'unproven';
+  before: number | null;
+  after: number | null;
+  now: string;
+  change: number | null;
+  percent: number | null;
+  reason: string;
 }
 /**
  * The run of a question began. ``is_ai`` is false if no AI model is at work.
@@ -1547,6 +1661,20 @@ export interface VerifyAnalysis {
   type: 'verify_analysis';
 }
 /**
+ * Look whether data changed since it was answered from; object stores are not asked.
+ */
+export interface CheckFreshness {
+  analysis: string;
+  type: 'check_freshness';
+}
+/**
+ * Compute every answer again on the data as they are now, and compare.
+ */
+export interface RefreshAnalysis {
+  analysis: string;
+  type: 'refresh_analysis';
+}
+/**
  * Remove a whole run from the notebook; with ``roll_back`` also from the kernel's state.
  */
 export interface UndoRun {
@@ -1663,6 +1791,10 @@ export interface ReportDocument {
 export interface EventFrame {
   type: 'event';
   event:
+    | DataChangesNoticed
+    | RefreshStarted
+    | CellRefreshed
+    | RefreshFinished
     | RunStarted
     | KernelChanged
     | DatasetProfiled
@@ -1892,6 +2024,8 @@ export interface ClientFrame {
     | ChoosePrivacy
     | SwitchInstructions
     | VerifyAnalysis
+    | CheckFreshness
+    | RefreshAnalysis
     | UndoRun
     | AddDefinition
     | EditDefinition
@@ -1912,8 +2046,10 @@ export const EVENT_TYPES = [
   'branch_finished',
   'branch_started',
   'cell_ran_by_hand',
+  'cell_refreshed',
   'cell_verified',
   'chart_captured',
+  'data_changes_noticed',
   'dataset_detached',
   'dataset_profiled',
   'definition_recorded',
@@ -1936,6 +2072,8 @@ export const EVENT_TYPES = [
   'plan_updated',
   'queue_changed',
   'reading_changed',
+  'refresh_finished',
+  'refresh_started',
   'run_finished',
   'run_started',
   'run_undone',
@@ -1958,6 +2096,7 @@ export const COMMAND_TYPES = [
   'attach_connection',
   'attach_data',
   'cancel_run',
+  'check_freshness',
   'choose_approval',
   'choose_budget',
   'choose_model',
@@ -1968,6 +2107,7 @@ export const COMMAND_TYPES = [
   'detach_connection',
   'detach_data',
   'edit_definition',
+  'refresh_analysis',
   'remove_definition',
   'remove_package',
   'report_document',

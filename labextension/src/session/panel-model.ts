@@ -111,8 +111,18 @@ export class PanelModel implements IPanelModel {
       this.unwatch = analysis === null ? null : this.store.watch(analysis);
       this.pending = [];
       this.fault = null;
+      this.lookAtData();
     }
     this._changed.emit();
+  }
+
+  /** Have the server look whether data changed since it was answered from; it says so by events. */
+  lookAtData(): void {
+    const { summary } = this;
+    if (this.analysis !== null && summary?.questions !== 0) {
+      const command: Command = { type: 'check_freshness', analysis: this.analysis };
+      this.store.send(command).catch(() => undefined); // nobody asked for it
+    }
   }
 
   /** Show the conversation or the list. */

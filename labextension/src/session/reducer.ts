@@ -12,6 +12,7 @@ import type {
   IterationFinished
 } from '../protocol/generated';
 import { reduceCells, type CellEvent } from './cell-reducer';
+import { reduceFreshness } from './freshness-reducer';
 import { staleAfter, reduceManual, verifying } from './manual-reducer';
 import { reduceRun, startRun, type RunEvent } from './run-reducer';
 import {
@@ -76,6 +77,11 @@ function apply(state: AnalysisState, event: Event): AnalysisState {
           event.runs.includes(run.id) ? { ...run, readSince: event.sentence } : run
         )
       };
+    case 'data_changes_noticed':
+    case 'refresh_started':
+    case 'cell_refreshed':
+    case 'refresh_finished':
+      return reduceFreshness(state, event);
     case 'queue_changed':
       return { ...state, queue: event.questions };
     case 'ledger_changed':

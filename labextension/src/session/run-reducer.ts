@@ -79,7 +79,9 @@ export function startRun(state: AnalysisState, event: RunStarted): AnalysisState
     numbers: [],
     seconds: 0,
     undone: null,
-    readSince: ''
+    readSince: '',
+    changedSince: '',
+    outcome: null
   };
   return {
     ...state,

@@ -2,6 +2,7 @@
 import type {
   AnalysisConfigured,
   Answer,
+  AnswerOutcome,
   CellError,
   CellVerified,
   ChartRecord,
@@ -187,6 +188,10 @@ export interface RunState {
   readonly undone: { readonly kept: number; readonly rolledBack: boolean } | null;
   /** How the data is read since; empty if the answer rests on the reading that holds. */
   readonly readSince: string;
+  /** What happened to the data since; empty if the answer rests on the data as they are. */
+  readonly changedSince: string;
+  /** What computing the answer again showed, and when; `null` before. */
+  readonly outcome: { readonly found: AnswerOutcome; readonly at: number } | null;
 }
 
 /** The re-run of the whole notebook in a fresh kernel, until and after its end. */
@@ -197,6 +202,16 @@ export interface VerificationState {
   readonly reason: string;
   /** Whether the code has changed since. */
   readonly stale: boolean;
+}
+
+/** The last refresh: how far it is, and why it has no result, if it has none. */
+export interface RefreshState {
+  readonly cells: number;
+  readonly place: number;
+  readonly running: boolean;
+  readonly reason: string;
+  /** What no longer fits the data. */
+  readonly problems: readonly string[];
 }
 
 /** Where a branch began, and how far its kernel has been brought to that state. */
@@ -262,6 +277,7 @@ export interface AnalysisState {
   /** What was fetched for it with the user's yes. */
   readonly packages: readonly PackageUsed[];
   readonly verification: VerificationState | null;
+  readonly refresh: RefreshState | null;
   readonly branch: BranchState | null;
 }
 
@@ -327,6 +343,7 @@ export function emptyAnalysis(analysis: string): AnalysisState {
     states: [],
     packages: [],
     verification: null,
+    refresh: null,
     branch: null
   };
 }

@@ -12,6 +12,7 @@ import { cellNumbered, findCell } from '../../session/progress';
 import type { RunState } from '../../session/state';
 import { Menu } from '../controls/menu';
 import { usePanel, useServices } from '../services';
+import { ChangedSince, Outcome } from './freshness';
 import { modeMeaning, modeName } from '../privacy/modes';
 import { CodeText } from '../controls/code-text';
 import { VerificationBadge } from '../controls/verification-badge';
@@ -34,6 +35,8 @@ export const AnswerView = React.memo(function AnswerView(props: Props): React.JS
     <>
       <MadeIn run={run} />
       <ReadSince run={run} />
+      <ChangedSince run={run} />
+      <Outcome run={run} />
       <AnswerText run={run} />
       <Unproven run={run} />
       {caveats.length > 0 && (

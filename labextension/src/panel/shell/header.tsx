@@ -126,6 +126,11 @@ function MoreMenu(props: {
       run: () => void model.send({ type: 'verify_analysis' })
     },
     {
+      label: trans.__('Refresh'),
+      detail: trans.__('Computes the answers again on the data as they are now'),
+      run: () => void model.send({ type: 'refresh_analysis' })
+    },
+    {
       label: trans.__('Run all again'),
       detail: trans.__('In the same kernel'),
       run: () => void model.send({ type: 'run_again', cell: null })

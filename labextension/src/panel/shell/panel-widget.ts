@@ -52,12 +52,16 @@ export class PanelWidget extends ReactWidget {
     for (const type of DRAGS) {
       this.node.addEventListener(type, this);
     }
+    this.node.addEventListener('focusin', this.onFocus);
+    window.addEventListener('focus', this.onPageFocus);
   }
 
   protected override onBeforeDetach(message: Message): void {
     for (const type of DRAGS) {
       this.node.removeEventListener(type, this);
     }
+    this.node.removeEventListener('focusin', this.onFocus);
+    window.removeEventListener('focus', this.onPageFocus);
     super.onBeforeDetach(message);
   }
 
@@ -65,6 +69,20 @@ export class PanelWidget extends ReactWidget {
   protected override onActivateRequest(): void {
     this.services.model.focusQuestion();
   }
+
+  /** The focus came back to the panel, from elsewhere in the page. */
+  private readonly onFocus = (event: FocusEvent): void => {
+    if (!(event.relatedTarget instanceof Node && this.node.contains(event.relatedTarget))) {
+      this.services.model.lookAtData();
+    }
+  };
+
+  /** The user came back to the page, in which the panel is seen. */
+  private readonly onPageFocus = (): void => {
+    if (this.isVisible) {
+      this.services.model.lookAtData();
+    }
+  };
 
   private onServerDrag(event: Drag.Event): void {
     if (event.mimeData.hasData(CONTENTS_MIME)) {

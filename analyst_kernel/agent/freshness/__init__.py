@@ -1,0 +1,1 @@
+"""What new data does to earlier answers: which numbers moved, and what turned."""
