@@ -21,14 +21,13 @@ from analyst_kernel.data.dictionary import (
     with_descriptions,
     with_dictionary,
 )
-from analyst_kernel.data.files import Beside, beside_data, folder_values
+from analyst_kernel.data.files import Beside, folder_values, looked_beside
 from analyst_kernel.data.granted import (
     Granted,
     files_of,
     from_address,
     left_out,
     parts_apart,
-    paths_of,
     place_of,
     words_of_file,
 )
@@ -199,7 +198,9 @@ class LocalCatalog:
         """
         async with self._lock:
             added, problems = await self._read(list(paths))
-            beside = await asyncio.to_thread(self._looked_beside, list(paths), added, problems)
+            beside = await asyncio.to_thread(
+                looked_beside, list(paths), [one.dataset for one in added], problems
+            )
             self._beside |= beside
             self._granted.update({one.dataset.name: one for one in added})
             self._problems.update(problems)
@@ -268,13 +269,6 @@ class LocalCatalog:
             for folder, beside in self._beside.items()
             if any(os.path.join(path, "").startswith(os.path.join(folder, "")) for path in tables)
         ]
-
-    def _looked_beside(
-        self, paths: list[str], added: Sequence[Granted], problems: dict[str, str]
-    ) -> dict[str, Beside]:
-        folders = [discover.checked(path) for path in paths]
-        tables = {path for one in added for path in paths_of(one.dataset.path)} | set(problems)
-        return {folder: beside_data(folder, tables) for folder in folders if os.path.isdir(folder)}
 
     async def _tables(
         self, paths: Sequence[str], *, alone: set[str]

@@ -151,6 +151,15 @@ class Beside:
     files: frozenset[str] = frozenset()
 
 
+def looked_beside(
+    paths: Sequence[str], added: Sequence[Dataset], problems: Collection[str]
+) -> dict[str, Beside]:
+    """Return what lies in those granted paths that are folders, beside what could be read."""
+    folders = [checked(path) for path in paths]
+    tables = {path for one in added for path in paths_of(one.path)} | set(problems)
+    return {folder: beside_data(folder, tables) for folder in folders if os.path.isdir(folder)}
+
+
 def beside_data(folder: str, tables: Collection[str]) -> Beside:
     """Look through a folder.
 
