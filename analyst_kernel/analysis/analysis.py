@@ -17,20 +17,24 @@ from typing import Literal, TypeAlias
 from analyst_kernel.agent.context import AgentDeps, Memory
 from analyst_kernel.agent.ledger import Ledger
 from analyst_kernel.agent.loop import run_question
-from analyst_kernel.agent.manual.actions import forget_run, run_again, run_user_code, undo_run
+from analyst_kernel.agent.manual.actions import run_again, run_user_code, undo_run
 from analyst_kernel.agent.manual.detect import record_user_execution
 from analyst_kernel.agent.observation.cell import Note
 from analyst_kernel.agent.ports import Execution, Model, SetupEntry
 from analyst_kernel.agent.privacy.wall import GuardedModel
-from analyst_kernel.agent.rebuild import join_runs, number_of, recall
-from analyst_kernel.agent.remember import keep_ledger, show_ledger
+from analyst_kernel.agent.remember import keep_ledger
 from analyst_kernel.agent.start import restore_kernel_state
 from analyst_kernel.analysis.branch import is_trouble, restore_and_compare, trouble_text
 from analyst_kernel.analysis.databases import KERNEL_ENDED, change_connections
 from analyst_kernel.analysis.event_log import EventLog
 from analyst_kernel.analysis.freshness import Freshness, OnCell
 from analyst_kernel.analysis.instructions import InstructionFiles
-from analyst_kernel.analysis.notebook_lock import NotebookLock, WorkElsewhere, waiting_text
+from analyst_kernel.analysis.notebook_lock import (
+    NotebookLock,
+    WorkElsewhere,
+    take_in_others,
+    waiting_text,
+)
 from analyst_kernel.analysis.packages import AnalysisPackages
 from analyst_kernel.analysis.privacy import PrivacySwitch
 from analyst_kernel.analysis.readings import change_reading
@@ -478,30 +482,13 @@ class Analysis:
             yield
 
     async def _take_in_others(self) -> None:
-        """Take in what others did to the notebook: runs that they asked or undid, the ledger."""
-        memory, book = self._memory, self.notebook
-        try:
-            await book.refresh()
-        except NotebookError:
-            return  # the run itself reports a notebook that it cannot use
-        others = [run for run in book.runs if number_of(run) > memory.runs]
-        undone = [earlier.run for earlier in memory.earlier if earlier.run in book.undone_runs]
-        for run in undone:
-            forget_run(memory, run, ())
-        if others:
-            names = [dataset.name for dataset in self.catalog.datasets]
-            join_runs(memory, recall(book.restore(), names), others)
-        memory.runs = max(memory.runs, number_of(book.next_run) - 1)
-        ledger = await asyncio.to_thread(book.ledger)
-        if ledger != memory.ledger:
-            memory.ledger = ledger
-            show_ledger(self._deps, memory)
-        if others or undone:
-            which = ", ".join((*others, *undone))
-            message = f"Asked or undone elsewhere since the last question here: {which}."
+        """Take in what others did to the notebook, and say it."""
+        which = await take_in_others(self._deps, self._memory, self.notebook, self.catalog)
+        if which:
+            message = f"Asked or undone elsewhere since the last question here: {', '.join(which)}."
             self.log.notice(self.id, "asked-elsewhere", message, level="info")
             # This kernel knows nothing of it; the next run starts one from the notebook.
-            if memory.facts is not None:
+            if self._memory.facts is not None:
                 await self._stop_kernel()
                 self._kernel_changed("stopped", f"{message} The notebook's cells run again.")
 

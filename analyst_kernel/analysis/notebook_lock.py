@@ -1,7 +1,8 @@
 """One running question for each notebook, across processes: a command beside a server, say.
 
 The lock is one of the system's on a small file in the user's Jupyter data folder, so it ends with
-the process that holds it, however that ends, and nothing is left beside the notebook.
+the process that holds it, however that ends, and nothing is left beside the notebook. Whoever gets it
+takes in what the others did.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from analyst_kernel.agent.context import AgentDeps, Memory
+from analyst_kernel.agent.manual.actions import forget_run
+from analyst_kernel.agent.rebuild import join_runs, number_of, recall
+from analyst_kernel.agent.remember import show_ledger
+from analyst_kernel.data.catalog import LocalCatalog
+from analyst_kernel.notebook.storage.notebook import StoredNotebook
+from analyst_kernel.protocol.errors import NotebookError
+from analyst_kernel.protocol.ids import RunId
 
 _PAUSE = 0.1
 _FOLDER = "at-work"
@@ -140,3 +150,30 @@ def _program() -> str:
     if "jupyter_server" in sys.modules:
         return "A Jupyter server"
     return "The command analyst" if Path(sys.argv[0]).stem == "analyst" else "A Python program"
+
+
+async def take_in_others(
+    deps: AgentDeps, memory: Memory, book: StoredNotebook, catalog: LocalCatalog
+) -> tuple[RunId, ...]:
+    """Take in what others did to the notebook: runs that they asked or undid, the ledger.
+
+    Returns:
+        Those runs; none where the notebook cannot be used, which the run itself reports.
+    """
+    try:
+        await book.refresh()
+    except NotebookError:
+        return ()
+    others = [run for run in book.runs if number_of(run) > memory.runs]
+    undone = [earlier.run for earlier in memory.earlier if earlier.run in book.undone_runs]
+    for run in undone:
+        forget_run(memory, run, ())
+    if others:
+        names = [dataset.name for dataset in catalog.datasets]
+        join_runs(memory, recall(book.restore(), names), others)
+    memory.runs = max(memory.runs, number_of(book.next_run) - 1)
+    ledger = await asyncio.to_thread(book.ledger)
+    if ledger != memory.ledger:
+        memory.ledger = ledger
+        show_ledger(deps, memory)
+    return (*others, *undone)

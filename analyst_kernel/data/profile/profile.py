@@ -25,7 +25,7 @@ from analyst_kernel.protocol.datasets import ColumnProfile, DataFormat, Dataset,
 HEAD, SAMPLE, TINY = 5, 3, 100
 _CELL, _SHOWN_COLUMNS = 200, 200
 _AT_ONCE = 32  # columns
-_TELLING = 6  # columns with most values
+_MANY_VALUED = 6  # columns with most values
 _ESTIMATES = (
     "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
     "are estimates, shares of numbers and dates come from the first 100,000 values."
@@ -150,8 +150,8 @@ def _duplicates(work: Workspace, staged: Staged, known: Mapping[int, ColumnProfi
     if not is_exact(staged.rows, len(staged.names)):
         return None
     every = range(len(staged.names))
-    telling = sorted(known, key=lambda place: -known[place].distinct)[:_TELLING]
-    if len(telling) < len(every) and not _repeats(work, telling):
+    many_valued = sorted(known, key=lambda place: -known[place].distinct)[:_MANY_VALUED]
+    if len(many_valued) < len(every) and not _repeats(work, many_valued):
         return 0
     try:
         return _repeats(work, every)

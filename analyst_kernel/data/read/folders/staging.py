@@ -29,7 +29,7 @@ _MOST_HEADERS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FolderPart:
     """One file: its columns with their types, its rows if they are known, and its size as read."""
 
     name: str
@@ -43,7 +43,7 @@ class SeenFolder:
     """All files of a folder that can be read, and how."""
 
     reading: FolderReading
-    parts: tuple[Part, ...]
+    parts: tuple[FolderPart, ...]
 
     @property
     def size(self) -> int:
@@ -78,7 +78,7 @@ def look(table: FolderTable) -> SeenFolder:
         raise NotOneTable(table.root, "its path has a backslash in it")
     left_out: list[tuple[str, str]] = []
     text = _layout(table) if table.format == "csv" else None
-    parts: list[Part] = []
+    parts: list[FolderPart] = []
     for name, path in zip(table.files, table.paths, strict=True):
         try:
             parts.append(_part(table, name, path, text))
@@ -106,7 +106,7 @@ def _reason(error: Exception) -> str:
     return what if what.startswith(("is ", "holds ")) else f"cannot be read: {what}"
 
 
-def _part(table: FolderTable, name: str, path: str, text: DelimitedReading | None) -> Part:
+def _part(table: FolderTable, name: str, path: str, text: DelimitedReading | None) -> FolderPart:
     if not os.path.getsize(path):
         raise DataError("is empty (0 bytes)", "")
     if text is not None:
@@ -115,7 +115,7 @@ def _part(table: FolderTable, name: str, path: str, text: DelimitedReading | Non
         delimited.look(path, _packing(path), path)
         raise NotOneTable(table.root, f"{name} is written in another way than the others")
     found, rows, size = columnar.typed_columns(path)
-    return Part(name, found, rows, size)
+    return FolderPart(name, found, rows, size)
 
 
 def _layout(table: FolderTable) -> DelimitedReading | None:
@@ -143,7 +143,7 @@ def _packing(path: str) -> Packing:
         return Packing(compression_of(file.read(16)))
 
 
-def _text_part(table: FolderTable, name: str, path: str, text: DelimitedReading) -> Part:
+def _text_part(table: FolderTable, name: str, path: str, text: DelimitedReading) -> FolderPart:
     """Return a file of delimited text; its header must be written as the others' are."""
     packing = _packing(path)
     if (packing.compression == "gzip") != path.lower().endswith(".gz"):
@@ -166,10 +166,10 @@ def _text_part(table: FolderTable, name: str, path: str, text: DelimitedReading)
         raise NotOneTable(table.root, f"a column of {name} has no name")
     times = 8 if packing.compression else 1
     size = os.path.getsize(path) * times
-    return Part(name, tuple((cell, "VARCHAR") for cell in cells), None, size)
+    return FolderPart(name, tuple((cell, "VARCHAR") for cell in cells), None, size)
 
 
-def _check_alike(table: FolderTable, parts: Sequence[Part]) -> None:
+def _check_alike(table: FolderTable, parts: Sequence[FolderPart]) -> None:
     """Raise ``NotOneTable`` for a file that shares less than half of its columns with most."""
     for part in parts:
         if len({name.casefold() for name, _ in part.columns}) < len(part.columns):
@@ -182,7 +182,7 @@ def _check_alike(table: FolderTable, parts: Sequence[Part]) -> None:
 
 
 def _with_columns(
-    reading: FolderReading, table: FolderTable, parts: Sequence[Part]
+    reading: FolderReading, table: FolderTable, parts: Sequence[FolderPart]
 ) -> FolderReading:
     """Return the reading with the columns of all files, and what differs between files."""
     first: dict[str, str] = {}

@@ -38,6 +38,7 @@ const configured = (connections: string[]): Event => ({
   budget_usd: null,
   analysis_budget_usd: null,
   privacy: 'full',
+  packages: [],
   connections
 });
 
