@@ -61,7 +61,7 @@ from analyst_kernel.protocol.events import Event, KernelChanged, RunFinished, Ru
 from analyst_kernel.protocol.freshness import RefreshReport
 from analyst_kernel.protocol.ids import AnalysisId, CellId, RunId
 from analyst_kernel.protocol.outputs import Frame
-from analyst_kernel.protocol.records import InstructionsFile, Limits, PrivacyMode
+from analyst_kernel.protocol.records import Limits, PrivacyMode
 from analyst_kernel.protocol.sandbox import SandboxLevel
 
 LONGEST_QUESTION = 100_000
@@ -245,7 +245,9 @@ class Analysis:
             await self._catch_up()
             limits = await self._with_day_limit(limits or self.settings.limits)
             approve = self.settings.approve if approve is None else approve
-            instructions = await self._instructions()
+            instructions = await self.instructions.holding(
+                self.notebook.path, partial(self.log.notice, self.id), is_ai=self.model.is_ai
+            )
             with self._using_grants():
                 finished = await run_question(
                     self._deps, self._memory, question, limits=limits, approve=approve,
@@ -259,19 +261,6 @@ class Analysis:
                         model=self.model.name, python=facts.python, packages=facts.versions
                     )
             return finished
-
-    async def _instructions(self) -> tuple[InstructionsFile, ...]:
-        """Read the files whose rules hold for a question; rules of ours follow none."""
-        self.instructions.beside_notebook(self.notebook.path)
-        files = await asyncio.to_thread(self.instructions.look)
-        for code, message in self.instructions.notices(files):
-            self.log.notice(self.id, code, message)
-        holding = tuple(file for file in files if file.state == "holds")
-        if holding and not self.model.is_ai:
-            message = "No AI model is at work, so your instructions were not followed."
-            self.log.notice(self.id, "instructions-not-followed", message, level="info")
-            return ()
-        return holding
 
     async def _with_day_limit(self, limits: Limits) -> Limits:
         """Add the user's own limit for each day; the lower one holds if there is another."""

@@ -8,11 +8,12 @@ the Jupyter data folder, never in a notebook.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -125,6 +126,24 @@ class InstructionFiles:
                     yield "instructions-changed", f"{name} {said}"
                 case _:
                     pass
+
+    async def holding(
+        self, notebook: str, notice: Callable[..., None], *, is_ai: bool
+    ) -> tuple[InstructionsFile, ...]:
+        """Return the files whose rules hold for a question; rules of ours follow none.
+
+        ``notice`` is called with code and message of what the user should know.
+        """
+        self.beside_notebook(notebook)
+        files = await asyncio.to_thread(self.look)
+        for code, message in self.notices(files):
+            notice(code, message)
+        found = tuple(file for file in files if file.state == "holds")
+        if found and not is_ai:
+            message = "No AI model is at work, so your instructions were not followed."
+            notice("instructions-not-followed", message, level="info")
+            return ()
+        return found
 
     def _known(self, place: InstructionsPlace, path: str) -> Iterator[InstructionsFile]:
         file = _read(place, path)

@@ -1,8 +1,8 @@
 """One running question for each notebook, across processes: a command beside a server, say.
 
 The lock is one of the system's on a small file in the user's Jupyter data folder, so it ends with
-the process that holds it, however that ends, and nothing is left beside the notebook. Whoever gets it
-takes in what the others did.
+the process that holds it, however that ends, and nothing is left beside the notebook. Whoever gets
+it takes in what the others did.
 """
 
 from __future__ import annotations
