@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -53,14 +53,11 @@ async def granted(path: Path):
 
 
 def loaded(code: str, name: str, folder: Path) -> list[dict[str, object]]:
-    """Run a setup cell in a plain Python, and return its rows."""
-    code = (
-        f"def display(_): pass\n{code}\nprint({name}.to_json(orient='records', date_format='iso'))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return list(json.loads(done.stdout.strip().splitlines()[-1]))
+    """Run a setup cell in a folder, as plain Python, and return its rows."""
+    names: dict[str, object] = {"display": lambda _table: None}
+    with contextlib.chdir(folder):
+        exec(compile(code, "<setup>", "exec"), names)
+    return list(json.loads(names[name].to_json(orient="records", date_format="iso")))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from itertools import islice
 from analyst_kernel._text import nearest
 from analyst_kernel.data.read import database, excel
 from analyst_kernel.data.read.archives import MAX_MEMBERS, compression_of, zip_members
+from analyst_kernel.data.read.folders import staging
 from analyst_kernel.data.read.folders.tables import FolderTable, folder_tables
 from analyst_kernel.data.read.formats import identify, looks_like_data, stem_of, suffix_of
 from analyst_kernel.data.read.names import shown
@@ -74,10 +75,14 @@ def data_files(folder: str, *, limit: int = MAX_FILES) -> list[str]:
     return sorted(found)
 
 
-def folder_table(folder: str) -> FolderTable | None:
-    """Return the table that the files of a folder make up by the names of their folders."""
+def folder_table(folder: str, name: str | None = None) -> FolderTable | None:
+    """Return the table that the files of a folder make up by the names of their folders.
+
+    ``name`` is that of the files, where folders hold those of several tables.
+    """
     tables = folder_tables(folder, _data_files(folder))
-    return next((table for table in tables if table.root == folder), None)
+    found = next((table for table in tables if table.root == folder), None)
+    return found.of_name(name) if found and name else found
 
 
 def _data_files(folder: str) -> list[str]:
@@ -130,7 +135,7 @@ def sources(path: str, stop: Stop | None = None, *, hidden_too: bool = False) ->
             "Rename it.",
         )
     if os.path.isdir(path):
-        return (_folder_source(path),)
+        return _folder_sources(path)
     try:
         if os.path.getsize(path) == 0:
             raise DataError(
@@ -150,15 +155,26 @@ def sources(path: str, stop: Stop | None = None, *, hidden_too: bool = False) ->
     return _tables(path, packing, name, stem_of(name), stop, hidden_too=hidden_too)
 
 
-def _folder_source(path: str) -> Source:
+def _folder_sources(path: str) -> tuple[Source, ...]:
+    """Return the table of a folder, or those of the files of each name if they are not one."""
     table = folder_table(path)
     if table is None:
         raise DataError(
             f"{os.path.basename(path)} holds no table in folders any more.", "Attach it again."
         )
+    if several := table.by_name():
+        try:
+            staging.look(table)
+        except staging.NotOneTable:
+            return tuple(_folder_source(one) for one in several)
+    return (_folder_source(table),)
+
+
+def _folder_source(table: FolderTable) -> Source:
     size = sum(os.path.getsize(part) for part in table.paths)
     reading = FolderReading(table.keys, table.pattern, len(table.files))
-    return Source(path, table.format, size, os.path.basename(path), reading)
+    stem = stem_of(table.name) if table.name else os.path.basename(table.root)
+    return Source(table.root, table.format, size, stem, reading, table=table.name or None)
 
 
 def _zipped(path: str, *, hidden_too: bool) -> tuple[Source, ...]:

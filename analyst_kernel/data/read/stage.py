@@ -274,7 +274,7 @@ def _parquet(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
 
 
 def _folders(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
-    table = folder_table(source.path)
+    table = folder_table(source.path, source.table)
     assert table is not None, "a source is listed from the same folder"
     seen = staging.look(table)
     load = _load(max(seen.size, source.bytes), max_frame_bytes)

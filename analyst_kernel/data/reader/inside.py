@@ -182,7 +182,7 @@ def _found(path: str) -> FoundTables:
 def _measured(source: Source) -> tuple[int | None, tuple[str, ...]]:
     """Count rows and name columns with as little reading as the format allows."""
     if isinstance(source.reading, FolderReading):
-        folder = folder_table(source.path)
+        folder = folder_table(source.path, source.table)
         assert folder is not None, "a source is listed from the same folder"
         seen = staging.look(folder)
         return seen.rows, names_of(seen.reading)

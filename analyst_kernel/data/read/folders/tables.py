@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from analyst_kernel.data.read.archives import SUFFIXES
@@ -17,6 +18,8 @@ from analyst_kernel.protocol.datasets import DataFormat
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What Hive and Spark write into a folder's name where the column has no value."""
 MAX_PARTS = 10_000
+_MOST_NAMES = 50
+_PLAIN = re.compile(r"[^*?\[\]\\\x00-\x1f]+")
 _KEY = re.compile(r"[^=*?\[\]'\"\\/{}\x00-\x1f]+")
 _FORMATS: dict[str, DataFormat] = {
     ".parquet": "parquet", ".pq": "parquet",
@@ -33,6 +36,7 @@ class FolderTable:
         keys: What the folders' names give, outermost first, as it is written there.
         suffix: What the names of all files end with.
         files: Relative to ``root``, in order.
+        name: Of the file in each folder, where folders hold files of several tables; else empty.
     """
 
     root: str
@@ -40,16 +44,29 @@ class FolderTable:
     suffix: str
     format: DataFormat
     files: tuple[str, ...]
+    name: str = ""
 
     @property
     def pattern(self) -> str:
         """What the files are found by, below ``root``."""
-        return "/".join((*(f"{key}=*" for key in self.keys), f"*{self.suffix}"))
+        return "/".join((*(f"{key}=*" for key in self.keys), self.name or f"*{self.suffix}"))
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The absolute paths of the files."""
         return tuple(os.path.join(self.root, *name.split("/")) for name in self.files)
+
+    def of_name(self, name: str) -> FolderTable:
+        """Return the table of the files of one name."""
+        files = tuple(file for file in self.files if file.rpartition("/")[2] == name)
+        return replace(self, files=files, name=name)
+
+    def by_name(self) -> tuple[FolderTable, ...]:
+        """Return a table for each name of files, if each name stands in several folders."""
+        names = Counter(file.rpartition("/")[2] for file in self.files)
+        several = 1 < len(names) <= _MOST_NAMES and min(names.values()) > 1
+        plain = all(_PLAIN.fullmatch(name) for name in names)
+        return tuple(self.of_name(name) for name in sorted(names)) if several and plain else ()
 
 
 def values_of(file: str) -> tuple[str | None, ...]:
