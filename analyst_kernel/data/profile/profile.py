@@ -53,9 +53,22 @@ def inspect(
         DataError: It cannot be read.
         ReadingNotKept: It cannot be read as the user said.
         ReadingStopped: ``stop`` was set.
+        duckdb.OutOfMemoryException: It takes more memory than reading may use.
     """
+    import duckdb
+
     _check_format(source)
-    with workspace(stop, source.path) as work:
+    try:
+        return _inspect(source, name, max_frame_bytes, columns, stop, patient=False)
+    except duckdb.OutOfMemoryException:
+        return _inspect(source, name, max_frame_bytes, columns, stop, patient=True)
+
+
+def _inspect(
+    source: Source, name: str, max_frame_bytes: int, columns: Sequence[str], stop: Stop | None,
+    *, patient: bool,
+) -> Inspected:  # fmt: skip
+    with workspace(stop, source.path, patient=patient) as work:
         staged = stage_loaded(work, source, stage(work, source, max_frame_bytes))
         _check_gaps(source, staged)
         dataset = Dataset(

@@ -84,18 +84,14 @@ def stage(work: Workspace, source: Source, max_frame_bytes: int) -> Staged:
 
     Raises:
         DataError: It cannot be read as a table.
+        duckdb.OutOfMemoryException: Not within the memory of the workspace.
     """
     import duckdb
 
     try:
         staged = _stage(work, source, max_frame_bytes)
-    except duckdb.InterruptException:
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
         raise
-    except duckdb.OutOfMemoryException as error:
-        raise DataError(
-            f"{os.path.basename(source.path)} needs more memory than reading may take.",
-            "Convert it to Parquet, or attach a part of it.",
-        ) from error
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise DataError(
