@@ -22,7 +22,6 @@ from analyst_kernel.protocol.errors import DataError, InputError
 from analyst_kernel.protocol.events import ApprovalDecided, ApprovalRequested, IterationStarted
 from analyst_kernel.protocol.ids import AskId
 from analyst_kernel.protocol.records import PackageOffer
-from analyst_kernel.protocol.sandbox import SandboxLevel
 from tests.fakes.fixtures import FAKE_KEY
 from tests.fakes.package_index import PackageIndex
 from tests.fakes.turns import Turn, call, finish, python
@@ -78,7 +77,6 @@ async def opened(
     *,
     mode: PackageMode = "ask",
     names: tuple[str, ...] = (),
-    sandbox: SandboxLevel = "restricted",
     form: str = "",
 ) -> AsyncIterator[tuple[Analysis, WireServer]]:
     with WireServer(list(script), keys=[FAKE_KEY]) as server:
@@ -88,7 +86,6 @@ async def opened(
             settings=AnalysisSettings(
                 model="anthropic:claude-sonnet-5-5",
                 own_instructions=False,
-                sandbox=sandbox,
                 packages=PackagePolicy(mode, indexes=(index.url,), names=names),
                 start_options={"form": form} if form else {},
             ),
@@ -222,16 +219,13 @@ async def test_nothing_is_asked_where_nobody_can_say_yes(
     assert index.requests == []
 
 
-@pytest.mark.parametrize(("form", "level"), [("bubblewrap", "isolated"), ("limits", "limits")])
-async def test_every_form_of_the_sandbox(
-    index: PackageIndex, tmp_path: Path, form: str, level: SandboxLevel
-) -> None:
-    """A kernel that takes no data while it runs is replaced by one that has its state."""
+async def test_a_kernel_that_takes_no_data_is_replaced(index: PackageIndex, tmp_path: Path) -> None:
+    """By one that has its state; in the other forms that are not forked it is the same."""
     offer_all(index)
     script = (python("kept = 5"), call("use_package", module="tinystats", reason="to count"),
               python("import tinystats\nkept + tinystats.VALUE"), finish("47 [cell 2]."))  # fmt: skip
     user = Clicker(yes=True)
-    async with opened(tmp_path / "n.ipynb", index, script, user, sandbox=level, form=form) as (
+    async with opened(tmp_path / "n.ipynb", index, script, user, form="bubblewrap") as (
         analysis,
         _,
     ):

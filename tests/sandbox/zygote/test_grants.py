@@ -139,6 +139,11 @@ async def test_a_lower_backend_requires_a_restart(form: str, start: Start, work:
             await kernel.provisioner.grant([str(work / "cars.csv")])
 
 
+async def test_what_isolates_nothing_needs_no_grant(start: Start, work: Path) -> None:
+    async with start("none", grants=[]) as kernel:
+        await kernel.provisioner.grant([str(work / "cars.csv")])
+
+
 async def test_a_grant_to_a_kernel_that_ended_is_refused(start: Start, work: Path) -> None:
     async with start("zygote", grants=[]) as kernel:
         started: Any = kernel.provisioner._process
