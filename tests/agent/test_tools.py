@@ -22,6 +22,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "run_sql": {"sql": "select 1"},
     "profile_dataset": {"name": "cars"},
     "read_document": {"name": "n"},
+    "use_package": {"module": "m", "reason": "r"},
     "update_plan": {"steps": ["a", {"goal": "b"}]},
     "record_finding": {"statement": "s"},
     "record_definition": {"text": "t", "quote": "q"},

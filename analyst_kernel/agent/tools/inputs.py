@@ -98,12 +98,9 @@ class ProfileDataset(ToolInput):
 
 
 class UsePackage(ToolInput):
-    """Ask the user for a Python package that is not installed, before a cell imports it.
+    """Ask the user for a package that is not installed, by its import name. They may say no."""
 
-    Wheels of an index, read-only in the running kernel. The user may say no.
-    """
-
-    module: Annotated[str, Field(description="as it is imported")]
+    module: Filled
     reason: Filled
 
 

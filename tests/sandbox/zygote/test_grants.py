@@ -140,7 +140,7 @@ async def test_a_lower_backend_requires_a_restart(form: str, start: Start, work:
 
 
 async def test_what_isolates_nothing_needs_no_grant(start: Start, work: Path) -> None:
-    async with start("none", grants=[]) as kernel:
+    async with start("none", grants=[], require="none") as kernel:
         await kernel.provisioner.grant([str(work / "cars.csv")])
 
 
