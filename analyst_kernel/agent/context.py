@@ -46,6 +46,9 @@ class Databases(Protocol):
     async def profile(self, name: str, *, columns: Sequence[str] = ()) -> DatasetProfile:
         """Describe a table; raises ``DataError`` if it cannot."""
 
+    async def too_large(self, code: str) -> tuple[str, ...]:
+        """Return what is estimated of queries in a cell that the user wants to approve first."""
+
     async def cell(self, connection: str, sql: str, name: str) -> str:
         """Return the plain code that asks a query and keeps its rows in a variable.
 

@@ -87,6 +87,12 @@ def _named(entry: IterationEntry) -> str:
     return f"Cell {entry.iteration}" if entry.iteration else "Your cell"
 
 
+_TOO_LARGE = (
+    "The server's estimate of this query is over a limit of the user's, and nobody is there to "
+    "approve it. Filter or aggregate earlier in it, or say in the answer that it was not asked."
+)
+
+
 def _may_not_run(run: Run) -> str:
     """Return the answer to a call if no cell may run now, else an empty text."""
     ended = run.meter.iterations_ended(len(run.iterations))
@@ -121,7 +127,11 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
         datasets=frozenset(run.memory.dataset_names()),
         addresses=[one.address for one in deps.catalog.datasets if one.address],
     ) + _too_large(run, entry.code)
-    asks = run.approve and deps.user is not None
+    large = await deps.databases.too_large(entry.code) if deps.databases is not None else ()
+    if large and deps.user is None:
+        _announce(run, opened)
+        return CellError(name="NotApproved", message=_TOO_LARGE)
+    asks = (run.approve or bool(large)) and deps.user is not None
     blocking = [f for f in findings if f.kind in BLOCKING]
     stopping = [f for f in blocking if f.kind == "syntax" or not asks]
     if stopping:
@@ -132,7 +142,7 @@ async def _clear_to_run(run: Run, opened: OpenCell) -> CellError | None:
         run.notice(f"preflight-{finding.kind}", found)
         if finding.kind != "overwrite":  # the lineage says what became of the data
             opened.notes.append(found)
-    if asks and not await ask_approval(run, opened, [f.message for f in blocking]):
+    if asks and not await ask_approval(run, opened, [*large, *(f.message for f in blocking)]):
         _announce(run, opened)
         return CellError(name="Skipped", message="The user chose not to run this cell.")
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -65,6 +65,15 @@ def _row(entry: ConnectionEntry) -> tuple[str, ...]:
 @click.option("--max-rows", type=int, metavar="N", help="More rows are not fetched (2,000,000).")
 @click.option("--max-megabytes", type=int, metavar="MB", help="Nor more than that (512).")
 @click.option("--max-seconds", type=float, metavar="S", help="Time of one statement (120).")
+@click.option(
+    "--ask-above-rows", type=int, metavar="N", help="More rows by the server's estimate: ask first."
+)
+@click.option(
+    "--ask-above-cost",
+    type=float,
+    metavar="C",
+    help="A higher estimated cost (EXPLAIN): ask first.",
+)
 def add(
     *,
     name: str,
@@ -73,6 +82,8 @@ def add(
     max_rows: int | None,
     max_megabytes: int | None,
     max_seconds: float | None,
+    ask_above_rows: int | None,
+    ask_above_cost: float | None,
 ) -> None:
     """Add the database at ADDRESS, such as postgresql://reader@db.example.org/sales, as NAME.
 
@@ -86,7 +97,13 @@ def add(
         address=address,
         password_from=password_from,
         password=password,
-        limits=(max_rows, max_megabytes, max_seconds),
+        limits={
+            "max_rows": max_rows,
+            "max_megabytes": max_megabytes,
+            "max_seconds": max_seconds,
+            "ask_above_rows": ask_above_rows,
+            "ask_above_cost": ask_above_cost,
+        },
     )
 
 
@@ -97,18 +114,15 @@ async def _add(
     address: str,
     password_from: str,
     password: str,
-    limits: tuple[int | None, int | None, float | None],
+    limits: dict[str, Any],
 ) -> int:
     from analyst_kernel.connections.entries import checked_entry, connections_of_user
 
-    rows, megabytes, seconds = limits
     entry = checked_entry(
         name,
         address,
         password_from=password_from,
-        max_rows=rows,
-        max_megabytes=megabytes,
-        max_seconds=seconds,
+        **limits,
     )
     await asyncio.to_thread(connections_of_user().add, entry, password)
     out(f"Added {name}. `analyst connections test {name}` tries it.")

@@ -168,6 +168,33 @@ class AttachedConnections:
             pass  # the cell says why
         return cell_for(entry, sql, name, numbers)
 
+    async def too_large(self, code: str) -> tuple[str, ...]:
+        """Return, of each query in a cell, what its server estimates if that is over a limit.
+
+        The limits are the user's own. What cannot be estimated is not over one: the cell says why.
+        """
+        said = []
+        for query in queries_in(code):
+            entry = self._by_variable.get(query.variable)
+            if entry is None or (entry.ask_above_rows is None and entry.ask_above_cost is None):
+                continue
+            try:
+                found = await self._worker.ask(entry, "estimate", sql=query.sql)
+            except AnalystError:
+                continue
+            rows, cost = float(found["rows"]), float(found["cost"])
+            if entry.ask_above_rows is not None and rows > entry.ask_above_rows:
+                said.append(
+                    f"{entry.name} estimates {rows:,.0f} rows, over your limit of "
+                    f"{entry.ask_above_rows:,}."
+                )
+            if entry.ask_above_cost is not None and cost > entry.ask_above_cost:
+                said.append(
+                    f"{entry.name} estimates a cost of {cost:,.0f}, over your limit of "
+                    f"{entry.ask_above_cost:,.0f}."
+                )
+        return tuple(said)
+
     async def bring(self, code: str) -> None:
         """Ask the queries that stand in a cell, so that the kernel finds their rows.
 

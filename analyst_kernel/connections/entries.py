@@ -56,6 +56,9 @@ class ConnectionEntry(Record):
         max_rows: More rows than that are not fetched.
         max_megabytes: Nor more than that, as Arrow.
         max_seconds: Time that one statement may take on the server.
+        ask_above_rows: A query that the server estimates to give more waits for the user; None
+            for none.
+        ask_above_cost: So does one that it estimates to cost more, in the server's own units.
     """
 
     name: str
@@ -65,6 +68,8 @@ class ConnectionEntry(Record):
     max_rows: Annotated[int, Field(ge=1, le=50_000_000)] = 2_000_000
     max_megabytes: Annotated[int, Field(ge=1, le=8_000)] = 512
     max_seconds: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    ask_above_rows: Annotated[int | None, Field(ge=0)] = None
+    ask_above_cost: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
     @property
     def variable(self) -> str:
@@ -85,6 +90,8 @@ def checked_entry(
     max_rows: int | None = None,
     max_megabytes: int | None = None,
     max_seconds: float | None = None,
+    ask_above_rows: int | None = None,
+    ask_above_cost: float | None = None,
 ) -> ConnectionEntry:
     """Return an entry for what the user gave.
 
@@ -100,6 +107,8 @@ def checked_entry(
         "max_rows": max_rows,
         "max_megabytes": max_megabytes,
         "max_seconds": max_seconds,
+        "ask_above_rows": ask_above_rows,
+        "ask_above_cost": ask_above_cost,
     }
     try:
         return ConnectionEntry.model_validate(

@@ -10,13 +10,14 @@ are functions with side effects.
 from __future__ import annotations
 
 import contextlib
-import re
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from analyst_kernel.connections.guard import called_names
+from analyst_kernel.connections.postgres_failures import failed, no_connection, too_slow
 from analyst_kernel.connections.task import Control, DatabaseRefused, Task
 
 _BATCH_BYTES = 8 << 20
@@ -100,6 +101,8 @@ def run(task: Task, control: Control) -> dict[str, Any]:
                 return database.schema()
             case "describe":
                 return {"columns": database.describe(task.sql)}
+            case "estimate":
+                return database.estimate(task.sql)
             case "fetch":
                 return database.fetch(task)
             case "rows":
@@ -120,7 +123,7 @@ class _Database:
         try:
             self._connection = driver.connect(self._task.address, autocommit=True)
         except driver.Error as error:
-            raise _no_connection(self._task, error) from None
+            raise no_connection(self._task, error) from None
         self._control.on_cancel = self._connection.adbc_cancel
         try:
             self._begin()
@@ -181,7 +184,7 @@ class _Database:
         try:
             found: list[dict[str, Any]] = self._do(sql).to_pylist()
         except self._error as error:
-            raise _failed(self._task, self._control, error) from None
+            raise failed(self._task, self._control, error) from None
         return found
 
     def about(self) -> dict[str, Any]:
@@ -224,9 +227,18 @@ class _Database:
             with self._connection.cursor(adbc_stmt_kwargs=_PLAIN) as cursor:
                 schema = cursor.adbc_execute_schema(sql)
         except self._error as error:
-            raise _failed(self._task, self._control, error) from None
+            raise failed(self._task, self._control, error) from None
         _refuse_columns(self._task, schema)
         return [[field.name, str(field.type), _treatment(field)] for field in schema]
+
+    def estimate(self, sql: str) -> dict[str, float]:
+        """Return the planner's own estimate of a query: rows, and cost in its units."""
+        self._refuse_side_effects(sql)
+        # As a cursor, so that the grammar takes nothing but what a fetch would run.
+        found = self.rows(f"EXPLAIN (FORMAT JSON) DECLARE analyst NO SCROLL CURSOR FOR {sql}\n")
+        (plan,) = found[0].values()
+        top = json.loads(plan if isinstance(plan, str) else str(plan))[0]["Plan"]
+        return {"rows": float(top["Plan Rows"]), "cost": float(top["Total Cost"])}
 
     def _refuse_side_effects(self, sql: str) -> None:
         if "\0" in sql:
@@ -274,7 +286,7 @@ class _Database:
                     rows, size = rows + batch.num_rows, size + batch.nbytes
                     _refuse_size(task, rows, size)
                     if time.monotonic() > deadline:
-                        raise _too_slow(task)
+                        raise too_slow(task)
                     facts.look(batch)
                     writer.write_table(batch)
                     per_row = max(1, size // rows)
@@ -294,13 +306,13 @@ class _Database:
         try:
             self._do(f"DECLARE analyst NO SCROLL CURSOR FOR {sql}\n")
         except self._error as error:
-            raise _failed(self._task, self._control, error) from None
+            raise failed(self._task, self._control, error) from None
 
     def _fetched(self, count: int) -> Any:
         try:
             return self._do(f"FETCH FORWARD {count} FROM analyst")
         except self._error as error:
-            raise _failed(self._task, self._control, error) from None
+            raise failed(self._task, self._control, error) from None
 
 
 class _Facts:
@@ -401,97 +413,3 @@ def _refuse_size(task: Task, rows: int, size: int) -> None:
         f"The result has {what}, the limit of {task.name}, so nothing of it was kept.",
         "Aggregate or filter in the query, or select fewer columns.",
     )
-
-
-# --- failures --------------------------------------------------------------------------------
-
-_ERROR = re.compile(r"(?:ERROR|FATAL|PANIC):\s+(?:[0-9A-Z]{5}:\s+)?(.*?)(?:\n|$)", re.DOTALL)
-_HINT = re.compile(r"\nHINT:\s+(.*?)(?:\n|$)")
-_CONNECTING = (
-    (r"password authentication failed|no password supplied|authentication failed",
-     "the password was refused",
-     "Check the source of the password, and `analyst connections test`."),
-    (r'database ".*" does not exist', "there is no such database", "Check the address."),
-    (r'role ".*" does not exist', "there is no such role", "Check the user in the address."),
-    (r"does not support SSL|SSL error|certificate|SSL connection",
-     "the encrypted connection could not be made",
-     "Check sslmode and sslrootcert in the address, and the server's own rules."),
-    (r"pg_hba.conf", "the server's own rules (pg_hba.conf) do not let this role in from here",
-     "Ask its administrator, or check user, database and sslmode in the address."),
-    (r"could not translate host name|Name or service not known", "its host is not known",
-     "Check the address."),
-    (r"timeout expired|timed out", "it did not answer in time",
-     "Check the address, and whether a network or VPN is missing."),
-    (r"refused|No such file|could not connect|No route|unreachable",
-     "no server answers there", "Check the address, and whether the server runs."),
-    (r"definition of service|service file", "the service is not in a service file",
-     "Check PGSERVICEFILE or ~/.pg_service.conf."),
-    (r"too many|remaining connection slots", "the server takes no more connections",
-     "Try again later."),
-)  # fmt: skip
-
-
-def _no_connection(task: Task, error: Exception) -> DatabaseRefused:
-    text = str(error)
-    for pattern, said, remedy in _CONNECTING:
-        if re.search(pattern, text, re.IGNORECASE):
-            return DatabaseRefused(f"{task.name} could not be asked: {said}.", remedy)
-    return DatabaseRefused(
-        f"{task.name} could not be asked: {_first(text)}.", "Run `analyst connections test`."
-    )
-
-
-def _failed(task: Task, control: Control, error: Exception) -> DatabaseRefused:
-    state = str(getattr(error, "sqlstate", "") or "")
-    text = str(error)
-    if control.cancelled:
-        return DatabaseRefused(f"The query to {task.name} was stopped.", "Nothing of it was kept.")
-    if state == "57014":
-        return _too_slow(task)
-    if state.startswith(("08", "57P")) or re.search(
-        r"server closed|terminating connection|connection.*(?:lost|reset|closed)|no connection",
-        text, re.IGNORECASE,
-    ):  # fmt: skip
-        return DatabaseRefused(
-            f"{task.name} broke the connection in the middle, so nothing of the result was kept.",
-            "Check whether the server runs, and ask again.",
-        )
-    if state in ("25006", "0A000", "25001"):
-        return DatabaseRefused(
-            f"Only queries that read are run on {task.name}: {_first(text)}.",
-            "Ask with SELECT alone.",
-        )
-    if state == "42601" and ("multiple commands" in text or _begins_other(text)):
-        return DatabaseRefused(
-            f"{task.name} takes one query that reads at a time: {_first(text)}.",
-            "Send a single SELECT.",
-        )
-    hint = _HINT.search(text)
-    return DatabaseRefused(
-        f"{task.name} refused the query: {_first(text)}.",
-        hint[1].strip() if hint else "",
-    )
-
-
-def _begins_other(text: str) -> bool:
-    """Return whether the text was no SELECT at all, as the server read it."""
-    found = re.search(r'syntax error at or near "(\w+)"', text)
-    return found is not None and found[1].lower() in (
-        "delete", "insert", "update", "copy", "set", "commit", "prepare", "execute", "call", "do",
-        "create", "drop", "alter", "truncate", "begin", "vacuum", "lock", "grant", "explain",
-    )  # fmt: skip
-
-
-def _too_slow(task: Task) -> DatabaseRefused:
-    return DatabaseRefused(
-        f"The query took longer than {task.seconds:g} s, the limit of {task.name}, and was ended.",
-        "Filter or aggregate earlier, or look at fewer rows.",
-    )
-
-
-def _first(text: str) -> str:
-    """Return the server's own sentence, without our statement around it."""
-    found = _ERROR.search(text)
-    said = found[1] if found else text.split("\n", maxsplit=1)[0]
-    said = re.sub(r"^(?:[A-Z_]+: )?\[libpq\]\s*(?:Failed to \w+[^:]*: )?", "", said)
-    return " ".join(said.split()).rstrip(".")[:500]

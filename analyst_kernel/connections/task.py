@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TaskKind: TypeAlias = Literal["test", "schema", "describe", "fetch", "rows"]
+TaskKind: TypeAlias = Literal["test", "schema", "describe", "estimate", "fetch", "rows"]
 LAST_SECONDS = 0.6
 """How long a cancelled statement may take to end before the process does."""
 

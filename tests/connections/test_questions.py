@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from analyst_kernel.agent.ports import Approval, User
 from analyst_kernel.analysis.analysis import Analysis
 from analyst_kernel.analysis.assemble import Embedding, open_analysis
 from analyst_kernel.analysis.databases import attach
@@ -57,11 +58,13 @@ async def opened(
     *,
     privacy: PrivacyMode = "full",
     connections: Sequence[str] = (),
+    user: User | None = None,
 ) -> AsyncIterator[tuple[Analysis, WireServer]]:
     with WireServer(script, keys=[FAKE_KEY]) as server:
         analysis = await open_analysis(
             notebook=notebook,
             connections=connections,
+            user=user,
             settings=AnalysisSettings(
                 model="anthropic:claude-sonnet-5-5", privacy=privacy, own_instructions=False
             ),
@@ -160,6 +163,67 @@ async def test_stop_ends_the_query_and_the_kernel_goes_on(postgres: Postgres, li
         for c in cells(notebook_at(listed / "a.ipynb"), "iteration")
     ]
     assert outcomes == ["cancelled", "ok"]
+
+
+class Decider:
+    """A user who decides about cells as they are told, and notes what they were asked."""
+
+    def __init__(self, *decisions: str) -> None:
+        self.decisions = list(decisions)
+        self.asked: list[str] = []
+
+    async def approve(self, ask: str, code: str, purpose: str) -> Approval:
+        self.asked.append(purpose)
+        return Approval(self.decisions.pop(0))  # type: ignore[arg-type]  # one of the four
+
+    async def answer(
+        self, ask: str, question: str, options: Sequence[str], default: str
+    ) -> tuple[str, bool]:
+        return default, False
+
+
+async def test_a_large_query_waits_for_the_user_with_its_estimate(
+    postgres: Postgres, shop: ConnectionEntry, listed: Path
+) -> None:
+    limited = shop.model_copy(update={"ask_above_rows": 100, "ask_above_cost": 1_000.0})
+    connections_of_user().put(limited)
+    everything = "SELECT * FROM orders o CROSS JOIN orders p"
+    by_hand = (
+        "import os\nimport adbc_driver_postgresql.dbapi as driver\n"
+        'with driver.connect(os.environ["SHOP_DATABASE"]) as connection:\n'
+        "    with connection.cursor() as cursor:\n"
+        "        cursor.execute('SELECT id FROM orders')\n"
+        "        ids = cursor.fetch_arrow_table().to_pandas()\n"
+        "len(ids)"
+    )
+    script = (
+        call("run_sql", connection="shop", sql=everything, name="pairs"),
+        python(by_hand),
+        call("run_sql", connection="shop", sql="SELECT count(*) AS n FROM orders", name="number"),
+        finish("There are 500 orders [cell 3]."),
+    )
+    # Nobody is there: what is over a limit is not asked, however its cell was written.
+    async with opened(listed / "a.ipynb", script, connections=["shop"]) as (analysis, server):
+        assert (await analysis.ask("How many?")).status == "answered"
+        sent = sent_by(server)
+    done = cells(notebook_at(listed / "a.ipynb"), "iteration")
+    outcomes = [cell.metadata.analyst_kernel.outcome for cell in done]
+    assert outcomes == ["rejected", "rejected", "ok"]
+    assert "over a limit of the user's, and nobody is there to approve" in sent
+    assert "250,000" not in sent
+    # Somebody is: they see the estimate and decide, whatever they said of other cells.
+    user = Decider("skip", "run")
+    async with opened(listed / "b.ipynb", script, connections=["shop"], user=user) as (analysis, _):
+        assert (await analysis.ask("How many?")).status == "answered"
+    done = cells(notebook_at(listed / "b.ipynb"), "iteration")
+    outcomes = [cell.metadata.analyst_kernel.outcome for cell in done]
+    assert outcomes == ["rejected", "ok", "ok"]
+    first, second = user.asked
+    assert "shop estimates 250,000 rows, over your limit of 100." in first
+    assert "over your limit of 1,000." in first
+    assert "shop estimates 500 rows, over your limit of 100." in second
+    assert "cost" not in second
+    assert postgres.rows("SELECT count(*) FROM orders") == [(500,)]
 
 
 async def test_a_later_session_reads_what_came_when_the_server_is_gone(

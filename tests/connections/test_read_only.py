@@ -102,7 +102,11 @@ async def test_attacks_are_refused_and_change_nothing(
         for sql in list(ATTACKS)[::3]:  # nor does asking for the columns alone run anything
             with contextlib.suppress(DatabaseFailed):
                 await worker.ask(shop, "describe", sql=sql)
+        for sql in list(ATTACKS)[1::3]:  # nor does asking for an estimate
+            with contextlib.suppress(DatabaseFailed):
+                await worker.ask(shop, "estimate", sql=sql)
         for sql in GOOD:
+            assert (await worker.ask(shop, "estimate", sql=sql))["rows"] > 0, sql
             result = await worker.ask(shop, "fetch", sql=sql, target=str(tmp_path / "good.arrow"))
             assert result["rows"] > 0, sql
     assert set(ATTACKS) - set(said) == set(), "these ran"

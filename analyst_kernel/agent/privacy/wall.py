@@ -450,6 +450,10 @@ class GuardedDatabases:
         """Describe a table."""
         return await self.databases.profile(name, columns=columns)
 
+    async def too_large(self, code: str) -> tuple[str, ...]:
+        """Return what is estimated of large queries; it goes to the user alone."""
+        return await self.databases.too_large(code)
+
     async def cell(self, connection: str, sql: str, name: str) -> str:
         """Return the code that asks a query."""
         return await self.databases.cell(connection, sql, name)

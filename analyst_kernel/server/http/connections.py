@@ -16,7 +16,7 @@ from analyst_kernel.server.http.base import AnalystHandler, route
 if TYPE_CHECKING:
     from analyst_kernel.server.session.connections import UserConnections
 
-_LIMITS = ("max_rows", "max_megabytes", "max_seconds")
+_LIMITS = ("max_rows", "max_megabytes", "max_seconds", "ask_above_rows", "ask_above_cost")
 
 
 class ConnectionsHandler(AnalystHandler):

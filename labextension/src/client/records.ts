@@ -129,6 +129,9 @@ export interface DatabaseConnection {
   readonly max_rows: number;
   readonly max_megabytes: number;
   readonly max_seconds: number;
+  /** Estimates above which a query waits for the user; `null` for none. */
+  readonly ask_above_rows: number | null;
+  readonly ask_above_cost: number | null;
 }
 
 /** A kind of database. */

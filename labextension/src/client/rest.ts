@@ -51,6 +51,8 @@ export interface NewConnection {
   readonly max_rows?: number;
   readonly max_megabytes?: number;
   readonly max_seconds?: number;
+  readonly ask_above_rows?: number | null;
+  readonly ask_above_cost?: number | null;
 }
 
 /** Lists and single actions. Everything about a running analysis goes over the socket. */

@@ -47,7 +47,9 @@ export function ConnectionForm({ list, before, onAdded, onCancel }: Props): Reac
         ...(before !== null && {
           max_rows: before.max_rows,
           max_megabytes: before.max_megabytes,
-          max_seconds: before.max_seconds
+          max_seconds: before.max_seconds,
+          ask_above_rows: before.ask_above_rows,
+          ask_above_cost: before.ask_above_cost
         })
       });
       setPassword('');

@@ -21,7 +21,9 @@ const shop: DatabaseConnection = {
   password_from: 'env:SHOP_PASSWORD',
   max_rows: 1,
   max_megabytes: 1,
-  max_seconds: 1
+  max_seconds: 1,
+  ask_above_rows: null,
+  ask_above_cost: null
 };
 
 const configured = (connections: string[]): Event => ({
