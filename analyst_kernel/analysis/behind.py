@@ -164,12 +164,11 @@ async def _local(
         now = contents.look(path)
     except DataError as error:
         return f"{name} cannot be read any more. {error.what}"
-    when = time.strftime(
-        "%Y-%m-%d %H:%M", time.localtime(int(now.modified.partition(".")[0]) / 1e9)
-    )
+    saved = int(now.modified.partition(".")[0]) / 1e9
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(saved))
     if os.path.isdir(path):
         return f"The folder {name} holds other files now (the newest saved on {when})."
-    return f"{name} is another file now (saved on {when})."
+    return f"{name} has other content now (saved on {when})."
 
 
 def _remote(note: dict[str, Any], grants: Sequence[Grant]) -> str:

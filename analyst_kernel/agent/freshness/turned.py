@@ -106,7 +106,8 @@ def _words(
         if any(number in old.text for number in unknown):
             continue
         known = {one.kind for one in shown_then.against(old)}
-        plain = re.sub(r"\s+(?=[.,;]|$)", "", " ".join(old.text.split()))  # without citations
+        # Citations were blanked out.
+        plain = re.sub(r"\s+(?=[.,;]|$)", "", " ".join(old.text.split())).rstrip(".")
         said += [
             Doubt("", Mismatch(one.kind, plain, f"now {one.against}")).statement
             for one in shown_now.against(new)

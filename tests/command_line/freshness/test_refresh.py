@@ -95,10 +95,10 @@ def test_a_change_is_noticed_at_the_next_question(folder: Folder) -> None:
     done = folder.ask()
     # Only what rests on it is marked, and the question is answered from what is there now.
     ((sentence, runs),) = changes(done)
-    assert sentence.startswith("birds.csv is another file now (saved on ")
+    assert sentence.startswith("birds.csv has other content now (saved on ")
     assert runs == ("r1",)
     assert "Adelie has the highest average `mass`: 46" in done.finished.answer
-    assert "> **The data changed since.** birds.csv is another file now" in folder.answer()
+    assert "> **The data changed since.** birds.csv has other content now" in folder.answer()
     assert "The data changed" not in folder.answer("r2")
     folder.data.write_text(BIRDS)  # as it was: the mark goes from the first, and comes to the third
     assert changes(folder.ask(question="What is the mean mass?"))[0][1] == ("r3",)

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.support.accessibility import findings
-from tests.support.panel_page import SLOW, Panel
+from tests.support.panel_page import SLOW, Panel, ready
 
 BIRDS = "species,mass\nAdelie,10\nAdelie,12\nGentoo,20\nGentoo,22\nChinstrap,5\nChinstrap,6\n"
 QUESTION = "Which species has the highest average mass?"
@@ -43,7 +43,7 @@ def test_a_change_is_noticed_on_focus_and_the_answers_are_computed_again(panel: 
         polling=1000,
         timeout=SLOW,
     )
-    expect(run).to_contain_text("birds.csv is another file now", timeout=SLOW)
+    expect(run).to_contain_text("birds.csv has other content now", timeout=SLOW)
     expect(run).to_contain_text("This answer rests on what was there before.")
     _pictures(panel, "noticed")
 
@@ -54,11 +54,12 @@ def test_a_change_is_noticed_on_focus_and_the_answers_are_computed_again(panel: 
     expect(card.get_by_role("row", name=re.compile(r"^11 46 \+35 \(\+318"))).to_be_visible()
     # What was answered stays, and the mark is gone: the outcome says more.
     expect(run).to_contain_text("Gentoo has the highest average")
-    expect(run).not_to_contain_text("another file now")
+    expect(run).not_to_contain_text("other content now")
     _pictures(panel, "turned")
 
-    # The number leads to the cell that shows it, and a reload keeps all of it.
+    # A reload keeps all of it.
     panel.page.reload()
+    ready(panel)
     panel.show()
     expect(panel.run(QUESTION).get_by_role("region", name="Computed again")).to_contain_text(
         "The answer turned", timeout=SLOW

@@ -2,6 +2,7 @@
 import * as React from 'react';
 import type { NumberMove } from '../../protocol/generated';
 import type { RunState } from '../../session/state';
+import { CodeText } from '../controls/code-text';
 import { usePanel, useServices } from '../services';
 
 const MOST_NUMBERS = 12;
@@ -67,7 +68,9 @@ export function Outcome({ run }: { readonly run: RunState }): React.JSX.Element 
       {turned && (
         <ul className="ak-Outcome-turned">
           {found.turned.map(sentence => (
-            <li key={sentence}>{sentence}</li>
+            <li key={sentence}>
+              <CodeText text={sentence} />
+            </li>
           ))}
         </ul>
       )}
