@@ -94,7 +94,7 @@ async def test_what_is_not_granted_is_not_looked_at(scene: Scene, tmp_path: Path
         noted = {"data": {"a": {"path": path, "size": 1, "modified": "1", "sha256": "0"}}}
         assert await scene.changes(r1=noted) == []
     for note in (7, [], {"data": 7}, {"data": {"a": 7}}, {"folders": {"data": 7}}):
-        assert await scene.changes(r1=note) == []  # type: ignore[arg-type]
+        assert await scene.changes(r1=note) == []
 
 
 async def test_content_is_read_only_where_times_differ(
