@@ -25,7 +25,7 @@ from analyst_kernel.protocol.datasets import ColumnProfile, DataFormat, Dataset,
 HEAD, SAMPLE, TINY = 5, 3, 100
 _CELL, _SHOWN_COLUMNS = 200, 200
 _AT_ONCE = 32  # columns
-_MANY_VALUED = 6  # columns with most values
+_FULLEST = 6  # columns with most values
 _ESTIMATES = (
     "Counts, extremes, means and top values come from all rows; distinct counts and quartiles "
     "are estimates, shares of numbers and dates come from the first 100,000 values."
@@ -59,16 +59,16 @@ def inspect(
 
     _check_format(source)
     try:
-        return _inspect(source, name, max_frame_bytes, columns, stop, patient=False)
+        return _inspect(source, name, max_frame_bytes, columns, stop, sparing=False)
     except duckdb.OutOfMemoryException:
-        return _inspect(source, name, max_frame_bytes, columns, stop, patient=True)
+        return _inspect(source, name, max_frame_bytes, columns, stop, sparing=True)
 
 
 def _inspect(
     source: Source, name: str, max_frame_bytes: int, columns: Sequence[str], stop: Stop | None,
-    *, patient: bool,
+    *, sparing: bool,
 ) -> Inspected:  # fmt: skip
-    with workspace(stop, source.path, patient=patient) as work:
+    with workspace(stop, source.path, sparing=sparing) as work:
         staged = stage_loaded(work, source, stage(work, source, max_frame_bytes))
         _check_gaps(source, staged)
         dataset = Dataset(
@@ -163,8 +163,8 @@ def _duplicates(work: Workspace, staged: Staged, known: Mapping[int, ColumnProfi
     if not is_exact(staged.rows, len(staged.names)):
         return None
     every = range(len(staged.names))
-    many_valued = sorted(known, key=lambda place: -known[place].distinct)[:_MANY_VALUED]
-    if len(many_valued) < len(every) and not _repeats(work, many_valued):
+    fullest = sorted(known, key=lambda place: -known[place].distinct)[:_FULLEST]
+    if len(fullest) < len(every) and not _repeats(work, fullest):
         return 0
     try:
         return _repeats(work, every)

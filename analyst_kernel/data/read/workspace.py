@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "300MB"
-PATIENT_LIMIT = "700MB"
+SPARING_LIMIT = "700MB"
 THREADS = 2
 
 
@@ -103,11 +103,11 @@ class Workspace:
 
 
 @contextmanager
-def workspace(stop: Stop | None = None, *paths: str, patient: bool = False) -> Iterator[Workspace]:
+def workspace(stop: Stop | None = None, *paths: str, sparing: bool = False) -> Iterator[Workspace]:
     """Open a workspace and clean it up, whatever happens in the block.
 
     Its queries reach the files at ``paths`` or below them, and its own folder, and no other: a
-    database file holds views, whose queries are not ours. A ``patient`` one uses one thread and
+    database file holds views, whose queries are not ours. A ``sparing`` one uses one thread and
     more memory, for tables of so many columns that what each of them needs is more than the usual.
     """
     import duckdb
@@ -117,9 +117,9 @@ def workspace(stop: Stop | None = None, *paths: str, patient: bool = False) -> I
         connection = duckdb.connect(os.path.join(folder, "stage.db"))
         stop.watch(connection)
         try:
-            most = PATIENT_LIMIT if patient else MEMORY_LIMIT
+            most = SPARING_LIMIT if sparing else MEMORY_LIMIT
             connection.execute(f"SET memory_limit = '{most}'")
-            connection.execute(f"SET threads = {1 if patient else THREADS}")
+            connection.execute(f"SET threads = {1 if sparing else THREADS}")
             connection.execute(f"SET temp_directory = {literal(os.path.join(folder, 'spill'))}")
             # DuckDB must not download an extension because a file asks for it.
             connection.execute("SET autoinstall_known_extensions = false")

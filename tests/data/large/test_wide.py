@@ -59,7 +59,7 @@ def test_time_to_read_grows_with_the_file():
     assert large.resources.memory_bytes == small.resources.memory_bytes
 
 
-def test_what_runs_out_of_memory_is_read_again_patiently(
+def test_what_runs_out_of_memory_is_read_again_sparingly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (source,) = sources(str(written(tmp_path / "wide.parquet", 90, 4)))
