@@ -437,6 +437,7 @@ def neighbours(name: str) -> set[str]:
 @example(["~root", "a"], "csv", True)
 @example(["~", "a"], "big csv", True)
 @example(["file:", "a"], "excel", True)
+@example(["...."], "excel", True)
 @example(["file:", "a[b"], "big parquet", True)
 @example(["http:", "a"], "feather", True)
 @example([":memory:"], "sqlite", True)

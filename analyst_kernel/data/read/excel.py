@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,19 +40,20 @@ def _workbook(path: str) -> Iterator[Any]:
 
     import openpyxl
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # styles and validations that do not matter for data
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl raises whatever its zip and XML layers raise
-        raise DataError(
-            f"{os.path.basename(path)} cannot be opened as an Excel workbook: {error}.",
-            "Open it in a spreadsheet program and save it again as .xlsx.",
-        ) from error
-    try:
+    with ExitStack() as held:
+        try:
+            # Of a path it would look at the suffix, and refuse a file that is named ``...xlsx``.
+            file = held.enter_context(open(path, "rb"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of styles and validations, which are no data
+                book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except Exception as error:  # openpyxl raises whatever its zip and XML layers raise
+            raise DataError(
+                f"{os.path.basename(path)} cannot be opened as an Excel workbook: {error}.",
+                "Open it in a spreadsheet program and save it again as .xlsx.",
+            ) from error
+        held.callback(book.close)
         yield book
-    finally:
-        book.close()
 
 
 def _unpacked_bytes(path: str) -> int:
