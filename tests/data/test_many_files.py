@@ -131,7 +131,7 @@ class _Ends(FileReader):
     starts = 0
 
     @asynccontextmanager
-    async def _started(self, shown):
+    async def _started(self, shown, limits):
         self.starts += 1
         yield self
 

@@ -112,7 +112,7 @@ class FileReader:
                         self._kept.put(key, answer, file, words)
                     return read
 
-                return await self._ask(request, use)
+                return await self._ask(request, use, file.size)
 
     def _read_before(self, key: str, file: OpenedFile, words: OpenedFile | None) -> ReadFile | None:
         """Return what was read of exactly this file before; what is damaged is forgotten."""
@@ -158,7 +158,8 @@ class FileReader:
         """Return what is in a file; raises like :meth:`read`."""
         async with self._free:
             with opened(path) as file:
-                return await self._ask(ReaderRequest(do="find", files=(_seen(file),)), _required)
+                request = ReaderRequest(do="find", files=(_seen(file),))
+                return await self._ask(request, _required, file.size)
 
     async def dictionary(self, path: str) -> DictionaryReading:
         """Return what a dictionary says; raises like :meth:`read`."""
@@ -185,12 +186,16 @@ class FileReader:
             except SandboxError:
                 return "another picture, which nothing can compare safely on this machine"
 
-    async def _ask(self, request: ReaderRequest, use: Callable[[ReaderAnswer], _T]) -> _T:
-        """Start a reader for one request, and return what ``use`` makes of its answer."""
+    async def _ask(
+        self, request: ReaderRequest, use: Callable[[ReaderAnswer], _T], size: int = 0
+    ) -> _T:
+        """Start a reader for one request, and return what ``use`` makes of its answer.
+
+        The more bytes ``size`` says it has to read, the more time it gets.
+        """
         from analyst_kernel.sandbox.reader import ReaderEnded, ReaderLimits
 
         shown = _files_of(request)
-        size = sum(os.path.getsize(file.path) for file in shown if os.path.exists(file.path))
         limits = self._limits or ReaderLimits.of_size(size)
         name = os.path.basename(shown[0].path) if shown else "The picture"
         try:
