@@ -19,7 +19,7 @@ const PANEL_LAYERS = [
   ['services.tsx'],
   ['controls'],
   ['composer', 'cards', 'charts'],
-  ['privacy'],
+  ['privacy', 'connections'],
   ['data'],
   ['analyses', 'conversation'],
   ['shell']

@@ -55,7 +55,7 @@ def test_files_where_there_are_none(tmp_path: Path):
 
 
 def test_profile(place: Path):
-    shown = analyst("profile", "refresh", "vehicles.csv", cwd=place)
+    shown = analyst("profile", "vehicles.csv", cwd=place)
     assert shown.code == 0, shown.err
     assert "33,442 rows x 12 columns" in shown.out
     assert "'cty' BIGINT" in shown.out

@@ -111,7 +111,7 @@ async def test_each_of_many_files_has_a_reader_of_its_own(tmp_path, monkeypatch)
     reader = FileReader()
     started = []
     begin = reader._started
-    monkeypatch.setattr(reader, "_started", lambda shown: started.append(shown) or begin(shown))
+    monkeypatch.setattr(reader, "_started", lambda *of: started.append(of[0]) or begin(*of))
     found = dict(zip(names, await reader.read_all(paths, 10**9, {}), strict=True))
     assert sorted(len(shown) for shown in started) == [1, 1, 1, 1, 1, 2]
     assert "gone.csv cannot be opened" in str(found["gone.csv"])

@@ -313,7 +313,7 @@ async def test_a_file_that_was_swapped_before_the_reader_looked_is_refused(
                 other.write_text("secret,value\n1,2\n")
                 os.replace(other, table)
 
-    monkeypatch.setattr(outside, "OpenedFile", Late)
+    monkeypatch.setattr(outside, "opened", Late)
     catalog = LocalCatalog(notebook=str(table.parent / "a.ipynb"))
     monkeypatch.setattr("analyst_kernel.data.catalog.stamp_of", lambda _path: (0, 0, 0, 0))
     with pytest.raises(DataError, match="replaced while it was opened"):

@@ -24,7 +24,7 @@ async def test_after_a_restart_everything_is_shown_and_the_analysis_goes_on(
     tab = await before.tab(analysis)
     await tab.do("ask_question", analysis, question=QUESTION, data=[FILE])
     await tab.event("run_finished")
-    summary = await before.summary(analysis)
+    summary = await before.ended(analysis)
 
     browser = (await start_server()).browser
     (listed,) = (await browser.call("GET", "api/analyses")).json
