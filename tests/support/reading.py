@@ -22,7 +22,9 @@ _T = TypeVar("_T")
 class ReaderHere(FileReader):
     """A reader without a process of its own."""
 
-    async def _ask(self, request: ReaderRequest, use: Callable[[ReaderAnswer], _T]) -> _T:
+    async def _ask(
+        self, request: ReaderRequest, use: Callable[[ReaderAnswer], _T], size: int = 0
+    ) -> _T:
         raw = await asyncio.to_thread(answer_to, request.model_dump_json().encode())
         return use(read_answer(raw))
 
