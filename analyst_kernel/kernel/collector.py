@@ -73,6 +73,10 @@ class CellRun:
         """
         self.abandoned = True
 
+    def detach(self) -> None:
+        """Hand on nothing any more: the receiver has left."""
+        self._forwarder.detach()
+
     async def take(self, message: IopubMsg) -> None:
         """Take one published message."""
         self.last_message = time.monotonic()
@@ -191,6 +195,10 @@ class Forwarder:
             self.flush()
         else:
             self._timer = loop.call_later(wait, self.flush)
+
+    def detach(self) -> None:
+        """Drop what waits, and all that comes."""
+        self._receive, self._pending = None, []
 
     def flush(self) -> None:
         """Hand over everything now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 from analyst_kernel.agent.lineage.trace import CellTrace
@@ -26,6 +26,8 @@ INTERRUPT_SECONDS = 5.0
 """How long an interrupted cell may take to end before its kernel is killed."""
 CANCEL_SECONDS = 0.8
 """The same when the caller was cancelled and waits to leave."""
+LATER_SECONDS = 3.0
+"""How much longer once the caller has left: a busy machine is slow, and a new kernel is empty."""
 _POLL = 0.05
 _QUIET = 1.0
 _LATE = 15.0
@@ -90,14 +92,16 @@ class CellExecution:
         self._limits = limits
         self.run = CellRun(limits, on_change)
         self._trace: CellTrace | None = None
+        self._ends_later = False
 
     def send(self) -> None:
         """Send the request."""
         self._channels.send(self._code, self.run, silent=False, expressions=EXPRESSIONS)
 
     def forget(self) -> None:
-        """Ignore whatever the kernel still sends about this cell."""
-        self._channels.forget(self.run)
+        """Ignore whatever the kernel still sends about this cell, unless its end is waited for."""
+        if not self._ends_later:
+            self._channels.forget(self.run)
 
     async def wait(self, timeout: float) -> End:
         """Wait for the end of a cell that was sent; over ``timeout`` seconds it is ended."""
@@ -128,7 +132,25 @@ class CellExecution:
         code that catches the first one is common (a loop around a request), twice is rare.
         """
         self.run.abandon()
-        until = time.monotonic() + CANCEL_SECONDS
+        return await self._end_within(CANCEL_SECONDS)
+
+    def end_later(self) -> Coroutine[Any, Any, bool]:
+        """Return what waits longer for an abandoned cell, whose caller has left.
+
+        It returns whether the kernel is idle again. Nothing is handed on from now on.
+        """
+        self._ends_later = True
+        self.run.detach()
+        return self._end_later()
+
+    async def _end_later(self) -> bool:
+        try:
+            return await self._end_within(LATER_SECONDS)
+        finally:
+            self._channels.forget(self.run)
+
+    async def _end_within(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(interrupt(self._km), min(0.2, left))

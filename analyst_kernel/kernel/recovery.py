@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,9 +105,14 @@ class ManagedKernel:
         """Return whether a replacement runs, or failed with an error that was not raised yet."""
         return self._replacement is not None
 
-    def replace_soon(self) -> None:
-        """Replace the kernel in the background; ``replaced`` waits for it."""
-        self._replacement = asyncio.create_task(self._replace())
+    def replace_soon(self, *, unless: Coroutine[Any, Any, bool]) -> None:
+        """Replace the kernel in the background, unless that returns true; ``replaced`` waits."""
+
+        async def soon() -> None:
+            if not await unless:
+                await self._replace()
+
+        self._replacement = asyncio.create_task(soon())
 
     async def replace(self) -> None:
         """Replace the kernel; if the caller is cancelled, that goes on in the background."""

@@ -259,9 +259,13 @@ class KernelSession:
         return cell.died(CellError(name=name, message=message), outcome, seconds)
 
     async def _abandon(self, cell: CellExecution) -> None:
-        """Bring the kernel back to idle after its caller was cancelled, within a second."""
+        """Bring the kernel back to idle after its caller was cancelled.
+
+        The caller is free within a second. What is not idle then gets some seconds more, before its
+        variables are given up for an empty kernel.
+        """
         if not self._kernel.replacing and not await cell.abandon():
-            self._kernel.replace_soon()
+            self._kernel.replace_soon(unless=cell.end_later())
 
     async def _cut_short(self, state: SessionState) -> None:
         """Kill the kernel of a running cell, which then ends as ``state`` demands."""

@@ -81,6 +81,35 @@ async def test_it_displays_what_a_plain_kernel_displays(
     assert "measurement 9" in str(forked.outputs[-1])
 
 
+async def test_what_ends_soon_after_a_stop_keeps_its_variables(enclosed: KernelSession) -> None:
+    """The caller is free within a second; a library that cleans up, or a busy machine, takes longer."""
+    started = asyncio.Event()
+    code = (
+        "import time\nkept = 1\nprint('x', flush=True)\n"
+        "try: time.sleep(600)\n"
+        "except KeyboardInterrupt:\n"
+        "    until = time.monotonic() + 1.5\n"
+        "    while time.monotonic() < until:\n"
+        "        try: time.sleep(0.1)\n"
+        "        except KeyboardInterrupt: pass"
+    )
+    heard: list[OutputChange] = []
+
+    def on_change(change: OutputChange) -> None:
+        heard.append(change)
+        started.set()
+
+    task = asyncio.create_task(enclosed.execute(code, timeout=SECONDS, on_change=on_change))
+    await asyncio.wait_for(started.wait(), SECONDS)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    before = len(heard)
+    execution = await enclosed.execute("print(kept)", timeout=SECONDS)
+    assert execution.outputs == (StreamOutput(name="stdout", text="1\n"),)
+    assert len(heard) == before
+
+
 async def test_cancelling_interrupts_it(enclosed: KernelSession) -> None:
     started = asyncio.Event()
 
