@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -132,7 +133,7 @@ class CellExecution:
         code that catches the first one is common (a loop around a request), twice is rare.
         """
         self.run.abandon()
-        return await self._end_within(CANCEL_SECONDS)
+        return await self._end_within(CANCEL_SECONDS, 0.15)
 
     def end_later(self) -> Coroutine[Any, Any, bool]:
         """Return what waits longer for an abandoned cell, whose caller has left.
@@ -145,17 +146,18 @@ class CellExecution:
 
     async def _end_later(self) -> bool:
         try:
-            return await self._end_within(LATER_SECONDS)
+            # Nothing that it published may still be on its way: the next cell would wait behind it.
+            return await self._end_within(LATER_SECONDS, math.inf)
         finally:
             self._channels.forget(self.run)
 
-    async def _end_within(self, seconds: float) -> bool:
+    async def _end_within(self, seconds: float, quiet: float) -> bool:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(interrupt(self._km), min(0.2, left))
             left = max(0.0, until - time.monotonic())
-            verdict = await watch(self.run, self._km, min(0.3, left), quiet=0.15, late=0.15)
+            verdict = await watch(self.run, self._km, min(0.3, left), quiet=quiet, late=quiet)
             if verdict == "done":
                 return True
             if verdict == "died":
