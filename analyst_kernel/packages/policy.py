@@ -1,4 +1,4 @@
-"""Whether packages may be fetched, from where, and which: what the user and administrators say."""
+"""Rules of the user and of administrators: which packages may be fetched, and from where."""
 
 from __future__ import annotations
 

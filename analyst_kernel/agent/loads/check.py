@@ -1,4 +1,4 @@
-"""Whether what a cell loads fits the kernel, and the SQL that would do instead. Pure."""
+"""Compares what a cell loads with the kernel's memory, and names the SQL that would do. Pure."""
 
 from __future__ import annotations
 

@@ -51,12 +51,8 @@ def _damaged(path: str, error: Exception) -> DataError:
     )
 
 
-def look_parquet(path: str) -> tuple[ParquetReading, tuple[str, ...], int, int]:
-    """Return how a Parquet file is read, its columns, rows, and bytes in memory (estimate).
-
-    Raises:
-        DataError: Its footer cannot be read.
-    """
+def _footer(path: str) -> tuple[Any, int, int]:
+    """Return the schema of a Parquet file, its rows, and bytes in memory (estimate)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -66,8 +62,18 @@ def look_parquet(path: str) -> tuple[ParquetReading, tuple[str, ...], int, int]:
             size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
+    return schema, int(meta.num_rows), int(size)
+
+
+def look_parquet(path: str) -> tuple[ParquetReading, tuple[str, ...], int, int]:
+    """Return how a Parquet file is read, its columns, rows, and bytes in memory (estimate).
+
+    Raises:
+        DataError: Its footer cannot be read.
+    """
+    schema, rows, size = _footer(path)
     index, unnamed = _index(schema.metadata)
-    return ParquetReading(index, unnamed), tuple(schema.names), int(meta.num_rows), int(size)
+    return ParquetReading(index, unnamed), tuple(schema.names), rows, size
 
 
 def typed_columns(path: str) -> tuple[tuple[tuple[str, str], ...], int, int]:
@@ -76,17 +82,9 @@ def typed_columns(path: str) -> tuple[tuple[tuple[str, str], ...], int, int]:
     Raises:
         DataError: Its footer cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            meta, schema = file.metadata, file.schema_arrow
-            size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+    schema, rows, size = _footer(path)
     found = tuple((field.name, str(field.type)) for field in schema)
-    return found, int(meta.num_rows), int(size)
+    return found, rows, size
 
 
 def stage_parquet(work: Workspace, path: str, names: tuple[str, ...]) -> None:
